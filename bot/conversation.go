@@ -1,0 +1,269 @@
+package bot
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// State is where a conversation waits. State names are stored: a rename is a migration.
+type State string
+
+// Event is what an update meant, in the past tense.
+type Event string
+
+// Lane is a queue of promises kept in order; lanes do not wait for each other.
+type Lane string
+
+// The lanes.
+const (
+	LaneChat  Lane = "chat"  // messages to the person
+	LaneMail  Lane = "mail"  // letters
+	LaneEvent Lane = "event" // signed outgoing events and everything else a record owes
+)
+
+// The kinds of promise.
+const (
+	PromiseSay      = "say"      // send Reply to the chat
+	PromiseDelete   = "delete"   // delete the person's message MessageID
+	PromiseLink     = "link"     // mail the link of Record/Attempt, and start its life
+	PromiseNotice   = "notice"   // mail the record's owner (Topic: unlocked, generated)
+	PromiseActivate = "activate" // set the record active
+	PromiseSignal   = "signal"   // deliver Topic to conversation Conv as a signal of Attempt
+	PromiseEvent    = "event"    // tell the institution's identity system (Topic)
+	PromiseFile     = "file"     // keep a complaint or a case (Topic) under number Ref, with Body
+)
+
+// Promise is something owed to the outside. ID names what must happen only once: the mail's Message-ID and the
+// link's token are derived from it, so doing it again is doing the same.
+type Promise struct {
+	ID        string    `bson:"id"`
+	Lane      Lane      `bson:"lane"`
+	Kind      string    `bson:"kind"`
+	Reply     *Reply    `bson:"reply,omitempty"`
+	MessageID string    `bson:"message_id,omitempty"`
+	Record    string    `bson:"record,omitempty"`  // keyed hash of the number
+	Attempt   string    `bson:"attempt,omitempty"` // the record's attempt
+	Ticket    string    `bson:"ticket,omitempty"`  // the conversation's attempt, for signals back
+	Conv      string    `bson:"conv,omitempty"`
+	Topic     string    `bson:"topic,omitempty"`
+	Ref       string    `bson:"ref,omitempty"`  // file: the number the person was told
+	Body      string    `bson:"body,omitempty"` // file: what they wrote, masked
+	Made      time.Time `bson:"made"`
+	Until     time.Time `bson:"until,omitempty"` // worth nothing after; zero: always worth keeping
+	NotBefore time.Time `bson:"not_before,omitempty"`
+	Tries     int       `bson:"tries,omitempty"`
+}
+
+// Timer is something that becomes an update when its time has come.
+type Timer struct {
+	Signal  string    `bson:"signal"`
+	Attempt string    `bson:"attempt,omitempty"`
+	At      time.Time `bson:"at"`
+}
+
+// Seen is the id of an update already answered.
+type Seen struct {
+	ID string    `bson:"id"`
+	At time.Time `bson:"at"`
+}
+
+// Line is one line of the transcript's tail, masked and cut.
+type Line struct {
+	From string    `bson:"from"` // "person", "bot", "agent"
+	Text string    `bson:"text"`
+	At   time.Time `bson:"at"`
+}
+
+// Keeper is the process that is keeping a lane's promises, and until when it may be believed to be alive.
+type Keeper struct {
+	Who   string    `bson:"who"`
+	Until time.Time `bson:"until"`
+}
+
+// Outbox is what a document owes the outside and when somebody must look at it again. Conversations and unlock
+// records both embed one.
+type Outbox struct {
+	Promises []Promise       `bson:"promises,omitempty"`
+	Keepers  map[Lane]Keeper `bson:"keepers,omitempty"`
+	WakeAt   time.Time       `bson:"wake_at,omitempty"`
+}
+
+// Head returns the first promise of a lane, or nil.
+func (o *Outbox) Head(lane Lane) *Promise {
+	for i := range o.Promises {
+		if o.Promises[i].Lane == lane {
+			return &o.Promises[i]
+		}
+	}
+	return nil
+}
+
+// Drop removes the promise with that id and says whether it was there.
+func (o *Outbox) Drop(id string) bool {
+	n := len(o.Promises)
+	o.Promises = slices.DeleteFunc(o.Promises, func(p Promise) bool { return p.ID == id })
+	return len(o.Promises) < n
+}
+
+// Find returns the promise with that id, or nil.
+func (o *Outbox) Find(id string) *Promise {
+	for i := range o.Promises {
+		if o.Promises[i].ID == id {
+			return &o.Promises[i]
+		}
+	}
+	return nil
+}
+
+// Wake recomputes WakeAt: the earliest moment at which a lane has something due and nobody alive to keep it, or one
+// of the given times. Zero when nothing is owed.
+func (o *Outbox) Wake(others ...time.Time) {
+	var wake time.Time
+	earlier := func(t time.Time) {
+		if !t.IsZero() && (wake.IsZero() || t.Before(wake)) {
+			wake = t
+		}
+	}
+	for lane, k := range o.Keepers {
+		if o.Head(lane) == nil || k.Who == "" {
+			delete(o.Keepers, lane)
+		}
+	}
+	for _, lane := range []Lane{LaneChat, LaneMail, LaneEvent} {
+		head := o.Head(lane)
+		if head == nil {
+			continue
+		}
+		due := head.NotBefore
+		if due.IsZero() {
+			due = head.Made
+		}
+		if k, ok := o.Keepers[lane]; ok && k.Until.After(due) {
+			due = k.Until
+		}
+		earlier(due)
+	}
+	for _, t := range others {
+		earlier(t)
+	}
+	o.WakeAt = wake
+}
+
+func (o Outbox) clone() Outbox {
+	o.Promises = slices.Clone(o.Promises)
+	o.Keepers = maps.Clone(o.Keepers)
+	return o
+}
+
+// How much a conversation keeps.
+const (
+	SeenMax   = 64                 // ids of updates
+	SeenFor   = 8 * 24 * time.Hour // how long they are kept after the conversation was emptied (SPEC 8)
+	TailMax   = 50                 // lines of transcript
+	TailRunes = 500                // runes a line
+)
+
+// Conversation is all we know of one chat. It is written whole, once a turn.
+type Conversation struct {
+	ID       string            `bson:"_id"`
+	Version  int64             `bson:"v"`
+	State    State             `bson:"state"`
+	Back     []State           `bson:"back,omitempty"`   // where `atrás` leads, nearest last
+	Text     string            `bson:"text,omitempty"`   // key of the question asked last
+	Prompt   int               `bson:"prompt,omitempty"` // its stamp
+	Shown    []string          `bson:"shown,omitempty"`  // ids of the buttons under it, in order
+	Slots    map[string]string `bson:"slots,omitempty"`
+	Misses   int               `bson:"misses,omitempty"`
+	Attempt  string            `bson:"attempt,omitempty"` // what signals must carry to count
+	Timers   []Timer           `bson:"timers,omitempty"`
+	Numbers  []Seen            `bson:"numbers,omitempty"` // keyed hashes of the numbers looked up, for the limits
+	Recent   []time.Time       `bson:"recent,omitempty"`  // when the last messages came, for the limit
+	Warned   time.Time         `bson:"warned,omitempty"`  // when the person was last told of a limit
+	Seen     []Seen            `bson:"seen,omitempty"`
+	Tail     []Line            `bson:"tail,omitempty"`
+	Gone     bool              `bson:"gone,omitempty"` // they blocked us
+	Case     string            `bson:"case,omitempty"` // case number of this visit
+	Turns    int64             `bson:"turns,omitempty"`
+	Born     time.Time         `bson:"born,omitempty"`
+	LastAt   time.Time         `bson:"last_at,omitempty"` // last thing the person did
+	KeptTill time.Time         `bson:"kept_till,omitempty"`
+	Outbox   `bson:",inline"`
+}
+
+// Clone returns a copy that shares nothing that stepping changes.
+func (c Conversation) Clone() Conversation {
+	c.Back = slices.Clone(c.Back)
+	c.Shown = slices.Clone(c.Shown)
+	c.Slots = maps.Clone(c.Slots)
+	c.Timers = slices.Clone(c.Timers)
+	c.Numbers = slices.Clone(c.Numbers)
+	c.Recent = slices.Clone(c.Recent)
+	c.Seen = slices.Clone(c.Seen)
+	c.Tail = slices.Clone(c.Tail)
+	c.Outbox = c.Outbox.clone()
+	return c
+}
+
+// Slot returns a remembered fact, or "".
+func (c *Conversation) Slot(name string) string { return c.Slots[name] }
+
+// SawUpdate says whether the update with that id was answered already. Ids that are numbers grow with time, so one
+// below the oldest of a full list is a repeat too.
+func (c *Conversation) SawUpdate(id string) bool {
+	if id == "" {
+		return false
+	}
+	for _, s := range c.Seen {
+		if s.ID == id {
+			return true
+		}
+	}
+	if len(c.Seen) < SeenMax || !isNumber(id) {
+		return false
+	}
+	oldest := ""
+	for _, s := range c.Seen {
+		if isNumber(s.ID) && (oldest == "" || lessNumber(s.ID, oldest)) {
+			oldest = s.ID
+		}
+	}
+	return oldest != "" && lessNumber(id, oldest)
+}
+
+func (c *Conversation) see(id string, now time.Time) {
+	if id == "" {
+		return
+	}
+	c.Seen = append(c.Seen, Seen{ID: id, At: now})
+	if extra := len(c.Seen) - SeenMax; extra > 0 {
+		c.Seen = slices.Delete(c.Seen, 0, extra)
+	}
+}
+
+// NextTimer returns the earliest timer's time, or zero.
+func (c *Conversation) NextTimer() time.Time {
+	var next time.Time
+	for _, t := range c.Timers {
+		if next.IsZero() || t.At.Before(next) {
+			next = t.At
+		}
+	}
+	return next
+}
+
+func isNumber(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func lessNumber(a, b string) bool {
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return a < b
+}

@@ -1,0 +1,93 @@
+// Package bot is what a conversation is, and the engine that steps it.
+//
+// A conversation is one document: where it waits (State), what it remembers (slots), what must happen later (timers),
+// which updates it has seen, and an outbox of promises not yet kept. Stepping is pure: a conversation and an update
+// go in, a changed copy of the conversation comes out, with the promises it now owes. Loading, committing, sending
+// and waiting happen around it, in internal/runner. Nothing here knows a network or a database.
+//
+// The map of states is data, declared in package flows with In and On. looplab/fsm is derived from that table and is
+// the judge at run time; this package is its only user.
+package bot
+
+import (
+	"strings"
+	"time"
+)
+
+// Kind says what sort of thing came in.
+type Kind string
+
+// The kinds of update. Everything a channel can deliver is one of these; what a channel does not know is Unsupported.
+const (
+	Text        Kind = "text"        // Update.Text holds what was typed
+	Press       Kind = "press"       // Update.Button and Update.Prompt hold which button of which question
+	Start       Kind = "start"       // the channel's "begin" (Telegram /start); Update.Text holds the payload
+	Contact     Kind = "contact"     // a shared contact; Update.Phone is set only when it is the sender's own
+	Media       Kind = "media"       // photo, voice, sticker, document …; Update.Media names it, Update.Text is the caption
+	Location    Kind = "location"    // a place; never kept
+	Edited      Kind = "edited"      // an earlier message was changed; Update.Text holds the new text
+	Reaction    Kind = "reaction"    // a thumb under one of our messages: seen, never answered
+	Unsupported Kind = "unsupported" // anything else a person did
+	Blocked     Kind = "blocked"     // the person blocked us: we stop writing
+	Unblocked   Kind = "unblocked"   // and let us in again
+	Signal      Kind = "signal"      // from inside: a timer, a used link, a made key; Update.Signal names it
+)
+
+// The signals a record or a timer sends to a conversation. Each carries the attempt it belongs to (Update.Attempt);
+// one that belongs to an older attempt changes nothing.
+const (
+	SignalLinkUsed    = "link_used"    // the button on the unlock page was pressed
+	SignalLinkVoided  = "link_voided"  // "No fui yo" was pressed
+	SignalLinkExpired = "link_expired" // timer: the link no longer works
+	SignalMailRefused = "mail_refused" // the mailbox refused for good
+	SignalMailLate    = "mail_late"    // the worth of the link ended before the mail server took the mail
+	SignalKeyMade     = "key_made"     // the new key was stored
+	SignalForget      = "forget"       // timer: an idle conversation is emptied
+)
+
+// Update is one thing that came in, whatever the channel.
+type Update struct {
+	ID        string // unique within the conversation and stable over redelivery, e.g. Telegram's update_id
+	Channel   string // "telegram", "whatsapp", "web", "terminal"
+	Chat      string // the channel's name for the chat
+	Kind      Kind
+	Text      string
+	Button    string // Press: Button.ID as it was sent out
+	Prompt    int    // Press: the stamp of the question the button belongs to; 0 when unknown
+	MessageID string // the channel's name for the message, so that it can be deleted
+	Phone     string // Contact: digits of the sender's own number; empty for anybody else's
+	Media     string // Media: "photo", "voice", "sticker", "document", "video", "audio"
+	Group     bool   // came from a chat with several people
+	Signal    string // Signal: one of the Signal… names
+	Attempt   string // Signal: the attempt it belongs to; empty fits every attempt
+	At        time.Time
+}
+
+// Conv is the id of the conversation the update belongs to.
+func (u Update) Conv() string { return ConversationID(u.Channel, u.Chat) }
+
+// ConversationID names the conversation of one chat on one channel.
+func ConversationID(channel, chat string) string { return channel + ":" + chat }
+
+// SplitConversationID is the inverse of ConversationID.
+func SplitConversationID(id string) (channel, chat string) {
+	channel, chat, _ = strings.Cut(id, ":")
+	return channel, chat
+}
+
+// Button is one way to answer. Title is at most 20 characters (WhatsApp's limit for reply buttons). A button with a
+// URL opens a public page and sends no update.
+type Button struct {
+	ID    string `bson:"id"`
+	Title string `bson:"title"`
+	URL   string `bson:"url,omitempty"`
+}
+
+// Reply is one bubble. Text is plain, never markup. Prompt stamps the buttons: a press is only an answer to the
+// question it was shown under.
+type Reply struct {
+	Text    string   `bson:"text"`
+	Buttons []Button `bson:"buttons,omitempty"`
+	Prompt  int      `bson:"prompt,omitempty"`
+	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
+}

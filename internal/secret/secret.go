@@ -1,0 +1,178 @@
+// Package secret keeps the one key everything else is derived from.
+//
+// Keyed hashes, sealed fields, link tokens and cookies use a random data key. The data key is kept in the store,
+// wrapped by LLAVE_SECRET_KEY (XChaCha20-Poly1305): rotating the setting re-wraps the data key and breaks nothing that was made
+// with it. Every use has a label of its own, so that one use's output means nothing to another.
+package secret
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// ErrOpen is returned for anything that was not sealed here, under this label, or was changed since.
+var ErrOpen = errors.New("sealed value cannot be opened")
+
+var encoding = base64.RawURLEncoding
+
+// Vault holds the data key. It prints as [redacted].
+type Vault struct {
+	key  []byte
+	subs sync.Map // label → derived 32-byte key
+}
+
+// New makes a vault over a data key of 32 bytes.
+func New(dataKey []byte) (*Vault, error) {
+	if len(dataKey) != 32 {
+		return nil, fmt.Errorf("data key has %d bytes, want 32", len(dataKey))
+	}
+	return &Vault{key: append([]byte(nil), dataKey...)}, nil
+}
+
+// NewDataKey returns 32 random bytes.
+func NewDataKey() []byte {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails: crypto/rand ends the program instead
+	return key
+}
+
+// String keeps the key out of logs.
+func (*Vault) String() string { return "[redacted]" }
+
+// GoString keeps the key out of %#v.
+func (*Vault) GoString() string { return "[redacted]" }
+
+func (v *Vault) sub(label string) []byte {
+	if k, ok := v.subs.Load(label); ok {
+		return k.([]byte)
+	}
+	k, err := hkdf.Key(sha256.New, v.key, nil, label, 32)
+	if err != nil {
+		panic(err) // lengths are constants
+	}
+	v.subs.Store(label, k)
+	return k
+}
+
+// Hash is the keyed hash of data under a label: 43 characters, URL-safe. The same input gives the same output in
+// every process of the installation, and nobody without the key can compute or test it.
+func (v *Vault) Hash(label, data string) string {
+	return encoding.EncodeToString(v.mac("hash/"+label, data))
+}
+
+// Derive is the secret that belongs to an id, for tokens and Message-IDs: 43 characters, URL-safe.
+func (v *Vault) Derive(label, id string) string {
+	return encoding.EncodeToString(v.mac("derive/"+label, id))
+}
+
+func (v *Vault) mac(label, data string) []byte {
+	m := hmac.New(sha256.New, v.sub(label))
+	m.Write([]byte(data))
+	return m.Sum(nil)
+}
+
+// Seal encrypts text under a label (XChaCha20-Poly1305, random nonce). Sealing twice gives two values.
+func (v *Vault) Seal(label, text string) string {
+	return seal(v.sub("seal/"+label), text)
+}
+
+// Open returns what Seal was given, or ErrOpen.
+func (v *Vault) Open(label, sealed string) (string, error) {
+	return open(v.sub("seal/"+label), sealed)
+}
+
+func seal(key []byte, text string) string {
+	aead, err := chacha20poly1305.NewX(key)
+	if err != nil {
+		panic(err)
+	}
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(text)+aead.Overhead())
+	rand.Read(nonce)
+	return encoding.EncodeToString(aead.Seal(nonce, nonce, []byte(text), nil))
+}
+
+func open(key []byte, sealed string) (string, error) {
+	b, err := encoding.DecodeString(sealed)
+	if err != nil {
+		return "", ErrOpen
+	}
+	aead, err := chacha20poly1305.NewX(key)
+	if err != nil {
+		panic(err)
+	}
+	if len(b) < aead.NonceSize() {
+		return "", ErrOpen
+	}
+	text, err := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], nil)
+	if err != nil {
+		return "", ErrOpen
+	}
+	return string(text), nil
+}
+
+// Keys are the values of LLAVE_SECRET_KEY: the first wraps, all unwrap.
+type Keys [][]byte
+
+// ParseKeys reads a comma-separated list of base64 values of 32 bytes or more each.
+func ParseKeys(s string) (Keys, error) {
+	var keys Keys
+	for i, part := range strings.Split(s, ",") {
+		part = strings.TrimSpace(part)
+		b, err := decodeAny(part)
+		if err != nil {
+			return nil, fmt.Errorf("value %d is not base64", i+1)
+		}
+		if len(b) < 32 {
+			return nil, fmt.Errorf("value %d has %d bytes, at least 32 are needed", i+1, len(b))
+		}
+		keys = append(keys, b)
+	}
+	return keys, nil
+}
+
+func decodeAny(s string) ([]byte, error) {
+	s = strings.TrimRight(s, "=")
+	if b, err := base64.RawStdEncoding.DecodeString(s); err == nil {
+		return b, nil
+	}
+	return base64.RawURLEncoding.DecodeString(s)
+}
+
+// String keeps the keys out of logs.
+func (Keys) String() string { return "[redacted]" }
+
+// GoString keeps the keys out of %#v.
+func (Keys) GoString() string { return "[redacted]" }
+
+// Wrap encrypts the data key with the first key.
+func (k Keys) Wrap(dataKey []byte) string {
+	return seal(k.wrapping(0), string(dataKey))
+}
+
+// Unwrap opens a wrapped data key with whichever key fits. stale says that it was not the first, so that it should be
+// wrapped again.
+func (k Keys) Unwrap(wrapped string) (dataKey []byte, stale bool, err error) {
+	for i := range k {
+		if text, err := open(k.wrapping(i), wrapped); err == nil {
+			return []byte(text), i > 0, nil
+		}
+	}
+	return nil, false, ErrOpen
+}
+
+func (k Keys) wrapping(i int) []byte {
+	sum, err := hkdf.Key(sha256.New, k[i], nil, "wrap", 32)
+	if err != nil {
+		panic(err)
+	}
+	return sum
+}
