@@ -90,4 +90,5 @@ type Reply struct {
 	Buttons []Button `bson:"buttons,omitempty"`
 	Prompt  int      `bson:"prompt,omitempty"`
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
+	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent
 }

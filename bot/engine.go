@@ -1,0 +1,493 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/looplab/fsm"
+)
+
+// Options are what the engine needs to know of the world. All are required.
+type Options struct {
+	Start     State
+	Catalogue Catalogue
+	// Secrets fill {name} from what only an opened slot holds (the number). A text that used one is sealed before
+	// it is kept.
+	Secrets map[string]func(t *Turn) string
+	Seal    func(text string) string
+	Mask    func(text string) string        // hides national numbers in the transcript
+	Hash    func(label, data string) string // keyed
+	Idle    time.Duration                   // how long a conversation left alone keeps its place
+}
+
+// Engine steps conversations through a table. It is safe for use by many goroutines.
+type Engine struct {
+	options   Options
+	catalogue Catalogue
+	places    map[State]Place
+	order     []State
+	any       Place
+	words     *words
+	judges    sync.Pool
+}
+
+// NewEngine checks the table and derives the judge from it: no duplicate row, no unknown state or text, every state
+// reachable and leavable. Everything wrong is reported at once.
+func NewEngine(o Options, places ...Place) (*Engine, error) {
+	e := &Engine{options: o, catalogue: o.Catalogue, places: map[State]Place{}, words: newWords(o.Catalogue.Labels)}
+	var problems []error
+	for _, p := range places {
+		if p.State == Any {
+			e.any = p
+			continue
+		}
+		if _, ok := e.places[p.State]; ok {
+			problems = append(problems, fmt.Errorf("state %s stands twice", p.State))
+		}
+		e.places[p.State] = p
+		e.order = append(e.order, p.State)
+	}
+	problems = append(problems, e.check()...)
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("flow: %w", err)
+	}
+	events := e.events()
+	e.judges.New = func() any { return fsm.NewFSM(string(o.Start), events, nil) }
+	return e, nil
+}
+
+// States lists the states in the order they were declared.
+func (e *Engine) States() []State { return slices.Clone(e.order) }
+
+// Place returns the declaration of a state; Any is the place of the rows for every state.
+func (e *Engine) Place(s State) Place {
+	if s == Any {
+		return e.any
+	}
+	return e.places[s]
+}
+
+// Catalogue returns the texts the engine speaks.
+func (e *Engine) Catalogue() Catalogue { return e.catalogue }
+
+func (e *Engine) check() []error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if _, ok := e.places[e.options.Start]; !ok {
+		bad("start state %q is not declared", e.options.Start)
+	}
+	for _, p := range append(e.placesInOrder(), e.any) {
+		seen := map[Event]bool{}
+		if p.Hear == nil {
+			bad("state %s has no ear", p.State)
+		}
+		if p.Ask != "" {
+			if _, ok := e.catalogue.Texts[p.Ask]; !ok {
+				bad("state %s asks %q, which the catalogue lacks", p.State, p.Ask)
+			}
+		}
+		for _, r := range p.Rows {
+			if seen[r.Event] {
+				bad("state %s has two rows for %s", p.State, r.Event)
+			}
+			seen[r.Event] = true
+			if _, ok := e.places[r.To]; !ok && r.To != Stay && r.To != Back && r.To != Same {
+				bad("state %s: %s leads to %q, which is not declared", p.State, r.Event, r.To)
+			}
+			if r.Text != "" {
+				if _, ok := e.catalogue.Texts[r.Text]; !ok {
+					bad("state %s: %s says %q, which the catalogue lacks", p.State, r.Event, r.Text)
+				}
+			} else if to, ok := e.places[r.To]; ok && to.Ask == "" && r.Event != Ignored {
+				bad("state %s: %s leads to %s without a text", p.State, r.Event, r.To)
+			}
+		}
+	}
+	for _, ev := range []Event{Missed, MissedOften, StaleButton, Ignored} {
+		if !slices.ContainsFunc(e.any.Rows, func(r Row) bool { return r.Event == ev }) {
+			bad("no row for %s in every state", ev)
+		}
+	}
+	for key, text := range e.catalogue.Texts {
+		for _, id := range text.Buttons {
+			if l, ok := e.catalogue.Labels[id]; !ok || l.Title == "" {
+				bad("text %q shows button %q, which has no title", key, id)
+			}
+		}
+	}
+	return append(problems, e.unreachable()...)
+}
+
+func (e *Engine) placesInOrder() []Place {
+	var out []Place
+	for _, s := range e.order {
+		out = append(out, e.places[s])
+	}
+	return out
+}
+
+func (e *Engine) unreachable() []error {
+	reached := map[State]bool{e.options.Start: true}
+	for todo := []State{e.options.Start}; len(todo) > 0; {
+		s := todo[0]
+		todo = todo[1:]
+		for _, r := range append(slices.Clone(e.places[s].Rows), e.any.Rows...) {
+			if _, ok := e.places[r.To]; ok && !reached[r.To] {
+				reached[r.To] = true
+				todo = append(todo, r.To)
+			}
+		}
+	}
+	var problems []error
+	for _, s := range e.order {
+		if !reached[s] {
+			problems = append(problems, fmt.Errorf("state %s cannot be reached", s))
+		}
+		if !slices.ContainsFunc(append(slices.Clone(e.places[s].Rows), e.any.Rows...), func(r Row) bool { return r.To != s && r.To != Stay }) {
+			problems = append(problems, fmt.Errorf("state %s cannot be left", s))
+		}
+	}
+	return problems
+}
+
+// events derives looplab/fsm's table from ours. It has one destination per (event, source), so a row that leads back
+// becomes one event for each state it may lead back to.
+func (e *Engine) events() fsm.Events {
+	var out fsm.Events
+	add := func(from State, r Row) {
+		switch r.To {
+		case Stay:
+			out = append(out, fsm.EventDesc{Name: string(r.Event), Src: []string{string(from)}, Dst: string(from)})
+		case Back, Same:
+			for _, to := range e.order {
+				out = append(out, fsm.EventDesc{Name: leading(r.Event, to), Src: []string{string(from)}, Dst: string(to)})
+			}
+		default:
+			out = append(out, fsm.EventDesc{Name: string(r.Event), Src: []string{string(from)}, Dst: string(r.To)})
+		}
+	}
+	for _, from := range e.order {
+		for _, r := range e.places[from].Rows {
+			add(from, r)
+		}
+		for _, r := range e.any.Rows {
+			if !slices.ContainsFunc(e.places[from].Rows, func(own Row) bool { return own.Event == r.Event }) {
+				add(from, r)
+			}
+		}
+	}
+	return out
+}
+
+func leading(ev Event, to State) string { return string(ev) + ":" + string(to) }
+
+func (e *Engine) row(s State, ev Event) (Row, bool) {
+	for _, r := range e.places[s].Rows {
+		if r.Event == ev {
+			return r, true
+		}
+	}
+	for _, r := range e.any.Rows {
+		if r.Event == ev {
+			return r, true
+		}
+	}
+	return Row{}, false
+}
+
+// judge asks looplab/fsm whether the event leads from one state to the other.
+func (e *Engine) judge(ctx context.Context, from State, r Row, to State) error {
+	m := e.judges.Get().(*fsm.FSM)
+	name := string(r.Event)
+	if r.To == Back || r.To == Same {
+		name = leading(r.Event, to)
+	}
+	m.SetState(string(from))
+	err := m.Event(context.WithoutCancel(ctx), name) // a cancelled context would leave the machine stuck
+	var none fsm.NoTransitionError
+	if errors.As(err, &none) {
+		err = nil
+	}
+	got := State(m.Current())
+	if err != nil {
+		return err // the machine is not returned to the pool
+	}
+	e.judges.Put(m)
+	if got != to {
+		return fmt.Errorf("event %s leads from %s to %s, not to %s", r.Event, from, got, to)
+	}
+	return nil
+}
+
+// Outcome is what a step did, for the log and the metrics.
+type Outcome struct {
+	Repeat   bool // the update had been answered before: nothing changed
+	From, To State
+	Event    Event
+	Text     string // catalogue key of what was answered
+}
+
+// Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
+// *NeedsReservation when the turn must reserve at a record first.
+func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (Conversation, Outcome, error) {
+	if c.SawUpdate(u.ID) {
+		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
+	}
+	next := c.Clone()
+	if _, known := e.places[next.State]; !known {
+		next.State = e.options.Start // new, or written by a version with other states
+		next.Back, next.Text, next.Shown = nil, "", nil
+	}
+	if next.Born.IsZero() {
+		next.Born = env.Now
+	}
+	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e}
+	next.see(u.ID, env.Now)
+	out := Outcome{From: next.State, To: next.State, Event: Ignored}
+
+	switch {
+	case u.Kind == Signal:
+		next.Timers = slices.DeleteFunc(next.Timers, func(tm Timer) bool {
+			return tm.Signal == u.Signal && tm.Attempt == u.Attempt && !tm.At.After(env.Now)
+		})
+		if u.Attempt != "" && u.Attempt != next.Attempt {
+			next.Wake(next.NextTimer())
+			return next, out, nil // of an older attempt
+		}
+	case u.Kind == Blocked:
+		next.Gone = true
+		next.Promises = slices.DeleteFunc(next.Promises, func(p Promise) bool { return p.Lane == LaneChat })
+		next.Wake(next.NextTimer())
+		return next, out, nil
+	case u.Kind == Unblocked:
+		next.Gone = false
+		return next, out, nil
+	default:
+		if !next.LastAt.IsZero() {
+			t.idle = env.Now.Sub(next.LastAt)
+		}
+		next.Gone, next.LastAt = false, env.Now
+		next.Turns++
+		next.SetTimer(Timer{Signal: SignalForget, At: env.Now.Add(e.options.Idle)})
+		next.KeptTill = env.Now.Add(SeenFor)
+		t.choice = e.chosen(&next, u)
+	}
+
+	ev, err := e.hear(ctx, t)
+	if err != nil {
+		return c, out, err
+	}
+	if ev == Missed {
+		if next.Misses++; next.Misses >= 3 {
+			ev, next.Misses = MissedOften, 0
+		}
+	} else if t.FromPerson() && ev != Ignored && ev != StaleButton {
+		next.Misses = 0
+	}
+	out.Event = ev
+
+	r, ok := e.row(next.State, ev)
+	if !ok {
+		return c, out, fmt.Errorf("state %s has no row for %s", next.State, ev)
+	}
+	to := e.destination(&next, r)
+	if err := e.judge(ctx, next.State, r, to); err != nil {
+		return c, out, fmt.Errorf("flow: %w", err)
+	}
+	e.move(&next, r, to)
+	out.To = to
+	if ev != Ignored && !t.silent {
+		out.Text = e.answer(t, r, to)
+	}
+	if u.Kind != Signal {
+		e.note(t, "person", personLine(u, t.choice, e.catalogue))
+	}
+	for _, p := range t.promises {
+		if p.Lane == LaneChat && next.Gone {
+			continue
+		}
+		if p.Kind == PromiseSay {
+			e.note(t, "bot", p.Reply.Text)
+			if t.sealed {
+				p.Reply.Text, p.Reply.Sealed = e.options.Seal(p.Reply.Text), true
+			}
+		}
+		next.Promises = append(next.Promises, p)
+	}
+	next.Wake(next.NextTimer())
+	return next, out, nil
+}
+
+func (e *Engine) hear(ctx context.Context, t *Turn) (Event, error) {
+	ev, err := e.any.Hear(ctx, t)
+	if err != nil || ev != "" {
+		return ev, err
+	}
+	ev, err = e.places[t.Conv.State].Hear(ctx, t)
+	if err != nil || ev != "" {
+		return ev, err
+	}
+	switch {
+	case !t.FromPerson():
+		return Ignored, nil
+	case t.Stale():
+		return StaleButton, nil
+	}
+	return Missed, nil
+}
+
+func (e *Engine) destination(c *Conversation, r Row) State {
+	switch r.To {
+	case Stay:
+		return c.State
+	case Back, Same:
+		for i := len(c.Back) - 1; i >= 0; i-- {
+			if p, ok := e.places[c.Back[i]]; ok && p.Ask != "" {
+				return c.Back[i]
+			}
+		}
+		return e.options.Start
+	}
+	return r.To
+}
+
+const backMax = 16
+
+func (e *Engine) move(c *Conversation, r Row, to State) {
+	switch {
+	case r.To == Back || r.To == Same:
+		for len(c.Back) > 0 {
+			last := c.Back[len(c.Back)-1]
+			c.Back = c.Back[:len(c.Back)-1]
+			if last == to {
+				break
+			}
+		}
+	case to != c.State && e.places[c.State].Ask != "":
+		if i := slices.Index(c.Back, to); i >= 0 {
+			c.Back = c.Back[:i] // been there: a loop is not a history
+		} else {
+			c.Back = append(c.Back, c.State)
+		}
+		if extra := len(c.Back) - backMax; extra > 0 {
+			c.Back = slices.Delete(c.Back, 0, extra)
+		}
+	}
+	c.State = to
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// answer writes the turn's one bubble.
+func (e *Engine) answer(t *Turn, r Row, to State) string {
+	c := t.Conv
+	key := r.Text
+	if key == "" {
+		if key = e.places[to].Ask; key == "" {
+			return ""
+		}
+	}
+	text := e.catalogue.Texts[key]
+	if !text.Aside {
+		c.Text = key
+		c.Prompt++
+		c.Shown = slices.DeleteFunc(slices.Clone(text.Buttons), func(id string) bool { return e.catalogue.Labels[id].URL != "" })
+		for name := range c.Slots {
+			if strings.HasPrefix(name, "say.") {
+				delete(c.Slots, name)
+			}
+		}
+		for name, value := range t.said {
+			t.Remember("say."+name, value)
+		}
+	} else if c.Text == "" || c.State != r.To && r.To != Stay {
+		// an aside on the way to somewhere: its question is the one asked there
+		if ask := e.places[to].Ask; ask != "" {
+			q := e.catalogue.Texts[ask]
+			c.Text, c.Shown = ask, slices.Clone(q.Buttons)
+			c.Prompt++
+		}
+	}
+	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Protect: text.Protect}
+	buttons := text.Buttons
+	if text.Aside && len(buttons) == 0 {
+		buttons = e.catalogue.Texts[c.Text].Buttons
+	}
+	for _, id := range buttons {
+		l := e.catalogue.Labels[id]
+		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
+	}
+	t.Promise(Promise{Lane: LaneChat, Kind: PromiseSay, Reply: reply})
+	return key
+}
+
+func (e *Engine) fill(t *Turn, text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		name := p[1 : len(p)-1]
+		switch name {
+		case "question":
+			return e.fill(t, e.catalogue.Texts[t.Conv.Text].Text)
+		case "again":
+			q := e.catalogue.Texts[t.Conv.Text]
+			if n := max(t.Conv.Misses-1, 0); n < len(q.Again) {
+				return e.fill(t, q.Again[n])
+			}
+			return e.fill(t, q.Text)
+		}
+		if v, ok := t.said[name]; ok {
+			return v
+		}
+		if v, ok := t.Conv.Slots["say."+name]; ok {
+			return v
+		}
+		if f, ok := e.options.Secrets[name]; ok {
+			t.sealed = true
+			return f(t)
+		}
+		return p
+	})
+}
+
+// note adds a line to the tail of the transcript, masked and cut.
+func (e *Engine) note(t *Turn, from, text string) {
+	if text == "" {
+		return
+	}
+	c := t.Conv
+	c.Tail = append(c.Tail, Line{From: from, Text: cut(e.options.Mask(text), TailRunes), At: t.Now})
+	if extra := len(c.Tail) - TailMax; extra > 0 {
+		c.Tail = slices.Delete(c.Tail, 0, extra)
+	}
+}
+
+func personLine(u Update, choice string, cat Catalogue) string {
+	switch {
+	case u.Kind == Press:
+		if l, ok := cat.Labels[u.Button]; ok {
+			return "[" + l.Title + "]"
+		}
+		return "[?]"
+	case u.Kind == Text || u.Kind == Edited:
+		return Clean(u.Text)
+	case u.Kind == Media:
+		return "(" + u.Media + ")"
+	}
+	return "(" + string(u.Kind) + ")"
+}
+
+func cut(s string, runes int) string {
+	n := 0
+	for i := range s {
+		if n == runes {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}

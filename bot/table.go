@@ -1,0 +1,70 @@
+package bot
+
+import "context"
+
+// Hear decides what an update meant in one state. It reads what it needs and writes nothing: what must happen
+// outside is a promise of the turn. It names no state and contains no sentence. An empty Event means "not for me":
+// in the Any place the state's own Hear is asked next; in a state it counts as Missed.
+type Hear func(ctx context.Context, t *Turn) (Event, error)
+
+// Places that are not states: where a row may lead.
+const (
+	Any  State = "*"  // as the place of rows: every state
+	Stay State = "."  // as a destination: where we are
+	Back State = "<"  // as a destination: the place before this one
+	Same State = "<<" // as a destination: the place Resume was entered from
+)
+
+// The events the engine itself needs. Every flow has rows for them in Any.
+const (
+	Missed      Event = "Missed"      // not understood, for the first and second time
+	MissedOften Event = "MissedOften" // for the third time
+	StaleButton Event = "StaleButton" // a button of an older question
+	Ignored     Event = "Ignored"     // nothing to say, nothing changes
+)
+
+// Row is one line of the table: in a state, an event leads to a state and is answered with a text. An empty Text is
+// the destination's own question.
+type Row struct {
+	Event Event
+	To    State
+	Text  string
+}
+
+// On makes a row.
+func On(e Event, to State, text string) Row { return Row{e, to, text} }
+
+// Place is a state with its question, its ear and its rows.
+type Place struct {
+	State State
+	Ask   string // catalogue key of the question asked here; "" for a state that is never returned to
+	Hear  Hear
+	Rows  []Row
+}
+
+// In makes a place. Its rows win over rows of Any for the same event.
+func In(s State, ask string, hear Hear, rows ...Row) Place { return Place{s, ask, hear, rows} }
+
+// Entry is one text of a catalogue.
+type Entry struct {
+	Text    string   `toml:"text"`
+	Again   []string `toml:"again"`   // the same question in other words, for the first and the second miss
+	Buttons []string `toml:"buttons"` // ids of labels, in order
+	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
+	Protect bool     `toml:"protect"` // must not be forwarded
+	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
+}
+
+// Label is a button's title and what else people say for it. A label without a title is a wish or a word that is
+// only typed.
+type Label struct {
+	Title string   `toml:"title"`
+	Words []string `toml:"words"`
+	URL   string   `toml:"url"` // a public page; pressing it sends nothing
+}
+
+// Catalogue is one language: every text and every label.
+type Catalogue struct {
+	Texts  map[string]Entry
+	Labels map[string]Label
+}

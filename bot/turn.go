@@ -1,0 +1,195 @@
+package bot
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Ask is what a turn wants reserved at a record before it is committed: one more mail of its live link.
+type Ask struct {
+	Turn    string // key of the turn: reserving twice is reserving once
+	Conv    string
+	Record  string // keyed hash of the number
+	Sealed  string // the number, sealed
+	Want    string // "unlock" or "generate"
+	Channel string
+}
+
+// Reservation is the record's answer. Wording must not depend on anything but Granted and RetryAt.
+type Reservation struct {
+	Granted bool
+	Attempt string    // the record's live attempt
+	Ends    time.Time // at the latest; earlier once the mail server has accepted the mail
+	RetryAt time.Time // not granted: when it may be asked again
+}
+
+// NeedsReservation is returned by Step when the turn must reserve at a record first: do it, and step again with the
+// answer in Env.
+type NeedsReservation struct{ Ask Ask }
+
+func (e *NeedsReservation) Error() string { return "turn needs a reservation at its record" }
+
+// Turn is one update being answered. Hear functions read it and leave in it what the turn causes.
+type Turn struct {
+	Conv   *Conversation // the working copy
+	Update Update
+	Now    time.Time
+
+	env      Env
+	engine   *Engine
+	choice   string
+	said     map[string]string
+	promises []Promise
+	silent   bool
+	sealed   bool
+	idle     time.Duration
+}
+
+// Key names the turn: the same for every delivery of the same update.
+func (t *Turn) Key() string { return t.Conv.ID + "/" + t.Update.ID }
+
+// Text is what was typed, cleaned of invisible characters.
+func (t *Turn) Text() string { return Clean(t.Update.Text) }
+
+// FromPerson says whether a person did this, rather than a timer or a record.
+func (t *Turn) FromPerson() bool { return t.Update.Kind != Signal }
+
+// Choice is the id of the button that was pressed, or typed as its title, its number or in words; "" when none of
+// the buttons under the last question.
+func (t *Turn) Choice() string { return t.choice }
+
+// Stale says that a button of an older question was pressed.
+func (t *Turn) Stale() bool {
+	return t.Update.Kind == Press && t.choice == ""
+}
+
+// Meant returns the first of the labels that what was typed means, or "".
+func (t *Turn) Meant(labels ...string) string {
+	if t.Update.Kind != Text {
+		return ""
+	}
+	return t.engine.words.match(t.Text(), labels, true)
+}
+
+// Says returns the first of the labels that is all of what was typed (a word by itself, give or take a slip), or "".
+func (t *Turn) Says(labels ...string) string {
+	if t.Update.Kind != Text {
+		return ""
+	}
+	return t.engine.words.match(t.Text(), labels, false)
+}
+
+// Idle is how long the person had been away when the update came.
+func (t *Turn) Idle() time.Duration { return t.idle }
+
+// Slot returns a remembered fact.
+func (t *Turn) Slot(name string) string { return t.Conv.Slots[name] }
+
+// Remember keeps a fact.
+func (t *Turn) Remember(name, value string) {
+	if t.Conv.Slots == nil {
+		t.Conv.Slots = map[string]string{}
+	}
+	t.Conv.Slots[name] = value
+}
+
+// Forget drops facts.
+func (t *Turn) Forget(names ...string) {
+	for _, n := range names {
+		delete(t.Conv.Slots, n)
+	}
+}
+
+// Say fills {name} in the text that answers this turn. It is kept with the question, so never a secret: those come
+// from Options.Secrets.
+func (t *Turn) Say(name string, value any) {
+	if t.said == nil {
+		t.said = map[string]string{}
+	}
+	t.said[name] = fmt.Sprint(value)
+}
+
+// Silent makes the turn answer nothing.
+func (t *Turn) Silent() { t.silent = true }
+
+// Promise owes something to the outside. Its id is the turn's key and its kind, unless it has one.
+func (t *Turn) Promise(p Promise) {
+	if p.ID == "" {
+		p.ID = t.Key() + "/" + p.Kind
+	}
+	p.Made = t.Now
+	t.promises = append(t.promises, p)
+}
+
+// Later sets a timer; there is one of each signal.
+func (t *Turn) Later(signal, attempt string, at time.Time) {
+	t.Conv.SetTimer(Timer{Signal: signal, Attempt: attempt, At: at})
+}
+
+// Never drops the timer of a signal.
+func (t *Turn) Never(signal string) { t.Conv.dropTimer(signal) }
+
+// SetTimer sets a timer in place of the one with the same signal.
+func (c *Conversation) SetTimer(timer Timer) {
+	c.dropTimer(timer.Signal)
+	c.Timers = append(c.Timers, timer)
+}
+
+func (c *Conversation) dropTimer(signal string) {
+	c.Timers = slices.DeleteFunc(c.Timers, func(t Timer) bool { return t.Signal == signal })
+}
+
+// Reserve asks the record for one more mail of its live link. The first time it returns *NeedsReservation, which the
+// Hear function hands on.
+func (t *Turn) Reserve(a Ask) (Reservation, error) {
+	a.Turn, a.Conv = t.Key(), t.Conv.ID
+	if t.env.Reservation == nil {
+		return Reservation{}, &NeedsReservation{a}
+	}
+	return *t.env.Reservation, nil
+}
+
+// Title gives the catalogue's title of a label.
+func (t *Turn) Title(label string) string { return t.engine.catalogue.Labels[label].Title }
+
+// Ref makes a number a person can read out, the same for every delivery of the turn.
+func (t *Turn) Ref(letter string) string {
+	return Ref(letter, t.engine.options.Hash("ref/"+letter, t.Key()))
+}
+
+// Ref turns a keyed hash into a number a person can read out: a letter and seven characters of Crockford's alphabet
+// (no I, L, O, U), 35 bits.
+func Ref(letter, hash string) string {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	h := sha256.Sum256([]byte(hash))
+	var b strings.Builder
+	b.WriteString(letter + "-")
+	for i := range 7 {
+		if i == 4 {
+			b.WriteByte('-')
+		}
+		b.WriteByte(alphabet[h[i]&31])
+	}
+	return b.String()
+}
+
+// Mask hides national numbers in free text.
+func (t *Turn) Mask(s string) string { return t.engine.options.Mask(s) }
+
+// Env is what a step is given from outside.
+type Env struct {
+	Now         time.Time
+	Reservation *Reservation
+}
+
+// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed.
+func (t *Turn) Empty() {
+	c := t.Conv
+	*c = Conversation{
+		ID: c.ID, Version: c.Version, State: c.State, Prompt: c.Prompt, Seen: c.Seen, Numbers: c.Numbers, Recent: c.Recent,
+		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Outbox: c.Outbox,
+	}
+}

@@ -1,0 +1,120 @@
+// Package unlock is the link: asked for, mailed, used once, gone.
+//
+// Everything that belongs to one record (its live link, who asked, the limits, the new key) is one document, named by
+// the keyed hash of the number. Numbers that nobody has get one too, and go the same way, so that nothing tells them
+// apart. Every change is one conditional replace of that document: asking while a link lives finds the same link,
+// pressing the button twice finds it pressed, and what follows (activating the record, telling the chats, the owner's
+// letter) are promises written in the same replace.
+//
+// A link's token is derived from its attempt's id, so that mailing again is mailing the same link; only its keyed
+// hash is stored. Its life starts when the mail server has accepted the mail, and ends ten minutes after it was first
+// asked for in any case (SPEC 6).
+package unlock
+
+import (
+	"time"
+
+	"llave/bot"
+)
+
+// Want is what somebody asked the link for.
+type Want string
+
+// What can be wanted. What the link then does depends on the record: a locked record's link unlocks, an active
+// record's link leads to the key page.
+const (
+	Unlock   Want = "unlock"
+	Generate Want = "generate"
+)
+
+// Kind is what a live link does.
+type Kind string
+
+// The kinds of attempt. A decoy has no link and no letter: it keeps unknown and ineligible numbers on the same road.
+const (
+	KindUnlock   Kind = "unlock"
+	KindGenerate Kind = "generate"
+	KindDecoy    Kind = "decoy"
+)
+
+// MaxLife is how long after it was first asked for a link can live at most (SPEC 6).
+const MaxLife = 10 * time.Minute
+
+// TicketLife is how long the browser that pressed the button may make a key (SPEC 6).
+const TicketLife = 10 * time.Minute
+
+// Asked is one request for a mail; the limits count them.
+type Asked struct {
+	Turn    string    `bson:"turn"` // key of the turn that asked: the same turn twice is one request
+	Attempt string    `bson:"attempt"`
+	At      time.Time `bson:"at"`
+}
+
+// Attempt is one link from its first request to its end.
+type Attempt struct {
+	ID       string    `bson:"id"`
+	Kind     Kind      `bson:"kind"`
+	Want     Want      `bson:"want"`
+	Link     string    `bson:"link,omitempty"`   // keyed hash of the token; empty for a decoy
+	NotMe    string    `bson:"not_me,omitempty"` // keyed hash of the "No fui yo" token
+	Sealed   string    `bson:"sealed"`           // the number
+	Channel  string    `bson:"channel"`          // where it was first asked for
+	Convs    []string  `bson:"convs"`            // the conversations that asked
+	Asked    time.Time `bson:"asked"`
+	Accepted time.Time `bson:"accepted,omitempty"` // when the mail server first took the mail
+	Refused  time.Time `bson:"refused,omitempty"`  // when the mailbox refused for good
+	Voided   time.Time `bson:"voided,omitempty"`   // "No fui yo"
+	Redeemed time.Time `bson:"redeemed,omitempty"`
+	Nonce    string    `bson:"nonce,omitempty"` // keyed hash of the winning browser's nonce
+	KeyMade  time.Time `bson:"key_made,omitempty"`
+}
+
+// Ends is when the link stops working: ttl after acceptance, MaxLife after the first request at the latest.
+func (a *Attempt) Ends(ttl time.Duration) time.Time {
+	latest := a.Asked.Add(MaxLife)
+	if a.Accepted.IsZero() {
+		return latest
+	}
+	if end := a.Accepted.Add(ttl); end.Before(latest) {
+		return end
+	}
+	return latest
+}
+
+// Lives says whether the link can still be used.
+func (a *Attempt) Lives(now time.Time, ttl time.Duration) bool {
+	return a != nil && a.Voided.IsZero() && a.Refused.IsZero() && a.Redeemed.IsZero() && now.Before(a.Ends(ttl))
+}
+
+// Record is the document of one number.
+type Record struct {
+	ID         string    `bson:"_id"` // keyed hash of the number
+	Version    int64     `bson:"v"`
+	Asks       []Asked   `bson:"asks,omitempty"` // of the last 24 hours
+	Live       *Attempt  `bson:"live,omitempty"`
+	Key        string    `bson:"key,omitempty"`      // argon2id
+	KeyAt      time.Time `bson:"key_at,omitempty"`   // when it was made
+	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when Live may be taken off
+	bot.Outbox `bson:",inline"`
+}
+
+// DocID names the document for the store.
+func (r *Record) DocID() string { return r.ID }
+
+// clone copies what changes.
+func (r *Record) clone() *Record {
+	c := *r
+	c.Asks = append([]Asked(nil), r.Asks...)
+	if r.Live != nil {
+		live := *r.Live
+		live.Convs = append([]string(nil), r.Live.Convs...)
+		c.Live = &live
+	}
+	c.Outbox.Promises = append([]bot.Promise(nil), r.Outbox.Promises...)
+	keepers := make(map[bot.Lane]bot.Keeper, len(r.Outbox.Keepers))
+	for k, v := range r.Outbox.Keepers {
+		keepers[k] = v
+	}
+	c.Outbox.Keepers = keepers
+	return &c
+}
