@@ -25,9 +25,7 @@ type piece struct {
 	text       string // digits, or the folded word
 	start, end int    // bytes in the text
 	plus       bool   // a plus sign stood directly before
-	glued      bool   // nothing stood between it and the piece before
 	alike      string // a lone letter that may be a digit
-	mixed      bool   // has letters that were read as digits
 }
 
 // char is one character of a text after cleaning.
@@ -56,6 +54,9 @@ func lex(text string) []piece {
 			case unicode.IsDigit(c), unicode.IsLetter(c), c == '|':
 				token = append(token, char{c, i, i + w})
 			case unicode.Is(unicode.M, c):
+			case c == bullet: // what was masked already keeps its neighbours apart
+				flush()
+				pieces = append(pieces, piece{text: string(c), start: i, end: i + w})
 			default:
 				flush()
 				plus = c == '+' || plus && c == ' '
@@ -164,10 +165,15 @@ func cut(token []char, plus bool) []piece {
 	}
 	whole := digits > 0 && letters == 0
 	var out []piece
+	var text []byte
 	for i, c := range token {
 		isDigit := unicode.IsDigit(c.r) || whole
 		if i == 0 || isDigit != (out[len(out)-1].kind == digitPiece) {
-			out = append(out, piece{start: c.start, glued: i > 0, plus: plus && i == 0})
+			if i > 0 {
+				out[len(out)-1].text = string(text)
+				text = text[:0]
+			}
+			out = append(out, piece{start: c.start, plus: plus && i == 0})
 			if isDigit {
 				out[len(out)-1].kind = digitPiece
 			}
@@ -175,15 +181,15 @@ func cut(token []char, plus bool) []piece {
 		p := &out[len(out)-1]
 		p.end = c.end
 		switch d, alike := lookAlike(c.r); {
-		case isDigit && unicode.IsDigit(c.r):
-			p.text += string(digitValue(c.r))
+		case unicode.IsDigit(c.r):
+			text = append(text, digitValue(c.r))
 		case isDigit && alike:
-			p.text += string(d)
-			p.mixed = true
+			text = append(text, d)
 		default:
-			p.text += string(c.r)
+			text = utf8.AppendRune(text, c.r)
 		}
 	}
+	out[len(out)-1].text = string(text)
 	for i := range out {
 		if out[i].kind == digitPiece {
 			continue
@@ -216,7 +222,7 @@ func loneLetters(pieces []piece) {
 		}
 		first, last := i == 0, i == len(pieces)-1
 		if short(i-1, 4) && short(i+1, 4) || first && short(i+1, 1) || last && short(i-1, 1) {
-			p.kind, p.text, p.mixed = digitPiece, p.alike, true
+			p.kind, p.text = digitPiece, p.alike
 		}
 	}
 }
@@ -314,7 +320,6 @@ type run struct {
 	start, end int
 	plus       bool
 	label      string // the nearest word before it that says what it is: "cedula", "telefono", ""
-	mixed      bool
 }
 
 // complete says whether the run is a number by its length alone.
@@ -424,10 +429,11 @@ func tensOf(groups []piece) [][]piece {
 
 func join(groups []piece) run {
 	r := run{start: groups[0].start, end: groups[len(groups)-1].end, plus: groups[0].plus}
+	var digits strings.Builder
 	for _, g := range groups {
-		r.digits += g.text
-		r.mixed = r.mixed || g.mixed
+		digits.WriteString(g.text)
 	}
+	r.digits = digits.String()
 	return r
 }
 
@@ -440,7 +446,8 @@ func hasRun(runs []run, r run) bool {
 	return false
 }
 
-// onlyDigits says whether a text is digits and separators and nothing else, besides the words that announce a number.
+// onlyDigits says whether a text is digits and separators and nothing else, besides the words that announce a number
+// or are said after it.
 func onlyDigits(pieces []piece) bool {
 	found := false
 	for _, p := range pieces {
@@ -457,12 +464,6 @@ func onlyDigits(pieces []piece) bool {
 // filler is what stands around a number without meaning anything else.
 var filler = map[string]bool{"mi": true, "es": true, "el": true, "la": true, "numero": true, "nro": true, "num": true,
 	"no": true, "n": true, "de": true, "c": true, "i": true, "cc": true, "id": true, "gracias": true, "ok": true, "son": true, "seria": true}
-
-// lookAlikeOrLabelled says whether a single token that also fits a foreigner's code is rather a number: its letters
-// only look like digits ("17l43O71O3"), or announce or follow the number ("CI1714307103").
-func lookAlikeOrLabelled(pieces []piece) bool {
-	return onlyDigits(pieces)
-}
 
 var (
 	wantsForeign = regexp.MustCompile(`\b(soy|somos) (de otro pais|un |una )?(extranjer|venezolan|colombian|peruan|cuban|hait|chilen|argentin|bolivian|mexican|chin[oa]\b|espanol|italian|aleman|frances|estadounidense|american)|\bextranjer[oa]s?\b|\bpasaporte\b|\b(no tengo|sin) (numero de )?cedula( ecuatoriana)?$|codigo de(l)? extranjer`)

@@ -15,15 +15,19 @@ const secretMark = "•••"
 // MaskAll hides what must not be kept in free text: every run of nine digits or more, however it is written (nine,
 // because the tenth follows from them), keys that were typed in, and the codes given. Dates and times of day stay.
 func MaskAll(text string, codes ...string) string {
-	pieces := lex(text)
-	runs := runsOf(pieces)
-	cuts := secretSpans(text, runs)
-	for _, r := range joined(pieces, text) {
-		if len(r.digits) >= 9 {
-			cuts = append(cuts, span{r.start, r.end, Mask(r.digits)})
+	for { // what is left around a masked run may read as a number now
+		pieces := lex(text)
+		cuts := secretSpans(text, runsOf(pieces))
+		for _, r := range joined(pieces, text) {
+			if len(r.digits) >= 9 {
+				cuts = append(cuts, span{r.start, r.end, Mask(r.digits)})
+			}
 		}
+		if len(cuts) == 0 {
+			break
+		}
+		text = replaceSpans(text, cuts)
 	}
-	text = replaceSpans(text, cuts)
 	for _, code := range codes {
 		if code != "" {
 			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(code)).ReplaceAllLiteralString(text, Mask(code))

@@ -81,9 +81,11 @@ func ParseNumber(text string, o ParseOptions) Reading {
 		return Reading{Verdict: SecretGiven}
 	}
 	code := foreignCode(text, o.ForeignCode)
-	r := readRuns(runs, onlyDigits(pieces), o.Phone)
+	bare := onlyDigits(pieces)
+	r := readRuns(runs, bare, o.Phone)
 	switch {
-	case code != "" && (r.Number == "" || !lookAlikeOrLabelled(pieces)):
+	// "17l43O71O3" and "CI1714307103" fit a code too, and are rather a number.
+	case code != "" && (r.Number == "" || !bare):
 		return Reading{Verdict: CodeGiven, Code: code, Digits: r.Digits}
 	case r.Verdict != NoNumber:
 		r.Code = code
@@ -263,7 +265,7 @@ func Group(number string) string {
 	return number[:3] + " " + number[3:6] + " " + number[6:9] + " " + number[9:]
 }
 
-const bullet = "•"
+const bullet = '•'
 
 // Mask hides the middle of a number or code: "171•••••65".
 func Mask(number string) string {
@@ -273,9 +275,9 @@ func Mask(number string) string {
 		head, tail = 1, 1
 	}
 	if len(r) <= head+tail {
-		return strings.Repeat(bullet, len(r))
+		return strings.Repeat(string(bullet), len(r))
 	}
-	return string(r[:head]) + strings.Repeat(bullet, min(len(r)-head-tail, 10)) + string(r[len(r)-tail:])
+	return string(r[:head]) + strings.Repeat(string(bullet), min(len(r)-head-tail, 10)) + string(r[len(r)-tail:])
 }
 
 // Labels of the vault; changing one orphans what was made with it.
