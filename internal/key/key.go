@@ -1,0 +1,200 @@
+// Package key is the rules a new key must meet, and the only form in which one is kept.
+//
+// A key has 8 to 128 characters of any sort, no composition rules, a zxcvbn score of 3 or more (about 10^8 guesses),
+// and neither is nor holds what anybody can know about its owner: the number, the name, the mail. This follows NIST
+// SP 800-63B-4, section 3.1.1. Check returns what is missing; the page says it in plain words.
+// (zxcvbn counts ten guesses for a character it knows nothing about, so eight of them make 10^8 and score 2: in
+// practice the shortest key that is taken has nine. Tell people to make it longer, not to make it odder.)
+//
+// Keys are kept as argon2id with the parameters of OWASP's Password Storage Cheat Sheet (2024): 19 MiB, two passes,
+// one lane. That is about 20 ms and 19 MiB each, so only a few are computed at once: two hundred people pressing the
+// button together wait a moment rather than take four gigabytes.
+package key
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/alexedwards/argon2id"
+	"github.com/trustelem/zxcvbn"
+
+	"llave/bot"
+)
+
+// Lengths of a key, in characters.
+const (
+	MinLength = 8
+	MaxLength = 128
+)
+
+// minScore is the zxcvbn score that is asked for, of 0 to 4.
+const minScore = 3
+
+// scored is how many characters of a key are scored: zxcvbn takes time that grows faster than the length, and what
+// is strong by then stays so.
+const scored = 64
+
+// Problem is something about a key that the person must mend.
+type Problem string
+
+// The problems, in the order Check returns them.
+const (
+	TooShort    Problem = "too_short"
+	TooLong     Problem = "too_long"
+	HasNumber   Problem = "has_number" // is or holds the owner's number
+	HasName     Problem = "has_name"   // is or holds a part of the owner's name
+	HasMail     Problem = "has_mail"   // is or holds the owner's mail address, or the part before the @
+	Unreadable  Problem = "unreadable" // is not text, or holds control characters
+	TooEasy     Problem = "too_easy"   // quickly guessed
+	NotRepeated Problem = "not_repeated"
+)
+
+// About is what a key must not be made of.
+type About struct {
+	Number string
+	Name   string
+	Mail   string
+}
+
+// String keeps the owner out of logs.
+func (About) String() string { return "[redacted]" }
+
+// GoString keeps the owner out of %#v.
+func (About) GoString() string { return "[redacted]" }
+
+// Check returns what is wrong with a key, nothing when it may be used. A key that must change for another reason is
+// not called easy besides.
+func Check(key string, about About) []Problem {
+	if !readable(key) {
+		return []Problem{Unreadable}
+	}
+	var problems []Problem
+	switch n := utf8.RuneCountInString(key); {
+	case n < MinLength:
+		problems = append(problems, TooShort)
+	case n > MaxLength:
+		problems = append(problems, TooLong)
+	}
+	folded := squeeze(key)
+	for _, w := range about.words() {
+		if strings.Contains(folded, w.text) && !slices.Contains(problems, w.problem) {
+			problems = append(problems, w.problem)
+		}
+	}
+	if len(problems) == 0 && score(key, about) < minScore {
+		problems = append(problems, TooEasy)
+	}
+	return problems
+}
+
+// CheckTwice is Check for a key that was typed twice.
+func CheckTwice(key, again string, about About) []Problem {
+	problems := Check(key, about)
+	if key != again {
+		problems = append(problems, NotRepeated)
+	}
+	return problems
+}
+
+// word is something the owner is known by, folded.
+type word struct {
+	text    string
+	problem Problem
+}
+
+// shortest is the length from which a name or mail counts as contained; "ana" is in "banana".
+const shortest = 4
+
+func (a About) words() []word {
+	var out []word
+	add := func(s string, p Problem) {
+		if s = squeeze(s); utf8.RuneCountInString(s) >= shortest {
+			out = append(out, word{s, p})
+		}
+	}
+	add(a.Number, HasNumber)
+	add(a.Name, HasName)
+	for _, part := range strings.Fields(a.Name) {
+		add(part, HasName)
+	}
+	add(a.Mail, HasMail)
+	local, _, _ := strings.Cut(a.Mail, "@")
+	add(local, HasMail)
+	return out
+}
+
+// squeeze is a text without case, accents, spaces and punctuation, so that "Ana.María" is in "anamaria2024".
+func squeeze(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, bot.Fold(s))
+}
+
+// score is zxcvbn's; words of the owner and of this procedure count as known.
+func score(key string, about About) int {
+	known := []string{"iess", "ecuador", "clave", "afiliado", "desbloqueo", "contrasena", "cedula", "jubilado"}
+	known = append(known, strings.Fields(bot.Fold(about.Name))...)
+	known = append(known, bot.Fold(about.Mail), about.Number)
+	return zxcvbn.PasswordStrength(cut(key), known).Score
+}
+
+func cut(s string) string {
+	if r := []rune(s); len(r) > scored {
+		return string(r[:scored])
+	}
+	return s
+}
+
+func readable(key string) bool {
+	return utf8.ValidString(key) && !strings.ContainsFunc(key, unicode.IsControl)
+}
+
+var params = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
+// turns holds one place for every hash that may be computed at once.
+var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+
+func turn(ctx context.Context) (done func(), err error) {
+	select {
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Hash returns the key as it is kept: a PHC string with its own salt. It waits for its turn, or for ctx.
+func Hash(ctx context.Context, key string) (string, error) {
+	done, err := turn(ctx)
+	if err != nil {
+		return "", fmt.Errorf("hash key: %w", err)
+	}
+	defer done()
+	hash, err := argon2id.CreateHash(key, params)
+	if err != nil {
+		return "", fmt.Errorf("hash key: %w", err)
+	}
+	return hash, nil
+}
+
+// Verify says whether a hash was made of the key. An error means that the hash is damaged or ctx has ended.
+func Verify(ctx context.Context, hash, key string) (bool, error) {
+	done, err := turn(ctx)
+	if err != nil {
+		return false, fmt.Errorf("verify key: %w", err)
+	}
+	defer done()
+	ok, err := argon2id.ComparePasswordAndHash(key, hash)
+	if err != nil {
+		return false, fmt.Errorf("verify key: %w", err)
+	}
+	return ok, nil
+}
