@@ -39,8 +39,8 @@ type Index struct {
 }
 
 // Query is a scan. With an empty Field it runs over _id (strings). The range is From ≤ value < To; a nil bound is
-// open. Results come in order of the field, ascending unless Descending; equal values in order of _id. Limit 0 means
-// everything.
+// open. Results come in order of the field, equal values in order of _id; Descending turns the whole order round.
+// Limit 0 means everything. A scan is not a snapshot: documents written while it runs may or may not be seen.
 type Query struct {
 	Collection string
 	Field      string
@@ -69,7 +69,8 @@ type Engine interface {
 	// Count returns how many documents the query has.
 	Count(ctx context.Context, q Query) (int64, error)
 	// Increment adds by to the counter and returns its new value. A counter that has expired starts again from zero
-	// with the new expiry; the expiry of a live one stays as it was. Exact under any parallelism.
+	// with the new expiry; the expiry of a live one stays as it was. A zero expiry is never. Exact under any
+	// parallelism. The counter is a document {_id, v, n, expires}.
 	Increment(ctx context.Context, collection, id string, by int64, expires time.Time) (int64, error)
 	// BulkUpsert stores documents by _id, setting the fields given and leaving other fields of a stored document as
 	// they are; v moves by one. Not atomic over the batch; safe to run again.

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"llave/internal/affiliate"
+)
+
+// AffiliateTable keeps the institute's records. Others may write the collection too, so reading is tolerant and
+// writing leaves fields it does not know as they are.
+type AffiliateTable struct{ engine Engine }
+
+// importBatch is how many records go to the engine at once.
+const importBatch = 2000
+
+// Find returns the record kept under a number or code, and whether there is one. data_updated_at may be a date or a
+// text that is one; anything else there counts as absent. No error names the number.
+func (t *AffiliateTable) Find(ctx context.Context, number string) (affiliate.Record, bool, error) {
+	if number == "" {
+		return affiliate.Record{}, false, nil
+	}
+	raw, err := t.engine.Get(ctx, Affiliates, number)
+	if errors.Is(err, ErrNotFound) {
+		return affiliate.Record{}, false, nil
+	}
+	if err != nil {
+		return affiliate.Record{}, false, fmt.Errorf("find affiliate: %w", err)
+	}
+	text := func(field string) string {
+		s, _ := raw.Lookup(field).StringValueOK()
+		return s
+	}
+	return affiliate.Record{
+		ID:            text("_id"),
+		Version:       DocumentVersion(raw),
+		IDType:        affiliate.IDType(text("id_type")),
+		Category:      affiliate.Category(text("category")),
+		FullName:      text("full_name"),
+		Email:         text("email"),
+		DataUpdatedAt: anyTime(raw.Lookup("data_updated_at")),
+		Status:        affiliate.Status(text("status")),
+	}, true, nil
+}
+
+// anyTime reads a time that others may have written as text.
+func anyTime(v bson.RawValue) time.Time {
+	if at, ok := v.TimeOK(); ok {
+		return at.UTC()
+	}
+	text, _ := v.StringValueOK()
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// SetStatus sets a record's status and nothing else; ErrNotFound when there is no such record. Doing it again changes
+// nothing.
+func (t *AffiliateTable) SetStatus(ctx context.Context, number string, status affiliate.Status) error {
+	value := bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, string(status))}
+	for {
+		raw, err := t.engine.Get(ctx, Affiliates, number)
+		if err != nil {
+			return fmt.Errorf("set affiliate's status: %w", err)
+		}
+		if is, _ := raw.Lookup("status").StringValueOK(); is == string(status) {
+			return nil
+		}
+		changed, err := WithField(raw, "status", value)
+		if err != nil {
+			return fmt.Errorf("set affiliate's status: %w", err)
+		}
+		err = t.engine.Replace(ctx, Affiliates, number, DocumentVersion(raw), changed)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("set affiliate's status: %w", err)
+		}
+	}
+}
+
+// Import stores records, new ones and changes to old ones. Fields of a stored record that an import does not have stay.
+// After an error some of the records may be stored; importing them again is safe.
+func (t *AffiliateTable) Import(ctx context.Context, records []affiliate.Record) error {
+	for len(records) > 0 {
+		n := min(len(records), importBatch)
+		docs := make([]bson.Raw, n)
+		for i := range docs {
+			docs[i] = rawAffiliate(&records[i])
+		}
+		if err := t.engine.BulkUpsert(ctx, Affiliates, docs); err != nil {
+			return fmt.Errorf("import affiliates: %w", err)
+		}
+		records = records[n:]
+	}
+	return nil
+}
+
+// rawAffiliate writes the document by hand: an import has hundreds of thousands. An absent data_updated_at is written
+// as null, since an upsert would leave the one that is stored.
+func rawAffiliate(r *affiliate.Record) bson.Raw {
+	start, b := bsoncore.AppendDocumentStart(make([]byte, 0, 256))
+	b = bsoncore.AppendStringElement(b, "_id", r.ID)
+	b = bsoncore.AppendInt64Element(b, VersionField, 1)
+	b = bsoncore.AppendStringElement(b, "id_type", string(r.IDType))
+	b = bsoncore.AppendStringElement(b, "category", string(r.Category))
+	b = bsoncore.AppendStringElement(b, "full_name", r.FullName)
+	b = bsoncore.AppendStringElement(b, "email", r.Email)
+	if r.DataUpdatedAt.IsZero() {
+		b = bsoncore.AppendNullElement(b, "data_updated_at")
+	} else {
+		b = bsoncore.AppendTimeElement(b, "data_updated_at", r.DataUpdatedAt)
+	}
+	b = bsoncore.AppendStringElement(b, "status", string(r.Status))
+	b, _ = bsoncore.AppendDocumentEnd(b, start) // fails only for a start that is not one
+	return b
+}
+
+// Count returns how many records there are.
+func (t *AffiliateTable) Count(ctx context.Context) (int64, error) {
+	return t.engine.Count(ctx, Query{Collection: Affiliates})
+}

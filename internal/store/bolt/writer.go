@@ -1,0 +1,180 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"llave/internal/store"
+)
+
+// groupMax is how much goes into one commit, counted in documents.
+const groupMax = 512
+
+// op is one write. apply looks first and changes afterwards: when it returns an error it has changed nothing, so that
+// the others of its group are not touched by it.
+type op struct {
+	ctx    context.Context
+	apply  func(*bbolt.Tx) error
+	weight int
+	result error
+	done   chan struct{}
+}
+
+// fatal marks an error that came up half-way through an op's changes: the whole group has to be undone.
+type fatal struct{ error }
+
+func (f fatal) Unwrap() error { return f.error }
+
+// writer is the one goroutine that writes. Whatever is waiting when it looks goes into one transaction, so one fsync;
+// it never waits for more to come, so a lone write is as quick as the disk.
+type writer struct {
+	db      *bbolt.DB
+	mu      sync.Mutex
+	waiting []*op
+	closed  bool
+	wake    chan struct{} // holds a token while something is waiting
+	done    chan struct{}
+}
+
+func startWriter(db *bbolt.DB) *writer {
+	w := &writer{db: db, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// do hands in a write and waits for its result. When ctx ends first the write may still happen.
+func (w *writer) do(ctx context.Context, weight int, apply func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o := &op{ctx: ctx, apply: apply, weight: weight, done: make(chan struct{})}
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return errClosed
+	}
+	w.waiting = append(w.waiting, o)
+	w.mu.Unlock()
+	w.signal()
+	select {
+	case <-o.done:
+		return o.result
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close lets what is waiting be written, and waits for it.
+func (w *writer) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.signal()
+	<-w.done
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	debug.SetPanicOnFault(true) // a page that cannot be read becomes an error, not the end of the process
+	for range w.wake {
+		for {
+			// Those who just got their results are about to hand in their next write: let them, it costs no time.
+			runtime.Gosched()
+			group := w.take()
+			if len(group) == 0 {
+				break
+			}
+			w.commit(group)
+		}
+		if w.finished() {
+			return
+		}
+	}
+}
+
+// take removes the next group from the queue.
+func (w *writer) take() []*op {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, weight := 0, 0
+	for n < len(w.waiting) && (n == 0 || weight+w.waiting[n].weight <= groupMax) {
+		weight += w.waiting[n].weight
+		n++
+	}
+	group := w.waiting[:n:n]
+	w.waiting = w.waiting[n:]
+	if len(w.waiting) == 0 {
+		w.waiting = nil
+	}
+	return group
+}
+
+func (w *writer) finished() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed && len(w.waiting) == 0
+}
+
+// commit writes a group. An op that breaks half-way takes the group down; then each is tried in a commit of its own.
+func (w *writer) commit(group []*op) {
+	err := w.update(group)
+	if err != nil && len(group) > 1 && errors.As(err, new(fatal)) {
+		for _, o := range group {
+			w.commit([]*op{o})
+		}
+		return
+	}
+	for _, o := range group {
+		if err != nil {
+			o.result = fmt.Errorf("write store file: %w", err)
+		}
+		close(o.done)
+	}
+}
+
+func (w *writer) update(group []*op) (err error) {
+	defer recovered(&err)
+	return w.db.Update(func(tx *bbolt.Tx) error {
+		changed := false
+		for _, o := range group {
+			if o.result = o.ctx.Err(); o.result != nil {
+				continue
+			}
+			o.result = o.apply(tx)
+			if errors.As(o.result, new(fatal)) {
+				return o.result
+			}
+			changed = changed || o.result == nil
+		}
+		if !changed {
+			return errNothing
+		}
+		return nil
+	})
+}
+
+// errNothing ends a transaction in which every op was refused: there is nothing to sync.
+var errNothing = errors.New("nothing to write")
+
+// recovered turns bbolt's panics over impossible pages, and faults on pages that cannot be read, into ErrDamaged.
+func recovered(err *error) {
+	switch p := recover(); {
+	case p != nil:
+		*err = fatal{fmt.Errorf("%w: %v", store.ErrDamaged, p)}
+	case *err == errNothing:
+		*err = nil
+	}
+}

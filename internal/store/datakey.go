@@ -1,0 +1,52 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"llave/internal/secret"
+)
+
+// ErrSecretKey is returned when none of the given keys opens the store's data key.
+var ErrSecretKey = errors.New("LLAVE_SECRET_KEY does not open this store: it was set up with another one; give that one too, after a comma")
+
+const dataKeyID = "data_key"
+
+type dataKey struct {
+	ID      string `bson:"_id"`
+	Version int64  `bson:"v"`
+	Wrapped string `bson:"wrapped"`
+}
+
+// DataKey returns the vault over the store's data key, which the first process to ask makes. When the key was wrapped
+// by one that is no longer the first of keys it is wrapped again. Processes may do this at once, with different keys
+// in front while a rotation is rolled out.
+func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("data key: no secret key given")
+	}
+	settings := NewDocuments(s.engine, Settings, func(k *dataKey) (*string, *int64) { return &k.ID, &k.Version })
+	for {
+		stored, err := settings.Load(ctx, dataKeyID)
+		if err != nil {
+			return nil, fmt.Errorf("data key: %w", err)
+		}
+		var key []byte
+		stale := stored.Version == 0
+		if stale {
+			key = secret.NewDataKey()
+		} else if key, stale, err = keys.Unwrap(stored.Wrapped); err != nil {
+			return nil, fmt.Errorf("data key: %w", ErrSecretKey)
+		}
+		if stale {
+			stored.Wrapped = keys.Wrap(key)
+			if err := settings.Save(ctx, &stored); errors.Is(err, ErrConflict) {
+				continue // another process was quicker: its key counts
+			} else if err != nil {
+				return nil, fmt.Errorf("data key: %w", err)
+			}
+		}
+		return secret.New(key)
+	}
+}

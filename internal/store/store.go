@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"llave/bot"
+)
+
+// Store is every repository over one engine. Repositories keep nothing themselves: any number of processes may each
+// have a Store over the same database.
+type Store struct {
+	engine Engine
+
+	Conversations *ConversationTable
+	Affiliates    *AffiliateTable
+	Complaints    *FileTable
+	Cases         *FileTable
+	Audit         *AuditLog
+	Leases        *LeaseTable
+	Counters      *CounterTable
+	Imports       *Documents[Progress]
+}
+
+// New makes the repositories. The engine stays the caller's to close.
+func New(engine Engine) *Store {
+	return &Store{
+		engine: engine,
+		Conversations: &ConversationTable{NewDocuments(engine, Conversations, func(c *bot.Conversation) (*string, *int64) {
+			return &c.ID, &c.Version
+		})},
+		Affiliates: &AffiliateTable{engine},
+		Complaints: &FileTable{engine, Complaints},
+		Cases:      &FileTable{engine, Cases},
+		Audit:      &AuditLog{engine},
+		Leases:     &LeaseTable{engine},
+		Counters:   &CounterTable{engine},
+		Imports: NewDocuments(engine, Imports, func(p *Progress) (*string, *int64) {
+			return &p.ID, &p.Version
+		}),
+	}
+}
+
+// Engine is what the store stands on, for repositories that live elsewhere (NewDocuments).
+func (s *Store) Engine() Engine { return s.engine }
+
+// Now is the store's clock: the same in every process, whatever their own clocks say.
+func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.engine.Now(ctx) }
+
+// Ping says whether the store answers.
+func (s *Store) Ping(ctx context.Context) error { return s.engine.Ping(ctx) }
+
+// ConversationTable keeps conversations.
+type ConversationTable struct{ *Documents[bot.Conversation] }
+
+// Due returns the ids of at most limit conversations whose wake_at has come, longest waiting first.
+func (t *ConversationTable) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return t.IDsUpTo(ctx, "wake_at", now, limit)
+}
+
+// Forgettable returns the ids of at most limit conversations that need not be kept any longer.
+func (t *ConversationTable) Forgettable(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return t.IDsUpTo(ctx, "kept_till", now, limit)
+}
+
+// Progress is how far an import has come, under a key that names the file's contents. Saved beside the rows it counts,
+// it lets an interrupted import go on where it was.
+type Progress struct {
+	ID      string    `bson:"_id"`
+	Version int64     `bson:"v"`
+	Offset  int64     `bson:"offset"` // bytes read
+	Line    int64     `bson:"line"`   // lines read
+	Taken   int64     `bson:"taken"`  // rows stored
+	Refused int64     `bson:"refused"`
+	Done    bool      `bson:"done"`
+	At      time.Time `bson:"at"`
+}
+
+// CounterTable keeps counters that start again when their window has passed.
+type CounterTable struct{ engine Engine }
+
+// Add adds to a counter and returns its new value and when it starts again. The window begins with the first Add.
+// Exact under any parallelism and across processes.
+func (t *CounterTable) Add(ctx context.Context, id string, by int64, window time.Duration) (n int64, resetsAt time.Time, err error) {
+	now, err := t.engine.Now(ctx)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("count: %w", err)
+	}
+	resetsAt = now.Add(window)
+	if n, err = t.engine.Increment(ctx, Counters, id, by, resetsAt); err != nil {
+		return 0, time.Time{}, fmt.Errorf("count: %w", err)
+	}
+	if n == by { // the first: the window is ours
+		return n, resetsAt, nil
+	}
+	doc, err := t.engine.Get(ctx, Counters, id)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("count: %w", err)
+	}
+	if at, ok := doc.Lookup("expires").TimeOK(); ok {
+		resetsAt = at.UTC()
+	}
+	return n, resetsAt, nil
+}
+
+// Purge removes at most limit counters whose window has passed.
+func (t *CounterTable) Purge(ctx context.Context, limit int) (int64, error) {
+	now, err := t.engine.Now(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("purge counters: %w", err)
+	}
+	return t.engine.DeleteRange(ctx, Query{Collection: Counters, Field: "expires", To: upTo(now), Limit: limit})
+}
