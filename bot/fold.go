@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/agnivade/levenshtein"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -70,4 +71,13 @@ func visible(r rune) rune {
 		return -1
 	}
 	return r
+}
+
+// Alike says whether two words or names are the same but for case, accents, punctuation and a small slip.
+func Alike(a, b string) bool {
+	a, b = plain(a), plain(b)
+	if a == b || a == "" || b == "" {
+		return a == b
+	}
+	return levenshtein.ComputeDistance(a, b) <= max(slips(a), slips(b))
 }

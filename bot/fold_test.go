@@ -23,3 +23,21 @@ func TestFold(t *testing.T) {
 		}
 	}
 }
+
+func TestAlike(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{
+		{"Guayaquil", "guayakil", true},
+		{"Ibarra", "ibara", true},
+		{"Loja", "loga", false}, // too short to forgive
+		{"Santo Domingo", "santodomingo", true},
+		{"Quito", "Cuenca", false},
+		{"", "Loja", false},
+	} {
+		if got := Alike(tc.a, tc.b); got != tc.want {
+			t.Errorf("Alike(%q, %q): got %v, want %v", tc.a, tc.b, got, tc.want)
+		}
+	}
+}
