@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/affiliate"
 )
 
 // Store is every repository over one engine. Repositories keep nothing themselves: any number of processes may each
@@ -64,18 +65,8 @@ func (t *ConversationTable) Forgettable(ctx context.Context, now time.Time, limi
 	return t.IDsUpTo(ctx, "kept_till", now, limit)
 }
 
-// Progress is how far an import has come, under a key that names the file's contents. Saved beside the rows it counts,
-// it lets an interrupted import go on where it was.
-type Progress struct {
-	ID      string    `bson:"_id"`
-	Version int64     `bson:"v"`
-	Offset  int64     `bson:"offset"` // bytes read
-	Line    int64     `bson:"line"`   // lines read
-	Taken   int64     `bson:"taken"`  // rows stored
-	Refused int64     `bson:"refused"`
-	Done    bool      `bson:"done"`
-	At      time.Time `bson:"at"`
-}
+// Progress is how far an import has come.
+type Progress = affiliate.ImportMark
 
 // CounterTable keeps counters that start again when their window has passed.
 type CounterTable struct{ engine Engine }
