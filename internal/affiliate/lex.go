@@ -282,6 +282,13 @@ func numberWords(in []piece) (digits string, used int) {
 			}
 			return d + "0", 1
 		}
+		for t, d := range tens { // "treintaiuno"
+			if rest, ok := strings.CutPrefix(word(i), t); ok {
+				if u := units[strings.TrimLeft(rest, "iy")]; u != "" && u != "0" && len(rest) > 3 {
+					return d + u, 1
+				}
+			}
+		}
 		return "", 0
 	}
 	if n := times[word(0)]; n > 0 {

@@ -118,6 +118,7 @@ func TestParseNumber_tolerance(t *testing.T) {
 		{"diez y siete catorce treinta setenta y uno cero tres", Accept, n},
 		{"diecisiete catorce treinta setenta y uno guion cero tres", Accept, n},
 		{"DIECISIETE CATORCE TREINTA SETENTA Y UNO CERO TRES", Accept, n},
+		{"diecisiete catorce treinta setentaiuno cero tres", Accept, n},
 		{"1714 treinta siete uno 03", Accept, n},
 		{"doble dos veintidós 222222", ConfirmRepeated, "2222222222"},
 		{"①⑦①④③⓪⑦①⓪③", Accept, n},
