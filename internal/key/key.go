@@ -58,7 +58,7 @@ const (
 type About struct {
 	Number string
 	Name   string
-	Mail   string
+	Email  string
 }
 
 // String keeps the owner out of logs.
@@ -122,8 +122,8 @@ func (a About) words() []word {
 	for _, part := range strings.Fields(a.Name) {
 		add(part, HasName)
 	}
-	add(a.Mail, HasMail)
-	local, _, _ := strings.Cut(a.Mail, "@")
+	add(a.Email, HasMail)
+	local, _, _ := strings.Cut(a.Email, "@")
 	add(local, HasMail)
 	return out
 }
@@ -142,7 +142,7 @@ func squeeze(s string) string {
 func score(key string, about About) int {
 	known := []string{"iess", "ecuador", "clave", "afiliado", "desbloqueo", "contrasena", "cedula", "jubilado"}
 	known = append(known, strings.Fields(bot.Fold(about.Name))...)
-	known = append(known, bot.Fold(about.Mail), about.Number)
+	known = append(known, bot.Fold(about.Email), about.Number)
 	return zxcvbn.PasswordStrength(cut(key), known).Score
 }
 

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var owner = About{Number: "1710034065", Name: "Ana María Muñoz de la Torre", Mail: "ana.munoz@example.com"}
+var owner = About{Number: "1710034065", Name: "Ana María Muñoz de la Torre", Email: "ana.munoz@example.com"}
 
 func TestCheck(t *testing.T) {
 	for _, tc := range []struct {
