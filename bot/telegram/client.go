@@ -1,0 +1,156 @@
+package telegram
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
+)
+
+const (
+	callTimeout    = 10 * time.Second // everything but the long poll
+	idlePerHost    = 100              // connections kept open to the Bot API; the standard library keeps two
+	answerMaxBytes = 32 << 20         // of one answer; a hundred updates are far below
+)
+
+// client speaks to the Bot API through tgbotapi's MakeRequest.
+type client struct {
+	endpoint  string // "https://host/bot%s/%s", as tgbotapi wants it
+	token     string
+	hide      *strings.Replacer
+	transport *http.Transport
+	http      *http.Client
+}
+
+func newClient(apiURL, token, secret string) client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = 5 * time.Second
+	t.MaxIdleConns = 2 * idlePerHost
+	t.MaxIdleConnsPerHost = idlePerHost
+	// A connection that died silently is noticed by a ping rather than by every message's time limit.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
+	hide := []string{token, redacted, url.PathEscape(token), redacted, url.QueryEscape(token), redacted}
+	if secret != "" {
+		hide = append(hide, secret, redacted)
+	}
+	return client{
+		endpoint:  strings.ReplaceAll(strings.TrimRight(apiURL, "/"), "%", "%%") + "/bot%s/%s",
+		token:     token,
+		hide:      strings.NewReplacer(hide...),
+		transport: t,
+		http: &http.Client{
+			Transport:     t,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// call makes one request and decodes its result into result, unless that is nil. Its errors are *apiError where the
+// Bot API answered, and never hold a secret.
+func (c *client) call(ctx context.Context, timeout time.Duration, method string, params tgbotapi.Params, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	trip := &trip{ctx: ctx, http: c.http}
+	api := &tgbotapi.BotAPI{Token: c.token, Client: trip}
+	api.SetAPIEndpoint(c.endpoint)
+	resp, err := api.MakeRequest(method, params)
+	if err != nil {
+		return c.explain(method, trip.status, err)
+	}
+	if result == nil {
+		return nil
+	}
+	if err := json.Unmarshal(resp.Result, result); err != nil {
+		return fmt.Errorf("%s: the result has another shape: %w", method, c.redact(err))
+	}
+	return nil
+}
+
+// trip is tgbotapi's HTTP client for one request: it adds the context that tgbotapi lacks and reads the whole body,
+// so that a connection that breaks half-way is an error of the network and a whole one can be used again.
+type trip struct {
+	ctx    context.Context // of this one request; tgbotapi leaves no other way in
+	http   *http.Client
+	status int
+}
+
+func (t *trip) Do(req *http.Request) (*http.Response, error) {
+	resp, err := t.http.Do(req.WithContext(t.ctx))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answerMaxBytes))
+	if err != nil {
+		return nil, err
+	}
+	t.status = resp.StatusCode
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// apiError is a refusal by the Bot API.
+type apiError struct {
+	method      string
+	code        int
+	description string
+	after       time.Duration // 429: how long to wait
+}
+
+func (e *apiError) Error() string {
+	return fmt.Sprintf("%s: %d %s", e.method, e.code, e.description)
+}
+
+// explain turns what MakeRequest returned into an error without secrets.
+func (c *client) explain(method string, status int, err error) error {
+	var refused *tgbotapi.Error
+	if errors.As(err, &refused) {
+		return &apiError{
+			method:      method,
+			code:        refused.Code,
+			description: cut(c.hide.Replace(refused.Message), 200),
+			after:       time.Duration(max(refused.RetryAfter, 0)) * time.Second,
+		}
+	}
+	if status != 0 { // something answered, but not in the Bot API's JSON: a proxy in between
+		return &apiError{method: method, code: max(status, 500), description: fmt.Sprintf("not an answer of the Bot API (HTTP status %d)", status)}
+	}
+	return fmt.Errorf("%s: %w", method, c.redact(err))
+}
+
+// redact returns an error whose words and whose whole chain are free of secrets. An *url.Error prints the URL and so
+// the token; only its cause is kept.
+func (c *client) redact(err error) error {
+	var inURL *url.Error
+	for errors.As(err, &inURL) {
+		err = inURL.Err
+		inURL = nil
+	}
+	if clean := c.hide.Replace(err.Error()); clean != err.Error() {
+		return errors.New(clean)
+	}
+	return err
+}
+
+func unauthorized(err error) bool {
+	var refused *apiError
+	return errors.As(err, &refused) && (refused.code == http.StatusUnauthorized || refused.code == http.StatusNotFound)
+}
+
+func retryAfter(err error) time.Duration {
+	var refused *apiError
+	if errors.As(err, &refused) {
+		return refused.after
+	}
+	return 0
+}

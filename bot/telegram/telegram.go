@@ -1,0 +1,294 @@
+// Package telegram is the channel to Telegram: the Bot API's JSON on one side, bot.Update and bot.Reply on the other.
+//
+// Updates come by long polling or by webhook, and both make the same promise: Telegram is told that an update arrived
+// only after Handle has returned nil for it, which means that its effect is durable. Until then Telegram is the
+// inbound queue and gives it again; that Handle drops repeats makes this harmless. By webhook "told" is the 200; by
+// polling it is the offset of the next getUpdates, which never passes an update that has not been handled. Updates of
+// different chats are handled at the same time, those of one chat in order.
+//
+// Messages go out at the pace Telegram asks for: so many a second for the whole bot (SetRate), about one a second with
+// bursts of five for one chat, and nothing at all before the time that a 429 named. What would have to wait long is
+// given back as a bot.SendError that says how long, rather than held in memory.
+//
+// The types and the request of tgbotapi v5.5.1 are used over an HTTP client of our own, because that library (of 2021)
+// knows no context, no time limit and no secret token, and prints the bot's token in its errors. Nothing that leaves
+// this package, neither error nor log line, holds the token or the webhook's secret.
+package telegram
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
+
+	"llave/bot"
+)
+
+// Name is the channel's name in bot.Update.Channel.
+const Name = "telegram"
+
+// WebhookPath is where Handler must be mounted, below the public URL.
+const WebhookPath = "/webhooks/telegram"
+
+// DefaultRate is how many messages a second Telegram lets one bot send.
+const DefaultRate = 30
+
+// How updates arrive.
+const (
+	Polling Mode = "polling"
+	Webhook Mode = "webhook"
+)
+
+// Mode is how updates arrive: Polling or Webhook.
+type Mode string
+
+// ErrToken is what Run returns when Telegram does not know the bot's token: only the operator can mend that.
+var ErrToken = errors.New("the bot's token is not known to Telegram: check LLAVE_TELEGRAM_TOKEN")
+
+// Secret is a value that prints as [redacted].
+type Secret string
+
+// String keeps the value out of logs.
+func (Secret) String() string { return redacted }
+
+// GoString keeps the value out of %#v.
+func (Secret) GoString() string { return redacted }
+
+// MarshalText keeps the value out of JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+const redacted = "[redacted]"
+
+// Lease lets one process at a time do something. Hold waits until the lease is had, calls do with a context that
+// ends when the lease is lost, and returns what do returned, or why the lease could not be had.
+type Lease interface {
+	Hold(ctx context.Context, name string, do func(ctx context.Context) error) error
+}
+
+// LeaseName is the lease that the polling process holds.
+const LeaseName = "telegram-poll"
+
+// Command is one line of the menu that Telegram shows beside the input field.
+type Command struct {
+	Name        string `json:"command"` // a-z, 0-9 and _, at most 32
+	Description string `json:"description"`
+}
+
+// Options are what the channel needs. Token and Handle are required; in Webhook mode PublicURL and Secret too.
+type Options struct {
+	Token     Secret
+	APIURL    string // empty: https://api.telegram.org
+	Mode      Mode   // empty: Polling
+	PublicURL string // the webhook is registered below it
+	Secret    Secret // what Telegram must send with every webhook
+	Rate      float64
+	Commands  []Command
+
+	// Handle answers one update. It returns nil once the effect is durable, and gets the same update again
+	// otherwise. It is called from many goroutines, never twice at a time for one chat while polling.
+	Handle func(ctx context.Context, u bot.Update) error
+	// Lease chooses the process that polls; nil means that this is the only one.
+	Lease Lease
+	// Count is told what happened, by one of the Count… names; nil counts nothing.
+	Count func(name string)
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
+}
+
+// What Count is told.
+const (
+	CountUpdate       = "update"          // an update was handled
+	CountIgnored      = "ignored"         // an update of a kind that nobody handles
+	CountMalformed    = "malformed"       // something that is no update
+	CountHandleFailed = "handle_failed"   // Handle returned an error; the update will come again
+	CountRefused      = "refused"         // a webhook without the secret
+	CountConflict     = "conflict"        // somebody else polls, or a webhook is set, while we poll
+	CountUnanswered   = "unanswered"      // a button press whose spinner could not be stopped
+	CountSent         = "sent"            // a message was taken
+	CountThrottled    = "send_throttled"  // a 429, or too long a queue
+	CountGone         = "send_gone"       // blocked, deleted, left
+	CountPermanent    = "send_permanent"  // a message that Telegram will never take
+	CountTemporary    = "send_temporary"  // network, server or token trouble
+	CountDeleted      = "message_deleted" // a person's message was deleted
+)
+
+// allowed are the kinds of update that are asked for, always by name: Telegram remembers the last list it was given.
+var allowed = []string{"message", "edited_message", "callback_query", "my_chat_member", "message_reaction"}
+
+// Channel is the bot's side of Telegram.
+type Channel struct {
+	opt      Options
+	log      *slog.Logger
+	now      func() time.Time
+	client   client
+	pace     *pace
+	answers  chan string
+	username atomic.Pointer[string]
+}
+
+var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+var tokenPattern = regexp.MustCompile(`^[0-9]+:[A-Za-z0-9_-]+$`)
+
+// New checks the options and builds the channel. It starts nothing and asks nothing.
+func New(opt Options) (*Channel, error) {
+	if opt.APIURL == "" {
+		opt.APIURL = "https://api.telegram.org"
+	}
+	if opt.Mode == "" {
+		opt.Mode = Polling
+	}
+	if opt.Rate <= 0 {
+		opt.Rate = DefaultRate
+	}
+	if opt.Count == nil {
+		opt.Count = func(string) {}
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	switch {
+	case !tokenPattern.MatchString(string(opt.Token)):
+		return nil, errors.New("telegram: the token must look like 123456:ABC-def")
+	case opt.Mode != Polling && opt.Mode != Webhook:
+		return nil, fmt.Errorf("telegram: mode %q, want %q or %q", opt.Mode, Polling, Webhook)
+	case opt.Secret != "" && !secretPattern.MatchString(string(opt.Secret)):
+		return nil, errors.New("telegram: the webhook secret must be 1 to 256 letters, digits, - or _")
+	case opt.Mode == Webhook && opt.Secret == "":
+		return nil, errors.New("telegram: a webhook needs a secret")
+	case opt.Mode == Webhook && opt.PublicURL == "":
+		return nil, errors.New("telegram: a webhook needs the public URL")
+	case opt.Handle == nil:
+		return nil, errors.New("telegram: no handler of updates")
+	}
+	if u, err := url.Parse(opt.APIURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, errors.New("telegram: the Bot API's URL must be http:// or https:// with a host")
+	}
+	c := &Channel{
+		opt:     opt,
+		log:     opt.Log.With("channel", Name),
+		now:     opt.Now,
+		pace:    newPace(opt.Rate, opt.Now),
+		answers: make(chan string, answersQueued),
+	}
+	c.client = newClient(opt.APIURL, string(opt.Token), string(opt.Secret))
+	return c, nil
+}
+
+// SetRate sets how many messages a second this process may send: its share of the whole bot's rate.
+func (c *Channel) SetRate(perSecond float64) { c.pace.setRate(perSecond) }
+
+// Close gives idle connections back. It is for after the last Send.
+func (c *Channel) Close() { c.client.transport.CloseIdleConnections() }
+
+// Run receives updates until ctx ends, and has then waited for everything it started: it returns nil. It returns
+// ErrToken at once when Telegram does not know the token at start; whatever else goes wrong it tries again.
+//
+// By polling it asks for updates itself, while it holds the lease; by webhook it registers Handler's address.
+func (c *Channel) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer func() {
+		cancel()
+		all.Wait()
+		c.Close()
+	}()
+	for range answerers {
+		all.Go(func() { c.answerPresses(ctx) })
+	}
+	all.Go(func() { c.introduce(ctx) })
+	if c.opt.Mode == Webhook {
+		return c.runWebhook(ctx)
+	}
+	return c.runPolling(ctx)
+}
+
+// introduce learns the bot's own name and sets the commands menu. Neither is needed to work, so it only keeps trying.
+func (c *Channel) introduce(ctx context.Context) {
+	c.persist(ctx, "getMe", func() error {
+		var me tgbotapi.User
+		if err := c.client.call(ctx, callTimeout, "getMe", nil, &me); err != nil {
+			return err
+		}
+		c.username.Store(&me.UserName)
+		c.log.Info("telegram bot", "username", me.UserName)
+		return nil
+	})
+	if len(c.opt.Commands) == 0 {
+		return
+	}
+	commands, err := json.Marshal(c.opt.Commands)
+	if err != nil {
+		panic(err) // two strings
+	}
+	c.persist(ctx, "setMyCommands", func() error {
+		return c.client.call(ctx, callTimeout, "setMyCommands", tgbotapi.Params{"commands": string(commands)}, nil)
+	})
+}
+
+// persist calls do with growing waits until it succeeds, ctx ends or Telegram does not know the token (ErrToken).
+func (c *Channel) persist(ctx context.Context, method string, do func() error) error {
+	var wait backoff
+	for {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if unauthorized(err) {
+			return ErrToken
+		}
+		c.log.Warn("telegram call failed, will try again", "method", method, "err", err)
+		if !wait.sleep(ctx, retryAfter(err)) {
+			return ctx.Err()
+		}
+	}
+}
+
+// Username returns the bot's name without the @, or "" while Telegram has not told it.
+func (c *Channel) Username() string {
+	if name := c.username.Load(); name != nil {
+		return *name
+	}
+	return ""
+}
+
+// backoff is a wait that doubles from half a second to longestWait.
+type backoff struct{ next time.Duration }
+
+const (
+	firstWait   = 500 * time.Millisecond
+	longestWait = 30 * time.Second
+)
+
+// sleep waits, atLeast that long, and says whether ctx still lives.
+func (b *backoff) sleep(ctx context.Context, atLeast time.Duration) bool {
+	b.next = min(max(b.next*2, firstWait), longestWait)
+	return sleep(ctx, max(b.next, atLeast))
+}
+
+func (b *backoff) reset() { b.next = 0 }
+
+// sleep waits and says whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
