@@ -38,6 +38,8 @@ var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 // Engine is a store.Engine over one file.
 type Engine struct {
 	db      *bbolt.DB
+	file    *os.File // what db works on
+	health  health
 	writer  *writer
 	now     func() time.Time
 	note    string             // path of the note that says who holds the file
@@ -62,8 +64,11 @@ func (e *Engine) view(ctx context.Context, read func(*bbolt.Tx) error) (err erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := e.health.check(); err != nil {
+		return err
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer recovered(&err)
+	defer e.health.recovered(&err)
 	err = e.db.View(read)
 	if errors.Is(err, bbolt.ErrDatabaseNotOpen) {
 		return errClosed
@@ -391,11 +396,20 @@ func (e *Engine) Close() error {
 	e.once.Do(func() {
 		e.writer.close()
 		os.Remove(e.note) // while the lock is held: afterwards the note may be the next holder's
-		if err := e.db.Close(); err != nil {
+		if err := e.release(); err != nil {
 			e.closed = fmt.Errorf("close store file: %w", err)
 		}
 	})
 	return e.closed
+}
+
+// release closes the file, and with it ends the lock. Of a damaged one bbolt may hold locks of its own that its Close
+// would wait for.
+func (e *Engine) release() error {
+	if e.health.check() != nil {
+		return e.file.Close()
+	}
+	return e.db.Close()
 }
 
 func bucketOf(q store.Query) []byte {

@@ -64,34 +64,33 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	if err := inspect(path); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	db, err := openFile(path, opt.NoSync)
+	db, file, err := openFile(path, opt.NoSync)
 	if err != nil {
 		if errors.Is(err, berrors.ErrTimeout) {
 			return nil, fmt.Errorf("open store %s: %w: %s", path, store.ErrLocked, holder(opt.Dir))
 		}
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	e := &Engine{db: db, now: opt.Now, note: filepath.Join(opt.Dir, noteName), indexes: map[string][]index{}}
+	e := &Engine{db: db, file: file, now: opt.Now, note: filepath.Join(opt.Dir, noteName), indexes: map[string][]index{}}
 	for _, ix := range store.Indexes {
 		e.indexes[ix.Collection] = append(e.indexes[ix.Collection], index{ix.Field, indexBucket(ix)})
 	}
 	if err := e.prepare(opt.Dir); err != nil {
-		db.Close()
+		e.release()
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	e.writer = startWriter(db)
+	e.writer = startWriter(db, &e.health)
 	return e, nil
 }
 
 // openFile opens an existing file. bbolt panics over some damages, and reading past a file's end is a fault: both come
 // back as store.ErrDamaged.
-func openFile(path string, noSync bool) (db *bbolt.DB, err error) {
+func openFile(path string, noSync bool) (db *bbolt.DB, file *os.File, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	var file *os.File
 	defer func() {
 		if p := recover(); p != nil {
 			file.Close() // and with it the lock
-			db, err = nil, fmt.Errorf("%w: %v", store.ErrDamaged, p)
+			err = fmt.Errorf("%w: %v", store.ErrDamaged, p)
 		}
 	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
@@ -107,10 +106,10 @@ func openFile(path string, noSync bool) (db *bbolt.DB, err error) {
 	})
 	for _, broken := range []error{berrors.ErrInvalid, berrors.ErrVersionMismatch, berrors.ErrChecksum} {
 		if errors.Is(err, broken) {
-			return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+			err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
 		}
 	}
-	return db, err
+	return db, file, err
 }
 
 // create makes a new, complete store file unless there is one. It is made under another name and linked into place, so
@@ -231,7 +230,7 @@ func inspect(path string) error {
 // prepare runs while the lock is held and nobody else uses the engine yet.
 func (e *Engine) prepare(dir string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer recovered(&err)
+	defer e.health.recovered(&err)
 	if err := e.checkSchema(); err != nil {
 		return err
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -35,6 +35,7 @@ func (f fatal) Unwrap() error { return f.error }
 // it never waits for more to come, so a lone write is as quick as the disk.
 type writer struct {
 	db      *bbolt.DB
+	health  *health
 	mu      sync.Mutex
 	waiting []*op
 	closed  bool
@@ -42,8 +43,8 @@ type writer struct {
 	done    chan struct{}
 }
 
-func startWriter(db *bbolt.DB) *writer {
-	w := &writer{db: db, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func startWriter(db *bbolt.DB, h *health) *writer {
+	w := &writer{db: db, health: h, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -88,11 +89,9 @@ func (w *writer) close() {
 
 func (w *writer) run() {
 	defer close(w.done)
-	debug.SetPanicOnFault(true) // a page that cannot be read becomes an error, not the end of the process
+	debug.SetPanicOnFault(true) // a page that cannot be read is then an error, not the end of the process
 	for range w.wake {
 		for {
-			// Those who just got their results are about to hand in their next write: let them, it costs no time.
-			runtime.Gosched()
 			group := w.take()
 			if len(group) == 0 {
 				break
@@ -146,8 +145,11 @@ func (w *writer) commit(group []*op) {
 }
 
 func (w *writer) update(group []*op) (err error) {
-	defer recovered(&err)
-	return w.db.Update(func(tx *bbolt.Tx) error {
+	if err := w.health.check(); err != nil {
+		return err
+	}
+	defer w.health.recovered(&err)
+	err = w.db.Update(func(tx *bbolt.Tx) error {
 		changed := false
 		for _, o := range group {
 			if o.result = o.ctx.Err(); o.result != nil {
@@ -164,17 +166,31 @@ func (w *writer) update(group []*op) (err error) {
 		}
 		return nil
 	})
+	if err == errNothing {
+		return nil
+	}
+	return err
 }
 
 // errNothing ends a transaction in which every op was refused: there is nothing to sync.
 var errNothing = errors.New("nothing to write")
 
-// recovered turns bbolt's panics over impossible pages, and faults on pages that cannot be read, into ErrDamaged.
-func recovered(err *error) {
-	switch p := recover(); {
-	case p != nil:
-		*err = fatal{fmt.Errorf("%w: %v", store.ErrDamaged, p)}
-	case *err == errNothing:
-		*err = nil
+// health says whether the file was found damaged while it was open. bbolt may then still hold its own locks, so it is
+// not asked again: every later call gets store.ErrDamaged, and so does whoever asks whether the store is well.
+type health struct{ damaged atomic.Bool }
+
+func (h *health) check() error {
+	if h.damaged.Load() {
+		return store.ErrDamaged
+	}
+	return nil
+}
+
+// recovered turns a panic into store.ErrDamaged. bbolt panics over impossible pages, and Go over pages that cannot be
+// read, where debug.SetPanicOnFault says so.
+func (h *health) recovered(err *error) {
+	if p := recover(); p != nil {
+		h.damaged.Store(true)
+		*err = fmt.Errorf("%w: %v", store.ErrDamaged, p)
 	}
 }
