@@ -1,0 +1,58 @@
+package web
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Addr is the client's address. X-Forwarded-For counts only as far as trusted proxies wrote it: read from the right,
+// the first address that is no trusted proxy's. Whatever stands left of it anybody may have written.
+func (k *Kit) Addr(r *http.Request) netip.Addr {
+	var at netip.Addr
+	if p, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		at = p.Addr().Unmap().WithZone("")
+	}
+	if !k.trusted(at) {
+		return at
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		next, ok := parseHop(hop)
+		if !ok {
+			return at
+		}
+		at = next
+		if !k.trusted(at) {
+			return at
+		}
+	}
+	return at
+}
+
+// Source is what limits per address count by: the address, or the /64 it is in, since one IPv6 customer has as many
+// addresses as they like.
+func (k *Kit) Source(r *http.Request) string {
+	a := k.Addr(r)
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}
+
+func (k *Kit) trusted(a netip.Addr) bool {
+	return a.IsValid() && slices.ContainsFunc(k.options.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// parseHop reads one entry of X-Forwarded-For; some proxies add the port.
+func parseHop(s string) (netip.Addr, bool) {
+	s = strings.TrimSpace(s)
+	if p, err := netip.ParseAddrPort(s); err == nil {
+		return p.Addr().Unmap().WithZone(""), true
+	}
+	a, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	return a.Unmap().WithZone(""), err == nil
+}

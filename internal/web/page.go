@@ -1,0 +1,159 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed templates assets
+var files embed.FS
+
+var shared = MustAssets("/recursos/", files, "assets")
+
+// Pages are templates by name, each a whole page: the shared frame, and the file's "title" and "main".
+type Pages map[string]*template.Template
+
+// Names lists the pages in order.
+func (p Pages) Names() []string { return slices.Sorted(maps.Keys(p)) }
+
+// ParsePages reads the *.html of a folder. Each is a page; those whose name begins with "_" are parts that every page
+// of the folder may use. The kit's frame and parts come along.
+func ParsePages(fsys fs.FS, dir string, assets ...*Assets) (Pages, error) {
+	frame, err := template.New("frame").Funcs(template.FuncMap{"asset": assetFunc(assets)}).ParseFS(files, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse frame: %w", err)
+	}
+	names, err := fs.Glob(fsys, path.Join(dir, "*.html"))
+	if err != nil {
+		return nil, fmt.Errorf("find pages: %w", err)
+	}
+	var parts, whole []string
+	for _, n := range names {
+		if strings.HasPrefix(path.Base(n), "_") {
+			parts = append(parts, n)
+		} else {
+			whole = append(whole, n)
+		}
+	}
+	if len(parts) > 0 {
+		if frame, err = frame.ParseFS(fsys, parts...); err != nil {
+			return nil, fmt.Errorf("parse parts: %w", err)
+		}
+	}
+	pages := Pages{}
+	for _, n := range whole {
+		t, err := frame.Clone()
+		if err == nil {
+			t, err = t.ParseFS(fsys, n)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parse page: %w", err)
+		}
+		pages[strings.TrimSuffix(path.Base(n), ".html")] = t
+	}
+	return pages, nil
+}
+
+func assetFunc(own []*Assets) func(string) (string, error) {
+	return func(name string) (string, error) {
+		for _, a := range append(own, shared) {
+			if u := a.URL(name); u != "" {
+				return u, nil
+			}
+		}
+		return "", fmt.Errorf("no file %q", name)
+	}
+}
+
+// Policy is the Content-Security-Policy of a page. Nothing outside this site is ever asked for or posted to.
+const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// View is a page to be shown.
+type View struct {
+	Name   string
+	Status int    // 0: 200
+	Form   bool   // has a form: it may tell its own site where it came from, which older browsers need to post it
+	Policy string // "": Policy
+	Data   any
+}
+
+// Show renders a page and answers with it: into a buffer, then headers and status, then the body.
+func Show(w http.ResponseWriter, pages Pages, v View) error {
+	t, ok := pages[v.Name]
+	if !ok {
+		return fmt.Errorf("no page %q", v.Name)
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "frame", v.Data); err != nil {
+		return fmt.Errorf("render page: %w", err)
+	}
+	h := w.Header()
+	Secure(h, v.Policy, v.Form)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	if v.Status == 0 {
+		v.Status = http.StatusOK
+	}
+	w.WriteHeader(v.Status)
+	_, _ = w.Write(b.Bytes()) // who has gone away misses nothing
+	return nil
+}
+
+// Secure puts on the headers that every page has. An empty policy is Policy.
+func Secure(h http.Header, policy string, form bool) {
+	if policy == "" {
+		policy = Policy
+	}
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	if form {
+		h.Set("Referrer-Policy", "same-origin")
+	}
+}
+
+// Redirect answers a POST: go and see (303). The headers of a form page go along, since the browser applies the
+// answer's Referrer-Policy to what it asks for next.
+func Redirect(w http.ResponseWriter, r *http.Request, to string) error {
+	Secure(w.Header(), "", true)
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// Span is a length of time as a person says it: a number and which unit; the words are in the template "span".
+type Span struct {
+	N    int
+	Unit string // "second", "minute", "hour", "day", "year"
+}
+
+// Wait is d for people: rounded up, in the largest unit that fits. Zero is the zero Span.
+func Wait(d time.Duration) Span {
+	const day, year = 24 * time.Hour, 365 * 24 * time.Hour
+	up := func(unit time.Duration, name string) Span { return Span{int((d + unit - 1) / unit), name} }
+	switch {
+	case d <= 0:
+		return Span{}
+	case d < time.Minute:
+		return up(time.Second, "second")
+	case d <= 90*time.Minute && d%time.Hour != 0:
+		return up(time.Minute, "minute")
+	case d <= 48*time.Hour && d != 2*day:
+		return up(time.Hour, "hour")
+	case d < year:
+		return up(day, "day")
+	}
+	return up(year, "year")
+}

@@ -1,0 +1,85 @@
+package public
+
+import (
+	"errors"
+	"net/http"
+
+	"llave/internal/key"
+	"llave/internal/unlock"
+	"llave/internal/web"
+)
+
+// keyData is the key page: what is wrong with what was typed, never what was typed.
+type keyData struct {
+	Life     web.Span
+	Min, Max int
+	Problems []key.Problem // of the key itself
+	Repeat   []key.Problem // of the second time
+}
+
+func (d keyData) Wrong() bool { return len(d.Problems)+len(d.Repeat) > 0 }
+
+func (s *Site) showKey(w http.ResponseWriter, r *http.Request) error {
+	holder, err := s.Links.Ticket(r.Context(), s.Kit.Cookie(r, ticketCookie))
+	if err != nil {
+		return s.noTicket(w, err)
+	}
+	if holder.Made {
+		return web.Show(w, s.pages, web.View{Name: "key_done"})
+	}
+	return s.askKey(w, holder, nil)
+}
+
+// makeKey stores the key and sends the browser on to see that it is there. The ticket stays until its time is over,
+// so that loading the page again shows the same; it makes one key only.
+func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	ticket := s.Kit.Cookie(r, ticketCookie)
+	holder, err := s.Links.Ticket(r.Context(), ticket)
+	if err != nil {
+		return s.noTicket(w, err)
+	}
+	chosen := form.Get("clave")
+	problems := key.CheckTwice(chosen, form.Get("clave2"), holder.About)
+	if len(problems) == 0 {
+		problems, err = s.Links.MakeKey(r.Context(), ticket, chosen)
+	}
+	switch {
+	case errors.Is(err, unlock.ErrKeyMade) || err == nil && holder.Made && len(problems) > 0:
+		return web.Show(w, s.pages, web.View{Name: "key_made_before", Status: http.StatusConflict})
+	case err != nil:
+		return s.noTicket(w, err)
+	case len(problems) > 0:
+		s.Count("key_refused")
+		return s.askKey(w, holder, problems)
+	}
+	s.Count("key_made")
+	return web.Redirect(w, r, "/clave")
+}
+
+func (s *Site) askKey(w http.ResponseWriter, holder unlock.Holder, problems []key.Problem) error {
+	d := keyData{Life: web.Wait(holder.Life), Min: key.MinLength, Max: key.MaxLength}
+	for _, p := range problems {
+		if p == key.NotRepeated {
+			d.Repeat = append(d.Repeat, p)
+		} else {
+			d.Problems = append(d.Problems, p)
+		}
+	}
+	v := web.View{Name: "key_ask", Form: true, Data: d}
+	if d.Wrong() {
+		v.Status = http.StatusUnprocessableEntity
+	}
+	return web.Show(w, s.pages, v)
+}
+
+// noTicket is the page of a browser that may not make a key, or not any more.
+func (s *Site) noTicket(w http.ResponseWriter, err error) error {
+	if errors.Is(err, unlock.ErrTicket) {
+		return web.Show(w, s.pages, web.View{Name: "key_no_ticket", Status: http.StatusForbidden, Data: s.data()})
+	}
+	return unavailable(err)
+}

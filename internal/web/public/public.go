@@ -1,0 +1,275 @@
+// Package public is the pages that letters lead to: unlock, "No fui yo", generate, and the page where the new key is
+// made; and beside them the privacy notice and the home page.
+//
+// A GET never uses a link, since mail scanners open every link they see, some in a full browser: only the button's
+// POST does. The GET gives the browser a random nonce in a cookie. Whoever presses first wins; the winner's nonce is
+// kept with the link, so that the same browser, pressing again or loading the page again because our answer got lost,
+// sees the same success and gets its ticket again. The ticket, a sealed cookie, is the right to make a key for ten
+// minutes. A wrong link, one that is over and one that another browser used have their own pages and statuses; none
+// says whether an account exists.
+//
+// A link is looked up first and only unknown ones are counted against the address they came from, so that a good link
+// works whatever else came from there.
+package public
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"llave/internal/key"
+	"llave/internal/unlock"
+	"llave/internal/web"
+)
+
+// Links is what the pages need of the unlock service.
+type Links interface {
+	Look(ctx context.Context, token, nonce string) (unlock.View, error)
+	Redeem(ctx context.Context, token, nonce string) (unlock.Redeemed, error)
+	LookNotMe(ctx context.Context, token string) error
+	NotMe(ctx context.Context, token string) (ref string, err error)
+	Ticket(ctx context.Context, ticket string) (unlock.Holder, error)
+	MakeKey(ctx context.Context, ticket, chosen string) ([]key.Problem, error)
+}
+
+// Retention is what the privacy notice says about how long things are kept (SPEC 8).
+type Retention struct {
+	Idle       time.Duration // a conversation left alone
+	Transcript time.Duration // of a chat that a person of the help desk took over
+	Audit      time.Duration
+	Complaint  time.Duration
+}
+
+// Options are what the pages need. Kit, Links, LinkTTL, Limit and Log are required.
+type Options struct {
+	Kit         *web.Kit
+	Links       Links
+	LinkTTL     time.Duration // shown on the page
+	GenerateURL string        // the institution's own key page; /clave is off then
+	Retention   Retention
+	NoHome      bool // somebody else serves "/"
+	// Limit counts one wrong link from a source; not ok means that the source has used up its share and when it gets
+	// a new one.
+	Limit func(ctx context.Context, source string) (ok bool, retryAfter time.Duration, err error)
+	Log   *slog.Logger
+	// Count is told what became of a link or a key: "shown", "used", "again", "used_by_other", "expired", "unknown",
+	// "limited", "not_me", "key_refused", "key_made". nil: not counted.
+	Count func(what string)
+}
+
+// Site serves the pages.
+type Site struct {
+	Options
+	pages web.Pages
+}
+
+//go:embed templates assets
+var files embed.FS
+
+var assets = web.MustAssets("/recursos/publico/", files, "assets")
+
+// New makes the site.
+func New(o Options) (*Site, error) {
+	if o.Count == nil {
+		o.Count = func(string) {}
+	}
+	pages, err := web.ParsePages(files, "templates", assets)
+	if err != nil {
+		return nil, err
+	}
+	return &Site{Options: o, pages: pages}, nil
+}
+
+// Routes are all of the site's.
+func (s *Site) Routes(mux *http.ServeMux) {
+	page := s.Kit.Page
+	mux.Handle("GET /desbloqueo/{token}", page(s.link(unlock.KindUnlock, s.show)))
+	mux.Handle("POST /desbloqueo/{token}", page(s.link(unlock.KindUnlock, s.use)))
+	mux.Handle("GET /generar/{token}", page(s.link(unlock.KindGenerate, s.show)))
+	mux.Handle("POST /generar/{token}", page(s.link(unlock.KindGenerate, s.use)))
+	mux.Handle("GET /no-fui-yo/{token}", page(s.showNotMe))
+	mux.Handle("POST /no-fui-yo/{token}", page(s.notMe))
+	if s.GenerateURL == "" {
+		mux.Handle("GET /clave", page(s.showKey))
+		mux.Handle("POST /clave", page(s.makeKey))
+	}
+	mux.Handle("GET /privacidad", page(s.privacy))
+	if !s.NoHome {
+		mux.Handle("GET /{$}", page(s.home))
+	}
+	assets.Routes(mux)
+}
+
+// The cookies, before web.Kit puts "__Host-" in front.
+const (
+	ticketCookie = "llave"
+	nonceCookie  = "llave-navegador"
+)
+
+// nonceLife is how long a browser is known again. A link and its ticket live at most twenty minutes together.
+const nonceLife = time.Hour
+
+var paths = map[unlock.Kind]string{unlock.KindUnlock: "/desbloqueo/", unlock.KindGenerate: "/generar/"}
+
+// press is one request for a link's page.
+type press struct {
+	kind  unlock.Kind // what the address says the link does
+	token string
+	nonce string
+	fresh bool // the browser came without a nonce
+}
+
+// link reads the token and the browser's nonce, which it hands out where there is none.
+func (s *Site) link(kind unlock.Kind, f func(w http.ResponseWriter, r *http.Request, p press) error) web.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		p := press{kind: kind, token: r.PathValue("token"), nonce: s.Kit.Cookie(r, nonceCookie)}
+		if !isNonce(p.nonce) {
+			p.nonce, p.fresh = newNonce(), true
+		}
+		s.Kit.SetCookie(w, nonceCookie, p.nonce, nonceLife)
+		return f(w, r, p)
+	}
+}
+
+func newNonce() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func isNonce(s string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil && len(b) == 16
+}
+
+// linkData is what the pages of a link show.
+type linkData struct {
+	Life   web.Span // of the link
+	Ticket web.Span // of the ticket
+	Next   string   // where the key is made
+	Own    bool     // on our own page
+}
+
+func (s *Site) data() linkData {
+	d := linkData{Life: web.Wait(s.LinkTTL), Ticket: web.Wait(unlock.TicketLife), Next: s.GenerateURL}
+	if d.Next == "" {
+		d.Next, d.Own = "/clave", true
+	}
+	return d
+}
+
+// show is the page with the button, or, in the browser that pressed it, the success.
+func (s *Site) show(w http.ResponseWriter, r *http.Request, p press) error {
+	v, err := s.Links.Look(r.Context(), p.token, p.nonce)
+	if err != nil {
+		return s.deadLink(w, r, err)
+	}
+	if v.Kind != p.kind {
+		return web.Redirect(w, r, paths[v.Kind]+p.token)
+	}
+	if v.Again {
+		// Redeeming again in the same browser changes nothing and gives the ticket again, which may have got lost
+		// with our first answer.
+		used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
+		if err != nil {
+			return s.deadLink(w, r, err)
+		}
+		s.giveTicket(w, used)
+		s.Count("again")
+		return web.Show(w, s.pages, web.View{Name: "done_" + string(v.Kind), Form: true, Data: s.data()})
+	}
+	s.Count("shown")
+	return web.Show(w, s.pages, web.View{Name: "ask_" + string(v.Kind), Form: true, Data: s.data()})
+}
+
+// use is the button: the link is used, once, and the browser sent on to see it.
+func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
+	used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
+	if err != nil {
+		return s.deadLink(w, r, err)
+	}
+	s.giveTicket(w, used)
+	if used.Again {
+		s.Count("again")
+	} else {
+		s.Count("used")
+	}
+	if used.Kind == unlock.KindGenerate && s.GenerateURL == "" {
+		return web.Redirect(w, r, "/clave")
+	}
+	return web.Redirect(w, r, paths[used.Kind]+p.token)
+}
+
+func (s *Site) giveTicket(w http.ResponseWriter, used unlock.Redeemed) {
+	if s.GenerateURL == "" {
+		s.Kit.SetCookie(w, ticketCookie, used.Ticket, used.Life)
+	}
+}
+
+// deadLink is the page of a link that cannot be used.
+func (s *Site) deadLink(w http.ResponseWriter, r *http.Request, err error) error {
+	switch {
+	case errors.Is(err, unlock.ErrUsed):
+		s.Count("used_by_other")
+		return web.Show(w, s.pages, web.View{Name: "link_used", Status: http.StatusGone, Data: s.data()})
+	case errors.Is(err, unlock.ErrExpired):
+		s.Count("expired")
+		return web.Show(w, s.pages, web.View{Name: "link_expired", Status: http.StatusGone, Data: s.data()})
+	case errors.Is(err, unlock.ErrUnknown):
+		return s.unknownLink(w, r)
+	}
+	return unavailable(err)
+}
+
+// unknownLink counts a wrong link against where it came from.
+func (s *Site) unknownLink(w http.ResponseWriter, r *http.Request) error {
+	ok, wait, err := s.Limit(r.Context(), s.Kit.Source(r))
+	if err != nil {
+		return unavailable(err)
+	}
+	if !ok {
+		s.Count("limited")
+		return &web.Error{Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
+	}
+	s.Count("unknown")
+	return web.Show(w, s.pages, web.View{Name: "link_unknown", Status: http.StatusNotFound, Data: s.data()})
+}
+
+// unavailable is for whatever the service could not do: the store was not there, and will be.
+func unavailable(err error) error {
+	return &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second, Err: err}
+}
+
+func (s *Site) showNotMe(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Links.LookNotMe(r.Context(), r.PathValue("token")); err != nil {
+		return s.deadLink(w, r, err)
+	}
+	return web.Show(w, s.pages, web.View{Name: "notme_ask", Form: true})
+}
+
+// notMe shows the case's number itself rather than sending the browser on to see it: pressing again finds the same
+// case, so loading the page again does no harm.
+func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
+	ref, err := s.Links.NotMe(r.Context(), r.PathValue("token"))
+	if err != nil {
+		return s.deadLink(w, r, err)
+	}
+	s.Count("not_me")
+	return web.Show(w, s.pages, web.View{Name: "notme_done", Form: true, Data: ref})
+}
+
+func (s *Site) privacy(w http.ResponseWriter, r *http.Request) error {
+	d := s.Retention
+	return web.Show(w, s.pages, web.View{Name: "privacy", Data: struct{ Idle, Transcript, Audit, Complaint web.Span }{
+		web.Wait(d.Idle), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint),
+	}})
+}
+
+func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
+	return web.Show(w, s.pages, web.View{Name: "home"})
+}
