@@ -403,8 +403,8 @@ func (e *Engine) Close() error {
 	return e.closed
 }
 
-// release closes the file, and with it ends the lock. Of a damaged one bbolt may hold locks of its own that its Close
-// would wait for.
+// release closes the file. Of a damaged one bbolt may hold locks of its own that its Close would wait for; then the
+// file's lock ends with the process, since the map over it stays.
 func (e *Engine) release() error {
 	if e.health.check() != nil {
 		return e.file.Close()

@@ -154,14 +154,15 @@ func TestOpen_damaged(t *testing.T) {
 // A page that is overwritten in the middle is found only when it is read: by then as an error, never as a crash, and
 // never by waiting for ever.
 func TestOpen_damagedInside(t *testing.T) {
-	dir := t.TempDir()
-	path := filled(t, dir)
-	whole, page := used(t, path), os.Getpagesize()
+	base := t.TempDir()
+	whole, page := used(t, filled(t, base)), os.Getpagesize()
 	found := 0
-	for at := 2 * page; at < len(whole); at += page {
+	for at := 2 * page; at < len(whole); at += 3 * page {
 		broken := bytes.Clone(whole)
 		copy(broken[at:at+page], bytes.Repeat([]byte{0xa5}, page))
-		must(t, os.WriteFile(path, broken, 0o600))
+		dir := filepath.Join(base, fmt.Sprint(at)) // a damaged file stays locked until the process ends
+		must(t, os.Mkdir(dir, 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, bolt.FileName), broken, 0o600))
 		e, err := bolt.Open(t.Context(), bolt.Options{Dir: dir, NoSync: true})
 		if err != nil {
 			found++

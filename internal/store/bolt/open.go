@@ -46,7 +46,8 @@ type Options struct {
 
 // Open opens the store in a directory, making it when there is none. The error wraps store.ErrLocked when another
 // process holds the file (and says which), store.ErrDamaged when the file is cut off or not a store, store.ErrNewer
-// when a newer version wrote it; in all three the file is as it was.
+// when a newer version wrote it; in all three the file is as it was. After ErrDamaged the process may go on holding the
+// file's lock.
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func openFile(path string, noSync bool) (db *bbolt.DB, file *os.File, err error)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			file.Close() // and with it the lock
+			file.Close()
 			err = fmt.Errorf("%w: %v", store.ErrDamaged, p)
 		}
 	}()
