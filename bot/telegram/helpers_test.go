@@ -1,0 +1,182 @@
+package telegram
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"llave/bot"
+	"llave/internal/bottest"
+)
+
+const (
+	testToken  = "7000000001:AAtest-token_for_the_stub"
+	testSecret = "webhook-secret_0123456789"
+	soon       = 20 * time.Second // how long a test waits for what must happen
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func fixture(t testing.TB, name string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// world is a bot, the Bot API it talks to, and what it heard.
+type world struct {
+	t    testing.TB
+	api  *bottest.BotAPI
+	c    *Channel
+	logs *safeBuffer
+
+	mu     sync.Mutex
+	heard  []bot.Update
+	fail   func(u bot.Update) error // Handle fails where it says so
+	counts map[string]int
+}
+
+func newWorld(t testing.TB, change func(*Options)) *world {
+	t.Helper()
+	w := &world{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
+	if err := w.api.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.api.Close)
+	w.build(w.api.URL(), change)
+	return w
+}
+
+func (w *world) build(apiURL string, change func(*Options)) {
+	w.t.Helper()
+	opt := Options{
+		Token: testToken, APIURL: apiURL, Secret: testSecret, Rate: 1000,
+		Handle: w.handle, Count: w.count,
+		Log: slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if change != nil {
+		change(&opt)
+	}
+	c, err := New(opt)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.c = c
+	w.t.Cleanup(c.Close)
+}
+
+// run runs the channel until the test ends, or the returned function is called.
+func (w *world) run() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.c.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+func (w *world) handle(ctx context.Context, u bot.Update) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if w.fail != nil {
+		if err := w.fail(u); err != nil {
+			return err
+		}
+	}
+	w.heard = append(w.heard, u)
+	return nil
+}
+
+func (w *world) count(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts[name]++
+}
+
+func (w *world) counted(name string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.counts[name]
+}
+
+func (w *world) updates() []bot.Update {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]bot.Update(nil), w.heard...)
+}
+
+// until waits for something that does not tell when it happens.
+func (w *world) until(what string, cond func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(soon); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("waited in vain for %s; log:\n%s", what, w.logs)
+		}
+	}
+}
+
+func (w *world) texts() string {
+	var out []string
+	for _, u := range w.updates() {
+		out = append(out, u.Text)
+	}
+	return strings.Join(out, " ")
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+var errStore = errors.New("store cannot be reached")
+
+// sendError is what a Send or Delete must return.
+func sendError(t testing.TB, err error) *bot.SendError {
+	t.Helper()
+	var s *bot.SendError
+	if !errors.As(err, &s) {
+		t.Fatalf("got %v (%T), want a *bot.SendError", err, err)
+	}
+	return s
+}
+
+func mustJSON(t testing.TB, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,1151 @@
+package bottest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf16"
+)
+
+// BotAPI is Telegram as a bot sees it: the Bot API over HTTP on one side, people with telephones on the other. It
+// speaks the real wire shapes, checks what the real one checks, and delivers what people do by getUpdates or to the
+// webhook, whichever the bot asked for. Everything is recorded. It can be told to be slow (Slow), rude (Fail) or gone
+// (Down, Up).
+//
+// Methods that play a person return the id of the newest message of the chat at that moment, so that
+// WaitMessage(chat, id, …) waits for what the bot answers. All methods may be called from many goroutines.
+type BotAPI struct {
+	// RetryWait is how long it waits before it posts to a webhook again that did not answer 2xx; it doubles up to
+	// sixteen times as much. Set before Start; zero means 50 ms.
+	RetryWait time.Duration
+
+	token  string
+	client *http.Client
+
+	mu       sync.Mutex
+	server   *http.Server  // nil while down
+	addr     string        // kept over Down and Up
+	news     chan struct{} // closed and replaced whenever something changes
+	closed   bool
+	chats    map[int64]*chat
+	queue    []*update // not yet confirmed, oldest first
+	nextID   int
+	nextQ    int64
+	queries  map[string]bool // callback queries: answered?
+	hook     webhook
+	allowed  []string
+	poll     chan struct{} // closed to end the getUpdates that waits now
+	sending  int           // posts to the webhook under way
+	calls    []Call
+	commands json.RawMessage
+	slow     map[string]time.Duration
+	faults   map[string][]Fault
+	posts    []Post
+	workers  sync.WaitGroup
+	stop     chan struct{}
+}
+
+type chat struct {
+	id       int64
+	kind     string // "private", "group"
+	nextID   int
+	messages []*Message
+	blocked  bool
+	last     *update
+	pending  []*update // for the webhook
+	busy     bool
+}
+
+type update struct {
+	id   int
+	chat int64
+	kind string
+	body []byte
+	done bool
+}
+
+type webhook struct {
+	url, secret string
+	max         int
+}
+
+// Message is one bubble in a chat.
+type Message struct {
+	ID      int
+	Bot     bool // from the bot; else from the person
+	Text    string
+	Rows    [][]Button
+	Protect bool
+	Deleted bool
+	At      time.Time
+}
+
+// Button is one button under a message: it sends Data, or opens URL.
+type Button struct {
+	Title string `json:"text"`
+	Data  string `json:"callback_data,omitempty"`
+	URL   string `json:"url,omitempty"`
+}
+
+// Labels returns the titles of a message's buttons, in reading order.
+func (m Message) Labels() []string {
+	var out []string
+	for _, row := range m.Rows {
+		for _, b := range row {
+			out = append(out, b.Title)
+		}
+	}
+	return out
+}
+
+// Call is one request that the bot made. Status is what it was answered with; 0: the connection was dropped.
+type Call struct {
+	Method string
+	Params map[string]string
+	At     time.Time
+	Status int
+}
+
+// Post is one delivery to the webhook.
+type Post struct {
+	UpdateID int
+	Status   int // 0: no answer
+	At       time.Time
+}
+
+// Fault is how a call goes wrong.
+type Fault struct {
+	Code        int    // HTTP status and error_code
+	Description string // empty: what Telegram says with that code
+	RetryAfter  int    // 429: seconds
+	Drop        bool   // close the connection instead of answering
+	Done        bool   // with Drop: do what was asked first, so that only the answer is lost
+	Body        string // answer with this instead of JSON, as a proxy would
+}
+
+// The refusals, in Telegram's words.
+const (
+	textUnauthorized  = "Unauthorized"
+	textNotFound      = "Not Found"
+	textNoMethod      = "Not Found: method not found"
+	textChatNotFound  = "Bad Request: chat not found"
+	textBlocked       = "Forbidden: bot was blocked by the user"
+	textEmpty         = "Bad Request: message text is empty"
+	textTooLong       = "Bad Request: message is too long"
+	textQueryTooOld   = "Bad Request: query is too old and response timeout expired or query ID is invalid"
+	textNoDelete      = "Bad Request: message to delete not found"
+	textOtherPoller   = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+	textWebhookActive = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+)
+
+// Usual faults, for Fail.
+var (
+	Unauthorized = Fault{Code: 401, Description: textUnauthorized}
+	ChatNotFound = Fault{Code: 400, Description: textChatNotFound}
+	Blocked      = Fault{Code: 403, Description: textBlocked}
+	ServerError  = Fault{Code: 500, Description: "Internal Server Error"}
+	BadGateway   = Fault{Code: 502, Body: "<html><body><h1>502 Bad Gateway</h1></body></html>"}
+	Dropped      = Fault{Drop: true}             // nothing was done
+	AnswerLost   = Fault{Drop: true, Done: true} // it was done, but the bot cannot know
+)
+
+// TooMany is a 429 that asks to wait.
+func TooMany(seconds int) Fault { return Fault{Code: 429, RetryAfter: seconds} }
+
+// NewBotAPI makes a Bot API that knows one bot by its token. It does not listen yet; as an http.Handler it already
+// answers.
+func NewBotAPI(token string) *BotAPI {
+	return &BotAPI{
+		token:   token,
+		addr:    "127.0.0.1:0",
+		client:  &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
+		news:    make(chan struct{}),
+		chats:   map[int64]*chat{},
+		queries: map[string]bool{},
+		nextID:  700000001,
+		slow:    map[string]time.Duration{},
+		faults:  map[string][]Fault{},
+		stop:    make(chan struct{}),
+	}
+}
+
+// Start listens on a free port of the loopback interface.
+func (b *BotAPI) Start() error { return b.Up() }
+
+// URL is what the bot must be given as the Bot API's address.
+func (b *BotAPI) URL() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return "http://" + b.addr
+}
+
+// Up listens again after Down, on the same port, and goes on delivering.
+func (b *BotAPI) Up() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.server != nil {
+		return errors.New("bot API: it is closed, or up already")
+	}
+	l, err := net.Listen("tcp", b.addr)
+	if err != nil {
+		return fmt.Errorf("bot API: %w", err)
+	}
+	b.addr = l.Addr().String()
+	srv := &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
+	b.server = srv
+	b.workers.Go(func() { _ = srv.Serve(l) }) // ends with ErrServerClosed
+	for _, c := range b.chats {
+		b.pump(c)
+	}
+	return nil
+}
+
+// Down closes the port and every connection, and delivers nothing. What people do meanwhile waits.
+func (b *BotAPI) Down() {
+	b.mu.Lock()
+	srv := b.server
+	b.server = nil
+	b.mu.Unlock()
+	if srv != nil {
+		_ = srv.Close() // the port is gone either way
+	}
+}
+
+// Close ends everything and waits for it.
+func (b *BotAPI) Close() {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		close(b.stop)
+	}
+	b.changed()
+	b.mu.Unlock()
+	b.Down()
+	b.workers.Wait()
+	b.client.CloseIdleConnections()
+}
+
+// Slow makes every call of a method take that much longer ("" means every method).
+func (b *BotAPI) Slow(method string, d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.slow[method] = d
+}
+
+// Fail makes the next n calls of a method go wrong.
+func (b *BotAPI) Fail(method string, n int, f Fault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for range n {
+		b.faults[method] = append(b.faults[method], f)
+	}
+}
+
+// Calls returns the calls of a method so far ("" means all), oldest first.
+func (b *BotAPI) Calls(method string) []Call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []Call
+	for _, c := range b.calls {
+		if method == "" || c.Method == method {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Posts returns the deliveries to the webhook so far.
+func (b *BotAPI) Posts() []Post {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.posts)
+}
+
+// Commands returns the menu the bot has set, as JSON.
+func (b *BotAPI) Commands() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.commands)
+}
+
+// Unanswered says how many pressed buttons still spin.
+func (b *BotAPI) Unanswered() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, answered := range b.queries {
+		if !answered {
+			n++
+		}
+	}
+	return n
+}
+
+// Pending says how many updates the bot has not confirmed yet.
+func (b *BotAPI) Pending() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pending()
+}
+
+func (b *BotAPI) pending() int {
+	n := 0
+	for _, u := range b.queue {
+		if !u.done {
+			n++
+		}
+	}
+	return n
+}
+
+// WebhookURL returns what the bot has registered, or "".
+func (b *BotAPI) WebhookURL() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.hook.url
+}
+
+// Wait waits until cond holds. cond is asked again whenever something has changed; it must not call b's methods that
+// play a person.
+func (b *BotAPI) Wait(timeout time.Duration, cond func() bool) bool {
+	late := time.NewTimer(timeout)
+	defer late.Stop()
+	for {
+		b.mu.Lock()
+		news := b.news
+		b.mu.Unlock()
+		if cond() {
+			return true
+		}
+		select {
+		case <-news:
+		case <-late.C:
+			return cond()
+		case <-b.stop:
+			return cond()
+		}
+	}
+}
+
+// changed wakes everybody who waits. The lock is held.
+func (b *BotAPI) changed() {
+	close(b.news)
+	b.news = make(chan struct{})
+}
+
+// ---- people ----
+
+// Say writes a text.
+func (b *BotAPI) Say(chat int64, text string) int {
+	return b.write(chat, text, map[string]any{"text": text})
+}
+
+// Photo sends a picture.
+func (b *BotAPI) Photo(chat int64, caption string) int {
+	m := map[string]any{"photo": []any{
+		map[string]any{"file_id": "AgACsmall", "file_unique_id": "AQADs", "file_size": 1234, "width": 90, "height": 67},
+		map[string]any{"file_id": "AgAClarge", "file_unique_id": "AQADl", "file_size": 98765, "width": 1280, "height": 960},
+	}}
+	if caption != "" {
+		m["caption"] = caption
+	}
+	return b.write(chat, caption, m)
+}
+
+// Voice sends a voice message.
+func (b *BotAPI) Voice(chat int64) int {
+	return b.write(chat, "", map[string]any{"voice": map[string]any{
+		"file_id": "AwACvoice", "file_unique_id": "AgADv", "duration": 3, "mime_type": "audio/ogg", "file_size": 12345,
+	}})
+}
+
+// Contact shares a telephone number; own says that it is the person's own.
+func (b *BotAPI) Contact(chat int64, phone string, own bool) int {
+	c := map[string]any{"phone_number": phone, "first_name": "Persona"}
+	if own {
+		c["user_id"] = chat
+	}
+	return b.write(chat, "", map[string]any{"contact": c})
+}
+
+// Edit changes the text of one of the person's messages.
+func (b *BotAPI) Edit(chat int64, messageID int, text string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chat(chat)
+	if m := c.message(messageID); m != nil {
+		m.Text = text
+	}
+	b.send(c, "edited_message", map[string]any{
+		"message_id": messageID, "from": person(chat), "chat": c.wire(),
+		"date": time.Now().Unix(), "edit_date": time.Now().Unix(), "text": text,
+	})
+	return c.newest()
+}
+
+// React puts an emoji under a message.
+func (b *BotAPI) React(chat int64, messageID int, emoji string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chat(chat)
+	b.send(c, "message_reaction", map[string]any{
+		"chat": c.wire(), "message_id": messageID, "user": person(chat), "date": time.Now().Unix(),
+		"old_reaction": []any{}, "new_reaction": []any{map[string]any{"type": "emoji", "emoji": emoji}},
+	})
+	return c.newest()
+}
+
+// Press presses the button with that label on the newest message of the bot that has one. A button that opens an
+// address sends nothing and cannot be pressed here.
+func (b *BotAPI) Press(chat int64, label string) (int, error) {
+	return b.PressOn(chat, 0, label)
+}
+
+// PressOn presses a button on one message, however old; 0 means the newest one that has it.
+func (b *BotAPI) PressOn(chat int64, messageID int, label string) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chat(chat)
+	for _, m := range slices.Backward(c.messages) {
+		if !m.Bot || m.Deleted || messageID != 0 && m.ID != messageID {
+			continue
+		}
+		for _, row := range m.Rows {
+			for _, button := range row {
+				if button.Title != label {
+					continue
+				}
+				if button.Data == "" {
+					return 0, fmt.Errorf("press: the button %q opens an address", label)
+				}
+				b.press(c, m, button.Data)
+				return c.newest(), nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("press: no message with a button %q", label)
+}
+
+func (b *BotAPI) press(c *chat, m *Message, data string) {
+	b.nextQ++
+	id := strconv.FormatInt(2384567890123456789+b.nextQ, 10)
+	b.queries[id] = false
+	b.send(c, "callback_query", map[string]any{
+		"id": id, "from": person(c.id), "message": m.wire(c), "chat_instance": "-3141592653589793238", "data": data,
+	})
+}
+
+// Block blocks the bot: it hears of it, and may not write any more.
+func (b *BotAPI) Block(chat int64) { b.membership(chat, true) }
+
+// Unblock lets the bot in again.
+func (b *BotAPI) Unblock(chat int64) { b.membership(chat, false) }
+
+func (b *BotAPI) membership(chat int64, blocked bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chat(chat)
+	c.blocked = blocked
+	was, is := "member", "kicked"
+	if !blocked {
+		was, is = is, was
+	}
+	b.send(c, "my_chat_member", map[string]any{
+		"chat": c.wire(), "from": person(chat), "date": time.Now().Unix(),
+		"old_chat_member": map[string]any{"user": self, "status": was},
+		"new_chat_member": map[string]any{"user": self, "status": is},
+	})
+}
+
+// SendUpdate delivers an update as it stands, but with the next update_id.
+func (b *BotAPI) SendUpdate(raw string) error {
+	var u map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(raw), &u); err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	delete(u, "update_id")
+	for kind, body := range u {
+		var in struct {
+			Chat    struct{ ID int64 }
+			Message struct{ Chat struct{ ID int64 } }
+		}
+		_ = json.Unmarshal(body, &in) // kinds without a chat belong to chat 0
+		id := in.Chat.ID
+		if id == 0 {
+			id = in.Message.Chat.ID
+		}
+		b.mu.Lock()
+		b.send(b.chat(id), kind, body)
+		b.mu.Unlock()
+	}
+	return nil
+}
+
+// Repeat delivers the newest update of a chat once more, under the same update_id, as Telegram does when an answer
+// was lost. By getUpdates it only comes when the bot has not confirmed it yet.
+func (b *BotAPI) Repeat(chat int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chat(chat)
+	if c.last == nil {
+		return
+	}
+	again := *c.last
+	again.done = false
+	b.enqueue(c, &again)
+}
+
+// Messages returns the bubbles the bot has sent to a chat, oldest first.
+func (b *BotAPI) Messages(chat int64) []Message {
+	return slices.DeleteFunc(b.History(chat), func(m Message) bool { return !m.Bot })
+}
+
+// History returns all bubbles of a chat, oldest first.
+func (b *BotAPI) History(chat int64) []Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []Message
+	if c := b.chats[chat]; c != nil {
+		for _, m := range c.messages {
+			out = append(out, *m)
+		}
+	}
+	return out
+}
+
+// WaitMessage waits for the bot's first message in a chat that is newer than the message with the id after.
+func (b *BotAPI) WaitMessage(chat int64, after int, timeout time.Duration) (Message, error) {
+	var found Message
+	ok := b.Wait(timeout, func() bool {
+		for _, m := range b.Messages(chat) {
+			if m.ID > after {
+				found = m
+				return true
+			}
+		}
+		return false
+	})
+	if !ok {
+		return Message{}, fmt.Errorf("no message after %d within %v", after, timeout)
+	}
+	return found, nil
+}
+
+func (b *BotAPI) write(chat int64, text string, content map[string]any) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chat(chat)
+	m := c.add(&Message{Text: text, At: time.Now()})
+	content["message_id"] = m.ID
+	content["from"] = person(chat)
+	content["chat"] = c.wire()
+	content["date"] = m.At.Unix()
+	b.send(c, "message", content)
+	return m.ID
+}
+
+// chat finds or makes a chat: whoever does something has one. The lock is held.
+func (b *BotAPI) chat(id int64) *chat {
+	c := b.chats[id]
+	if c == nil {
+		c = &chat{id: id, kind: "private", nextID: 101}
+		if id < 0 {
+			c.kind = "group"
+		}
+		b.chats[id] = c
+	}
+	return c
+}
+
+func (c *chat) add(m *Message) *Message {
+	m.ID = c.nextID
+	c.nextID++
+	c.messages = append(c.messages, m)
+	return m
+}
+
+func (c *chat) message(id int) *Message {
+	for _, m := range c.messages {
+		if m.ID == id && !m.Deleted {
+			return m
+		}
+	}
+	return nil
+}
+
+// forget drops what was confirmed from the head of the line.
+func (c *chat) forget() {
+	for len(c.pending) > 0 && c.pending[0].done {
+		c.pending = c.pending[1:]
+	}
+}
+
+func (c *chat) newest() int { return c.nextID - 1 }
+
+func (c *chat) wire() map[string]any {
+	if c.kind == "group" {
+		return map[string]any{"id": c.id, "title": "Grupo", "type": "group"}
+	}
+	return map[string]any{"id": c.id, "first_name": "Persona", "type": "private"}
+}
+
+func (m *Message) wire(c *chat) map[string]any {
+	out := map[string]any{"message_id": m.ID, "from": self, "chat": c.wire(), "date": m.At.Unix(), "text": m.Text}
+	if m.Protect {
+		out["has_protected_content"] = true
+	}
+	if len(m.Rows) > 0 {
+		out["reply_markup"] = map[string]any{"inline_keyboard": m.Rows}
+	}
+	return out
+}
+
+var self = map[string]any{"id": 7000000001, "is_bot": true, "first_name": "Bot", "username": "example_bot"}
+
+func person(id int64) map[string]any {
+	return map[string]any{"id": id, "is_bot": false, "first_name": "Persona", "language_code": "es"}
+}
+
+// send makes an update of something and queues it, if the bot wants that kind. The lock is held.
+func (b *BotAPI) send(c *chat, kind string, body any) {
+	id := b.nextID
+	b.nextID++
+	raw, err := json.Marshal(map[string]any{"update_id": id, kind: body})
+	if err != nil {
+		panic(err) // maps of plain values
+	}
+	u := &update{id: id, chat: c.id, kind: kind, body: raw}
+	c.last = u
+	b.enqueue(c, u)
+}
+
+func (b *BotAPI) enqueue(c *chat, u *update) {
+	if !b.wanted(u.kind) {
+		return
+	}
+	b.queue = append(b.queue, u)
+	c.forget()
+	c.pending = append(c.pending, u)
+	b.pump(c)
+	b.changed()
+}
+
+// wanted: without a list, everything but the kinds that must be asked for by name.
+func (b *BotAPI) wanted(kind string) bool {
+	if len(b.allowed) == 0 {
+		return kind != "chat_member" && kind != "message_reaction" && kind != "message_reaction_count"
+	}
+	return slices.Contains(b.allowed, kind)
+}
+
+// confirm takes an update off the queue. The lock is held.
+func (b *BotAPI) confirm(u *update) {
+	u.done = true
+	for len(b.queue) > 0 && b.queue[0].done {
+		b.queue = b.queue[1:]
+	}
+}
+
+// ---- delivery to a webhook ----
+
+// pump sees to it that somebody posts what waits in a chat, one after the other. The lock is held.
+func (b *BotAPI) pump(c *chat) {
+	if b.hook.url == "" || c.busy || b.closed || b.server == nil || len(c.pending) == 0 {
+		return
+	}
+	c.busy = true
+	b.workers.Go(func() { b.deliver(c) })
+}
+
+func (b *BotAPI) deliver(c *chat) {
+	wait := b.RetryWait
+	if wait <= 0 {
+		wait = 50 * time.Millisecond
+	}
+	longest := 16 * wait
+	for {
+		b.mu.Lock()
+		c.forget()
+		if b.hook.url == "" || b.closed || b.server == nil || len(c.pending) == 0 {
+			c.busy = false
+			b.mu.Unlock()
+			return
+		}
+		if b.sending >= b.hook.max {
+			news := b.news
+			b.mu.Unlock()
+			select {
+			case <-news:
+			case <-b.stop:
+			}
+			continue
+		}
+		b.sending++
+		u, hook := c.pending[0], b.hook
+		b.mu.Unlock()
+
+		status := b.post(hook, u)
+
+		b.mu.Lock()
+		b.sending--
+		b.posts = append(b.posts, Post{UpdateID: u.id, Status: status, At: time.Now()})
+		ok := status >= 200 && status < 300
+		if ok {
+			b.confirm(u)
+		}
+		b.changed()
+		b.mu.Unlock()
+		if !ok {
+			select {
+			case <-time.After(wait):
+			case <-b.stop:
+			}
+			wait = min(2*wait, longest)
+		}
+	}
+}
+
+func (b *BotAPI) post(hook webhook, u *update) (status int) {
+	req, err := http.NewRequest(http.MethodPost, hook.url, strings.NewReader(string(u.body)))
+	if err != nil {
+		return 0
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if hook.secret != "" {
+		req.Header.Set("X-Telegram-Bot-Api-Secret-Token", hook.secret)
+	}
+	resp, err := b.client.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body) // only so that the connection can be used again
+	return resp.StatusCode
+}
+
+// ---- the Bot API ----
+
+// refusal is an error answer.
+type refusal struct {
+	code, retryAfter int
+	description      string
+}
+
+func (r *refusal) Error() string { return r.description }
+
+func refuse(code int, description string) error {
+	return &refusal{code: code, description: description}
+}
+
+var methods = map[string]func(b *BotAPI, r *http.Request, p map[string]string) (any, error){
+	"getMe":               (*BotAPI).getMe,
+	"setWebhook":          (*BotAPI).setWebhook,
+	"deleteWebhook":       (*BotAPI).deleteWebhook,
+	"getWebhookInfo":      (*BotAPI).getWebhookInfo,
+	"getUpdates":          (*BotAPI).getUpdates,
+	"sendMessage":         (*BotAPI).sendMessage,
+	"deleteMessage":       (*BotAPI).deleteMessage,
+	"answerCallbackQuery": (*BotAPI).answerCallbackQuery,
+	"setMyCommands":       (*BotAPI).setMyCommands,
+}
+
+// ServeHTTP answers one call of the bot: /bot<token>/<method>.
+func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	at := time.Now()
+	rest, isBot := strings.CutPrefix(r.URL.Path, "/bot")
+	token, method, _ := strings.Cut(rest, "/")
+	if !isBot || !strings.Contains(token, ":") {
+		answer(w, nil, refuse(404, textNotFound))
+		return
+	}
+	if token != b.token {
+		answer(w, nil, refuse(401, textUnauthorized))
+		return
+	}
+	params, err := readParams(r)
+	if err != nil {
+		answer(w, nil, refuse(400, "Bad Request: can't parse the request"))
+		return
+	}
+	call := Call{Method: method, Params: params, At: at}
+
+	b.mu.Lock()
+	delay := b.slow[""] + b.slow[method]
+	var fault *Fault
+	if f := b.faults[method]; len(f) > 0 {
+		fault, b.faults[method] = &f[0], f[1:]
+	}
+	b.mu.Unlock()
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-r.Context().Done():
+		case <-b.stop:
+		}
+	}
+	if fault != nil && !fault.Done {
+		b.record(call, fault.Code)
+		fault.answer(w)
+		return
+	}
+	do := methods[method]
+	if do == nil {
+		b.record(call, 404)
+		answer(w, nil, refuse(404, textNoMethod))
+		return
+	}
+	result, err := do(b, r, params)
+	if fault != nil {
+		b.record(call, 0)
+		fault.answer(w)
+		return
+	}
+	status := 200
+	var refused *refusal
+	if errors.As(err, &refused) {
+		status = refused.code
+	}
+	b.record(call, status)
+	answer(w, result, err)
+}
+
+func (b *BotAPI) record(c Call, status int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.Status = status
+	b.calls = append(b.calls, c)
+	b.changed()
+}
+
+func (f *Fault) answer(w http.ResponseWriter) {
+	switch {
+	case f.Drop:
+		panic(http.ErrAbortHandler) // the server closes the connection and says nothing
+	case f.Body != "":
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(f.Code)
+		_, _ = io.WriteString(w, f.Body) // the bot may have gone
+	default:
+		r := &refusal{code: f.Code, retryAfter: f.RetryAfter, description: f.Description}
+		if r.description == "" && f.Code == 429 {
+			r.description = fmt.Sprintf("Too Many Requests: retry after %d", f.RetryAfter)
+		}
+		if r.description == "" {
+			r.description = http.StatusText(f.Code)
+		}
+		answer(w, nil, r)
+	}
+}
+
+func answer(w http.ResponseWriter, result any, err error) {
+	status := 200
+	out := map[string]any{"ok": true, "result": result}
+	var refused *refusal
+	if errors.As(err, &refused) {
+		status = refused.code
+		out = map[string]any{"ok": false, "error_code": refused.code, "description": refused.description}
+		if refused.retryAfter > 0 {
+			out["parameters"] = map[string]any{"retry_after": refused.retryAfter}
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(out) // the bot may have gone
+}
+
+// readParams reads a query, a form or a JSON body; values that are not strings are kept as JSON.
+func readParams(r *http.Request) (map[string]string, error) {
+	out := map[string]string{}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		var body map[string]json.RawMessage
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			return nil, err
+		}
+		for k, v := range body {
+			var s string
+			if json.Unmarshal(v, &s) != nil {
+				s = string(v)
+			}
+			out[k] = s
+		}
+		return out, nil
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, err
+	}
+	for k := range r.Form {
+		out[k] = r.Form.Get(k)
+	}
+	return out, nil
+}
+
+func (b *BotAPI) getMe(*http.Request, map[string]string) (any, error) { return self, nil }
+
+func (b *BotAPI) setWebhook(_ *http.Request, p map[string]string) (any, error) {
+	u, err := url.Parse(p["url"])
+	if err != nil || p["url"] != "" && (u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return nil, refuse(400, "Bad Request: bad webhook: invalid webhook URL specified")
+	}
+	for _, r := range p["secret_token"] {
+		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", r) {
+			return nil, refuse(400, "Bad Request: secret token contains unallowed characters")
+		}
+	}
+	if len(p["secret_token"]) > 256 {
+		return nil, refuse(400, "Bad Request: secret token is too long")
+	}
+	limit, _ := strconv.Atoi(p["max_connections"])
+	if limit < 1 || limit > 100 {
+		limit = 40
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.allow(p["allowed_updates"]); err != nil {
+		return nil, err
+	}
+	b.hook = webhook{url: p["url"], secret: p["secret_token"], max: limit}
+	b.dropPending(p["drop_pending_updates"])
+	b.endPoll()
+	for _, c := range b.chats {
+		b.pump(c)
+	}
+	b.changed()
+	return true, nil
+}
+
+func (b *BotAPI) deleteWebhook(_ *http.Request, p map[string]string) (any, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hook = webhook{}
+	b.dropPending(p["drop_pending_updates"])
+	b.changed()
+	return true, nil
+}
+
+func (b *BotAPI) getWebhookInfo(*http.Request, map[string]string) (any, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return map[string]any{
+		"url": b.hook.url, "has_custom_certificate": false, "pending_update_count": b.pending(),
+		"max_connections": b.hook.max, "allowed_updates": b.allowed,
+	}, nil
+}
+
+func (b *BotAPI) dropPending(yes string) {
+	if yes == "true" || yes == "True" || yes == "1" {
+		for _, u := range b.queue {
+			u.done = true
+		}
+		b.queue = nil
+	}
+}
+
+// allow remembers the list of kinds; an absent list leaves the last one. The lock is held.
+func (b *BotAPI) allow(list string) error {
+	if list == "" {
+		return nil
+	}
+	var kinds []string
+	if err := json.Unmarshal([]byte(list), &kinds); err != nil {
+		return refuse(400, "Bad Request: can't parse allowed_updates: expected an array of strings")
+	}
+	b.allowed = kinds
+	return nil
+}
+
+// endPoll ends the getUpdates that waits now, with a conflict. The lock is held.
+func (b *BotAPI) endPoll() {
+	if b.poll != nil {
+		close(b.poll)
+		b.poll = nil
+	}
+}
+
+func (b *BotAPI) getUpdates(r *http.Request, p map[string]string) (any, error) {
+	offset, _ := strconv.Atoi(p["offset"])
+	limit, _ := strconv.Atoi(p["limit"])
+	if limit < 1 || limit > 100 {
+		limit = 100
+	}
+	seconds, _ := strconv.Atoi(p["timeout"])
+	late := time.NewTimer(time.Duration(seconds) * time.Second)
+	defer late.Stop()
+
+	b.mu.Lock()
+	if b.hook.url != "" {
+		b.mu.Unlock()
+		return nil, refuse(409, textWebhookActive)
+	}
+	if err := b.allow(p["allowed_updates"]); err != nil {
+		b.mu.Unlock()
+		return nil, err
+	}
+	b.endPoll()
+	mine := make(chan struct{})
+	b.poll = mine
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		if b.poll == mine {
+			b.poll = nil
+		}
+		b.mu.Unlock()
+	}()
+	for {
+		b.mu.Lock()
+		updates := b.take(offset, limit)
+		news := b.news
+		b.mu.Unlock()
+		if len(updates) > 0 || seconds == 0 {
+			return updates, nil
+		}
+		select {
+		case <-news:
+		case <-mine:
+			return nil, refuse(409, textOtherPoller)
+		case <-late.C:
+			return []json.RawMessage{}, nil
+		case <-r.Context().Done():
+			return []json.RawMessage{}, nil
+		case <-b.stop:
+			return []json.RawMessage{}, nil
+		}
+	}
+}
+
+// take confirms what is below the offset and returns what is not confirmed. The lock is held.
+func (b *BotAPI) take(offset, limit int) []json.RawMessage {
+	out := []json.RawMessage{}
+	for _, u := range slices.Clone(b.queue) {
+		switch {
+		case u.done:
+		case u.id < offset:
+			b.confirm(u)
+		case len(out) < limit:
+			out = append(out, u.body)
+		}
+	}
+	return out
+}
+
+func (b *BotAPI) sendMessage(_ *http.Request, p map[string]string) (any, error) {
+	id, err := strconv.ParseInt(p["chat_id"], 10, 64)
+	if err != nil {
+		return nil, refuse(400, textChatNotFound)
+	}
+	switch n := len(utf16.Encode([]rune(p["text"]))); {
+	case strings.TrimSpace(p["text"]) == "":
+		return nil, refuse(400, textEmpty)
+	case n > 4096:
+		return nil, refuse(400, textTooLong)
+	}
+	rows, err := readKeyboard(p)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chats[id]
+	switch {
+	case c == nil:
+		return nil, refuse(400, textChatNotFound)
+	case c.blocked:
+		return nil, refuse(403, textBlocked)
+	}
+	m := c.add(&Message{Bot: true, Text: p["text"], Rows: rows, Protect: p["protect_content"] == "true", At: time.Now()})
+	b.changed()
+	return m.wire(c), nil
+}
+
+// readKeyboard checks an inline keyboard as Telegram does.
+func readKeyboard(p map[string]string) ([][]Button, error) {
+	raw, ok := p["reply_markup"]
+	if !ok {
+		return nil, nil
+	}
+	var markup map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(raw), &markup); err != nil || markup == nil {
+		return nil, refuse(400, "Bad Request: object expected as reply markup")
+	}
+	var rows [][]Button
+	if err := json.Unmarshal(markup["inline_keyboard"], &rows); err != nil || string(markup["inline_keyboard"]) == "null" {
+		return nil, refuse(400, "Bad Request: can't parse inline keyboard: expected an Array of Arrays")
+	}
+	for _, row := range rows {
+		for _, button := range row {
+			switch {
+			case button.Title == "":
+				return nil, refuse(400, "Bad Request: can't parse inline keyboard button: Field \"text\" must be of type String")
+			case button.URL != "":
+				u, err := url.Parse(button.URL)
+				if err != nil || !strings.Contains(u.Hostname(), ".") {
+					return nil, refuse(400, "Bad Request: inline keyboard button URL '"+button.URL+"' is invalid: Wrong HTTP URL")
+				}
+			case button.Data == "":
+				return nil, refuse(400, "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
+			case len(button.Data) > 64:
+				return nil, refuse(400, "Bad Request: BUTTON_DATA_INVALID")
+			}
+		}
+	}
+	return rows, nil
+}
+
+func (b *BotAPI) deleteMessage(_ *http.Request, p map[string]string) (any, error) {
+	id, _ := strconv.ParseInt(p["chat_id"], 10, 64)
+	messageID, _ := strconv.Atoi(p["message_id"])
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.chats[id]
+	switch {
+	case c == nil:
+		return nil, refuse(400, textChatNotFound)
+	case c.blocked:
+		return nil, refuse(403, textBlocked)
+	case c.message(messageID) == nil:
+		return nil, refuse(400, textNoDelete)
+	}
+	c.message(messageID).Deleted = true
+	b.changed()
+	return true, nil
+}
+
+func (b *BotAPI) answerCallbackQuery(_ *http.Request, p map[string]string) (any, error) {
+	id := p["callback_query_id"]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, known := b.queries[id]; !known {
+		return nil, refuse(400, textQueryTooOld)
+	}
+	b.queries[id] = true
+	b.changed()
+	return true, nil
+}
+
+func (b *BotAPI) setMyCommands(_ *http.Request, p map[string]string) (any, error) {
+	var list []struct{ Command, Description string }
+	if json.Unmarshal([]byte(p["commands"]), &list) != nil {
+		return nil, refuse(400, "Bad Request: can't parse commands JSON object")
+	}
+	for _, c := range list {
+		if strings.Trim(c.Command, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || c.Command == "" || len(c.Command) > 32 {
+			return nil, refuse(400, "Bad Request: BOT_COMMAND_INVALID")
+		}
+		if n := len([]rune(c.Description)); n < 1 || n > 256 {
+			return nil, refuse(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.commands = json.RawMessage(p["commands"])
+	return true, nil
+}
