@@ -157,3 +157,19 @@ func Wait(d time.Duration) Span {
 	}
 	return up(year, "year")
 }
+
+// ShowPart answers with one template of a page: a piece that a script puts into the page.
+func ShowPart(w http.ResponseWriter, pages Pages, page, part string, data any) error {
+	t, ok := pages[page]
+	if !ok {
+		return fmt.Errorf("no page %q", page)
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, part, data); err != nil {
+		return fmt.Errorf("render part: %w", err)
+	}
+	Secure(w.Header(), "", false)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(b.Bytes())
+	return nil
+}
