@@ -7,6 +7,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/unlock"
 )
 
 // Store is every repository over one engine. Repositories keep nothing themselves: any number of processes may each
@@ -15,6 +16,7 @@ type Store struct {
 	engine Engine
 
 	Conversations *ConversationTable
+	Unlocks       *UnlockTable
 	Affiliates    *AffiliateTable
 	Complaints    *FileTable
 	Cases         *FileTable
@@ -30,6 +32,9 @@ func New(engine Engine) *Store {
 		engine: engine,
 		Conversations: &ConversationTable{NewDocuments(engine, Conversations, func(c *bot.Conversation) (*string, *int64) {
 			return &c.ID, &c.Version
+		})},
+		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Record) (*string, *int64) {
+			return &r.ID, &r.Version
 		})},
 		Affiliates: &AffiliateTable{engine},
 		Complaints: &FileTable{engine, Complaints},
@@ -63,6 +68,47 @@ func (t *ConversationTable) Due(ctx context.Context, now time.Time, limit int) (
 // Forgettable returns the ids of at most limit conversations that need not be kept any longer.
 func (t *ConversationTable) Forgettable(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.IDsUpTo(ctx, "kept_till", now, limit)
+}
+
+// UnlockTable keeps the records' own documents: who asked, the one live link, what is owed.
+type UnlockTable struct{ documents *Documents[unlock.Record] }
+
+// Load returns the record with that id. When there is none it returns a new one that has only its id, and version 0.
+func (t *UnlockTable) Load(ctx context.Context, id string) (*unlock.Record, error) {
+	r, err := t.documents.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// Save stores the record where its version is the one it was loaded with, as Documents.Save does.
+func (t *UnlockTable) Save(ctx context.Context, r *unlock.Record) error {
+	return t.documents.Save(ctx, r)
+}
+
+// FindBy returns the record in which a declared field has that value, or nil.
+func (t *UnlockTable) FindBy(ctx context.Context, field, value string) (*unlock.Record, error) {
+	r, found, err := t.documents.FindBy(ctx, field, value)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// Due returns the ids of at most limit records whose wake_at has come, longest waiting first.
+func (t *UnlockTable) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return t.documents.IDsUpTo(ctx, "wake_at", now, limit)
+}
+
+// Purgeable returns the ids of at most limit records that hold something whose time has passed.
+func (t *UnlockTable) Purgeable(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return t.documents.IDsUpTo(ctx, "purge_at", now, limit)
+}
+
+// Delete removes a record where its version is version, or whatever it is when that is negative.
+func (t *UnlockTable) Delete(ctx context.Context, id string, version int64) error {
+	return t.documents.Delete(ctx, id, version)
 }
 
 // Progress is how far an import has come.

@@ -3,6 +3,7 @@ package bolt_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,11 @@ import (
 
 func TestMain(m *testing.M) {
 	if helper() {
+		return
+	}
+	flag.Parse()
+	if flag.Lookup("test.fuzzworker").Value.String() == "true" {
+		m.Run() // is stopped in the middle of things
 		return
 	}
 	goleak.VerifyTestMain(m)

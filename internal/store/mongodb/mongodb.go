@@ -320,7 +320,7 @@ func (e *Engine) Increment(ctx context.Context, collection, id string, by int64,
 	if expires.IsZero() {
 		expires = never
 	}
-	for {
+	for range incrementTries {
 		n, done, err := e.tryIncrement(ctx, collection, id, by, expires)
 		if err != nil {
 			return 0, failed("increment in "+collection, err)
@@ -329,7 +329,11 @@ func (e *Engine) Increment(ctx context.Context, collection, id string, by int64,
 			return n, nil
 		}
 	}
+	return 0, fmt.Errorf("increment in %s: what is stored there is not a counter", collection)
 }
+
+// incrementTries is far more often than a counter can change its state between two looks.
+const incrementTries = 1000
 
 func (e *Engine) tryIncrement(ctx context.Context, collection, id string, by int64, expires time.Time) (n int64, done bool, err error) {
 	c, now := e.db.Collection(collection), e.clock.now()

@@ -16,6 +16,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/secret"
 	"llave/internal/store"
+	"llave/internal/unlock"
 )
 
 // RunRepositories is the suite of what is written over an engine.
@@ -27,6 +28,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 	}{
 		{"conversations", conversations},
 		{"conversations due", conversationsDue},
+		{"unlock records", unlocks},
 		{"find by a field", findBy},
 		{"affiliates", affiliates},
 		{"affiliates written by others", affiliatesOfOthers},
@@ -136,6 +138,58 @@ func conversationsDue(t *testing.T, s *store.Store) {
 	c.WakeAt = time.Time{}
 	must(t, s.Conversations.Save(ctx, &c))
 	list(func() ([]string, error) { return s.Conversations.Due(ctx, now.Add(time.Hour), 10) }, "due:b due:a")
+}
+
+func unlocks(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	at := time.Date(2025, 9, 1, 12, 0, 0, 0, time.UTC)
+	for _, id := range []string{"r1", "r2"} {
+		r, err := s.Unlocks.Load(ctx, id)
+		must(t, err)
+		if r.ID != id || r.Version != 0 || r.Live != nil {
+			t.Errorf("a record nobody saved: got %+v", r)
+		}
+		r.Live = &unlock.Attempt{ID: "a-" + id, Kind: unlock.KindUnlock, Link: "link-" + id, NotMe: "notme-" + id,
+			Convs: []string{"telegram:1"}, Asked: at}
+		r.PurgeAt = at.Add(time.Minute)
+		r.WakeAt = at
+		must(t, s.Unlocks.Save(ctx, r))
+	}
+	for field, value := range map[string]string{"live.link": "link-r2", "live.not_me": "notme-r2"} {
+		r, err := s.Unlocks.FindBy(ctx, field, value)
+		must(t, err)
+		if r == nil || r.ID != "r2" || !r.Live.Asked.Equal(at) || !r.Live.Accepted.IsZero() || r.Live.Convs[0] != "telegram:1" {
+			t.Errorf("by %s: got %+v", field, r)
+		}
+	}
+	for _, value := range []string{"", "link-", "link-r", "link-r22"} {
+		if r, err := s.Unlocks.FindBy(ctx, "live.link", value); err != nil || r != nil {
+			t.Errorf("by link %q: got %+v, %v; want nothing", value, r, err)
+		}
+	}
+	due, err := s.Unlocks.Due(ctx, at, 10)
+	must(t, err)
+	purgeable, err := s.Unlocks.Purgeable(ctx, at, 10)
+	must(t, err)
+	if len(due) != 2 || len(purgeable) != 0 {
+		t.Errorf("due %v and purgeable %v, want both and none", due, purgeable)
+	}
+	r, err := s.Unlocks.Load(ctx, "r1")
+	must(t, err)
+	stale := *r
+	r.Live, r.PurgeAt, r.WakeAt = nil, time.Time{}, time.Time{}
+	must(t, s.Unlocks.Save(ctx, r))
+	wantErr(t, "save what has moved on", s.Unlocks.Save(ctx, &stale), bot.ErrConflict)
+	if gone, err := s.Unlocks.FindBy(ctx, "live.link", "link-r1"); err != nil || gone != nil {
+		t.Errorf("a link taken off leads to %+v, %v", gone, err)
+	}
+	purgeable, err = s.Unlocks.Purgeable(ctx, at.Add(time.Minute), 10)
+	must(t, err)
+	if len(purgeable) != 1 || purgeable[0] != "r2" {
+		t.Errorf("purgeable: got %v, want r2", purgeable)
+	}
+	must(t, s.Unlocks.Delete(ctx, "r1", r.Version))
+	must(t, s.Unlocks.Delete(ctx, "r2", -1))
 }
 
 // linked is a document of a type that this package owns, as others bring theirs to NewDocuments.
