@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -42,6 +45,8 @@ type world struct {
 	c    *Channel
 	logs *safeBuffer
 
+	pipes *pipes // in a bubble
+
 	mu     sync.Mutex
 	heard  []bot.Update
 	fail   func(u bot.Update) error // Handle fails where it says so
@@ -73,15 +78,75 @@ func (w *world) build(apiURL string, change func(*Options)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if w.pipes != nil {
+		c.client.transport.DialContext = w.pipes.dial
+	}
 	w.c = c
 	w.t.Cleanup(c.Close)
 }
 
+// inBubble runs a test in a synctest bubble, where hours pass in no time. The bot and the Bot API speak HTTP over
+// pipes there, since a bubble's clock stands still while a socket is waited for.
+func inBubble(t *testing.T, change func(*Options), test func(t *testing.T, w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
+		pipes := newPipes()
+		srv := &http.Server{Handler: w.api}
+		served := make(chan struct{})
+		go func() { defer close(served); _ = srv.Serve(pipes) }()
+		t.Cleanup(func() {
+			w.api.Close()
+			_ = srv.Close()
+			<-served
+		})
+		w.pipes = pipes
+		w.build("http://pipe.invalid", change)
+		test(t, w)
+	})
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	close func()
+}
+
+func newPipes() *pipes {
+	p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.done) })
+	return p
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.close(); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
 // run runs the channel until the test ends, or the returned function is called.
 func (w *world) run() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.c.Run(ctx) }()
+	c, done := w.c, make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {

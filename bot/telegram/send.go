@@ -215,11 +215,11 @@ func fit(text string, units int) string {
 	end, space, n := 0, 0, 1 // one unit for the …
 	for i, r := range text {
 		n += utf16.RuneLen(r)
-		if n > units {
-			break
-		}
 		if unicode.IsSpace(r) {
 			space = i
+		}
+		if n > units {
+			break
 		}
 		end = i + utf8.RuneLen(r)
 	}
