@@ -143,7 +143,7 @@ func TestSend_tooMany(t *testing.T) {
 		}
 		send := func(chat string) error { return w.c.Send(t.Context(), chat, bot.Reply{Text: "x"}) }
 
-		w.api.Fail("sendMessage", 1, bottest.TooMany(35))
+		w.api.Fail("sendMessage", 1, bottest.FaultTooMany(35))
 		got := sendError(t, send("1"))
 		if got.Failure != bot.Throttled || got.After != 35*time.Second || got.Whole {
 			t.Fatalf("got %+v, want throttled for 35s, this chat alone", got)
@@ -163,7 +163,7 @@ func TestSend_tooMany(t *testing.T) {
 			t.Errorf("after the pause: %v", err)
 		}
 
-		w.api.Fail("sendMessage", 2, bottest.TooMany(10))
+		w.api.Fail("sendMessage", 2, bottest.FaultTooMany(10))
 		if got := sendError(t, send("1")); got.Whole {
 			t.Errorf("first refusal: %+v, want this chat alone", got)
 		}

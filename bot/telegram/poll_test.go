@@ -224,7 +224,7 @@ func TestPoll_token(t *testing.T) {
 		w.run()
 		w.api.Say(1, "uno")
 		w.until("the update", func() bool { return w.texts() == "uno" })
-		w.api.Fail("getUpdates", 5, bottest.Unauthorized)
+		w.api.Fail("getUpdates", 5, bottest.FaultUnauthorized)
 		time.Sleep(5 * time.Minute)
 		w.api.Say(1, "dos")
 		w.until("the update", func() bool { return w.texts() == "uno dos" })
@@ -234,7 +234,7 @@ func TestPoll_token(t *testing.T) {
 // TestPoll_trouble: whatever getUpdates answers, the next update is heard, and Telegram is not hammered meanwhile.
 func TestPoll_trouble(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, w *world) {
-		for _, fault := range []bottest.Fault{bottest.ServerError, bottest.BadGateway, bottest.Dropped, bottest.AnswerLost, bottest.TooMany(60)} {
+		for _, fault := range []bottest.BotFault{bottest.FaultServerError, bottest.FaultBadGateway, bottest.FaultDropped, bottest.FaultAnswerLost, bottest.FaultTooMany(60)} {
 			w.api.Fail("getUpdates", 2, fault)
 			w.api.Fail("deleteWebhook", 1, fault)
 			w.api.Fail("getMe", 1, fault)

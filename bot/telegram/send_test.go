@@ -159,8 +159,8 @@ func TestSend_trouble(t *testing.T) {
 	w.api.Say(45, "hola")
 	send := func(text string) error { return w.c.Send(t.Context(), "42", bot.Reply{Text: text}) }
 
-	for name, fault := range map[string]bottest.Fault{
-		"dropped": bottest.Dropped, "answer lost": bottest.AnswerLost, "500": bottest.ServerError, "502": bottest.BadGateway,
+	for name, fault := range map[string]bottest.BotFault{
+		"dropped": bottest.FaultDropped, "answer lost": bottest.FaultAnswerLost, "500": bottest.FaultServerError, "502": bottest.FaultBadGateway,
 	} {
 		w.api.Fail("sendMessage", 1, fault)
 		if got, want := sendError(t, send(name)).Failure, bot.Temporary; got != want {
@@ -226,16 +226,16 @@ func TestDelete(t *testing.T) {
 	id := w.api.Say(42, "1710034065")
 	tests := []struct {
 		name, chat, message string
-		fault               *bottest.Fault
+		fault               *bottest.BotFault
 		want                string // "" = nil
 	}{
 		{"there", "42", "101", nil, ""},
 		{"already gone", "42", "101", nil, ""},
-		{"too old", "42", "101", &bottest.Fault{Code: 400, Description: "Bad Request: message can't be deleted for everyone"}, ""},
+		{"too old", "42", "101", &bottest.BotFault{Code: 400, Description: "Bad Request: message can't be deleted for everyone"}, ""},
 		{"unknown chat", "43", "101", nil, "gone"},
-		{"blocked", "42", "101", &bottest.Blocked, "gone"},
-		{"broken", "42", "101", &bottest.ServerError, "temporary"},
-		{"too many", "42", "101", &bottest.Fault{Code: 429, RetryAfter: 3}, "throttled"},
+		{"blocked", "42", "101", &bottest.FaultBlocked, "gone"},
+		{"broken", "42", "101", &bottest.FaultServerError, "temporary"},
+		{"too many", "42", "101", &bottest.BotFault{Code: 429, RetryAfter: 3}, "throttled"},
 		{"still too many", "42", "101", nil, "throttled"},
 	}
 	for _, tt := range tests {

@@ -48,7 +48,7 @@ func TestStub_fixtures(t *testing.T) {
 	compare("error_400_chat_not_found.json", ask(testToken, "sendMessage", url.Values{"chat_id": {"9"}, "text": {"x"}}))
 	compare("error_403_blocked.json", ask(testToken, "sendMessage", url.Values{"chat_id": {"2"}, "text": {"x"}}))
 	compare("error_400_query_too_old.json", ask(testToken, "answerCallbackQuery", url.Values{"callback_query_id": {"9"}}))
-	w.api.Fail("sendMessage", 1, bottest.TooMany(35))
+	w.api.Fail("sendMessage", 1, bottest.FaultTooMany(35))
 	compare("error_429.json", ask(testToken, "sendMessage", nil))
 	compare("response_true.json", ask(testToken, "setMyCommands", url.Values{"commands": {`[{"command":"menu","description":"Menú"}]`}}))
 

@@ -127,7 +127,7 @@ func TestWebhook_road(t *testing.T) {
 	failures := 3
 	w := newWebhookWorld(t, func(w *world) {
 		w.api.RetryWait = time.Millisecond
-		w.api.Fail("setWebhook", 1, bottest.ServerError)
+		w.api.Fail("setWebhook", 1, bottest.FaultServerError)
 		w.fail = func(bot.Update) error {
 			if failures > 0 {
 				failures--

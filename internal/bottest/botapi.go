@@ -36,36 +36,36 @@ type BotAPI struct {
 	addr     string        // kept over Down and Up
 	news     chan struct{} // closed and replaced whenever something changes
 	closed   bool
-	chats    map[int64]*chat
-	queue    []*update // not yet confirmed, oldest first
+	chats    map[int64]*botChat
+	queue    []*botUpdate // not yet confirmed, oldest first
 	nextID   int
 	nextQ    int64
 	queries  map[string]bool // callback queries: answered?
-	hook     webhook
+	hook     botHook
 	allowed  []string
 	poll     chan struct{} // closed to end the getUpdates that waits now
 	sending  int           // posts to the webhook under way
-	calls    []Call
+	calls    []BotCall
 	commands json.RawMessage
 	slow     map[string]time.Duration
-	faults   map[string][]Fault
-	posts    []Post
+	faults   map[string][]BotFault
+	posts    []WebhookPost
 	workers  sync.WaitGroup
 	stop     chan struct{}
 }
 
-type chat struct {
+type botChat struct {
 	id       int64
 	kind     string // "private", "group"
 	nextID   int
-	messages []*Message
+	messages []*ChatMessage
 	blocked  bool
-	last     *update
-	pending  []*update // for the webhook
+	last     *botUpdate
+	pending  []*botUpdate // for the webhook
 	busy     bool
 }
 
-type update struct {
+type botUpdate struct {
 	id   int
 	chat int64
 	kind string
@@ -73,31 +73,31 @@ type update struct {
 	done bool
 }
 
-type webhook struct {
+type botHook struct {
 	url, secret string
 	max         int
 }
 
-// Message is one bubble in a chat.
-type Message struct {
+// ChatMessage is one bubble in a chat.
+type ChatMessage struct {
 	ID      int
 	Bot     bool // from the bot; else from the person
 	Text    string
-	Rows    [][]Button
+	Rows    [][]ChatButton
 	Protect bool
 	Deleted bool
 	At      time.Time
 }
 
-// Button is one button under a message: it sends Data, or opens URL.
-type Button struct {
+// ChatButton is one button under a message: it sends Data, or opens URL.
+type ChatButton struct {
 	Title string `json:"text"`
 	Data  string `json:"callback_data,omitempty"`
 	URL   string `json:"url,omitempty"`
 }
 
 // Labels returns the titles of a message's buttons, in reading order.
-func (m Message) Labels() []string {
+func (m ChatMessage) Labels() []string {
 	var out []string
 	for _, row := range m.Rows {
 		for _, b := range row {
@@ -107,23 +107,23 @@ func (m Message) Labels() []string {
 	return out
 }
 
-// Call is one request that the bot made. Status is what it was answered with; 0: the connection was dropped.
-type Call struct {
+// BotCall is one request that the bot made. Status is what it was answered with; 0: the connection was dropped.
+type BotCall struct {
 	Method string
 	Params map[string]string
 	At     time.Time
 	Status int
 }
 
-// Post is one delivery to the webhook.
-type Post struct {
+// WebhookPost is one delivery to the webhook.
+type WebhookPost struct {
 	UpdateID int
 	Status   int // 0: no answer
 	At       time.Time
 }
 
-// Fault is how a call goes wrong.
-type Fault struct {
+// BotFault is how a call goes wrong.
+type BotFault struct {
 	Code        int    // HTTP status and error_code
 	Description string // empty: what Telegram says with that code
 	RetryAfter  int    // 429: seconds
@@ -134,32 +134,32 @@ type Fault struct {
 
 // The refusals, in Telegram's words.
 const (
-	textUnauthorized  = "Unauthorized"
-	textNotFound      = "Not Found"
-	textNoMethod      = "Not Found: method not found"
-	textChatNotFound  = "Bad Request: chat not found"
-	textBlocked       = "Forbidden: bot was blocked by the user"
-	textEmpty         = "Bad Request: message text is empty"
-	textTooLong       = "Bad Request: message is too long"
-	textQueryTooOld   = "Bad Request: query is too old and response timeout expired or query ID is invalid"
-	textNoDelete      = "Bad Request: message to delete not found"
-	textOtherPoller   = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
-	textWebhookActive = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+	botTextUnauthorized  = "Unauthorized"
+	botTextNotFound      = "Not Found"
+	botTextNoMethod      = "Not Found: method not found"
+	botTextChatNotFound  = "Bad Request: chat not found"
+	botTextBlocked       = "Forbidden: bot was blocked by the user"
+	botTextEmpty         = "Bad Request: message text is empty"
+	botTextTooLong       = "Bad Request: message is too long"
+	botTextQueryTooOld   = "Bad Request: query is too old and response timeout expired or query ID is invalid"
+	botTextNoDelete      = "Bad Request: message to delete not found"
+	botTextOtherPoller   = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+	botTextWebhookActive = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 )
 
 // Usual faults, for Fail.
 var (
-	Unauthorized = Fault{Code: 401, Description: textUnauthorized}
-	ChatNotFound = Fault{Code: 400, Description: textChatNotFound}
-	Blocked      = Fault{Code: 403, Description: textBlocked}
-	ServerError  = Fault{Code: 500, Description: "Internal Server Error"}
-	BadGateway   = Fault{Code: 502, Body: "<html><body><h1>502 Bad Gateway</h1></body></html>"}
-	Dropped      = Fault{Drop: true}             // nothing was done
-	AnswerLost   = Fault{Drop: true, Done: true} // it was done, but the bot cannot know
+	FaultUnauthorized = BotFault{Code: 401, Description: botTextUnauthorized}
+	FaultChatNotFound = BotFault{Code: 400, Description: botTextChatNotFound}
+	FaultBlocked      = BotFault{Code: 403, Description: botTextBlocked}
+	FaultServerError  = BotFault{Code: 500, Description: "Internal Server Error"}
+	FaultBadGateway   = BotFault{Code: 502, Body: "<html><body><h1>502 Bad Gateway</h1></body></html>"}
+	FaultDropped      = BotFault{Drop: true}             // nothing was done
+	FaultAnswerLost   = BotFault{Drop: true, Done: true} // it was done, but the bot cannot know
 )
 
-// TooMany is a 429 that asks to wait.
-func TooMany(seconds int) Fault { return Fault{Code: 429, RetryAfter: seconds} }
+// FaultTooMany is a 429 that asks to wait.
+func FaultTooMany(seconds int) BotFault { return BotFault{Code: 429, RetryAfter: seconds} }
 
 // NewBotAPI makes a Bot API that knows one bot by its token. It does not listen yet; as an http.Handler it already
 // answers.
@@ -169,11 +169,11 @@ func NewBotAPI(token string) *BotAPI {
 		addr:    "127.0.0.1:0",
 		client:  &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
 		news:    make(chan struct{}),
-		chats:   map[int64]*chat{},
+		chats:   map[int64]*botChat{},
 		queries: map[string]bool{},
 		nextID:  700000001,
 		slow:    map[string]time.Duration{},
-		faults:  map[string][]Fault{},
+		faults:  map[string][]BotFault{},
 		stop:    make(chan struct{}),
 	}
 }
@@ -242,7 +242,7 @@ func (b *BotAPI) Slow(method string, d time.Duration) {
 }
 
 // Fail makes the next n calls of a method go wrong.
-func (b *BotAPI) Fail(method string, n int, f Fault) {
+func (b *BotAPI) Fail(method string, n int, f BotFault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for range n {
@@ -251,10 +251,10 @@ func (b *BotAPI) Fail(method string, n int, f Fault) {
 }
 
 // Calls returns the calls of a method so far ("" means all), oldest first.
-func (b *BotAPI) Calls(method string) []Call {
+func (b *BotAPI) Calls(method string) []BotCall {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var out []Call
+	var out []BotCall
 	for _, c := range b.calls {
 		if method == "" || c.Method == method {
 			out = append(out, c)
@@ -264,7 +264,7 @@ func (b *BotAPI) Calls(method string) []Call {
 }
 
 // Posts returns the deliveries to the webhook so far.
-func (b *BotAPI) Posts() []Post {
+func (b *BotAPI) Posts() []WebhookPost {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.posts)
@@ -386,7 +386,7 @@ func (b *BotAPI) Edit(chat int64, messageID int, text string) int {
 		m.Text = text
 	}
 	b.send(c, "edited_message", map[string]any{
-		"message_id": messageID, "from": person(chat), "chat": c.wire(),
+		"message_id": messageID, "from": botPerson(chat), "chat": c.wire(),
 		"date": time.Now().Unix(), "edit_date": time.Now().Unix(), "text": text,
 	})
 	return c.newest()
@@ -398,7 +398,7 @@ func (b *BotAPI) React(chat int64, messageID int, emoji string) int {
 	defer b.mu.Unlock()
 	c := b.chat(chat)
 	b.send(c, "message_reaction", map[string]any{
-		"chat": c.wire(), "message_id": messageID, "user": person(chat), "date": time.Now().Unix(),
+		"chat": c.wire(), "message_id": messageID, "user": botPerson(chat), "date": time.Now().Unix(),
 		"old_reaction": []any{}, "new_reaction": []any{map[string]any{"type": "emoji", "emoji": emoji}},
 	})
 	return c.newest()
@@ -435,12 +435,12 @@ func (b *BotAPI) PressOn(chat int64, messageID int, label string) (int, error) {
 	return 0, fmt.Errorf("press: no message with a button %q", label)
 }
 
-func (b *BotAPI) press(c *chat, m *Message, data string) {
+func (b *BotAPI) press(c *botChat, m *ChatMessage, data string) {
 	b.nextQ++
 	id := strconv.FormatInt(2384567890123456789+b.nextQ, 10)
 	b.queries[id] = false
 	b.send(c, "callback_query", map[string]any{
-		"id": id, "from": person(c.id), "message": m.wire(c), "chat_instance": "-3141592653589793238", "data": data,
+		"id": id, "from": botPerson(c.id), "message": m.wire(c), "chat_instance": "-3141592653589793238", "data": data,
 	})
 }
 
@@ -460,9 +460,9 @@ func (b *BotAPI) membership(chat int64, blocked bool) {
 		was, is = is, was
 	}
 	b.send(c, "my_chat_member", map[string]any{
-		"chat": c.wire(), "from": person(chat), "date": time.Now().Unix(),
-		"old_chat_member": map[string]any{"user": self, "status": was},
-		"new_chat_member": map[string]any{"user": self, "status": is},
+		"chat": c.wire(), "from": botPerson(chat), "date": time.Now().Unix(),
+		"old_chat_member": map[string]any{"user": botSelf, "status": was},
+		"new_chat_member": map[string]any{"user": botSelf, "status": is},
 	})
 }
 
@@ -505,15 +505,15 @@ func (b *BotAPI) Repeat(chat int64) {
 }
 
 // Messages returns the bubbles the bot has sent to a chat, oldest first.
-func (b *BotAPI) Messages(chat int64) []Message {
-	return slices.DeleteFunc(b.History(chat), func(m Message) bool { return !m.Bot })
+func (b *BotAPI) Messages(chat int64) []ChatMessage {
+	return slices.DeleteFunc(b.History(chat), func(m ChatMessage) bool { return !m.Bot })
 }
 
 // History returns all bubbles of a chat, oldest first.
-func (b *BotAPI) History(chat int64) []Message {
+func (b *BotAPI) History(chat int64) []ChatMessage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var out []Message
+	var out []ChatMessage
 	if c := b.chats[chat]; c != nil {
 		for _, m := range c.messages {
 			out = append(out, *m)
@@ -523,8 +523,8 @@ func (b *BotAPI) History(chat int64) []Message {
 }
 
 // WaitMessage waits for the bot's first message in a chat that is newer than the message with the id after.
-func (b *BotAPI) WaitMessage(chat int64, after int, timeout time.Duration) (Message, error) {
-	var found Message
+func (b *BotAPI) WaitMessage(chat int64, after int, timeout time.Duration) (ChatMessage, error) {
+	var found ChatMessage
 	ok := b.Wait(timeout, func() bool {
 		for _, m := range b.Messages(chat) {
 			if m.ID > after {
@@ -535,7 +535,7 @@ func (b *BotAPI) WaitMessage(chat int64, after int, timeout time.Duration) (Mess
 		return false
 	})
 	if !ok {
-		return Message{}, fmt.Errorf("no message after %d within %v", after, timeout)
+		return ChatMessage{}, fmt.Errorf("no message after %d within %v", after, timeout)
 	}
 	return found, nil
 }
@@ -544,9 +544,9 @@ func (b *BotAPI) write(chat int64, text string, content map[string]any) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.chat(chat)
-	m := c.add(&Message{Text: text, At: time.Now()})
+	m := c.add(&ChatMessage{Text: text, At: time.Now()})
 	content["message_id"] = m.ID
-	content["from"] = person(chat)
+	content["from"] = botPerson(chat)
 	content["chat"] = c.wire()
 	content["date"] = m.At.Unix()
 	b.send(c, "message", content)
@@ -554,10 +554,10 @@ func (b *BotAPI) write(chat int64, text string, content map[string]any) int {
 }
 
 // chat finds or makes a chat: whoever does something has one. The lock is held.
-func (b *BotAPI) chat(id int64) *chat {
+func (b *BotAPI) chat(id int64) *botChat {
 	c := b.chats[id]
 	if c == nil {
-		c = &chat{id: id, kind: "private", nextID: 101}
+		c = &botChat{id: id, kind: "private", nextID: 101}
 		if id < 0 {
 			c.kind = "group"
 		}
@@ -566,14 +566,14 @@ func (b *BotAPI) chat(id int64) *chat {
 	return c
 }
 
-func (c *chat) add(m *Message) *Message {
+func (c *botChat) add(m *ChatMessage) *ChatMessage {
 	m.ID = c.nextID
 	c.nextID++
 	c.messages = append(c.messages, m)
 	return m
 }
 
-func (c *chat) message(id int) *Message {
+func (c *botChat) message(id int) *ChatMessage {
 	for _, m := range c.messages {
 		if m.ID == id && !m.Deleted {
 			return m
@@ -583,23 +583,23 @@ func (c *chat) message(id int) *Message {
 }
 
 // forget drops what was confirmed from the head of the line.
-func (c *chat) forget() {
+func (c *botChat) forget() {
 	for len(c.pending) > 0 && c.pending[0].done {
 		c.pending = c.pending[1:]
 	}
 }
 
-func (c *chat) newest() int { return c.nextID - 1 }
+func (c *botChat) newest() int { return c.nextID - 1 }
 
-func (c *chat) wire() map[string]any {
+func (c *botChat) wire() map[string]any {
 	if c.kind == "group" {
 		return map[string]any{"id": c.id, "title": "Grupo", "type": "group"}
 	}
 	return map[string]any{"id": c.id, "first_name": "Persona", "type": "private"}
 }
 
-func (m *Message) wire(c *chat) map[string]any {
-	out := map[string]any{"message_id": m.ID, "from": self, "chat": c.wire(), "date": m.At.Unix(), "text": m.Text}
+func (m *ChatMessage) wire(c *botChat) map[string]any {
+	out := map[string]any{"message_id": m.ID, "from": botSelf, "chat": c.wire(), "date": m.At.Unix(), "text": m.Text}
 	if m.Protect {
 		out["has_protected_content"] = true
 	}
@@ -609,26 +609,26 @@ func (m *Message) wire(c *chat) map[string]any {
 	return out
 }
 
-var self = map[string]any{"id": 7000000001, "is_bot": true, "first_name": "Bot", "username": "example_bot"}
+var botSelf = map[string]any{"id": 7000000001, "is_bot": true, "first_name": "Bot", "username": "example_bot"}
 
-func person(id int64) map[string]any {
+func botPerson(id int64) map[string]any {
 	return map[string]any{"id": id, "is_bot": false, "first_name": "Persona", "language_code": "es"}
 }
 
 // send makes an update of something and queues it, if the bot wants that kind. The lock is held.
-func (b *BotAPI) send(c *chat, kind string, body any) {
+func (b *BotAPI) send(c *botChat, kind string, body any) {
 	id := b.nextID
 	b.nextID++
 	raw, err := json.Marshal(map[string]any{"update_id": id, kind: body})
 	if err != nil {
 		panic(err) // maps of plain values
 	}
-	u := &update{id: id, chat: c.id, kind: kind, body: raw}
+	u := &botUpdate{id: id, chat: c.id, kind: kind, body: raw}
 	c.last = u
 	b.enqueue(c, u)
 }
 
-func (b *BotAPI) enqueue(c *chat, u *update) {
+func (b *BotAPI) enqueue(c *botChat, u *botUpdate) {
 	if !b.wanted(u.kind) {
 		return
 	}
@@ -648,7 +648,7 @@ func (b *BotAPI) wanted(kind string) bool {
 }
 
 // confirm takes an update off the queue. The lock is held.
-func (b *BotAPI) confirm(u *update) {
+func (b *BotAPI) confirm(u *botUpdate) {
 	u.done = true
 	for len(b.queue) > 0 && b.queue[0].done {
 		b.queue = b.queue[1:]
@@ -658,7 +658,7 @@ func (b *BotAPI) confirm(u *update) {
 // ---- delivery to a webhook ----
 
 // pump sees to it that somebody posts what waits in a chat, one after the other. The lock is held.
-func (b *BotAPI) pump(c *chat) {
+func (b *BotAPI) pump(c *botChat) {
 	if b.hook.url == "" || c.busy || b.closed || b.server == nil || len(c.pending) == 0 {
 		return
 	}
@@ -666,7 +666,7 @@ func (b *BotAPI) pump(c *chat) {
 	b.workers.Go(func() { b.deliver(c) })
 }
 
-func (b *BotAPI) deliver(c *chat) {
+func (b *BotAPI) deliver(c *botChat) {
 	wait := b.RetryWait
 	if wait <= 0 {
 		wait = 50 * time.Millisecond
@@ -697,7 +697,7 @@ func (b *BotAPI) deliver(c *chat) {
 
 		b.mu.Lock()
 		b.sending--
-		b.posts = append(b.posts, Post{UpdateID: u.id, Status: status, At: time.Now()})
+		b.posts = append(b.posts, WebhookPost{UpdateID: u.id, Status: status, At: time.Now()})
 		ok := status >= 200 && status < 300
 		if ok {
 			b.confirm(u)
@@ -714,7 +714,7 @@ func (b *BotAPI) deliver(c *chat) {
 	}
 }
 
-func (b *BotAPI) post(hook webhook, u *update) (status int) {
+func (b *BotAPI) post(hook botHook, u *botUpdate) (status int) {
 	req, err := http.NewRequest(http.MethodPost, hook.url, strings.NewReader(string(u.body)))
 	if err != nil {
 		return 0
@@ -734,19 +734,19 @@ func (b *BotAPI) post(hook webhook, u *update) (status int) {
 
 // ---- the Bot API ----
 
-// refusal is an error answer.
-type refusal struct {
+// botRefusal is an error answer.
+type botRefusal struct {
 	code, retryAfter int
 	description      string
 }
 
-func (r *refusal) Error() string { return r.description }
+func (r *botRefusal) Error() string { return r.description }
 
-func refuse(code int, description string) error {
-	return &refusal{code: code, description: description}
+func refuseBot(code int, description string) error {
+	return &botRefusal{code: code, description: description}
 }
 
-var methods = map[string]func(b *BotAPI, r *http.Request, p map[string]string) (any, error){
+var botMethods = map[string]func(b *BotAPI, r *http.Request, p map[string]string) (any, error){
 	"getMe":               (*BotAPI).getMe,
 	"setWebhook":          (*BotAPI).setWebhook,
 	"deleteWebhook":       (*BotAPI).deleteWebhook,
@@ -764,23 +764,23 @@ func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rest, isBot := strings.CutPrefix(r.URL.Path, "/bot")
 	token, method, _ := strings.Cut(rest, "/")
 	if !isBot || !strings.Contains(token, ":") {
-		answer(w, nil, refuse(404, textNotFound))
+		answerBot(w, nil, refuseBot(404, botTextNotFound))
 		return
 	}
 	if token != b.token {
-		answer(w, nil, refuse(401, textUnauthorized))
+		answerBot(w, nil, refuseBot(401, botTextUnauthorized))
 		return
 	}
-	params, err := readParams(r)
+	params, err := readBotParams(r)
 	if err != nil {
-		answer(w, nil, refuse(400, "Bad Request: can't parse the request"))
+		answerBot(w, nil, refuseBot(400, "Bad Request: can't parse the request"))
 		return
 	}
-	call := Call{Method: method, Params: params, At: at}
+	call := BotCall{Method: method, Params: params, At: at}
 
 	b.mu.Lock()
 	delay := b.slow[""] + b.slow[method]
-	var fault *Fault
+	var fault *BotFault
 	if f := b.faults[method]; len(f) > 0 {
 		fault, b.faults[method] = &f[0], f[1:]
 	}
@@ -797,10 +797,10 @@ func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault.answer(w)
 		return
 	}
-	do := methods[method]
+	do := botMethods[method]
 	if do == nil {
 		b.record(call, 404)
-		answer(w, nil, refuse(404, textNoMethod))
+		answerBot(w, nil, refuseBot(404, botTextNoMethod))
 		return
 	}
 	result, err := do(b, r, params)
@@ -810,15 +810,15 @@ func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status := 200
-	var refused *refusal
+	var refused *botRefusal
 	if errors.As(err, &refused) {
 		status = refused.code
 	}
 	b.record(call, status)
-	answer(w, result, err)
+	answerBot(w, result, err)
 }
 
-func (b *BotAPI) record(c Call, status int) {
+func (b *BotAPI) record(c BotCall, status int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c.Status = status
@@ -826,7 +826,7 @@ func (b *BotAPI) record(c Call, status int) {
 	b.changed()
 }
 
-func (f *Fault) answer(w http.ResponseWriter) {
+func (f *BotFault) answer(w http.ResponseWriter) {
 	switch {
 	case f.Drop:
 		panic(http.ErrAbortHandler) // the server closes the connection and says nothing
@@ -835,21 +835,21 @@ func (f *Fault) answer(w http.ResponseWriter) {
 		w.WriteHeader(f.Code)
 		_, _ = io.WriteString(w, f.Body) // the bot may have gone
 	default:
-		r := &refusal{code: f.Code, retryAfter: f.RetryAfter, description: f.Description}
+		r := &botRefusal{code: f.Code, retryAfter: f.RetryAfter, description: f.Description}
 		if r.description == "" && f.Code == 429 {
 			r.description = fmt.Sprintf("Too Many Requests: retry after %d", f.RetryAfter)
 		}
 		if r.description == "" {
 			r.description = http.StatusText(f.Code)
 		}
-		answer(w, nil, r)
+		answerBot(w, nil, r)
 	}
 }
 
-func answer(w http.ResponseWriter, result any, err error) {
+func answerBot(w http.ResponseWriter, result any, err error) {
 	status := 200
 	out := map[string]any{"ok": true, "result": result}
-	var refused *refusal
+	var refused *botRefusal
 	if errors.As(err, &refused) {
 		status = refused.code
 		out = map[string]any{"ok": false, "error_code": refused.code, "description": refused.description}
@@ -862,8 +862,8 @@ func answer(w http.ResponseWriter, result any, err error) {
 	_ = json.NewEncoder(w).Encode(out) // the bot may have gone
 }
 
-// readParams reads a query, a form or a JSON body; values that are not strings are kept as JSON.
-func readParams(r *http.Request) (map[string]string, error) {
+// readBotParams reads a query, a form or a JSON body; values that are not strings are kept as JSON.
+func readBotParams(r *http.Request) (map[string]string, error) {
 	out := map[string]string{}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		var body map[string]json.RawMessage
@@ -888,20 +888,20 @@ func readParams(r *http.Request) (map[string]string, error) {
 	return out, nil
 }
 
-func (b *BotAPI) getMe(*http.Request, map[string]string) (any, error) { return self, nil }
+func (b *BotAPI) getMe(*http.Request, map[string]string) (any, error) { return botSelf, nil }
 
 func (b *BotAPI) setWebhook(_ *http.Request, p map[string]string) (any, error) {
 	u, err := url.Parse(p["url"])
 	if err != nil || p["url"] != "" && (u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		return nil, refuse(400, "Bad Request: bad webhook: invalid webhook URL specified")
+		return nil, refuseBot(400, "Bad Request: bad webhook: invalid webhook URL specified")
 	}
 	for _, r := range p["secret_token"] {
 		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", r) {
-			return nil, refuse(400, "Bad Request: secret token contains unallowed characters")
+			return nil, refuseBot(400, "Bad Request: secret token contains unallowed characters")
 		}
 	}
 	if len(p["secret_token"]) > 256 {
-		return nil, refuse(400, "Bad Request: secret token is too long")
+		return nil, refuseBot(400, "Bad Request: secret token is too long")
 	}
 	limit, _ := strconv.Atoi(p["max_connections"])
 	if limit < 1 || limit > 100 {
@@ -912,7 +912,7 @@ func (b *BotAPI) setWebhook(_ *http.Request, p map[string]string) (any, error) {
 	if err := b.allow(p["allowed_updates"]); err != nil {
 		return nil, err
 	}
-	b.hook = webhook{url: p["url"], secret: p["secret_token"], max: limit}
+	b.hook = botHook{url: p["url"], secret: p["secret_token"], max: limit}
 	b.dropPending(p["drop_pending_updates"])
 	b.endPoll()
 	for _, c := range b.chats {
@@ -925,7 +925,7 @@ func (b *BotAPI) setWebhook(_ *http.Request, p map[string]string) (any, error) {
 func (b *BotAPI) deleteWebhook(_ *http.Request, p map[string]string) (any, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.hook = webhook{}
+	b.hook = botHook{}
 	b.dropPending(p["drop_pending_updates"])
 	b.changed()
 	return true, nil
@@ -956,7 +956,7 @@ func (b *BotAPI) allow(list string) error {
 	}
 	var kinds []string
 	if err := json.Unmarshal([]byte(list), &kinds); err != nil {
-		return refuse(400, "Bad Request: can't parse allowed_updates: expected an array of strings")
+		return refuseBot(400, "Bad Request: can't parse allowed_updates: expected an array of strings")
 	}
 	b.allowed = kinds
 	return nil
@@ -983,7 +983,7 @@ func (b *BotAPI) getUpdates(r *http.Request, p map[string]string) (any, error) {
 	b.mu.Lock()
 	if b.hook.url != "" {
 		b.mu.Unlock()
-		return nil, refuse(409, textWebhookActive)
+		return nil, refuseBot(409, botTextWebhookActive)
 	}
 	if err := b.allow(p["allowed_updates"]); err != nil {
 		b.mu.Unlock()
@@ -1011,7 +1011,7 @@ func (b *BotAPI) getUpdates(r *http.Request, p map[string]string) (any, error) {
 		select {
 		case <-news:
 		case <-mine:
-			return nil, refuse(409, textOtherPoller)
+			return nil, refuseBot(409, botTextOtherPoller)
 		case <-late.C:
 			return []json.RawMessage{}, nil
 		case <-r.Context().Done():
@@ -1040,15 +1040,15 @@ func (b *BotAPI) take(offset, limit int) []json.RawMessage {
 func (b *BotAPI) sendMessage(_ *http.Request, p map[string]string) (any, error) {
 	id, err := strconv.ParseInt(p["chat_id"], 10, 64)
 	if err != nil {
-		return nil, refuse(400, textChatNotFound)
+		return nil, refuseBot(400, botTextChatNotFound)
 	}
 	switch n := len(utf16.Encode([]rune(p["text"]))); {
 	case strings.TrimSpace(p["text"]) == "":
-		return nil, refuse(400, textEmpty)
+		return nil, refuseBot(400, botTextEmpty)
 	case n > 4096:
-		return nil, refuse(400, textTooLong)
+		return nil, refuseBot(400, botTextTooLong)
 	}
-	rows, err := readKeyboard(p)
+	rows, err := readBotKeyboard(p)
 	if err != nil {
 		return nil, err
 	}
@@ -1057,43 +1057,43 @@ func (b *BotAPI) sendMessage(_ *http.Request, p map[string]string) (any, error) 
 	c := b.chats[id]
 	switch {
 	case c == nil:
-		return nil, refuse(400, textChatNotFound)
+		return nil, refuseBot(400, botTextChatNotFound)
 	case c.blocked:
-		return nil, refuse(403, textBlocked)
+		return nil, refuseBot(403, botTextBlocked)
 	}
-	m := c.add(&Message{Bot: true, Text: p["text"], Rows: rows, Protect: p["protect_content"] == "true", At: time.Now()})
+	m := c.add(&ChatMessage{Bot: true, Text: p["text"], Rows: rows, Protect: p["protect_content"] == "true", At: time.Now()})
 	b.changed()
 	return m.wire(c), nil
 }
 
-// readKeyboard checks an inline keyboard as Telegram does.
-func readKeyboard(p map[string]string) ([][]Button, error) {
+// readBotKeyboard checks an inline keyboard as Telegram does.
+func readBotKeyboard(p map[string]string) ([][]ChatButton, error) {
 	raw, ok := p["reply_markup"]
 	if !ok {
 		return nil, nil
 	}
 	var markup map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(raw), &markup); err != nil || markup == nil {
-		return nil, refuse(400, "Bad Request: object expected as reply markup")
+		return nil, refuseBot(400, "Bad Request: object expected as reply markup")
 	}
-	var rows [][]Button
+	var rows [][]ChatButton
 	if err := json.Unmarshal(markup["inline_keyboard"], &rows); err != nil || string(markup["inline_keyboard"]) == "null" {
-		return nil, refuse(400, "Bad Request: can't parse inline keyboard: expected an Array of Arrays")
+		return nil, refuseBot(400, "Bad Request: can't parse inline keyboard: expected an Array of Arrays")
 	}
 	for _, row := range rows {
 		for _, button := range row {
 			switch {
 			case button.Title == "":
-				return nil, refuse(400, "Bad Request: can't parse inline keyboard button: Field \"text\" must be of type String")
+				return nil, refuseBot(400, "Bad Request: can't parse inline keyboard button: Field \"text\" must be of type String")
 			case button.URL != "":
 				u, err := url.Parse(button.URL)
 				if err != nil || !strings.Contains(u.Hostname(), ".") {
-					return nil, refuse(400, "Bad Request: inline keyboard button URL '"+button.URL+"' is invalid: Wrong HTTP URL")
+					return nil, refuseBot(400, "Bad Request: inline keyboard button URL '"+button.URL+"' is invalid: Wrong HTTP URL")
 				}
 			case button.Data == "":
-				return nil, refuse(400, "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
+				return nil, refuseBot(400, "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
 			case len(button.Data) > 64:
-				return nil, refuse(400, "Bad Request: BUTTON_DATA_INVALID")
+				return nil, refuseBot(400, "Bad Request: BUTTON_DATA_INVALID")
 			}
 		}
 	}
@@ -1108,11 +1108,11 @@ func (b *BotAPI) deleteMessage(_ *http.Request, p map[string]string) (any, error
 	c := b.chats[id]
 	switch {
 	case c == nil:
-		return nil, refuse(400, textChatNotFound)
+		return nil, refuseBot(400, botTextChatNotFound)
 	case c.blocked:
-		return nil, refuse(403, textBlocked)
+		return nil, refuseBot(403, botTextBlocked)
 	case c.message(messageID) == nil:
-		return nil, refuse(400, textNoDelete)
+		return nil, refuseBot(400, botTextNoDelete)
 	}
 	c.message(messageID).Deleted = true
 	b.changed()
@@ -1124,7 +1124,7 @@ func (b *BotAPI) answerCallbackQuery(_ *http.Request, p map[string]string) (any,
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, known := b.queries[id]; !known {
-		return nil, refuse(400, textQueryTooOld)
+		return nil, refuseBot(400, botTextQueryTooOld)
 	}
 	b.queries[id] = true
 	b.changed()
@@ -1134,14 +1134,14 @@ func (b *BotAPI) answerCallbackQuery(_ *http.Request, p map[string]string) (any,
 func (b *BotAPI) setMyCommands(_ *http.Request, p map[string]string) (any, error) {
 	var list []struct{ Command, Description string }
 	if json.Unmarshal([]byte(p["commands"]), &list) != nil {
-		return nil, refuse(400, "Bad Request: can't parse commands JSON object")
+		return nil, refuseBot(400, "Bad Request: can't parse commands JSON object")
 	}
 	for _, c := range list {
 		if strings.Trim(c.Command, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || c.Command == "" || len(c.Command) > 32 {
-			return nil, refuse(400, "Bad Request: BOT_COMMAND_INVALID")
+			return nil, refuseBot(400, "Bad Request: BOT_COMMAND_INVALID")
 		}
 		if n := len([]rune(c.Description)); n < 1 || n > 256 {
-			return nil, refuse(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
+			return nil, refuseBot(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
 		}
 	}
 	b.mu.Lock()
