@@ -101,8 +101,8 @@ type Record struct {
 // DocID names the document for the store.
 func (r *Record) DocID() string { return r.ID }
 
-// clone copies what changes.
-func (r *Record) clone() *Record {
+// Clone copies what changes.
+func (r *Record) Clone() *Record {
 	c := *r
 	c.Asks = append([]Asked(nil), r.Asks...)
 	if r.Live != nil {

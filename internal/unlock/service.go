@@ -105,7 +105,7 @@ var errUnchanged = errors.New("nothing to write")
 // Reserve gives the turn one mail of the record's live link, or says when to come back. Reserving twice for one turn
 // is reserving once. What the record is decides what the attempt will be, and nothing the caller can see.
 func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, error) {
-	number, err := affiliate.OpenNumber(s.Vault, ask.Sealed)
+	number, err := affiliate.Open(s.Vault, ask.Sealed)
 	if err != nil {
 		return bot.Reservation{}, fmt.Errorf("open number: %w", err)
 	}
@@ -220,7 +220,7 @@ func (s *Service) Letter(ctx context.Context, record, attempt string) (Letter, e
 		return Letter{}, ErrOver
 	}
 	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, a.Ends(s.Limits.LinkTTL).Sub(now))}
-	number, err := affiliate.OpenNumber(s.Vault, a.Sealed)
+	number, err := affiliate.Open(s.Vault, a.Sealed)
 	if err != nil {
 		return Letter{}, fmt.Errorf("open number: %w", err)
 	}
@@ -404,7 +404,7 @@ func (s *Service) Activate(ctx context.Context, record, attempt string) error {
 	if r.Live == nil || r.Live.ID != attempt || r.Live.Sealed == "" {
 		return nil // purged: it was activated long ago
 	}
-	number, err := affiliate.OpenNumber(s.Vault, r.Live.Sealed)
+	number, err := affiliate.Open(s.Vault, r.Live.Sealed)
 	if err != nil {
 		return fmt.Errorf("open number: %w", err)
 	}
@@ -428,7 +428,7 @@ func (s *Service) Owner(ctx context.Context, record, attempt string) (email, cha
 }
 
 func (s *Service) owner(ctx context.Context, a *Attempt) (affiliate.Record, error) {
-	number, err := affiliate.OpenNumber(s.Vault, a.Sealed)
+	number, err := affiliate.Open(s.Vault, a.Sealed)
 	if err != nil {
 		return affiliate.Record{}, fmt.Errorf("open number: %w", err)
 	}
@@ -544,7 +544,7 @@ func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Pro
 	}
 	attempt := r.Live.ID
 	if !r.Live.KeyMade.IsZero() {
-		same, err := key.Verify(r.Key, chosen)
+		same, err := key.Verify(ctx, r.Key, chosen)
 		if err == nil && !same {
 			err = ErrKeyMade
 		}

@@ -1,0 +1,266 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"llave/bot"
+)
+
+// keep starts keeping a lane of a document whose keeper this process is, unless it is being kept here already. The
+// document's lock is held by the caller, so that nothing is missed between a lane's end and a new promise.
+func (r *Runner) keep(s shelf, id string, lane bot.Lane, doc document) {
+	key := s.key(id) + "/" + string(lane)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running[key] {
+		return
+	}
+	r.running[key] = true
+	r.active++
+	r.busy.Add(1)
+	go func() {
+		defer r.leave()
+		r.lane(s, id, lane, doc.copy(), key)
+	}()
+}
+
+func (r *Runner) isRunning(s shelf, id string, lane bot.Lane) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[s.key(id)+"/"+string(lane)]
+}
+
+// lane keeps one promise after the other until there is none due, or another process has taken the lane over.
+func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key string) {
+	ctx := context.Background() // what is being kept outlives the request that caused it; tries have their own limit
+	end := func() {
+		r.mu.Lock()
+		delete(r.running, key)
+		r.mu.Unlock()
+	}
+	for {
+		head := doc.box().Head(lane)
+		if head == nil {
+			// The snapshot is empty; whether the document is too is decided under its lock.
+			release := r.locks.lock(s.key(id))
+			fresh, err := s.load(ctx, id)
+			if err == nil && fresh.box().Head(lane) != nil && fresh.box().Keepers[lane].Who == r.Name {
+				release()
+				doc = fresh
+				continue
+			}
+			end()
+			release()
+			return
+		}
+		p := *head
+		var kept Kept
+		var err error
+		now, _ := r.Now(ctx)
+		switch {
+		case r.stopping():
+			err = ErrStopping
+		case !p.Until.IsZero() && now.After(p.Until):
+			r.Count("worthless")
+			r.Log.Info("promise", "kind", p.Kind, "result", "worthless")
+		default:
+			r.slots <- struct{}{}
+			kept, err = r.try(ctx, s, doc, p)
+			<-r.slots
+		}
+		after, more := r.mark(ctx, s, id, lane, p, kept, err, end)
+		if !more {
+			return
+		}
+		doc = after
+	}
+}
+
+// try keeps one promise once, saying every two seconds that this process is alive.
+func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) (Kept, error) {
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
+	done := make(chan struct{})
+	beating := make(chan struct{})
+	go func() {
+		defer close(beating)
+		tick := time.NewTicker(heartbeat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				if !r.beat(ctx, s, doc.id(), p) {
+					cancel() // another process has taken over: what we send now would be a second one
+					return
+				}
+			}
+		}
+	}()
+	kept, err := r.attempt(ctx, doc, p)
+	close(done)
+	<-beating
+	return kept, err
+}
+
+func (r *Runner) attempt(ctx context.Context, doc document, p bot.Promise) (Kept, error) {
+	switch p.Kind {
+	case bot.PromiseSay, bot.PromiseDelete:
+		channel, chat := bot.SplitConversationID(doc.id())
+		ch, ok := r.Channels[channel]
+		if !ok {
+			return Kept{}, &bot.SendError{Failure: bot.Temporary, Reason: "channel " + channel + " is off"}
+		}
+		if p.Kind == bot.PromiseDelete {
+			return Kept{}, ch.Delete(ctx, chat, p.MessageID)
+		}
+		reply := *p.Reply
+		if reply.Sealed {
+			text, err := r.Open(reply.Text)
+			if err != nil {
+				return Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
+			}
+			reply.Text, reply.Sealed = text, false
+		}
+		return Kept{}, ch.Send(ctx, chat, reply)
+	}
+	keep, ok := r.Keep[p.Kind]
+	if !ok {
+		return Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "nobody keeps " + p.Kind}
+	}
+	return keep(ctx, p)
+}
+
+// beat moves the keeper's word ahead; false when another process has the lane.
+func (r *Runner) beat(ctx context.Context, s shelf, id string, p bot.Promise) bool {
+	release := r.locks.lock(s.key(id))
+	defer release()
+	for {
+		doc, err := s.load(ctx, id)
+		if err != nil {
+			return true // the store is away: nobody else can claim either
+		}
+		now, err := r.Now(ctx)
+		if err != nil {
+			return true
+		}
+		box := doc.box()
+		if box.Keepers[p.Lane].Who != r.Name || box.Find(p.ID) == nil {
+			return false
+		}
+		box.Keepers[p.Lane] = bot.Keeper{Who: r.Name, Until: now.Add(keepFor)}
+		box.Wake(doc.timers())
+		err = s.save(ctx, doc)
+		if errors.Is(err, bot.ErrConflict) {
+			continue
+		}
+		return true
+	}
+}
+
+// mark writes down what became of a promise, with what it caused, and says whether there is more to keep now. It does
+// not give up before the process does: an accepted message that is not marked would be sent again.
+func (r *Runner) mark(ctx context.Context, s shelf, id string, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool) {
+	r.report(p, sent)
+	for {
+		doc, more, err := r.markOnce(ctx, s, id, lane, p, kept, sent, end)
+		switch {
+		case err == nil:
+			return doc, more
+		case errors.Is(err, bot.ErrConflict):
+			continue
+		case r.stopping():
+			end()
+			r.Log.Error("promise could not be marked", "kind", p.Kind, "error", err)
+			return nil, false
+		}
+		r.Log.Warn("mark promise", "kind", p.Kind, "error", err)
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-r.closing:
+		}
+	}
+}
+
+func (r *Runner) markOnce(ctx context.Context, s shelf, id string, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool, error) {
+	release := r.locks.lock(s.key(id))
+	defer release()
+	doc, err := s.load(ctx, id)
+	if err != nil {
+		return nil, false, fmt.Errorf("load to mark: %w", err)
+	}
+	now, err := r.Now(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("read the store's clock: %w", err)
+	}
+	box := doc.box()
+	if owed := box.Find(p.ID); owed != nil {
+		var se *bot.SendError
+		errors.As(sent, &se)
+		switch {
+		case sent == nil:
+			box.Drop(p.ID)
+			doc, err = s.apply(ctx, doc, kept, now)
+			if err != nil {
+				return nil, false, err
+			}
+			box = doc.box()
+		case errors.Is(sent, ErrStopping):
+		case se != nil && se.Failure == bot.Permanent:
+			box.Drop(p.ID)
+		case se != nil && se.Failure == bot.Gone:
+			doc.gone()
+		case se != nil && se.Failure == bot.Throttled:
+			owed.NotBefore = now.Add(max(se.After, 50*time.Millisecond))
+		default:
+			owed.Tries++
+			owed.NotBefore = now.Add(wait(owed.Tries))
+		}
+	}
+	mine := box.Keepers[lane].Who == r.Name || box.Keepers[lane].Who == ""
+	if mine {
+		delete(box.Keepers, lane) // taken again below when there is something due
+	}
+	if r.stopping() {
+		box.Wake(doc.timers())
+	} else {
+		r.claim(box, now, doc.timers())
+	}
+	if err := s.save(ctx, doc); err != nil {
+		return nil, false, err
+	}
+	more := box.Keepers[lane].Who == r.Name && box.Head(lane) != nil && !box.Head(lane).NotBefore.After(now)
+	if !more {
+		end()
+	}
+	for l, k := range box.Keepers { // a signal stepped here may owe something in another lane
+		if l != lane && k.Who == r.Name {
+			r.keep(s, id, l, doc)
+		}
+	}
+	return doc, more, nil
+}
+
+func (r *Runner) report(p bot.Promise, err error) {
+	switch {
+	case err == nil:
+		r.Count("kept_" + p.Kind)
+	case errors.Is(err, ErrStopping):
+	default:
+		kind := bot.KindOf(err)
+		r.Count("failed_" + p.Kind + "_" + kind.String())
+		r.Log.Warn("promise", "kind", p.Kind, "result", kind.String(), "tries", p.Tries, "error", err)
+	}
+}
+
+// wait is how long after the n-th temporary failure the next try comes: at once, then 2 s, 4 s, 8 s … 30 s.
+func wait(n int) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	return min(time.Second<<min(n-1, 10), longest)
+}

@@ -1,0 +1,403 @@
+// Package runner answers updates and keeps promises.
+//
+// Answering is load → step → commit → acknowledge: the conversation is read, stepped by the engine (which writes
+// nothing), and replaced where its version is still the one that was read. Handle returns nil only after that; whoever
+// delivered the update may then forget it. A repeat is found in the document, a conflict reloads and steps again.
+//
+// A promise is written in the same commit as the turn that made it and kept afterwards, by whoever committed: it names
+// itself keeper of the lane and sets wake_at five seconds ahead. Lanes (chat, mail, event) keep their order and do not
+// wait for each other. While a promise takes long its keeper says every two seconds that it is alive. If it dies, the
+// sweep of any process finds the document by its wake_at and keeps what is left. Between a server's "accepted" and our
+// record of it a crash may repeat one message, identical; nothing is lost.
+//
+// The same machinery serves conversations and unlock records: both are documents with an outbox.
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"llave/bot"
+	"llave/internal/unlock"
+)
+
+// How promises are kept.
+const (
+	keepFor   = 5 * time.Second  // how long a keeper is believed alive without a word (DESIGN)
+	heartbeat = 2 * time.Second  // how often a busy one says so
+	sendLimit = 45 * time.Second // one try
+	longest   = 30 * time.Second // between tries
+	sweepMax  = 500              // documents looked at in one sweep
+	together  = 64               // promises being kept at once, so that a burst does not open thousands of connections
+)
+
+// Conversations keeps one document per chat.
+type Conversations interface {
+	Load(ctx context.Context, id string) (bot.Conversation, error)
+	Save(ctx context.Context, c *bot.Conversation) error
+	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+}
+
+// Records keeps one document per number.
+type Records interface {
+	Load(ctx context.Context, id string) (*unlock.Record, error)
+	Save(ctx context.Context, r *unlock.Record) error
+	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+}
+
+// Channel sends to a chat. Errors are *bot.SendError.
+type Channel interface {
+	Send(ctx context.Context, chat string, r bot.Reply) error
+	Delete(ctx context.Context, chat, messageID string) error
+}
+
+// Kept is what keeping a promise has for the conversation that owed it.
+type Kept struct {
+	Timer  *bot.Timer  // set in the same write that drops the promise
+	Signal *bot.Update // stepped in the same write
+}
+
+// Keep keeps one kind of promise. It may be asked again for the same promise and must then do the same. An error that
+// is a *bot.SendError decides what becomes of it; any other is temporary.
+type Keep func(ctx context.Context, p bot.Promise) (Kept, error)
+
+// Options are what a runner needs. All are required but Count.
+type Options struct {
+	Name          string // of this process, unlike any other's
+	Conversations Conversations
+	Records       Records
+	Engine        *bot.Engine
+	Reserve       func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
+	Now           func(ctx context.Context) (time.Time, error) // the store's clock
+	Open          func(sealed string) (string, error)
+	Channels      map[string]Channel
+	Keep          map[string]Keep // by promise kind; saying and deleting are the runner's own
+	Count         func(what string)
+	Log           *slog.Logger
+}
+
+// Runner is safe for use by many goroutines. Start sweeps; Stop waits.
+type Runner struct {
+	Options
+	conversations, records shelf
+	locks                  *keyed
+	slots                  chan struct{}
+
+	mu      sync.Mutex
+	running map[string]bool // shelf/id/lane being kept here
+	busy    sync.WaitGroup
+	active  int
+	idle    chan struct{} // closed when active falls to zero
+	closing chan struct{}
+	once    sync.Once
+}
+
+// New makes a runner; it starts nothing.
+func New(o Options) *Runner {
+	if o.Count == nil {
+		o.Count = func(string) {}
+	}
+	r := &Runner{
+		Options: o, locks: newKeyed(), slots: make(chan struct{}, together),
+		running: map[string]bool{}, closing: make(chan struct{}),
+	}
+	r.conversations = conversationShelf{r}
+	r.records = recordShelf{r}
+	return r
+}
+
+// ErrStopping is returned for updates that come while the process is going down: they will be delivered again.
+var ErrStopping = errors.New("process is stopping")
+
+// Handle answers one update. When it returns nil the answer is committed (or the update was a repeat) and the update
+// may be acknowledged; any error means it must be delivered again. Updates of one conversation are answered one after
+// the other, in the order they came.
+func (r *Runner) Handle(ctx context.Context, u bot.Update) error {
+	if !r.enter() {
+		return ErrStopping
+	}
+	defer r.leave()
+	id := u.Conv()
+	unlock := r.locks.lock("c/" + id)
+	defer unlock()
+	return r.turn(ctx, id, u)
+}
+
+// turn answers an update; the conversation is locked.
+func (r *Runner) turn(ctx context.Context, id string, u bot.Update) error {
+	start := time.Now()
+	env := bot.Env{}
+	for {
+		c, err := r.Conversations.Load(ctx, id)
+		if err != nil {
+			return fmt.Errorf("load conversation: %w", err)
+		}
+		if env.Now, err = r.Now(ctx); err != nil {
+			return fmt.Errorf("read the store's clock: %w", err)
+		}
+		next, out, err := r.step(ctx, c, u, env)
+		if err != nil {
+			return err
+		}
+		if out.Repeat {
+			r.Count("repeat")
+			return nil
+		}
+		mine := r.claim(&next.Outbox, env.Now, next.NextTimer())
+		err = r.Conversations.Save(ctx, &next)
+		if errors.Is(err, bot.ErrConflict) {
+			r.Count("conflict")
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("commit turn: %w", err)
+		}
+		r.Count("turn")
+		r.Log.Info("turn", "conv", logID(id), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
+			"to", out.To, "text", out.Text, "took", time.Since(start))
+		doc := &conversation{c: next}
+		for _, lane := range mine {
+			r.keep(r.conversations, id, lane, doc)
+		}
+		return nil
+	}
+}
+
+// step steps, reserving at the record when the turn asks for it.
+func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
+	next, out, err := r.Engine.Step(ctx, c, u, env)
+	var need *bot.NeedsReservation
+	if errors.As(err, &need) {
+		res, rerr := r.Reserve(ctx, need.Ask)
+		if rerr != nil {
+			return c, out, fmt.Errorf("reserve: %w", rerr)
+		}
+		env.Reservation = &res
+		next, out, err = r.Engine.Step(ctx, c, u, env)
+	}
+	if err != nil {
+		return c, out, fmt.Errorf("step conversation: %w", err)
+	}
+	return next, out, nil
+}
+
+// claim names this process keeper of every lane that has something due and no living keeper, and returns those lanes.
+func (r *Runner) claim(box *bot.Outbox, now time.Time, timers time.Time) []bot.Lane {
+	var mine []bot.Lane
+	for _, lane := range []bot.Lane{bot.LaneChat, bot.LaneMail, bot.LaneEvent} {
+		head := box.Head(lane)
+		if head == nil || head.NotBefore.After(now) {
+			continue
+		}
+		if k, ok := box.Keepers[lane]; ok && k.Who != r.Name && k.Until.After(now) {
+			continue
+		}
+		if box.Keepers == nil {
+			box.Keepers = map[bot.Lane]bot.Keeper{}
+		}
+		box.Keepers[lane] = bot.Keeper{Who: r.Name, Until: now.Add(keepFor)}
+		mine = append(mine, lane)
+	}
+	box.Wake(timers)
+	return mine
+}
+
+// Kick looks after a record that owes something now.
+func (r *Runner) Kick(record string) {
+	if !r.enter() {
+		return // the sweep of another process, or of the next start, will find it
+	}
+	go func() {
+		defer r.leave()
+		if err := r.wake(context.Background(), r.records, record); err != nil {
+			r.Log.Warn("kick", "error", err)
+		}
+	}()
+}
+
+// Start sweeps at once and then every second until ctx ends.
+func (r *Runner) Start(ctx context.Context) {
+	r.busy.Add(1)
+	go func() {
+		defer r.busy.Done()
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
+				r.Log.Warn("sweep", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.closing:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+}
+
+// Sweep takes up everything that is due: timers, and promises that nobody alive is keeping.
+func (r *Runner) Sweep(ctx context.Context) error {
+	if !r.enter() {
+		return nil
+	}
+	defer r.leave()
+	now, err := r.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store's clock: %w", err)
+	}
+	var problems []error
+	for _, s := range []shelf{r.conversations, r.records} {
+		ids, err := s.due(ctx, now, sweepMax)
+		if err != nil {
+			return fmt.Errorf("find what is due: %w", err)
+		}
+		var wg sync.WaitGroup
+		gate := make(chan struct{}, 16)
+		var mu sync.Mutex
+		for _, id := range ids {
+			gate <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-gate }()
+				if err := r.wake(ctx, s, id); err != nil {
+					mu.Lock()
+					problems = append(problems, err)
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+	}
+	return errors.Join(problems...)
+}
+
+// wake looks at one document: due timers become updates, lanes without a living keeper are taken over.
+func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
+	release := r.locks.lock(s.key(id))
+	defer release()
+	for {
+		doc, err := s.load(ctx, id)
+		if err != nil {
+			return fmt.Errorf("load what is due: %w", err)
+		}
+		now, err := r.Now(ctx)
+		if err != nil {
+			return fmt.Errorf("read the store's clock: %w", err)
+		}
+		if fired, err := s.fire(ctx, doc, now); err != nil {
+			return err
+		} else if fired {
+			continue // the turn wrote the document; look again
+		}
+		box := doc.box()
+		if box.WakeAt.IsZero() || box.WakeAt.After(now) && len(box.Promises) == 0 {
+			return nil
+		}
+		mine := r.claim(box, now, doc.timers())
+		fresh := mine[:0]
+		for _, lane := range mine {
+			if !r.isRunning(s, id, lane) {
+				fresh = append(fresh, lane)
+			}
+		}
+		if len(fresh) == 0 && box.WakeAt.After(now) {
+			return nil
+		}
+		err = s.save(ctx, doc)
+		if errors.Is(err, bot.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("claim what is due: %w", err)
+		}
+		for _, lane := range fresh {
+			r.keep(s, id, lane, doc)
+		}
+		return nil
+	}
+}
+
+func (r *Runner) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-r.closing:
+		return false
+	default:
+	}
+	r.active++
+	r.busy.Add(1)
+	return true
+}
+
+func (r *Runner) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active--
+	if r.active == 0 && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
+	}
+	r.busy.Done()
+}
+
+// Idle waits until nothing is being answered or kept here. What waits for its time does not count.
+func (r *Runner) Idle(ctx context.Context) error {
+	r.mu.Lock()
+	if r.active == 0 {
+		r.mu.Unlock()
+		return nil
+	}
+	if r.idle == nil {
+		r.idle = make(chan struct{})
+	}
+	idle := r.idle
+	r.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stop takes no more updates, lets what is being sent end, hands the rest to others by setting its wake_at to now, and
+// waits for all that until ctx ends.
+func (r *Runner) Stop(ctx context.Context) error {
+	r.once.Do(func() {
+		r.mu.Lock()
+		close(r.closing)
+		r.mu.Unlock()
+	})
+	done := make(chan struct{})
+	go func() {
+		r.busy.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop runner: %w", ctx.Err())
+	}
+}
+
+func (r *Runner) stopping() bool {
+	select {
+	case <-r.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// logID names a conversation in the log without naming the chat: channel and a short hash.
+func logID(id string) string {
+	channel, chat := bot.SplitConversationID(id)
+	return channel + ":" + shortHash(chat)
+}

@@ -1,0 +1,178 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"llave/bot"
+	"llave/internal/unlock"
+)
+
+// document is something with an outbox.
+type document interface {
+	id() string
+	box() *bot.Outbox
+	timers() time.Time // the earliest of its timers
+	gone()             // the person cannot be reached any more: what the chat is owed is dropped
+	copy() document
+}
+
+// shelf is where documents of one sort stand.
+type shelf interface {
+	key(id string) string
+	load(ctx context.Context, id string) (document, error)
+	save(ctx context.Context, d document) error
+	due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// fire turns one due timer into an update and says whether there was one.
+	fire(ctx context.Context, d document, now time.Time) (bool, error)
+	// apply adds to the document what keeping a promise has for it.
+	apply(ctx context.Context, d document, k Kept, now time.Time) (document, error)
+}
+
+type conversation struct{ c bot.Conversation }
+
+func (d *conversation) id() string        { return d.c.ID }
+func (d *conversation) box() *bot.Outbox  { return &d.c.Outbox }
+func (d *conversation) timers() time.Time { return d.c.NextTimer() }
+func (d *conversation) copy() document    { return &conversation{c: d.c.Clone()} }
+func (d *conversation) gone() {
+	d.c.Gone = true
+	for h := d.c.Head(bot.LaneChat); h != nil; h = d.c.Head(bot.LaneChat) {
+		d.c.Drop(h.ID)
+	}
+}
+
+type conversationShelf struct{ r *Runner }
+
+func (conversationShelf) key(id string) string { return "c/" + id }
+
+func (s conversationShelf) load(ctx context.Context, id string) (document, error) {
+	c, err := s.r.Conversations.Load(ctx, id)
+	return &conversation{c: c}, err
+}
+
+func (s conversationShelf) save(ctx context.Context, d document) error {
+	return s.r.Conversations.Save(ctx, &d.(*conversation).c)
+}
+
+func (s conversationShelf) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return s.r.Conversations.Due(ctx, now, limit)
+}
+
+func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) (bool, error) {
+	c := d.(*conversation).c
+	for _, t := range c.Timers {
+		if t.At.After(now) {
+			continue
+		}
+		channel, chat := bot.SplitConversationID(c.ID)
+		return true, s.r.turn(ctx, c.ID, bot.Update{
+			ID:      "timer/" + t.Signal + "/" + t.Attempt + "/" + strconv.FormatInt(t.At.UnixMilli(), 10),
+			Channel: channel, Chat: chat, Kind: bot.Signal, Signal: t.Signal, Attempt: t.Attempt, At: now,
+		})
+	}
+	return false, nil
+}
+
+func (s conversationShelf) apply(ctx context.Context, d document, k Kept, now time.Time) (document, error) {
+	doc := d.(*conversation)
+	if k.Timer != nil && k.Timer.Attempt == doc.c.Attempt {
+		doc.c.SetTimer(*k.Timer)
+	}
+	if k.Signal == nil {
+		return doc, nil
+	}
+	u := *k.Signal
+	u.Channel, u.Chat = bot.SplitConversationID(doc.c.ID)
+	u.Kind, u.At = bot.Signal, now
+	next, _, err := s.r.step(ctx, doc.c, u, bot.Env{Now: now})
+	if err != nil {
+		return nil, err
+	}
+	return &conversation{c: next}, nil
+}
+
+type record struct{ r *unlock.Record }
+
+func (d *record) id() string        { return d.r.ID }
+func (d *record) box() *bot.Outbox  { return &d.r.Outbox }
+func (d *record) timers() time.Time { return time.Time{} } // the cron job ends links; nobody is told
+func (d *record) gone()             {}
+func (d *record) copy() document    { return &record{r: d.r.Clone()} }
+
+type recordShelf struct{ r *Runner }
+
+func (recordShelf) key(id string) string { return "r/" + id }
+
+func (s recordShelf) load(ctx context.Context, id string) (document, error) {
+	r, err := s.r.Records.Load(ctx, id)
+	return &record{r: r}, err
+}
+
+func (s recordShelf) save(ctx context.Context, d document) error {
+	return s.r.Records.Save(ctx, d.(*record).r)
+}
+
+func (s recordShelf) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return s.r.Records.Due(ctx, now, limit)
+}
+
+func (s recordShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
+
+func (s recordShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, error) {
+	if k.Timer != nil || k.Signal != nil {
+		return nil, errors.New("a record has no timers and hears no signals")
+	}
+	return d, nil
+}
+
+// keyed is a lock per key, first come first served.
+type keyed struct {
+	mu    sync.Mutex
+	tails map[string]chan struct{}
+}
+
+func newKeyed() *keyed { return &keyed{tails: map[string]chan struct{}{}} }
+
+// lock waits for its turn and returns what gives the lock back.
+func (k *keyed) lock(key string) (release func()) {
+	mine := make(chan struct{})
+	k.mu.Lock()
+	before := k.tails[key]
+	k.tails[key] = mine
+	k.mu.Unlock()
+	if before != nil {
+		<-before
+	}
+	return func() {
+		k.mu.Lock()
+		if k.tails[key] == mine {
+			delete(k.tails, key)
+		}
+		k.mu.Unlock()
+		close(mine)
+	}
+}
+
+func shortHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:5])
+}
+
+// Deliver returns the keeper of signals: it hands a record's word to the conversation that asked.
+func (r *Runner) Deliver(ctx context.Context, p bot.Promise) (Kept, error) {
+	channel, chat := bot.SplitConversationID(p.Conv)
+	err := r.Handle(ctx, bot.Update{
+		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: p.Topic, Attempt: p.Attempt, Text: p.Body,
+	})
+	if err != nil {
+		return Kept{}, fmt.Errorf("deliver signal: %w", err)
+	}
+	return Kept{}, nil
+}
