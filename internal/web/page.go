@@ -26,8 +26,8 @@ type Pages map[string]*template.Template
 // Names lists the pages in order.
 func (p Pages) Names() []string { return slices.Sorted(maps.Keys(p)) }
 
-// ParsePages reads the *.html of a folder. Each is a page; those whose name begins with "_" are parts that every page
-// of the folder may use. The kit's frame and parts come along.
+// ParsePages reads the *.html of a folder. Each is a page; those named *.part.html are parts that every page of the
+// folder may use. The kit's frame and parts come along.
 func ParsePages(fsys fs.FS, dir string, assets ...*Assets) (Pages, error) {
 	frame, err := template.New("frame").Funcs(template.FuncMap{"asset": assetFunc(assets)}).ParseFS(files, "templates/*.html")
 	if err != nil {
@@ -39,7 +39,7 @@ func ParsePages(fsys fs.FS, dir string, assets ...*Assets) (Pages, error) {
 	}
 	var parts, whole []string
 	for _, n := range names {
-		if strings.HasPrefix(path.Base(n), "_") {
+		if strings.HasSuffix(n, ".part.html") {
 			parts = append(parts, n)
 		} else {
 			whole = append(whole, n)

@@ -1,0 +1,114 @@
+package public
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/internal/key"
+	"llave/internal/web"
+)
+
+// Every page, with what it is shown with.
+var samples = map[string]any{
+	"ask_unlock": sampleLink, "ask_generate": sampleLink, "done_unlock": sampleLink, "done_generate": sampleLink,
+	"link_used": sampleLink, "link_expired": sampleLink, "link_unknown": sampleLink, "key_no_ticket": sampleLink,
+	"notme_ask": nil, "notme_done": "N-0000-000", "home": nil, "key_done": nil, "key_made_before": nil,
+	"key_ask": keyData{Life: web.Wait(9 * time.Minute), Min: 8, Max: 128, Problems: []key.Problem{key.TooShort, key.HasName}, Repeat: []key.Problem{key.NotRepeated}},
+	"privacy": struct{ Idle, Transcript, Audit, Complaint web.Span }{web.Wait(24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour)},
+}
+
+var sampleLink = linkData{Life: web.Wait(3 * time.Minute), Ticket: web.Wait(10 * time.Minute), Next: "/clave", Own: true}
+
+var (
+	hrefs    = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
+	ids      = regexp.MustCompile(` id="([^"]*)"`)
+	inputs   = regexp.MustCompile(`<input id="([^"]*)"`)
+	describe = regexp.MustCompile(`aria-(?:describedby|labelledby)="([^"]*)"`)
+	inline   = regexp.MustCompile(`<style|<script>| style=| on[a-z]+=|javascript:`)
+	hosts    = regexp.MustCompile(`https?://([^/"<\s]*)`)
+)
+
+func TestPages(t *testing.T) {
+	pages, err := web.ParsePages(files, "templates", assets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range pages.Names() {
+		data, ok := samples[name]
+		if !ok {
+			t.Errorf("%s: no sample", name)
+			continue
+		}
+		var b bytes.Buffer
+		if err := pages[name].ExecuteTemplate(&b, "frame", data); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		html := b.String()
+		for _, want := range []string{"<!doctype html>", `<html lang="es">`, `name="viewport"`, "<title>", `<main id="contenido">`} {
+			if strings.Count(html, want) != 1 {
+				t.Errorf("%s: %q stands %d times", name, want, strings.Count(html, want))
+			}
+		}
+		if got := strings.Count(html, "<h1"); got != 1 {
+			t.Errorf("%s: %d headings of the first rank", name, got)
+		}
+		if bad := inline.FindString(html); bad != "" {
+			t.Errorf("%s: inline %q", name, bad)
+		}
+		if strings.Contains(html, "ZgotmplZ") || strings.Contains(html, "<no value>") {
+			t.Errorf("%s: a value was refused", name)
+		}
+		seen := map[string]bool{}
+		for _, m := range ids.FindAllStringSubmatch(html, -1) {
+			if seen[m[1]] {
+				t.Errorf("%s: id %q stands twice", name, m[1])
+			}
+			seen[m[1]] = true
+		}
+		for _, m := range inputs.FindAllStringSubmatch(html, -1) {
+			if !strings.Contains(html, `<label for="`+m[1]+`"`) && !strings.Contains(html, `<label class="check" for="`+m[1]+`"`) {
+				t.Errorf("%s: field %q has no label", name, m[1])
+			}
+		}
+		for _, m := range describe.FindAllStringSubmatch(html, -1) {
+			for id := range strings.FieldsSeq(m[1]) {
+				if !seen[id] {
+					t.Errorf("%s: described by %q, which is not there", name, id)
+				}
+			}
+		}
+		for _, m := range hosts.FindAllStringSubmatch(html, -1) {
+			if m[1] != "www.iess.gob.ec" && m[1] != "app.iess.gob.ec" {
+				t.Errorf("%s: host %q", name, m[1])
+			}
+		}
+		for _, m := range hrefs.FindAllStringSubmatch(html, -1) {
+			if m[1] == "" {
+				t.Errorf("%s: an empty link", name)
+			}
+		}
+	}
+}
+
+// The page has a sentence of its own for every problem a key can have.
+func TestProblems(t *testing.T) {
+	pages, err := web.ParsePages(files, "templates", assets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]key.Problem{}
+	for _, p := range []key.Problem{key.TooShort, key.TooLong, key.HasNumber, key.HasName, key.HasMail, key.Unreadable, key.TooEasy, key.NotRepeated, "other"} {
+		var b bytes.Buffer
+		if err := pages["key_ask"].ExecuteTemplate(&b, "problem", p); err != nil {
+			t.Fatal(err)
+		}
+		if other, twice := said[b.String()]; twice {
+			t.Errorf("%s and %s say the same: %q", p, other, b.String())
+		}
+		said[b.String()] = p
+	}
+}

@@ -1,0 +1,375 @@
+package public_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/internal/affiliate"
+	"llave/internal/web/public"
+)
+
+const unlocked = "Su clave de acceso a los Servicios del Portal del IESS ha sido desbloqueada"
+
+// From the letter to the new key, as a person walks it.
+func TestUnlockAndMakeKey(t *testing.T) {
+	w := newWorld(t)
+	path := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b := w.browser()
+
+	b.get("/clave").want(t, 403, "Abra otra vez el enlace de su correo")
+	for range 3 { // as often as scanners like, of any kind
+		w.browser().get(path).want(t, 200)
+		w.browser().do(http.MethodHead, path, nil).want(t, 200)
+	}
+	b.get(path).want(t, 200, ">Desbloquear</button>", "El enlace dura 3 minutos")
+	if got := w.status(lockedNumber); got != affiliate.Locked {
+		t.Fatalf("looking changed the record: %s", got)
+	}
+	b.press(path).to(t, path)
+	if got := w.status(lockedNumber); got != affiliate.Active {
+		t.Errorf("record: got %s, want active", got)
+	}
+	b.get(path).want(t, 200, "<h1>"+unlocked+"</h1>", `href="/clave"`, "Generar / Recuperar Clave")
+	b.press(path).to(t, path)
+	b.get(path).want(t, 200, unlocked)
+
+	other := w.browser()
+	other.get(path).want(t, 410, "Este enlace ya se usó")
+	other.press(path).want(t, 410, "Este enlace ya se usó")
+	other.get("/clave").want(t, 403)
+
+	b.get("/clave").want(t, 200, `name="clave"`, `name="clave2"`, "Le quedan 10 minutos")
+	refused := b.post("/clave", url.Values{"clave": {"corta"}, "clave2": {"otra"}}).
+		want(t, 422, "Es muy corta", "No es igual a la de arriba", `aria-describedby="clave-falta reglas"`, `aria-describedby="clave2-falta"`, "todavía no se guardó")
+	if strings.Contains(refused.body, `"corta"`) || strings.Contains(refused.body, `"otra"`) {
+		t.Error("what was typed is echoed")
+	}
+	for typed, says := range map[string]string{
+		"contraseña":                      "Es fácil de adivinar",
+		"mi " + lockedNumber + " secreto": "Tiene su número",
+		"persona caballo azul luna":       "Tiene su nombre",
+		strings.Repeat("ab1 ", 40):        "Es muy larga",
+		"con\x01control azul luna":        "Tiene un carácter",
+	} {
+		b.post("/clave", url.Values{"clave": {typed}, "clave2": {typed}}).want(t, 422, says)
+	}
+	b.post("/clave", url.Values{}).want(t, 422, "Es muy corta")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).to(t, "/clave")
+	b.get("/clave").want(t, 200, "Su clave nueva está lista", "https://www.iess.gob.ec")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).to(t, "/clave")
+	b.post("/clave", url.Values{"clave": {goodKey + "!"}, "clave2": {goodKey + "!"}}).want(t, 409, "Su clave ya estaba hecha")
+	b.post("/clave", url.Values{"clave": {"x"}, "clave2": {"x"}}).want(t, 409)
+	b.get(path).want(t, 200, unlocked)
+
+	w.clock.Advance(10 * time.Minute)
+	b.get("/clave").want(t, 403)
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).want(t, 403)
+	b.get(path).want(t, 410)
+
+	for what, want := range map[string]int{"used": 1, "key_made": 2, "used_by_other": 3} {
+		if got := w.counted.n[what]; got != want {
+			t.Errorf("counted %s: got %d, want %d", what, got, want)
+		}
+	}
+	token := strings.TrimPrefix(path, "/desbloqueo/")
+	for _, secret := range []string{token, lockedNumber, "example.com", goodKey} {
+		if strings.Contains(w.log.String(), secret) {
+			t.Errorf("the log holds %q:\n%s", secret, w.log)
+		}
+	}
+}
+
+func TestGenerate(t *testing.T) {
+	w := newWorld(t)
+	path := "/generar/" + w.letter(activeNumber).Token
+	b := w.browser()
+	b.get(strings.Replace(path, "generar", "desbloqueo", 1)).to(t, path)
+	b.get(path).want(t, 200, ">Generar / Recuperar Clave</button>")
+	b.press(path).to(t, "/clave")
+	b.get("/clave").want(t, 200, `name="clave"`)
+	b.get(path).want(t, 200, "Ya puede hacer su clave nueva", `href="/clave"`)
+	w.browser().press(path).want(t, 410)
+
+	locked := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b.get(strings.Replace(locked, "desbloqueo", "generar", 1)).to(t, locked)
+	b.press(strings.Replace(locked, "desbloqueo", "generar", 1)).to(t, locked)
+}
+
+// The browser that pressed lost our answer, or its ticket: the same link gives the ticket again.
+func TestUse_lostAnswer(t *testing.T) {
+	w := newWorld(t)
+	path := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b := w.browser()
+	b.get(path)
+	b.press(path)
+	u, _ := url.Parse(w.server.URL)
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave", Path: "/", MaxAge: -1}})
+	b.get("/clave").want(t, 403)
+	w.clock.Advance(4 * time.Minute)
+	again := b.get(path).want(t, 200, unlocked)
+	if c := again.header.Values("Set-Cookie"); !strings.Contains(strings.Join(c, "\n"), "llave=") || !strings.Contains(strings.Join(c, "\n"), "Max-Age=360;") {
+		t.Errorf("cookies: got %q, want a ticket for the six minutes left", c)
+	}
+	b.get("/clave").want(t, 200, "Le quedan 6 minutos")
+}
+
+// Who presses without ever having got the page (cookies were cleared, a copied form) can win too.
+func TestUse_withoutCookie(t *testing.T) {
+	w := newWorld(t)
+	path := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b := w.browser()
+	b.press(path).to(t, path)
+	if b.cookie("llave-navegador") == "" || b.cookie("llave") == "" {
+		t.Fatal("the answer gave no cookies")
+	}
+	b.get(path).want(t, 200, unlocked)
+	b.get("/clave").want(t, 200)
+}
+
+// A nonce that is none of ours is not taken over.
+func TestUse_foreignNonce(t *testing.T) {
+	w := newWorld(t)
+	path := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b := w.browser()
+	u, _ := url.Parse(w.server.URL)
+	for _, v := range []string{"x", strings.Repeat("A", 200)} {
+		b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave-navegador", Value: v, Path: "/"}})
+		b.get(path)
+		if got := b.cookie("llave-navegador"); got == v || len(got) != 22 {
+			t.Errorf("nonce %q became %q", v, got)
+		}
+	}
+}
+
+func TestUse_atOnce(t *testing.T) {
+	const many = 16
+	press := func(w *world, path string, browsers []*browser) map[int]int {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		got := map[int]int{}
+		for i := range many {
+			wg.Go(func() {
+				p := browsers[i%len(browsers)].press(path)
+				mu.Lock()
+				defer mu.Unlock()
+				got[p.status]++
+			})
+		}
+		wg.Wait()
+		return got
+	}
+	once := func(t *testing.T, w *world) {
+		t.Helper()
+		owed := w.promises(lockedNumber)
+		for _, kind := range []string{"activate", "notice", "signal"} {
+			if owed[kind] != 1 {
+				t.Errorf("promises: got %v, want one %s", owed, kind)
+			}
+		}
+		if got := w.counted.n["used"]; got != 1 {
+			t.Errorf("counted used %d times, want 1", got)
+		}
+	}
+	t.Run("one browser", func(t *testing.T) {
+		w := newWorld(t)
+		path := "/desbloqueo/" + w.letter(lockedNumber).Token
+		b := w.browser()
+		b.get(path)
+		if got := press(w, path, []*browser{b}); got[303] != many {
+			t.Errorf("got %v, want %d times 303", got, many)
+		}
+		once(t, w)
+		b.get(path).want(t, 200, unlocked)
+	})
+	t.Run("many browsers", func(t *testing.T) {
+		w := newWorld(t)
+		path := "/desbloqueo/" + w.letter(lockedNumber).Token
+		var all []*browser
+		for range many {
+			all = append(all, w.browser())
+		}
+		if got := press(w, path, all); got[303] != 1 || got[410] != many-1 {
+			t.Errorf("got %v, want one 303 and %d times 410", got, many-1)
+		}
+		once(t, w)
+	})
+}
+
+func TestDeadLinks(t *testing.T) {
+	w := newWorld(t)
+	expired := w.letter(lockedNumber)
+	w.clock.Advance(3 * time.Minute)
+	voided := w.letter(activeNumber)
+	w.browser().press("/no-fui-yo/"+voided.NotMe).want(t, 200)
+	for _, tt := range []struct {
+		name, path string
+		status     int
+		says       string
+	}{
+		{"expired", "/desbloqueo/" + expired.Token, 410, "Este enlace ya no sirve"},
+		{"voided", "/generar/" + voided.Token, 410, "Este enlace ya no sirve"},
+		{"unknown", "/desbloqueo/" + strings.Repeat("A", 43), 404, "Este enlace no sirve"},
+		{"cut short", "/desbloqueo/" + expired.Token[:20], 404, "Este enlace no sirve"},
+		{"unknown, generate", "/generar/x", 404, "Este enlace no sirve"},
+		{"unknown, not me", "/no-fui-yo/x", 404, "Este enlace no sirve"},
+		{"the other secret of the letter", "/desbloqueo/" + expired.NotMe, 404, "Este enlace no sirve"},
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			w.clock.Advance(time.Minute) // each with a fresh limit
+			p := w.browser().do(method, tt.path, nil)
+			if p.status != tt.status || !strings.Contains(p.body, tt.says) {
+				t.Errorf("%s %s: got %d\n%s, want %d with %q", method, tt.name, p.status, p.body, tt.status, tt.says)
+			}
+			if strings.Contains(p.body, "<button") {
+				t.Errorf("%s %s: a dead link has a button", method, tt.name)
+			}
+		}
+	}
+	if got := w.status(lockedNumber); got != affiliate.Locked {
+		t.Errorf("record: got %s, want locked", got)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	w := newWorld(t)
+	good := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b := w.browser()
+	for range 10 {
+		b.get("/desbloqueo/wrong").want(t, 404)
+	}
+	p := b.get("/no-fui-yo/wrong").want(t, 429, "Inténtelo otra vez en 1 minuto.")
+	if got := p.header.Get("Retry-After"); got != "60" {
+		t.Errorf("Retry-After: got %q, want 60", got)
+	}
+	b.press("/generar/wrong").want(t, 429)
+	b.get(good).want(t, 200)
+	b.press(good).to(t, good)
+	b.get(good).want(t, 200, unlocked)
+	w.clock.Advance(time.Minute)
+	b.get("/desbloqueo/wrong").want(t, 404)
+}
+
+func TestNotMe(t *testing.T) {
+	w := newWorld(t)
+	l := w.letter(lockedNumber)
+	b := w.browser()
+	b.get("/no-fui-yo/"+l.NotMe).want(t, 200, ">No fui yo</button>")
+	b.get("/desbloqueo/"+l.Token).want(t, 200)
+	number := regexp.MustCompile(`N-[0-9A-Z]{4}-[0-9A-Z]{3}`)
+	first := number.FindString(b.press("/no-fui-yo/"+l.NotMe).want(t, 200, "Gracias por avisar").body)
+	second := number.FindString(w.browser().press("/no-fui-yo/"+l.NotMe).want(t, 200).body)
+	if first == "" || first != second {
+		t.Errorf("case numbers: got %q and %q, want the same", first, second)
+	}
+	b.press("/desbloqueo/"+l.Token).want(t, 410)
+
+	// After it was used, the ticket is worth nothing either.
+	l = w.letter(lockedNumber)
+	b.press("/desbloqueo/" + l.Token)
+	b.get("/clave").want(t, 200)
+	w.browser().press("/no-fui-yo/" + l.NotMe)
+	b.get("/clave").want(t, 403)
+}
+
+func TestGenerateURL(t *testing.T) {
+	const there = "https://clave.example/generar"
+	w := newWorld(t, func(o *public.Options) { o.GenerateURL = there })
+	b := w.browser()
+	path := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b.press(path).to(t, path)
+	b.get(path).want(t, 200, unlocked, `href="`+there+`"`)
+	if b.cookie("llave") != "" {
+		t.Error("a ticket was given though the key page is off")
+	}
+	b.get("/clave").want(t, 404, "Aquí no hay ninguna página")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).want(t, 404)
+
+	// A browser's form-action would stop a redirect to another site, so the page leads there.
+	path = "/generar/" + w.letter(activeNumber).Token
+	b.press(path).to(t, path)
+	b.get(path).want(t, 200, `href="`+there+`"`)
+}
+
+func TestOtherSites(t *testing.T) {
+	w := newWorld(t)
+	l := w.letter(lockedNumber)
+	b := w.browser()
+	for _, path := range []string{"/desbloqueo/" + l.Token, "/no-fui-yo/" + l.NotMe, "/clave"} {
+		b.do("POST", path, nil, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").want(t, 403, "no se hizo nada")
+		b.do("POST", path, nil, "Sec-Fetch-Site", "", "Origin", "null").want(t, 403, "no se hizo nada")
+	}
+	if got := w.status(lockedNumber); got != affiliate.Locked {
+		t.Errorf("record: got %s, want locked", got)
+	}
+	b.do("POST", "/desbloqueo/"+l.Token, nil, "Sec-Fetch-Site", "", "Origin", "").to(t, "/desbloqueo/"+l.Token)
+}
+
+func TestStoreAway(t *testing.T) {
+	w := newWorld(t)
+	l := w.letter(lockedNumber)
+	b := w.browser()
+	b.press("/desbloqueo/" + l.Token)
+	if err := w.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/desbloqueo/" + l.Token, "/generar/x", "/no-fui-yo/" + l.NotMe, "/clave"} {
+		for _, method := range []string{"GET", "POST"} {
+			p := b.do(method, path, nil).want(t, 503, "Su enlace no se ha perdido")
+			if p.header.Get("Retry-After") == "" {
+				t.Errorf("%s %s: no Retry-After", method, path)
+			}
+		}
+	}
+	b.get("/privacidad").want(t, 200)
+	b.get("/").want(t, 200)
+}
+
+func TestHeaders(t *testing.T) {
+	w := newWorld(t)
+	l := w.letter(lockedNumber)
+	b := w.browser()
+	for _, tt := range []struct {
+		path     string
+		referrer string
+	}{
+		{"/desbloqueo/" + l.Token, "same-origin"},
+		{"/no-fui-yo/" + l.NotMe, "same-origin"},
+		{"/privacidad", "no-referrer"},
+		{"/", "no-referrer"},
+		{"/desbloqueo/wrong", "no-referrer"},
+		{"/nowhere", "no-referrer"},
+	} {
+		h := b.get(tt.path).header
+		for name, want := range map[string]string{
+			"Referrer-Policy":         tt.referrer,
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"X-Content-Type-Options":  "nosniff",
+			"Cache-Control":           "no-store",
+			"Content-Type":            "text/html; charset=utf-8",
+		} {
+			if got := h.Get(name); got != want {
+				t.Errorf("%s: %s: got %q, want %q", tt.path, name, got, want)
+			}
+		}
+	}
+	for _, c := range b.get("/desbloqueo/" + l.Token).header.Values("Set-Cookie") {
+		if !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") || !strings.Contains(c, "Path=/;") {
+			t.Errorf("cookie: %q", c)
+		}
+	}
+}
+
+func TestMethodsAndSizes(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.do("PUT", "/clave", nil).want(t, 405, "Eso no se puede hacer aquí")
+	b.do("DELETE", "/desbloqueo/x", nil).want(t, 405)
+	b.do("POST", "/privacidad", nil).want(t, 405)
+	b.post("/clave", url.Values{"clave": {strings.Repeat("x", 100<<10)}}).want(t, 413, "demasiado grande")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).want(t, 403)
+}
