@@ -57,7 +57,7 @@ type Channel struct {
 	mu     sync.Mutex // of Out and what follows
 	broken error      // Out takes nothing more
 	shown  map[string]bool
-	said   chan struct{} // something was printed
+	said   chan struct{} // something was printed, or could not be
 }
 
 // New makes a channel.
@@ -104,12 +104,12 @@ func (c *Channel) print(text string) error {
 		}
 		_, c.broken = io.WriteString(c.options.Out, text)
 	}
-	if c.broken != nil {
-		return &bot.SendError{Failure: bot.Gone, Reason: "terminal is closed", Err: c.broken}
-	}
 	select {
 	case c.said <- struct{}{}:
 	default: // Run knows already
+	}
+	if c.broken != nil {
+		return &bot.SendError{Failure: bot.Gone, Reason: "terminal is closed", Err: c.broken}
 	}
 	return nil
 }

@@ -1,0 +1,327 @@
+package webchat
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"llave/bot"
+)
+
+// desk is the channel behind a real server, and what it handed on.
+type desk struct {
+	t       *testing.T
+	channel *Channel
+	server  *httptest.Server
+	client  *http.Client
+
+	mu      sync.Mutex
+	updates []bot.Update
+	fail    error
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{t: t}
+	d.channel = New(Options{
+		Handle: func(ctx context.Context, u bot.Update) error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.fail != nil {
+				return d.fail
+			}
+			d.updates = append(d.updates, u)
+			return nil
+		},
+		Log: slog.New(slog.DiscardHandler),
+	})
+	mux := http.NewServeMux()
+	d.channel.Routes(mux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		pane, err := d.channel.Pane(w, r)
+		if err != nil {
+			t.Error(err)
+		}
+		io.WriteString(w, string(pane))
+	})
+	d.server = httptest.NewServer(mux)
+	t.Cleanup(func() {
+		d.channel.Close()
+		d.server.Close()
+	})
+	jar, _ := cookiejar.New(nil)
+	d.client = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return d
+}
+
+func (d *desk) page() string {
+	d.t.Helper()
+	res, err := d.client.Get(d.server.URL + "/")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (d *desk) post(form url.Values, header ...string) *http.Response {
+	d.t.Helper()
+	req, err := http.NewRequest("POST", d.server.URL+"/chat", strings.NewReader(form.Encode()))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := d.client.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	res.Body.Close()
+	return res
+}
+
+// events opens the stream; next reads one event from it.
+func (d *desk) events(after string) (next func() (id, kind, data string), closeIt func()) {
+	d.t.Helper()
+	ctx, cancel := context.WithCancel(d.t.Context())
+	req, err := http.NewRequestWithContext(ctx, "GET", d.server.URL+"/chat/eventos", nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req.Header.Set("Last-Event-ID", after)
+	res, err := d.client.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(res.Body)
+	return func() (id, kind, data string) {
+		for lines.Scan() {
+			name, value, _ := strings.Cut(lines.Text(), ": ")
+			switch name {
+			case "id":
+				id = value
+			case "event":
+				kind = value
+			case "data":
+				data += value
+			case "":
+				if kind != "" {
+					return id, kind, data
+				}
+			}
+		}
+		return "", "end", ""
+	}, func() { cancel(); res.Body.Close() }
+}
+
+func TestTalk(t *testing.T) {
+	d := newDesk(t)
+	d.page() // gives the cookie
+	next, closeIt := d.events("0")
+	defer closeIt()
+
+	if res := d.post(url.Values{"id": {"first-message"}, "texto": {"hola <b>"}}); res.StatusCode != 204 {
+		t.Fatalf("post: got %s", res.Status)
+	}
+	if _, kind, data := next(); kind != "add" || !strings.Contains(data, "hola &lt;b&gt;") || !strings.Contains(data, "person") {
+		t.Errorf("got %s %q, want the person's line", kind, data)
+	}
+	u := d.updates[0]
+	if u.ID != "w-first-message" || u.Kind != bot.Text || u.Text != "hola <b>" || u.Channel != Name || u.Chat == "" || u.MessageID == "" {
+		t.Errorf("update: %+v", u)
+	}
+
+	err := d.channel.Send(t.Context(), u.Chat, bot.Reply{
+		Text: "Lea https://llave.example/privacidad.\n¿Sigue?", Prompt: 7,
+		Buttons: []bot.Button{{ID: "continue", Title: "Continuar"}, {ID: "page", Title: "Abrir", URL: "https://llave.example/privacidad"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, kind, data := next()
+	for _, want := range []string{
+		`href="https://llave.example/privacidad"`, `privacidad</a>.`, "¿Sigue?",
+		`<button name="boton" value="continue">Continuar</button>`, `name="pregunta" value="7"`, `<a class="button" href="https://llave.example/privacidad"`,
+	} {
+		if kind != "add" || !strings.Contains(data, want) {
+			t.Errorf("got %s %q, want %q", kind, data, want)
+		}
+	}
+
+	d.post(url.Values{"id": {"second-message"}, "boton": {"continue"}, "pregunta": {"7"}})
+	if _, _, data := next(); !strings.Contains(data, "Continuar") {
+		t.Errorf("got %q, want the button's title", data)
+	}
+	u = d.updates[1]
+	if u.Kind != bot.Press || u.Button != "continue" || u.Prompt != 7 {
+		t.Errorf("update: %+v", u)
+	}
+
+	d.channel.Delete(t.Context(), u.Chat, "p-first-message")
+	if _, kind, data := next(); kind != "delete" || data != "p-first-message" {
+		t.Errorf("got %s %q, want the first line deleted", kind, data)
+	}
+
+	d.post(url.Values{"id": {"third-message"}, "empezar": {"1"}})
+	if u = d.updates[2]; u.Kind != bot.Start {
+		t.Errorf("update: %+v", u)
+	}
+}
+
+// What happens while the page is closed is there when it opens again, drawn by the page or over the stream.
+func TestReplay(t *testing.T) {
+	d := newDesk(t)
+	d.page()
+	d.post(url.Values{"id": {"first-message"}, "texto": {"hola"}})
+	chat := d.updates[0].Chat
+	for i := range 3 {
+		d.channel.Send(t.Context(), chat, bot.Reply{Text: fmt.Sprint("respuesta ", i)})
+	}
+	d.channel.Delete(t.Context(), chat, "p-first-message")
+
+	html := d.page()
+	if strings.Contains(html, ">hola<") || !strings.Contains(html, "respuesta 0") || !strings.Contains(html, "respuesta 2") || !strings.Contains(html, `data-since="5"`) {
+		t.Errorf("the page: %s", html)
+	}
+	next, closeIt := d.events("3") // saw the line and two replies
+	defer closeIt()
+	if id, kind, data := next(); id != "4" || kind != "add" || !strings.Contains(data, "respuesta 2") {
+		t.Errorf("got %s %s %q, want reply 2", id, kind, data)
+	}
+	if id, kind, data := next(); id != "5" || kind != "delete" || data != "p-first-message" {
+		t.Errorf("got %s %s %q, want the line deleted", id, kind, data)
+	}
+	again, closeAgain := d.events("99") // of a process that is gone
+	defer closeAgain()
+	if id, kind, data := again(); id != "5" || kind != "reset" || !strings.Contains(data, "respuesta 1") {
+		t.Errorf("got %s %s %q, want the whole log", id, kind, data)
+	}
+}
+
+func TestReplay_bounded(t *testing.T) {
+	d := newDesk(t)
+	d.page()
+	d.post(url.Values{"id": {"first-message"}, "texto": {"hola"}})
+	chat := d.updates[0].Chat
+	for i := range maxEvents + 10 {
+		d.channel.Send(t.Context(), chat, bot.Reply{Text: fmt.Sprint("respuesta ", i, ".")})
+	}
+	html := d.page()
+	if got := strings.Count(html, "<li "); got != maxEvents {
+		t.Errorf("the page has %d lines, want %d", got, maxEvents)
+	}
+	next, closeIt := d.events("1")
+	defer closeIt()
+	if _, kind, _ := next(); kind != "reset" {
+		t.Errorf("got %s, want reset", kind)
+	}
+	for i := range maxChats + 5 {
+		d.channel.Send(t.Context(), fmt.Sprint("chat ", i), bot.Reply{Text: "x"})
+	}
+	if got := len(d.channel.chats); got != maxChats {
+		t.Errorf("%d chats are kept, want %d", got, maxChats)
+	}
+}
+
+// A browser that got no answer sends again, under the same name.
+func TestPost_again(t *testing.T) {
+	d := newDesk(t)
+	d.page()
+	d.fail = errors.New("store is away")
+	form := url.Values{"id": {"first-message"}, "texto": {"hola"}}
+	if res := d.post(form); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+		t.Errorf("got %s, want 503", res.Status)
+	}
+	d.fail = nil
+	for range 2 {
+		if res := d.post(form); res.StatusCode != 204 {
+			t.Errorf("got %s, want 204", res.Status)
+		}
+	}
+	if got := strings.Count(d.page(), ">hola<"); got != 1 {
+		t.Errorf("the line is drawn %d times", got)
+	}
+	if d.updates[0].ID != d.updates[1].ID {
+		t.Errorf("ids: %q and %q", d.updates[0].ID, d.updates[1].ID)
+	}
+}
+
+func TestPost_refused(t *testing.T) {
+	d := newDesk(t)
+	d.page()
+	good := url.Values{"id": {"first-message"}, "texto": {"hola"}}
+	for _, tt := range []struct {
+		name   string
+		form   url.Values
+		header []string
+		status int
+	}{
+		{"no id", url.Values{"texto": {"hola"}}, nil, 400},
+		{"an id that is none", url.Values{"id": {"with a space"}, "texto": {"hola"}}, nil, 400},
+		{"nothing said", url.Values{"id": {"first-message"}, "texto": {" "}}, nil, 400},
+		{"too large", url.Values{"id": {"first-message"}, "texto": {strings.Repeat("x", bodyLimit)}}, nil, 413},
+		{"another site", good, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"without script", good, []string{"Accept", "text/html,*/*"}, 303},
+	} {
+		if res := d.post(tt.form, tt.header...); res.StatusCode != tt.status {
+			t.Errorf("%s: got %s, want %d", tt.name, res.Status, tt.status)
+		}
+	}
+	if len(d.updates) != 1 {
+		t.Errorf("%d updates were handed on, want 1", len(d.updates))
+	}
+}
+
+// Two browsers are two chats, and the chat's name is not the cookie.
+func TestWho(t *testing.T) {
+	d := newDesk(t)
+	d.post(url.Values{"id": {"first-message"}, "texto": {"hola"}})
+	jar, _ := cookiejar.New(nil)
+	first := d.client.Jar
+	d.client.Jar = jar
+	d.post(url.Values{"id": {"first-message"}, "texto": {"hola"}})
+	a, b := d.updates[0].Chat, d.updates[1].Chat
+	if a == b {
+		t.Error("two browsers share a chat")
+	}
+	u, _ := url.Parse(d.server.URL)
+	for _, c := range first.Cookies(u) {
+		if strings.Contains(a, c.Value) {
+			t.Error("the chat's name holds the cookie")
+		}
+	}
+}
+
+func TestPieces(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want []piece
+	}{
+		{"hola", []piece{{Text: "hola"}}},
+		{"", nil},
+		{"https://a.example", []piece{{"https://a.example", "https://a.example"}}},
+		{"Abra (http://a.example/x?y=1). Gracias", []piece{{Text: "Abra ("}, {"http://a.example/x?y=1", "http://a.example/x?y=1"}, {Text: "). Gracias"}}},
+		{"https://a.example\nhttps://b.example", []piece{{"https://a.example", "https://a.example"}, {Text: "\n"}, {"https://b.example", "https://b.example"}}},
+		{"javascript:alert(1)", []piece{{Text: "javascript:alert(1)"}}},
+	} {
+		if got := pieces(tt.text); fmt.Sprint(got) != fmt.Sprint(tt.want) {
+			t.Errorf("%q: got %v, want %v", tt.text, got, tt.want)
+		}
+	}
+}
