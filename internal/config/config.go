@@ -1,0 +1,262 @@
+// Package config reads the settings: LLAVE_* names from the environment and from a .env file beside it, into one
+// struct. They are declared in one table (settings.go) with a default and a sentence each; `llave help config` and the
+// README print that table. Every mistake is reported at once, on a line that begins with the name: a value that cannot
+// be meant, a name that does not exist, settings that only make sense together. Values that are secrets are never
+// part of an error, and print as [redacted].
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/joho/godotenv"
+
+	"llave/bot"
+	"llave/internal/secret"
+)
+
+// Config is what the operator has decided. Load fills all of it; fields for which the table says "empty" may be zero.
+type Config struct {
+	HTTPAddr  string
+	AdminAddr string
+	PublicURL *url.URL // no path, no trailing slash
+
+	MongoDBURI      Secret // empty: the embedded store
+	MongoDBDatabase string
+	DataDir         string
+	SecretKey       secret.Keys // nil only with the embedded store: then EnsureSecretKey finds or makes one
+
+	TelegramToken         Secret // empty: channel off
+	TelegramAPIURL        string // no trailing slash
+	TelegramMode          TelegramMode
+	TelegramWebhookSecret Secret // empty: to be derived
+	TelegramRate          int    // messages a second
+
+	WhatsApp     WhatsApp
+	WhatsAppRate int // messages a second
+
+	SMTPURL  Secret // holds a password; empty only where mail is not needed
+	MailFrom string
+
+	LinkTTL      time.Duration
+	GenerateURL  *url.URL // nil: the built-in key page
+	EventsURL    *url.URL // nil: off
+	EventsSecret Secret
+	Disclosure   Disclosure
+
+	Timezone           *time.Location
+	OfficeHours        Hours
+	OfficesFile        string         // empty: no list
+	ForeignCodePattern *regexp.Regexp // nil: the built-in rule
+	TrustedProxies     []netip.Prefix
+
+	Limits    Limits
+	Retention Retention
+
+	LogLevel  slog.Level
+	LogFormat LogFormat
+}
+
+// Embedded says whether everything is kept in the data directory and not in MongoDB.
+func (c Config) Embedded() bool { return c.MongoDBURI == "" }
+
+// TelegramMode is how updates come in.
+type TelegramMode string
+
+// The modes.
+const (
+	Polling TelegramMode = "polling"
+	Webhook TelegramMode = "webhook"
+)
+
+// Disclosure is how much a chat may tell by what it does after a number was typed.
+type Disclosure string
+
+// The two degrees: two outcomes, or the same one for everybody.
+const (
+	Guided  Disclosure = "guided"
+	Uniform Disclosure = "uniform"
+)
+
+// LogFormat is how log lines are written. Empty means text on a terminal, else JSON.
+type LogFormat string
+
+// The formats.
+const (
+	Text LogFormat = "text"
+	JSON LogFormat = "json"
+)
+
+// WhatsApp is the channel of the Cloud API. The first four are set together or not at all.
+type WhatsApp struct {
+	Token         Secret
+	PhoneNumberID string
+	AppSecret     Secret
+	VerifyToken   Secret
+	APIURL        string
+	APIVersion    string
+	Template      string // empty: nothing is said outside the 24-hour window
+}
+
+// On says whether the channel was asked for.
+func (w WhatsApp) On() bool { return w.Token != "" }
+
+// Limits are those of SPEC section 7.
+type Limits struct {
+	NumbersHour      int // different numbers an hour, per chat
+	NumbersDay       int // and a day
+	MailsWindow      int // mails in MailWindow, per record
+	MailsDay         int // and a day
+	MessagesMinute   int // messages a minute, per chat
+	WrongLinksMinute int // wrong links a minute, per address
+}
+
+// MailWindow is the time in which Limits.MailsWindow mails may go to one record.
+const MailWindow = 15 * time.Minute
+
+// Retention says how long things are kept.
+type Retention struct {
+	Idle       time.Duration // a conversation left alone
+	Seen       time.Duration // the ids of updates seen
+	Transcript time.Duration // the lines of a handed-off chat
+	Audit      time.Duration
+	Complaint  time.Duration
+}
+
+// Need is something a command cannot do without and others can.
+type Need int
+
+// NeedMail is a command that sends letters: LLAVE_SMTP_URL must be set.
+const NeedMail Need = iota + 1
+
+const prefix = "LLAVE_"
+
+// Load reads the settings from environ, which is written like os.Environ, and from dir/.env where that exists; the
+// environment wins, and an empty value is no value. The error holds one line per mistake.
+func Load(environ []string, dir string, needs ...Need) (Config, error) {
+	var c Config
+	values, mistakes := gather(environ, dir)
+	for _, s := range settings {
+		v := values[s.name]
+		if v == "" {
+			v = s.fallback
+		}
+		if v == "" {
+			continue
+		}
+		if err := s.set(&c, v); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("%s: %w", s.name, err))
+			values[s.name] = "" // the checks below need not complain about it as well
+		}
+	}
+	mistakes = append(mistakes, together(values, needs)...)
+	if len(mistakes) > 0 {
+		return Config{}, errors.Join(mistakes...)
+	}
+	return c, nil
+}
+
+// gather lays the environment over the file and finds the names that nobody knows.
+func gather(environ []string, dir string) (values map[string]string, mistakes []error) {
+	values, err := readFile(filepath.Join(dir, ".env"))
+	if err != nil {
+		mistakes = append(mistakes, err)
+	}
+	inFile := maps.Clone(values)
+	for _, pair := range environ {
+		if name, v, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, prefix) && (v != "" || values[name] == "") {
+			values[name] = v
+			delete(inFile, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if known(name) {
+			continue
+		}
+		where := ""
+		if _, ok := inFile[name]; ok {
+			where = " (in .env)"
+		}
+		mistakes = append(mistakes, fmt.Errorf("%s%s: there is no such setting; %s", name, where, nearest(name)))
+	}
+	return values, mistakes
+}
+
+// readFile returns the LLAVE_* names of a .env file. What godotenv says about a bad line quotes the line, which may
+// hold a secret, so it is not passed on.
+func readFile(path string) (map[string]string, error) {
+	values := map[string]string{}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return values, nil
+	}
+	if err != nil {
+		return values, fmt.Errorf(".env: %w", err)
+	}
+	all, err := godotenv.UnmarshalBytes(data)
+	if err != nil {
+		return values, errors.New(".env: cannot be read; expected lines NAME=value, with quotes around values that hold spaces, # or $")
+	}
+	for name, v := range all {
+		if strings.HasPrefix(name, prefix) {
+			values[name] = v
+		}
+	}
+	return values, nil
+}
+
+func known(name string) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name })
+}
+
+// nearest is what to say about a name that does not exist.
+func nearest(name string) string {
+	for _, s := range settings {
+		if bot.Alike(strings.TrimPrefix(name, prefix), strings.TrimPrefix(s.name, prefix)) {
+			return "did you mean " + s.name + "?"
+		}
+	}
+	return "`llave help config` lists those that exist"
+}
+
+// together finds settings that are right alone and wrong beside others.
+func together(values map[string]string, needs []Need) (mistakes []error) {
+	wrong := func(name, format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("%s: "+format, append([]any{name}, args...)...))
+	}
+	allOrNone := func(names ...string) {
+		var set, missing []string
+		for _, n := range names {
+			if values[n] == "" {
+				missing = append(missing, n)
+			} else {
+				set = append(set, n)
+			}
+		}
+		if len(set) > 0 && len(missing) > 0 {
+			for _, n := range missing {
+				wrong(n, "is missing or wrong while %s is set; expected all of them or none", set[0])
+			}
+		}
+	}
+	if values["LLAVE_MONGODB_URI"] != "" && values["LLAVE_SECRET_KEY"] == "" {
+		wrong("LLAVE_SECRET_KEY", "is needed with MongoDB, the same in every process; expected 32 bytes or more in base64, such as `openssl rand -base64 32` prints")
+	}
+	if slices.Contains(needs, NeedMail) && values["LLAVE_SMTP_URL"] == "" {
+		wrong("LLAVE_SMTP_URL", "is needed to send letters; expected smtp://user:pass@host:587 or smtps://user:pass@host:465")
+	}
+	allOrNone("LLAVE_WHATSAPP_TOKEN", "LLAVE_WHATSAPP_PHONE_NUMBER_ID", "LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN")
+	allOrNone("LLAVE_EVENTS_URL", "LLAVE_EVENTS_SECRET")
+	return mistakes
+}

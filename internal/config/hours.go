@@ -1,0 +1,76 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Span is the same hours on some days of the week.
+type Span struct {
+	First, Last   time.Weekday  // Last may come before First: sat-mon
+	Opens, Closes time.Duration // since midnight, Opens < Closes
+}
+
+// Hours are when agents are expected.
+type Hours []Span
+
+// Open says whether t, in the zone it carries, lies within the hours. Holidays are not looked at.
+func (h Hours) Open(t time.Time) bool {
+	clock := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	for _, s := range h {
+		day := (t.Weekday() - s.First + 7) % 7
+		if day <= (s.Last-s.First+7)%7 && s.Opens <= clock && clock < s.Closes {
+			return true
+		}
+	}
+	return false
+}
+
+// ParseHours reads "mon-fri 08:00-17:00, sat 09:00-12:00".
+func ParseHours(v string) (Hours, error) {
+	var hours Hours
+	for part := range strings.SplitSeq(v, ",") {
+		s, ok := parseSpan(part)
+		if !ok {
+			return nil, fmt.Errorf("%q are no hours; expected days and hours, such as mon-fri 08:00-17:00, several separated by commas", strings.TrimSpace(part))
+		}
+		hours = append(hours, s)
+	}
+	return hours, nil
+}
+
+func parseSpan(v string) (s Span, ok bool) {
+	fields := strings.Fields(v)
+	if len(fields) != 2 {
+		return Span{}, false
+	}
+	first, last, several := strings.Cut(fields[0], "-")
+	if !several {
+		last = first
+	}
+	opens, closes, _ := strings.Cut(fields[1], "-")
+	oks := [4]bool{}
+	s.First, oks[0] = weekday(first)
+	s.Last, oks[1] = weekday(last)
+	s.Opens, oks[2] = clock(opens)
+	s.Closes, oks[3] = clock(closes)
+	return s, oks == [4]bool{true, true, true, true} && s.Opens < s.Closes
+}
+
+func weekday(v string) (time.Weekday, bool) {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if strings.EqualFold(v, d.String()[:3]) {
+			return d, true
+		}
+	}
+	return 0, false
+}
+
+func clock(v string) (time.Duration, bool) {
+	if v == "24:00" {
+		return 24 * time.Hour, true
+	}
+	t, err := time.Parse("15:04", v)
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err == nil
+}

@@ -1,0 +1,262 @@
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"llave/internal/secret"
+)
+
+// Every function here turns a value into what it means, or says in one sentence what is wrong with it and what is
+// expected. Those for secrets do not repeat the value.
+
+func address(v string) (string, error) {
+	_, port, err := net.SplitHostPort(v)
+	_, bad := strconv.ParseUint(port, 10, 16)
+	if err != nil || bad != nil {
+		return "", fmt.Errorf("%q is no address to listen on; expected host:port, such as :8080 or 127.0.0.1:9090", v)
+	}
+	return v, nil
+}
+
+// absolute parses an http or https address with a host and no user, query or fragment.
+func absolute(v string) (*url.URL, error) {
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		return nil, errors.New("is no web address; expected https://host")
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+		return nil, errors.New("has a user, a query or a fragment; expected https://host and at most a path")
+	}
+	return u, nil
+}
+
+// secure is absolute, and https where the way leaves the machine.
+func secure(v string) (*url.URL, error) {
+	u, err := absolute(v)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "https" && !loopback(u.Hostname()) {
+		return nil, fmt.Errorf("begins with http:// and %s is not this machine; expected https://", u.Hostname())
+	}
+	return u, nil
+}
+
+func base(v string) (*url.URL, error) {
+	u, err := secure(v)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Trim(u.Path, "/") != "" {
+		return nil, fmt.Errorf("has the path %s; expected the host alone, such as https://llave.example", u.Path)
+	}
+	u.Path = ""
+	return u, nil
+}
+
+// server is the address of somebody else's interface; one inside the institution's own network may be http.
+func server(v string) (string, error) {
+	u, err := absolute(v)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+func loopback(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.IsLoopback()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+func mongoURI(v string) (Secret, error) {
+	for _, scheme := range []string{"mongodb://", "mongodb+srv://"} {
+		if rest, ok := strings.CutPrefix(v, scheme); ok && rest != "" {
+			return Secret(v), nil
+		}
+	}
+	return "", errors.New("is no MongoDB address; expected mongodb://host:27017/ or mongodb+srv://host/")
+}
+
+func databaseName(v string) (string, error) {
+	if len(v) > 63 || strings.ContainsAny(v, "/\\. \"$*<>:|?\x00") {
+		return "", fmt.Errorf("%q is no name for a database; expected at most 63 letters, digits, dashes or underscores", v)
+	}
+	return v, nil
+}
+
+func secretKeys(v string) (secret.Keys, error) {
+	keys, err := secret.ParseKeys(v)
+	if err != nil {
+		return nil, fmt.Errorf("%w; expected 32 bytes or more in base64, several separated by commas", err)
+	}
+	return keys, nil
+}
+
+var telegramTokenShape = regexp.MustCompile(`^[0-9]+:[A-Za-z0-9_-]+$`)
+
+func telegramToken(v string) (Secret, error) {
+	if !telegramTokenShape.MatchString(v) {
+		return "", errors.New("is no bot token; expected digits, a colon, and letters, as BotFather shows it")
+	}
+	return Secret(v), nil
+}
+
+var webhookSecretShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+
+func webhookSecret(v string) (Secret, error) {
+	if !webhookSecretShape.MatchString(v) {
+		return "", errors.New("is not what Telegram takes; expected 1 to 256 letters, digits, dashes or underscores")
+	}
+	return Secret(v), nil
+}
+
+func digits(v string) (string, error) {
+	if strings.Trim(v, "0123456789") != "" {
+		return "", errors.New("is not the id of a number; expected digits alone")
+	}
+	return v, nil
+}
+
+var apiVersionShape = regexp.MustCompile(`^v[0-9]+\.[0-9]+$`)
+
+func apiVersion(v string) (string, error) {
+	if !apiVersionShape.MatchString(v) {
+		return "", fmt.Errorf("%q is no version; expected one such as v26.0", v)
+	}
+	return v, nil
+}
+
+var templateNameShape = regexp.MustCompile(`^[a-z0-9_]{1,512}$`)
+
+func templateName(v string) (string, error) {
+	if !templateNameShape.MatchString(v) {
+		return "", fmt.Errorf("%q is no template's name; expected small letters, digits and underscores", v)
+	}
+	return v, nil
+}
+
+func smtpURL(v string) (Secret, error) {
+	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none"
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" {
+		return "", errors.New("is no mail server's address; " + expected)
+	}
+	if strings.Trim(u.Path, "/") != "" || u.Fragment != "" {
+		return "", errors.New("has a path or a fragment (a password with / or # is written %2F or %23); " + expected)
+	}
+	q := u.Query()
+	tls := q["tls"]
+	q.Del("tls")
+	switch {
+	case len(q) > 0 || len(tls) > 1 || len(tls) == 1 && tls[0] != "none":
+		return "", errors.New("has an option that is not known; the only one is tls=none")
+	case len(tls) == 1 && u.Scheme == "smtps":
+		return "", errors.New("asks for smtps and for tls=none; expected one of them")
+	case len(tls) == 1 && !loopback(u.Hostname()):
+		return "", fmt.Errorf("has tls=none and %s is not this machine; expected a server that offers STARTTLS", u.Hostname())
+	}
+	return Secret(v), nil
+}
+
+func mailAddress(v string) (string, error) {
+	if _, err := mail.ParseAddress(v); err != nil {
+		return "", errors.New("is no sender; expected Name <mailbox@host>")
+	}
+	return v, nil
+}
+
+func eventsSecret(v string) (Secret, error) {
+	rest, ok := strings.CutPrefix(v, "whsec_")
+	b, err := base64.StdEncoding.DecodeString(rest)
+	if !ok || err != nil || len(b) < 24 || len(b) > 64 {
+		return "", errors.New("is no Standard Webhooks secret; expected whsec_ and 24 to 64 bytes in base64")
+	}
+	return Secret(v), nil
+}
+
+func pattern(v string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile(v)
+	if err != nil {
+		return nil, fmt.Errorf("%w; expected a regular expression (RE2)", err)
+	}
+	return re, nil
+}
+
+func location(v string) (*time.Location, error) {
+	l, err := time.LoadLocation(v)
+	if err != nil || v == "Local" {
+		return nil, fmt.Errorf("%q is no time zone; expected one such as America/Guayaquil", v)
+	}
+	return l, nil
+}
+
+func prefixes(v string) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for part := range strings.SplitSeq(v, ",") {
+		part = strings.TrimSpace(part)
+		p, err := netip.ParsePrefix(part)
+		if a, alone := netip.ParseAddr(part); alone == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is no network; expected 10.0.0.0/8 or one address, several separated by commas", part)
+		}
+		list = append(list, p.Masked())
+	}
+	return list, nil
+}
+
+func oneOf[T ~string](v string, choices ...T) (T, error) {
+	var names []string
+	for _, c := range choices {
+		if v == string(c) {
+			return c, nil
+		}
+		names = append(names, string(c))
+	}
+	return "", fmt.Errorf("%q is not known; expected %s", v, strings.Join(names, " or "))
+}
+
+func count(v string) (int, error) {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return 0, fmt.Errorf("%q cannot be; expected a whole number, 1 or more", v)
+	}
+	return n, nil
+}
+
+func between(v string, low, high time.Duration) (time.Duration, error) {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < low || d > high {
+		return 0, fmt.Errorf("%q cannot be; expected a time from %v to %v, written like 90s, 3m or 24h", v, low, high)
+	}
+	return d, nil
+}
+
+// retention is at least a minute, so that nothing goes before it was looked at, and at most ten years.
+func retention(v string) (time.Duration, error) {
+	return between(v, time.Minute, 10*8760*time.Hour)
+}
+
+func level(v string) (slog.Level, error) {
+	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(v, l.String()) {
+			return l, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no level; expected debug, info, warn or error", v)
+}

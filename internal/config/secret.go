@@ -1,0 +1,85 @@
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"llave/internal/secret"
+)
+
+// Secret is a value that must not be seen. However it is printed, logged or marshalled, it reads [redacted].
+type Secret string
+
+const redacted = "[redacted]"
+
+// Reveal returns the value, for the one place that needs it.
+func (s Secret) Reveal() string { return string(s) }
+
+// String keeps the value out of texts.
+func (Secret) String() string { return redacted }
+
+// Format keeps the value out of every verb, %x and the wrong ones included.
+func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue keeps the value out of logs.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText keeps the value out of JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// secretKeyFile is where the embedded store's key lies, in the data directory.
+const secretKeyFile = "secret.key"
+
+// EnsureSecretKey returns the keys in DATA_DIR/secret.key and makes the file first, readable by its owner alone, where
+// there is none. Two processes that start at once get the same one. Losing the file is losing what it protects, so it
+// is on the disk before anything is done with it.
+func EnsureSecretKey(dataDir string) (secret.Keys, error) {
+	path := filepath.Join(dataDir, secretKeyFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeSecretKey(dataDir, path); err == nil {
+			text, err = os.ReadFile(path)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("secret key: %w", err)
+	}
+	keys, err := secret.ParseKeys(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("secret key: %s: %w", path, err)
+	}
+	return keys, nil
+}
+
+// makeSecretKey writes a whole file under another name first and then links it into place, which only one can.
+func makeSecretKey(dir, path string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, secretKeyFile+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = fmt.Fprintln(f, base64.StdEncoding.EncodeToString(secret.NewDataKey()))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
