@@ -158,10 +158,9 @@ func (o Outbox) clone() Outbox {
 
 // How much a conversation keeps.
 const (
-	SeenMax   = 64                 // ids of updates
-	SeenFor   = 8 * 24 * time.Hour // how long they are kept after the conversation was emptied (SPEC 8)
-	TailMax   = 50                 // lines of transcript
-	TailRunes = 500                // runes a line
+	SeenMax   = 64  // ids of updates
+	TailMax   = 50  // lines of transcript
+	TailRunes = 500 // runes a line
 )
 
 // Conversation is all we know of one chat. It is written whole, once a turn.

@@ -20,10 +20,12 @@ type Options struct {
 	// Secrets fill {name} from what only an opened slot holds (the number). A text that used one is sealed before
 	// it is kept.
 	Secrets map[string]func(t *Turn) string
+	Vars    map[string]func(t *Turn) string // fill {name} with what is no secret
 	Seal    func(text string) string
 	Mask    func(text string) string        // hides national numbers in the transcript
 	Hash    func(label, data string) string // keyed
 	Idle    time.Duration                   // how long a conversation left alone keeps its place
+	Seen    time.Duration                   // how long an emptied one keeps the ids it has seen (SPEC 8)
 }
 
 // Engine steps conversations through a table. It is safe for use by many goroutines.
@@ -104,7 +106,7 @@ func (e *Engine) check() []error {
 				if _, ok := e.catalogue.Texts[r.Text]; !ok {
 					bad("state %s: %s says %q, which the catalogue lacks", p.State, r.Event, r.Text)
 				}
-			} else if to, ok := e.places[r.To]; ok && to.Ask == "" && r.Event != Ignored {
+			} else if to, ok := e.places[r.To]; ok && to.Ask == "" && r.Event != Ignored && r.Event != Forgotten {
 				bad("state %s: %s leads to %s without a text", p.State, r.Event, r.To)
 			}
 		}
@@ -275,7 +277,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		next.Gone, next.LastAt = false, env.Now
 		next.Turns++
 		next.SetTimer(Timer{Signal: SignalForget, At: env.Now.Add(e.options.Idle)})
-		next.KeptTill = env.Now.Add(SeenFor)
+		next.KeptTill = env.Now.Add(e.options.Seen)
 		t.choice = e.chosen(&next, u)
 	}
 
@@ -283,7 +285,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	if err != nil {
 		return c, out, err
 	}
-	if ev == Missed {
+	if ev == Missed || t.missed {
 		if next.Misses++; next.Misses >= 3 {
 			ev, next.Misses = MissedOften, 0
 		}
@@ -445,6 +447,9 @@ func (e *Engine) fill(t *Turn, text string) string {
 		}
 		if v, ok := t.Conv.Slots["say."+name]; ok {
 			return v
+		}
+		if f, ok := e.options.Vars[name]; ok {
+			return f(t)
 		}
 		if f, ok := e.options.Secrets[name]; ok {
 			t.sealed = true

@@ -21,6 +21,7 @@ const (
 	MissedOften Event = "MissedOften" // for the third time
 	StaleButton Event = "StaleButton" // a button of an older question
 	Ignored     Event = "Ignored"     // nothing to say, nothing changes
+	Forgotten   Event = "Forgotten"   // an idle conversation was emptied: nothing is said
 )
 
 // Row is one line of the table: in a state, an event leads to a state and is answered with a text. An empty Text is

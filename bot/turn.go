@@ -44,6 +44,7 @@ type Turn struct {
 	said     map[string]string
 	promises []Promise
 	silent   bool
+	missed   bool
 	sealed   bool
 	idle     time.Duration
 }
@@ -111,6 +112,20 @@ func (t *Turn) Say(name string, value any) {
 	}
 	t.said[name] = fmt.Sprint(value)
 }
+
+// Miss counts the turn as a miss: the third in a row offers a person instead.
+func (t *Turn) Miss() { t.missed = true }
+
+// PlaceName says where the conversation is, in the catalogue's words ("el envío del enlace").
+func (t *Turn) PlaceName() string {
+	return t.engine.catalogue.Texts[t.engine.places[t.Conv.State].Ask].Place
+}
+
+// Wording returns a catalogue text that stands inside others.
+func (t *Turn) Wording(key string) string { return t.engine.catalogue.Texts[key].Text }
+
+// Fill is Wording with its {names} filled in.
+func (t *Turn) Fill(key string) string { return t.engine.fill(t, t.Wording(key)) }
 
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }

@@ -1,0 +1,205 @@
+// Package flows is the conversation itself: which states there are, what can happen in each, and every word that is
+// said. The map is the table below; texts are in es.toml; what a person's words mean is decided by the hear functions
+// beside it. Nothing here writes or sends: what a turn causes outside is a promise.
+package flows
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+	"llave/internal/secret"
+)
+
+//go:embed es.toml
+var spanish string
+
+// The states. Their names are stored: a rename is a migration.
+const (
+	Start         bot.State = "Start"
+	Welcome       bot.State = "Welcome"
+	Menu          bot.State = "Menu"
+	AskNumber     bot.State = "AskNumber"
+	ConfirmNumber bot.State = "ConfirmNumber"
+	ReadyToSend   bot.State = "ReadyToSend"
+	LinkSent      bot.State = "LinkSent"
+	LinkEnded     bot.State = "LinkEnded"
+	KeyStep1      bot.State = "KeyStep1"
+	KeyStep2      bot.State = "KeyStep2"
+	KeyStep3      bot.State = "KeyStep3"
+	KeyStep4      bot.State = "KeyStep4"
+	KeyStep5      bot.State = "KeyStep5"
+	KeyStuck      bot.State = "KeyStuck"
+	KeyTried      bot.State = "KeyTried"
+	Rating        bot.State = "Rating"
+	Done          bot.State = "Done"
+	AtOffice      bot.State = "AtOffice"
+	OfferPerson   bot.State = "OfferPerson"
+	WithTicket    bot.State = "WithTicket"
+	Complaining   bot.State = "Complaining"
+	OwnData       bot.State = "OwnData"
+	OwnDataSure   bot.State = "OwnDataSure"
+	Resume        bot.State = "Resume"
+	Group         bot.State = "Group"
+)
+
+// places is the map. Rows of bot.Any hold in every state that has no row of its own for the event.
+func (f *flow) places() []bot.Place {
+	in, on := bot.In, bot.On
+	step := func(s bot.State, n string, next bot.State) bot.Place {
+		return in(s, "key.step"+n, f.hearStep,
+			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, ""))
+	}
+	return []bot.Place{
+		in(bot.Any, "", f.hearAny,
+			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
+			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, bot.Stay, "language"), on(Cancelled, Menu, "menu.cancelled"),
+			on(AskedPerson, WithTicket, "person.ticket"), on(AskedPersonAgain, WithTicket, "person.ask"),
+			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
+			on(WantsComplaint, Complaining, ""), on(WantsOwnData, OwnData, ""),
+			on(SentMedia, bot.Stay, "media"), on(SentPlace, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
+			on(Edited, bot.Stay, "edited"), on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
+			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
+			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
+			on(bot.Forgotten, Start, ""),
+			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),
+			on(bot.Ignored, bot.Stay, "")),
+
+		in(Start, "", f.hearStart, on(Greeted, Welcome, "")),
+		in(Welcome, "welcome.ask", f.hearWelcome,
+			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "")),
+		in(Menu, "menu.ask", f.hearMenu, on(Greeted, bot.Stay, "menu.again")),
+
+		in(AskNumber, "number.ask", f.hearNumber,
+			on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
+			on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
+			on(GaveNine, ConfirmNumber, "number.leading_zero"), on(GaveRUC, ConfirmNumber, "number.first_ten"),
+			on(WrongCount, bot.Stay, "number.wrong_count"), on(WrongProvince, bot.Stay, "number.wrong_province"),
+			on(WrongDigit, bot.Stay, "number.check_digit"), on(PhoneOrSlip, bot.Stay, "number.phone_or_typo"),
+			on(GavePhone, bot.Stay, "number.phone"), on(GaveTwo, bot.Stay, "number.two"), on(WantsCode, bot.Stay, "number.ask_code"),
+			on(LostNumber, bot.Stay, "number.forgotten"), on(WroteSecret, bot.Stay, "number.secret"), on(SentMedia, bot.Stay, "number.no_photo")),
+		in(ConfirmNumber, "number.read_back", f.hearConfirm,
+			on(Eligible, ReadyToSend, ""), on(Unsaid, ReadyToSend, "ready.ask_uniform"), on(NotEligible, AtOffice, "in_person.outcome"),
+			on(Corrected, AskNumber, ""), on(GaveNumber, bot.Stay, ""), on(TooManyNumbers, bot.Stay, "limit.numbers")),
+
+		in(ReadyToSend, "ready.ask", f.hearReady,
+			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(TooManyMails, bot.Stay, "limit.mails"),
+			on(NoMailbox, AtOffice, "")),
+		in(LinkSent, "sent.ask", f.hearSent,
+			on(LinkAsked, bot.Stay, ""), on(LinkAskedUnsaid, bot.Stay, "sent.uniform"), on(TooManyMails, bot.Stay, "limit.mails"),
+			on(NotArrived, bot.Stay, "sent.not_arrived"), on(NoMailbox, AtOffice, ""),
+			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"), on(MailRefused, AtOffice, "in_person.outcome")),
+		in(LinkEnded, "ended.ask", f.hearSent,
+			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(TooManyMails, bot.Stay, "limit.mails"),
+			on(NotArrived, bot.Stay, "sent.not_arrived"), on(NoMailbox, AtOffice, "")),
+
+		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
+		step(KeyStep5, "5", KeyTried),
+		in(KeyStuck, "key.stuck", f.hearStuck, on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Same, "")),
+		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")),
+		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")),
+		in(Done, "done.ask", f.hearDone, on(Greeted, Menu, "menu.again")),
+
+		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office")),
+		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Same, "")),
+		in(WithTicket, "person.ask", f.hearTicket),
+		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")),
+		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")),
+		in(OwnDataSure, "my_data.sure", f.hearOwnData, on(Erased, Start, "my_data.erased"), on(Kept, Menu, "")),
+		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Same, ""), on(Restarted, Menu, "")),
+		in(Group, "", f.hearGroup),
+	}
+}
+
+// Records is what the conversation needs to know of the institution's records.
+type Records interface {
+	Find(ctx context.Context, number string) (affiliate.Record, bool, error)
+}
+
+// Limits of one chat (SPEC 7).
+type Limits struct {
+	NumbersHour, NumbersDay int // different numbers
+	MessagesMinute          int
+}
+
+// Options are what the conversation depends on.
+type Options struct {
+	Records     Records
+	Vault       *secret.Vault
+	Offices     affiliate.Offices
+	ForeignCode *regexp.Regexp // nil: the built-in rule
+	Uniform     bool           // LLAVE_DISCLOSURE=uniform
+	PublicURL   string
+	LinkTTL     time.Duration
+	Limits      Limits
+	Idle        time.Duration             // how long a conversation left alone keeps its place
+	Seen        time.Duration             // how long its seen ids are kept
+	Erases      func(channel string) bool // whether the channel can delete a person's message
+}
+
+// ResumeAfter is how long somebody must have been away to be asked whether to go on.
+const ResumeAfter = time.Hour
+
+type flow struct{ Options }
+
+// New makes the engine of this conversation.
+func New(o Options) (*bot.Engine, error) {
+	cat, err := Spanish()
+	if err != nil {
+		return nil, err
+	}
+	f := &flow{o}
+	return bot.NewEngine(bot.Options{
+		Start: Start, Catalogue: cat, Idle: o.Idle, Seen: o.Seen,
+		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
+		Mask:    func(text string) string { return affiliate.MaskAll(text) },
+		Hash:    o.Vault.Hash,
+		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud},
+		Vars: map[string]func(*bot.Turn) string{
+			"erase":       func(t *bot.Turn) string { return when(o.Erases(t.Update.Channel), t.Wording("number.erase")) },
+			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
+			"minutes":     func(*bot.Turn) string { return fmt.Sprint(max(1, int(o.LinkTTL.Minutes()))) },
+			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
+			"place":       func(t *bot.Turn) string { return t.PlaceName() },
+			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
+			"ticket":      func(t *bot.Turn) string { return t.Slot(slotTicket) },
+			"ticket_note": func(t *bot.Turn) string { return when(t.Slot(slotTicket) != "", t.Fill("status.ticket")) },
+			"case":        func(t *bot.Turn) string { return t.Conv.Case },
+			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
+		},
+	}, f.places()...)
+}
+
+// OpenReply opens a reply that was sealed because it holds a number.
+func OpenReply(v *secret.Vault, sealed string) (string, error) { return v.Open("reply", sealed) }
+
+// Spanish reads es.toml.
+func Spanish() (bot.Catalogue, error) { return parse("es.toml", spanish) }
+
+func parse(name, data string) (bot.Catalogue, error) {
+	var file struct {
+		Texts  map[string]bot.Entry `toml:"texts"`
+		Labels map[string]bot.Label `toml:"labels"`
+	}
+	meta, err := toml.Decode(data, &file)
+	if err != nil {
+		return bot.Catalogue{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return bot.Catalogue{}, fmt.Errorf("read %s: unknown entries %v", name, unknown)
+	}
+	return bot.Catalogue{Texts: file.Texts, Labels: file.Labels}, nil
+}
+
+func when(yes bool, s string) string {
+	if yes {
+		return s
+	}
+	return ""
+}

@@ -1,0 +1,173 @@
+package flows
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+)
+
+func (f *flow) parsing(t *bot.Turn) affiliate.ParseOptions {
+	o := affiliate.ParseOptions{ForeignCode: f.ForeignCode}
+	if sealed := t.Slot(slotPhone); sealed != "" {
+		o.Phone, _ = affiliate.Open(f.Vault, sealed) // one that cannot be opened is one we do not know
+	}
+	return o
+}
+
+// readAloud is the number as it is read back: in groups.
+func (f *flow) readAloud(t *bot.Turn) string {
+	number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+	if err != nil {
+		return "…"
+	}
+	return affiliate.Group(number)
+}
+
+// hearNumber decides what was typed where a number was asked for. The check digit only catches slips: the same number
+// a second time is looked up, and the record decides.
+func (f *flow) hearNumber(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Choice() == "in_person" {
+		return WantsOffice, nil
+	}
+	if t.Update.Kind != bot.Text {
+		return "", nil
+	}
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	if r.Number != "" || r.Code != "" || r.Digits >= 8 || r.Verdict == affiliate.SecretGiven {
+		f.erase(t)
+	}
+	switch r.Verdict {
+	case affiliate.Accept:
+		return f.gave(t, r.Number, GaveNumber), nil
+	case affiliate.CodeGiven:
+		ev := f.gave(t, r.Code, GaveCode)
+		t.Remember(slotCode, "1")
+		return ev, nil
+	case affiliate.ConfirmUnusual, affiliate.ConfirmRepeated:
+		return f.gave(t, r.Number, GaveUnusual), nil
+	case affiliate.IsItPhone:
+		return f.gave(t, r.Number, GavePhoneLike), nil
+	case affiliate.AskLeadingZero:
+		return f.gave(t, r.Number, GaveNine), nil
+	case affiliate.AskFirstTen:
+		return f.gave(t, r.Number, GaveRUC), nil
+	case affiliate.AskCheckDigit, affiliate.PhoneOrTypo:
+		hash := affiliate.Hash(f.Vault, r.Number)
+		if t.Slot(slotDoubt) == hash {
+			return f.gave(t, r.Number, GaveNumber), nil
+		}
+		t.Remember(slotDoubt, hash)
+		t.Miss()
+		if r.Verdict == affiliate.PhoneOrTypo {
+			return PhoneOrSlip, nil
+		}
+		return WrongDigit, nil
+	case affiliate.AskProvince:
+		t.Miss()
+		t.Say("start", r.Number[:2])
+		return WrongProvince, nil
+	case affiliate.AskLength:
+		t.Miss()
+		t.Say("count", r.Digits)
+		return WrongCount, nil
+	case affiliate.TwoNumbers:
+		t.Miss()
+		return GaveTwo, nil
+	case affiliate.PhoneGiven:
+		t.Miss()
+		return GavePhone, nil
+	case affiliate.SecretGiven:
+		return WroteSecret, nil
+	case affiliate.WantsForeign:
+		return WantsCode, nil
+	case affiliate.Forgotten:
+		return LostNumber, nil
+	}
+	return "", nil
+}
+
+func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
+	t.Forget(slotDoubt, slotCode)
+	t.Remember(slotNumber, affiliate.Seal(f.Vault, number))
+	t.Remember(slotRecord, affiliate.Hash(f.Vault, number))
+	return ev
+}
+
+// hearConfirm looks the number up once the person has said that it is theirs. In uniform disclosure nothing is said
+// of what was found.
+func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	switch t.Choice() {
+	case "correct":
+		f.dropNumber(t)
+		return Corrected, nil
+	case "in_person":
+		return WantsOffice, nil
+	case "yes":
+	default:
+		if t.Update.Kind == bot.Text { // the right number, typed instead of "no"
+			if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); r.Verdict == affiliate.Accept {
+				f.erase(t)
+				t.Forget(slotDoubt, slotCode)
+				return f.gave(t, r.Number, GaveNumber), nil
+			}
+		}
+		return "", nil
+	}
+	if at := f.numbersRetryAt(t); !at.IsZero() {
+		t.Say("when", waiting(t, at))
+		return TooManyNumbers, nil
+	}
+	number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+	if err != nil {
+		return "", fmt.Errorf("open number: %w", err)
+	}
+	rec, _, err := f.Records.Find(ctx, number)
+	if err != nil {
+		return "", fmt.Errorf("find record: %w", err)
+	}
+	switch {
+	case f.Uniform:
+		return Unsaid, nil
+	case rec.Outcome() == affiliate.InPerson:
+		f.dropNumber(t)
+		return NotEligible, nil
+	}
+	return Eligible, nil
+}
+
+// numbersRetryAt keeps the limit of different numbers of a chat; zero means that this one may be looked up.
+func (f *flow) numbersRetryAt(t *bot.Turn) time.Time {
+	c, record := t.Conv, t.Slot(slotRecord)
+	var kept []bot.Seen
+	for _, s := range c.Numbers {
+		if t.Now.Sub(s.At) < 24*time.Hour {
+			kept = append(kept, s)
+		}
+	}
+	c.Numbers = kept
+	var hour []bot.Seen
+	for _, s := range kept {
+		if s.ID == record {
+			return time.Time{}
+		}
+		if t.Now.Sub(s.At) < time.Hour {
+			hour = append(hour, s)
+		}
+	}
+	var at time.Time
+	if n := f.Limits.NumbersHour; len(hour) >= n {
+		at = hour[len(hour)-n].At.Add(time.Hour)
+	}
+	if n := f.Limits.NumbersDay; len(kept) >= n {
+		if day := kept[len(kept)-n].At.Add(24 * time.Hour); day.After(at) {
+			at = day
+		}
+	}
+	if at.IsZero() {
+		c.Numbers = append(c.Numbers, bot.Seen{ID: record, At: t.Now})
+	}
+	return at
+}
