@@ -1,0 +1,24 @@
+# A static binary and nothing else: no shell, no package manager, no root. It writes to /data alone, so the root
+# filesystem may be read-only:
+#
+#   docker run --read-only -v llave:/data -p 8080:8080 --env-file .env llave
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev
+# Time zones are part of the binary; certificates of the outside come from this image.
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/llave ./cmd/llave \
+ && mkdir /out/data
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /out/llave /llave
+COPY --from=build --chown=65532:65532 /out/data /data
+USER 65532:65532
+ENV LLAVE_DATA_DIR=/data
+VOLUME /data
+EXPOSE 8080
+ENTRYPOINT ["/llave"]
+CMD ["serve"]

@@ -1,0 +1,39 @@
+# `make` builds, `make test` is what every change has to pass. Nothing here needs more than Go, bash and, for the race
+# detector and the browser test, what scripts/deps installs.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: all build test lint bench flow fmt clean
+
+all: build
+
+# One static binary, bin/llave.
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/llave ./cmd/llave
+
+# Everything but what needs a MongoDB server, which runs too when TEST_MONGODB_URI names one.
+test:
+	scripts/deps
+	go test -race -timeout 8m ./...
+
+# vet, gofmt, and golangci-lint (which brings staticcheck) at a pinned version, built by the go command.
+lint:
+	go vet ./...
+	@test -z "$$(gofmt -l .)" || { echo "not formatted (make fmt):"; gofmt -l .; exit 1; }
+	go run $(GOLANGCI) run ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Writes flows/diagram.md anew; a test says when it is behind.
+flow:
+	go run ./cmd/llave flow > flows/diagram.md
+
+fmt:
+	gofmt -w .
+
+clean:
+	rm -rf bin
