@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 
@@ -150,8 +151,11 @@ func decodeAny(s string) ([]byte, error) {
 // String keeps the keys out of logs.
 func (Keys) String() string { return "[redacted]" }
 
-// GoString keeps the keys out of %#v.
-func (Keys) GoString() string { return "[redacted]" }
+// Format keeps the keys out of every verb, %#v and %d included.
+func (Keys) Format(f fmt.State, _ rune) { io.WriteString(f, "[redacted]") }
+
+// MarshalText keeps the keys out of JSON.
+func (Keys) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 // Wrap encrypts the data key with the first key.
 func (k Keys) Wrap(dataKey []byte) string {

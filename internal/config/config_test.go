@@ -1,0 +1,317 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/internal/config"
+)
+
+const aKey = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA==" // "secret secret …", 34 bytes
+
+func TestLoad_defaults(t *testing.T) {
+	c, err := config.Load(nil, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		what      string
+		got, want any
+	}{
+		{"http address", c.HTTPAddr, ":8080"},
+		{"admin address", c.AdminAddr, "127.0.0.1:9090"},
+		{"public URL", c.PublicURL.String(), "http://localhost:8080"},
+		{"embedded", c.Embedded(), true},
+		{"database", c.MongoDBDatabase, "llave"},
+		{"data dir", c.DataDir, "./data"},
+		{"secret key", c.SecretKey == nil, true},
+		{"telegram token", c.TelegramToken.Reveal(), ""},
+		{"telegram API", c.TelegramAPIURL, "https://api.telegram.org"},
+		{"telegram mode", c.TelegramMode, config.Polling},
+		{"telegram rate", c.TelegramRate, 30},
+		{"whatsapp", c.WhatsApp.On(), false},
+		{"whatsapp API", c.WhatsApp.APIURL + "/" + c.WhatsApp.APIVersion, "https://graph.facebook.com/v26.0"},
+		{"whatsapp rate", c.WhatsAppRate, 80},
+		{"smtp", c.SMTPURL.Reveal(), ""},
+		{"from", c.MailFrom, "IESS <no-responder@localhost>"},
+		{"link life", c.LinkTTL, 3 * time.Minute},
+		{"generate URL", c.GenerateURL == nil, true},
+		{"events URL", c.EventsURL == nil, true},
+		{"disclosure", c.Disclosure, config.Guided},
+		{"time zone", c.Timezone.String(), "America/Guayaquil"},
+		{"hours", c.OfficeHours, config.Hours{{First: time.Monday, Last: time.Friday, Opens: 8 * time.Hour, Closes: 17 * time.Hour}}},
+		{"foreign code", c.ForeignCodePattern == nil, true},
+		{"proxies", len(c.TrustedProxies), 0},
+		{"limits", c.Limits, config.Limits{3, 10, 3, 6, 20, 10}},
+		{"retention", c.Retention, config.Retention{24 * time.Hour, 192 * time.Hour, 720 * time.Hour, 8760 * time.Hour, 8760 * time.Hour}},
+		{"log level", c.LogLevel, slog.LevelInfo},
+		{"log format", c.LogFormat, config.LogFormat("")},
+	} {
+		if !reflect.DeepEqual(tc.got, tc.want) {
+			t.Errorf("%s: got %v, want %v", tc.what, tc.got, tc.want)
+		}
+	}
+}
+
+func TestLoad_production(t *testing.T) {
+	c, err := config.Load([]string{
+		"PATH=/bin", "LLAVE_PUBLIC_URL=https://llave.example/", "LLAVE_MONGODB_URI=mongodb://u:p@db.example/?replicaSet=rs",
+		"LLAVE_SECRET_KEY=" + aKey + ", " + aKey, "LLAVE_TELEGRAM_TOKEN=1:abc", "LLAVE_TELEGRAM_MODE=webhook",
+		"LLAVE_TELEGRAM_API_URL=http://botapi.internal:8081/", "LLAVE_SMTP_URL=smtps://u:p%2F@mail.example:465",
+		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
+		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
+		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_RETENTION_IDLE=48h", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
+	}, t.TempDir(), config.NeedMail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		what      string
+		got, want any
+	}{
+		{"public URL", c.PublicURL.String(), "https://llave.example"},
+		{"embedded", c.Embedded(), false},
+		{"keys", len(c.SecretKey), 2},
+		{"telegram", c.TelegramToken.Reveal(), "1:abc"},
+		{"telegram mode", c.TelegramMode, config.Webhook},
+		{"telegram API", c.TelegramAPIURL, "http://botapi.internal:8081"},
+		{"smtp", c.SMTPURL.Reveal(), "smtps://u:p%2F@mail.example:465"},
+		{"proxies", fmt.Sprint(c.TrustedProxies), "[10.0.0.0/8 2001:db8::1/128]"},
+		{"foreign code", c.ForeignCodePattern.MatchString("EC123456"), true},
+		{"generate URL", c.GenerateURL.String(), "https://portal.example/clave"},
+		{"events URL", c.EventsURL.String(), "https://iam.example/hook"},
+		{"mails a day", c.Limits.MailsDay, 7},
+		{"idle", c.Retention.Idle, 48 * time.Hour},
+		{"log level", c.LogLevel, slog.LevelDebug},
+		{"log format", c.LogFormat, config.JSON},
+	} {
+		if !reflect.DeepEqual(tc.got, tc.want) {
+			t.Errorf("%s: got %v, want %v", tc.what, tc.got, tc.want)
+		}
+	}
+}
+
+// Every value that cannot be meant is refused, by name, saying what is expected; a secret is not repeated.
+func TestLoad_refuses(t *testing.T) {
+	for _, pair := range []string{
+		"LLAVE_HTTP_ADDR=8080", "LLAVE_HTTP_ADDR=:http", "LLAVE_ADMIN_ADDR=:99999",
+		"LLAVE_PUBLIC_URL=llave.example", "LLAVE_PUBLIC_URL=http://llave.example", "LLAVE_PUBLIC_URL=https://llave.example/a",
+		"LLAVE_PUBLIC_URL=ftp://llave.example", "LLAVE_PUBLIC_URL=https://", "LLAVE_PUBLIC_URL=https://u:hidden@llave.example",
+		"LLAVE_MONGODB_URI=postgres://u:hidden@db", "LLAVE_MONGODB_DATABASE=a/b",
+		"LLAVE_SECRET_KEY=hidden", "LLAVE_SECRET_KEY=hidden!", "LLAVE_SECRET_KEY=" + aKey + ",",
+		"LLAVE_TELEGRAM_TOKEN=hidden", "LLAVE_TELEGRAM_API_URL=api.telegram.org", "LLAVE_TELEGRAM_MODE=push",
+		"LLAVE_TELEGRAM_WEBHOOK_SECRET=hidden hidden", "LLAVE_TELEGRAM_RATE=0", "LLAVE_TELEGRAM_RATE=many",
+		"LLAVE_WHATSAPP_API_VERSION=26", "LLAVE_WHATSAPP_TEMPLATE=Con Espacios",
+		"LLAVE_SMTP_URL=mail.example:25", "LLAVE_SMTP_URL=smtp://u:hidden@mail.example?tls=none",
+		"LLAVE_SMTP_URL=smtps://u:hidden@localhost?tls=none", "LLAVE_SMTP_URL=smtp://u:hidden@localhost?tls=maybe",
+		"LLAVE_SMTP_URL=smtp://u:hidden@localhost?auth=plain", "LLAVE_SMTP_URL=smtp://u:hid/den@mail.example:587",
+		"LLAVE_MAIL_FROM=IESS", "LLAVE_LINK_TTL=3", "LLAVE_LINK_TTL=11m", "LLAVE_LINK_TTL=-3m",
+		"LLAVE_GENERATE_URL=http://portal.example", "LLAVE_DISCLOSURE=open", "LLAVE_TIMEZONE=Guayaquil", "LLAVE_TIMEZONE=Local",
+		"LLAVE_OFFICE_HOURS=always", "LLAVE_OFFICE_HOURS=mon-fri 17:00-08:00", "LLAVE_OFFICE_HOURS=mon-fri 08:00-17:00,",
+		"LLAVE_OFFICE_HOURS=mon-xyz 08:00-17:00", "LLAVE_TRUSTED_PROXIES=10.0.0.0/33", "LLAVE_TRUSTED_PROXIES=proxy",
+		"LLAVE_FOREIGN_CODE_PATTERN=[", "LLAVE_LIMIT_NUMBERS_HOUR=-1", "LLAVE_RETENTION_IDLE=1s", "LLAVE_LOG_LEVEL=loud", "LLAVE_LOG_FORMAT=xml",
+	} {
+		name, _, _ := strings.Cut(pair, "=")
+		_, err := config.Load([]string{pair}, t.TempDir())
+		switch {
+		case err == nil:
+			t.Errorf("%s: got no error", pair)
+		case !strings.HasPrefix(err.Error(), name+": ") || strings.Contains(err.Error(), "\n"):
+			t.Errorf("%s: got %q, want one line that begins with the name", pair, err)
+		case strings.Contains(err.Error(), "hid"):
+			t.Errorf("%s: the error repeats a secret: %q", pair, err)
+		}
+	}
+}
+
+func TestLoad_reportsEverythingAtOnce(t *testing.T) {
+	_, err := config.Load([]string{
+		"LLAVE_PUBLIC_ULR=https://llave.example", "LLAVE_COLOUR=blue", "LLAVE_LINK_TTL=soon", "LLAVE_MONGODB_URI=mongodb://db/",
+		"LLAVE_WHATSAPP_TOKEN=hidden", "LLAVE_WHATSAPP_PHONE_NUMBER_ID=1", "LLAVE_EVENTS_SECRET=hidden",
+	}, t.TempDir(), config.NeedMail)
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	got := strings.Split(err.Error(), "\n")
+	want := []string{
+		"LLAVE_COLOUR: there is no such setting; `llave help config` lists those that exist",
+		"LLAVE_PUBLIC_ULR: there is no such setting; did you mean LLAVE_PUBLIC_URL?",
+		`LLAVE_LINK_TTL: "soon" cannot be; expected a time from 1s to 10m0s, written like 90s, 3m or 24h`,
+		"LLAVE_EVENTS_SECRET: is no Standard Webhooks secret; expected whsec_ and 24 to 64 bytes in base64",
+		"LLAVE_SECRET_KEY: is needed with MongoDB, the same in every process; expected 32 bytes or more in base64, such as `openssl rand -base64 32` prints",
+		"LLAVE_SMTP_URL: is needed to send letters; expected smtp://user:pass@host:587 or smtps://user:pass@host:465",
+		"LLAVE_WHATSAPP_APP_SECRET: is missing or wrong while LLAVE_WHATSAPP_TOKEN is set; expected all of them or none",
+		"LLAVE_WHATSAPP_VERIFY_TOKEN: is missing or wrong while LLAVE_WHATSAPP_TOKEN is set; expected all of them or none",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestLoad_file(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("# ours\nLLAVE_HTTP_ADDR=:1\nexport LLAVE_DATA_DIR=\"/srv/llave\"\nLLAVE_DISCLOSURE=uniform\nOTHER=1\n")
+	c, err := config.Load([]string{"LLAVE_HTTP_ADDR=:2", "LLAVE_DISCLOSURE="}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.HTTPAddr != ":2" || c.DataDir != "/srv/llave" || c.Disclosure != config.Uniform {
+		t.Errorf("got %s %s %s, want the environment's :2, the file's directory, and the file's uniform over an empty value", c.HTTPAddr, c.DataDir, c.Disclosure)
+	}
+
+	write("LLAVE_HTTP_ADR=:1\n")
+	if _, err := config.Load(nil, dir); err == nil || err.Error() != "LLAVE_HTTP_ADR (in .env): there is no such setting; did you mean LLAVE_HTTP_ADDR?" {
+		t.Errorf("a wrong name in the file: got %v", err)
+	}
+
+	write("LLAVE_SECRET_KEY: \"hidden\nand so on\n")
+	if _, err := config.Load(nil, dir); err == nil || !strings.HasPrefix(err.Error(), ".env: ") || strings.Contains(err.Error(), "hidden") {
+		t.Errorf("a damaged file: got %v, want an error about .env that repeats nothing of it", err)
+	}
+}
+
+// However a configuration is printed, no secret is seen.
+func TestConfig_printsNoSecret(t *testing.T) {
+	c, err := config.Load([]string{
+		"LLAVE_MONGODB_URI=mongodb://u:hidden@db/", "LLAVE_SECRET_KEY=" + aKey, "LLAVE_TELEGRAM_TOKEN=1:hidden",
+		"LLAVE_TELEGRAM_WEBHOOK_SECRET=hidden", "LLAVE_SMTP_URL=smtp://u:hidden@mail.example", "LLAVE_WHATSAPP_TOKEN=hidden",
+		"LLAVE_WHATSAPP_PHONE_NUMBER_ID=1", "LLAVE_WHATSAPP_APP_SECRET=hidden", "LLAVE_WHATSAPP_VERIFY_TOKEN=hidden",
+	}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&printed, verb+"\n", c)
+		fmt.Fprintf(&printed, verb+"\n", c.TelegramToken)
+	}
+	slog.New(slog.NewTextHandler(&printed, nil)).Info("x", "config", c, "token", c.TelegramToken)
+	slog.New(slog.NewJSONHandler(&printed, nil)).Info("x", "token", c.TelegramToken)
+	if err := json.NewEncoder(&printed).Encode(c); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"hidden", "secret secret", "68696464656e", "[]byte", "115 101 99"} {
+		if strings.Contains(printed.String(), secret) {
+			t.Errorf("%q is seen in\n%s", secret, printed.String())
+		}
+	}
+}
+
+func TestHours_open(t *testing.T) {
+	h, err := config.ParseHours("mon-fri 08:00-17:00, sat-sun 22:00-24:00, wed 18:30-19:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		at   string // 2025-09-01 was a Monday
+		want bool
+	}{
+		{"2025-09-01 07:59", false},
+		{"2025-09-01 08:00", true},
+		{"2025-09-05 16:59", true},
+		{"2025-09-05 17:00", false},
+		{"2025-09-06 10:00", false},
+		{"2025-09-07 23:59", true},
+		{"2025-09-08 00:00", false},
+		{"2025-09-03 18:45", true},
+		{"2025-09-04 18:45", false},
+	} {
+		at, err := time.Parse("2006-01-02 15:04", tc.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Open(at); got != tc.want {
+			t.Errorf("%s: got %v, want %v", tc.at, got, tc.want)
+		}
+	}
+}
+
+func TestEnsureSecretKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	var all sync.WaitGroup
+	keys := make([]string, 8)
+	for i := range keys {
+		all.Go(func() {
+			k, err := config.EnsureSecretKey(dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			keys[i] = string(k[0])
+		})
+	}
+	all.Wait()
+	for i := range keys {
+		if keys[i] != keys[0] || len(keys[i]) != 32 {
+			t.Errorf("process %d got another key than the first, or %d bytes", i, len(keys[i]))
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("got %d files, %v, want secret.key alone", len(files), err)
+	}
+	info, err := files[0].Info()
+	if err != nil || info.Name() != "secret.key" || info.Mode() != 0o600 {
+		t.Errorf("got %v %v, %v, want secret.key -rw-------", info.Name(), info.Mode(), err)
+	}
+
+	path := filepath.Join(dir, "secret.key")
+	if err := os.WriteFile(path, []byte("hidden\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.EnsureSecretKey(dir); err == nil || strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), path) {
+		t.Errorf("a damaged file: got %v, want an error that names it and repeats nothing of it", err)
+	}
+}
+
+// The README's table is this one. Run with UPDATE=1 to write it.
+func TestMarkdown_inREADME(t *testing.T) {
+	const path, begin, end = "../../README.md", "<!-- settings: written by the test of internal/config -->\n", "<!-- end of settings -->"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), begin)
+	table, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("README.md has lost the lines %q and %q", strings.TrimSpace(begin), end)
+	}
+	if table == config.Markdown() {
+		return
+	}
+	if os.Getenv("UPDATE") == "" {
+		t.Fatal("README.md's table of settings is behind internal/config/settings.go; run UPDATE=1 go test ./internal/config")
+	}
+	if err := os.WriteFile(path, []byte(before+begin+config.Markdown()+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a terminal is shown has every name, and no line that wraps on a wide one.
+func TestTable(t *testing.T) {
+	table := config.Table()
+	for row := range strings.SplitSeq(config.Markdown(), "\n") {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(row, "| `"), "`"); ok && strings.HasPrefix(name, "LLAVE_") && !strings.Contains(table, name+" ") {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	for line := range strings.SplitSeq(table, "\n") {
+		if len(line) > 160 || strings.Contains(line, "`") {
+			t.Errorf("line too long, or with markup: %q", line)
+		}
+	}
+}
