@@ -9,7 +9,7 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 # Time zones are part of the binary; certificates of the outside come from this image.
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/llave ./cmd/llave \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION}" -o /out/llave ./cmd/llave \
  && mkdir /out/data
 
 FROM scratch

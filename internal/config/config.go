@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/joho/godotenv"
@@ -198,7 +199,7 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 func readFile(path string) (map[string]string, error) {
 	values := map[string]string{}
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return values, nil
 	}
 	if err != nil {
