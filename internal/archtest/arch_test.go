@@ -1,0 +1,217 @@
+// Package archtest holds the import map: which layer may know which, and who owns each outside module. A new edge is a
+// line added here on purpose.
+//
+// Files are parsed, not built, so that every build tag counts. Test files may import any package of ours (they run real
+// stores and real servers) and, of outside modules, what their own package owns and the tools listed for tests.
+package archtest
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "llave"
+
+// layers from the top. A package may import those of lower layers, and of its own only what beside allows.
+var layers = [][]string{
+	{"cmd/llave"},
+	{"internal/app"},
+	{
+		"flows",
+		"bot/telegram", "bot/terminal", "bot/webchat",
+		"internal/config", "internal/importer", "internal/jobs", "internal/metrics", "internal/runner",
+		"internal/mail", "internal/mail/catcher", "internal/mail/letter",
+		"internal/store", "internal/store/bolt", "internal/store/mongodb",
+		"internal/web", "internal/web/demo", "internal/web/public",
+	},
+	{"internal/affiliate", "internal/key", "internal/unlock"},
+	{"bot", "internal/secret"},
+}
+
+// forTests are packages that only tests and each other import. They may import everything.
+var forTests = []string{"internal/archtest", "internal/bottest", "internal/bottest/world", "internal/e2e", "internal/store/storetest"}
+
+// beside are the edges within a layer, each with its reason.
+var beside = []struct{ from, to, why string }{
+	{"internal/store/bolt", "internal/store", "an engine implements the store's port"},
+	{"internal/store/mongodb", "internal/store", "an engine implements the store's port"},
+	{"internal/web/demo", "internal/web", "pages stand on the kit"},
+	{"internal/web/public", "internal/web", "pages stand on the kit"},
+	{"internal/mail/catcher", "internal/mail/letter", "the mailbox shows what a letter holds"},
+	{"internal/unlock", "internal/affiliate", "an unlock is of a record"},
+	{"internal/unlock", "internal/key", "an unlock ends in a new key"},
+}
+
+// owners are the outside modules, the word the README has for each, and the packages that may import it. There is one
+// owner; where there are more, they are one package and its engines.
+var owners = []struct {
+	module, word string
+	packages     []string
+}{
+	{"github.com/looplab/fsm", "looplab/fsm", []string{"bot"}},
+	{"github.com/agnivade/levenshtein", "agnivade/levenshtein", []string{"bot"}},
+	{"golang.org/x/text", "x/text", []string{"bot"}},
+	{"github.com/go-telegram-bot-api/telegram-bot-api/v5", "go-telegram-bot-api", []string{"bot/telegram"}},
+	{"golang.org/x/time", "x/time", []string{"bot/telegram"}},
+	{"github.com/BurntSushi/toml", "BurntSushi/toml", []string{"flows"}},
+	{"go.mongodb.org/mongo-driver/v2", "mongo-driver", []string{"internal/store/mongodb", "internal/store", "internal/store/bolt", "internal/store/storetest"}},
+	{"go.etcd.io/bbolt", "bbolt", []string{"internal/store/bolt"}},
+	{"github.com/robfig/cron/v3", "robfig/cron", []string{"internal/jobs"}},
+	{"github.com/wneessen/go-mail", "go-mail", []string{"internal/mail"}},
+	{"github.com/emersion/go-smtp", "go-smtp", []string{"internal/mail/catcher"}},
+	{"github.com/emersion/go-sasl", "go-sasl", []string{"internal/mail/catcher"}},
+	{"github.com/emersion/go-message", "go-message", []string{"internal/mail/letter"}},
+	{"github.com/trustelem/zxcvbn", "zxcvbn", []string{"internal/key"}},
+	{"github.com/alexedwards/argon2id", "argon2id", []string{"internal/key"}},
+	{"golang.org/x/crypto", "x/crypto", []string{"internal/secret"}},
+	{"github.com/schollz/progressbar/v3", "progressbar", []string{"internal/importer"}},
+	{"github.com/prometheus/client_golang", "client_golang", []string{"internal/metrics"}},
+	{"github.com/joho/godotenv", "godotenv", []string{"internal/config"}},
+	{"github.com/spf13/cobra", "cobra", []string{"internal/app"}},
+	{"golang.org/x/term", "x/term", []string{"internal/app"}},
+}
+
+// testTools are the outside modules that any test, and any package for tests, may import.
+var testTools = []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "go.uber.org/goleak", "pgregory.net/rapid", "golang.org/x/tools"}
+
+// edge is one import of one file.
+type edge struct {
+	file, from, to string
+	test           bool
+}
+
+func edges(t *testing.T) []edge {
+	t.Helper()
+	const root = "../.."
+	var list []edge
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != root && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".")):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		for _, spec := range f.Imports {
+			to, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if first, _, _ := strings.Cut(to, "/"); strings.Contains(first, ".") || first == module {
+				list = append(list, edge{rel, path.Dir(rel), strings.TrimPrefix(to, module+"/"), strings.HasSuffix(rel, "_test.go")})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func outside(to string) bool {
+	first, _, _ := strings.Cut(to, "/")
+	return strings.Contains(first, ".")
+}
+
+func within(to, module string) bool { return to == module || strings.HasPrefix(to, module+"/") }
+
+func layer(pkg string) int {
+	return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, pkg) })
+}
+
+func TestImports_pointOneWay(t *testing.T) {
+	seen := make([]bool, len(beside))
+	for _, e := range edges(t) {
+		if slices.Contains(forTests, e.from) || outside(e.to) {
+			continue
+		}
+		from, to := layer(e.from), layer(e.to)
+		switch {
+		case from < 0:
+			t.Errorf("%s: package %s is in no layer", e.file, e.from)
+		case e.test:
+		case slices.Contains(forTests, e.to):
+			t.Errorf("%s imports %s, which is for tests", e.file, e.to)
+		case to < 0:
+			t.Errorf("%s: package %s is in no layer", e.file, e.to)
+		case from > to:
+			t.Errorf("%s: %s imports %s, which is above it", e.file, e.from, e.to)
+		case from == to:
+			i := slices.IndexFunc(beside, func(b struct{ from, to, why string }) bool { return b.from == e.from && b.to == e.to })
+			if i < 0 {
+				t.Errorf("%s: %s imports %s, which is beside it: say what is needed in an interface, or add the edge and its reason", e.file, e.from, e.to)
+				continue
+			}
+			seen[i] = true
+		}
+	}
+	for i, b := range beside {
+		if !seen[i] {
+			t.Errorf("nobody needs the edge from %s to %s any more (%s)", b.from, b.to, b.why)
+		}
+	}
+}
+
+func TestModules_haveOneOwner(t *testing.T) {
+	used := make([]bool, len(owners))
+	for _, e := range edges(t) {
+		forTest := e.test || slices.Contains(forTests, e.from)
+		if !outside(e.to) || forTest && slices.ContainsFunc(testTools, func(m string) bool { return within(e.to, m) }) {
+			continue
+		}
+		i := -1
+		for n, o := range owners {
+			if within(e.to, o.module) {
+				i = n
+			}
+		}
+		switch {
+		case i < 0:
+			t.Errorf("%s imports %s, which nobody owns", e.file, e.to)
+		case !slices.Contains(owners[i].packages, e.from):
+			t.Errorf("%s: %s imports %s, which belongs to %s", e.file, e.from, e.to, owners[i].packages[0])
+		default:
+			used[i] = true
+		}
+	}
+	for i, o := range owners {
+		if !used[i] {
+			t.Errorf("nobody imports %s any more", o.module)
+		}
+	}
+}
+
+// Every outside module has its row in the README, beside its owner.
+func TestModules_inREADME(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(readme), "\n")
+	for _, o := range owners {
+		if !slices.ContainsFunc(lines, func(l string) bool {
+			return strings.HasPrefix(l, "|") && strings.Contains(l, "["+o.word+"]") && strings.Contains(l, "`"+o.packages[0]+"`")
+		}) {
+			t.Errorf("README.md has no row with [%s] and `%s`", o.word, o.packages[0])
+		}
+	}
+}
