@@ -42,22 +42,27 @@ func (t *LeaseTable) Hold(ctx context.Context, name, holder string, ttl time.Dur
 
 // renew keeps a lease until ctx ends. taken is a moment, by this process's clock, before the lease was given its time.
 func (t *LeaseTable) renew(ctx context.Context, lease Lease, ttl time.Duration, taken time.Time, lose context.CancelCauseFunc) {
-	tick := time.NewTicker(ttl / 3)
-	defer tick.Stop()
 	for {
+		end := taken.Add(ttl)
+		wait := time.NewTimer(max(0, min(ttl/3, time.Until(end))))
 		select {
 		case <-ctx.Done():
+			wait.Stop()
 			return
-		case <-tick.C:
+		case <-wait.C:
 		}
 		start := time.Now()
-		try, cancel := context.WithDeadline(ctx, taken.Add(ttl))
+		if !start.Before(end) {
+			lose(ErrLeaseLost)
+			return
+		}
+		try, cancel := context.WithDeadline(ctx, end)
 		_, ok, err := t.Renew(try, lease, ttl)
 		cancel()
 		switch {
 		case err == nil && ok:
 			taken = start
-		case err == nil || time.Since(taken) >= ttl:
+		case err == nil:
 			lose(ErrLeaseLost)
 			return
 		}
