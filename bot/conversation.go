@@ -62,6 +62,16 @@ type Timer struct {
 	At      time.Time `bson:"at"`
 }
 
+func (t Timer) is(u Update, now time.Time) bool {
+	return u.Kind == Signal && t.Signal == u.Signal && t.Attempt == u.Attempt && !t.At.After(now)
+}
+
+// isDue says whether the update is a timer that is set and due. Taking it off is what makes a timer happen once: one
+// that was set again for the same moment is not a repeat.
+func (c *Conversation) isDue(u Update, now time.Time) bool {
+	return slices.ContainsFunc(c.Timers, func(t Timer) bool { return t.is(u, now) })
+}
+
 // Seen is the id of an update already answered.
 type Seen struct {
 	ID string    `bson:"id"`

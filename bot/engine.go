@@ -238,7 +238,7 @@ type Outcome struct {
 // Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
 // *NeedsReservation when the turn must reserve at a record first.
 func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (Conversation, Outcome, error) {
-	if c.SawUpdate(u.ID) {
+	if c.SawUpdate(u.ID) && !c.isDue(u, env.Now) {
 		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
 	}
 	next := c.Clone()
@@ -255,9 +255,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 
 	switch {
 	case u.Kind == Signal:
-		next.Timers = slices.DeleteFunc(next.Timers, func(tm Timer) bool {
-			return tm.Signal == u.Signal && tm.Attempt == u.Attempt && !tm.At.After(env.Now)
-		})
+		next.Timers = slices.DeleteFunc(next.Timers, func(tm Timer) bool { return tm.is(u, env.Now) })
 		if u.Attempt != "" && u.Attempt != next.Attempt {
 			next.Wake(next.NextTimer())
 			return next, out, nil // of an older attempt
@@ -308,14 +306,14 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		out.Text = e.answer(t, r, to)
 	}
 	if u.Kind != Signal {
-		e.note(t, "person", personLine(u, t.choice, e.catalogue))
+		e.note(t, "person", personLine(u, e.catalogue), u.Kind != Press)
 	}
 	for _, p := range t.promises {
 		if p.Lane == LaneChat && next.Gone {
 			continue
 		}
 		if p.Kind == PromiseSay {
-			e.note(t, "bot", p.Reply.Text)
+			e.note(t, "bot", p.Reply.Text, t.sealed)
 			if t.sealed {
 				p.Reply.Text, p.Reply.Sealed = e.options.Seal(p.Reply.Text), true
 			}
@@ -459,19 +457,22 @@ func (e *Engine) fill(t *Turn, text string) string {
 	})
 }
 
-// note adds a line to the tail of the transcript, masked and cut.
-func (e *Engine) note(t *Turn, from, text string) {
+// note adds a line to the tail of the transcript, cut, and masked where it may hold a number.
+func (e *Engine) note(t *Turn, from, text string, mask bool) {
 	if text == "" {
 		return
 	}
+	if mask {
+		text = e.options.Mask(text)
+	}
 	c := t.Conv
-	c.Tail = append(c.Tail, Line{From: from, Text: cut(e.options.Mask(text), TailRunes), At: t.Now})
+	c.Tail = append(c.Tail, Line{From: from, Text: cut(text, TailRunes), At: t.Now})
 	if extra := len(c.Tail) - TailMax; extra > 0 {
 		c.Tail = slices.Delete(c.Tail, 0, extra)
 	}
 }
 
-func personLine(u Update, choice string, cat Catalogue) string {
+func personLine(u Update, cat Catalogue) string {
 	switch {
 	case u.Kind == Press:
 		if l, ok := cat.Labels[u.Button]; ok {

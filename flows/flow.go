@@ -182,6 +182,18 @@ func OpenReply(v *secret.Vault, sealed string) (string, error) { return v.Open("
 // Spanish reads es.toml.
 func Spanish() (bot.Catalogue, error) { return parse("es.toml", spanish) }
 
+// Command is an entry of a channel's own menu.
+type Command struct{ Name, Description string }
+
+// Commands are the words a channel with a menu of its own may offer, in order.
+func Commands(cat bot.Catalogue) []Command {
+	var out []Command
+	for _, name := range []string{"menu", "estado", "persona", "ayuda", "cancelar"} {
+		out = append(out, Command{name, cat.Texts["command."+name].Text})
+	}
+	return out
+}
+
 func parse(name, data string) (bot.Catalogue, error) {
 	var file struct {
 		Texts  map[string]bot.Entry `toml:"texts"`

@@ -213,9 +213,10 @@ func (c *Channel) Run(ctx context.Context) error {
 	return c.runPolling(ctx)
 }
 
-// introduce learns the bot's own name and sets the commands menu. Neither is needed to work, so it only keeps trying.
+// introduce learns the bot's own name and sets the commands menu. Neither is needed to work, so it only keeps trying;
+// a token that is not known is told by who receives.
 func (c *Channel) introduce(ctx context.Context) {
-	c.persist(ctx, "getMe", func() error {
+	_ = c.persist(ctx, "getMe", func() error {
 		var me tgbotapi.User
 		if err := c.client.call(ctx, callTimeout, "getMe", nil, &me); err != nil {
 			return err
@@ -231,7 +232,7 @@ func (c *Channel) introduce(ctx context.Context) {
 	if err != nil {
 		panic(err) // two strings
 	}
-	c.persist(ctx, "setMyCommands", func() error {
+	_ = c.persist(ctx, "setMyCommands", func() error {
 		return c.client.call(ctx, callTimeout, "setMyCommands", tgbotapi.Params{"commands": string(commands)}, nil)
 	})
 }

@@ -1,0 +1,508 @@
+// Package app puts the parts together: it is the only place that knows everybody.
+//
+// New opens the store and builds the parts, Start listens and begins to work, Stop takes down in reverse. Each step
+// registers its own undoing right after it succeeded, so a failure half-way cleans up after itself.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"llave/bot"
+	"llave/bot/telegram"
+	"llave/bot/terminal"
+	"llave/bot/webchat"
+	"llave/flows"
+	"llave/internal/affiliate"
+	"llave/internal/config"
+	"llave/internal/jobs"
+	"llave/internal/mail"
+	"llave/internal/mail/catcher"
+	"llave/internal/metrics"
+	"llave/internal/runner"
+	"llave/internal/secret"
+	"llave/internal/store"
+	"llave/internal/store/bolt"
+	"llave/internal/store/mongodb"
+	"llave/internal/unlock"
+	"llave/internal/web"
+	"llave/internal/web/demo"
+	"llave/internal/web/public"
+)
+
+// Options are what an App is built from. Config and Log are required.
+type Options struct {
+	Config config.Config
+	Log    *slog.Logger
+	// Demo serves the page of `llave demo` at "/" and catches letters instead of sending them.
+	Demo bool
+	// Terminal is the channel of `llave chat`; nil: off.
+	Terminal *terminal.Options
+	// Now is the embedded store's clock; nil is time.Now. For tests.
+	Now func() time.Time
+	// LocalURL makes the public listener's own address, on loopback, the base of every link.
+	LocalURL bool
+	// NoSweep leaves sweeping and cron to the caller. For tests.
+	NoSweep bool
+}
+
+// App is one process. Its exported parts are there for commands and tests.
+type App struct {
+	Store   *store.Store
+	Vault   *secret.Vault
+	Unlock  *unlock.Service
+	Runner  *runner.Runner
+	Metrics *metrics.Metrics
+	Mailbox *catcher.Catcher // demo and chat
+	Chat    *terminal.Channel
+
+	options  Options
+	name     string
+	mailer   *mail.Sender
+	telegram *telegram.Channel
+	web      *webchat.Channel
+	jobs     *jobs.Table
+	engine   *bot.Engine
+
+	public, admin net.Listener
+	stopping      atomic.Bool
+	undo          []step
+	background    sync.WaitGroup
+	failed        chan error
+}
+
+type step struct {
+	name string
+	stop func(ctx context.Context) error
+}
+
+func (a *App) onStop(name string, stop func(ctx context.Context) error) {
+	a.undo = append(a.undo, step{name, stop})
+}
+
+// OpenStore opens the store the settings name. now is the embedded store's clock, nil for the real one.
+func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
+	if c.Embedded() {
+		e, err := bolt.Open(ctx, bolt.Options{Dir: c.DataDir, Now: now})
+		if err != nil {
+			return nil, fmt.Errorf("open the embedded store (LLAVE_DATA_DIR): %w", err)
+		}
+		return store.New(e), nil
+	}
+	e, err := mongodb.Open(ctx, mongodb.Options{URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, AppName: "llave"})
+	if err != nil {
+		return nil, fmt.Errorf("open the store (LLAVE_MONGODB_URI): %w; check that the server runs and that the address is right", err)
+	}
+	return store.New(e), nil
+}
+
+func keys(c config.Config) (secret.Keys, error) {
+	if c.SecretKey != nil {
+		return c.SecretKey, nil
+	}
+	return config.EnsureSecretKey(c.DataDir)
+}
+
+// New opens the listeners and the store and builds the parts. It starts nothing that works by itself. The function is
+// long and straight on purpose: wiring is read from top to bottom.
+func New(ctx context.Context, o Options) (a *App, err error) {
+	c := o.Config
+	a = &App{options: o, name: processName(), Metrics: metrics.New(), failed: make(chan error, 4)}
+	defer func() {
+		if err != nil {
+			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
+		}
+	}()
+	if err := notBuilt(c); err != nil {
+		return a, err
+	}
+
+	if a.public, err = listen("LLAVE_HTTP_ADDR", c.HTTPAddr); err != nil {
+		return a, err
+	}
+	a.onStop("public listener", func(context.Context) error { return closed(a.public.Close()) })
+	if c.AdminAddr != "" {
+		if a.admin, err = listen("LLAVE_ADMIN_ADDR", c.AdminAddr); err != nil {
+			return a, err
+		}
+		a.onStop("admin listener", func(context.Context) error { return closed(a.admin.Close()) })
+	}
+	publicURL := c.PublicURL
+	if o.LocalURL || o.Demo || o.Terminal != nil {
+		publicURL = &url.URL{Scheme: "http", Host: localhost(a.public.Addr())}
+	}
+
+	if a.Store, err = OpenStore(ctx, c, o.Now); err != nil {
+		return a, err
+	}
+	a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
+	k, err := keys(c)
+	if err != nil {
+		return a, err
+	}
+	if a.Vault, err = a.Store.DataKey(ctx, k); err != nil {
+		return a, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
+	}
+
+	if err := a.openMail(o); err != nil {
+		return a, err
+	}
+	offices := affiliate.Offices{}
+	if c.OfficesFile != "" {
+		if offices, err = affiliate.LoadOffices(c.OfficesFile); err != nil {
+			return a, fmt.Errorf("LLAVE_OFFICES_FILE: %w", err)
+		}
+	}
+
+	a.Unlock = unlock.New(unlock.Options{
+		Records: a.Store.Unlocks, Affiliates: a.Store.Affiliates, Vault: a.Vault, Now: a.Store.Now,
+		Limits: unlock.Limits{
+			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
+		},
+		Kick: func(record string) { a.Runner.Kick(record) },
+	})
+	if a.engine, err = NewFlow(c, a.Store.Affiliates, a.Vault, offices, publicURL); err != nil {
+		return a, err
+	}
+	channels := map[string]runner.Channel{}
+	a.Runner = runner.New(runner.Options{
+		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Engine: a.engine, Reserve: a.Unlock.Reserve,
+		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
+		Channels: channels, Keep: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
+	})
+
+	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Log: o.Log})
+	if err != nil {
+		return a, err
+	}
+	mux := http.NewServeMux()
+	kit.Routes(mux)
+	site, err := public.New(public.Options{
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Log: o.Log,
+		Retention: public.Retention{Idle: c.Retention.Idle, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint},
+		Limit:     a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
+	})
+	if err != nil {
+		return a, err
+	}
+	site.Routes(mux)
+
+	if c.TelegramToken != "" && !o.Demo && o.Terminal == nil {
+		if a.telegram, err = a.newTelegram(publicURL); err != nil {
+			return a, err
+		}
+		channels[telegram.Name] = a.telegram
+		mux.Handle(telegram.WebhookPath, a.telegram.Handler())
+	}
+	if o.Demo {
+		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, Log: o.Log})
+		channels[webchat.Name] = a.web
+		a.web.Routes(mux)
+		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
+		if err != nil {
+			return a, err
+		}
+		page.Routes(mux)
+	}
+	if o.Terminal != nil {
+		t := *o.Terminal
+		t.Handle, t.Letters = a.Runner.Handle, a.chatLetters
+		a.Chat = terminal.New(t)
+		channels[terminal.Name] = a.Chat
+	}
+	if a.jobs, err = a.newJobs(); err != nil {
+		return a, err
+	}
+
+	server := &http.Server{
+		Handler: kit.Wrap(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}
+	a.background.Go(func() { a.serve(server, a.public) })
+	a.onStop("public server", func(ctx context.Context) error {
+		if a.web != nil {
+			a.web.Close()
+		}
+		return shutdown(ctx, server)
+	})
+	if a.admin != nil {
+		admin := &http.Server{Handler: a.adminRoutes(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
+		a.background.Go(func() { a.serve(admin, a.admin) })
+		a.onStop("admin server", func(ctx context.Context) error { return shutdown(ctx, admin) })
+	}
+	return a, nil
+}
+
+// NewFlow builds the conversation's engine from the settings.
+func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices affiliate.Offices, publicURL *url.URL) (*bot.Engine, error) {
+	return flows.New(flows.Options{
+		Records: records, Vault: v, Offices: offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
+		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
+		Limits: flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
+		Erases: func(channel string) bool { return channel == telegram.Name },
+	})
+}
+
+// notBuilt refuses settings whose part does not exist yet, rather than ignoring them.
+func notBuilt(c config.Config) error {
+	var problems []error
+	if c.WhatsApp.On() {
+		problems = append(problems, errors.New("LLAVE_WHATSAPP_TOKEN: the WhatsApp channel is not part of this version; leave the LLAVE_WHATSAPP_* settings empty"))
+	}
+	if c.EventsURL != nil {
+		problems = append(problems, errors.New("LLAVE_EVENTS_URL: outgoing events are not part of this version; leave it empty"))
+	}
+	return errors.Join(problems...)
+}
+
+func (a *App) openMail(o Options) error {
+	address := o.Config.SMTPURL.Reveal()
+	if o.Demo || o.Terminal != nil {
+		c, err := catcher.Start(catcher.Options{Addr: "127.0.0.1:0"})
+		if err != nil {
+			return fmt.Errorf("start the mail catcher: %w", err)
+		}
+		a.Mailbox = c
+		a.onStop("mail catcher", func(context.Context) error { return c.Close() })
+		address = c.URL()
+	}
+	server, err := mail.ParseURL(address)
+	if err != nil {
+		return fmt.Errorf("LLAVE_SMTP_URL: %w", err)
+	}
+	if a.mailer, err = mail.New(mail.Options{Server: server, From: o.Config.MailFrom, Log: o.Log}); err != nil {
+		return fmt.Errorf("LLAVE_MAIL_FROM: %w", err)
+	}
+	a.onStop("mailer", func(context.Context) error { return a.mailer.Close() })
+	return nil
+}
+
+func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
+	c := a.options.Config
+	hook := c.TelegramWebhookSecret.Reveal()
+	if hook == "" {
+		hook = a.Vault.Derive("telegram-webhook", "secret")
+	}
+	var commands []telegram.Command
+	for _, c := range flows.Commands(a.engine.Catalogue()) {
+		commands = append(commands, telegram.Command{Name: c.Name, Description: c.Description})
+	}
+	t, err := telegram.New(telegram.Options{
+		Token: telegram.Secret(c.TelegramToken.Reveal()), APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
+		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
+		Commands: commands,
+		Handle:   a.Runner.Handle, Lease: pollLease{a}, Count: func(what string) { a.Metrics.Count(what) }, Log: a.options.Log,
+		Now: a.options.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up Telegram: %w", err)
+	}
+	a.onStop("telegram", func(context.Context) error { t.Close(); return nil })
+	return t, nil
+}
+
+// pollLease waits until this process is the one that polls.
+type pollLease struct{ a *App }
+
+const (
+	pollTTL  = 20 * time.Second // how long a dead poller keeps the others waiting
+	aliveTTL = 15 * time.Second // how long a dead process is counted
+)
+
+func (l pollLease) Hold(ctx context.Context, name string, do func(ctx context.Context) error) error {
+	for {
+		held, err := l.a.Store.Leases.Hold(ctx, name, l.a.name, pollTTL, do)
+		if held || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			l.a.options.Log.Warn("lease", "name", name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(3 * time.Second):
+		}
+	}
+}
+
+// Start begins to work: sweeping, cron, polling. It returns at once.
+func (a *App) Start(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	a.onStop("runner", a.Runner.Stop)
+	if !a.options.NoSweep {
+		a.Runner.Start(ctx)
+		a.jobs.Start()
+		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
+	}
+	if a.telegram != nil {
+		a.background.Go(func() { a.shareRate(ctx) })
+		a.background.Go(func() {
+			if err := a.telegram.Run(ctx); err != nil {
+				a.failed <- fmt.Errorf("telegram: %w", err)
+			}
+		})
+	}
+	a.onStop("channels", func(context.Context) error { cancel(); return nil })
+	return nil
+}
+
+// shareRate keeps this process counted among the living, and gives each its share of the number's rate.
+func (a *App) shareRate(ctx context.Context) {
+	const prefix = "process/"
+	rate := float64(a.options.Config.TelegramRate)
+	tick := time.NewTicker(aliveTTL / 3)
+	defer tick.Stop()
+	lease, held, err := a.Store.Leases.Acquire(ctx, prefix+a.name, a.name, aliveTTL)
+	for {
+		if err == nil && held {
+			if live, err := a.Store.Leases.Live(ctx, prefix); err == nil {
+				a.telegram.SetRate(rate / float64(max(1, len(live))))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			if held {
+				_ = a.Store.Leases.Release(after, lease) // it ends by itself too
+			}
+			return
+		case <-tick.C:
+		}
+		if held {
+			lease, held, err = a.Store.Leases.Renew(ctx, lease, aliveTTL)
+		} else {
+			lease, held, err = a.Store.Leases.Acquire(ctx, prefix+a.name, a.name, aliveTTL)
+		}
+	}
+}
+
+// Failed tells what the process cannot go on without.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Addr is where the public listener listens.
+func (a *App) Addr() string { return a.public.Addr().String() }
+
+// AdminAddr is where the admin listener listens.
+func (a *App) AdminAddr() string { return a.admin.Addr().String() }
+
+// Stop takes no more work, lets what is under way end, and closes everything in reverse, until ctx ends.
+func (a *App) Stop(ctx context.Context) error {
+	a.stopping.Store(true)
+	var problems []error
+	for _, s := range slices.Backward(a.undo) {
+		if err := s.stop(ctx); err != nil {
+			problems = append(problems, fmt.Errorf("stop %s: %w", s.name, err))
+		}
+	}
+	a.undo = nil
+	done := make(chan struct{})
+	go func() { a.background.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		problems = append(problems, errors.New("stop: something is still running"))
+	}
+	return errors.Join(problems...)
+}
+
+func (a *App) serve(s *http.Server, l net.Listener) {
+	if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		a.failed <- fmt.Errorf("serve: %w", err)
+	}
+}
+
+func shutdown(ctx context.Context, s *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return s.Close()
+	}
+	return nil
+}
+
+func (a *App) adminRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.Metrics.Handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if a.stopping.Load() {
+			http.Error(w, "stopping", http.StatusServiceUnavailable)
+		} else if err := a.Store.Ping(ctx); err != nil {
+			http.Error(w, "store cannot be reached", http.StatusServiceUnavailable)
+		} else {
+			fmt.Fprintln(w, "ready")
+		}
+	})
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// wrongLink counts one wrong link against an address.
+func (a *App) wrongLink(ctx context.Context, source string) (ok bool, retryAfter time.Duration, err error) {
+	n, resets, err := a.Store.Counters.Add(ctx, "wrong-link/"+a.Vault.Hash("address", source), 1, time.Minute)
+	if err != nil {
+		return false, 0, err
+	}
+	now, err := a.Store.Now(ctx)
+	return n <= int64(a.options.Config.Limits.WrongLinksMinute), resets.Sub(now), err
+}
+
+func listen(setting, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot listen on %s: %w; choose a free address, or stop what holds it", setting, addr, err)
+	}
+	return l, nil
+}
+
+func closed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func localhost(addr net.Addr) string {
+	_, port, _ := net.SplitHostPort(addr.String())
+	return net.JoinHostPort("localhost", port)
+}
+
+func text(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return u.String()
+}
+
+// processName is unlike any other process's, also after a restart with the same pid.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	b := make([]byte, 4)
+	rand.Read(b)
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(b))
+}

@@ -1,0 +1,379 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+	_ "time/tzdata" // the zone of the letters and of cron, also where the system has none
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"llave/bot/terminal"
+	"llave/internal/affiliate"
+	"llave/internal/config"
+	"llave/internal/importer"
+	"llave/internal/secret"
+)
+
+// Version is set by the linker in releases.
+var Version = "dev"
+
+// stopWithin is how long a process may take to go down (SPEC 10, "graceful stop").
+const stopWithin = 9 * time.Second
+
+// errUsage marks mistakes in how the program was called.
+var errUsage = errors.New("wrong usage")
+
+// Main runs the command line and returns the exit code: 0 ok, 1 failed, 2 wrong usage.
+func Main(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	err := Run(ctx, args, environ, stdin, stdout, stderr)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(stderr, "llave: %v\nSee: llave help\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+		return 2
+	}
+	fmt.Fprintf(stderr, "llave: %v\n", err)
+	return 1
+}
+
+type program struct {
+	environ        []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// Run runs the command line.
+func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	p := &program{environ, stdin, stdout, stderr}
+	root := &cobra.Command{
+		Use:   "llave",
+		Short: "Unlock the access key of members of IESS in a chat",
+		Long:  "Llave is a chatbot for one public procedure: unlocking the access key of a member of IESS, Ecuador's social\nsecurity institute. To try it without any configuration: llave demo",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return fmt.Errorf("%w: a command is needed", errUsage)
+		},
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.purge(), p.flow(), p.version(), p.configHelp())
+	for _, c := range append(root.Commands(), root) {
+		if check := c.Args; check != nil {
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return fmt.Errorf("%w: %w", errUsage, err)
+				}
+				return nil
+			}
+		}
+	}
+	return root.ExecuteContext(ctx)
+}
+
+func (p *program) load(needs ...config.Need) (config.Config, *slog.Logger, error) {
+	c, err := config.Load(p.environ, ".", needs...)
+	if err != nil {
+		return c, nil, fmt.Errorf("settings:\n%w", err)
+	}
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == config.Text || c.LogFormat == "" && isTerminal(p.stderr) {
+		return c, slog.New(slog.NewTextHandler(p.stderr, options)), nil
+	}
+	return c, slog.New(slog.NewJSONHandler(p.stderr, options)), nil
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func (p *program) serve() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Run the service, configured by environment", Args: cobra.NoArgs,
+		Long: "Runs the service until it is told to stop (SIGTERM, SIGINT). Settings: llave help config",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, log, err := p.load(config.NeedMail)
+			if err != nil {
+				return err
+			}
+			if c.TelegramToken == "" && !c.WhatsApp.On() {
+				log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN")
+			}
+			return p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
+				log.Info("ready", "addr", a.Addr(), "admin", a.AdminAddr(), "version", version())
+			})
+		},
+	}
+}
+
+// run builds, starts, waits for the end and stops.
+func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
+	a, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	stop := func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		return a.Stop(ctx)
+	}
+	if o.Demo || o.Terminal != nil {
+		if err := a.seed(ctx); err != nil {
+			return errors.Join(err, stop())
+		}
+	}
+	if err := a.Start(ctx); err != nil {
+		return errors.Join(err, stop())
+	}
+	ready(a)
+	if a.Chat != nil {
+		err := a.Chat.Run(ctx)
+		if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		return errors.Join(err, stop())
+	}
+	select {
+	case <-ctx.Done():
+		return stop()
+	case err := <-a.Failed():
+		return errors.Join(err, stop())
+	}
+}
+
+// embedded makes settings for a store of its own in a folder that is removed afterwards.
+func (p *program) embedded(c config.Config) (config.Config, func(), error) {
+	dir, err := os.MkdirTemp("", "llave-")
+	if err != nil {
+		return c, nil, fmt.Errorf("make a folder for the store: %w", err)
+	}
+	c.MongoDBURI, c.DataDir, c.SecretKey = "", dir, nil
+	c.WhatsApp, c.EventsURL = config.WhatsApp{}, nil
+	return c, func() { _ = os.RemoveAll(dir) }, nil // it holds fictional people only
+}
+
+func (p *program) demo() *cobra.Command {
+	return &cobra.Command{
+		Use: "demo", Short: "Try it: chat, mailbox and store embedded, no configuration", Args: cobra.NoArgs,
+		Long: "Opens a page with a chat and its mailbox side by side, with fictional people to try. Nothing leaves the machine and\nnothing is kept.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, log, err := p.load()
+			if err != nil {
+				return err
+			}
+			c, remove, err := p.embedded(c)
+			if err != nil {
+				return err
+			}
+			defer remove()
+			c.AdminAddr = ""
+			if c.HTTPAddr == ":8080" {
+				c.HTTPAddr = "127.0.0.1:8080" // everybody's demo is their own
+			}
+			log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
+			return p.run(cmd.Context(), Options{Config: c, Log: log, Demo: true}, func(a *App) {
+				fmt.Fprintf(p.stderr, "Open http://%s/ in a browser. Ctrl-C ends the demo.\n", localhost(a.public.Addr()))
+			})
+		},
+	}
+}
+
+func (p *program) chat() *cobra.Command {
+	return &cobra.Command{
+		Use: "chat", Short: "The same conversation in this terminal", Args: cobra.NoArgs,
+		Long: "Talks in the terminal, with a store of its own and fictional people. Letters are printed; their links open in a browser\non this machine.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, err := p.load()
+			if err != nil {
+				return err
+			}
+			c, remove, err := p.embedded(c)
+			if err != nil {
+				return err
+			}
+			defer remove()
+			c.AdminAddr, c.HTTPAddr = "", "127.0.0.1:0"
+			log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
+			return p.run(cmd.Context(), Options{Config: c, Log: log, Terminal: &terminal.Options{In: p.stdin, Out: p.stdout}}, func(*App) {
+				fmt.Fprintln(p.stderr, "People to try:")
+				for _, one := range people() {
+					fmt.Fprintf(p.stderr, "  %-12s %s: %s\n", one.Number, one.Who, one.What)
+				}
+				fmt.Fprintln(p.stderr)
+			})
+		},
+	}
+}
+
+func (p *program) importFile() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "import FILE", Short: "Load or update records from CSV or NDJSON", Args: cobra.ExactArgs(1),
+		Long: `Loads or updates records from a CSV or NDJSON file ("-" reads standard input). Columns:
+  _id, id_type (cedula|foreign_code), category (affiliate|pensioner|beneficiary), full_name, email,
+  data_updated_at (YYYY-MM-DD or empty), status (locked|active|suspended|deceased)
+Safe to run again and to interrupt: the same command goes on where it was. Rejected rows go to FILE.rejects.csv with line
+and reason; a rejected row changes nothing.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return p.runImport(cmd.Context(), args[0], asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	return cmd
+}
+
+func (p *program) runImport(ctx context.Context, name string, asJSON bool) error {
+	c, _, err := p.load()
+	if err != nil {
+		return err
+	}
+	source, size := p.stdin, int64(0)
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("open the file to import: %w", err)
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		source = f
+	}
+	s, err := OpenStore(ctx, c, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Engine().Close()
+	sum, err := importer.Run(ctx, importer.Options{
+		Source: source, Size: size, Name: name, ForeignCode: c.ForeignCodePattern, Sink: s.Affiliates, Marks: s.Imports,
+		Report: importer.Progress(p.stderr, isTerminal(p.stderr), size),
+	})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(p.stdout).Encode(sum)
+	}
+	fmt.Fprintf(p.stdout, "%d rows: %d imported, %d imported earlier, %d rejected (%d have no usable e-mail), %.1f s\n",
+		sum.Rows, sum.Imported, sum.Earlier, sum.Rejected, sum.BadMail, sum.Took.Seconds())
+	if sum.Rejects != "" {
+		fmt.Fprintf(p.stderr, "Rejected rows, each with its line and reason: %s\n", sum.Rejects)
+	}
+	return nil
+}
+
+func (p *program) purge() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "purge", Short: "Run the periodic cleaning once, now", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, log, err := p.load()
+			if err != nil {
+				return err
+			}
+			c.HTTPAddr, c.AdminAddr, c.TelegramToken, c.SMTPURL = "127.0.0.1:0", "", "", "smtp://127.0.0.1:1?tls=none" // nothing is mailed
+			a, err := New(cmd.Context(), Options{Config: c, Log: log, NoSweep: true})
+			if err != nil {
+				return err
+			}
+			links, err := a.PurgeLinks(cmd.Context())
+			forgotten, ferr := a.Forget(cmd.Context())
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), stopWithin)
+			defer cancel()
+			if err := errors.Join(err, ferr, a.Stop(ctx)); err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(p.stdout).Encode(struct {
+					Links int64 `json:"links"`
+					Forgotten
+				}{links, forgotten})
+			}
+			fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\n", links,
+				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
+	return cmd
+}
+
+// nobody has no records: the diagram needs none.
+type nobody struct{}
+
+func (nobody) Find(context.Context, string) (affiliate.Record, bool, error) {
+	return affiliate.Record{}, false, nil
+}
+
+func (p *program) flow() *cobra.Command {
+	return &cobra.Command{
+		Use: "flow", Short: "Print the conversation's diagram (Mermaid)", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := config.Load(nil, os.DevNull)
+			if err != nil {
+				return err
+			}
+			v, err := secret.New(secret.NewDataKey())
+			if err != nil {
+				return err
+			}
+			e, err := NewFlow(c, nobody{}, v, nil, c.PublicURL)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(p.stdout, e.Diagram())
+			return err
+		},
+	}
+}
+
+func (p *program) version() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return json.NewEncoder(p.stdout).Encode(map[string]string{"version": version()})
+			}
+			fmt.Fprintln(p.stdout, "llave", version())
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	return cmd
+}
+
+func version() string {
+	if Version != "dev" {
+		return Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return "dev-" + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return Version
+}
+
+func (p *program) configHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "config", Short: "The settings", Args: cobra.NoArgs, Long: config.Table(),
+		Run: func(cmd *cobra.Command, _ []string) { _, _ = io.WriteString(p.stdout, config.Table()) },
+	}
+}

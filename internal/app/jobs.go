@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"llave/internal/jobs"
+)
+
+const (
+	jobTTL     = 30 * time.Second // how long a dead holder keeps a job from the others
+	purgeBatch = 1000
+	purgers    = 8
+)
+
+type jobLease struct{ a *App }
+
+func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do func(ctx context.Context) error) (bool, error) {
+	return l.a.Store.Leases.Hold(ctx, name, l.a.name, ttl, do)
+}
+
+// newJobs is the cron table (SPEC 8): every 15 s expired links and a net under the sweep; hourly what is kept no longer.
+func (a *App) newJobs() (*jobs.Table, error) {
+	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Count: a.Metrics.Count})
+	err := errors.Join(
+		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
+		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
+		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
+	)
+	return t, err
+}
+
+// PurgeLinks takes expired links off their records and says how many.
+func (a *App) PurgeLinks(ctx context.Context) (int64, error) {
+	var purged atomic.Int64
+	for {
+		now, err := a.Store.Now(ctx)
+		if err != nil {
+			return purged.Load(), fmt.Errorf("read the store's clock: %w", err)
+		}
+		ids, err := a.Store.Unlocks.Purgeable(ctx, now, purgeBatch)
+		if err != nil {
+			return purged.Load(), fmt.Errorf("find expired links: %w", err)
+		}
+		if len(ids) == 0 {
+			return purged.Load(), nil
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var problems []error
+		gate := make(chan struct{}, purgers)
+		for _, id := range ids {
+			gate <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-gate }()
+				gone, err := a.Unlock.Purge(ctx, id)
+				if gone {
+					purged.Add(1)
+				}
+				if err != nil {
+					mu.Lock()
+					problems = append(problems, err)
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if err := errors.Join(problems...); err != nil {
+			return purged.Load(), fmt.Errorf("purge links: %w", err)
+		}
+	}
+}
+
+// Forgotten is what a run of the retention removed.
+type Forgotten struct {
+	Conversations int64 `json:"conversations"`
+	Complaints    int64 `json:"complaints"`
+	Cases         int64 `json:"cases"`
+	Audit         int64 `json:"audit"`
+	Counters      int64 `json:"counters"`
+}
+
+// Forget removes what is kept no longer.
+func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
+	r := a.options.Config.Retention
+	now, err := a.Store.Now(ctx)
+	if err != nil {
+		return f, fmt.Errorf("read the store's clock: %w", err)
+	}
+	for {
+		ids, err := a.Store.Conversations.Forgettable(ctx, now, purgeBatch)
+		if err != nil {
+			return f, fmt.Errorf("find old conversations: %w", err)
+		}
+		removed := 0
+		for _, id := range ids {
+			c, err := a.Store.Conversations.Load(ctx, id)
+			if err != nil {
+				return f, fmt.Errorf("load old conversation: %w", err)
+			}
+			if c.KeptTill.After(now) {
+				continue // somebody wrote meanwhile
+			}
+			if err := a.Store.Conversations.Delete(ctx, id, c.Version); err == nil {
+				removed++
+			}
+		}
+		f.Conversations += int64(removed)
+		if removed == 0 {
+			break
+		}
+	}
+	all := func(what string, n *int64, step func() (int64, error)) error {
+		for {
+			removed, err := step()
+			if err != nil {
+				return fmt.Errorf("forget %s: %w", what, err)
+			}
+			*n += removed
+			if removed < purgeBatch {
+				return nil
+			}
+		}
+	}
+	return f, errors.Join(
+		all("complaints", &f.Complaints, func() (int64, error) { return a.Store.Complaints.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
+		all("cases", &f.Cases, func() (int64, error) { return a.Store.Cases.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
+		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
+		all("counters", &f.Counters, func() (int64, error) { return a.Store.Counters.Purge(ctx, purgeBatch) }),
+		a.Store.Leases.Forget(ctx, "process/", time.Hour),
+	)
+}

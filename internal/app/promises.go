@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"llave/bot"
+	"llave/internal/mail"
+	"llave/internal/runner"
+	"llave/internal/store"
+	"llave/internal/unlock"
+)
+
+// keepers say how each kind of promise is kept, beside saying and deleting, which are the runner's own.
+func (a *App) keepers(publicURL *url.URL) map[string]runner.Keep {
+	base := strings.TrimSuffix(publicURL.String(), "/")
+	return map[string]runner.Keep{
+		bot.PromiseLink:   func(ctx context.Context, p bot.Promise) (runner.Kept, error) { return a.keepLink(ctx, p, base) },
+		bot.PromiseNotice: a.keepNotice,
+		bot.PromiseFile:   a.keepFile,
+		bot.PromiseSignal: func(ctx context.Context, p bot.Promise) (runner.Kept, error) { return a.Runner.Deliver(ctx, p) },
+		bot.PromiseActivate: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+			return runner.Kept{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
+		},
+	}
+}
+
+// keepLink mails the live link of a record and starts its life. For a number that has none the mail server is asked
+// whether it is there, so that its weather is the same for everybody.
+func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.Kept, error) {
+	l, err := a.Unlock.Letter(ctx, p.Record, p.Attempt)
+	if errors.Is(err, unlock.ErrOver) {
+		return runner.Kept{}, nil
+	}
+	if err != nil {
+		return runner.Kept{}, err
+	}
+	if l.Decoy {
+		err = a.mailer.Probe(ctx)
+	} else {
+		err = a.mailLink(ctx, p, l, base)
+	}
+	if err != nil && bot.KindOf(err) == bot.Permanent {
+		return a.refused(ctx, p, err)
+	}
+	if err != nil {
+		return runner.Kept{}, err
+	}
+	ends, err := a.Unlock.Accepted(ctx, p.Record, p.Attempt)
+	if errors.Is(err, unlock.ErrOver) {
+		return runner.Kept{}, nil
+	}
+	if err != nil {
+		return runner.Kept{}, err
+	}
+	return runner.Kept{Timer: &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends}}, nil
+}
+
+// refused tells the conversation that the mailbox refused for good. What it makes of it depends on the disclosure.
+func (a *App) refused(ctx context.Context, p bot.Promise, cause error) (runner.Kept, error) {
+	ends, err := a.Unlock.Refused(ctx, p.Record, p.Attempt)
+	if err != nil && !errors.Is(err, unlock.ErrOver) {
+		return runner.Kept{}, err
+	}
+	a.Metrics.Count("mail_refused")
+	a.options.Log.Warn("mailbox refused for good", "error", cause)
+	return runner.Kept{
+		Timer:  &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends},
+		Signal: &bot.Update{ID: "signal/" + p.ID + "/refused", Signal: bot.SignalMailRefused, Attempt: p.Attempt},
+	}, nil
+}
+
+func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base string) error {
+	kind, path := "unlock", "/desbloqueo/"
+	switch {
+	case l.Kind == unlock.KindGenerate && l.Want == unlock.Unlock:
+		kind, path = "active", "/generar/"
+	case l.Kind == unlock.KindGenerate:
+		kind, path = "generate", "/generar/"
+	case l.Want == unlock.Generate:
+		kind = "locked"
+	}
+	letter, err := mail.Compose(kind, mail.Data{
+		Link: base + path + l.Token, NotMe: base + "/no-fui-yo/" + l.NotMe, Public: base, Life: l.Life,
+		Channel: l.Channel, Asked: l.Asked, Zone: a.options.Config.Timezone,
+	})
+	if err != nil {
+		return &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
+	}
+	return a.send(ctx, p, l.To, letter)
+}
+
+func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Letter) error {
+	letter.To, letter.MessageID, letter.Date = to, a.Vault.Derive("message-id", p.ID), p.Made
+	return a.mailer.Send(ctx, letter)
+}
+
+// keepNotice writes to the record's owner that the key was unlocked or made.
+func (a *App) keepNotice(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+	to, channel, err := a.Unlock.Owner(ctx, p.Record, p.Attempt)
+	if err != nil || to == "" {
+		return runner.Kept{}, err
+	}
+	letter, err := mail.Compose(p.Topic, mail.Data{Channel: channel, Asked: p.Made, Zone: a.options.Config.Timezone})
+	if err != nil {
+		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
+	}
+	return runner.Kept{}, a.send(ctx, p, to, letter)
+}
+
+// keepFile keeps a complaint or a case under the number the person was told.
+func (a *App) keepFile(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+	f := store.File{Ref: p.Ref, Topic: p.Topic, Body: p.Body, Conv: p.Conv, Made: p.Made, Status: "open"}
+	table := a.Store.Cases
+	switch {
+	case p.Topic == "complaint":
+		table = a.Store.Complaints
+	case strings.HasPrefix(p.Topic, "done_"):
+		f.Status = "closed"
+	}
+	if err := table.Insert(ctx, f); err != nil {
+		return runner.Kept{}, fmt.Errorf("keep file: %w", err)
+	}
+	if p.Topic == "not_me" {
+		a.Metrics.Count("not_me")
+		a.options.Log.Warn("the owner of a record says it was not them", "case", p.Ref)
+		err := a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: p.Ref})
+		if err != nil {
+			return runner.Kept{}, fmt.Errorf("keep audit: %w", err)
+		}
+	}
+	return runner.Kept{}, nil
+}

@@ -1,0 +1,266 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"llave/internal/mail/catcher"
+)
+
+// A dialogue is a file anybody can read: what is written in -- world -- is there before, and -- chat -- is played.
+//
+//	> text              the person writes
+//	> [Label]           presses a button
+//	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | old [Label]
+//	+ 40s               time passes
+//	@ press the link    opens the newest letter's link and presses its button
+//	@ press no fui yo   the same with the letter's other link
+//	@ make the key K    on the page that the link led to
+//	# comment
+//
+// Everything else is what came: "< " lines are the bot's bubbles and their buttons, "@ mail …" letters, "@ page …"
+// what a page said.
+
+// Play runs a dialogue and returns it as it came.
+func Play(t testing.TB, file []byte) []byte {
+	t.Helper()
+	a := txtar.Parse(file)
+	var settings, rows []string
+	var chat string
+	for _, f := range a.Files {
+		switch f.Name {
+		case "world":
+			for _, line := range strings.Split(string(f.Data), "\n") {
+				kind, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+				switch kind {
+				case "":
+				case "set":
+					settings = append(settings, rest)
+				case "affiliate", "pensioner", "beneficiary":
+					rows = append(rows, row(t, kind, rest))
+				default:
+					t.Fatalf("world: unknown line %q", line)
+				}
+			}
+		case "chat":
+			chat = string(f.Data)
+		}
+	}
+	csv := ""
+	if len(rows) > 0 {
+		csv = "_id,id_type,category,full_name,email,data_updated_at,status\n" + strings.Join(rows, "\n") + "\n"
+	}
+	p := &player{t: t, w: New(t, csv, settings...)}
+	for _, line := range strings.Split(strings.TrimRight(chat, "\n"), "\n") {
+		p.line(line)
+	}
+	for i, f := range a.Files {
+		if f.Name == "chat" {
+			a.Files[i].Data = []byte(p.out.String())
+		}
+	}
+	return txtar.Format(a)
+}
+
+// row turns "NUMBER mail status data_updated_at=2025-03-01" into a line of the import.
+func row(t testing.TB, category, rest string) string {
+	t.Helper()
+	f := strings.Fields(rest)
+	if len(f) < 3 {
+		t.Fatalf("world: %q wants number, mail and status", rest)
+	}
+	kind, updated := "cedula", ""
+	if strings.ContainsAny(f[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		kind = "foreign_code"
+	}
+	for _, extra := range f[3:] {
+		updated = strings.TrimPrefix(extra, "data_updated_at=")
+	}
+	email := f[1]
+	if email == "-" {
+		email = ""
+	}
+	return strings.Join([]string{f[0], kind, category, "Persona de Prueba", email, updated, f[2]}, ",")
+}
+
+type player struct {
+	t       testing.TB
+	w       *World
+	out     strings.Builder
+	seen    int // bubbles written
+	mails   int
+	deleted int
+}
+
+func (p *player) line(line string) {
+	mark, rest, _ := strings.Cut(line, " ")
+	switch {
+	case line == "" || mark == "#":
+		p.print(line)
+		return
+	case mark == ">":
+		p.print(line)
+		p.w.Do(func() error {
+			if label, ok := strings.CutPrefix(rest, "["); ok {
+				_, err := p.w.API.Press(Chat, strings.TrimSuffix(label, "]"))
+				return err
+			}
+			text, err := strconv.Unquote(`"` + rest + `"`)
+			if err != nil {
+				text = rest
+			}
+			p.w.API.Say(Chat, text)
+			return nil
+		})
+	case mark == "!":
+		p.print(line)
+		p.w.Do(func() error { return p.act(rest) })
+	case mark == "+":
+		p.print(line)
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			p.t.Fatalf("%q: %v", line, err)
+		}
+		p.w.Later(d)
+	case line == "@ press the link" || line == "@ press no fui yo":
+		p.print(line)
+		p.press(line == "@ press no fui yo")
+	case strings.HasPrefix(line, "@ make the key "):
+		p.print(line)
+		p.makeKey(strings.TrimPrefix(line, "@ make the key "))
+	case mark == "<" || mark == "@":
+		return // what came last time
+	default:
+		p.t.Fatalf("dialogue: unknown line %q", line)
+	}
+	p.came()
+}
+
+func (p *player) print(line string) { p.out.WriteString(line + "\n") }
+
+func (p *player) act(what string) error {
+	kind, rest, _ := strings.Cut(what, " ")
+	api := p.w.API
+	switch kind {
+	case "photo":
+		api.Photo(Chat, rest)
+	case "voice":
+		api.Voice(Chat)
+	case "edit":
+		for _, m := range api.History(Chat) {
+			if !m.Bot && !m.Deleted {
+				api.Edit(Chat, m.ID, rest)
+				return nil
+			}
+		}
+		return errors.New("nothing to edit")
+	case "block":
+		api.Block(Chat)
+	case "unblock":
+		api.Unblock(Chat)
+	case "repeat":
+		api.Repeat(Chat)
+	case "contact":
+		api.Contact(Chat, rest, true)
+	case "old":
+		label := strings.Trim(rest, "[]")
+		for _, m := range api.Messages(Chat) {
+			for _, l := range m.Labels() {
+				if l == label {
+					_, err := api.PressOn(Chat, m.ID, label)
+					return err
+				}
+			}
+		}
+		return fmt.Errorf("no button %q", label)
+	default:
+		return fmt.Errorf("unknown act %q", what)
+	}
+	return nil
+}
+
+// came writes down what the bot said and which letters arrived.
+func (p *player) came() {
+	ms := p.w.API.Messages(Chat)
+	for _, m := range ms[p.seen:] {
+		for _, line := range strings.Split(m.Text, "\n") {
+			p.print(strings.TrimRight("< "+line, " "))
+		}
+		if labels := m.Labels(); len(labels) > 0 {
+			p.print("< [" + strings.Join(labels, "] [") + "]")
+		}
+	}
+	p.seen = len(ms)
+	deleted := 0
+	for _, m := range p.w.API.History(Chat) {
+		if m.Deleted {
+			deleted++
+		}
+	}
+	for ; p.deleted < deleted; p.deleted++ {
+		p.print("@ message deleted")
+	}
+	letters := p.w.SMTP.Letters()
+	for _, l := range letters[p.mails:] {
+		p.print("@ mail to " + l.To + ": " + l.Subject)
+	}
+	p.mails = len(letters)
+}
+
+func (p *player) link(notMe bool) string {
+	letters := p.w.SMTP.Letters()
+	for i := len(letters) - 1; i >= 0; i-- {
+		if link := find(letters[i], notMe); link != "" {
+			return link
+		}
+	}
+	p.t.Fatal("no letter with a link")
+	return ""
+}
+
+func find(l catcher.Letter, notMe bool) string {
+	for _, k := range l.Links {
+		if strings.Contains(k.URL, "/no-fui-yo/") == notMe && (notMe || strings.Contains(k.URL, "/desbloqueo/") || strings.Contains(k.URL, "/generar/")) {
+			return k.URL
+		}
+	}
+	return ""
+}
+
+// Link returns the newest letter's link, or its "No fui yo".
+func (w *World) Link(notMe bool) string {
+	w.t.Helper()
+	return (&player{t: w.t, w: w}).link(notMe)
+}
+
+var heading = regexp.MustCompile(`(?s)<h1[^>]*>(.*?)</h1>`)
+
+func (p *player) page(status int, body string) {
+	title := "?"
+	if m := heading.FindStringSubmatch(body); m != nil {
+		title = strings.Join(strings.Fields(m[1]), " ")
+	}
+	p.print(fmt.Sprintf("@ page %d: %s", status, title))
+}
+
+func (p *player) press(notMe bool) {
+	link := p.link(notMe)
+	p.w.Get(p.w.Browser, link)
+	status, body := p.w.Post(p.w.Browser, link, url.Values{})
+	p.page(status, body)
+	p.w.Settle()
+}
+
+func (p *player) makeKey(key string) {
+	status, body := p.w.Post(p.w.Browser, p.w.URL("/clave"), url.Values{"clave": {key}, "clave2": {key}})
+	p.page(status, body)
+	p.w.Settle()
+}

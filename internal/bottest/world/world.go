@@ -1,0 +1,215 @@
+// Package world is one process of Llave with everything around it: the Bot API, an SMTP server, a browser's cookie
+// jar, and a clock that tests move. It is driven from outside only: messages go in through the webhook, letters are
+// read where they arrive, and links are opened over HTTP.
+package world
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"llave/internal/app"
+	"llave/internal/bottest"
+	"llave/internal/config"
+)
+
+// Chat is the chat that people of the world write in, unless a test chooses another.
+const Chat = int64(5551230001)
+
+// World is made by New and taken down by the test's end.
+type World struct {
+	App     *app.App
+	API     *bottest.BotAPI
+	SMTP    *bottest.SMTP
+	Browser *http.Client // follows redirects, keeps cookies
+	Log     *bytes.Buffer
+
+	t      testing.TB
+	offset atomic.Int64
+	start  time.Time
+}
+
+// Token is the bot's, of the shape Telegram gives.
+const Token = "7000000001:AAtesttesttesttesttesttesttesttest01"
+
+// New starts a world. settings are LLAVE_* assignments beside those that the world needs; import rows go in before
+// the start.
+func New(t testing.TB, importCSV string, settings ...string) *World {
+	t.Helper()
+	w := &World{t: t, start: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), Log: &bytes.Buffer{}}
+	w.API = bottest.NewBotAPI(Token)
+	if err := w.API.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.API.Close)
+	var err error
+	if w.SMTP, err = bottest.StartSMTP(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.SMTP.Close() })
+	environ := append([]string{
+		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_DATA_DIR=" + t.TempDir(),
+		"LLAVE_SECRET_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)),
+		"LLAVE_TELEGRAM_TOKEN=" + Token, "LLAVE_TELEGRAM_API_URL=" + w.API.URL(), "LLAVE_TELEGRAM_MODE=webhook",
+		"LLAVE_TELEGRAM_RATE=1000", "LLAVE_SMTP_URL=" + w.SMTP.URL(),
+	}, settings...)
+	if importCSV != "" {
+		path := filepath.Join(t.TempDir(), "people.csv")
+		writeFile(t, path, importCSV)
+		var out bytes.Buffer
+		if code := app.Main(t.Context(), []string{"import", path}, environ, strings.NewReader(""), &out, &out); code != 0 {
+			t.Fatalf("import: exit %d: %s", code, out.String())
+		}
+	}
+	c, err := config.Load(environ, t.TempDir(), config.NeedMail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.App, err = app.New(t.Context(), app.Options{
+		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := w.App.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	if err := w.App.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !w.API.Wait(5*time.Second, func() bool { return w.API.WebhookURL() != "" }) {
+		t.Fatal("the webhook was not registered within 5 s")
+	}
+	w.Browser = NewBrowser(t)
+	return w
+}
+
+// NewBrowser is a browser without scripts and with a cookie jar of its own.
+func NewBrowser(t testing.TB) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, Timeout: 10 * time.Second}
+}
+
+// Now is the store's clock.
+func (w *World) Now() time.Time { return w.start.Add(time.Duration(w.offset.Load())) }
+
+// Later moves the clock and lets everything that is due happen.
+func (w *World) Later(d time.Duration) {
+	w.t.Helper()
+	w.offset.Add(int64(d))
+	w.Settle()
+}
+
+// Settle waits until nothing is under way: what was said is answered, what is due has been done.
+func (w *World) Settle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	for range 3 { // a promise kept may owe another document something, which may owe a chat
+		if !w.API.Wait(10*time.Second, func() bool { return w.API.Pending() == 0 }) {
+			w.t.Fatalf("the bot has not taken what was said: %s", w.Log.String())
+		}
+		if err := w.App.Runner.Idle(ctx); err != nil {
+			w.t.Fatalf("settle: %v", err)
+		}
+		if err := w.App.Runner.Sweep(ctx); err != nil {
+			w.t.Fatalf("sweep: %v", err)
+		}
+		if err := w.App.Runner.Idle(ctx); err != nil {
+			w.t.Fatalf("settle: %v", err)
+		}
+	}
+}
+
+// turnTakes is how long a person takes for one message, by the world's clock.
+const turnTakes = 3 * time.Second
+
+// Do lets a person do something and returns what the bot said to it.
+func (w *World) Do(act func() error) []bottest.ChatMessage {
+	w.t.Helper()
+	return w.DoIn(Chat, act)
+}
+
+// DoIn is Do in another chat.
+func (w *World) DoIn(chat int64, act func() error) []bottest.ChatMessage {
+	w.t.Helper()
+	before := len(w.API.Messages(chat))
+	w.offset.Add(int64(turnTakes))
+	if err := act(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Settle()
+	return w.API.Messages(chat)[before:]
+}
+
+// Say writes a text and returns what the bot said to it, as one string.
+func (w *World) Say(text string) string {
+	w.t.Helper()
+	return joined(w.Do(func() error { w.API.Say(Chat, text); return nil }))
+}
+
+// Press presses a button of the newest message and returns what the bot said to it.
+func (w *World) Press(label string) string {
+	w.t.Helper()
+	return joined(w.Do(func() error { _, err := w.API.Press(Chat, label); return err }))
+}
+
+func joined(ms []bottest.ChatMessage) string {
+	var texts []string
+	for _, m := range ms {
+		texts = append(texts, m.Text)
+	}
+	return strings.Join(texts, "\n")
+}
+
+// Post sends a page's form and returns status and body of where it leads.
+func (w *World) Post(b *http.Client, address string, form url.Values) (int, string) {
+	w.t.Helper()
+	res, err := b.PostForm(address, form)
+	return read(w.t, res, err)
+}
+
+// Get opens a page.
+func (w *World) Get(b *http.Client, address string) (int, string) {
+	w.t.Helper()
+	res, err := b.Get(address)
+	return read(w.t, res, err)
+}
+
+func read(t testing.TB, res *http.Response, err error) (int, string) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+// URL is an address of the public listener.
+func (w *World) URL(path string) string {
+	_, port, _ := strings.Cut(w.App.Addr(), ":")
+	return fmt.Sprintf("http://localhost:%s%s", port, path)
+}
