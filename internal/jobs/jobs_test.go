@@ -106,8 +106,7 @@ func TestTable_goesOnAfterFailureAndPanic(t *testing.T) {
 				case 2:
 					panic("a mistake")
 				case 3:
-					var m map[string]int
-					m["a runtime's mistake"] = 1
+					_ = make([]int, 1)[runs.Load()] // the runtime's own panic
 				}
 				return nil
 			})

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
@@ -70,7 +71,7 @@ func (e *Engine) view(ctx context.Context, read func(*bbolt.Tx) error) (err erro
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer e.health.recovered(&err)
 	err = e.db.View(read)
-	if errors.Is(err, bbolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return errClosed
 	}
 	return err

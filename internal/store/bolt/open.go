@@ -77,7 +77,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		e.indexes[ix.Collection] = append(e.indexes[ix.Collection], index{ix.Field, indexBucket(ix)})
 	}
 	if err := e.prepare(opt.Dir); err != nil {
-		e.release()
+		_ = e.release() // the first error is the one to tell
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	e.writer = startWriter(db, &e.health)

@@ -64,7 +64,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	}
 	e := &Engine{client: client, db: client.Database(opt.Database)}
 	if err := e.prepare(ctx); err != nil {
-		e.disconnect()
+		_ = e.disconnect() // the first error is the one to tell
 		return nil, fmt.Errorf("open store: MongoDB at %s, database %s: %w", hosts, opt.Database, err)
 	}
 	e.clock.start(e.hello)
