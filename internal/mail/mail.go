@@ -1,0 +1,106 @@
+// Package mail writes the letters and hands them to the mail server.
+//
+// A Composer turns a kind of letter and a few facts into text and HTML; every Spanish word is in templates/. A Sender
+// hands a letter over and returns nil once the server has answered 250 to it, which is the moment the life of a link
+// starts; otherwise its error is a *bot.SendError that says whether trying again is worth anything (the table is at
+// judge, in verdict.go). Trying again sends the same letter: Message-ID, date and boundary come from the caller or are
+// derived, so that a letter that arrives twice is one letter to a mailbox that looks.
+//
+// A Sender keeps connections for a while and drives go-mail's SMTP client itself, command by command. go-mail's own
+// Client was turned down for that part: it reports an accepted letter as failed when the RSET behind it fails, puts the
+// recipient into its errors, sets no deadline on the greeting, leaks the connection when the dialogue after the
+// greeting fails, and needs seven round trips a letter where four do.
+//
+// Package go-mail is used here alone. internal/mail/catcher is the other end of the wire, internal/mail/letter reads
+// letters back.
+package mail
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+
+	"llave/bot"
+
+	gomail "github.com/wneessen/go-mail"
+)
+
+// Letter is what goes out. Text and HTML say the same.
+type Letter struct {
+	To            string // one bare address
+	Subject       string
+	Text          string
+	HTML          string
+	MessageID     string // without brackets; what is left of the @ is enough. The same promise has the same one
+	Date          time.Time
+	AutoSubmitted bool // written by a machine: no out-of-office answers, please
+}
+
+// check refuses what must not reach a header. The errors hold nothing of the letter.
+func (l Letter) check() error {
+	addr, err := mail.ParseAddress(l.To)
+	if err != nil || addr.Address != l.To || addr.Name != "" || hasControl(l.To) {
+		return errors.New("the recipient is not one bare address")
+	}
+	switch {
+	case l.Subject == "" || hasControl(l.Subject):
+		return errors.New("the subject is empty or holds a control character")
+	case l.MessageID == "" || strings.ContainsFunc(l.MessageID, notInMessageID) || strings.Count(l.MessageID, "@") > 1:
+		return errors.New("the Message-ID is empty or holds a character that does not belong there")
+	case l.Text == "":
+		return errors.New("the letter has no text")
+	}
+	return nil
+}
+
+func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
+
+func notInMessageID(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`<>()[],;:\"`, r)
+}
+
+// message lays the letter out. The same letter gives the same bytes.
+func (l Letter) message(from *mail.Address) (*gomail.Msg, error) {
+	if err := l.check(); err != nil {
+		return nil, &bot.SendError{Failure: bot.Permanent, Reason: "letter not sent: " + err.Error()}
+	}
+	id := l.MessageID
+	if !strings.Contains(id, "@") {
+		_, domain, _ := strings.Cut(from.Address, "@")
+		id += "@" + domain
+	}
+	sum := sha256.Sum256([]byte(id))
+	m := gomail.NewMsg(
+		gomail.WithNoDefaultUserAgent(),
+		gomail.WithEncoding(gomail.EncodingQP),
+		gomail.WithBoundary("llave-"+hex.EncodeToString(sum[:12])),
+	)
+	m.FromMailAddress(from)
+	m.ToMailAddress(&mail.Address{Address: l.To})
+	m.Subject(l.Subject)
+	m.SetMessageIDWithValue(id)
+	m.SetDateWithValue(l.Date)
+	m.SetGenHeader(gomail.HeaderContentLang, "es")
+	if l.AutoSubmitted {
+		m.SetGenHeader("Auto-Submitted", "auto-generated")
+		m.SetGenHeader("X-Auto-Response-Suppress", "All")
+	}
+	m.SetBodyString(gomail.TypeTextPlain, l.Text)
+	if l.HTML != "" {
+		m.AddAlternativeString(gomail.TypeTextHTML, l.HTML)
+	}
+	return m, nil
+}
+
+func writeMessage(w io.Writer, m *gomail.Msg) error {
+	if _, err := m.WriteTo(w); err != nil {
+		return fmt.Errorf("write letter: %w", err)
+	}
+	return nil
+}
