@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -278,7 +279,9 @@ func TestEnsureSecretKey(t *testing.T) {
 	}
 }
 
-// The README's table is this one. Run with UPDATE=1 to write it.
+var update = flag.Bool("update", false, "write the table of settings into README.md")
+
+// The README's table is this one.
 func TestMarkdown_inREADME(t *testing.T) {
 	const path, begin, end = "../../README.md", "<!-- settings: written by the test of internal/config -->\n", "<!-- end of settings -->"
 	data, err := os.ReadFile(path)
@@ -293,8 +296,8 @@ func TestMarkdown_inREADME(t *testing.T) {
 	if table == config.Markdown() {
 		return
 	}
-	if os.Getenv("UPDATE") == "" {
-		t.Fatal("README.md's table of settings is behind internal/config/settings.go; run UPDATE=1 go test ./internal/config")
+	if !*update {
+		t.Fatal("README.md's table of settings is behind internal/config/settings.go; run go test ./internal/config -update")
 	}
 	if err := os.WriteFile(path, []byte(before+begin+config.Markdown()+end+after), 0o644); err != nil {
 		t.Fatal(err)
