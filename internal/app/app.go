@@ -73,6 +73,7 @@ type App struct {
 	options  Options
 	name     string
 	mailer   *mail.Sender
+	letters  *mail.Composer
 	telegram *telegram.Channel
 	web      *webchat.Channel
 	jobs     *jobs.Table
@@ -158,7 +159,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 	}
 
-	if err := a.openMail(o); err != nil {
+	if err := a.openMail(o, publicURL); err != nil {
 		return a, err
 	}
 	offices := affiliate.Offices{}
@@ -269,10 +270,10 @@ func notBuilt(c config.Config) error {
 	return errors.Join(problems...)
 }
 
-func (a *App) openMail(o Options) error {
+func (a *App) openMail(o Options, publicURL *url.URL) error {
 	address := o.Config.SMTPURL.Reveal()
 	if o.Demo || o.Terminal != nil {
-		c, err := catcher.Start(catcher.Options{Addr: "127.0.0.1:0"})
+		c, err := catcher.Start("127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("start the mail catcher: %w", err)
 		}
@@ -286,6 +287,12 @@ func (a *App) openMail(o Options) error {
 	}
 	if a.mailer, err = mail.New(mail.Options{Server: server, From: o.Config.MailFrom, Log: o.Log}); err != nil {
 		return fmt.Errorf("LLAVE_MAIL_FROM: %w", err)
+	}
+	a.letters, err = mail.NewComposer(mail.ComposerOptions{
+		PublicURL: publicURL.String(), GenerateURL: text(o.Config.GenerateURL), Zone: o.Config.Timezone,
+	})
+	if err != nil {
+		return err
 	}
 	a.onStop("mailer", func(context.Context) error { return a.mailer.Close() })
 	return nil

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func (a *App) seed(ctx context.Context) error {
 func (a *App) demoLetters() []demo.Letter {
 	var out []demo.Letter
 	for _, l := range a.Mailbox.Letters() {
-		out = append(out, demo.Letter{ID: l.ID, From: l.From, To: l.To, Subject: l.Subject, Date: l.Received, Text: l.Text, HTML: l.HTML})
+		out = append(out, demo.Letter{ID: strconv.Itoa(l.Number), From: l.From, To: l.To, Subject: l.Subject, Date: l.Received, Text: l.Text, HTML: l.HTML})
 	}
 	return out
 }
@@ -73,7 +74,7 @@ func (a *App) demoLetters() []demo.Letter {
 func (a *App) chatLetters() []terminal.Letter {
 	var out []terminal.Letter
 	for _, l := range a.Mailbox.Letters() {
-		out = append(out, terminal.Letter{ID: l.ID, To: l.To, Subject: l.Subject, Text: l.Text})
+		out = append(out, terminal.Letter{ID: strconv.Itoa(l.Number), To: l.To, Subject: l.Subject, Text: l.Text})
 	}
 	return out
 }

@@ -74,18 +74,17 @@ func (a *App) refused(ctx context.Context, p bot.Promise, cause error) (runner.K
 }
 
 func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base string) error {
-	kind, path := "unlock", "/desbloqueo/"
+	kind, path := mail.Unlock, "/desbloqueo/"
 	switch {
 	case l.Kind == unlock.KindGenerate && l.Want == unlock.Unlock:
-		kind, path = "active", "/generar/"
+		kind, path = mail.Active, "/generar/"
 	case l.Kind == unlock.KindGenerate:
-		kind, path = "generate", "/generar/"
+		kind, path = mail.Generate, "/generar/"
 	case l.Want == unlock.Generate:
-		kind = "locked"
+		kind = mail.GenerateLocked
 	}
-	letter, err := mail.Compose(kind, mail.Data{
-		Link: base + path + l.Token, NotMe: base + "/no-fui-yo/" + l.NotMe, Public: base, Life: l.Life,
-		Channel: l.Channel, Asked: l.Asked, Zone: a.options.Config.Timezone,
+	letter, err := a.letters.Compose(kind, mail.Data{
+		Link: base + path + l.Token, NotMe: base + "/no-fui-yo/" + l.NotMe, TTL: l.Life, Channel: l.Channel, At: l.Asked,
 	})
 	if err != nil {
 		return &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
@@ -104,7 +103,7 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise) (runner.Kept, error
 	if err != nil || to == "" {
 		return runner.Kept{}, err
 	}
-	letter, err := mail.Compose(p.Topic, mail.Data{Channel: channel, Asked: p.Made, Zone: a.options.Config.Timezone})
+	letter, err := a.letters.Compose(mail.Kind(p.Topic), mail.Data{Channel: channel, At: p.Made})
 	if err != nil {
 		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
 	}
