@@ -173,7 +173,7 @@ func (p *program) demo() *cobra.Command {
 		Use: "demo", Short: "Try it: chat, mailbox and store embedded, no configuration", Args: cobra.NoArgs,
 		Long: "Opens a page with a chat and its mailbox side by side, with fictional people to try. Nothing leaves the machine and\nnothing is kept.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, log, err := p.load()
+			c, _, err := p.load()
 			if err != nil {
 				return err
 			}
@@ -186,7 +186,7 @@ func (p *program) demo() *cobra.Command {
 			if c.HTTPAddr == ":8080" {
 				c.HTTPAddr = "127.0.0.1:8080" // everybody's demo is their own
 			}
-			log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
+			log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
 			return p.run(cmd.Context(), Options{Config: c, Log: log, Demo: true}, func(a *App) {
 				fmt.Fprintf(p.stderr, "Open http://%s/ in a browser. Ctrl-C ends the demo.\n", localhost(a.public.Addr()))
 			})

@@ -202,7 +202,7 @@ func (s *Sender) talk(ctx context.Context, c *conn, talk func(*conn) *bot.SendEr
 	release := c.bind(ctx)
 	err := talk(c)
 	if err != nil && !c.dead && c.inMail {
-		c.reset() // when that fails the connection is dead, and err is what counts all the same
+		_ = c.reset() // when that fails the connection is dead, and err is what counts all the same
 	}
 	if !release() { // ctx cut it
 		c.dead = true
