@@ -35,10 +35,10 @@ func (k Kind) notice() bool { return k == Unlocked || k == Generated }
 // to a stranger's eyes, and teaches nobody to trust a letter because it knows their name.
 type Data struct {
 	Channel string        // "telegram", "whatsapp", "web", "terminal"; anything else is left out
-	At      time.Time     // when it was asked for, or done
-	TTL     time.Duration // life of the link from its arrival; 0: the link is a public page that does not expire
-	Link    string        // what the button opens; notices have none
-	NotMe   string        // `No fui yo`; needed with a link that expires
+	At      time.Time     // when it was asked for; in a notice, when it was done
+	TTL     time.Duration // life of the link from the letter's arrival, told to the second
+	Link    string        // what the button opens; notices have none of these three
+	NotMe   string        // `No fui yo`
 }
 
 // ComposerOptions say where links may lead and which clock people read.
@@ -50,44 +50,46 @@ type ComposerOptions struct {
 
 // Composer writes letters from the catalogue in templates/.
 type Composer struct {
+	origins []string // scheme://host: links lead there or to the official pages, nowhere else
 	zone    *time.Location
-	hosts   []string
 	letters map[Kind]pages
 }
 
+// pages are one letter's templates.
 type pages struct {
 	text *texttemplate.Template
 	html *htmltemplate.Template
 }
 
+// official are the institution's own pages.
+var official = []string{"https://www.iess.gob.ec", "https://app.iess.gob.ec"}
+
 //go:embed templates
 var catalogue embed.FS
 
-// NewComposer parses the catalogue and checks the addresses that links may lead to.
+// NewComposer parses the catalogue and checks the addresses.
 func NewComposer(opt ComposerOptions) (*Composer, error) {
-	c := &Composer{zone: opt.Zone, letters: map[Kind]pages{}}
-	if c.zone == nil {
-		c.zone = time.UTC
-	}
-	for name, address := range map[string]string{"public URL": opt.PublicURL, "generate URL": opt.GenerateURL} {
-		if address == "" && name == "generate URL" {
-			continue
+	c := &Composer{origins: slices.Clone(official), zone: opt.Zone, letters: map[Kind]pages{}}
+	for _, address := range []string{opt.PublicURL, opt.GenerateURL} {
+		if address == "" && len(c.origins) > len(official) {
+			continue // the second may be missing
 		}
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" {
-			return nil, fmt.Errorf("compose letters: the %s is not a web address", name)
+			return nil, errors.New("compose letters: links lead to what is not a web address")
 		}
-		c.hosts = append(c.hosts, u.Host)
+		c.origins = append(c.origins, u.Scheme+"://"+u.Host)
+	}
+	if c.zone == nil {
+		c.zone = time.UTC
 	}
 	for _, kind := range Kinds {
-		own := "templates/" + string(kind) + ".txt"
-		text, err := texttemplate.New("").Option("missingkey=error").
-			ParseFS(catalogue, "templates/common.txt", own, "templates/letter.txt")
+		words := []string{"templates/common.txt", "templates/" + string(kind) + ".txt"}
+		text, err := texttemplate.New("").ParseFS(catalogue, append(words, "templates/letter.txt")...)
 		if err != nil {
 			return nil, fmt.Errorf("compose letters: %w", err)
 		}
-		html, err := htmltemplate.New("").Option("missingkey=error").
-			ParseFS(catalogue, "templates/common.txt", own, "templates/letter.html")
+		html, err := htmltemplate.New("").ParseFS(catalogue, append(words, "templates/letter.html")...)
 		if err != nil {
 			return nil, fmt.Errorf("compose letters: %w", err)
 		}
@@ -100,7 +102,7 @@ func NewComposer(opt ComposerOptions) (*Composer, error) {
 type view struct {
 	Data
 	Lasts struct{ Minutes, Seconds int }
-	Has   map[string]bool // blocks that are not empty
+	Next  bool // there is a word on what comes next
 }
 
 // Compose writes the letter of that kind. Recipient, Message-ID and date are the caller's to fill in.
@@ -112,28 +114,34 @@ func (c *Composer) Compose(kind Kind, d Data) (Letter, error) {
 	if err := c.check(kind, d); err != nil {
 		return Letter{}, fmt.Errorf("compose letter %s: %w", kind, err)
 	}
-	v := view{Data: d, Has: map[string]bool{}}
-	v.At = d.At.In(c.zone)
-	whole := int(d.TTL / time.Second)
-	v.Lasts.Minutes, v.Lasts.Seconds = whole/60, whole%60
-	for _, block := range []string{"life", "next"} {
-		s, err := p.block(block, v)
-		if err != nil {
-			return Letter{}, fmt.Errorf("compose letter %s: %w", kind, err)
-		}
-		v.Has[block] = s != ""
-	}
-	subject, err := p.block("subject", v)
+	d.At = d.At.In(c.zone)
+	l, err := p.compose(d)
 	if err != nil {
 		return Letter{}, fmt.Errorf("compose letter %s: %w", kind, err)
+	}
+	return l, nil
+}
+
+func (p pages) compose(d Data) (Letter, error) {
+	v := view{Data: d}
+	seconds := int(d.TTL.Round(time.Second) / time.Second)
+	v.Lasts.Minutes, v.Lasts.Seconds = seconds/60, seconds%60
+	next, err := p.block("next", v)
+	if err != nil {
+		return Letter{}, err
+	}
+	v.Next = next != ""
+	subject, err := p.block("subject", v)
+	if err != nil {
+		return Letter{}, err
 	}
 	text, err := p.block("letter.txt", v)
 	if err != nil {
-		return Letter{}, fmt.Errorf("compose letter %s: %w", kind, err)
+		return Letter{}, err
 	}
 	var html strings.Builder
 	if err := p.html.ExecuteTemplate(&html, "letter.html", v); err != nil {
-		return Letter{}, fmt.Errorf("compose letter %s: %w", kind, err)
+		return Letter{}, err
 	}
 	return Letter{Subject: subject, Text: text + "\n", HTML: html.String(), AutoSubmitted: true}, nil
 }
@@ -144,6 +152,7 @@ func (p pages) block(name string, v view) (string, error) {
 	return strings.TrimSpace(b.String()), err
 }
 
+// check's errors hold no link: a link is a secret.
 func (c *Composer) check(kind Kind, d Data) error {
 	switch {
 	case d.At.IsZero():
@@ -152,28 +161,17 @@ func (c *Composer) check(kind Kind, d Data) error {
 		return errors.New("a notice carries no link")
 	case kind.notice():
 		return nil
-	case d.Link == "":
-		return errors.New("the link is missing")
-	case d.TTL < 0 || d.TTL%time.Second != 0:
-		return errors.New("the link's life is not a number of seconds")
-	case d.TTL > 0 && d.NotMe == "":
-		return errors.New("a link that expires needs its `No fui yo`")
-	}
-	for _, link := range []string{d.Link, d.NotMe} {
-		if link != "" && !c.allowed(link) {
-			return errors.New("a link leads to a host that is not ours") // the link itself is a secret
-		}
+	case d.Link == "" || d.NotMe == "":
+		return errors.New("a link is missing")
+	case d.TTL < time.Second:
+		return errors.New("the link's life is missing")
+	case !c.allows(d.Link) || !c.allows(d.NotMe):
+		return errors.New("a link leads to a host that is not ours")
 	}
 	return nil
 }
 
-// official are the institution's own hosts.
-var official = []string{"www.iess.gob.ec", "app.iess.gob.ec"}
-
-func (c *Composer) allowed(link string) bool {
+func (c *Composer) allows(link string) bool {
 	u, err := url.Parse(link)
-	if err != nil || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return false
-	}
-	return slices.Contains(c.hosts, u.Host) || u.Scheme == "https" && slices.Contains(official, u.Host)
+	return err == nil && u.User == nil && slices.Contains(c.origins, u.Scheme+"://"+u.Host)
 }

@@ -1,0 +1,299 @@
+package mail
+
+import (
+	"flag"
+	"fmt"
+	"io/fs"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/*.golden")
+
+const publicURL = "https://desbloqueo.example.org"
+
+func sample(t testing.TB, kind Kind) Data {
+	t.Helper()
+	d := Data{Channel: "telegram", At: time.Date(2025, 11, 24, 13, 35, 10, 0, time.UTC)}
+	if kind.notice() {
+		return d
+	}
+	d.TTL = 3 * time.Minute
+	d.Link = publicURL + "/desbloqueo/una-palabra-secreta"
+	d.NotMe = publicURL + "/no-fui-yo/otra-palabra-secreta"
+	if kind == Active || kind == Generate {
+		d.Link = publicURL + "/generar/una-palabra-secreta"
+	}
+	return d
+}
+
+func newComposer(t testing.TB, zoneName string) *Composer {
+	t.Helper()
+	zone, err := time.LoadLocation(zoneName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewComposer(ComposerOptions{PublicURL: publicURL, Zone: zone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func compose(t testing.TB, kind Kind, d Data) Letter {
+	t.Helper()
+	l, err := newComposer(t, "America/Guayaquil").Compose(kind, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestCompose_golden(t *testing.T) {
+	for _, kind := range Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			l := compose(t, kind, sample(t, kind))
+			got := fmt.Sprintf("Subject: %s\n\n%s\n-- html --\n%s", l.Subject, l.Text, l.HTML)
+			file := filepath.Join("testdata", string(kind)+".golden")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("letter %s is not %s (-update rewrites it); got:\n%s", kind, file, got)
+			}
+		})
+	}
+}
+
+// What SPEC 6 fixes of the letters.
+func TestCompose_fixedWords(t *testing.T) {
+	tests := []struct {
+		kind            Kind
+		subject, button string
+	}{
+		{Unlock, "SOLICITUD DESBLOQUEO DE CLAVE", "DESBLOQUEO DE CLAVE IESS"},
+		{Active, "SOLICITUD DESBLOQUEO DE CLAVE", "Generar / Recuperar Clave"},
+		{Generate, "SOLICITUD GENERAR CLAVE", "Generar / Recuperar Clave"},
+		{GenerateLocked, "SOLICITUD GENERAR CLAVE", "DESBLOQUEO DE CLAVE IESS"},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.kind), func(t *testing.T) {
+			d := sample(t, tt.kind)
+			l := compose(t, tt.kind, d)
+			if l.Subject != tt.subject {
+				t.Errorf("subject is %q, want %q", l.Subject, tt.subject)
+			}
+			for name, link := range map[string]string{tt.button: d.Link, "No fui yo": d.NotMe} {
+				if want := "\n" + name + "\n" + link + "\n"; !strings.Contains(l.Text, want) {
+					t.Errorf("text has no lines %q:\n%s", want, l.Text)
+				}
+				if got := strings.Count(l.HTML, fmt.Sprintf("href=%q", link)); got != 1 {
+					t.Errorf("HTML links %s %d times, want once", link, got)
+				}
+				if !strings.Contains(l.HTML, ">"+name+"</a>") {
+					t.Errorf("HTML has no link that reads %q", name)
+				}
+			}
+			for _, want := range []string{"3 minutos", "por Telegram", "24 de noviembre de 2025, a las 08:35"} {
+				if !strings.Contains(l.Text, want) || !strings.Contains(l.HTML, want) {
+					t.Errorf("%q is missing", want)
+				}
+			}
+		})
+	}
+}
+
+func TestCompose_life(t *testing.T) {
+	for life, want := range map[time.Duration]string{
+		time.Minute:                         "durante 1 minuto desde",
+		5 * time.Minute:                     "durante 5 minutos desde",
+		90 * time.Second:                    "durante 1 minuto y 30 segundos desde",
+		time.Second:                         "durante 1 segundo desde",
+		3*time.Minute - 20*time.Millisecond: "durante 3 minutos desde",
+	} {
+		d := sample(t, Unlock)
+		d.TTL = life
+		if l := compose(t, Unlock, d); !strings.Contains(l.Text, want) {
+			t.Errorf("a life of %v is not told as %q", life, want)
+		}
+	}
+}
+
+func TestCompose_channelsAndMonths(t *testing.T) {
+	d := sample(t, Unlock)
+	for channel, want := range map[string]string{
+		"telegram": "pidió por Telegram desbloquear",
+		"whatsapp": "pidió por WhatsApp desbloquear",
+		"web":      "pidió por el chat de la página web desbloquear",
+		"terminal": "pidió por el chat de la terminal desbloquear",
+		"":         "pidió desbloquear",
+		"pigeon":   "pidió desbloquear",
+	} {
+		d.Channel = channel
+		if l := compose(t, Unlock, d); !strings.Contains(l.Text, want) {
+			t.Errorf("channel %q is not told as %q:\n%s", channel, want, l.Text)
+		}
+	}
+	months := strings.Fields("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre")
+	for i, month := range months {
+		d.At = time.Date(2026, time.Month(i+1), 9, 12, 0, 0, 0, time.UTC)
+		if l := compose(t, Unlock, d); !strings.Contains(l.Text, "el 9 de "+month+" de 2026, a las 07:00 (hora de Ecuador continental)") {
+			t.Errorf("month %d is not told as %s", i+1, month)
+		}
+	}
+	for zone, want := range map[string]string{
+		"Pacific/Galapagos": "a las 06:00 (hora de Galápagos)",
+		"America/Bogota":    "a las 07:00 (UTC-05:00)",
+	} {
+		l, err := newComposer(t, zone).Compose(Unlock, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(l.Text, want) {
+			t.Errorf("%s: the time is not told as %q:\n%s", zone, want, l.Text)
+		}
+	}
+}
+
+func TestCompose_refused(t *testing.T) {
+	tests := []struct {
+		name   string
+		kind   Kind
+		change func(*Data)
+		want   string
+	}{
+		{"unknown kind", "pigeon", func(*Data) {}, "no kind"},
+		{"no time", Unlock, func(d *Data) { d.At = time.Time{} }, "time"},
+		{"no link", Unlock, func(d *Data) { d.Link = "" }, "link is missing"},
+		{"no way to object", Generate, func(d *Data) { d.NotMe = "" }, "link is missing"},
+		{"no life", Active, func(d *Data) { d.TTL = 0 }, "life"},
+		{"foreign host", Unlock, func(d *Data) { d.Link = "https://desbloqueo.example.com/desbloqueo/una-palabra-secreta" }, "not ours"},
+		{"host in front of an @", Unlock, func(d *Data) { d.NotMe = "https://desbloqueo.example.org@example.com/una-palabra-secreta" }, "not ours"},
+		{"misprint of the sheet", Unlock, func(d *Data) { d.Link = "https://www.iesg.gob.ec/una-palabra-secreta" }, "not ours"},
+		{"script", Unlock, func(d *Data) { d.Link = "javascript:alert('una-palabra-secreta')" }, "not ours"},
+		{"less than https", Unlock, func(d *Data) { d.Link = "http://desbloqueo.example.org/una-palabra-secreta" }, "not ours"},
+		{"notice with a link", Unlocked, func(d *Data) { d.Link = publicURL }, "no link"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := sample(t, tt.kind)
+			tt.change(&d)
+			_, err := newComposer(t, "UTC").Compose(tt.kind, d)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("error is %v, want one with %q", err, tt.want)
+			}
+			if strings.Contains(err.Error(), "secreta") {
+				t.Errorf("the error holds the link: %v", err)
+			}
+		})
+	}
+}
+
+var (
+	hostLike = regexp.MustCompile(`[\w-]+(\.[\w-]+)*\.(ec|org|com|net|jsf\w*|html?)\b`)
+	hrefs    = regexp.MustCompile(`href="([^"]*)"`)
+)
+
+// Official hosts and the public address, and nobody else's, are all that a letter may name.
+func TestCompose_allowedHosts(t *testing.T) {
+	allowed := []string{"www.iess.gob.ec", "app.iess.gob.ec", "iess.gob.ec", "desbloqueo.example.org"} // the third in the e-mail address
+	for _, kind := range Kinds {
+		l := compose(t, kind, sample(t, kind))
+		for _, host := range hostLike.FindAllString(l.Text+l.HTML, -1) {
+			if !slices.Contains(allowed, host) {
+				t.Errorf("%s names %s", kind, host)
+			}
+		}
+		for _, m := range hrefs.FindAllStringSubmatch(l.HTML, -1) {
+			u, err := url.Parse(m[1])
+			if err != nil {
+				t.Errorf("%s links to what is no address: %v", kind, err)
+				continue
+			}
+			switch ok := slices.Contains(allowed, u.Host); {
+			case u.Scheme == "https" && ok, m[1] == "mailto:atencionalusuario@iess.gob.ec", m[1] == "tel:023945666":
+			default:
+				t.Errorf("%s links to %s", kind, m[1])
+			}
+		}
+		for _, never := range []string{"<img", "<script", "<link", "url(", "src=", "iesg", "jsfb"} {
+			if strings.Contains(l.HTML, never) {
+				t.Errorf("%s holds %q", kind, never)
+			}
+		}
+	}
+}
+
+// The misprints of the procedure sheet never reach anybody, not from a template that no letter uses either.
+func TestCatalogue_misprints(t *testing.T) {
+	err := fs.WalkDir(catalogue, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(catalogue, name)
+		for _, never := range []string{"iesg.gob.ec", ".jsfb", "contraseña"} {
+			if strings.Contains(string(b), never) {
+				t.Errorf("%s holds %q", name, never)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every colour pair of the letter, so that the contrast is 7:1 or better (WCAG 1.4.6).
+func TestLetter_contrast(t *testing.T) {
+	l := compose(t, Unlock, sample(t, Unlock))
+	for _, pair := range [][2]string{{"#1a1a1a", "#ffffff"}, {"#12305c", "#ffffff"}, {"#3d3d3d", "#ffffff"}} {
+		if got := contrast(t, pair[0], pair[1]); got < 7 {
+			t.Errorf("%s on %s has a contrast of %.1f, want 7 or more", pair[0], pair[1], got)
+		}
+	}
+	for _, colour := range regexp.MustCompile(`#[0-9a-f]{6}`).FindAllString(l.HTML, -1) {
+		if !slices.Contains([]string{"#ffffff", "#1a1a1a", "#12305c", "#3d3d3d"}, colour) {
+			t.Errorf("%s is in the letter and not in this test", colour)
+		}
+	}
+	for _, m := range regexp.MustCompile(`font-size:(\d+)px`).FindAllStringSubmatch(l.HTML, -1) {
+		if len(m[1]) < 2 || m[1] < "16" {
+			t.Errorf("a text has %s px, want 16 or more", m[1])
+		}
+	}
+}
+
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	la, lb := luminance(t, a), luminance(t, b)
+	return (max(la, lb) + 0.05) / (min(la, lb) + 0.05)
+}
+
+func luminance(t *testing.T, colour string) float64 {
+	t.Helper()
+	var rgb [3]int
+	if _, err := fmt.Sscanf(colour, "#%02x%02x%02x", &rgb[0], &rgb[1], &rgb[2]); err != nil {
+		t.Fatal(err)
+	}
+	var lin [3]float64
+	for i, v := range rgb {
+		c := float64(v) / 255
+		if lin[i] = c / 12.92; c > 0.04045 {
+			lin[i] = math.Pow((c+0.055)/1.055, 2.4)
+		}
+	}
+	return 0.2126*lin[0] + 0.7152*lin[1] + 0.0722*lin[2]
+}
