@@ -39,6 +39,7 @@ const (
 	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
+	SaidHello, SaidThanks, SentPhoto, LinkVoided bot.Event = "SaidHello", "SaidThanks", "SentPhoto", "LinkVoided"
 )
 
 // The slots.
@@ -87,10 +88,14 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return ev, nil
 	}
 	if t.Choice() == "" && t.Idle() >= ResumeAfter && resumable(state) {
+		t.Say("place", t.PlaceName())
 		return CameBack, nil
 	}
 	switch u.Kind {
 	case bot.Media, bot.Unsupported:
+		if u.Media == "photo" || u.Media == "document" {
+			return SentPhoto, nil
+		}
 		return SentMedia, nil
 	case bot.Location:
 		return SentPlace, nil
@@ -118,7 +123,7 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_status")
+	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_status", "word_hello", "word_thanks")
 	if t.Update.Kind == bot.Start && t.Conv.State != Welcome {
 		said = "word_menu"
 	}
@@ -154,6 +159,12 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		return AskedLanguage
 	case "word_person":
 		return f.ticket(t)
+	case "word_hello":
+		if t.Idle() < ResumeAfter || !resumable(t.Conv.State) {
+			return SaidHello
+		}
+	case "word_thanks":
+		return SaidThanks
 	}
 	return ""
 }
@@ -191,7 +202,9 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 			return bot.Ignored
 		}
 		t.Never(bot.SignalLinkExpired)
-		return f.ended(t)
+		if state == LinkSent {
+			return LinkVoided
+		}
 	case bot.SignalLinkExpired:
 		return f.ended(t)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
-	"llave/internal/mail/catcher"
+	"llave/internal/mail/letter"
 )
 
 // A dialogue is a file anybody can read: what is written in -- world -- is there before, and -- chat -- is played.
@@ -191,7 +191,7 @@ func (p *player) act(what string) error {
 func (p *player) came() {
 	ms := p.w.API.Messages(Chat)
 	for _, m := range ms[p.seen:] {
-		for _, line := range strings.Split(m.Text, "\n") {
+		for _, line := range strings.Split(strings.ReplaceAll(m.Text, p.w.URL(""), "https://llave.example"), "\n") {
 			p.print(strings.TrimRight("< "+line, " "))
 		}
 		if labels := m.Labels(); len(labels) > 0 {
@@ -226,7 +226,7 @@ func (p *player) link(notMe bool) string {
 	return ""
 }
 
-func find(l catcher.Letter, notMe bool) string {
+func find(l letter.Letter, notMe bool) string {
 	for _, k := range l.Links {
 		if strings.Contains(k.URL, "/no-fui-yo/") == notMe && (notMe || strings.Contains(k.URL, "/desbloqueo/") || strings.Contains(k.URL, "/generar/")) {
 			return k.URL
