@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"llave/internal/bottest"
 	"llave/internal/mail/letter"
 )
 
@@ -20,6 +22,7 @@ import (
 //	> text              the person writes
 //	> [Label]           presses a button
 //	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | old [Label]
+//	! mailserver refuse ADDRESS | down | up
 //	+ 40s               time passes
 //	@ press the link    opens the newest letter's link and presses its button
 //	@ press no fui yo   the same with the letter's other link
@@ -52,6 +55,10 @@ func Play(t testing.TB, file []byte) []byte {
 			}
 		case "chat":
 			chat = string(f.Data)
+		case "offices.csv":
+			path := filepath.Join(t.TempDir(), f.Name)
+			writeFile(t, path, string(f.Data))
+			settings = append(settings, "LLAVE_OFFICES_FILE="+path)
 		}
 	}
 	csv := ""
@@ -168,6 +175,15 @@ func (p *player) act(what string) error {
 		api.Unblock(Chat)
 	case "repeat":
 		api.Repeat(Chat)
+	case "mailserver":
+		switch how, to, _ := strings.Cut(rest, " "); how {
+		case "refuse":
+			p.w.SMTP.RefuseRcpt(to, bottest.SMTPFault{Code: 550})
+		case "down":
+			p.w.SMTP.Down()
+		case "up":
+			return p.w.SMTP.Up()
+		}
 	case "contact":
 		api.Contact(Chat, rest, true)
 	case "old":
