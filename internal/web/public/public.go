@@ -13,6 +13,7 @@
 package public
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"embed"
@@ -40,6 +41,7 @@ type Links interface {
 // Retention is what the privacy notice says about how long things are kept (SPEC 8).
 type Retention struct {
 	Idle       time.Duration // a conversation left alone
+	Seen       time.Duration // the ids of its updates; zero: eight days
 	Transcript time.Duration // of a chat that a person of the help desk took over
 	Audit      time.Duration
 	Complaint  time.Duration
@@ -265,8 +267,8 @@ func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Site) privacy(w http.ResponseWriter, r *http.Request) error {
 	d := s.Retention
-	return web.Show(w, s.pages, web.View{Name: "privacy", Data: struct{ Idle, Transcript, Audit, Complaint web.Span }{
-		web.Wait(d.Idle), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint),
+	return web.Show(w, s.pages, web.View{Name: "privacy", Data: struct{ Idle, Seen, Transcript, Audit, Complaint web.Span }{
+		web.Wait(d.Idle), web.Wait(cmp.Or(d.Seen, 8*24*time.Hour)), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint),
 	}})
 }
 

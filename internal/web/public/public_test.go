@@ -325,7 +325,7 @@ func TestStoreAway(t *testing.T) {
 			}
 		}
 	}
-	b.get("/privacidad").want(t, 200)
+	b.get("/privacidad").want(t, 200, "24 horas", "8 días", "30 días", "1 año")
 	b.get("/").want(t, 200)
 }
 
