@@ -1,0 +1,352 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/internal/affiliate"
+	"llave/internal/bottest"
+	"llave/internal/key"
+	"llave/internal/mail/letter"
+	"llave/internal/secret"
+	"llave/internal/store"
+	"llave/internal/store/bolt"
+	"llave/internal/store/mongodb"
+	"llave/internal/store/storetest"
+)
+
+// people is how many records are imported; walker is the one whose road is walked.
+const (
+	people = 500
+	walker = 321
+)
+
+// number makes the i-th made-up cédula: ten digits of a province, with the right check digit.
+func number(i int) string {
+	nine := fmt.Sprintf("%02d%07d", i%24+1, 3000000+i)
+	sum := 0
+	for at, digit := range nine {
+		d := int(digit - '0')
+		if at%2 == 0 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return fmt.Sprintf("%s%d", nine, (10-sum%10)%10)
+}
+
+func address(i int) string { return fmt.Sprintf("persona%03d@correo.example", i) }
+
+// writePeople writes an import file of n made-up people, all of whom may unlock.
+func writePeople(t testing.TB, n int) string {
+	t.Helper()
+	var b bytes.Buffer
+	b.WriteString("_id,id_type,category,full_name,email,data_updated_at,status\n")
+	for i := range n {
+		fmt.Fprintf(&b, "%s,cedula,affiliate,Persona %03d,%s,2025-03-01,locked\n", number(i), i, address(i))
+	}
+	path := filepath.Join(t.TempDir(), "people.csv")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// world is a llave and what stands around it.
+type world struct {
+	api   *bottest.BotAPI
+	smtp  *bottest.SMTP
+	env   []string
+	addr  string // of the public listener
+	admin string
+	base  string // LLAVE_PUBLIC_URL
+}
+
+// newWorld starts the outside and makes the settings; nothing of llave runs yet. Later settings win.
+func newWorld(t testing.TB, mode string, settings ...string) *world {
+	t.Helper()
+	w := &world{api: bottest.NewBotAPI(token), addr: freeAddr(t), admin: freeAddr(t)}
+	if err := w.api.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.api.Close)
+	var err error
+	if w.smtp, err = bottest.StartSMTP(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.smtp.Close() }) // nobody reads from it any more
+	_, port, err := net.SplitHostPort(w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.base = "http://localhost:" + port
+	w.env = append([]string{
+		"LLAVE_HTTP_ADDR=" + w.addr, "LLAVE_ADMIN_ADDR=" + w.admin, "LLAVE_PUBLIC_URL=" + w.base,
+		"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey, "LLAVE_SMTP_URL=" + w.smtp.URL(),
+		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + w.api.URL(), "LLAVE_TELEGRAM_MODE=" + mode,
+		"LLAVE_TELEGRAM_WEBHOOK_SECRET=" + hookSecret, "LLAVE_LOG_FORMAT=text",
+	}, settings...)
+	return w
+}
+
+// setting returns the value of one of the world's settings.
+func (w *world) setting(name string) string {
+	value := ""
+	for _, kv := range w.env {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// serve starts `llave serve` and waits until it is ready and heard by Telegram.
+func (w *world) serve(t testing.TB) *process {
+	t.Helper()
+	p := start(t, w.env, "serve")
+	p.waitOK(t, "http://"+w.admin+"/readyz", 30*time.Second)
+	connected := func() bool { return w.api.WebhookURL() != "" || len(w.api.Calls("deleteWebhook")) > 0 }
+	if !w.api.Wait(20*time.Second, connected) {
+		t.Fatal("llave has neither registered a webhook nor begun to poll")
+	}
+	return p
+}
+
+// openStore opens the store after llave has let go of it.
+func (w *world) openStore(t testing.TB) (*store.Store, *secret.Vault) {
+	t.Helper()
+	var engine store.Engine
+	var err error
+	if uri := w.setting("LLAVE_MONGODB_URI"); uri != "" {
+		engine, err = mongodb.Open(t.Context(), mongodb.Options{URI: uri, Database: w.setting("LLAVE_MONGODB_DATABASE")})
+	} else {
+		engine, err = bolt.Open(t.Context(), bolt.Options{Dir: w.setting("LLAVE_DATA_DIR")})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() }) // it was only read
+	s := store.New(engine)
+	keys, err := secret.ParseKeys(secretKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vault, err := s.DataKey(t.Context(), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, vault
+}
+
+// phone is a person's chat with the bot.
+type phone struct {
+	t    testing.TB
+	api  *bottest.BotAPI
+	chat int64
+	last int // the newest message when the person last did something, or the newest they read
+}
+
+// answerWithin is how long an answer may take before the test gives up; a slow machine is not a failure.
+const answerWithin = 30 * time.Second
+
+// hears waits for the next bubble, without doing anything, and wants it to hold a text.
+func (p *phone) hears(want string) string {
+	p.t.Helper()
+	m, err := p.api.WaitMessage(p.chat, p.last, answerWithin)
+	if err != nil {
+		p.t.Fatalf("waiting for %q: %v", want, err)
+	}
+	if !strings.Contains(m.Text, want) {
+		p.t.Fatalf("the bot said:\n%s\nwant something with: %s", m.Text, want)
+	}
+	p.last = m.ID
+	return m.Text
+}
+
+func (p *phone) says(text, want string) string {
+	p.t.Helper()
+	p.last = p.api.Say(p.chat, text)
+	return p.hears(want)
+}
+
+func (p *phone) presses(label, want string) string {
+	p.t.Helper()
+	newest, err := p.api.Press(p.chat, label)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.last = newest
+	return p.hears(want)
+}
+
+// silent wants the bot to have said nothing since.
+func (p *phone) silent(when string) {
+	p.t.Helper()
+	for _, m := range p.api.Messages(p.chat) {
+		if m.ID > p.last {
+			p.t.Fatalf("%s, and the bot said:\n%s", when, m.Text)
+		}
+	}
+}
+
+func (w *world) letter(t testing.TB, after int) letter.Letter {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), answerWithin)
+	defer cancel()
+	l, err := w.smtp.WaitLetter(ctx, address(walker), after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func contains(t testing.TB, what, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Fatalf("%s: got:\n%s\nwant something with: %s", what, got, want)
+	}
+}
+
+// From "hola" to a new key: the whole road, in both of Telegram's modes and on both stores.
+func TestRoad(t *testing.T) {
+	for _, mode := range []string{"webhook", "polling"} {
+		t.Run(mode+" on bolt", func(t *testing.T) {
+			t.Parallel()
+			walk(t, newWorld(t, mode))
+		})
+		t.Run(mode+" on MongoDB", func(t *testing.T) {
+			uri := storetest.MongoURI(t)
+			t.Parallel()
+			walk(t, newWorld(t, mode, "LLAVE_MONGODB_URI="+uri, "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri)))
+		})
+	}
+}
+
+const (
+	easyKey = "123456789"
+	goodKey = "tres barcos azules duermen"
+)
+
+func walk(t *testing.T, w *world) {
+	findBrowser(t)
+	file := writePeople(t, people)
+	if code, out, errs := outcome(t, w.env, "", "import", file); code != 0 || !strings.Contains(out, "500 imported") {
+		t.Fatalf("import: exit %d\n%s%s", code, out, errs)
+	}
+	llave := w.serve(t)
+
+	p := &phone{t: t, api: w.api, chat: 5551230000 + walker}
+	p.says("hola", "Hola. Soy Llave")
+	p.presses("Continuar", "¿Qué necesita hoy?")
+	p.presses("Desbloquear clave", "Escriba su número de cédula")
+	p.says(number(walker), "¿Es correcto?")
+	p.presses("Sí, es correcto", "Enviar enlace")
+	if n := len(w.smtp.Letters()); n != 0 {
+		t.Fatalf("%d letters were sent before anybody pressed Enviar enlace", n)
+	}
+	p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
+
+	l := w.letter(t, 0)
+	if got, want := l.Subject, "SOLICITUD DESBLOQUEO DE CLAVE"; got != want {
+		t.Errorf("subject: got %q, want %q", got, want)
+	}
+	link := l.Link("DESBLOQUEO DE CLAVE IESS")
+	if !strings.HasPrefix(link, w.base+"/desbloqueo/") {
+		t.Fatalf("link: got %q, want it to begin with %s/desbloqueo/", link, w.base)
+	}
+
+	scanner := newVisitor(t) // a mail scanner: a whole browser that opens every link and presses nothing
+	contains(t, "the link's page", scanner.open(link), "Pulse el botón")
+	time.Sleep(300 * time.Millisecond) // what a script might do, it has done
+	p.silent("the link was opened only")
+
+	person := newVisitor(t)
+	contains(t, "the link's page after a scanner", person.open(link), "Pulse el botón")
+	contains(t, "after Desbloquear", person.press("Desbloquear"),
+		"Su clave de acceso a los Servicios del Portal del IESS ha sido desbloqueada")
+	p.hears("Su clave ya está desbloqueada") // by itself
+	contains(t, "the link's page in another browser", scanner.open(link), "ya se usó")
+
+	contains(t, "after Generar / Recuperar Clave", person.press("Generar / Recuperar Clave"), "Haga su clave nueva")
+	contains(t, "an easy key", person.choose(easyKey), "Es fácil de adivinar")
+	p.silent("the key was refused")
+	contains(t, "a good key", person.choose(goodKey), "Su clave nueva está lista")
+	p.hears("Su clave nueva está lista") // by itself
+
+	p.presses("Sí, pude entrar", "¿Cómo le fue")
+	end := p.presses("5 · Muy bien", "número de caso")
+	ref := regexp.MustCompile(`C-[0-9A-Z]{4}-[0-9A-Z]{3}`).FindString(end)
+	if ref == "" {
+		t.Errorf("no case number in %q", end)
+	}
+	notice := w.letter(t, l.Number)
+	w.letter(t, notice.Number)
+	llave.stop(t)
+
+	w.checkStore(t, ref)
+	checkLog(t, llave.stdout.String()+llave.stderr.String(), l)
+}
+
+// checkStore reads what is left of the road: an active record, a key that verifies, the case.
+func (w *world) checkStore(t *testing.T, ref string) {
+	t.Helper()
+	s, vault := w.openStore(t)
+	record, found, err := s.Affiliates.Find(t.Context(), number(walker))
+	if err != nil || !found || record.Status != affiliate.Active {
+		t.Errorf("record: got status %q, found %v, %v; want active", record.Status, found, err)
+	}
+	other, _, err := s.Affiliates.Find(t.Context(), number(walker+1))
+	if err != nil || other.Status != affiliate.Locked {
+		t.Errorf("another's record: got status %q, %v; want locked", other.Status, err)
+	}
+	unlocked, err := s.Unlocks.Load(t.Context(), affiliate.Hash(vault, number(walker)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key  string
+		want bool
+	}{{goodKey, true}, {easyKey, false}} {
+		if got, err := key.Verify(t.Context(), unlocked.Key, c.key); err != nil || got != c.want {
+			t.Errorf("verify %q: got %v, %v; want %v", c.key, got, err, c.want)
+		}
+	}
+	if len(unlocked.Promises) > 0 {
+		t.Errorf("the record still owes %d promises", len(unlocked.Promises))
+	}
+	if f, found, err := s.Cases.Find(t.Context(), ref); err != nil || !found || f.Status != "closed" {
+		t.Errorf("case %s: got status %q, found %v, %v; want a closed one", ref, f.Status, found, err)
+	}
+}
+
+var tenDigits = regexp.MustCompile(`\b\d{10}\b`)
+
+// checkLog wants nothing in the log that belongs to a person or opens something.
+func checkLog(t *testing.T, log string, l letter.Letter) {
+	t.Helper()
+	contains(t, "log", log, "msg=turn")
+	if got := tenDigits.FindString(log); got != "" {
+		t.Errorf("the log holds a number of ten digits: %s", got)
+	}
+	secrets := []string{token, hookSecret, secretKey, easyKey, goodKey, "correo.example", "Persona"}
+	for _, link := range l.Links {
+		if at := strings.LastIndex(link.URL, "/"); at > 0 && at < len(link.URL)-8 {
+			secrets = append(secrets, link.URL[at+1:])
+		}
+	}
+	for _, s := range secrets {
+		if strings.Contains(log, s) {
+			t.Errorf("the log holds %q", s)
+		}
+	}
+}
