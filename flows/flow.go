@@ -74,7 +74,7 @@ func (f *flow) places() []bot.Place {
 
 		in(Start, "", f.hearStart, on(Greeted, Welcome, "")),
 		in(Welcome, "welcome.ask", f.hearWelcome,
-			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "")),
+			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, ""), on(SaidHello, bot.Stay, "")),
 		in(Menu, "menu.ask", f.hearMenu, on(Greeted, bot.Stay, "menu.again")),
 
 		in(AskNumber, "number.ask", f.hearNumber,

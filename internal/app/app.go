@@ -79,6 +79,7 @@ type App struct {
 	jobs     *jobs.Table
 	engine   *bot.Engine
 
+	handler       http.Handler // of the public listener
 	public, admin net.Listener
 	stopping      atomic.Bool
 	undo          []step
@@ -194,7 +195,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
 		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Log: o.Log,
-		Retention: public.Retention{Idle: c.Retention.Idle, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint},
+		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint},
 		Limit:     a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
 	})
 	if err != nil {
@@ -229,22 +230,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 
-	server := &http.Server{
-		Handler: kit.Wrap(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
-	}
-	a.background.Go(func() { a.serve(server, a.public) })
-	a.onStop("public server", func(ctx context.Context) error {
-		if a.web != nil {
-			a.web.Close()
-		}
-		return shutdown(ctx, server)
-	})
-	if a.admin != nil {
-		admin := &http.Server{Handler: a.adminRoutes(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
-		a.background.Go(func() { a.serve(admin, a.admin) })
-		a.onStop("admin server", func(ctx context.Context) error { return shutdown(ctx, admin) })
-	}
+	a.handler = kit.Wrap(mux)
 	return a, nil
 }
 
@@ -356,6 +342,10 @@ func (a *App) Start(ctx context.Context) error {
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
 	}
+	a.serve("public server", a.handler, a.public)
+	if a.admin != nil {
+		a.serve("admin server", a.adminRoutes(), a.admin)
+	}
 	if a.telegram != nil {
 		a.background.Go(func() { a.shareRate(ctx) })
 		a.background.Go(func() {
@@ -366,6 +356,25 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	a.onStop("channels", func(context.Context) error { cancel(); return nil })
 	return nil
+}
+
+// drainFor is how long requests under way may take once the process is stopping.
+const drainFor = 4 * time.Second
+
+func (a *App) serve(name string, h http.Handler, l net.Listener) {
+	server := web.NewServer(h, a.options.Log)
+	if a.web != nil {
+		server.OnStop(a.web.Close)
+	}
+	server.Start(l)
+	a.onStop(name, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, drainFor)
+		defer cancel()
+		if err := server.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return nil
+	})
 }
 
 // shareRate keeps this process counted among the living, and gives each its share of the number's rate.
@@ -426,21 +435,6 @@ func (a *App) Stop(ctx context.Context) error {
 		problems = append(problems, errors.New("stop: something is still running"))
 	}
 	return errors.Join(problems...)
-}
-
-func (a *App) serve(s *http.Server, l net.Listener) {
-	if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		a.failed <- fmt.Errorf("serve: %w", err)
-	}
-}
-
-func shutdown(ctx context.Context, s *http.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		return s.Close()
-	}
-	return nil
 }
 
 func (a *App) adminRoutes() http.Handler {

@@ -1,0 +1,157 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/internal/app"
+)
+
+var update = flag.Bool("update", false, "write what came into the files it is compared with")
+
+// run calls the command line and returns its exit code and what it printed.
+func run(t *testing.T, environ []string, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out, errs bytes.Buffer
+	code = app.Main(ctx, args, environ, strings.NewReader(stdin), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; run with -update and read the difference\n got: %s\nwant: %s", path, got, want)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, command := range []string{"", "demo", "serve", "chat", "import", "purge", "flow", "version", "config"} {
+		t.Run("help "+command, func(t *testing.T) {
+			args := []string{command, "--help"}
+			name := "help_" + command + ".txt"
+			if command == "" {
+				args, name = []string{"--help"}, "help.txt"
+			}
+			code, stdout, stderr := run(t, nil, "", args...)
+			if code != 0 || stderr != "" {
+				t.Errorf("exit %d, stderr %q, want 0 and nothing", code, stderr)
+			}
+			golden(t, name, stdout)
+		})
+	}
+}
+
+func TestWrongUsage(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "a command is needed"},
+		{[]string{"nonsense"}, `unknown command "nonsense"`},
+		{[]string{"serve", "--nonsense"}, "unknown flag: --nonsense"},
+		{[]string{"import"}, "accepts 1 arg(s), received 0"},
+		{[]string{"purge", "now"}, "now"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			code, _, stderr := run(t, nil, "", c.args...)
+			if code != 2 || !strings.Contains(stderr, c.want) {
+				t.Errorf("exit %d, stderr %q, want 2 and %q", code, stderr, c.want)
+			}
+		})
+	}
+}
+
+func TestServe_refusesAtStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	base := []string{"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=smtp://127.0.0.1:25?tls=none"}
+	for _, c := range []struct {
+		name string
+		set  []string
+		want []string
+	}{
+		{"unknown setting", []string{"LLAVE_TELEGRAM_TOKN=x"}, []string{"LLAVE_TELEGRAM_TOKN", "LLAVE_TELEGRAM_TOKEN"}},
+		{"two mistakes at once", []string{"LLAVE_LINK_TTL=soon", "LLAVE_DISCLOSURE=none"}, []string{"LLAVE_LINK_TTL", "LLAVE_DISCLOSURE"}},
+		{"port taken", []string{"LLAVE_HTTP_ADDR=" + taken.Addr().String()}, []string{"LLAVE_HTTP_ADDR", taken.Addr().String()}},
+		{"admin port taken", []string{"LLAVE_ADMIN_ADDR=" + taken.Addr().String()}, []string{"LLAVE_ADMIN_ADDR", taken.Addr().String()}},
+		{"no store", []string{"LLAVE_MONGODB_URI=mongodb://user:hidden@127.0.0.1:1/?serverSelectionTimeoutMS=300", "LLAVE_SECRET_KEY=" + strings.Repeat("QUFB", 11)}, []string{"LLAVE_MONGODB_URI", "127.0.0.1:1"}},
+		{"no offices", []string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv"}, []string{"LLAVE_OFFICES_FILE"}},
+		{"a part not built", []string{"LLAVE_EVENTS_URL=https://events.example/", "LLAVE_EVENTS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, []string{"LLAVE_EVENTS_URL"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, _, stderr := run(t, append(append([]string{"LLAVE_DATA_DIR=" + t.TempDir()}, base...), c.set...), "", "serve")
+			if code != 1 {
+				t.Errorf("exit %d, want 1", code)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("stderr %q does not name %q", stderr, want)
+				}
+			}
+			if strings.Contains(stderr, "hidden") {
+				t.Errorf("stderr shows the password: %s", stderr)
+			}
+		})
+	}
+}
+
+func TestImport_thenPurge(t *testing.T) {
+	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	rows := "_id,id_type,category,full_name,email,data_updated_at,status\n" +
+		"1790000002,cedula,affiliate,Persona Uno,uno@correo.example,2025-03-01,locked\n" +
+		"17900,cedula,affiliate,Persona Dos,dos@correo.example,,locked\n"
+	file := filepath.Join(t.TempDir(), "people.csv")
+	if err := os.WriteFile(file, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := run(t, environ, "", "import", "--json", file)
+	var sum struct{ Rows, Imported, Rejected int }
+	if err := json.Unmarshal([]byte(stdout), &sum); err != nil || code != 0 || sum.Rows != 2 || sum.Imported != 1 || sum.Rejected != 1 {
+		t.Errorf("import: exit %d, %s (%v), stderr %s", code, stdout, err, stderr)
+	}
+	if _, err := os.Stat(file + ".rejects.csv"); err != nil {
+		t.Errorf("rejected rows: %v", err)
+	}
+	if code, _, stderr := run(t, environ, "a,b\n1,2\n", "import", "-"); code != 1 || !strings.Contains(stderr, "_id") {
+		t.Errorf("wrong columns: exit %d, stderr %q, want 1 and the columns it wants", code, stderr)
+	}
+	code, stdout, stderr = run(t, environ, "", "purge", "--json")
+	var purged struct{ Links, Conversations *int }
+	if err := json.Unmarshal([]byte(stdout), &purged); err != nil || code != 0 || purged.Links == nil || purged.Conversations == nil {
+		t.Errorf("purge: exit %d, %s (%v), stderr %s", code, stdout, err, stderr)
+	}
+}
+
+func TestFlow_isTheDiagram(t *testing.T) {
+	code, stdout, _ := run(t, nil, "", "flow")
+	written, err := os.ReadFile("../../flows/diagram.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code != 0 || !strings.Contains(string(written), stdout) {
+		t.Errorf("exit %d; `llave flow` does not print what flows/diagram.md shows", code)
+	}
+}
