@@ -354,7 +354,10 @@ func (a *App) Start(ctx context.Context) error {
 			}
 		})
 	}
-	a.onStop("channels", func(context.Context) error { cancel(); return nil })
+	a.onStop("channels", func(ctx context.Context) error { // they give their leases back while the store is there
+		cancel()
+		return a.wait(ctx)
+	})
 	return nil
 }
 
@@ -427,14 +430,19 @@ func (a *App) Stop(ctx context.Context) error {
 		}
 	}
 	a.undo = nil
+	return errors.Join(problems...)
+}
+
+// wait waits for what runs in the background.
+func (a *App) wait(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { a.background.Wait(); close(done) }()
 	select {
 	case <-done:
+		return nil
 	case <-ctx.Done():
-		problems = append(problems, errors.New("stop: something is still running"))
+		return errors.New("something is still running")
 	}
-	return errors.Join(problems...)
 }
 
 func (a *App) adminRoutes() http.Handler {
