@@ -124,7 +124,7 @@ func (c *Composer) Compose(kind Kind, d Data) (Letter, error) {
 
 func (p pages) compose(d Data) (Letter, error) {
 	v := view{Data: d}
-	seconds := int(d.TTL.Round(time.Second) / time.Second)
+	seconds := max(1, int(d.TTL.Round(time.Second)/time.Second))
 	v.Lasts.Minutes, v.Lasts.Seconds = seconds/60, seconds%60
 	next, err := p.block("next", v)
 	if err != nil {
@@ -163,7 +163,7 @@ func (c *Composer) check(kind Kind, d Data) error {
 		return nil
 	case d.Link == "" || d.NotMe == "":
 		return errors.New("a link is missing")
-	case d.TTL < time.Second:
+	case d.TTL <= 0:
 		return errors.New("the link's life is missing")
 	case !c.allows(d.Link) || !c.allows(d.NotMe):
 		return errors.New("a link leads to a host that is not ours")

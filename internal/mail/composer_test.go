@@ -121,6 +121,7 @@ func TestCompose_life(t *testing.T) {
 		time.Minute:                         "durante 1 minuto desde",
 		5 * time.Minute:                     "durante 5 minutos desde",
 		90 * time.Second:                    "durante 1 minuto y 30 segundos desde",
+		time.Millisecond:                    "durante 1 segundo desde",
 		time.Second:                         "durante 1 segundo desde",
 		3*time.Minute - 20*time.Millisecond: "durante 3 minutos desde",
 	} {
@@ -179,7 +180,7 @@ func TestCompose_refused(t *testing.T) {
 		{"no time", Unlock, func(d *Data) { d.At = time.Time{} }, "time"},
 		{"no link", Unlock, func(d *Data) { d.Link = "" }, "link is missing"},
 		{"no way to object", Generate, func(d *Data) { d.NotMe = "" }, "link is missing"},
-		{"no life", Active, func(d *Data) { d.TTL = 0 }, "life"},
+		{"life is over", Active, func(d *Data) { d.TTL = -time.Second }, "life"},
 		{"foreign host", Unlock, func(d *Data) { d.Link = "https://desbloqueo.example.com/desbloqueo/una-palabra-secreta" }, "not ours"},
 		{"host in front of an @", Unlock, func(d *Data) { d.NotMe = "https://desbloqueo.example.org@example.com/una-palabra-secreta" }, "not ours"},
 		{"misprint of the sheet", Unlock, func(d *Data) { d.Link = "https://www.iesg.gob.ec/una-palabra-secreta" }, "not ours"},

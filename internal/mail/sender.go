@@ -153,8 +153,10 @@ func (s *Sender) Close() error {
 	s.mu.Unlock()
 	for _, c := range idle {
 		if c.expiry.Stop() { // else its time was up and it is being closed already
-			c.quit()
-			s.closing.Done()
+			go func() {
+				defer s.closing.Done()
+				c.quit()
+			}()
 		}
 	}
 	s.closing.Wait()
@@ -170,7 +172,7 @@ func (s *Sender) dialogue(ctx context.Context, talk func(*conn) *bot.SendError) 
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
-		return failed(StageDial, ctx.Err())
+		return &bot.SendError{Failure: bot.Temporary, Reason: "every connection to the mail server stayed busy", Err: ctx.Err()}
 	}
 	c, closed := s.takeIdle()
 	if closed {

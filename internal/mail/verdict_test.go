@@ -149,6 +149,14 @@ func TestSend_serverIsAway(t *testing.T) {
 		wantFailure(t, err, bot.Temporary)
 		wantWords(t, err, "RCPT TO: no answer in time")
 	})
+	t.Run("every connection busy", func(t *testing.T) {
+		server := startSMTP(t, bottest.SMTPOptions{})
+		sender := newSender(t, server, Options{Connections: 1, SendTimeout: 50 * time.Millisecond})
+		sender.slots <- struct{}{}
+		err := sender.Send(t.Context(), letterTo("ana@example.org"))
+		wantFailure(t, err, bot.Temporary)
+		wantWords(t, err, "stayed busy")
+	})
 	t.Run("given up", func(t *testing.T) {
 		server := startSMTP(t, bottest.SMTPOptions{})
 		server.Slow(bottest.SMTPData, time.Hour)

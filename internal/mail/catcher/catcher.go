@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"llave/internal/mail/letter"
 
@@ -200,25 +201,29 @@ type session struct {
 	catcher *Catcher
 	conn    *smtp.Conn
 	from    string
+	utf8    bool
 	to      []string
 }
 
 var _ smtp.AuthSession = (*session)(nil)
 
-func (s *session) Reset()        { s.from, s.to = "", nil }
+func (s *session) Reset()        { s.from, s.utf8, s.to = "", false, nil }
 func (s *session) Logout() error { return nil }
 
-func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+func (s *session) Mail(from string, opts *smtp.MailOptions) error {
 	if hook := s.catcher.opt.Hooks.OnMail; hook != nil {
 		if err := hook(from); err != nil {
 			return s.answer(err)
 		}
 	}
-	s.from = from
+	s.from, s.utf8 = from, opts.UTF8
 	return nil
 }
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if !s.utf8 && strings.ContainsFunc(to, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return s.answer(Answer{Code: 553, Enhanced: "5.6.7", Text: "SMTPUTF8 was not asked for"}) // RFC 6531 section 3.5
+	}
 	if hook := s.catcher.opt.Hooks.OnRcpt; hook != nil {
 		if err := hook(to); err != nil {
 			return s.answer(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +51,9 @@ func dial(t *testing.T, c *Catcher) *client {
 func (c *client) answer() string {
 	for {
 		line, err := c.in.ReadString('\n')
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.t.Fatal("no answer, and the connection is open")
+		}
 		if err != nil {
 			return ""
 		}
@@ -172,6 +176,11 @@ func TestHooks(t *testing.T) {
 		{"rcpt closing", Hooks{OnRcpt: func(string) error { return Answer{Code: 421, Enhanced: "4.3.2", Text: "closing"} }},
 			func(k *client) {
 				k.say("", "220", "EHLO me", "250", "MAIL FROM:<a@example.org>", "250", "RCPT TO:<b@example.org>", "421 4.3.2 closing", "", "")
+			}, 0},
+		{"rcpt beyond ASCII", Hooks{},
+			func(k *client) {
+				k.say("", "220", "EHLO me", "250", "MAIL FROM:<a@example.org>", "250", "RCPT TO:<muñoz@example.org>", "553 5.6.7",
+					"RSET", "250", "MAIL FROM:<a@example.org> SMTPUTF8", "250", "RCPT TO:<muñoz@example.org>", "250")
 			}, 0},
 		{"any error", Hooks{OnMail: func(string) error { return errors.New("disk is full of secrets") }},
 			func(k *client) {
