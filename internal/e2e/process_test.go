@@ -88,9 +88,9 @@ type process struct {
 }
 
 // command makes a llave that has no settings but env, in a folder without a .env file.
-func command(t testing.TB, env []string, args ...string) *exec.Cmd {
+func command(ctx context.Context, t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(binary, args...)
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = t.TempDir()
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "LLAVE_") {
@@ -104,7 +104,7 @@ func command(t testing.TB, env []string, args ...string) *exec.Cmd {
 // start runs a llave that is killed when the test ends, if it still runs then.
 func start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: command(t, env, args...), stdout: &output{}, stderr: &output{}, done: make(chan struct{})}
+	p := &process{cmd: command(context.Background(), t, env, args...), stdout: &output{}, stderr: &output{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -149,11 +149,11 @@ func (p *process) stop(t testing.TB) {
 // outcome runs a llave to its end.
 func outcome(t testing.TB, env []string, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	cmd := command(t, env, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := command(ctx, t, env, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
-	timer := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
 	err := cmd.Run()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {

@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What cannot be started ends at once, with 1, and says what to do about it.
+func TestServe_badStart(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() }) // after the cases, which run when this function has returned
+	for _, c := range []struct {
+		name     string
+		settings []string
+		want     []string
+	}{
+		{"unknown setting", []string{"LLAVE_TELEGRAM_TOKN=" + token}, []string{"LLAVE_TELEGRAM_TOKN"}},
+		{"bad values, all at once", []string{"LLAVE_LINK_TTL=soon", "LLAVE_DISCLOSURE=loud"}, []string{"LLAVE_LINK_TTL", "LLAVE_DISCLOSURE"}},
+		{"no mail server named", []string{"LLAVE_SMTP_URL="}, []string{"LLAVE_SMTP_URL"}},
+		{"no store there", []string{"LLAVE_MONGODB_URI=mongodb://127.0.0.1:1/"}, []string{"LLAVE_MONGODB_URI", "127.0.0.1:1", "check that the server runs"}},
+		{"port taken", []string{"LLAVE_HTTP_ADDR=" + taken.Addr().String()}, []string{"LLAVE_HTTP_ADDR", taken.Addr().String()}},
+		{"admin port taken", []string{"LLAVE_ADMIN_ADDR=" + taken.Addr().String()}, []string{"LLAVE_ADMIN_ADDR", taken.Addr().String()}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "polling", c.settings...)
+			begun := time.Now()
+			code, out, errs := outcome(t, w.env, "", "serve")
+			if code != 1 || out != "" {
+				t.Errorf("got exit %d and on stdout %q, want 1 and nothing", code, out)
+			}
+			for _, want := range c.want {
+				contains(t, "stderr", errs, want)
+			}
+			if strings.Contains(errs, token) && c.name != "unknown setting" || strings.Contains(errs, secretKey) {
+				t.Errorf("a secret was printed: %s", errs)
+			}
+			t.Logf("took %v", time.Since(begun).Round(time.Millisecond))
+		})
+	}
+}
+
+// Two processes on one embedded store: the second says which process holds it.
+func TestServe_storeHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "polling")
+	first := w.serve(t)
+	second := append(append([]string(nil), w.env...), "LLAVE_HTTP_ADDR="+freeAddr(t), "LLAVE_ADMIN_ADDR="+freeAddr(t))
+	code, _, errs := outcome(t, second, "", "serve")
+	if code != 1 {
+		t.Errorf("got exit %d, want 1", code)
+	}
+	contains(t, "stderr", errs, "LLAVE_DATA_DIR")
+	contains(t, "stderr", errs, fmt.Sprintf("process %d", first.cmd.Process.Pid))
+	first.stop(t)
+}
+
+// What a stranger may send to the webhook, and what a group gets.
+func TestWebhook_badInput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "webhook")
+	llave := w.serve(t)
+	hook := w.base + "/webhooks/telegram"
+	for _, c := range []struct {
+		name   string
+		method string
+		secret string
+		body   io.Reader
+		want   int
+	}{
+		{"no secret", http.MethodPost, "", strings.NewReader(`{"update_id":1}`), http.StatusUnauthorized},
+		{"wrong secret", http.MethodPost, hookSecret + "x", strings.NewReader(`{"update_id":1}`), http.StatusUnauthorized},
+		{"wrong secret, not JSON", http.MethodPost, "x", strings.NewReader("{"), http.StatusUnauthorized},
+		{"too long", http.MethodPost, hookSecret, strings.NewReader(`{"update_id":1,"x":"` + strings.Repeat("x", 4<<20) + `"}`), http.StatusRequestEntityTooLarge},
+		{"too long, length not said", http.MethodPost, hookSecret, io.MultiReader(strings.NewReader(strings.Repeat(" ", 4<<20)), strings.NewReader(`{"update_id":1}`)), http.StatusRequestEntityTooLarge},
+		{"not JSON", http.MethodPost, hookSecret, strings.NewReader("hola"), http.StatusBadRequest},
+		{"cut off", http.MethodPost, hookSecret, strings.NewReader(`{"update_id":1,"message":{`), http.StatusBadRequest},
+		{"nothing", http.MethodPost, hookSecret, strings.NewReader(""), http.StatusBadRequest},
+		{"GET", http.MethodGet, hookSecret, nil, http.StatusMethodNotAllowed},
+		{"PUT", http.MethodPut, hookSecret, strings.NewReader(`{"update_id":1}`), http.StatusMethodNotAllowed},
+		{"a kind that nobody handles", http.MethodPost, hookSecret, strings.NewReader(`{"update_id":1,"poll_answer":{}}`), http.StatusOK},
+	} {
+		status, body := call(t, c.method, hook, c.secret, c.body)
+		if status != c.want {
+			t.Errorf("%s: got %d, want %d", c.name, status, c.want)
+		}
+		if c.want == http.StatusUnauthorized && body != "" {
+			t.Errorf("%s: got a body: %q", c.name, body)
+		}
+	}
+
+	const group = -1001234567890
+	p := &phone{t: t, api: w.api, chat: group}
+	p.says("hola", "solo atiendo en chats privados")
+	w.api.Say(group, "¿hola?")
+	w.api.Say(group, "hola bot")
+	if !w.api.Wait(answerWithin, func() bool { return w.api.Pending() == 0 }) {
+		t.Fatal("what the group said was not taken")
+	}
+	time.Sleep(300 * time.Millisecond) // an answer would have come by now
+	p.silent("the group had been refused once")
+	llave.stop(t)
+}
+
+func call(t testing.TB, method, url, secret string, body io.Reader) (int, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), answerWithin)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if secret != "" {
+		req.Header.Set("X-Telegram-Bot-Api-Secret-Token", secret)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
