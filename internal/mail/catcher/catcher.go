@@ -201,22 +201,26 @@ type session struct {
 	catcher *Catcher
 	conn    *smtp.Conn
 	from    string
+	begun   bool // MAIL was taken
 	utf8    bool
 	to      []string
 }
 
 var _ smtp.AuthSession = (*session)(nil)
 
-func (s *session) Reset()        { s.from, s.utf8, s.to = "", false, nil }
+func (s *session) Reset()        { s.from, s.begun, s.utf8, s.to = "", false, false, nil }
 func (s *session) Logout() error { return nil }
 
 func (s *session) Mail(from string, opts *smtp.MailOptions) error {
+	if s.begun { // go-smtp would mix the two letters' recipients
+		return s.answer(Answer{Code: 503, Enhanced: "5.5.1", Text: "A letter is under way: RSET first"})
+	}
 	if hook := s.catcher.opt.Hooks.OnMail; hook != nil {
 		if err := hook(from); err != nil {
 			return s.answer(err)
 		}
 	}
-	s.from, s.utf8 = from, opts.UTF8
+	s.from, s.begun, s.utf8 = from, true, opts.UTF8
 	return nil
 }
 

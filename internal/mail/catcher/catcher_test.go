@@ -182,6 +182,10 @@ func TestHooks(t *testing.T) {
 				k.say("", "220", "EHLO me", "250", "MAIL FROM:<a@example.org>", "250", "RCPT TO:<muñoz@example.org>", "553 5.6.7",
 					"RSET", "250", "MAIL FROM:<a@example.org> SMTPUTF8", "250", "RCPT TO:<muñoz@example.org>", "250")
 			}, 0},
+		{"mail within mail", Hooks{},
+			func(k *client) {
+				k.say("", "220", "EHLO me", "250", "MAIL FROM:<>", "250", "MAIL FROM:<a@example.org>", "503 5.5.1", "RSET", "250", "MAIL FROM:<>", "250")
+			}, 0},
 		{"any error", Hooks{OnMail: func(string) error { return errors.New("disk is full of secrets") }},
 			func(k *client) {
 				k.say("", "220", "EHLO me", "250", "MAIL FROM:<a@example.org>", "451 4.3.0 Local error")
