@@ -87,7 +87,7 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 		Link: base + path + l.Token, NotMe: base + "/no-fui-yo/" + l.NotMe, TTL: l.Life, Channel: l.Channel, At: l.Asked,
 	})
 	if err != nil {
-		return &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
+		return fmt.Errorf("write letter: %w", err) // ours to mend: it must not read as a mailbox that refuses
 	}
 	return a.send(ctx, p, l.To, letter)
 }
