@@ -275,7 +275,7 @@ func (a *App) openMail(o Options, publicURL *url.URL) error {
 		return fmt.Errorf("LLAVE_MAIL_FROM: %w", err)
 	}
 	a.letters, err = mail.NewComposer(mail.ComposerOptions{
-		PublicURL: publicURL.String(), Zone: o.Config.Timezone,
+		PublicURL: publicURL.String(), GenerateURL: text(o.Config.GenerateURL), Zone: o.Config.Timezone,
 	})
 	if err != nil {
 		return err

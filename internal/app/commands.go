@@ -320,7 +320,8 @@ func (nobody) Find(context.Context, string) (affiliate.Record, bool, error) {
 }
 
 func (p *program) flow() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "flow", Short: "Print the conversation's diagram (Mermaid)", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, err := config.Load(nil, os.DevNull)
@@ -335,10 +336,15 @@ func (p *program) flow() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return json.NewEncoder(p.stdout).Encode(map[string]string{"mermaid": e.Diagram()})
+			}
 			_, err = io.WriteString(p.stdout, e.Diagram())
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as a field of a JSON object")
+	return cmd
 }
 
 func (p *program) version() *cobra.Command {
