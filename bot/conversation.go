@@ -44,7 +44,6 @@ type Promise struct {
 	MessageID string    `bson:"message_id,omitempty"`
 	Record    string    `bson:"record,omitempty"`  // keyed hash of the number
 	Attempt   string    `bson:"attempt,omitempty"` // the record's attempt
-	Ticket    string    `bson:"ticket,omitempty"`  // the conversation's attempt, for signals back
 	Conv      string    `bson:"conv,omitempty"`
 	Topic     string    `bson:"topic,omitempty"`
 	Ref       string    `bson:"ref,omitempty"`  // file: the number the person was told

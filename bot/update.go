@@ -40,7 +40,6 @@ const (
 	SignalLinkVoided  = "link_voided"  // "No fui yo" was pressed
 	SignalLinkExpired = "link_expired" // timer: the link no longer works
 	SignalMailRefused = "mail_refused" // the mailbox refused for good
-	SignalMailLate    = "mail_late"    // the worth of the link ended before the mail server took the mail
 	SignalKeyMade     = "key_made"     // the new key was stored
 	SignalForget      = "forget"       // timer: an idle conversation is emptied
 )
