@@ -157,15 +157,23 @@ func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 	}
 }
 
-// embedded makes settings for a store of its own in a folder that is removed afterwards.
-func (p *program) embedded(c config.Config) (config.Config, func(), error) {
-	dir, err := os.MkdirTemp("", "llave-")
+// try runs demo or chat: with a store of its own, in a folder that is removed afterwards, and nothing that leaves the
+// machine. change has the last word on the settings.
+func (p *program) try(ctx context.Context, o Options, change func(*config.Config), ready func(*App)) error {
+	c, _, err := p.load()
 	if err != nil {
-		return c, nil, fmt.Errorf("make a folder for the store: %w", err)
+		return err
 	}
-	c.MongoDBURI, c.DataDir, c.SecretKey = "", dir, nil
+	if c.DataDir, err = os.MkdirTemp("", "llave-"); err != nil {
+		return fmt.Errorf("make a folder for the store: %w", err)
+	}
+	defer os.RemoveAll(c.DataDir) // it holds fictional people only
+	c.MongoDBURI, c.SecretKey, c.AdminAddr = "", nil, ""
 	c.WhatsApp, c.EventsURL = config.WhatsApp{}, nil
-	return c, func() { _ = os.RemoveAll(dir) }, nil // it holds fictional people only
+	change(&c)
+	o.Config = c
+	o.Log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
+	return p.run(ctx, o, ready)
 }
 
 func (p *program) demo() *cobra.Command {
@@ -173,21 +181,11 @@ func (p *program) demo() *cobra.Command {
 		Use: "demo", Short: "Try it: chat, mailbox and store embedded, no configuration", Args: cobra.NoArgs,
 		Long: "Opens a page with a chat and its mailbox side by side, with fictional people to try. Nothing leaves the machine and\nnothing is kept.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := p.load()
-			if err != nil {
-				return err
-			}
-			c, remove, err := p.embedded(c)
-			if err != nil {
-				return err
-			}
-			defer remove()
-			c.AdminAddr = ""
-			if c.HTTPAddr == ":8080" {
-				c.HTTPAddr = "127.0.0.1:8080" // everybody's demo is their own
-			}
-			log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
-			return p.run(cmd.Context(), Options{Config: c, Log: log, Demo: true}, func(a *App) {
+			return p.try(cmd.Context(), Options{Demo: true}, func(c *config.Config) {
+				if c.HTTPAddr == ":8080" {
+					c.HTTPAddr = "127.0.0.1:8080" // everybody's demo is their own
+				}
+			}, func(a *App) {
 				fmt.Fprintf(p.stderr, "Open http://%s/ in a browser. Ctrl-C ends the demo.\n", localhost(a.public.Addr()))
 			})
 		},
@@ -199,18 +197,8 @@ func (p *program) chat() *cobra.Command {
 		Use: "chat", Short: "The same conversation in this terminal", Args: cobra.NoArgs,
 		Long: "Talks in the terminal, with a store of its own and fictional people. Letters are printed; their links open in a browser\non this machine.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := p.load()
-			if err != nil {
-				return err
-			}
-			c, remove, err := p.embedded(c)
-			if err != nil {
-				return err
-			}
-			defer remove()
-			c.AdminAddr, c.HTTPAddr = "", "127.0.0.1:0"
-			log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
-			return p.run(cmd.Context(), Options{Config: c, Log: log, Terminal: &terminal.Options{In: p.stdin, Out: p.stdout}}, func(*App) {
+			o := Options{Terminal: &terminal.Options{In: p.stdin, Out: p.stdout}}
+			return p.try(cmd.Context(), o, func(c *config.Config) { c.HTTPAddr = "127.0.0.1:0" }, func(*App) {
 				fmt.Fprintln(p.stderr, "People to try:")
 				for _, one := range people() {
 					fmt.Fprintf(p.stderr, "  %-12s %s: %s\n", one.Number, one.Who, one.What)
