@@ -67,9 +67,7 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 			r.Count("worthless")
 			r.Log.Info("promise", "kind", p.Kind, "result", "worthless")
 		default:
-			r.slots <- struct{}{}
 			kept, err = r.try(ctx, s, doc, p)
-			<-r.slots
 		}
 		after, more := r.mark(ctx, s, id, lane, p, kept, err, end)
 		if !more {
@@ -79,10 +77,14 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 	}
 }
 
-// try keeps one promise once, saying every two seconds that this process is alive.
+// errTaken is what a try comes to when another process has taken the lane over.
+var errTaken = errors.New("another process keeps this lane")
+
+// try keeps one promise once, when it is its turn in this process. From the beginning of the wait to the end of the try
+// it says every two seconds that this process is alive; it gives up when another process has taken over, since what we
+// send then would be a second one.
 func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) (Kept, error) {
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
-	defer cancel()
+	ctx, taken := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	beating := make(chan struct{})
 	go func() {
@@ -95,15 +97,31 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) 
 				return
 			case <-tick.C:
 				if !r.beat(ctx, s, doc.id(), p) {
-					cancel() // another process has taken over: what we send now would be a second one
+					taken(errTaken)
 					return
 				}
 			}
 		}
 	}()
+	defer func() {
+		close(done)
+		<-beating
+		taken(nil)
+	}()
+	select {
+	case r.slots[p.Lane] <- struct{}{}:
+		defer func() { <-r.slots[p.Lane] }()
+	case <-r.closing:
+		return Kept{}, ErrStopping
+	case <-ctx.Done():
+		return Kept{}, context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
 	kept, err := r.attempt(ctx, doc, p)
-	close(done)
-	<-beating
+	if err != nil && errors.Is(context.Cause(ctx), errTaken) {
+		return Kept{}, errTaken
+	}
 	return kept, err
 }
 
@@ -198,6 +216,10 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, lane bot.Lane
 		return nil, false, fmt.Errorf("read the store's clock: %w", err)
 	}
 	box := doc.box()
+	if errors.Is(sent, errTaken) && box.Keepers[lane].Who != r.Name {
+		end()
+		return nil, false, nil // the other process writes down what becomes of it
+	}
 	if owed := box.Find(p.ID); owed != nil {
 		var se *bot.SendError
 		errors.As(sent, &se)
@@ -209,7 +231,7 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, lane bot.Lane
 				return nil, false, err
 			}
 			box = doc.box()
-		case errors.Is(sent, ErrStopping):
+		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken):
 		case se != nil && se.Failure == bot.Permanent:
 			box.Drop(p.ID)
 		case se != nil && se.Failure == bot.Gone:
@@ -249,7 +271,7 @@ func (r *Runner) report(p bot.Promise, err error) {
 	switch {
 	case err == nil:
 		r.Count("kept_" + p.Kind)
-	case errors.Is(err, ErrStopping):
+	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
 	default:
 		kind := bot.KindOf(err)
 		r.Count("failed_" + p.Kind + "_" + kind.String())

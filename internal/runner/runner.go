@@ -32,8 +32,11 @@ const (
 	sendLimit = 45 * time.Second // one try
 	longest   = 30 * time.Second // between tries
 	sweepMax  = 500              // documents looked at in one sweep
-	together  = 64               // promises being kept at once, so that a burst does not open thousands of connections
 )
+
+// together is how many promises of a lane are being kept at once, so that a burst does not open thousands of
+// connections. Each lane has its own share: letters that wait for a slow mail server hold up no chat.
+var together = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneEvent: 32}
 
 // Conversations keeps one document per chat.
 type Conversations interface {
@@ -85,7 +88,7 @@ type Runner struct {
 	Options
 	conversations, records shelf
 	locks                  *keyed
-	slots                  chan struct{}
+	slots                  map[bot.Lane]chan struct{}
 
 	mu      sync.Mutex
 	running map[string]bool // shelf/id/lane being kept here
@@ -102,8 +105,11 @@ func New(o Options) *Runner {
 		o.Count = func(string) {}
 	}
 	r := &Runner{
-		Options: o, locks: newKeyed(), slots: make(chan struct{}, together),
+		Options: o, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
 		running: map[string]bool{}, closing: make(chan struct{}),
+	}
+	for lane, n := range together {
+		r.slots[lane] = make(chan struct{}, n)
 	}
 	r.conversations = conversationShelf{r}
 	r.records = recordShelf{r}
