@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -81,22 +82,36 @@ func residentKB(pid int) int {
 	return 0
 }
 
-// BenchmarkImport is `llave import` of 200,000 rows into a new embedded store, from the start of the process to its end.
+// BenchmarkImport is `llave import` of 200,000 rows into a new embedded store, from the start of the process to its end,
+// in the order of their numbers and in none.
 func BenchmarkImport(b *testing.B) {
 	const rows = 200_000
-	file := writePeople(b, rows)
-	var took []time.Duration
-	for b.Loop() {
-		env := []string{"LLAVE_DATA_DIR=" + b.TempDir()}
-		begun := time.Now()
-		code, out, errs := outcome(b, env, "", "import", file)
-		took = append(took, time.Since(begun))
-		if code != 0 || !strings.Contains(out, "200000 imported") {
-			b.Fatalf("exit %d: %s%s", code, out, errs)
-		}
+	sorted := make([]int, rows)
+	for i := range sorted {
+		sorted[i] = i
 	}
-	b.ReportMetric(middle(took).Seconds(), "s/import")
-	b.ReportMetric(rows/middle(took).Seconds(), "rows/s")
+	slices.SortFunc(sorted, func(i, j int) int { return strings.Compare(number(i), number(j)) })
+	shuffled := rand.New(rand.NewPCG(1, 2)).Perm(rows)
+	for _, c := range []struct {
+		name  string
+		order []int
+	}{{"sorted", sorted}, {"shuffled", shuffled}} {
+		b.Run(c.name, func(b *testing.B) {
+			file := writeOrdered(b, c.order)
+			var took []time.Duration
+			for b.Loop() {
+				env := []string{"LLAVE_DATA_DIR=" + b.TempDir()}
+				begun := time.Now()
+				code, out, errs := outcome(b, env, "", "import", file)
+				took = append(took, time.Since(begun))
+				if code != 0 || !strings.Contains(out, "200000 imported") {
+					b.Fatalf("exit %d: %s%s", code, out, errs)
+				}
+			}
+			b.ReportMetric(middle(took).Seconds(), "s/import")
+			b.ReportMetric(rows/middle(took).Seconds(), "rows/s")
+		})
+	}
 }
 
 // discard is a channel to nowhere.

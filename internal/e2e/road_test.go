@@ -50,9 +50,19 @@ func address(i int) string { return fmt.Sprintf("persona%03d@correo.example", i)
 // writePeople writes an import file of n made-up people, all of whom may unlock.
 func writePeople(t testing.TB, n int) string {
 	t.Helper()
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	return writeOrdered(t, order)
+}
+
+// writeOrdered is writePeople for the people of a list, in its order.
+func writeOrdered(t testing.TB, order []int) string {
+	t.Helper()
 	var b bytes.Buffer
 	b.WriteString("_id,id_type,category,full_name,email,data_updated_at,status\n")
-	for i := range n {
+	for _, i := range order {
 		fmt.Fprintf(&b, "%s,cedula,affiliate,Persona %03d,%s,2025-03-01,locked\n", number(i), i, address(i))
 	}
 	path := filepath.Join(t.TempDir(), "people.csv")
