@@ -1,0 +1,145 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/internal/bottest"
+)
+
+// fleet is the processes that are broken and started again.
+type fleet struct {
+	t    testing.TB
+	env  []string
+	log  io.Writer
+	dir  string
+	ends []time.Duration // how long each took to end after SIGTERM
+	hits []time.Time     // when a process was killed or asked to end
+
+	mu    sync.Mutex
+	place []*place
+}
+
+// place is where one process listens, now and after every restart.
+type place struct {
+	addr, admin string
+	process     *bottest.Process // nil while down
+}
+
+// binary is built once for the package.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "llave-chaos-")
+	if err != nil {
+		return "", err
+	}
+	return bottest.Build(context.Background(), dir)
+})
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// running returns the addresses of the processes that have not been ended.
+func (f *fleet) running() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var addrs []string
+	for _, p := range f.place {
+		if p.process != nil {
+			addrs = append(addrs, p.addr)
+		}
+	}
+	return addrs
+}
+
+// start starts a process in its place and waits until it is ready.
+func (f *fleet) start(p *place) error {
+	llave, err := binary()
+	if err != nil {
+		return err
+	}
+	env := append([]string{"LLAVE_HTTP_ADDR=" + p.addr, "LLAVE_ADMIN_ADDR=" + p.admin}, f.env...)
+	process, err := bottest.StartProcess(llave, f.dir, env, f.log, "serve")
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	p.process = process
+	f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return process.WaitReady(ctx, "http://"+p.admin+"/readyz")
+}
+
+// take returns the process of a place, which is empty from now on.
+func (f *fleet) take(p *place) *bottest.Process {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	process := p.process
+	p.process = nil
+	return process
+}
+
+// terminate asks the process of a place to end. While it ends it is still sent updates, as by a load balancer that has
+// not noticed.
+func (f *fleet) terminate(p *place) error {
+	f.mu.Lock()
+	process := p.process
+	f.mu.Unlock()
+	code, took, err := process.Terminate(30 * time.Second)
+	f.take(p)
+	f.ends = append(f.ends, took)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("after SIGTERM: exit %d", code)
+	}
+	return err
+}
+
+// torment breaks a random process every three to five seconds until ctx ends, and starts it again.
+func (f *fleet) torment(ctx context.Context, gently bool) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(3*time.Second + time.Duration(rand.Int64N(int64(2*time.Second)))):
+		}
+		p := f.place[rand.IntN(len(f.place))]
+		f.hits = append(f.hits, time.Now())
+		if gently {
+			if err := f.terminate(p); err != nil {
+				return err
+			}
+		} else {
+			f.mu.Lock()
+			process := p.process
+			f.mu.Unlock()
+			process.Kill() // the front learns of it as slowly as it can
+			f.take(p)
+		}
+		if err := f.start(p); err != nil {
+			return fmt.Errorf("start again: %w", err)
+		}
+	}
+}
+
+// end kills whatever still runs.
+func (f *fleet) end() {
+	for _, p := range f.place {
+		if process := f.take(p); process != nil {
+			process.Kill()
+		}
+	}
+}

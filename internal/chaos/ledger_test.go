@@ -1,0 +1,225 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+	"llave/internal/bottest"
+	"llave/internal/mail/letter"
+	"llave/internal/secret"
+	"llave/internal/store"
+	"llave/internal/store/bolt"
+	"llave/internal/store/mongodb"
+)
+
+// ledgers are the four books that must agree.
+type ledgers struct {
+	people []*person
+	api    *bottest.BotAPI
+	smtp   *bottest.SMTP
+	front  *front
+	fleet  *fleet
+	gently bool
+}
+
+// invariant is one promise and what was found against it.
+type invariant struct {
+	name   string
+	broken int
+	cases  []string // the first few
+}
+
+func (v *invariant) breaks(format string, args ...any) {
+	v.broken++
+	if len(v.cases) < 5 {
+		v.cases = append(v.cases, fmt.Sprintf(format, args...))
+	}
+}
+
+// openStore opens the store after every process has let go of it.
+func (l *ledgers) openStore(t *testing.T) (*store.Store, *secret.Vault) {
+	t.Helper()
+	setting := map[string]string{}
+	for _, kv := range l.fleet.env {
+		name, value, _ := strings.Cut(kv, "=")
+		setting[name] = value
+	}
+	var engine store.Engine
+	var err error
+	if uri := setting["LLAVE_MONGODB_URI"]; uri != "" {
+		engine, err = mongodb.Open(t.Context(), mongodb.Options{URI: uri, Database: setting["LLAVE_MONGODB_DATABASE"], Timeout: time.Minute})
+	} else {
+		engine, err = bolt.Open(t.Context(), bolt.Options{Dir: setting["LLAVE_DATA_DIR"]})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() }) // it was only read
+	keys, err := secret.ParseKeys(secretKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(engine)
+	vault, err := s.DataKey(t.Context(), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, vault
+}
+
+// reconcile compares the ledgers, prints every invariant with its figure, and fails the test where one is broken.
+func (l *ledgers) reconcile(t *testing.T, took time.Duration) {
+	t.Helper()
+	s, vault := l.openStore(t)
+	ended := invariant{name: "conversations without an end state"}
+	lost := invariant{name: "acknowledged updates without effect"}
+	owed := invariant{name: "promises not kept"}
+	twice := invariant{name: "records unlocked other than once"}
+	links := invariant{name: "requests without exactly one distinct link and one notice"}
+	chats := invariant{name: "chats that read anything but the road, in order"}
+	repeats := invariant{name: "repeats of a message or letter that no kill explains, or not identical"}
+
+	acked := map[int64][]int{}
+	for id, chat := range l.front.acked {
+		acked[chat] = append(acked[chat], id)
+	}
+	letters := map[string][]letter.Letter{}
+	for _, m := range l.smtp.Letters() {
+		letters[m.To] = append(letters[m.To], m)
+	}
+	messages, mails, copies := 0, 0, 0
+	for _, p := range l.people {
+		if p.failed != nil {
+			ended.breaks("person %d: %v", p.index, p.failed)
+		}
+		c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", strconv.FormatInt(p.chat, 10)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.failed == nil && c.State != "KeyStep1" {
+			ended.breaks("person %d: state %s", p.index, c.State)
+		}
+		for _, id := range acked[p.chat] {
+			if !slices.ContainsFunc(c.Seen, func(u bot.Seen) bool { return u.ID == strconv.Itoa(id) }) {
+				lost.breaks("person %d: update %d", p.index, id)
+			}
+		}
+		record, err := s.Unlocks.Load(t.Context(), affiliate.Hash(vault, p.number))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(c.Promises) + len(record.Promises); n > 0 {
+			owed.breaks("person %d: %d", p.index, n)
+		}
+		person, found, err := s.Affiliates.Find(t.Context(), p.number)
+		if err != nil || !found {
+			t.Fatalf("person %d: record: found %v, %v", p.index, found, err)
+		}
+		redeemed := record.Live != nil && !record.Live.Redeemed.IsZero()
+		if !redeemed || person.Status != affiliate.Active || p.browsers != 1 {
+			twice.breaks("person %d: redeemed %v, record %s, browsers that saw it unlocked %d", p.index, redeemed, person.Status, p.browsers)
+		}
+
+		said := l.api.Messages(p.chat)
+		messages += len(said)
+		var order []bottest.ChatMessage
+		for _, m := range said {
+			if n := len(order); n > 0 && order[n-1].Text == m.Text {
+				copies++
+				if !slices.Equal(order[n-1].Labels(), m.Labels()) || !l.explained(order[n-1].At, m.At) {
+					repeats.breaks("person %d: message %q at %s and %s", p.index, begin(m.Text), clock(order[n-1].At), clock(m.At))
+				}
+				order[n-1] = m
+				continue
+			}
+			order = append(order, m)
+		}
+		if got := strange(order); got != "" {
+			chats.breaks("person %d: %s", p.index, got)
+		}
+
+		byID := map[string]letter.Letter{}
+		distinct := 0
+		mails += len(letters[p.address])
+		for _, m := range letters[p.address] {
+			first, again := byID[m.MessageID]
+			byID[m.MessageID] = m
+			if !again {
+				if m.Subject == linkSubject {
+					distinct++
+				}
+				continue
+			}
+			copies++
+			if first.Text != m.Text || first.HTML != m.HTML || first.Subject != m.Subject || !l.explained(first.Received, m.Received) {
+				repeats.breaks("person %d: letter %q at %s and %s", p.index, m.Subject, clock(first.Received), clock(m.Received))
+			}
+		}
+		if distinct != 1 || len(byID) != 2 {
+			links.breaks("person %d: %d distinct letters with a link, %d distinct letters in all", p.index, distinct, len(byID))
+		}
+	}
+
+	what := "kill -9"
+	if l.gently {
+		what = "SIGTERM"
+	}
+	slowest := slices.Max(append(l.fleet.ends, 0))
+	slow := invariant{name: "ends after SIGTERM that took 10 s or more"}
+	for _, d := range l.fleet.ends {
+		if d >= 10*time.Second {
+			slow.breaks("%v", d)
+		}
+	}
+	t.Logf("%d processes, %s × %d, %d conversations in %v; %d updates acknowledged, %d deliveries of which %d repeats; %d chat messages, %d letters; repeats of a message or letter: %d; slowest end %v",
+		len(l.fleet.place), what, len(l.fleet.hits), len(l.people), took.Round(time.Second), len(l.front.acked), l.front.posts, l.front.repeats,
+		messages, mails, copies, slowest.Round(time.Millisecond))
+	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, &slow} {
+		t.Logf("%6d  %s", v.broken, v.name)
+		if v.broken > 0 {
+			t.Errorf("VIOLATED: %s: %d\n\t%s", v.name, v.broken, strings.Join(v.cases, "\n\t"))
+		}
+	}
+	if len(l.people) == 0 || len(l.fleet.hits) == 0 {
+		t.Errorf("nothing was proved: %d conversations, %d processes broken", len(l.people), len(l.fleet.hits))
+	}
+}
+
+// explained says whether a process was killed between a message and its repeat: it may have died before it could note
+// that the first was accepted. An orderly end explains nothing.
+func (l *ledgers) explained(first, again time.Time) bool {
+	return !l.gently && slices.ContainsFunc(l.fleet.hits, func(hit time.Time) bool {
+		return hit.After(first.Add(-time.Second)) && hit.Before(again) // what was on its way arrives after the kill
+	})
+}
+
+// strange says what in a chat is not the road.
+func strange(said []bottest.ChatMessage) string {
+	want := make([]string, 0, len(road)+1)
+	for _, step := range road {
+		want = append(want, step.want)
+	}
+	want = append(want, roadsEnd)
+	for i, m := range said {
+		if i >= len(want) || !strings.Contains(m.Text, want[i]) {
+			return fmt.Sprintf("bubble %d of %d: %q", i+1, len(said), begin(m.Text))
+		}
+	}
+	if len(said) < len(want) {
+		return fmt.Sprintf("bubble %d of %d is missing: %q", len(said)+1, len(want), want[len(said)])
+	}
+	return ""
+}
+
+func begin(text string) string {
+	r := []rune(text)
+	return string(r[:min(len(r), 40)])
+}
+
+func clock(t time.Time) string { return t.Format("15:04:05.000") }

@@ -1,0 +1,191 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"sync"
+	"time"
+
+	"llave/internal/bottest"
+	"llave/internal/mail/letter"
+)
+
+const (
+	linkSubject = "SOLICITUD DESBLOQUEO DE CLAVE"
+	linkText    = "DESBLOQUEO DE CLAVE IESS"
+	unlocked    = "ha sido desbloqueada"
+	rivals      = 0.20 // the share of links that a second browser presses at the same moment
+)
+
+// road is what a person does in the chat and what they want to read then.
+var road = []struct {
+	press    bool
+	do, want string
+}{
+	{false, "hola", "Hola. Soy Llave"},
+	{true, "Continuar", "¿Qué necesita hoy?"},
+	{true, "Desbloquear clave", "Escriba su número de cédula"},
+	{false, "", "¿Es correcto?"}, // the number
+	{true, "Sí, es correcto", "Enviar enlace"},
+	{true, "Enviar enlace", linkSubject},
+}
+
+const roadsEnd = "Su clave ya está desbloqueada"
+
+// person is one conversation: who leads it, and how it went.
+type person struct {
+	index    int
+	chat     int64
+	number   string
+	address  string
+	began    time.Time
+	browsers int   // that saw the key unlocked
+	failed   error // nil: they have come to the end
+}
+
+// walk goes the whole road.
+func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) error {
+	last := 0
+	for _, step := range road {
+		var err error
+		if step.press {
+			last, err = api.Press(p.chat, step.do)
+		} else if step.do == "" {
+			last = api.Say(p.chat, p.number)
+		} else {
+			last = api.Say(p.chat, step.do)
+		}
+		if err != nil {
+			return err
+		}
+		if err := p.reads(ctx, api, last, step.want); err != nil {
+			return err
+		}
+	}
+	l, err := post.wait(ctx, p.address)
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	n := 1
+	if rand.Float64() < rivals {
+		n = 2
+	}
+	seen, errs := make([]bool, n), make([]error, n)
+	for i := range n {
+		wg.Go(func() { seen[i], errs[i] = p.opens(ctx, l.Link(linkText)) })
+	}
+	wg.Wait()
+	for _, s := range seen {
+		if s {
+			p.browsers++
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return p.reads(ctx, api, last, roadsEnd)
+}
+
+// reads waits for a bubble that holds a text.
+func (p *person) reads(ctx context.Context, api *bottest.BotAPI, after int, want string) error {
+	for {
+		deadline, _ := ctx.Deadline()
+		m, err := api.WaitMessage(p.chat, after, time.Until(deadline))
+		if err != nil {
+			return fmt.Errorf("waiting for %q: %w", want, err)
+		}
+		if strings.Contains(m.Text, want) {
+			return nil
+		}
+		after = m.ID
+	}
+}
+
+// opens opens the link in a browser of its own and presses its button, as often as it takes to get an answer. It says
+// whether the browser saw the key unlocked.
+func (p *person) opens(ctx context.Context, link string) (bool, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return false, err
+	}
+	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: pages}
+	var page string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		for {
+			req, err := http.NewRequestWithContext(ctx, method, link, nil)
+			if err != nil {
+				return false, err
+			}
+			req.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", p.index>>16&255, p.index>>8&255, p.index&255))
+			if res, err := browser.Do(req); err == nil {
+				body, readErr := io.ReadAll(res.Body)
+				res.Body.Close()
+				if page = string(body); readErr == nil && res.StatusCode < http.StatusInternalServerError && res.StatusCode != http.StatusTooManyRequests {
+					break
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return false, fmt.Errorf("%s of the link: %w", method, ctx.Err())
+			case <-time.After(300 * time.Millisecond):
+			}
+		}
+	}
+	return strings.Contains(page, unlocked), nil
+}
+
+// pages is how browsers reach the pages.
+var pages = &http.Transport{MaxIdleConnsPerHost: 64}
+
+// postman hands each person the first letter with a link. One goroutine reads the mail server for all.
+type postman struct {
+	mu    sync.Mutex
+	boxes map[string]chan letter.Letter
+}
+
+func (m *postman) box(address string) chan letter.Letter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.boxes[address] == nil {
+		m.boxes[address] = make(chan letter.Letter, 1)
+	}
+	return m.boxes[address]
+}
+
+func (m *postman) wait(ctx context.Context, address string) (letter.Letter, error) {
+	select {
+	case l := <-m.box(address):
+		return l, nil
+	case <-ctx.Done():
+		return letter.Letter{}, fmt.Errorf("waiting for the letter: %w", ctx.Err())
+	}
+}
+
+// work carries letters until ctx ends.
+func (m *postman) work(ctx context.Context, smtp *bottest.SMTP) {
+	carried := 0
+	for {
+		letters := smtp.Letters()
+		for _, l := range letters[carried:] {
+			if l.Subject == linkSubject {
+				select {
+				case m.box(l.To) <- l:
+				default: // they have one
+				}
+			}
+		}
+		carried = len(letters)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
