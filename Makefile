@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X llave/internal/app.Version=$(VERSION)
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all build test lint bench flow fmt clean
+.PHONY: all build test lint bench chaos flow fmt clean
 
 all: build
 
@@ -28,6 +28,13 @@ lint:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# Breaks processes while people walk the road, for so long on each engine, and wants nothing lost and nothing twice. The
+# MongoDB part needs TEST_MONGODB_URI.
+CHAOS ?= 2m
+chaos:
+	go test ./internal/chaos -v -count=1 -timeout 0 -chaos.for=$(CHAOS)
+	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; only the embedded store was broken" >&2
 
 # Writes flows/diagram.md anew; a test says when it is behind.
 flow:
