@@ -93,7 +93,7 @@ func (l *ledgers) reconcile(t *testing.T, took time.Duration) {
 	for _, m := range l.smtp.Letters() {
 		letters[m.To] = append(letters[m.To], m)
 	}
-	messages, mails, copies := 0, 0, 0
+	messages, mails, copies, repeated := 0, 0, 0, 0
 	for _, p := range l.people {
 		if p.failed != nil {
 			ended.breaks("person %d: %v", p.index, p.failed)
@@ -126,6 +126,7 @@ func (l *ledgers) reconcile(t *testing.T, took time.Duration) {
 			twice.breaks("person %d: redeemed %v, record %s, browsers that saw it unlocked %d", p.index, redeemed, person.Status, p.browsers)
 		}
 
+		before := copies
 		said := l.api.Messages(p.chat)
 		messages += len(said)
 		var order []bottest.ChatMessage
@@ -139,6 +140,12 @@ func (l *ledgers) reconcile(t *testing.T, took time.Duration) {
 				continue
 			}
 			order = append(order, m)
+		}
+		if n := copies - before; n > 0 {
+			repeated++
+			if kills := l.kills(p.began, said[len(said)-1].At); n > kills {
+				repeats.breaks("person %d: %d repeated messages, %d kills", p.index, n, kills)
+			}
 		}
 		if got := strange(order); got != "" {
 			chats.breaks("person %d: %s", p.index, got)
@@ -177,9 +184,9 @@ func (l *ledgers) reconcile(t *testing.T, took time.Duration) {
 			slow.breaks("%v", d)
 		}
 	}
-	t.Logf("%d processes, %s × %d, %d conversations in %v; %d updates acknowledged, %d deliveries of which %d repeats; %d chat messages, %d letters; repeats of a message or letter: %d; slowest end %v",
+	t.Logf("%d processes, %s × %d, %d conversations in %v; %d updates acknowledged, %d deliveries of which %d repeats; %d chat messages, %d letters; %d messages and letters repeated, messages in %d chats; slowest end %v",
 		len(l.fleet.place), what, len(l.fleet.hits), len(l.people), took.Round(time.Second), len(l.front.acked), l.front.posts, l.front.repeats,
-		messages, mails, copies, slowest.Round(time.Millisecond))
+		messages, mails, copies, repeated, slowest.Round(time.Millisecond))
 	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, &slow} {
 		t.Logf("%6d  %s", v.broken, v.name)
 		if v.broken > 0 {
@@ -197,6 +204,17 @@ func (l *ledgers) explained(first, again time.Time) bool {
 	return !l.gently && slices.ContainsFunc(l.fleet.hits, func(hit time.Time) bool {
 		return hit.After(first.Add(-time.Second)) && hit.Before(again) // what was on its way arrives after the kill
 	})
+}
+
+// kills counts the processes killed while a conversation went on: each may repeat one message of it.
+func (l *ledgers) kills(from, to time.Time) int {
+	n := 0
+	for _, hit := range l.fleet.hits {
+		if !l.gently && hit.After(from) && hit.Before(to) {
+			n++
+		}
+	}
+	return n
 }
 
 // strange says what in a chat is not the road.
