@@ -435,6 +435,9 @@ func (e *Engine) fill(t *Turn, text string) string {
 			return e.fill(t, e.catalogue.Texts[t.Conv.Text].Text)
 		case "again":
 			q := e.catalogue.Texts[t.Conv.Text]
+			if len(q.Again) == 0 { // a text that stands in for its place's question
+				q = e.catalogue.Texts[e.places[t.Conv.State].Ask]
+			}
 			if n := max(t.Conv.Misses-1, 0); n < len(q.Again) {
 				return e.fill(t, q.Again[n])
 			}

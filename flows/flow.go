@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -90,14 +91,14 @@ func (f *flow) places() []bot.Place {
 			on(Corrected, AskNumber, ""), on(GaveNumber, bot.Stay, ""), on(TooManyNumbers, bot.Stay, "limit.numbers")),
 
 		in(ReadyToSend, "ready.ask", f.hearReady,
-			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(TooManyMails, bot.Stay, "limit.mails"),
+			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(TooManyMails, bot.Stay, "limit.mails"),
 			on(NoMailbox, AtOffice, "")),
 		in(LinkSent, "sent.ask", f.hearSent,
-			on(LinkAsked, bot.Stay, ""), on(LinkAskedUnsaid, bot.Stay, "sent.uniform"), on(TooManyMails, bot.Stay, "limit.mails"),
+			on(LinkAsked, bot.Stay, ""), on(LinkAskedUnsaid, bot.Stay, "sent.uniform"), on(LinkAskedAgain, bot.Stay, "sent.again"), on(TooManyMails, bot.Stay, "limit.mails"),
 			on(NotArrived, bot.Stay, "sent.not_arrived"), on(NoMailbox, AtOffice, ""),
 			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"), on(LinkVoided, LinkEnded, "ended.voided"), on(MailRefused, AtOffice, "in_person.outcome")),
 		in(LinkEnded, "ended.ask", f.hearSent,
-			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(TooManyMails, bot.Stay, "limit.mails"),
+			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(TooManyMails, bot.Stay, "limit.mails"),
 			on(NotArrived, bot.Stay, "sent.not_arrived"), on(NoMailbox, AtOffice, "")),
 
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
@@ -165,7 +166,7 @@ func New(o Options) (*bot.Engine, error) {
 		Vars: map[string]func(*bot.Turn) string{
 			"erase":       func(t *bot.Turn) string { return when(o.Erases(t.Update.Channel), t.Wording("number.erase")) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
-			"minutes":     func(*bot.Turn) string { return fmt.Sprint(max(1, int(o.LinkTTL.Minutes()))) },
+			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"place":       func(t *bot.Turn) string { return t.PlaceName() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
@@ -208,6 +209,18 @@ func parse(name, data string) (bot.Catalogue, error) {
 		return bot.Catalogue{}, fmt.Errorf("read %s: unknown entries %v", name, unknown)
 	}
 	return bot.Catalogue{Texts: file.Texts, Labels: file.Labels}, nil
+}
+
+// lasting says a link's life in words.
+func lasting(t *bot.Turn, d time.Duration) string {
+	n, key := int(d.Minutes()), "life.minutes"
+	switch {
+	case d < time.Minute:
+		n, key = int(d.Seconds()), "life.seconds"
+	case n == 1:
+		key = "life.minute"
+	}
+	return strings.ReplaceAll(t.Wording(key), "{n}", fmt.Sprint(n))
 }
 
 func when(yes bool, s string) string {

@@ -40,6 +40,7 @@ const (
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
 	SaidHello, SaidThanks, SentPhoto, LinkVoided bot.Event = "SaidHello", "SaidThanks", "SentPhoto", "LinkVoided"
+	LinkAskedAgain                               bot.Event = "LinkAskedAgain"
 )
 
 // The slots.
@@ -382,11 +383,15 @@ func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 		t.Say("when", waiting(t, res.RetryAt))
 		return TooManyMails, nil
 	}
+	again := t.Conv.Attempt == res.Attempt
 	t.Conv.Attempt = res.Attempt
 	t.Promise(bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseLink, Record: record, Attempt: res.Attempt, Until: res.Ends})
 	t.Later(bot.SignalLinkExpired, res.Attempt, res.Ends)
-	if f.Uniform {
+	switch {
+	case f.Uniform:
 		return LinkAskedUnsaid, nil
+	case again: // the same link lives on: what is left of it is less than the usual words promise
+		return LinkAskedAgain, nil
 	}
 	return LinkAsked, nil
 }
