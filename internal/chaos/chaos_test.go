@@ -107,7 +107,7 @@ func run(t *testing.T, processes int, gently bool, lasts time.Duration, settings
 	}
 	fleet.env = append([]string{
 		"LLAVE_PUBLIC_URL=http://localhost:" + port, "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
-		"LLAVE_SMTP_URL=" + smtp.URL(), "LLAVE_LINK_TTL=10m", "LLAVE_TRUSTED_PROXIES=127.0.0.0/8",
+		"LLAVE_SMTP_URL=" + smtp.URL(), "LLAVE_LINK_TTL=9m", "LLAVE_TRUSTED_PROXIES=127.0.0.0/8",
 		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + api.URL(), "LLAVE_TELEGRAM_MODE=webhook",
 		"LLAVE_TELEGRAM_RATE=1000", "LLAVE_LOG_FORMAT=text",
 	}, settings...)
