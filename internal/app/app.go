@@ -101,7 +101,7 @@ func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*sto
 	if c.Embedded() {
 		e, err := bolt.Open(ctx, bolt.Options{Dir: c.DataDir, Now: now})
 		if err != nil {
-			return nil, fmt.Errorf("open the embedded store (LLAVE_DATA_DIR): %w", err)
+			return nil, fmt.Errorf("open the embedded store (LLAVE_DATA_DIR): %w; stop what holds it, or name another folder that can be written", err)
 		}
 		return store.New(e), nil
 	}

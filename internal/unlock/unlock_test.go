@@ -1,0 +1,359 @@
+package unlock_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+	"llave/internal/key"
+	"llave/internal/secret"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
+	"llave/internal/unlock"
+)
+
+const (
+	locked  = "1790000002"
+	active  = "1890000001"
+	nobody  = "0990000002"
+	goodKey = "tres barcos azules duermen"
+)
+
+// box is a service over a real store, with the embedded store's clock in the test's hands.
+type box struct {
+	*unlock.Service
+	t     *testing.T
+	store *store.Store
+	clock *storetest.Clock
+	vault *secret.Vault
+	turn  int
+}
+
+func newBox(t *testing.T) *box {
+	t.Helper()
+	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
+	s := store.New(storetest.Bolt(t, clock.Now))
+	v, err := secret.New(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	updated := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+	err = s.Affiliates.Import(t.Context(), []affiliate.Record{
+		{ID: locked, IDType: affiliate.Cedula, Category: affiliate.Affiliate, Email: "uno@correo.example", DataUpdatedAt: updated, Status: affiliate.Locked},
+		{ID: active, IDType: affiliate.Cedula, Category: affiliate.Affiliate, Email: "tres@correo.example", DataUpdatedAt: updated, Status: affiliate.Active},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &box{t: t, store: s, clock: clock, vault: v, Service: unlock.New(unlock.Options{
+		Records: s.Unlocks, Affiliates: s.Affiliates, Vault: v, Now: s.Now,
+		Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
+	})}
+}
+
+func (b *box) ask(number, turn string) bot.Reservation {
+	b.t.Helper()
+	res, err := b.Reserve(b.t.Context(), bot.Ask{
+		Turn: turn, Conv: "telegram:1", Record: affiliate.Hash(b.vault, number), Sealed: affiliate.Seal(b.vault, number), Want: "unlock", Channel: "telegram",
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return res
+}
+
+func (b *box) next() string { b.turn++; return fmt.Sprint("turn/", b.turn) }
+
+// link asks for a link, lets the mail server accept it, and returns its letter.
+func (b *box) link(number string) unlock.Letter {
+	b.t.Helper()
+	res := b.ask(number, b.next())
+	l, err := b.Letter(b.t.Context(), affiliate.Hash(b.vault, number), res.Attempt)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.Accepted(b.t.Context(), affiliate.Hash(b.vault, number), res.Attempt); err != nil {
+		b.t.Fatal(err)
+	}
+	return l
+}
+
+func (b *box) record(number string) *unlock.Record {
+	b.t.Helper()
+	r, err := b.store.Unlocks.Load(b.t.Context(), affiliate.Hash(b.vault, number))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+func (b *box) status(number string) affiliate.Status {
+	b.t.Helper()
+	r, _, err := b.store.Affiliates.Find(b.t.Context(), number)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r.Status
+}
+
+func TestReserve_oncePerTurn(t *testing.T) {
+	b := newBox(t)
+	first := b.ask(locked, "turn/a")
+	for range 5 {
+		if again := b.ask(locked, "turn/a"); again != first {
+			t.Fatalf("the same turn got %+v, want %+v", again, first)
+		}
+	}
+	if n := len(b.record(locked).Asks); n != 1 {
+		t.Errorf("%d requests counted, want 1", n)
+	}
+	if other := b.ask(locked, "turn/b"); other.Attempt != first.Attempt {
+		t.Error("asking while a link lives made another link")
+	}
+}
+
+// Whatever a number is, the same asks get the same answers.
+func TestReserve_limits(t *testing.T) {
+	for _, number := range []string{locked, active, nobody} {
+		b := newBox(t)
+		var granted int
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for i := range 32 {
+			wg.Go(func() {
+				if b.ask(number, fmt.Sprint("parallel/", i)).Granted {
+					mu.Lock()
+					granted++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if granted != 3 {
+			t.Errorf("%d of 32 parallel asks were granted, want 3", granted)
+		}
+		res := b.ask(number, "late")
+		if want := b.clock.Now().Add(15 * time.Minute); res.Granted || !res.RetryAt.Equal(want) {
+			t.Errorf("the fourth got %+v, want to come back at %s", res, want)
+		}
+		b.clock.Advance(15 * time.Minute)
+		for i := range 3 {
+			if !b.ask(number, fmt.Sprint("second/", i)).Granted {
+				t.Errorf("ask %d of the second quarter of an hour was refused", i)
+			}
+		}
+		b.clock.Advance(15 * time.Minute)
+		if res := b.ask(number, "seventh"); res.Granted || !res.RetryAt.Equal(b.clock.Now().Add(24*time.Hour-30*time.Minute)) {
+			t.Errorf("the seventh of the day got %+v, want refused until tomorrow", res)
+		}
+	}
+}
+
+func TestLetter_decoy(t *testing.T) {
+	b := newBox(t)
+	if l := b.link(nobody); !l.Decoy || l.Token != "" || l.To != "" {
+		t.Error("a number that nobody has got a letter")
+	}
+	if l := b.link(locked); l.Decoy || l.To != "uno@correo.example" || l.Kind != unlock.KindUnlock {
+		t.Error("a locked record got no letter that unlocks")
+	}
+	if l := b.link(active); l.Kind != unlock.KindGenerate {
+		t.Error("an active record's link would unlock")
+	}
+}
+
+func TestRedeem_sixteenAtOnce(t *testing.T) {
+	b := newBox(t)
+	l := b.link(locked)
+	var won, used int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			_, err := b.Redeem(t.Context(), l.Token, fmt.Sprint("nonce", i))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				won++
+			case errors.Is(err, unlock.ErrUsed):
+				used++
+			default:
+				t.Errorf("redeem: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 || used != 15 {
+		t.Errorf("%d won and %d were told that it was used, want 1 and 15", won, used)
+	}
+	if got := b.status(locked); got != affiliate.Active {
+		t.Errorf("record is %s, want active", got)
+	}
+	kinds := map[string]int{}
+	for _, p := range b.record(locked).Promises {
+		kinds[p.Kind]++
+	}
+	if kinds[bot.PromiseActivate] != 1 || kinds[bot.PromiseNotice] != 1 || kinds[bot.PromiseSignal] != 1 {
+		t.Errorf("owed after one redemption: %v", kinds)
+	}
+}
+
+func TestRedeem_sameBrowserAgain(t *testing.T) {
+	b := newBox(t)
+	l := b.link(locked)
+	first, err := b.Redeem(t.Context(), l.Token, "nonce")
+	if err != nil || first.Again {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	again, err := b.Redeem(t.Context(), l.Token, "nonce")
+	if err != nil || !again.Again {
+		t.Fatalf("the same browser got %+v, %v", again, err)
+	}
+	if _, err := b.Ticket(t.Context(), again.Ticket); err != nil {
+		t.Errorf("the ticket given again: %v", err)
+	}
+	b.clock.Advance(unlock.TicketLife)
+	if _, err := b.Ticket(t.Context(), first.Ticket); !errors.Is(err, unlock.ErrTicket) {
+		t.Errorf("after ten minutes the ticket is %v, want ErrTicket", err)
+	}
+}
+
+func TestLife(t *testing.T) {
+	b := newBox(t)
+	hash := affiliate.Hash(b.vault, locked)
+	res := b.ask(locked, "turn/life")
+	l, err := b.Letter(t.Context(), hash, res.Attempt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Advance(5 * time.Minute) // the mail server was away
+	if _, err := b.Look(t.Context(), l.Token, ""); err != nil {
+		t.Errorf("a press that overtakes our record of acceptance: %v", err)
+	}
+	accepted := b.clock.Now()
+	for range 2 { // only the first acceptance counts
+		ends, err := b.Accepted(t.Context(), hash, res.Attempt)
+		if err != nil || !ends.Equal(accepted.Add(3*time.Minute)) {
+			t.Errorf("ends %s (%v), want three minutes after the first acceptance", ends, err)
+		}
+		b.clock.Advance(time.Minute)
+	}
+	b.clock.Advance(time.Minute - time.Millisecond)
+	if _, err := b.Look(t.Context(), l.Token, ""); err != nil {
+		t.Errorf("a millisecond before its end: %v", err)
+	}
+	b.clock.Advance(time.Millisecond)
+	if _, err := b.Redeem(t.Context(), l.Token, "n"); !errors.Is(err, unlock.ErrExpired) {
+		t.Errorf("at its end: %v, want ErrExpired", err)
+	}
+	if b.status(locked) != affiliate.Locked {
+		t.Error("an expired link unlocked")
+	}
+	late := b.ask(locked, "turn/late")
+	b.clock.Advance(9 * time.Minute)
+	if ends, err := b.Accepted(t.Context(), hash, late.Attempt); err != nil || !ends.Equal(late.Ends) {
+		t.Errorf("accepted after nine minutes it ends %s (%v), want ten minutes after it was asked for, %s", ends, err, late.Ends)
+	}
+}
+
+func TestNotMe(t *testing.T) {
+	b := newBox(t)
+	l := b.link(locked)
+	if err := b.LookNotMe(t.Context(), l.NotMe); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := b.NotMe(t.Context(), l.NotMe)
+	if err != nil || ref == "" {
+		t.Fatalf("%q, %v", ref, err)
+	}
+	if again, err := b.NotMe(t.Context(), l.NotMe); err != nil || again != ref {
+		t.Errorf("pressed again: %q (%v), want the same case", again, err)
+	}
+	if _, err := b.Redeem(t.Context(), l.Token, "n"); !errors.Is(err, unlock.ErrExpired) {
+		t.Errorf("a voided link: %v, want ErrExpired", err)
+	}
+	b.clock.Advance(11 * time.Minute)
+	second := b.link(locked)
+	used, err := b.Redeem(t.Context(), second.Token, "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.NotMe(t.Context(), second.NotMe); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.MakeKey(t.Context(), used.Ticket, goodKey); !errors.Is(err, unlock.ErrTicket) {
+		t.Errorf("a key made after the owner said no: %v, want ErrTicket", err)
+	}
+}
+
+func TestMakeKey(t *testing.T) {
+	b := newBox(t)
+	used, err := b.Redeem(t.Context(), b.link(locked).Token, "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := b.MakeKey(t.Context(), used.Ticket, locked); err != nil || len(problems) == 0 {
+		t.Errorf("the number as a key: %v, %v, want problems", problems, err)
+	}
+	for range 2 { // the second is a lost answer
+		if problems, err := b.MakeKey(t.Context(), used.Ticket, goodKey); err != nil || problems != nil {
+			t.Fatalf("%v, %v", problems, err)
+		}
+	}
+	if _, err := b.MakeKey(t.Context(), used.Ticket, goodKey+" otra"); !errors.Is(err, unlock.ErrKeyMade) {
+		t.Errorf("another key: %v, want ErrKeyMade", err)
+	}
+	if ok, err := key.Verify(t.Context(), b.record(locked).Key, goodKey); err != nil || !ok {
+		t.Errorf("the key does not verify (%v)", err)
+	}
+}
+
+func TestPurge(t *testing.T) {
+	b := newBox(t)
+	l := b.link(locked)
+	hash := affiliate.Hash(b.vault, locked)
+	b.clock.Advance(3*time.Minute - time.Second)
+	if gone, err := b.Purge(t.Context(), hash); err != nil || gone {
+		t.Errorf("a live link was purged (%v)", err)
+	}
+	b.clock.Advance(time.Second)
+	if gone, err := b.Purge(t.Context(), hash); err != nil || !gone {
+		t.Errorf("an expired link was not purged (%v)", err)
+	}
+	if live := b.record(locked).Live; live.Link != "" || live.Sealed != "" {
+		t.Error("the link or the number is still there")
+	}
+	if _, err := b.Look(t.Context(), l.Token, ""); !errors.Is(err, unlock.ErrUnknown) {
+		t.Errorf("a purged link: %v, want ErrUnknown", err)
+	}
+	if err := b.LookNotMe(t.Context(), l.NotMe); err != nil {
+		t.Errorf("\"No fui yo\" the same day: %v", err)
+	}
+	b.clock.Advance(24 * time.Hour)
+	if _, err := b.Purge(t.Context(), hash); err != nil {
+		t.Fatal(err)
+	}
+	if b.record(locked).Live != nil {
+		t.Error("the attempt is still there after a day")
+	}
+}
+
+func TestDocument_holdsNoNumber(t *testing.T) {
+	b := newBox(t)
+	l := b.link(locked)
+	raw, err := b.store.Engine().Get(t.Context(), store.Unlocks, affiliate.Hash(b.vault, locked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, secret := range map[string]string{"number": locked, "address": "uno@correo.example", "token": l.Token, "no-fui-yo token": l.NotMe} {
+		if strings.Contains(string(raw), secret) {
+			t.Errorf("the document holds the %s", what)
+		}
+	}
+}
