@@ -1,0 +1,336 @@
+package runner_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"llave/bot"
+	"llave/flows"
+	"llave/internal/affiliate"
+	"llave/internal/runner"
+	"llave/internal/secret"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// wire is where the runner's words end: it records them, and can be told to answer as a channel does. The channels'
+// own tests, the dialogues and the end-to-end tests go over real protocols; here the runner's side is what matters.
+type wire struct {
+	mu      sync.Mutex
+	sent    []string
+	answers []error       // to the next sends
+	hold    chan struct{} // sends wait for it
+	waiting chan struct{} // gets a word from each that does
+}
+
+func (w *wire) Send(ctx context.Context, chat string, r bot.Reply) error {
+	w.mu.Lock()
+	hold := w.hold
+	w.mu.Unlock()
+	if hold != nil {
+		w.waiting <- struct{}{}
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.answers) > 0 {
+		err := w.answers[0]
+		w.answers = w.answers[1:]
+		if err != nil {
+			return err
+		}
+	}
+	w.sent = append(w.sent, r.Text)
+	return nil
+}
+
+func (w *wire) Delete(context.Context, string, string) error { return nil }
+
+func (w *wire) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.sent)
+}
+
+// house is one store with as many runners over it as a test wants.
+type house struct {
+	t      *testing.T
+	store  *store.Store
+	clock  *storetest.Clock
+	engine *bot.Engine
+	wire   *wire
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
+	s := store.New(storetest.Bolt(t, clock.Now))
+	v, err := secret.New(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := flows.New(flows.Options{
+		Records: s.Affiliates, Vault: v, Offices: affiliate.Offices{}, PublicURL: "http://localhost", LinkTTL: 3 * time.Minute,
+		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 1000}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
+		Erases: func(string) bool { return false },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &house{t: t, store: s, clock: clock, engine: e, wire: &wire{}}
+}
+
+func (h *house) runner(name string) *runner.Runner {
+	h.t.Helper()
+	r := runner.New(runner.Options{
+		Name: name, Conversations: h.store.Conversations, Records: h.store.Unlocks, Engine: h.engine, Now: h.store.Now,
+		Channels: map[string]runner.Channel{"telegram": h.wire}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	h.t.Cleanup(func() { h.stop(r) })
+	return r
+}
+
+func (h *house) stop(r *runner.Runner) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := r.Stop(ctx); err != nil {
+		h.t.Errorf("stop: %v", err)
+	}
+}
+
+func text(id int, words string) bot.Update {
+	return bot.Update{ID: fmt.Sprint(id), Channel: "telegram", Chat: "1", Kind: bot.Text, Text: words}
+}
+
+func (h *house) handle(r *runner.Runner, u bot.Update) {
+	h.t.Helper()
+	if err := r.Handle(h.t.Context(), u); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) idle(rs ...*runner.Runner) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+	defer cancel()
+	for _, r := range rs {
+		if err := r.Idle(ctx); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+func (h *house) sweep(r *runner.Runner) {
+	h.t.Helper()
+	if err := r.Sweep(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	h.idle(r)
+}
+
+func (h *house) wantSent(n int, when string) {
+	h.t.Helper()
+	if got := h.wire.count(); got != n {
+		h.t.Errorf("%s: %d bubbles sent, want %d", when, got, n)
+	}
+}
+
+func (h *house) conversation() bot.Conversation {
+	h.t.Helper()
+	c, err := h.store.Conversations.Load(h.t.Context(), "telegram:1")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
+}
+
+func TestHandle_repeatsInParallel(t *testing.T) {
+	h := newHouse(t)
+	a, b := h.runner("a"), h.runner("b")
+	for id, words := range []string{"hola", "1", "1"} {
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() {
+				if err := []*runner.Runner{a, b}[i%2].Handle(t.Context(), text(100+id, words)); err != nil {
+					t.Errorf("handle: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	h.idle(a, b)
+	h.sweep(a)
+	h.wantSent(3, "three updates, ten times each, by two processes")
+	if c := h.conversation(); c.Turns != 3 || len(c.Promises) != 0 {
+		t.Errorf("%d turns and %d promises left, want 3 and none", c.Turns, len(c.Promises))
+	}
+}
+
+func TestHandle_order(t *testing.T) {
+	h := newHouse(t)
+	r := h.runner("a")
+	for i, words := range []string{"hola", "1", "ayuda", "estado", "menú"} {
+		h.handle(r, text(100+i, words))
+	}
+	h.idle(r)
+	h.wire.mu.Lock()
+	defer h.wire.mu.Unlock()
+	var tail []string
+	for _, l := range h.conversation().Tail {
+		if l.From == "bot" {
+			tail = append(tail, l.Text)
+		}
+	}
+	if !slices.Equal(h.wire.sent, tail) {
+		t.Errorf("sent in another order than said:\n got %q\nwant %q", h.wire.sent, tail)
+	}
+}
+
+func TestKeep_failures(t *testing.T) {
+	temporary := &bot.SendError{Failure: bot.Temporary, Reason: "told to"}
+	h := newHouse(t)
+	r := h.runner("a")
+	h.wire.answers = []error{temporary}
+	h.handle(r, text(1, "hola"))
+	h.idle(r)
+	h.wantSent(1, "one failure is retried at once")
+
+	h.wire.answers = []error{temporary, temporary}
+	h.handle(r, text(2, "1"))
+	h.idle(r)
+	h.wantSent(1, "after two failures it waits")
+	h.sweep(r)
+	h.wantSent(1, "not before its time")
+	h.clock.Advance(2 * time.Second)
+	h.sweep(r)
+	h.wantSent(2, "two seconds later")
+
+	h.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 7 * time.Second}}
+	h.handle(r, text(3, "ayuda"))
+	h.handle(r, text(4, "menú"))
+	h.idle(r)
+	h.clock.Advance(6900 * time.Millisecond)
+	h.sweep(r)
+	h.wantSent(2, "throttled for seven seconds, and what comes behind waits too")
+	h.clock.Advance(200 * time.Millisecond)
+	h.sweep(r)
+	h.wantSent(4, "both after seven seconds")
+
+	h.wire.answers = []error{&bot.SendError{Failure: bot.Permanent}}
+	h.handle(r, text(5, "ayuda"))
+	h.idle(r)
+	h.wantSent(4, "one that is never taken is dropped")
+	if n := len(h.conversation().Promises); n != 0 {
+		t.Errorf("%d promises left, want none", n)
+	}
+
+	h.wire.answers = []error{&bot.SendError{Failure: bot.Gone}}
+	h.handle(r, text(6, "ayuda"))
+	h.idle(r)
+	if c := h.conversation(); !c.Gone || len(c.Promises) != 0 {
+		t.Errorf("gone %t with %d promises, want gone with none", c.Gone, len(c.Promises))
+	}
+	h.handle(r, text(7, "menú"))
+	h.idle(r)
+	h.wantSent(5, "who writes again is answered again")
+}
+
+// A process that dies while sending: another takes its lane over, five seconds after it was last heard of, not before.
+func TestSweep_takesOver(t *testing.T) {
+	h := newHouse(t)
+	dead, other := h.runner("dead"), h.runner("other")
+	hold := make(chan struct{})
+	h.wire.hold, h.wire.waiting = hold, make(chan struct{}, 1)
+	h.handle(dead, text(1, "hola"))
+	<-h.wire.waiting
+	h.wire.mu.Lock()
+	h.wire.hold = nil // only the first send hangs
+	h.wire.mu.Unlock()
+	h.clock.Advance(4 * time.Second)
+	h.sweep(other)
+	h.wantSent(0, "while the keeper may be alive")
+	h.clock.Advance(1100 * time.Millisecond)
+	h.sweep(other)
+	h.wantSent(1, "once it has been silent for five seconds")
+	if n := len(h.conversation().Promises); n != 0 {
+		t.Errorf("%d promises left, want none", n)
+	}
+	close(hold)
+	h.idle(dead)
+}
+
+// Stopping hands what is owed to others at once.
+func TestStop_handsOver(t *testing.T) {
+	h := newHouse(t)
+	first, second := h.runner("first"), h.runner("second")
+	h.wire.answers = []error{&bot.SendError{Failure: bot.Temporary}, &bot.SendError{Failure: bot.Temporary}}
+	h.handle(first, text(1, "hola"))
+	h.idle(first)
+	h.stop(first)
+	if err := first.Handle(t.Context(), text(2, "1")); err == nil {
+		t.Error("a stopped process took an update")
+	}
+	h.clock.Advance(2 * time.Second)
+	h.sweep(second)
+	h.wantSent(1, "by the second process")
+}
+
+// A timer goes off once, whoever sweeps; one set again for the same moment goes off again and ends.
+func TestTimers(t *testing.T) {
+	h := newHouse(t)
+	a, b := h.runner("a"), h.runner("b")
+	h.handle(a, text(1, "hola"))
+	h.handle(a, text(2, "1"))
+	h.idle(a)
+	h.clock.Advance(24*time.Hour + time.Second)
+	var wg sync.WaitGroup
+	for _, r := range []*runner.Runner{a, b} {
+		wg.Go(func() {
+			if err := r.Sweep(t.Context()); err != nil {
+				t.Errorf("sweep: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	c := h.conversation()
+	if c.State != flows.Start || len(c.Timers) != 0 {
+		t.Errorf("after a day alone: state %s with timers %v, want emptied", c.State, c.Timers)
+	}
+	c.SetTimer(bot.Timer{Signal: bot.SignalForget, At: h.clock.Now().Add(-time.Second)})
+	c.Wake(c.NextTimer())
+	if err := h.store.Conversations.Save(t.Context(), &c); err != nil {
+		t.Fatal(err)
+	}
+	h.sweep(a)
+	h.sweep(b)
+	if c := h.conversation(); len(c.Timers) != 0 {
+		t.Errorf("the timer set again is still there: %v", c.Timers)
+	}
+}
+
+func TestHandle_storeAway(t *testing.T) {
+	h := newHouse(t)
+	r := h.runner("a")
+	if err := h.store.Engine().Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Handle(t.Context(), text(1, "hola")); err == nil {
+		t.Error("an update was acknowledged without a store")
+	}
+	h.wantSent(0, "without a store")
+}
