@@ -49,8 +49,11 @@ func NewDataKey() []byte {
 // String keeps the key out of logs.
 func (*Vault) String() string { return "[redacted]" }
 
-// GoString keeps the key out of %#v.
-func (*Vault) GoString() string { return "[redacted]" }
+// Format keeps the key out of every verb, %#v and %d included.
+func (*Vault) Format(f fmt.State, _ rune) { io.WriteString(f, "[redacted]") }
+
+// MarshalText keeps the key out of JSON, whatever fields a vault comes to have.
+func (*Vault) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 func (v *Vault) sub(label string) []byte {
 	if k, ok := v.subs.Load(label); ok {
