@@ -12,6 +12,7 @@
 package unlock
 
 import (
+	"slices"
 	"time"
 
 	"llave/bot"
@@ -57,6 +58,7 @@ type Attempt struct {
 	Want     Want      `bson:"want"`
 	Link     string    `bson:"link,omitempty"`   // keyed hash of the token; empty for a decoy
 	NotMe    string    `bson:"not_me,omitempty"` // keyed hash of the "No fui yo" token
+	Since    string    `bson:"since,omitempty"`  // the attempt whose "No fui yo" this one's letters carry on; empty: its own
 	Sealed   string    `bson:"sealed"`           // the number
 	Channel  string    `bson:"channel"`          // where it was first asked for
 	Convs    []string  `bson:"convs"`            // the conversations that asked
@@ -86,12 +88,24 @@ func (a *Attempt) Lives(now time.Time, ttl time.Duration) bool {
 	return a != nil && a.Voided.IsZero() && a.Refused.IsZero() && a.Redeemed.IsZero() && now.Before(a.Ends(ttl))
 }
 
+// ticketEnds is when the browser that pressed the button may no longer make a key.
+func (a *Attempt) ticketEnds() time.Time { return a.Redeemed.Add(TicketLife) }
+
+// ends is when the link, and the ticket it gave, are over.
+func (a *Attempt) ends(ttl time.Duration) time.Time {
+	if !a.Redeemed.IsZero() {
+		return a.ticketEnds()
+	}
+	return a.Ends(ttl)
+}
+
 // Record is the document of one number.
 type Record struct {
 	ID         string    `bson:"_id"` // keyed hash of the number
 	Version    int64     `bson:"v"`
-	Asks       []Asked   `bson:"asks,omitempty"` // of the last 24 hours
-	Live       *Attempt  `bson:"live,omitempty"`
+	Asks       []Asked   `bson:"asks,omitempty"`     // of the last 24 hours
+	Live       *Attempt  `bson:"live,omitempty"`     // the newest, whether it lives or not
+	Used       []Attempt `bson:"used,omitempty"`     // older ones whose ticket lives or whose promises are owed
 	Key        string    `bson:"key,omitempty"`      // argon2id
 	KeyAt      time.Time `bson:"key_at,omitempty"`   // when it was made
 	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when Live may be taken off
@@ -101,6 +115,24 @@ type Record struct {
 // DocID names the document for the store.
 func (r *Record) DocID() string { return r.ID }
 
+// attempt returns the newest attempt or a used one by its id, or nil.
+func (r *Record) attempt(id string) *Attempt {
+	if r.Live != nil && r.Live.ID == id {
+		return r.Live
+	}
+	for i := range r.Used {
+		if r.Used[i].ID == id {
+			return &r.Used[i]
+		}
+	}
+	return nil
+}
+
+// owes says whether a promise of the attempt is not kept yet.
+func (r *Record) owes(attempt string) bool {
+	return slices.ContainsFunc(r.Promises, func(p bot.Promise) bool { return p.Attempt == attempt })
+}
+
 // Clone copies what changes.
 func (r *Record) Clone() *Record {
 	c := *r
@@ -109,6 +141,10 @@ func (r *Record) Clone() *Record {
 		live := *r.Live
 		live.Convs = append([]string(nil), r.Live.Convs...)
 		c.Live = &live
+	}
+	c.Used = append([]Attempt(nil), r.Used...)
+	for i := range c.Used {
+		c.Used[i].Convs = append([]string(nil), c.Used[i].Convs...)
 	}
 	c.Outbox.Promises = append([]bot.Promise(nil), r.Outbox.Promises...)
 	keepers := make(map[bot.Lane]bot.Keeper, len(r.Outbox.Keepers))

@@ -1,6 +1,7 @@
 package unlock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +143,7 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 			return errUnchanged
 		}
 		if !r.Live.Lives(now, s.Limits.LinkTTL) || r.Live.Kind != kind {
-			r.Live = s.mint(ask, kind, now)
+			s.mint(r, ask, kind, now)
 		}
 		if !slices.Contains(r.Live.Convs, ask.Conv) {
 			r.Live.Convs = append(r.Live.Convs, ask.Conv)
@@ -174,17 +175,31 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 	return at
 }
 
-func (s *Service) mint(ask bot.Ask, kind Kind, now time.Time) *Attempt {
+// mint puts a new attempt in place of the newest. A used one stays beside it for as long as its ticket lives or its
+// promises are owed: whoever asks for the next link must not take away somebody's ticket, nor the owner's letter. "No
+// fui yo" stays the same from letter to letter for a day, so that it works whichever of them is read.
+func (s *Service) mint(r *Record, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{
 		ID: s.Vault.Hash("attempt", ask.Turn)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
 		Channel: ask.Channel, Asked: now,
 	}
+	if old := r.Live; old != nil {
+		if !old.Redeemed.IsZero() && old.Sealed != "" {
+			r.Used = append(r.Used, *old)
+		}
+		if old.NotMe != "" && now.Before(old.Asked.Add(notMeLife)) {
+			a.Since = old.notMe()
+		}
+	}
 	if kind != KindDecoy {
 		a.Link = s.hashLink(s.linkToken(a.ID))
-		a.NotMe = s.hashNotMe(s.notMeToken(a.ID))
+		a.NotMe = s.hashNotMe(s.notMeToken(a.notMe()))
 	}
-	return a
+	r.Live = a
 }
+
+// notMe is the attempt whose "No fui yo" the letters carry.
+func (a *Attempt) notMe() string { return cmp.Or(a.Since, a.ID) }
 
 func (s *Service) linkToken(attempt string) string  { return s.Vault.Derive("link", attempt) }
 func (s *Service) notMeToken(attempt string) string { return s.Vault.Derive("not-me", attempt) }
@@ -232,7 +247,7 @@ func (s *Service) Letter(ctx context.Context, record, attempt string) (Letter, e
 		l.Decoy = true
 		return l, nil
 	}
-	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a.ID), s.notMeToken(a.ID)
+	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a.ID), s.notMeToken(a.notMe())
 	return l, nil
 }
 
@@ -309,7 +324,7 @@ func (s *Service) byLink(ctx context.Context, token string) (*Record, time.Time,
 // usable says whether a browser may press the button, or has (again).
 func (s *Service) usable(a *Attempt, now time.Time, nonce string) (again bool, err error) {
 	switch {
-	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.Redeemed.Add(TicketLife)):
+	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.ticketEnds()):
 		return true, nil
 	case !a.Redeemed.IsZero():
 		return false, ErrUsed
@@ -346,18 +361,18 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 		out = Redeemed{Kind: a.Kind, Again: again}
 		if again {
-			out.Life = a.Redeemed.Add(TicketLife).Sub(now)
+			out.Life = a.ticketEnds().Sub(now)
 			return errUnchanged
 		}
 		out.Life = TicketLife
 		a.Redeemed, a.Nonce = now, s.hashNonce(nonce)
 		r.PurgeAt = now.Add(TicketLife)
 		if a.Kind == KindUnlock {
-			s.owe(r, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseActivate})
-			s.owe(r, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "unlocked"})
-			s.announce(r, now, "key.unlocked")
+			s.owe(r, a, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseActivate})
+			s.owe(r, a, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "unlocked"})
+			s.announce(r, a, now, "key.unlocked")
 		}
-		s.tell(r, now, bot.SignalLinkUsed, string(a.Kind))
+		s.tell(r, a, now, bot.SignalLinkUsed, string(a.Kind))
 		return nil
 	})
 	if err != nil {
@@ -373,70 +388,79 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 	return out, nil
 }
 
-// owe adds a promise of the live attempt. Its id makes it happen once.
-func (s *Service) owe(r *Record, now time.Time, p bot.Promise) {
-	p.Record, p.Attempt, p.Made = r.ID, r.Live.ID, now
+// owe adds a promise of an attempt. Its id makes it happen once.
+func (s *Service) owe(r *Record, a *Attempt, now time.Time, p bot.Promise) {
+	p.Record, p.Attempt, p.Made = r.ID, a.ID, now
 	if p.ID == "" {
-		p.ID = strings.Join([]string{r.Live.ID, p.Kind, p.Topic, p.Conv}, "/")
+		p.ID = strings.Join([]string{a.ID, p.Kind, p.Topic, p.Conv}, "/")
 	}
 	r.Promises = append(r.Promises, p)
 }
 
 // tell owes every conversation that asked a signal.
-func (s *Service) tell(r *Record, now time.Time, signal, body string) {
-	for _, conv := range r.Live.Convs {
-		s.owe(r, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseSignal, Topic: signal, Conv: conv, Body: body})
+func (s *Service) tell(r *Record, a *Attempt, now time.Time, signal, body string) {
+	for _, conv := range a.Convs {
+		s.owe(r, a, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseSignal, Topic: signal, Conv: conv, Body: body})
 	}
 }
 
-func (s *Service) announce(r *Record, now time.Time, event string) {
+func (s *Service) announce(r *Record, a *Attempt, now time.Time, event string) {
 	if s.Limits.Announce {
-		s.owe(r, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseEvent, Topic: event})
+		s.owe(r, a, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseEvent, Topic: event})
 	}
 }
 
-// Activate sets the attempt's record active; doing it again changes nothing.
+// Activate sets the attempt's record active if it is locked: what the institution decided after the letter stays.
+// Doing it again changes nothing.
 func (s *Service) Activate(ctx context.Context, record, attempt string) error {
-	r, err := s.Records.Load(ctx, record)
-	if err != nil {
-		return fmt.Errorf("load unlock record: %w", err)
+	rec, found, err := s.person(ctx, record, attempt)
+	if err != nil || !found || rec.Status != affiliate.Locked {
+		return err
 	}
-	if r.Live == nil || r.Live.ID != attempt || r.Live.Sealed == "" {
-		return nil // purged: it was activated long ago
-	}
-	number, err := affiliate.Open(s.Vault, r.Live.Sealed)
-	if err != nil {
-		return fmt.Errorf("open number: %w", err)
-	}
-	return s.Affiliates.SetStatus(ctx, number, affiliate.Active)
+	return s.Affiliates.SetStatus(ctx, rec.ID, affiliate.Active)
 }
 
-// Owner returns the address of the record's owner, for the notices; "" when there is none.
+// Owner returns the address of the record's owner and the channel of the request, for the notices; "" when there is
+// none.
 func (s *Service) Owner(ctx context.Context, record, attempt string) (email, channel string, err error) {
 	r, err := s.Records.Load(ctx, record)
 	if err != nil {
 		return "", "", fmt.Errorf("load unlock record: %w", err)
 	}
-	if r.Live == nil || r.Live.ID != attempt || r.Live.Sealed == "" {
+	a := r.attempt(attempt)
+	if a == nil || a.Sealed == "" {
 		return "", "", nil
 	}
-	rec, err := s.owner(ctx, r.Live)
+	rec, _, err := s.owner(ctx, a)
 	if err != nil || !affiliate.ValidEmail(rec.Email) {
 		return "", "", err
 	}
-	return rec.Email, r.Live.Channel, nil
+	return rec.Email, a.Channel, nil
 }
 
-func (s *Service) owner(ctx context.Context, a *Attempt) (affiliate.Record, error) {
+// person is the institution's record of an attempt, and whether there is one still.
+func (s *Service) person(ctx context.Context, record, attempt string) (affiliate.Record, bool, error) {
+	r, err := s.Records.Load(ctx, record)
+	if err != nil {
+		return affiliate.Record{}, false, fmt.Errorf("load unlock record: %w", err)
+	}
+	a := r.attempt(attempt)
+	if a == nil || a.Sealed == "" {
+		return affiliate.Record{}, false, nil // purged, after its promises were kept
+	}
+	return s.owner(ctx, a)
+}
+
+func (s *Service) owner(ctx context.Context, a *Attempt) (affiliate.Record, bool, error) {
 	number, err := affiliate.Open(s.Vault, a.Sealed)
 	if err != nil {
-		return affiliate.Record{}, fmt.Errorf("open number: %w", err)
+		return affiliate.Record{}, false, fmt.Errorf("open number: %w", err)
 	}
-	rec, _, err := s.Affiliates.Find(ctx, number)
+	rec, found, err := s.Affiliates.Find(ctx, number)
 	if err != nil {
-		return affiliate.Record{}, fmt.Errorf("find record: %w", err)
+		return affiliate.Record{}, false, fmt.Errorf("find record: %w", err)
 	}
-	return rec, nil
+	return rec, found, nil
 }
 
 // LookNotMe says whether the "No fui yo" link is known. It changes nothing.
@@ -451,8 +475,8 @@ func (s *Service) LookNotMe(ctx context.Context, token string) error {
 	return nil
 }
 
-// NotMe voids the link (and the ticket, if the link was used), opens a case and returns its number. Pressing again
-// finds the same case.
+// NotMe voids the newest link and every ticket that still lives, opens a case and returns its number. It works from
+// any letter of the day. Pressing again finds the same case.
 func (s *Service) NotMe(ctx context.Context, token string) (ref string, err error) {
 	h := s.hashNotMe(token)
 	found, err := s.Records.FindBy(ctx, "live.not_me", h)
@@ -471,12 +495,15 @@ func (s *Service) NotMe(ctx context.Context, token string) (ref string, err erro
 			return errUnchanged
 		}
 		body := "voided before use"
-		if !r.Live.Redeemed.IsZero() {
+		if !r.Live.Redeemed.IsZero() || len(r.Used) > 0 {
 			body = "voided after use"
 		}
 		r.Live.Voided = now
-		s.owe(r, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "not_me", Ref: ref, Body: body})
-		s.tell(r, now, bot.SignalLinkVoided, "")
+		for i := range r.Used {
+			r.Used[i].Voided = now
+		}
+		s.owe(r, r.Live, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "not_me", Ref: ref, Body: body})
+		s.tell(r, r.Live, now, bot.SignalLinkVoided, "")
 		return nil
 	})
 	if err != nil {
@@ -495,62 +522,59 @@ type Holder struct {
 
 // Ticket opens the cookie's ticket, or ErrTicket.
 func (s *Service) Ticket(ctx context.Context, ticket string) (Holder, error) {
-	r, now, err := s.holder(ctx, ticket)
+	_, a, now, err := s.holder(ctx, ticket)
 	if err != nil {
 		return Holder{}, err
 	}
-	rec, err := s.owner(ctx, r.Live)
+	rec, _, err := s.owner(ctx, a)
 	if err != nil {
 		return Holder{}, err
 	}
 	return Holder{
 		About: key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email},
-		Made:  !r.Live.KeyMade.IsZero(),
-		Life:  r.Live.Redeemed.Add(TicketLife).Sub(now),
+		Made:  !a.KeyMade.IsZero(),
+		Life:  a.ticketEnds().Sub(now),
 	}, nil
 }
 
-func (s *Service) holder(ctx context.Context, ticket string) (*Record, time.Time, error) {
+func (s *Service) holder(ctx context.Context, ticket string) (*Record, *Attempt, time.Time, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
-		return nil, now, fmt.Errorf("read the store's clock: %w", err)
+		return nil, nil, now, fmt.Errorf("read the store's clock: %w", err)
 	}
 	text, err := s.Vault.Open("ticket", ticket)
 	if err != nil {
-		return nil, now, ErrTicket
+		return nil, nil, now, ErrTicket
 	}
 	id, attempt, _ := strings.Cut(text, "|")
 	r, err := s.Records.Load(ctx, id)
 	if err != nil {
-		return nil, now, fmt.Errorf("load unlock record: %w", err)
+		return nil, nil, now, fmt.Errorf("load unlock record: %w", err)
 	}
-	return r, now, s.valid(r, attempt, now)
+	a, err := holds(r, attempt, now)
+	return r, a, now, err
 }
 
-func (s *Service) valid(r *Record, attempt string, now time.Time) error {
-	a := r.Live
-	if a == nil || a.ID != attempt || a.Redeemed.IsZero() || !a.Voided.IsZero() || !now.Before(a.Redeemed.Add(TicketLife)) {
-		return ErrTicket
+// holds returns the attempt whose ticket it is, if that is still worth something.
+func holds(r *Record, attempt string, now time.Time) (*Attempt, error) {
+	a := r.attempt(attempt)
+	if a == nil || a.Sealed == "" || a.Redeemed.IsZero() || !a.Voided.IsZero() || !now.Before(a.ticketEnds()) {
+		return nil, ErrTicket
 	}
-	return nil
+	return a, nil
 }
 
 // MakeKey stores the new key under the ticket, once; the same key again (a lost answer) is the same success, another
 // is ErrKeyMade. The rules were checked by the page; they are checked again here, and problems come back.
 func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Problem, error) {
-	r, _, err := s.holder(ctx, ticket)
+	r, a, _, err := s.holder(ctx, ticket)
 	if err != nil {
 		return nil, err
 	}
-	attempt := r.Live.ID
-	if !r.Live.KeyMade.IsZero() {
-		same, err := key.Verify(ctx, r.Key, chosen)
-		if err == nil && !same {
-			err = ErrKeyMade
-		}
-		return nil, err
+	if !a.KeyMade.IsZero() {
+		return nil, same(ctx, r, chosen)
 	}
-	rec, err := s.owner(ctx, r.Live)
+	rec, _, err := s.owner(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -561,19 +585,24 @@ func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Pro
 	if err != nil {
 		return nil, fmt.Errorf("hash key: %w", err)
 	}
+	attempt := a.ID
 	r, err = s.change(ctx, r.ID, func(r *Record, now time.Time) error {
-		if err := s.valid(r, attempt, now); err != nil {
+		a, err := holds(r, attempt, now)
+		if err != nil {
 			return err
 		}
-		if !r.Live.KeyMade.IsZero() {
-			return ErrKeyMade
+		if !a.KeyMade.IsZero() {
+			return ErrKeyMade // while this one was being hashed
 		}
-		r.Key, r.KeyAt, r.Live.KeyMade = hash, now, now
-		s.tell(r, now, bot.SignalKeyMade, "")
-		s.owe(r, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "generated"})
-		s.announce(r, now, "key.generated")
+		r.Key, r.KeyAt, a.KeyMade = hash, now, now
+		s.tell(r, a, now, bot.SignalKeyMade, "")
+		s.owe(r, a, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "generated"})
+		s.announce(r, a, now, "key.generated")
 		return nil
 	})
+	if errors.Is(err, ErrKeyMade) {
+		return nil, same(ctx, r, chosen)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -581,30 +610,62 @@ func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Pro
 	return nil, nil
 }
 
+// same says whether the key that was made is the one that was chosen: nil, or ErrKeyMade.
+func same(ctx context.Context, r *Record, chosen string) error {
+	is, err := key.Verify(ctx, r.Key, chosen)
+	if err != nil {
+		return fmt.Errorf("compare with the key that was made: %w", err)
+	}
+	if !is {
+		return ErrKeyMade
+	}
+	return nil
+}
+
 // notMeLife is how long "No fui yo" works: letters are read late, and who finds one the next morning must be heard.
 const notMeLife = 24 * time.Hour
 
 // Purge takes what has ended off a record: the link and the sealed number when its time (or its ticket's) is over,
-// the rest of the attempt a day after it was asked for. A live link and an unkept promise stay. It says whether a
-// link was taken off.
+// the rest of the attempt a day after it was asked for. A live link or ticket stays, and what an unkept promise needs.
+// It says whether a link was taken off.
 func (s *Service) Purge(ctx context.Context, record string) (purged bool, err error) {
 	_, err = s.change(ctx, record, func(r *Record, now time.Time) error {
 		purged = false
-		if r.PurgeAt.IsZero() || now.Before(r.PurgeAt) || r.Live == nil {
+		if r.PurgeAt.IsZero() || now.Before(r.PurgeAt) {
 			return errUnchanged
 		}
-		if len(r.Promises) > 0 && now.Before(r.Live.Asked.Add(notMeLife)) {
-			r.PurgeAt = now.Add(time.Minute) // they still need the number
+		r.PurgeAt = time.Time{}
+		stays := func(a *Attempt) bool { // and until when
+			until := a.ends(s.Limits.LinkTTL)
+			last := a.Asked.Add(notMeLife)
+			if !now.Before(until) && r.owes(a.ID) && now.Before(last) {
+				until = now.Add(time.Minute) // its promises still need the number
+			}
+			if now.Before(until) {
+				r.purgeBy(until)
+				return true
+			}
+			return false
+		}
+		r.Used = slices.DeleteFunc(r.Used, func(a Attempt) bool { return !stays(&a) })
+		if r.Live == nil || stays(r.Live) {
 			return nil
 		}
 		purged = r.Live.Link != ""
 		r.Live.Link, r.Live.Sealed, r.Live.Nonce = "", "", ""
 		if last := r.Live.Asked.Add(notMeLife); now.Before(last) && r.Live.NotMe != "" {
-			r.PurgeAt = last
+			r.purgeBy(last)
 		} else {
-			r.Live, r.PurgeAt = nil, time.Time{}
+			r.Live = nil
 		}
 		return nil
 	})
 	return purged, err
+}
+
+// purgeBy has the record looked at by then.
+func (r *Record) purgeBy(t time.Time) {
+	if r.PurgeAt.IsZero() || t.Before(r.PurgeAt) {
+		r.PurgeAt = t
+	}
 }
