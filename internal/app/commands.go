@@ -256,7 +256,7 @@ func (p *program) runImport(ctx context.Context, name string, asJSON bool) error
 	if asJSON {
 		return json.NewEncoder(p.stdout).Encode(sum)
 	}
-	fmt.Fprintf(p.stdout, "rows %d: imported %d, imported earlier %d, rejected %d; stored without a usable e-mail %d; %.1f s\n",
+	fmt.Fprintf(p.stdout, "%d rows: %d imported, %d imported earlier, %d rejected; %d stored without a usable e-mail; %.1f s\n",
 		sum.Rows, sum.Imported, sum.Earlier, sum.Rejected, sum.BadMail, sum.Took.Seconds())
 	if sum.Rejects != "" {
 		fmt.Fprintf(p.stderr, "Rejected rows, each with its line and reason: %s\n", sum.Rejects)
