@@ -64,8 +64,7 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 		case r.stopping():
 			err = ErrStopping
 		case !p.Until.IsZero() && now.After(p.Until):
-			r.Count("worthless")
-			r.Log.Info("promise", "kind", p.Kind, "result", "worthless")
+			err = errWorthless
 		default:
 			kept, err = r.try(ctx, s, doc, p)
 		}
@@ -77,8 +76,11 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 	}
 }
 
-// errTaken is what a try comes to when another process has taken the lane over.
-var errTaken = errors.New("another process keeps this lane")
+// What a try comes to when nothing was sent, beside ErrStopping.
+var (
+	errTaken     = errors.New("another process keeps this lane")
+	errWorthless = errors.New("its time is over")
+)
 
 // try keeps one promise once, when it is its turn in this process. From the beginning of the wait to the end of the try
 // it says every two seconds that this process is alive; it gives up when another process has taken over, since what we
@@ -116,9 +118,9 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) 
 	case <-ctx.Done():
 		return Kept{}, context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	limited, cancel := context.WithTimeout(ctx, sendLimit) // a name of its own: the heartbeat reads ctx
 	defer cancel()
-	kept, err := r.attempt(ctx, doc, p)
+	kept, err := r.attempt(limited, doc, p)
 	if err != nil && errors.Is(context.Cause(ctx), errTaken) {
 		return Kept{}, errTaken
 	}
@@ -216,11 +218,12 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, lane bot.Lane
 		return nil, false, fmt.Errorf("read the store's clock: %w", err)
 	}
 	box := doc.box()
-	if errors.Is(sent, errTaken) && box.Keepers[lane].Who != r.Name {
-		end()
-		return nil, false, nil // the other process writes down what becomes of it
+	owed := box.Find(p.ID)
+	if box.Keepers[lane].Who != r.Name && (owed == nil || errors.Is(sent, errTaken)) {
+		end() // another process has written, or will write, what becomes of it; or the document is not there any more
+		return nil, false, nil
 	}
-	if owed := box.Find(p.ID); owed != nil {
+	if owed != nil {
 		var se *bot.SendError
 		errors.As(sent, &se)
 		switch {
@@ -232,9 +235,10 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, lane bot.Lane
 			}
 			box = doc.box()
 		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken):
-		case se != nil && se.Failure == bot.Permanent:
+		case errors.Is(sent, errWorthless), se != nil && se.Failure == bot.Permanent:
 			box.Drop(p.ID)
 		case se != nil && se.Failure == bot.Gone:
+			box.Drop(p.ID) // a record's promise too: nobody is there to be reached
 			doc.gone()
 		case se != nil && se.Failure == bot.Throttled:
 			owed.NotBefore = now.Add(max(se.After, 50*time.Millisecond))
@@ -272,6 +276,9 @@ func (r *Runner) report(p bot.Promise, err error) {
 	case err == nil:
 		r.Count("kept_" + p.Kind)
 	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
+	case errors.Is(err, errWorthless):
+		r.Count("worthless")
+		r.Log.Info("promise", "kind", p.Kind, "result", "worthless")
 	default:
 		kind := bot.KindOf(err)
 		r.Count("failed_" + p.Kind + "_" + kind.String())

@@ -8,7 +8,8 @@
 // itself keeper of the lane and sets wake_at five seconds ahead. Lanes (chat, mail, event) keep their order and do not
 // wait for each other. While a promise takes long its keeper says every two seconds that it is alive. If it dies, the
 // sweep of any process finds the document by its wake_at and keeps what is left. Between a server's "accepted" and our
-// record of it a crash may repeat one message, identical; nothing is lost.
+// record of it a crash, or a store that is away for longer than a keeper is believed, may repeat one message, identical;
+// nothing is lost.
 //
 // The same machinery serves conversations and unlock records: both are documents with an outbox.
 package runner
@@ -32,6 +33,7 @@ const (
 	sendLimit = 45 * time.Second // one try
 	longest   = 30 * time.Second // between tries
 	sweepMax  = 500              // documents looked at in one sweep
+	firesMax  = 16               // timers of one document that go off in one sweep
 )
 
 // together is how many promises of a lane are being kept at once, so that a burst does not open thousands of
@@ -144,6 +146,9 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) error {
 		}
 		if env.Now, err = r.Now(ctx); err != nil {
 			return fmt.Errorf("read the store's clock: %w", err)
+		}
+		if u.Kind == bot.Signal && env.Now.Before(u.At) {
+			env.Now = u.At // the clock was set back a little since the timer was found due: it is due all the same, once
 		}
 		next, out, err := r.step(ctx, c, u, env)
 		if err != nil {
@@ -286,6 +291,7 @@ func (r *Runner) Sweep(ctx context.Context) error {
 func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 	release := r.locks.lock(s.key(id))
 	defer release()
+	fires := 0
 	for {
 		doc, err := s.load(ctx, id)
 		if err != nil {
@@ -295,10 +301,15 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 		if err != nil {
 			return fmt.Errorf("read the store's clock: %w", err)
 		}
-		if fired, err := s.fire(ctx, doc, now); err != nil {
-			return err
-		} else if fired {
-			continue // the turn wrote the document; look again
+		if fires < firesMax { // a flow that sets a due timer again whenever it goes off has the next sweep for it
+			fired, err := s.fire(ctx, doc, now)
+			if err != nil {
+				return err
+			}
+			if fired {
+				fires++
+				continue // the turn wrote the document; look again
+			}
 		}
 		box := doc.box()
 		if box.WakeAt.IsZero() || box.WakeAt.After(now) && len(box.Promises) == 0 {

@@ -1,0 +1,400 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"llave/bot"
+	"llave/internal/runner"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
+)
+
+// A flow of two states that owes what it is told to: "mail N" a letter, "timer" a timer that is due; the signal
+// "again" sets its own timer again.
+func newFlow(t *testing.T) *bot.Engine {
+	t.Helper()
+	hear := func(_ context.Context, t *bot.Turn) (bot.Event, error) {
+		switch {
+		case t.Update.Kind == bot.Signal:
+			if t.Update.Signal == "again" {
+				t.Later("again", "", t.Now)
+			}
+		case t.Text() == "timer":
+			t.Later("once", "", t.Now.Add(time.Minute))
+		case t.Text() == "timer again":
+			t.Later("again", "", t.Now.Add(time.Minute))
+		case t.Text() == "mail":
+			t.Promise(bot.Promise{Lane: bot.LaneMail, Kind: "letter"})
+		}
+		return "Heard", nil
+	}
+	rows := []bot.Row{
+		bot.On("Heard", bot.Stay, "heard"), bot.On("Left", "Away", "heard"), bot.On("Returned", "Home", "heard"), bot.On(bot.Missed, bot.Stay, "heard"),
+		bot.On(bot.MissedOften, bot.Stay, "heard"), bot.On(bot.StaleButton, bot.Stay, "heard"), bot.On(bot.Ignored, bot.Stay, ""),
+	}
+	same := func(s string) string { return s }
+	e, err := bot.NewEngine(bot.Options{
+		Start: "Home", Catalogue: bot.Catalogue{Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}, Seal: same, Mask: same,
+		Hash: func(label, data string) string { return label + data }, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
+	}, bot.In("Home", "heard", hear), bot.In("Away", "heard", hear), bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }, rows...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// shop is a store, perhaps a rude one, with runners whose letters are kept by a function of the test's.
+type shop struct {
+	t      *testing.T
+	store  *store.Store
+	now    func(ctx context.Context) (time.Time, error)
+	letter runner.Keep
+	wire   *wire
+	engine *bot.Engine
+	counts sync.Map
+}
+
+func newShop(t *testing.T, e store.Engine) *shop {
+	t.Helper()
+	s := store.New(e)
+	return &shop{t: t, store: s, now: s.Now, wire: &wire{}, engine: newFlow(t)}
+}
+
+func (s *shop) runner(name string) *runner.Runner {
+	s.t.Helper()
+	r := runner.New(runner.Options{
+		Name: name, Conversations: s.store.Conversations, Records: s.store.Unlocks, Engine: s.engine, Now: s.now,
+		Channels: map[string]runner.Channel{"telegram": s.wire}, Keep: map[string]runner.Keep{"letter": s.letter, bot.PromiseNotice: s.letter},
+		Count: func(what string) {
+			n, _ := s.counts.LoadOrStore(what, new(atomic.Int64))
+			n.(*atomic.Int64).Add(1)
+		},
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := r.Stop(ctx); err != nil {
+			s.t.Errorf("stop: %v", err)
+		}
+	})
+	return r
+}
+
+func (s *shop) counted(what string) int64 {
+	if n, ok := s.counts.Load(what); ok {
+		return n.(*atomic.Int64).Load()
+	}
+	return 0
+}
+
+func (s *shop) say(r *runner.Runner, id int, chat, words string) {
+	s.t.Helper()
+	if err := r.Handle(s.t.Context(), bot.Update{ID: fmt.Sprint(id), Channel: "telegram", Chat: chat, Kind: bot.Text, Text: words}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) conversation(chat string) bot.Conversation {
+	s.t.Helper()
+	c, err := s.store.Conversations.Load(s.t.Context(), "telegram:"+chat)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func (s *shop) idle(r *runner.Runner) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	if err := r.Idle(ctx); err != nil {
+		s.t.Fatalf("idle: %v", err)
+	}
+}
+
+// A letter that takes a minute holds up no bubble, and its process says meanwhile that it is alive: nobody else takes
+// it over.
+func TestKeep_slowLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t, storetest.Bolt(t, nil))
+		var letters atomic.Int32
+		s.letter = func(ctx context.Context, _ bot.Promise) (runner.Kept, error) {
+			letters.Add(1)
+			select {
+			case <-time.After(40 * time.Second):
+				return runner.Kept{}, nil
+			case <-ctx.Done():
+				return runner.Kept{}, ctx.Err()
+			}
+		}
+		a, b := s.runner("a"), s.runner("b")
+		s.say(a, 1, "1", "mail")
+		for i := range 39 {
+			time.Sleep(time.Second)
+			if err := b.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if i%10 == 0 {
+				s.say(a, 2+i, "1", "hola")
+			}
+		}
+		if got := s.wire.count(); got != 5 {
+			t.Errorf("while the letter is under way: got %d bubbles, want 5", got)
+		}
+		s.idle(a)
+		if got := letters.Load(); got != 1 {
+			t.Errorf("got %d tries of the letter, want 1", got)
+		}
+		if c := s.conversation("1"); len(c.Promises) != 0 {
+			t.Errorf("got %d promises left, want none", len(c.Promises))
+		}
+	})
+}
+
+// The waits between tries, by the store's clock: at once, then 2 s, 4 s … 30 s.
+func TestKeep_waits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t, storetest.Bolt(t, nil))
+		var at []time.Duration
+		start := time.Now()
+		s.letter = func(context.Context, bot.Promise) (runner.Kept, error) {
+			at = append(at, time.Since(start).Round(time.Second))
+			return runner.Kept{}, errors.New("the mail server is away")
+		}
+		r := s.runner("a")
+		s.say(r, 1, "1", "mail")
+		ctx, cancel := context.WithCancel(t.Context())
+		r.Start(ctx)
+		time.Sleep(100 * time.Second)
+		cancel()
+		synctest.Wait()
+		want := []time.Duration{0, 0, 2, 6, 14, 30, 60, 90}
+		if len(at) != len(want) {
+			t.Fatalf("got tries at %v, want at %v s", at, want)
+		}
+		for i, w := range want {
+			if d := at[i] - w*time.Second; d < 0 || d > time.Duration(i)*time.Second { // a sweep may come up to a second later
+				t.Errorf("try %d: got %v, want %ds", i, at[i], w)
+			}
+		}
+	})
+}
+
+// "Nobody is there" ends a promise whatever document owes it: a record has no chat that could be gone.
+func TestKeep_goneEndsAnyPromise(t *testing.T) {
+	s := newShop(t, storetest.Bolt(t, nil))
+	tries := 0
+	s.letter = func(context.Context, bot.Promise) (runner.Kept, error) {
+		tries++
+		return runner.Kept{}, &bot.SendError{Failure: bot.Gone, Reason: "nobody"}
+	}
+	record, err := s.store.Unlocks.Load(t.Context(), "record")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Promises = []bot.Promise{{ID: "p", Lane: bot.LaneMail, Kind: bot.PromiseNotice, Made: time.Now().Add(-time.Second)}}
+	record.Wake()
+	if err := s.store.Unlocks.Save(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	r := s.runner("a")
+	r.Kick("record")
+	s.idle(r)
+	if record, err = s.store.Unlocks.Load(t.Context(), "record"); err != nil || len(record.Promises) != 0 || tries != 1 {
+		t.Errorf("got %d promises left after %d tries, %v, want none after 1", len(record.Promises), tries, err)
+	}
+}
+
+// A promise whose time is over is dropped, not counted as kept.
+func TestKeep_worthless(t *testing.T) {
+	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
+	s := newShop(t, storetest.Bolt(t, clock.Now))
+	r := s.runner("a")
+	s.say(r, 1, "1", "hola")
+	s.idle(r)
+	c := s.conversation("1")
+	c.Promises = []bot.Promise{{ID: "p", Lane: bot.LaneMail, Kind: "letter", Made: clock.Now(), Until: clock.Now().Add(time.Minute)}}
+	c.Wake(c.NextTimer())
+	if err := s.store.Conversations.Save(t.Context(), &c); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(time.Minute + time.Millisecond)
+	if err := r.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.idle(r)
+	if n := len(s.conversation("1").Promises); n != 0 || s.counted("worthless") != 1 || s.counted("kept_letter") != 0 {
+		t.Errorf("got %d left, %d worthless, %d kept, want 0, 1, 0", n, s.counted("worthless"), s.counted("kept_letter"))
+	}
+}
+
+// A store clock that is set back a little between finding a timer due and stepping it: the timer goes off, once.
+func TestSweep_clockSetBack(t *testing.T) {
+	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
+	s := newShop(t, storetest.Bolt(t, clock.Now))
+	var calls atomic.Int32
+	s.now = func(context.Context) (time.Time, error) {
+		if calls.Add(1) > 2 { // the sweep's and the wake's look
+			return clock.Now().Add(-5 * time.Millisecond), nil
+		}
+		return clock.Now(), nil
+	}
+	r := s.runner("a")
+	s.say(r, 1, "1", "timer")
+	s.idle(r)
+	clock.Advance(time.Minute)
+	calls.Store(0)
+	if err := r.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.idle(r)
+	if err := r.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.idle(r)
+	if got := s.wire.count(); got != 2 {
+		t.Errorf("got %d bubbles, want 2: one for the message, one for the timer", got)
+	}
+}
+
+// A flow that sets its due timer again and again: a sweep ends all the same, and other chats are answered.
+func TestSweep_timerForEver(t *testing.T) {
+	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
+	s := newShop(t, storetest.Bolt(t, clock.Now))
+	r := s.runner("a")
+	s.say(r, 1, "1", "timer again")
+	s.idle(r)
+	clock.Advance(time.Minute)
+	if err := r.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.idle(r)
+	if got := s.wire.count(); got < 2 || got > 20 {
+		t.Errorf("got %d bubbles, want a few", got)
+	}
+}
+
+// Stopping while sixteen letters are under way and more wait their turn: those under way end, the rest is due at once
+// for whoever sweeps.
+func TestStop_waitingTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t, storetest.Bolt(t, nil))
+		letters := map[string]int{}
+		var mu sync.Mutex
+		s.letter = func(_ context.Context, p bot.Promise) (runner.Kept, error) {
+			time.Sleep(3 * time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			letters[p.ID]++
+			return runner.Kept{}, nil
+		}
+		a, b := s.runner("a"), s.runner("b")
+		for i := range 20 {
+			s.say(a, 1, fmt.Sprint(i), "mail")
+		}
+		time.Sleep(time.Second)
+		if err := a.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		under := len(letters)
+		mu.Unlock()
+		if under != 16 {
+			t.Errorf("when stopped: got %d letters, want the 16 that were under way", under)
+		}
+		if err := b.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.idle(b)
+		if len(letters) != 20 {
+			t.Errorf("got %d letters, want 20", len(letters))
+		}
+		for id, n := range letters {
+			if n != 1 {
+				t.Errorf("letter %s: got it %d times, want once", id, n)
+			}
+		}
+	})
+}
+
+// rude is a store whose calls fail while away is set.
+type rude struct {
+	store.Engine
+	away atomic.Bool
+}
+
+var errAway = fmt.Errorf("%w: told to", store.ErrUnavailable)
+
+func (e *rude) Get(ctx context.Context, collection, id string) (bson.Raw, error) {
+	if e.away.Load() {
+		return nil, errAway
+	}
+	return e.Engine.Get(ctx, collection, id)
+}
+
+func (e *rude) Replace(ctx context.Context, collection, id string, version int64, doc bson.Raw) error {
+	if e.away.Load() {
+		return errAway
+	}
+	return e.Engine.Replace(ctx, collection, id, version, doc)
+}
+
+// A store that goes away right after the letter was taken and comes back half a minute later: the letter is not sent
+// again, and nothing is left.
+func TestMark_storeAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &rude{Engine: storetest.Bolt(t, nil)}
+		s := newShop(t, e)
+		var letters atomic.Int32
+		s.letter = func(context.Context, bot.Promise) (runner.Kept, error) {
+			time.Sleep(time.Second)
+			e.away.Store(true)
+			letters.Add(1)
+			return runner.Kept{}, nil
+		}
+		r := s.runner("a")
+		ctx, cancel := context.WithCancel(t.Context())
+		r.Start(ctx)
+		s.say(r, 1, "1", "mail")
+		time.Sleep(30 * time.Second)
+		if err := r.Handle(t.Context(), bot.Update{ID: "2", Channel: "telegram", Chat: "1", Kind: bot.Text, Text: "hola"}); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("an update meanwhile: got %v, want %v", err, store.ErrUnavailable)
+		}
+		e.away.Store(false)
+		time.Sleep(10 * time.Second)
+		cancel()
+		synctest.Wait()
+		if n := len(s.conversation("1").Promises); n != 0 || letters.Load() != 1 {
+			t.Errorf("got %d promises left and %d letters, want none and 1", n, letters.Load())
+		}
+	})
+}
+
+// A conversation that is purged while something is being sent to it stays purged.
+func TestMark_purged(t *testing.T) {
+	s := newShop(t, storetest.Bolt(t, nil))
+	s.wire.hold, s.wire.waiting = make(chan struct{}), make(chan struct{}, 1)
+	r := s.runner("a")
+	s.say(r, 1, "1", "hola")
+	<-s.wire.waiting
+	if err := s.store.Conversations.Delete(t.Context(), "telegram:1", -1); err != nil {
+		t.Fatal(err)
+	}
+	close(s.wire.hold)
+	s.idle(r)
+	if n, err := s.store.Conversations.Count(t.Context()); err != nil || n != 0 {
+		t.Errorf("got %d conversations, %v, want none", n, err)
+	}
+}
