@@ -54,6 +54,8 @@ type Options struct {
 	Terminal *terminal.Options
 	// Now is the embedded store's clock; nil is time.Now. For tests.
 	Now func() time.Time
+	// Engine is the store instead of the one that the settings name; the caller closes it. For tests.
+	Engine store.Engine
 	// LocalURL makes the public listener's own address, on loopback, the base of every link.
 	LocalURL bool
 	// NoSweep leaves sweeping and cron to the caller. For tests.
@@ -148,10 +150,14 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		publicURL = &url.URL{Scheme: "http", Host: localhost(a.public.Addr())}
 	}
 
-	if a.Store, err = OpenStore(ctx, c, o.Now); err != nil {
-		return a, err
+	if o.Engine != nil {
+		a.Store = store.New(o.Engine)
+	} else {
+		if a.Store, err = OpenStore(ctx, c, o.Now); err != nil {
+			return a, err
+		}
+		a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
 	}
-	a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
 	k, err := keys(c)
 	if err != nil {
 		return a, err

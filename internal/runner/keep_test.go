@@ -12,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"llave/bot"
 	"llave/internal/runner"
 	"llave/internal/store"
@@ -330,38 +328,21 @@ func TestStop_waitingTheirTurn(t *testing.T) {
 	})
 }
 
-// rude is a store whose calls fail while away is set.
-type rude struct {
-	store.Engine
-	away atomic.Bool
-}
-
-var errAway = fmt.Errorf("%w: told to", store.ErrUnavailable)
-
-func (e *rude) Get(ctx context.Context, collection, id string) (bson.Raw, error) {
-	if e.away.Load() {
-		return nil, errAway
-	}
-	return e.Engine.Get(ctx, collection, id)
-}
-
-func (e *rude) Replace(ctx context.Context, collection, id string, version int64, doc bson.Raw) error {
-	if e.away.Load() {
-		return errAway
-	}
-	return e.Engine.Replace(ctx, collection, id, version, doc)
-}
-
 // A store that goes away right after the letter was taken and comes back half a minute later: the letter is not sent
 // again, and nothing is left.
 func TestMark_storeAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &rude{Engine: storetest.Bolt(t, nil)}
-		s := newShop(t, e)
+		var away atomic.Bool
+		s := newShop(t, storetest.Around(storetest.Bolt(t, nil), func(_ storetest.Call, do func() error) error {
+			if away.Load() {
+				return store.ErrUnavailable
+			}
+			return do()
+		}))
 		var letters atomic.Int32
 		s.letter = func(context.Context, bot.Promise) (runner.Kept, error) {
 			time.Sleep(time.Second)
-			e.away.Store(true)
+			away.Store(true)
 			letters.Add(1)
 			return runner.Kept{}, nil
 		}
@@ -373,7 +354,7 @@ func TestMark_storeAway(t *testing.T) {
 		if err := r.Handle(t.Context(), bot.Update{ID: "2", Channel: "telegram", Chat: "1", Kind: bot.Text, Text: "hola"}); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("an update meanwhile: got %v, want %v", err, store.ErrUnavailable)
 		}
-		e.away.Store(false)
+		away.Store(false)
 		time.Sleep(10 * time.Second)
 		cancel()
 		synctest.Wait()
