@@ -42,25 +42,41 @@ func plain(s string) string {
 }
 
 var (
-	ordinals = []string{"", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez"}
-	lead     = []string{"la opcion", "opcion", "el numero", "numero", "la", "el"}
+	ordinals = [][]string{
+		{"uno", "una", "primero", "primera", "primer"}, {"dos", "segundo", "segunda"}, {"tres", "tercero", "tercera"},
+		{"cuatro", "cuarto", "cuarta"}, {"cinco", "quinto", "quinta"}, {"seis", "sexto", "sexta"}, {"siete"}, {"ocho"}, {"nueve"}, {"diez"},
+	}
+	lead    = []string{"opcion", "numero", "la", "el"}
+	manners = []string{"por favor", "porfavor", "porfa", "porfis", "gracias", "senorita", "senor", "senora"}
 )
 
-func ordinal(said string) (int, bool) {
-	for _, l := range lead {
-		if rest, ok := strings.CutPrefix(said, l+" "); ok {
-			said = rest
-			break
+// bare takes the manners off the end of what was said: "2 por favor" is "2", "no, señorita" is "no".
+func bare(said string) string {
+	for again := true; again; {
+		again = false
+		for _, m := range manners {
+			if rest, ok := strings.CutSuffix(said, " "+m); ok {
+				said, again = rest, true
+			}
 		}
 	}
-	if i := slices.Index(ordinals, said); i > 0 {
-		return i, true
+	return said
+}
+
+func ordinal(said string) (int, bool) {
+	said = bare(said)
+	for again := true; again; {
+		again = false
+		for _, l := range lead {
+			if rest, ok := strings.CutPrefix(said, l+" "); ok {
+				said, again = rest, true
+			}
+		}
 	}
-	if said == "una" || said == "primera" || said == "primero" {
-		return 1, true
-	}
-	if said == "segunda" || said == "segundo" {
-		return 2, true
+	for i, names := range ordinals {
+		if slices.Contains(names, said) {
+			return i + 1, true
+		}
 	}
 	if n, err := strconv.Atoi(said); err == nil && len(said) <= 2 {
 		return n, true
@@ -87,52 +103,110 @@ func newWords(labels map[string]Label) *words {
 	return w
 }
 
-// match returns the label that text means: all of it; all but a slip; or, when within is set, a phrase inside it. The
-// longest phrase wins, then the order of labels. A sentence that begins with "no" only means what begins with "no".
+// match returns the label that text means: all of it, give or take manners; all but a slip; or, when within is set, a
+// phrase inside it. The longest phrase wins, then the order of labels. What is denied is never heard as meant: "no
+// está bien" is not "está bien", "claro que no" is not "claro".
 func (w *words) match(text string, labels []string, within bool) string {
 	said := plain(text)
 	if said == "" || len(labels) == 0 || len(said) > 400 {
 		return ""
 	}
-	for _, id := range labels {
-		if slices.Contains(w.phrases[id], said) {
-			return id
+	whole := []string{said}
+	if short := bare(said); short != said {
+		whole = append(whole, short)
+	}
+	for _, said := range whole {
+		for _, id := range labels {
+			if slices.Contains(w.phrases[id], said) {
+				return id
+			}
 		}
 	}
 	best, bestSlips := "", 99
-	for _, id := range labels {
-		for _, p := range w.phrases[id] {
-			allowed := slips(p)
-			if allowed == 0 || len(said) > len(p)+2 || len(said) < len(p)-2 || negated(said) != negated(p) {
-				continue
-			}
-			if d := levenshtein.ComputeDistance(said, p); d <= allowed && d < bestSlips {
-				best, bestSlips = id, d
+	for _, said := range whole {
+		for _, id := range labels {
+			for _, p := range w.phrases[id] {
+				allowed := slips(p)
+				if allowed == 0 || len(said) > len(p)+2 || len(said) < len(p)-2 || denials(said) != denials(p) {
+					continue
+				}
+				if d := levenshtein.ComputeDistance(said, p); d <= allowed && d < bestSlips {
+					best, bestSlips = id, d
+				}
 			}
 		}
 	}
 	if best != "" || !within {
 		return best
 	}
-	longest := 0
-	spoken := strings.Fields(said)
-	for _, id := range labels {
-		for _, p := range w.phrases[id] {
-			if len(p) <= longest || negated(said) && !negated(p) && !strings.Contains(said, "no "+p) && len(spoken) < 4 {
-				continue
-			}
-			if strings.Contains(p, " ") && hasPhrase(spoken, strings.Fields(p)) ||
-				!strings.Contains(p, " ") && len(p) >= 6 && slices.Contains(spoken, p) && !negated(said) ||
-				!strings.Contains(p, " ") && len(spoken) <= 3 && slices.Contains(spoken, p) && !negated(said) {
-				best, longest = id, len(p)
+	longest, spoken := 0, strings.Fields(said)
+	for _, clause := range clauses(text) {
+		for _, id := range labels {
+			for _, p := range w.phrases[id] {
+				phrase := strings.Fields(p)
+				if len(p) > longest && (len(phrase) > 1 || len(p) >= 6 || len(spoken) <= 3) && means(clause, phrase) {
+					best, longest = id, len(p)
+				}
 			}
 		}
 	}
 	return best
 }
 
-func negated(said string) bool {
-	return said == "no" || strings.HasPrefix(said, "no ") || strings.HasPrefix(said, "nunca ")
+// clauses are the parts of what was said that a denial does not reach across.
+func clauses(text string) [][]string {
+	var out [][]string
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".,;:!?¡¿\n", r) }) {
+		from, spoken := 0, strings.Fields(plain(part))
+		for i, w := range spoken {
+			if w == "pero" || w == "sino" || w == "porque" {
+				out, from = append(out, spoken[from:i]), i+1
+			}
+		}
+		out = append(out, spoken[from:])
+	}
+	return out
+}
+
+func denies(word string) bool {
+	return word == "no" || word == "nunca" || word == "tampoco" || word == "jamas" || word == "ni"
+}
+
+// denials counts the words that deny: a slip never makes or loses one.
+func denials(said string) int {
+	n := 0
+	for _, w := range strings.Fields(said) {
+		if denies(w) {
+			n++
+		}
+	}
+	return n
+}
+
+// reach is how many words after a "no" are still denied by it: "no quiero que borre".
+const reach = 3
+
+// means says whether the phrase is in the clause and is not denied there, by a word before it or by a "no" after it
+// ("ya no", "claro que no"). A phrase that denies something itself is taken as it stands.
+func means(clause, phrase []string) bool {
+	own := slices.ContainsFunc(phrase, denies)
+	for i := 0; i+len(phrase) <= len(clause); i++ {
+		if !hasPhrase(clause[i:i+len(phrase)], phrase) {
+			continue
+		}
+		before, after := clause[max(0, i-reach):i], clause[i+len(phrase):]
+		switch {
+		case own && len(phrase) == 1 && len(after) > 0: // a "no" that denies what follows is no answer
+		case own:
+			return true
+		case slices.ContainsFunc(before, denies):
+		case len(after) > 0 && denies(after[0]) && len(phrase) == 1 && (len(after) == 1 || len(phrase[0]) < 6):
+		case len(after) > 1 && after[0] == "que" && denies(after[1]):
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // slips is how many wrong letters a phrase of that length forgives.
@@ -146,18 +220,12 @@ func slips(p string) int {
 	return 2
 }
 
+// hasPhrase says whether the words are the phrase's, give or take a slip in a long one.
 func hasPhrase(spoken, phrase []string) bool {
-	for i := 0; i+len(phrase) <= len(spoken); i++ {
-		ok := true
-		for j, w := range phrase {
-			if s := spoken[i+j]; s != w && !(len(w) >= 6 && levenshtein.ComputeDistance(s, w) <= 1) {
-				ok = false
-				break
-			}
-		}
-		if ok {
-			return true
+	for j, w := range phrase {
+		if s := spoken[j]; s != w && (len(phrase) == 1 || len(w) < 6 || levenshtein.ComputeDistance(s, w) > 1) {
+			return false
 		}
 	}
-	return false
+	return true
 }

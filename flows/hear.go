@@ -40,7 +40,7 @@ const (
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
 	SaidHello, SaidThanks, SentPhoto, LinkVoided bot.Event = "SaidHello", "SaidThanks", "SentPhoto", "LinkVoided"
-	LinkAskedAgain                               bot.Event = "LinkAskedAgain"
+	LinkAskedAgain, Arrived                      bot.Event = "LinkAskedAgain", "Arrived"
 )
 
 // The slots.
@@ -77,38 +77,47 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case u.Group, u.Kind == bot.Reaction:
 		return bot.Ignored, nil
 	}
-	if fast, warn := f.tooFast(t); fast && warn {
-		return TooFast, nil
-	} else if fast {
+	if fast, warn := f.tooFast(t); fast {
+		switch {
+		case warn:
+			return TooFast, nil
+		case state != Start && state != Complaining && t.Slot(slotTicket) == "" && f.asksPerson(t): // what the notice promises
+			return f.ticket(t), nil
+		}
 		return bot.Ignored, nil
 	}
 	if state == Start {
 		return "", nil
 	}
+	f.forgetWay(t)
 	if ev := f.hearGlobal(t); ev != "" {
 		return ev, nil
 	}
-	if t.Choice() == "" && t.Idle() >= ResumeAfter && resumable(state) {
+	if t.Choice() == "" && t.Idle() >= ResumeAfter && resumable(state) && !f.isAnswer(t) {
 		t.Say("place", t.PlaceName())
 		return CameBack, nil
 	}
 	switch u.Kind {
 	case bot.Media, bot.Unsupported:
+		t.Miss()
 		if u.Media == "photo" || u.Media == "document" {
 			return SentPhoto, nil
 		}
 		return SentMedia, nil
 	case bot.Location:
+		t.Miss()
 		return SentPlace, nil
 	case bot.Contact:
 		if u.Phone != "" {
 			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
 		}
+		t.Miss()
 		return SentContact, nil
 	case bot.Edited:
 		return Edited, nil
 	case bot.Text:
 		if utf8.RuneCountInString(u.Text) > tooLong {
+			t.Miss()
 			return WroteTooMuch, nil
 		}
 		if state != AskNumber && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.SecretGiven {
@@ -128,7 +137,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	if t.Update.Kind == bot.Start && t.Conv.State != Welcome {
 		said = "word_menu"
 	}
-	if t.Choice() == "agent" {
+	if f.asksPerson(t) {
 		said = "word_person"
 	}
 	if t.Choice() == "menu" {
@@ -149,6 +158,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 			f.dropNumber(t)
 			return Cancelled
 		}
+		t.Empty()
 		return Declined
 	case "word_repeat":
 		return AskedRepeat
@@ -168,6 +178,39 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		return SaidThanks
 	}
 	return ""
+}
+
+// asksPerson says whether a person is asked for, by the button or by the word alone.
+func (f *flow) asksPerson(t *bot.Turn) bool {
+	return t.Choice() == "agent" || t.Says("word_person") != ""
+}
+
+// isAnswer says that what was written after a long silence answers the question that stood there: it is taken, not
+// asked for again.
+func (f *flow) isAnswer(t *bot.Turn) bool {
+	switch {
+	case t.Update.Kind != bot.Text:
+		return false
+	case t.Conv.State == Complaining:
+		return len(strings.Fields(t.Text())) >= 4
+	}
+	return (t.Conv.State == AskNumber || t.Conv.State == ConfirmNumber) && f.holdsNumber(t)
+}
+
+// forgetWay takes out of the way back what cannot be asked any more without a number.
+func (f *flow) forgetWay(t *bot.Turn) {
+	if c := t.Conv; c.State != Welcome && t.Slot(slotRecord) == "" {
+		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
+			return needsNumber(s) || !inKey(c.State) && (inKey(s) || s == Rating)
+		})
+		if len(c.Back) == 0 {
+			c.Back = []bot.State{Menu}
+		}
+	}
+}
+
+func needsNumber(s bot.State) bool {
+	return slices.Contains([]bot.State{ConfirmNumber, ReadyToSend, LinkSent, LinkEnded}, s)
 }
 
 // hearSignal hears records and timers. What belongs to an older attempt never comes here.
@@ -194,7 +237,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		}
 		return KeyMade
 	case bot.SignalMailRefused:
-		if state == LinkSent && !f.Uniform {
+		if waits(state) && !f.Uniform {
 			t.Never(bot.SignalLinkExpired)
 			return MailRefused
 		}
@@ -203,9 +246,10 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 			return bot.Ignored
 		}
 		t.Never(bot.SignalLinkExpired)
-		if state == LinkSent {
+		if waits(state) {
 			return LinkVoided
 		}
+		t.Conv.Back = linkEndedInstead(t.Conv.Back)
 	case bot.SignalLinkExpired:
 		return f.ended(t)
 	}
@@ -213,7 +257,11 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 }
 
 func (f *flow) ended(t *bot.Turn) bot.Event {
-	if t.Conv.State != LinkSent {
+	if !waits(t.Conv.State) {
+		if t.Slot(slotEnded) == "" && slices.Contains(t.Conv.Back, LinkSent) {
+			t.Remember(slotEnded, "1")
+		}
+		t.Conv.Back = linkEndedInstead(t.Conv.Back)
 		return bot.Ignored
 	}
 	if t.Slot(slotEnded) != "" {
@@ -221,6 +269,21 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 	}
 	t.Remember(slotEnded, "1")
 	return LinkEndedOnce
+}
+
+// waits says where somebody whose link was sent is told what became of it. Who is writing a complaint or another
+// number is not interrupted, and finds it on the way back.
+func waits(s bot.State) bool {
+	return slices.Contains([]bot.State{Menu, ReadyToSend, LinkSent, AtOffice, OfferPerson, WithTicket, OwnData, OwnDataSure, Resume}, s)
+}
+
+// linkEndedInstead puts the state of a link that ended where the way back leads to one that lives.
+func linkEndedInstead(back []bot.State) []bot.State {
+	out := slices.Clone(back)
+	if i := slices.Index(out, LinkSent); i >= 0 {
+		out[i] = LinkEnded
+	}
+	return out
 }
 
 func inKey(s bot.State) bool {
@@ -311,10 +374,20 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 }
 
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	if w := t.Meant(wishes...); w != "" {
+	f.noteWish(t)
+	return Greeted, nil
+}
+
+// noteWish keeps what is wanted until the person has agreed to go on. A number says it too; it is asked for later.
+func (f *flow) noteWish(t *bot.Turn) bool {
+	w := t.Meant(wishes...)
+	if w == "" && f.holdsNumber(t) {
+		w = "unlock"
+	}
+	if w != "" {
 		t.Remember(slotWish, w)
 	}
-	return Greeted, nil
+	return w != ""
 }
 
 func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
@@ -332,20 +405,27 @@ func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Empty()
 		return Declined, nil
 	}
-	if w := t.Meant(wishes...); w != "" {
-		t.Remember(slotWish, w)
+	switch {
+	case t.Update.Kind == bot.Start:
+		return SaidHello, nil
+	case t.Meant("agent") != "":
+		return f.ticket(t), nil
+	case f.noteWish(t):
 		return Greeted, nil
 	}
 	return "", nil
 }
 
 func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	return f.wish(t, t.Choice()), nil
+	if ev := f.wish(t, t.Choice()); ev != "" {
+		return ev, nil
+	}
+	return f.numberUnasked(t), nil
 }
 
 func (f *flow) hearReady(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
-	case "send":
+	case "send", "resend":
 		return f.askLink(t)
 	case "no_mailbox":
 		return NoMailbox, nil
@@ -365,6 +445,9 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return NoMailbox, nil
 	case "in_person":
 		return WantsOffice, nil
+	}
+	if t.Conv.State == LinkSent && t.Meant("arrived") != "" {
+		return Arrived, nil
 	}
 	return "", nil
 }
@@ -448,7 +531,12 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return Rated, nil
 }
 
-func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) { return Greeted, nil }
+func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if ev := f.numberUnasked(t); ev != "" {
+		return ev, nil
+	}
+	return Greeted, nil
+}
 
 func (f *flow) hearOffice(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Update.Kind != bot.Text || len(f.Offices) == 0 {
@@ -478,7 +566,7 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Choice() == "stay" {
 		return Stayed, nil
 	}
-	if t.Update.Kind == bot.Text && t.Says("continue") != "" {
+	if t.Meant("continue") != "" {
 		return f.ticket(t), nil // "sí" to "¿prefiere hablar con una persona?"
 	}
 	return "", nil

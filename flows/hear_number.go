@@ -35,58 +35,63 @@ func (f *flow) hearNumber(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Update.Kind != bot.Text {
 		return "", nil
 	}
+	return f.readNumber(t), nil
+}
+
+// readNumber says what was typed as a number, and remembers the number where there is one to be confirmed.
+func (f *flow) readNumber(t *bot.Turn) bot.Event {
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
 	if r.Number != "" || r.Code != "" || r.Digits >= 8 || r.Verdict == affiliate.SecretGiven {
 		f.erase(t)
 	}
 	switch r.Verdict {
 	case affiliate.Accept:
-		return f.gave(t, r.Number, GaveNumber), nil
+		return f.gave(t, r.Number, GaveNumber)
 	case affiliate.CodeGiven:
 		ev := f.gave(t, r.Code, GaveCode)
 		t.Remember(slotCode, "1")
-		return ev, nil
+		return ev
 	case affiliate.ConfirmUnusual, affiliate.ConfirmRepeated:
-		return f.gave(t, r.Number, GaveUnusual), nil
+		return f.gave(t, r.Number, GaveUnusual)
 	case affiliate.IsItPhone:
-		return f.gave(t, r.Number, GavePhoneLike), nil
+		return f.gave(t, r.Number, GavePhoneLike)
 	case affiliate.AskLeadingZero:
-		return f.gave(t, r.Number, GaveNine), nil
+		return f.gave(t, r.Number, GaveNine)
 	case affiliate.AskFirstTen:
-		return f.gave(t, r.Number, GaveRUC), nil
+		return f.gave(t, r.Number, GaveRUC)
 	case affiliate.AskCheckDigit, affiliate.PhoneOrTypo:
 		hash := affiliate.Hash(f.Vault, r.Number)
 		if t.Slot(slotDoubt) == hash {
-			return f.gave(t, r.Number, GaveNumber), nil
+			return f.gave(t, r.Number, GaveNumber)
 		}
 		t.Remember(slotDoubt, hash)
 		t.Miss()
 		if r.Verdict == affiliate.PhoneOrTypo {
-			return PhoneOrSlip, nil
+			return PhoneOrSlip
 		}
-		return WrongDigit, nil
+		return WrongDigit
 	case affiliate.AskProvince:
 		t.Miss()
 		t.Say("start", r.Number[:2])
-		return WrongProvince, nil
+		return WrongProvince
 	case affiliate.AskLength:
 		t.Miss()
 		t.Say("count", r.Digits)
-		return WrongCount, nil
+		return WrongCount
 	case affiliate.TwoNumbers:
 		t.Miss()
-		return GaveTwo, nil
+		return GaveTwo
 	case affiliate.PhoneGiven:
 		t.Miss()
-		return GavePhone, nil
+		return GavePhone
 	case affiliate.SecretGiven:
-		return WroteSecret, nil
+		return WroteSecret
 	case affiliate.WantsForeign:
-		return WantsCode, nil
+		return WantsCode
 	case affiliate.Forgotten:
-		return LostNumber, nil
+		return LostNumber
 	}
-	return "", nil
+	return ""
 }
 
 func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
@@ -99,6 +104,9 @@ func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
 // hearConfirm looks the number up once the person has said that it is theirs. In uniform disclosure nothing is said
 // of what was found.
 func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if f.correction(t) { // the right number, typed instead of "no"
+		return f.readNumber(t), nil
+	}
 	switch t.Choice() {
 	case "correct":
 		f.dropNumber(t)
@@ -107,13 +115,6 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 		return WantsOffice, nil
 	case "yes":
 	default:
-		if t.Update.Kind == bot.Text { // the right number, typed instead of "no"
-			if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); r.Verdict == affiliate.Accept {
-				f.erase(t)
-				t.Forget(slotDoubt, slotCode)
-				return f.gave(t, r.Number, GaveNumber), nil
-			}
-		}
 		return "", nil
 	}
 	if at := f.numbersRetryAt(t); !at.IsZero() {
@@ -136,6 +137,34 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 		return NotEligible, nil
 	}
 	return Eligible, nil
+}
+
+// correction says that another number was typed where one was read back, or that its digits were tried.
+func (f *flow) correction(t *bot.Turn) bool {
+	if t.Update.Kind != bot.Text {
+		return false
+	}
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	if t.Choice() == "yes" {
+		return r.Number != "" && affiliate.Hash(f.Vault, r.Number) != t.Slot(slotRecord)
+	}
+	return r.Number != "" || r.Digits >= 8 || r.Verdict == affiliate.TwoNumbers
+}
+
+// holdsNumber says that a whole national number was typed.
+func (f *flow) holdsNumber(t *bot.Turn) bool {
+	return t.Update.Kind == bot.Text && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.Accept
+}
+
+// numberUnasked takes a number that was typed before it was asked for: it is read back like any other.
+func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
+	if !f.holdsNumber(t) {
+		return ""
+	}
+	w := want(t)
+	f.dropNumber(t)
+	t.Remember(slotWant, w)
+	return f.readNumber(t)
 }
 
 // numbersRetryAt keeps the limit of different numbers of a chat; zero means that this one may be looked up.
