@@ -306,14 +306,18 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		out.Text = e.answer(t, r, to)
 	}
 	if u.Kind != Signal {
-		e.note(t, "person", personLine(u, e.catalogue), u.Kind != Press)
+		line := personLine(u, e.catalogue)
+		if t.hidden {
+			line = "(•••)"
+		}
+		e.note(t, "person", line, u.Kind != Press)
 	}
 	for _, p := range t.promises {
 		if p.Lane == LaneChat && next.Gone {
 			continue
 		}
 		if p.Kind == PromiseSay {
-			e.note(t, "bot", p.Reply.Text, t.sealed)
+			e.note(t, "bot", e.hide(t, p.Reply.Text), t.sealed)
 			if t.sealed {
 				p.Reply.Text, p.Reply.Sealed = e.options.Seal(p.Reply.Text), true
 			}
@@ -454,10 +458,22 @@ func (e *Engine) fill(t *Turn, text string) string {
 		}
 		if f, ok := e.options.Secrets[name]; ok {
 			t.sealed = true
-			return f(t)
+			s := f(t)
+			t.secrets = append(t.secrets, s)
+			return s
 		}
 		return p
 	})
+}
+
+// hide takes out of a reply what a secret filled in and no mask would know.
+func (e *Engine) hide(t *Turn, text string) string {
+	for _, s := range t.secrets {
+		if s != "" && e.options.Mask(s) == s {
+			text = strings.ReplaceAll(text, s, "•••")
+		}
+	}
+	return text
 }
 
 // note adds a line to the tail of the transcript, cut, and masked where it may hold a number.

@@ -46,6 +46,8 @@ type Turn struct {
 	silent   bool
 	missed   bool
 	sealed   bool
+	secrets  []string // what Options.Secrets filled in
+	hidden   bool
 	idle     time.Duration
 }
 
@@ -129,6 +131,9 @@ func (t *Turn) Fill(key string) string { return t.engine.fill(t, t.Wording(key))
 
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }
+
+// Hide keeps what was written out of the transcript: a key, a code that no mask would know.
+func (t *Turn) Hide() { t.hidden = true }
 
 // Promise owes something to the outside. Its id is the turn's key and its kind, unless it has one.
 func (t *Turn) Promise(p Promise) {

@@ -164,7 +164,7 @@ func New(o Options) (*bot.Engine, error) {
 	return bot.NewEngine(bot.Options{
 		Start: Start, Catalogue: cat, Idle: o.Idle, Seen: o.Seen,
 		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
-		Mask:    func(text string) string { return affiliate.MaskAll(text) },
+		Mask:    mask,
 		Hash:    o.Vault.Hash,
 		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud},
 		Vars: map[string]func(*bot.Turn) string{
@@ -180,6 +180,13 @@ func New(o Options) (*bot.Engine, error) {
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 		},
 	}, f.places()...)
+}
+
+var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)
+
+// mask is what the transcript keeps of free text: neither national numbers nor a person's mail address.
+func mask(text string) string {
+	return affiliate.MaskAll(address.ReplaceAllString(text, "•••@•••"))
 }
 
 // OpenReply opens a reply that was sealed because it holds a number.

@@ -122,6 +122,7 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 		if state != AskNumber && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.SecretGiven {
 			f.erase(t)
+			t.Hide()
 			return WroteSecret, nil
 		}
 	}
@@ -584,7 +585,7 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	}
 	ref := t.Ref("Q")
 	t.Say("ref", ref)
-	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: t.Mask(text)})
+	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)})
 	return Complained, nil
 }
 

@@ -44,6 +44,9 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 	if r.Number != "" || r.Code != "" || r.Digits >= 8 || r.Verdict == affiliate.SecretGiven {
 		f.erase(t)
 	}
+	if r.Code != "" || r.Verdict == affiliate.SecretGiven {
+		t.Hide()
+	}
 	switch r.Verdict {
 	case affiliate.Accept:
 		return f.gave(t, r.Number, GaveNumber)
