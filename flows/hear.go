@@ -238,7 +238,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		}
 		return KeyMade
 	case bot.SignalMailRefused:
-		if waits(state) && !f.Uniform {
+		if waits(t) && !f.Uniform {
 			t.Never(bot.SignalLinkExpired)
 			return MailRefused
 		}
@@ -247,7 +247,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 			return bot.Ignored
 		}
 		t.Never(bot.SignalLinkExpired)
-		if waits(state) {
+		if waits(t) {
 			return LinkVoided
 		}
 		t.Conv.Back = linkEndedInstead(t.Conv.Back)
@@ -258,7 +258,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 }
 
 func (f *flow) ended(t *bot.Turn) bot.Event {
-	if !waits(t.Conv.State) {
+	if !waits(t) {
 		if t.Slot(slotEnded) == "" && slices.Contains(t.Conv.Back, LinkSent) {
 			t.Remember(slotEnded, "1")
 		}
@@ -273,9 +273,9 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 }
 
 // waits says where somebody whose link was sent is told what became of it. Who is writing a complaint or another
-// number is not interrupted, and finds it on the way back.
-func waits(s bot.State) bool {
-	return slices.Contains([]bot.State{Menu, ReadyToSend, LinkSent, AtOffice, OfferPerson, WithTicket, OwnData, OwnDataSure, Resume}, s)
+// number is not interrupted, and finds it on the way back; who has cancelled waits for nothing.
+func waits(t *bot.Turn) bool {
+	return t.Slot(slotRecord) != "" && slices.Contains([]bot.State{Menu, ReadyToSend, LinkSent, AtOffice, OfferPerson, WithTicket, OwnData, OwnDataSure, Resume}, t.Conv.State)
 }
 
 // linkEndedInstead puts the state of a link that ended where the way back leads to one that lives.

@@ -373,6 +373,17 @@ func TestSignals_everywhere(t *testing.T) {
 	}
 }
 
+// Who has cancelled hears nothing of the link's end, and is not left where a number is needed.
+func TestSignals_cancelled(t *testing.T) {
+	for _, signal := range []string{bot.SignalLinkExpired, bot.SignalMailRefused, bot.SignalLinkVoided} {
+		k := at(t, flows.LinkSent)
+		k.says("cancelar")
+		if k.signal(signal); k.said || k.c.State != flows.Menu {
+			t.Errorf("%s: answered %v, in %s", signal, k.said, k.c.State)
+		}
+	}
+}
+
 // A link that ended while a complaint was being written is not shown as alive on the way back.
 func TestSignals_wayBack(t *testing.T) {
 	k := at(t, flows.LinkSent)
