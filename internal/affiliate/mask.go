@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"llave/bot"
 )
@@ -129,6 +130,10 @@ func secretSpans(text string, runs []run) []span {
 		link := strings.TrimSpace(text[m[2]:m[3]])
 		token := strings.TrimRight(text[m[4]:m[5]], ".,;!?\"'»”)")
 		last := strings.TrimSpace(text[m[5]:]) == ""
+		if rest := strings.TrimRight(text[m[4]:], " \t\r\n.,;!?\"'»”)"); link != "" && isPassphrase(rest) {
+			out = append(out, span{m[4], m[4] + len(rest), secretMark})
+			continue
+		}
 		if isSecret(link, token, last) && !isNumberAt(runs, m[4], m[5], link != "") {
 			out = append(out, span{m[4], m[4] + len(token), secretMark})
 		}
@@ -155,6 +160,32 @@ func isSecret(link, token string, last bool) bool {
 	}
 	return link != ":" && last && n >= 5 && !notAKey.MatchString(bot.Fold(token))
 }
+
+// isPassphrase says whether what follows "mi clave es" is a key of loose words, the kind we recommend ourselves: three
+// to eight words of letters up to the end, none of them one that makes words into a sentence or says how the key is.
+func isPassphrase(rest string) bool {
+	words := strings.Fields(bot.Fold(rest))
+	if len(words) < 3 || len(words) > 8 {
+		return false
+	}
+	for _, w := range words {
+		if glue[w] || notAKey.MatchString(w) || strings.ContainsFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && r != '-' }) {
+			return false
+		}
+	}
+	return true
+}
+
+var glue = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`a al ahora algo asi ayer bien cada como con cual cuando de del demasiado desde donde e el ella ellos en
+		entre era es eso estaba fue ha han hasta hay he hoy le les lo los las mal mas me menos mi mis muy nada ni no nos o para pero poco
+		por porque puede puedo que quien quiero se ser si sin sino sobre solo son su sus tal tan te tengo tiene tu un una uno va ya yo y
+		cedula numero codigo ruc`) {
+		m[w] = true
+	}
+	return m
+}()
 
 var notAKey = regexp.MustCompile(`^(bloquead|desbloquead|incorrect|correct|invalid|antigu|viej|nuev|olvid|caducad|vencid|suspendid|activ|inactiv|important|necesari|segur|dificil|complicad|mala|buena|igual|mism|distint|diferent|nunca|siempre|secret|personal|privad|perdid|rechazad|equivocad|erron|fals|gratis|gratuit|urgent|obligatori|desconocid|temporal|ningun|la|el|esta|esa)`)
 
