@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +58,22 @@ func (f *flow) places() []bot.Place {
 		return in(s, "key.step"+n, f.hearStep,
 			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, ""))
 	}
+	// numbers is what can come of a number wherever one is read.
+	numbers := []bot.Row{
+		on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
+		on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
+		on(GaveNine, ConfirmNumber, "number.leading_zero"), on(GaveRUC, ConfirmNumber, "number.first_ten"),
+		on(WrongCount, AskNumber, "number.wrong_count"), on(WrongProvince, AskNumber, "number.wrong_province"),
+		on(WrongDigit, AskNumber, "number.check_digit"), on(PhoneOrSlip, AskNumber, "number.phone_or_typo"),
+		on(GavePhone, AskNumber, "number.phone"), on(GaveTwo, AskNumber, "number.two"), on(WantsCode, AskNumber, "number.ask_code"),
+		on(LostNumber, AskNumber, "number.forgotten"),
+	}
+	// links is what can come of asking for a link wherever one can be asked for.
+	links := []bot.Row{
+		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"),
+		on(TooManyMails, bot.Stay, "limit.mails"), on(NoMailbox, AtOffice, ""),
+	}
+	with := func(shared []bot.Row, own ...bot.Row) []bot.Row { return append(slices.Clone(shared), own...) }
 	return []bot.Place{
 		in(bot.Any, "", f.hearAny,
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
@@ -77,40 +94,26 @@ func (f *flow) places() []bot.Place {
 		in(Start, "", f.hearStart, on(Greeted, Welcome, "")),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"), on(SaidHello, bot.Stay, "")),
-		in(Menu, "menu.ask", f.hearMenu, on(GaveNumber, ConfirmNumber, "number.read_back"), on(Greeted, bot.Stay, "menu.again")),
+		in(Menu, "menu.ask", f.hearMenu, with(numbers, on(Greeted, bot.Stay, "menu.again"))...),
 
-		in(AskNumber, "number.ask", f.hearNumber,
-			on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
-			on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
-			on(GaveNine, ConfirmNumber, "number.leading_zero"), on(GaveRUC, ConfirmNumber, "number.first_ten"),
-			on(WrongCount, bot.Stay, "number.wrong_count"), on(WrongProvince, bot.Stay, "number.wrong_province"),
-			on(WrongDigit, bot.Stay, "number.check_digit"), on(PhoneOrSlip, bot.Stay, "number.phone_or_typo"),
-			on(GavePhone, bot.Stay, "number.phone"), on(GaveTwo, bot.Stay, "number.two"), on(WantsCode, bot.Stay, "number.ask_code"),
-			on(LostNumber, bot.Stay, "number.forgotten"), on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo")),
-		in(ConfirmNumber, "number.read_back", f.hearConfirm,
+		in(AskNumber, "number.ask", f.hearNumber, with(numbers,
+			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo"))...),
+		in(ConfirmNumber, "number.read_back", f.hearConfirm, with(numbers,
 			on(Eligible, ReadyToSend, ""), on(Unsaid, ReadyToSend, "ready.ask_uniform"), on(NotEligible, AtOffice, "in_person.outcome"),
-			on(Corrected, AskNumber, ""), on(GaveNumber, bot.Stay, ""), on(GaveUnusual, bot.Stay, "number.unusual"), on(GavePhoneLike, bot.Stay, "number.is_phone"),
-			on(GaveNine, bot.Stay, "number.leading_zero"), on(GaveRUC, bot.Stay, "number.first_ten"), on(WrongCount, AskNumber, "number.wrong_count"),
-			on(WrongProvince, AskNumber, "number.wrong_province"), on(WrongDigit, AskNumber, "number.check_digit"), on(PhoneOrSlip, AskNumber, "number.phone_or_typo"),
-			on(GavePhone, AskNumber, "number.phone"), on(GaveTwo, AskNumber, "number.two"), on(TooManyNumbers, bot.Stay, "limit.numbers")),
+			on(Corrected, AskNumber, ""), on(TooManyNumbers, bot.Stay, "limit.numbers"))...),
 
-		in(ReadyToSend, "ready.ask", f.hearReady,
-			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(TooManyMails, bot.Stay, "limit.mails"),
-			on(NoMailbox, AtOffice, "")),
-		in(LinkSent, "sent.ask", f.hearSent,
-			on(LinkAsked, bot.Stay, ""), on(LinkAskedUnsaid, bot.Stay, "sent.uniform"), on(LinkAskedAgain, bot.Stay, "sent.again"), on(TooManyMails, bot.Stay, "limit.mails"),
-			on(NotArrived, bot.Stay, "sent.not_arrived"), on(NoMailbox, AtOffice, ""),
-			on(Arrived, bot.Stay, "sent.arrived")),
-		in(LinkEnded, "ended.ask", f.hearSent,
-			on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(TooManyMails, bot.Stay, "limit.mails"),
-			on(NotArrived, bot.Stay, "sent.not_arrived"), on(NoMailbox, AtOffice, "")),
+		in(ReadyToSend, "ready.ask", f.hearReady, links...),
+		in(LinkSent, "sent.ask", f.hearSent, with(links,
+			on(NotArrived, bot.Stay, "sent.not_arrived"), on(Arrived, bot.Stay, "sent.arrived"))...),
+		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"))...),
 
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
 		step(KeyStep5, "5", KeyTried),
 		in(KeyStuck, "key.stuck", f.hearStuck, on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Same, "")),
 		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")),
 		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")),
-		in(Done, "done.ask", f.hearDone, on(GaveNumber, ConfirmNumber, "number.read_back"), on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")),
+		in(Done, "done.ask", f.hearDone, with(numbers,
+			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome"))...),
 
 		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office")),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Same, "")),
