@@ -22,6 +22,9 @@ const (
 	LaneEvent Lane = "event" // signed outgoing events and everything else a record owes
 )
 
+// Lanes are all of them.
+var Lanes = []Lane{LaneChat, LaneMail, LaneEvent}
+
 // The kinds of promise.
 const (
 	PromiseSay      = "say"      // send Reply to the chat
@@ -108,11 +111,9 @@ func (o *Outbox) Head(lane Lane) *Promise {
 	return nil
 }
 
-// Drop removes the promise with that id and says whether it was there.
-func (o *Outbox) Drop(id string) bool {
-	n := len(o.Promises)
+// Drop removes the promise with that id.
+func (o *Outbox) Drop(id string) {
 	o.Promises = slices.DeleteFunc(o.Promises, func(p Promise) bool { return p.ID == id })
-	return len(o.Promises) < n
 }
 
 // Find returns the promise with that id, or nil.
@@ -139,7 +140,7 @@ func (o *Outbox) Wake(others ...time.Time) {
 			delete(o.Keepers, lane)
 		}
 	}
-	for _, lane := range []Lane{LaneChat, LaneMail, LaneEvent} {
+	for _, lane := range Lanes {
 		head := o.Head(lane)
 		if head == nil {
 			continue
@@ -212,9 +213,6 @@ func (c Conversation) Clone() Conversation {
 	c.Outbox = c.Outbox.clone()
 	return c
 }
-
-// Slot returns a remembered fact, or "".
-func (c *Conversation) Slot(name string) string { return c.Slots[name] }
 
 // SawUpdate says whether the update with that id was answered already. Ids that are numbers grow with time, so one
 // below the oldest of a full list is a repeat too.

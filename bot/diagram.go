@@ -19,7 +19,7 @@ func (e *Engine) Diagram() string {
 			switch dst {
 			case Stay:
 				dst = p.State
-			case Back, Same:
+			case Back:
 				dst = "Previous"
 			}
 			if _, ok := events[dst]; !ok {
@@ -37,7 +37,7 @@ func (e *Engine) Diagram() string {
 		switch r.To {
 		case Stay:
 			dst = "stays"
-		case Back, Same:
+		case Back:
 			dst = "previous state"
 		}
 		fmt.Fprintf(&b, "        %s → %s\n", r.Event, dst)

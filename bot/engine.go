@@ -99,7 +99,7 @@ func (e *Engine) check() []error {
 				bad("state %s has two rows for %s", p.State, r.Event)
 			}
 			seen[r.Event] = true
-			if _, ok := e.places[r.To]; !ok && r.To != Stay && r.To != Back && r.To != Same {
+			if _, ok := e.places[r.To]; !ok && r.To != Stay && r.To != Back {
 				bad("state %s: %s leads to %q, which is not declared", p.State, r.Event, r.To)
 			}
 			if r.Text != "" {
@@ -166,7 +166,7 @@ func (e *Engine) events() fsm.Events {
 		switch r.To {
 		case Stay:
 			out = append(out, fsm.EventDesc{Name: string(r.Event), Src: []string{string(from)}, Dst: string(from)})
-		case Back, Same:
+		case Back:
 			for _, to := range e.order {
 				out = append(out, fsm.EventDesc{Name: leading(r.Event, to), Src: []string{string(from)}, Dst: string(to)})
 			}
@@ -207,7 +207,7 @@ func (e *Engine) row(s State, ev Event) (Row, bool) {
 func (e *Engine) judge(ctx context.Context, from State, r Row, to State) error {
 	m := e.judges.Get().(*fsm.FSM)
 	name := string(r.Event)
-	if r.To == Back || r.To == Same {
+	if r.To == Back {
 		name = leading(r.Event, to)
 	}
 	m.SetState(string(from))
@@ -279,7 +279,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		t.choice = e.chosen(&next, u)
 	}
 
-	ev, err := e.hear(ctx, t)
+	ev, err := e.hear(ctx, t, env.Deaf)
 	if err != nil {
 		return c, out, err
 	}
@@ -294,7 +294,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 
 	r, ok := e.row(next.State, ev)
 	if !ok {
-		return c, out, fmt.Errorf("state %s has no row for %s", next.State, ev)
+		return c, out, fmt.Errorf("state %s, event %s: %w", next.State, ev, ErrNoRow)
 	}
 	to := e.destination(&next, r)
 	if err := e.judge(ctx, next.State, r, to); err != nil {
@@ -328,14 +328,14 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	return next, out, nil
 }
 
-func (e *Engine) hear(ctx context.Context, t *Turn) (Event, error) {
-	ev, err := e.any.Hear(ctx, t)
-	if err != nil || ev != "" {
-		return ev, err
-	}
-	ev, err = e.places[t.Conv.State].Hear(ctx, t)
-	if err != nil || ev != "" {
-		return ev, err
+// hear asks the ears in turn, unless they are not to be asked.
+func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
+	if !deaf {
+		for _, ear := range []Hear{e.any.Hear, e.places[t.Conv.State].Hear} {
+			if ev, err := ear(ctx, t); err != nil || ev != "" {
+				return ev, err
+			}
+		}
 	}
 	switch {
 	case !t.FromPerson():
@@ -350,7 +350,7 @@ func (e *Engine) destination(c *Conversation, r Row) State {
 	switch r.To {
 	case Stay:
 		return c.State
-	case Back, Same:
+	case Back:
 		for i := len(c.Back) - 1; i >= 0; i-- {
 			if p, ok := e.places[c.Back[i]]; ok && p.Ask != "" {
 				return c.Back[i]
@@ -365,7 +365,7 @@ const backMax = 16
 
 func (e *Engine) move(c *Conversation, r Row, to State) {
 	switch {
-	case r.To == Back || r.To == Same:
+	case r.To == Back:
 		for len(c.Back) > 0 {
 			last := c.Back[len(c.Back)-1]
 			c.Back = c.Back[:len(c.Back)-1]
@@ -399,9 +399,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	}
 	text := e.catalogue.Texts[key]
 	if !text.Aside {
-		c.Text = key
-		c.Prompt++
-		c.Shown = slices.DeleteFunc(slices.Clone(text.Buttons), func(id string) bool { return e.catalogue.Labels[id].URL != "" })
+		e.ask(c, key)
 		for name := range c.Slots {
 			if strings.HasPrefix(name, "say.") {
 				delete(c.Slots, name)
@@ -410,15 +408,11 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		for name, value := range t.said {
 			t.Remember("say."+name, value)
 		}
-	} else if c.Text == "" || c.State != r.To && r.To != Stay {
-		// an aside on the way to somewhere: its question is the one asked there
-		if ask := e.places[to].Ask; ask != "" {
-			q := e.catalogue.Texts[ask]
-			c.Text, c.Shown = ask, slices.Clone(q.Buttons)
-			c.Prompt++
-		}
+	} else if ask := e.places[to].Ask; ask != "" && (c.Text == "" || r.To == Back) {
+		e.ask(c, ask) // an aside on the way to somewhere: its question is the one asked there
 	}
-	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Protect: text.Protect}
+	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt}
+	reply.Protect = t.sealed // what holds the number must not be forwarded (SPEC 6)
 	buttons := text.Buttons
 	if text.Aside && len(buttons) == 0 {
 		buttons = e.catalogue.Texts[c.Text].Buttons
@@ -429,6 +423,13 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	}
 	t.Promise(Promise{Lane: LaneChat, Kind: PromiseSay, Reply: reply})
 	return key
+}
+
+// ask makes a text the question that stands, with its own stamp and buttons.
+func (e *Engine) ask(c *Conversation, key string) {
+	c.Text = key
+	c.Prompt++
+	c.Shown = slices.DeleteFunc(slices.Clone(e.catalogue.Texts[key].Buttons), func(id string) bool { return e.catalogue.Labels[id].URL != "" })
 }
 
 func (e *Engine) fill(t *Turn, text string) string {

@@ -9,10 +9,9 @@ type Hear func(ctx context.Context, t *Turn) (Event, error)
 
 // Places that are not states: where a row may lead.
 const (
-	Any  State = "*"  // as the place of rows: every state
-	Stay State = "."  // as a destination: where we are
-	Back State = "<"  // as a destination: the place before this one
-	Same State = "<<" // as a destination: the place Resume was entered from
+	Any  State = "*" // as the place of rows: every state
+	Stay State = "." // as a destination: where we are
+	Back State = "<" // as a destination: the place before this one
 )
 
 // The events the engine itself needs. Every flow has rows for them in Any.
@@ -52,7 +51,6 @@ type Entry struct {
 	Again   []string `toml:"again"`   // the same question in other words, for the first and the second miss
 	Buttons []string `toml:"buttons"` // ids of labels, in order
 	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
-	Protect bool     `toml:"protect"` // must not be forwarded
 	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
 }
 

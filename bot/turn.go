@@ -2,6 +2,7 @@ package bot
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,9 +173,6 @@ func (t *Turn) Reserve(a Ask) (Reservation, error) {
 	return *t.env.Reservation, nil
 }
 
-// Title gives the catalogue's title of a label.
-func (t *Turn) Title(label string) string { return t.engine.catalogue.Labels[label].Title }
-
 // Ref makes a number a person can read out, the same for every delivery of the turn.
 func (t *Turn) Ref(letter string) string {
 	return Ref(letter, t.engine.options.Hash("ref/"+letter, t.Key()))
@@ -196,14 +194,16 @@ func Ref(letter, hash string) string {
 	return b.String()
 }
 
-// Mask hides national numbers in free text.
-func (t *Turn) Mask(s string) string { return t.engine.options.Mask(s) }
-
 // Env is what a step is given from outside.
 type Env struct {
 	Now         time.Time
 	Reservation *Reservation
+	Deaf        bool // answer as if nothing had been understood, after ErrNoRow
 }
+
+// ErrNoRow is what Step returns when the table has no row for what was heard: a mistake in the flow. The update would
+// be delivered again for ever; step it Deaf, and tell the operator.
+var ErrNoRow = errors.New("no row in the table")
 
 // Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed.
 func (t *Turn) Empty() {

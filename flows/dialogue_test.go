@@ -53,3 +53,18 @@ func firstDifference(got, want string) (line int, g, w string) {
 	}
 	return 0, "", ""
 }
+
+// What holds the number must not be forwarded, also when it is only asked again; everything else may be.
+func TestNumber_isProtected(t *testing.T) {
+	w := world.New(t, "")
+	for _, step := range []struct {
+		text string
+		want bool
+	}{{"hola", false}, {"1", false}, {"1", false}, {"1710034065", true}, {"repetir", true}, {"no", false}} {
+		w.Say(step.text)
+		ms := w.API.Messages(world.Chat)
+		if got := ms[len(ms)-1].Protect; got != step.want {
+			t.Errorf("after %q: protected %t, want %t", step.text, got, step.want)
+		}
+	}
+}

@@ -109,19 +109,19 @@ func (f *flow) places() []bot.Place {
 
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
 		step(KeyStep5, "5", KeyTried),
-		in(KeyStuck, "key.stuck", f.hearStuck, on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Same, "")),
+		in(KeyStuck, "key.stuck", f.hearStuck, on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Back, "")),
 		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")),
 		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")),
 		in(Done, "done.ask", f.hearDone, with(numbers,
 			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome"))...),
 
 		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office")),
-		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Same, "")),
+		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")),
 		in(WithTicket, "person.ask", f.hearTicket),
 		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")),
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData, on(Erased, Start, "my_data.erased"), on(Kept, Menu, "")),
-		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Same, ""), on(Restarted, Menu, "")),
+		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")),
 		in(Group, "", f.hearGroup),
 	}
 }

@@ -130,8 +130,8 @@ func (r *Runner) Handle(ctx context.Context, u bot.Update) error {
 	}
 	defer r.leave()
 	id := u.Conv()
-	unlock := r.locks.lock("c/" + id)
-	defer unlock()
+	release := r.locks.lock(r.conversations.key(id))
+	defer release()
 	return r.turn(ctx, id, u)
 }
 
@@ -178,7 +178,8 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) error {
 	}
 }
 
-// step steps, reserving at the record when the turn asks for it.
+// step steps, reserving at the record when the turn asks for it. Where the flow has no answer to what it heard, the
+// person is asked again rather than left without a word for ever, and the operator is told.
 func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
 	next, out, err := r.Engine.Step(ctx, c, u, env)
 	var need *bot.NeedsReservation
@@ -190,6 +191,12 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 		env.Reservation = &res
 		next, out, err = r.Engine.Step(ctx, c, u, env)
 	}
+	if errors.Is(err, bot.ErrNoRow) {
+		r.Count("flow_fault")
+		r.Log.Error("the flow has no answer", "conv", logID(c.ID), "error", err)
+		env.Deaf = true
+		next, out, err = r.Engine.Step(ctx, c, u, env)
+	}
 	if err != nil {
 		return c, out, fmt.Errorf("step conversation: %w", err)
 	}
@@ -199,7 +206,7 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 // claim names this process keeper of every lane that has something due and no living keeper, and returns those lanes.
 func (r *Runner) claim(box *bot.Outbox, now time.Time, timers time.Time) []bot.Lane {
 	var mine []bot.Lane
-	for _, lane := range []bot.Lane{bot.LaneChat, bot.LaneMail, bot.LaneEvent} {
+	for _, lane := range bot.Lanes {
 		head := box.Head(lane)
 		if head == nil || head.NotBefore.After(now) {
 			continue

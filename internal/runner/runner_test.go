@@ -334,3 +334,35 @@ func TestHandle_storeAway(t *testing.T) {
 	}
 	h.wantSent(0, "without a store")
 }
+
+// A flow that has no answer to what it heard: the person is asked again, once, and the update is not delivered for ever.
+func TestHandle_noRow(t *testing.T) {
+	h := newHouse(t)
+	var counted []string
+	engine, err := bot.NewEngine(bot.Options{
+		Start:     "A",
+		Catalogue: bot.Catalogue{Texts: map[string]bot.Entry{"ask": {Text: "¿Sí?"}, "missed": {Text: "No entendí. {question}", Aside: true}}},
+		Mask:      func(s string) string { return s }, Idle: time.Hour, Seen: time.Hour,
+	},
+		bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil },
+			bot.On(bot.Missed, bot.Stay, "missed"), bot.On(bot.MissedOften, bot.Stay, "missed"), bot.On(bot.StaleButton, bot.Stay, "missed"),
+			bot.On(bot.Ignored, bot.Stay, ""), bot.On("Left", "B", "")),
+		bot.In("A", "ask", func(context.Context, *bot.Turn) (bot.Event, error) { return "Nowhere", nil }),
+		bot.In("B", "ask", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }, bot.On("Back", "A", "")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.engine = engine
+	r := h.runner("a")
+	r.Count = func(what string) { counted = append(counted, what) }
+	h.handle(r, text(1, "hola"))
+	h.idle(r)
+	h.wantSent(1, "an event without a row")
+	if !slices.Contains(counted, "flow_fault") {
+		t.Errorf("counted %v, want flow_fault among them", counted)
+	}
+	h.handle(r, text(1, "hola"))
+	h.idle(r)
+	h.wantSent(1, "the same update again")
+}
