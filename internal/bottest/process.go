@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,15 +14,33 @@ import (
 	"time"
 )
 
-// Build builds the llave binary, as it is shipped, into a directory and returns its path.
-func Build(ctx context.Context, dir string) (string, error) {
+// Build builds the llave binary into a directory and returns its path: as it is shipped, or with the race detector. One
+// that has it exits with 66 after a race.
+func Build(ctx context.Context, dir string, race bool) (string, error) {
 	binary := filepath.Join(dir, "llave")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "llave/cmd/llave")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	args, env := []string{"build", "-o", binary, "-trimpath"}, append(os.Environ(), "CGO_ENABLED=0")
+	if race { // with the paths, so that what the tests have compiled serves again
+		args, env = []string{"build", "-o", binary, "-race"}, os.Environ()
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "llave/cmd/llave")...)
+	cmd.Env = env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build llave: %w\n%s", err, out)
 	}
 	return binary, nil
+}
+
+// Command makes a llave that has no LLAVE_ settings but env, in a folder.
+func Command(ctx context.Context, binary, dir string, env []string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = dir
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "LLAVE_") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
 }
 
 // Process is a running llave. Its methods may be called from many goroutines.
@@ -31,26 +49,21 @@ type Process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// StartProcess runs a binary in a folder, with no LLAVE_ settings but env; both its outputs go to log.
-func StartProcess(binary, dir string, env []string, log io.Writer, args ...string) (*Process, error) {
-	p := &Process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
-	p.cmd.Dir = dir
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "LLAVE_") {
-			p.cmd.Env = append(p.cmd.Env, kv)
-		}
-	}
-	p.cmd.Env = append(p.cmd.Env, env...)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
+// StartProcess runs a Command until it ends by itself, or by Kill or Terminate.
+func StartProcess(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start llave: %w", err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // how it ended stands in ProcessState
+		_ = cmd.Wait() // how it ended stands in ProcessState
 		close(p.done)
 	}()
 	return p, nil
 }
+
+// Pid is the process's number.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -109,4 +122,29 @@ func (p *Process) ExitCode() int {
 	default:
 		return -1
 	}
+}
+
+// Cedula makes the i-th made-up national number: ten digits of a province, with the right check digit.
+func Cedula(i int) string {
+	nine := fmt.Sprintf("%02d%07d", i%24+1, 3000000+i)
+	sum := 0
+	for at, digit := range nine {
+		d := int(digit - '0')
+		if at%2 == 0 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return fmt.Sprintf("%s%d", nine, (10-sum%10)%10)
+}
+
+// FreeAddr is a loopback address that nobody listens on.
+func FreeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free address: %w", err)
+	}
+	return l.Addr().String(), l.Close()
 }

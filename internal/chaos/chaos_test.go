@@ -184,25 +184,9 @@ func run(t *testing.T, processes int, gently bool, lasts time.Duration, settings
 func makePeople(n int) []*person {
 	people := make([]*person, n)
 	for i := range people {
-		people[i] = &person{index: i, chat: 5551000000 + int64(i), number: number(i), address: fmt.Sprintf("persona%05d@correo.example", i)}
+		people[i] = &person{index: i, chat: 5551000000 + int64(i), number: bottest.Cedula(i), address: fmt.Sprintf("persona%05d@correo.example", i)}
 	}
 	return people
-}
-
-// number makes the i-th made-up cédula: ten digits of a province, with the right check digit.
-func number(i int) string {
-	nine := fmt.Sprintf("%02d%07d", i%24+1, 3000000+i)
-	sum := 0
-	for at, digit := range nine {
-		d := int(digit - '0')
-		if at%2 == 0 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return fmt.Sprintf("%s%d", nine, (10-sum%10)%10)
 }
 
 // load imports everybody's record, as an operator does.
@@ -221,7 +205,7 @@ func load(t *testing.T, f *fleet, people []*person) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := bottest.StartProcess(llave, f.dir, f.env, f.log, "import", file)
+	p, err := f.run(llave, f.env, "import", file)
 	if err != nil {
 		t.Fatal(err)
 	}

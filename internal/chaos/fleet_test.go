@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"sync"
 	"testing"
@@ -39,17 +38,16 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return bottest.Build(context.Background(), dir)
+	return bottest.Build(context.Background(), dir, false)
 })
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := bottest.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // running returns the addresses of the processes that have not been ended.
@@ -65,6 +63,13 @@ func (f *fleet) running() []string {
 	return addrs
 }
 
+// run starts a llave that writes into the fleet's log.
+func (f *fleet) run(llave string, env []string, args ...string) (*bottest.Process, error) {
+	cmd := bottest.Command(context.Background(), llave, f.dir, env, args...)
+	cmd.Stdout, cmd.Stderr = f.log, f.log
+	return bottest.StartProcess(cmd)
+}
+
 // start starts a process in its place and waits until it is ready.
 func (f *fleet) start(p *place) error {
 	llave, err := binary()
@@ -72,7 +77,7 @@ func (f *fleet) start(p *place) error {
 		return err
 	}
 	env := append([]string{"LLAVE_HTTP_ADDR=" + p.addr, "LLAVE_ADMIN_ADDR=" + p.admin}, f.env...)
-	process, err := bottest.StartProcess(llave, f.dir, env, f.log, "serve")
+	process, err := f.run(llave, env, "serve")
 	if err != nil {
 		return err
 	}

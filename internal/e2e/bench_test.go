@@ -14,13 +14,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"llave/bot"
 	"llave/flows"
 	"llave/internal/app"
+	"llave/internal/bottest"
 	"llave/internal/config"
 	"llave/internal/runner"
 	"llave/internal/secret"
@@ -53,13 +53,8 @@ func BenchmarkColdStart(b *testing.B) {
 		}
 		starts = append(starts, time.Since(begun))
 		time.Sleep(time.Second)
-		resident = append(resident, residentKB(p.cmd.Process.Pid))
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			b.Fatal(err)
-		}
-		if code := p.exit(b, 10*time.Second); code != 0 {
-			b.Fatalf("exit %d", code)
-		}
+		resident = append(resident, residentKB(p.Pid()))
+		p.stop(b)
 	}
 	slices.Sort(resident)
 	b.ReportMetric(float64(middle(starts).Microseconds())/1000, "ms-to-ready")
@@ -90,7 +85,7 @@ func BenchmarkImport(b *testing.B) {
 	for i := range sorted {
 		sorted[i] = i
 	}
-	slices.SortFunc(sorted, func(i, j int) int { return strings.Compare(number(i), number(j)) })
+	slices.SortFunc(sorted, func(i, j int) int { return strings.Compare(bottest.Cedula(i), bottest.Cedula(j)) })
 	shuffled := rand.New(rand.NewPCG(1, 2)).Perm(rows)
 	for _, c := range []struct {
 		name  string
@@ -167,7 +162,7 @@ func BenchmarkTurn(b *testing.B) {
 						return
 					}
 					if text == "" {
-						text = number(int(first) % 1_000_000)
+						text = bottest.Cedula(int(first) % 1_000_000)
 					}
 					id := strconv.FormatInt(first+int64(i), 10)
 					u := bot.Update{ID: id, MessageID: id, Channel: "telegram", Chat: strconv.FormatInt(1_000_000+first, 10), Kind: bot.Text, Text: text, At: time.Now()}
@@ -268,5 +263,5 @@ func BenchmarkWebhook(b *testing.B) {
 	slices.Sort(took)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "updates/s")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
-	b.ReportMetric(float64(residentKB(p.cmd.Process.Pid))/1024, "MB-RSS")
+	b.ReportMetric(float64(residentKB(p.Pid()))/1024, "MB-RSS")
 }

@@ -4,7 +4,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"testing"
-	"time"
+
+	"llave/internal/bottest"
 )
 
 // A process that is killed between its promise and the letter: the next one keeps the promise, the link works, and the
@@ -20,14 +21,11 @@ func TestServe_killed(t *testing.T) {
 	p.says("hola", "Hola. Soy Llave")
 	p.presses("Continuar", "¿Qué necesita hoy?")
 	p.presses("Desbloquear clave", "Escriba su número de cédula")
-	p.says(number(walker), "¿Es correcto?")
+	p.says(bottest.Cedula(walker), "¿Es correcto?")
 	p.presses("Sí, es correcto", "Enviar enlace")
 	w.smtp.Down()
 	said := p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
-	if err := first.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	first.exit(t, 10*time.Second)
+	first.Kill()
 	if err := w.smtp.Up(); err != nil {
 		t.Fatal(err)
 	}

@@ -12,16 +12,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"llave/internal/bottest"
 )
 
 // binary is the llave that TestMain has built.
@@ -36,17 +35,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "llave")
-	args := []string{"build", "-o", binary}
-	if raced {
-		args = append(args, "-race")
-	}
-	build := exec.Command("go", append(args, "llave/cmd/llave")...)
-	if !raced {
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	}
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "e2e: build llave: %v\n%s", err, out)
+	if binary, err = bottest.Build(context.Background(), dir, raced); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
 	defer func() { closeBrowser() }() // the one that is there by then
@@ -80,42 +70,24 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// process is a running llave.
+// process is a running llave and what it writes.
 type process struct {
-	cmd            *exec.Cmd
+	*bottest.Process
 	stdout, stderr *output
-	done           chan struct{} // closed when it has ended
-}
-
-// command makes a llave that has no settings but env, in a folder without a .env file.
-func command(ctx context.Context, t testing.TB, env []string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Dir = t.TempDir()
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "LLAVE_") {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
-	cmd.Env = append(cmd.Env, env...)
-	return cmd
 }
 
 // start runs a llave that is killed when the test ends, if it still runs then.
 func start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: command(context.Background(), t, env, args...), stdout: &output{}, stderr: &output{}, done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	if err := p.cmd.Start(); err != nil {
+	p := &process{stdout: &output{}, stderr: &output{}}
+	cmd := bottest.Command(context.Background(), binary, t.TempDir(), env, args...)
+	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
+	var err error
+	if p.Process, err = bottest.StartProcess(cmd); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_ = p.cmd.Wait() // how it ended stands in ProcessState
-		close(p.done)
-	}()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // it has ended already in a test that went well
-		<-p.done
+		p.Kill() // it has ended already in a test that went well
 		if t.Failed() {
 			t.Logf("llave %s wrote:\n%s%s", strings.Join(args, " "), p.stdout, p.stderr)
 		}
@@ -123,26 +95,11 @@ func start(t testing.TB, env []string, args ...string) *process {
 	return p
 }
 
-// exit waits for the process's end and returns its exit code.
-func (p *process) exit(t testing.TB, within time.Duration) int {
-	t.Helper()
-	select {
-	case <-p.done:
-		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(within):
-		t.Fatalf("the process has not ended within %v", within)
-		return -1
-	}
-}
-
 // stop asks the process to end, as an operator does, and wants it to agree.
 func (p *process) stop(t testing.TB) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatalf("SIGTERM: %v", err)
-	}
-	if code := p.exit(t, 10*time.Second); code != 0 {
-		t.Fatalf("after SIGTERM: got exit %d, want 0", code)
+	if code, _, err := p.Terminate(10 * time.Second); err != nil || code != 0 {
+		t.Fatalf("after SIGTERM: got exit %d (%v), want 0", code, err)
 	}
 }
 
@@ -151,7 +108,7 @@ func outcome(t testing.TB, env []string, stdin string, args ...string) (code int
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := command(ctx, t, env, args...)
+	cmd := bottest.Command(ctx, binary, t.TempDir(), env, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
 	err := cmd.Run()
@@ -165,29 +122,20 @@ func outcome(t testing.TB, env []string, stdin string, args ...string) (code int
 // freeAddr is a loopback address that nobody listens on.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := bottest.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // waitOK waits until an address answers 200, as long as the process runs.
 func (p *process) waitOK(t testing.TB, url string, within time.Duration) {
 	t.Helper()
-	late := time.After(within)
-	for {
-		if get(t.Context(), url) == http.StatusOK {
-			return
-		}
-		select {
-		case <-p.done:
-			t.Fatalf("the process ended with %d before %s answered: %s", p.cmd.ProcessState.ExitCode(), url, p.stderr)
-		case <-late:
-			t.Fatalf("%s has not answered 200 within %v", url, within)
-		case <-time.After(10 * time.Millisecond):
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	if err := p.WaitReady(ctx, url); err != nil {
+		t.Fatalf("%s: %v: %s", url, err, p.stderr)
 	}
 }
 

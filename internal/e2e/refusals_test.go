@@ -61,7 +61,7 @@ func TestServe_storeHeld(t *testing.T) {
 		t.Errorf("got exit %d, want 1", code)
 	}
 	contains(t, "stderr", errs, "LLAVE_DATA_DIR")
-	contains(t, "stderr", errs, fmt.Sprintf("process %d", first.cmd.Process.Pid))
+	contains(t, "stderr", errs, fmt.Sprintf("process %d", first.Pid()))
 	first.stop(t)
 }
 

@@ -29,22 +29,6 @@ const (
 	walker = 321
 )
 
-// number makes the i-th made-up cédula: ten digits of a province, with the right check digit.
-func number(i int) string {
-	nine := fmt.Sprintf("%02d%07d", i%24+1, 3000000+i)
-	sum := 0
-	for at, digit := range nine {
-		d := int(digit - '0')
-		if at%2 == 0 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return fmt.Sprintf("%s%d", nine, (10-sum%10)%10)
-}
-
 func address(i int) string { return fmt.Sprintf("persona%03d@correo.example", i) }
 
 // writePeople writes an import file of n made-up people, all of whom may unlock.
@@ -63,7 +47,7 @@ func writeOrdered(t testing.TB, order []int) string {
 	var b bytes.Buffer
 	b.WriteString("_id,id_type,category,full_name,email,data_updated_at,status\n")
 	for _, i := range order {
-		fmt.Fprintf(&b, "%s,cedula,affiliate,Persona %03d,%s,2025-03-01,locked\n", number(i), i, address(i))
+		fmt.Fprintf(&b, "%s,cedula,affiliate,Persona %03d,%s,2025-03-01,locked\n", bottest.Cedula(i), i, address(i))
 	}
 	path := filepath.Join(t.TempDir(), "people.csv")
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
@@ -259,7 +243,7 @@ func walk(t *testing.T, w *world) {
 	p.says("hola", "Hola. Soy Llave")
 	p.presses("Continuar", "¿Qué necesita hoy?")
 	p.presses("Desbloquear clave", "Escriba su número de cédula")
-	p.says(number(walker), "¿Es correcto?")
+	p.says(bottest.Cedula(walker), "¿Es correcto?")
 	p.presses("Sí, es correcto", "Enviar enlace")
 	if n := len(w.smtp.Letters()); n != 0 {
 		t.Fatalf("%d letters were sent before anybody pressed Enviar enlace", n)
@@ -311,15 +295,15 @@ func walk(t *testing.T, w *world) {
 func (w *world) checkStore(t *testing.T, ref string) {
 	t.Helper()
 	s, vault := w.openStore(t)
-	record, found, err := s.Affiliates.Find(t.Context(), number(walker))
+	record, found, err := s.Affiliates.Find(t.Context(), bottest.Cedula(walker))
 	if err != nil || !found || record.Status != affiliate.Active {
 		t.Errorf("record: got status %q, found %v, %v; want active", record.Status, found, err)
 	}
-	other, _, err := s.Affiliates.Find(t.Context(), number(walker+1))
+	other, _, err := s.Affiliates.Find(t.Context(), bottest.Cedula(walker+1))
 	if err != nil || other.Status != affiliate.Locked {
 		t.Errorf("another's record: got status %q, %v; want locked", other.Status, err)
 	}
-	unlocked, err := s.Unlocks.Load(t.Context(), affiliate.Hash(vault, number(walker)))
+	unlocked, err := s.Unlocks.Load(t.Context(), affiliate.Hash(vault, bottest.Cedula(walker)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,12 +167,6 @@ func (w *World) Say(text string) string {
 	return joined(w.Do(func() error { w.API.Say(Chat, text); return nil }))
 }
 
-// Press presses a button of the newest message and returns what the bot said to it.
-func (w *World) Press(label string) string {
-	w.t.Helper()
-	return joined(w.Do(func() error { _, err := w.API.Press(Chat, label); return err }))
-}
-
 func joined(ms []bottest.ChatMessage) string {
 	var texts []string
 	for _, m := range ms {

@@ -46,13 +46,6 @@ func (c *Clock) now() time.Time {
 	return c.t
 }
 
-// Set puts the clock to t.
-func (c *Clock) Set(t time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = t
-}
-
 // Advance moves the clock on.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
