@@ -33,7 +33,6 @@ const (
 	PromiseNotice   = "notice"   // mail the record's owner (Topic: unlocked, generated)
 	PromiseActivate = "activate" // set the record active
 	PromiseSignal   = "signal"   // deliver Topic to conversation Conv as a signal of Attempt
-	PromiseEvent    = "event"    // tell the institution's identity system (Topic)
 	PromiseFile     = "file"     // keep a complaint or a case (Topic) under number Ref, with Body
 )
 

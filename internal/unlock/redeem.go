@@ -1,0 +1,106 @@
+package unlock
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"llave/bot"
+)
+
+// View is what the page of a link shows.
+type View struct {
+	Kind  Kind
+	Again bool // this browser pressed the button before
+}
+
+// Look says what the link would do, for the page that shows it. It changes nothing.
+func (s *Service) Look(ctx context.Context, token, nonce string) (View, error) {
+	r, now, err := s.byLink(ctx, token)
+	if err != nil {
+		return View{}, err
+	}
+	again, err := s.usable(r.Live, now, nonce)
+	return View{Kind: r.Live.Kind, Again: again}, err
+}
+
+func (s *Service) byLink(ctx context.Context, token string) (*Record, time.Time, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, now, fmt.Errorf("read the store's clock: %w", err)
+	}
+	r, err := s.Records.FindBy(ctx, "live.link", s.hashLink(token))
+	if err != nil {
+		return nil, now, fmt.Errorf("find link: %w", err)
+	}
+	if r == nil || r.Live == nil {
+		return nil, now, ErrUnknown
+	}
+	return r, now, nil
+}
+
+// usable says whether a browser may press the button, or has (again).
+func (s *Service) usable(a *Attempt, now time.Time, nonce string) (again bool, err error) {
+	switch {
+	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.ticketEnds()):
+		return true, nil
+	case !a.Redeemed.IsZero():
+		return false, ErrUsed
+	case !a.Lives(now, s.Limits.LinkTTL):
+		return false, ErrExpired
+	}
+	return false, nil
+}
+
+// Redeemed is what pressing the button came to.
+type Redeemed struct {
+	Kind   Kind
+	Again  bool          // the same browser had pressed it before
+	Ticket string        // sealed; the right to make a key, for the cookie
+	Life   time.Duration // what is left of the ticket
+}
+
+// Redeem uses a link, once. The nonce is the browser's: whoever wins may come again with it and is told the same. It
+// returns once the record is active; the chats hear of it by themselves.
+func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, error) {
+	found, _, err := s.byLink(ctx, token)
+	if err != nil {
+		return Redeemed{}, err
+	}
+	var out Redeemed
+	r, err := s.change(ctx, found.ID, func(r *Record, now time.Time) error {
+		a := r.Live
+		if a == nil || a.Link != s.hashLink(token) {
+			return ErrUnknown
+		}
+		again, err := s.usable(a, now, nonce)
+		if err != nil {
+			return err
+		}
+		out = Redeemed{Kind: a.Kind, Again: again}
+		if again {
+			out.Life = a.ticketEnds().Sub(now)
+			return errUnchanged
+		}
+		out.Life = TicketLife
+		a.Redeemed, a.Nonce = now, s.hashNonce(nonce)
+		r.PurgeAt = now.Add(TicketLife)
+		if a.Kind == KindUnlock {
+			s.owe(r, a, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseActivate})
+			s.owe(r, a, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "unlocked"})
+		}
+		s.tell(r, a, now, bot.SignalLinkUsed, string(a.Kind))
+		return nil
+	})
+	if err != nil {
+		return Redeemed{}, err
+	}
+	if out.Kind == KindUnlock {
+		if err := s.Activate(ctx, r.ID, r.Live.ID); err != nil {
+			return Redeemed{}, fmt.Errorf("activate record: %w", err)
+		}
+	}
+	s.Kick(r.ID)
+	out.Ticket = s.Vault.Seal("ticket", r.ID+"|"+r.Live.ID)
+	return out, nil
+}

@@ -1,0 +1,103 @@
+package unlock
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+)
+
+// Reserve gives the turn one mail of the record's live link, or says when to come back. Reserving twice for one turn
+// is reserving once. What the record is decides what the attempt will be, and nothing the caller can see.
+func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, error) {
+	rec, err := s.find(ctx, ask.Sealed)
+	if err != nil {
+		return bot.Reservation{}, err
+	}
+	kind := KindDecoy
+	switch rec.Outcome() {
+	case affiliate.CanUnlock:
+		kind = KindUnlock
+	case affiliate.CanGenerate:
+		kind = KindGenerate
+	}
+	var res bot.Reservation
+	_, err = s.change(ctx, ask.Record, func(r *Record, now time.Time) error {
+		res = bot.Reservation{}
+		for _, a := range r.Asks {
+			if a.Turn == ask.Turn {
+				res.Granted, res.Attempt = true, a.Attempt
+				if r.Live != nil && r.Live.ID == a.Attempt {
+					res.Ends = r.Live.Ends(s.Limits.LinkTTL)
+				} else {
+					res.Ends = a.At
+				}
+				return errUnchanged
+			}
+		}
+		r.Asks = slices.DeleteFunc(r.Asks, func(a Asked) bool { return now.Sub(a.At) >= s.Limits.PerDay })
+		if at := s.retryAt(r.Asks, now); !at.IsZero() {
+			res.RetryAt = at
+			return errUnchanged
+		}
+		if !r.Live.Lives(now, s.Limits.LinkTTL) || r.Live.Kind != kind {
+			s.mint(r, ask, kind, now)
+		}
+		if !slices.Contains(r.Live.Convs, ask.Conv) {
+			r.Live.Convs = append(r.Live.Convs, ask.Conv)
+		}
+		r.Asks = append(r.Asks, Asked{Turn: ask.Turn, Attempt: r.Live.ID, At: now})
+		r.PurgeAt = r.Live.Ends(s.Limits.LinkTTL)
+		res.Granted, res.Attempt, res.Ends = true, r.Live.ID, r.Live.Ends(s.Limits.LinkTTL)
+		return nil
+	})
+	return res, err
+}
+
+// retryAt says when one more mail may be asked for; zero: now.
+func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
+	var at time.Time
+	within := func(n int, window time.Duration) {
+		if n <= 0 {
+			return
+		}
+		recent := slices.DeleteFunc(slices.Clone(asks), func(a Asked) bool { return now.Sub(a.At) >= window })
+		if len(recent) >= n {
+			if free := recent[len(recent)-n].At.Add(window); free.After(at) {
+				at = free
+			}
+		}
+	}
+	within(s.Limits.Burst, s.Limits.Window)
+	within(s.Limits.Day, s.Limits.PerDay)
+	return at
+}
+
+// mint puts a new attempt in place of the newest. A used one stays beside it for as long as its ticket lives or its
+// promises are owed: whoever asks for the next link must not take away somebody's ticket, nor the owner's letter. "No
+// fui yo" stays the same from letter to letter for a day, so that it works whichever of them is read.
+func (s *Service) mint(r *Record, ask bot.Ask, kind Kind, now time.Time) {
+	a := &Attempt{
+		ID: s.Vault.Hash("attempt", ask.Turn)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
+		Channel: ask.Channel, Asked: now,
+	}
+	if old := r.Live; old != nil {
+		if !old.Redeemed.IsZero() && old.Sealed != "" {
+			r.Used = append(r.Used, *old)
+		}
+		if old.NotMe != "" && now.Before(old.Asked.Add(notMeLife)) {
+			a.Since = old.notMe()
+		}
+	}
+	if kind != KindDecoy {
+		a.Link = s.hashLink(s.linkToken(a.ID))
+		a.NotMe = s.hashNotMe(s.notMeToken(a.notMe()))
+	}
+	r.Live = a
+}
+
+// notMe is the attempt whose "No fui yo" the letters carry.
+func (a *Attempt) notMe() string { return cmp.Or(a.Since, a.ID) }

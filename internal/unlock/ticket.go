@@ -1,0 +1,120 @@
+package unlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"llave/bot"
+	"llave/internal/key"
+)
+
+// Holder is who holds a ticket, for the key page.
+type Holder struct {
+	About key.About     // what the key must not contain
+	Made  bool          // the key was made with this ticket
+	Life  time.Duration // what is left of the ticket
+}
+
+// Ticket opens the cookie's ticket, or ErrTicket.
+func (s *Service) Ticket(ctx context.Context, ticket string) (Holder, error) {
+	_, a, now, err := s.holder(ctx, ticket)
+	if err != nil {
+		return Holder{}, err
+	}
+	rec, err := s.find(ctx, a.Sealed)
+	if err != nil {
+		return Holder{}, err
+	}
+	return Holder{
+		About: key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email},
+		Made:  !a.KeyMade.IsZero(),
+		Life:  a.ticketEnds().Sub(now),
+	}, nil
+}
+
+func (s *Service) holder(ctx context.Context, ticket string) (*Record, *Attempt, time.Time, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, nil, now, fmt.Errorf("read the store's clock: %w", err)
+	}
+	text, err := s.Vault.Open("ticket", ticket)
+	if err != nil {
+		return nil, nil, now, ErrTicket
+	}
+	id, attempt, _ := strings.Cut(text, "|")
+	r, err := s.Records.Load(ctx, id)
+	if err != nil {
+		return nil, nil, now, fmt.Errorf("load unlock record: %w", err)
+	}
+	a, err := holds(r, attempt, now)
+	return r, a, now, err
+}
+
+// holds returns the attempt whose ticket it is, if that is still worth something.
+func holds(r *Record, attempt string, now time.Time) (*Attempt, error) {
+	a := r.attempt(attempt)
+	if a == nil || a.Sealed == "" || a.Redeemed.IsZero() || !a.Voided.IsZero() || !now.Before(a.ticketEnds()) {
+		return nil, ErrTicket
+	}
+	return a, nil
+}
+
+// MakeKey stores the new key under the ticket, once; the same key again (a lost answer) is the same success, another
+// is ErrKeyMade. The rules were checked by the page; they are checked again here, and problems come back.
+func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Problem, error) {
+	r, a, _, err := s.holder(ctx, ticket)
+	if err != nil {
+		return nil, err
+	}
+	if !a.KeyMade.IsZero() {
+		return nil, same(ctx, r, chosen)
+	}
+	rec, err := s.find(ctx, a.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	if problems := key.Check(chosen, key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email}); len(problems) > 0 {
+		return problems, nil
+	}
+	hash, err := key.Hash(ctx, chosen)
+	if err != nil {
+		return nil, fmt.Errorf("hash key: %w", err)
+	}
+	attempt := a.ID
+	r, err = s.change(ctx, r.ID, func(r *Record, now time.Time) error {
+		a, err := holds(r, attempt, now)
+		if err != nil {
+			return err
+		}
+		if !a.KeyMade.IsZero() {
+			return ErrKeyMade // while this one was being hashed
+		}
+		r.Key, r.KeyAt, a.KeyMade = hash, now, now
+		s.tell(r, a, now, bot.SignalKeyMade, "")
+		s.owe(r, a, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "generated"})
+		return nil
+	})
+	if errors.Is(err, ErrKeyMade) {
+		return nil, same(ctx, r, chosen)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Kick(r.ID)
+	return nil, nil
+}
+
+// same says whether the key that was made is the one that was chosen: nil, or ErrKeyMade.
+func same(ctx context.Context, r *Record, chosen string) error {
+	is, err := key.Verify(ctx, r.Key, chosen)
+	if err != nil {
+		return fmt.Errorf("compare with the key that was made: %w", err)
+	}
+	if !is {
+		return ErrKeyMade
+	}
+	return nil
+}
