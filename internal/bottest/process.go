@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -140,11 +143,20 @@ func Cedula(i int) string {
 	return fmt.Sprintf("%s%d", nine, (10-sum%10)%10)
 }
 
-// FreeAddr is a loopback address that nobody listens on.
+var given sync.Map // ports that FreeAddr has given out
+
+// FreeAddr is a loopback address that nobody listens on, and that nobody will be given by asking for port 0 or by
+// dialing: it lies below the range that systems take those from (32768 on Linux, 49152 elsewhere). Between asking and
+// listening another test's server would otherwise now and then be there first.
 func FreeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free address: %w", err)
+	for range 1000 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000)))
+		if _, taken := given.LoadOrStore(addr, true); taken {
+			continue
+		}
+		if l, err := net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", errors.New("find a free address: all that were tried are taken")
 }
