@@ -20,7 +20,8 @@ type fleet struct {
 	log  io.Writer
 	dir  string
 	ends []time.Duration // how long each took to end after SIGTERM
-	hits []time.Time     // when a process was killed or asked to end
+
+	kills []time.Time // when a process was killed
 
 	mu    sync.Mutex
 	place []*place
@@ -122,7 +123,6 @@ func (f *fleet) torment(ctx context.Context, gently bool) error {
 		case <-time.After(3*time.Second + time.Duration(rand.Int64N(int64(2*time.Second)))):
 		}
 		p := f.place[rand.IntN(len(f.place))]
-		f.hits = append(f.hits, time.Now())
 		if gently {
 			if err := f.terminate(p); err != nil {
 				return err
@@ -131,6 +131,7 @@ func (f *fleet) torment(ctx context.Context, gently bool) error {
 			f.mu.Lock()
 			process := p.process
 			f.mu.Unlock()
+			f.kills = append(f.kills, time.Now())
 			process.Kill() // the front learns of it as slowly as it can
 			f.take(p)
 		}

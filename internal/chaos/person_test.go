@@ -53,6 +53,9 @@ type person struct {
 func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) error {
 	last := 0
 	for _, step := range road {
+		if !think(ctx) {
+			return ctx.Err()
+		}
 		var err error
 		if step.press {
 			last, err = api.Press(p.chat, step.do)
@@ -91,6 +94,16 @@ func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) e
 		return err
 	}
 	return p.reads(ctx, api, last, roadsEnd)
+}
+
+// think lets a person read for up to a second.
+func think(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(rand.N(time.Second)):
+		return true
+	}
 }
 
 // reads waits for a bubble that holds a text.
