@@ -68,7 +68,7 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 		default:
 			kept, err = r.try(ctx, s, doc, p)
 		}
-		after, more := r.mark(ctx, s, id, lane, p, kept, err, end)
+		after, more := r.mark(ctx, s, doc, lane, p, kept, err, end)
 		if !more {
 			return
 		}
@@ -183,11 +183,15 @@ func (r *Runner) beat(ctx context.Context, s shelf, id string, p bot.Promise) bo
 }
 
 // mark writes down what became of a promise, with what it caused, and says whether there is more to keep now. It does
-// not give up before the process does: an accepted message that is not marked would be sent again.
-func (r *Runner) mark(ctx context.Context, s shelf, id string, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool) {
+// not give up before the process does: an accepted message that is not marked would be sent again. For the same reason
+// it begins with the document as it was when the try began: mostly nobody has written it since, and a process that dies
+// has one round trip less to die in.
+func (r *Runner) mark(ctx context.Context, s shelf, known document, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool) {
 	r.report(p, sent)
+	id := known.id()
 	for {
-		doc, more, err := r.markOnce(ctx, s, id, lane, p, kept, sent, end)
+		doc, more, err := r.markOnce(ctx, s, id, known, lane, p, kept, sent, end)
+		known = nil
 		switch {
 		case err == nil:
 			return doc, more
@@ -206,12 +210,15 @@ func (r *Runner) mark(ctx context.Context, s shelf, id string, lane bot.Lane, p 
 	}
 }
 
-func (r *Runner) markOnce(ctx context.Context, s shelf, id string, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool, error) {
+// markOnce writes it into doc, or into the document as it is stored when doc is nil.
+func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool, error) {
 	release := r.locks.lock(s.key(id))
 	defer release()
-	doc, err := s.load(ctx, id)
-	if err != nil {
-		return nil, false, fmt.Errorf("load to mark: %w", err)
+	var err error
+	if doc == nil {
+		if doc, err = s.load(ctx, id); err != nil {
+			return nil, false, fmt.Errorf("load to mark: %w", err)
+		}
 	}
 	now, err := r.Now(ctx)
 	if err != nil {
