@@ -31,7 +31,7 @@ func (a *App) keepers(publicURL *url.URL) map[string]runner.Keep {
 // keepLink mails the live link of a record and starts its life. For a number that has none the mail server is asked
 // whether it is there, so that its weather is the same for everybody.
 func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.Kept, error) {
-	l, err := a.Unlock.Letter(ctx, p.Record, p.Attempt)
+	l, err := a.Unlock.Letter(ctx, p)
 	if errors.Is(err, unlock.ErrOver) {
 		return runner.Kept{}, nil
 	}
@@ -49,7 +49,7 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.
 	if err != nil {
 		return runner.Kept{}, err
 	}
-	ends, err := a.Unlock.Accepted(ctx, p.Record, p.Attempt)
+	ends, err := a.Unlock.Accepted(ctx, p)
 	if errors.Is(err, unlock.ErrOver) {
 		return runner.Kept{}, nil
 	}
@@ -61,7 +61,7 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.
 
 // refused tells the conversation that the mailbox refused for good. What it makes of it depends on the disclosure.
 func (a *App) refused(ctx context.Context, p bot.Promise, cause error) (runner.Kept, error) {
-	ends, err := a.Unlock.Refused(ctx, p.Record, p.Attempt)
+	ends, err := a.Unlock.Refused(ctx, p)
 	if err != nil && !errors.Is(err, unlock.ErrOver) {
 		return runner.Kept{}, err
 	}

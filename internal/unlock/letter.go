@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"llave/bot"
 	"llave/internal/affiliate"
 )
 
@@ -21,9 +22,10 @@ type Letter struct {
 	Life    time.Duration // what the link still lives from its arrival
 }
 
-// Letter returns what to mail for an attempt, or ErrOver when the link is worth nothing any more.
-func (s *Service) Letter(ctx context.Context, record, attempt string) (Letter, error) {
-	r, err := s.Records.Load(ctx, record)
+// Letter returns what to mail for the promise of a link, or ErrOver when the link is worth nothing any more. Asked again
+// for the promise whose letter started the link's life, it is the same letter.
+func (s *Service) Letter(ctx context.Context, p bot.Promise) (Letter, error) {
+	r, err := s.Records.Load(ctx, p.Record)
 	if err != nil {
 		return Letter{}, fmt.Errorf("load unlock record: %w", err)
 	}
@@ -32,10 +34,14 @@ func (s *Service) Letter(ctx context.Context, record, attempt string) (Letter, e
 		return Letter{}, fmt.Errorf("read the store's clock: %w", err)
 	}
 	a := r.Live
-	if a == nil || a.ID != attempt || !a.Lives(now, s.Limits.LinkTTL) {
+	if a == nil || a.ID != p.Attempt || !a.Lives(now, s.Limits.LinkTTL) {
 		return Letter{}, ErrOver
 	}
-	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, a.Ends(s.Limits.LinkTTL).Sub(now))}
+	arrives := now
+	if !a.Accepted.IsZero() && a.First == p.ID {
+		arrives = a.Accepted // we died before we could note that it need not be sent again
+	}
+	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, a.Ends(s.Limits.LinkTTL).Sub(arrives))}
 	rec, err := s.find(ctx, a.Sealed)
 	if err != nil {
 		return Letter{}, err
@@ -48,18 +54,18 @@ func (s *Service) Letter(ctx context.Context, record, attempt string) (Letter, e
 	return l, nil
 }
 
-// Accepted notes that the mail server took the letter, which starts the link's life the first time, and returns when
-// the link ends.
-func (s *Service) Accepted(ctx context.Context, record, attempt string) (ends time.Time, err error) {
-	_, err = s.change(ctx, record, func(r *Record, now time.Time) error {
-		if r.Live == nil || r.Live.ID != attempt {
+// Accepted notes that the mail server took a promise's letter, which starts the link's life the first time, and returns
+// when the link ends.
+func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, err error) {
+	_, err = s.change(ctx, p.Record, func(r *Record, now time.Time) error {
+		if r.Live == nil || r.Live.ID != p.Attempt {
 			return ErrOver
 		}
 		ends = r.Live.Ends(s.Limits.LinkTTL)
 		if !r.Live.Accepted.IsZero() {
 			return errUnchanged
 		}
-		r.Live.Accepted = now
+		r.Live.Accepted, r.Live.First = now, p.ID
 		ends = r.Live.Ends(s.Limits.LinkTTL)
 		if r.Live.Redeemed.IsZero() {
 			r.PurgeAt = ends
@@ -69,10 +75,11 @@ func (s *Service) Accepted(ctx context.Context, record, attempt string) (ends ti
 	return ends, err
 }
 
-// Refused notes that the mailbox refused for good and returns the moment at which a link accepted now would end.
-func (s *Service) Refused(ctx context.Context, record, attempt string) (ends time.Time, err error) {
-	_, err = s.change(ctx, record, func(r *Record, now time.Time) error {
-		if r.Live == nil || r.Live.ID != attempt {
+// Refused notes that the mailbox refused a promise's letter for good and returns the moment at which a link accepted now
+// would end.
+func (s *Service) Refused(ctx context.Context, p bot.Promise) (ends time.Time, err error) {
+	_, err = s.change(ctx, p.Record, func(r *Record, now time.Time) error {
+		if r.Live == nil || r.Live.ID != p.Attempt {
 			return ErrOver
 		}
 		as := *r.Live

@@ -64,6 +64,7 @@ type Attempt struct {
 	Convs    []string  `bson:"convs"`            // the conversations that asked
 	Asked    time.Time `bson:"asked"`
 	Accepted time.Time `bson:"accepted,omitempty"` // when the mail server first took the mail
+	First    string    `bson:"first,omitempty"`    // the promise whose letter that was
 	Refused  time.Time `bson:"refused,omitempty"`  // when the mailbox refused for good
 	Voided   time.Time `bson:"voided,omitempty"`   // "No fui yo"
 	Redeemed time.Time `bson:"redeemed,omitempty"`

@@ -73,14 +73,20 @@ func (b *box) next() string { b.turn++; return fmt.Sprint("turn/", b.turn) }
 func (b *box) link(number string) unlock.Letter {
 	b.t.Helper()
 	res := b.ask(number, b.next())
-	l, err := b.Letter(b.t.Context(), affiliate.Hash(b.vault, number), res.Attempt)
+	p := promise(affiliate.Hash(b.vault, number), res.Attempt)
+	l, err := b.Letter(b.t.Context(), p)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := b.Accepted(b.t.Context(), affiliate.Hash(b.vault, number), res.Attempt); err != nil {
+	if _, err := b.Accepted(b.t.Context(), p); err != nil {
 		b.t.Fatal(err)
 	}
 	return l
+}
+
+// promise is the first one of an attempt's link.
+func promise(record, attempt string) bot.Promise {
+	return bot.Promise{ID: "link of " + attempt, Record: record, Attempt: attempt}
 }
 
 func (b *box) record(number string) *unlock.Record {
@@ -228,7 +234,7 @@ func TestLife(t *testing.T) {
 	b := newBox(t)
 	hash := affiliate.Hash(b.vault, locked)
 	res := b.ask(locked, "turn/life")
-	l, err := b.Letter(t.Context(), hash, res.Attempt)
+	l, err := b.Letter(t.Context(), promise(hash, res.Attempt))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +244,7 @@ func TestLife(t *testing.T) {
 	}
 	accepted := b.clock.Now()
 	for range 2 { // only the first acceptance counts
-		ends, err := b.Accepted(t.Context(), hash, res.Attempt)
+		ends, err := b.Accepted(t.Context(), promise(hash, res.Attempt))
 		if err != nil || !ends.Equal(accepted.Add(3*time.Minute)) {
 			t.Errorf("ends %s (%v), want three minutes after the first acceptance", ends, err)
 		}
@@ -257,8 +263,32 @@ func TestLife(t *testing.T) {
 	}
 	late := b.ask(locked, "turn/late")
 	b.clock.Advance(9 * time.Minute)
-	if ends, err := b.Accepted(t.Context(), hash, late.Attempt); err != nil || !ends.Equal(late.Ends) {
+	if ends, err := b.Accepted(t.Context(), promise(hash, late.Attempt)); err != nil || !ends.Equal(late.Ends) {
 		t.Errorf("accepted after nine minutes it ends %s (%v), want ten minutes after it was asked for, %s", ends, err, late.Ends)
+	}
+}
+
+// A letter sent again because we died before we could note that it was taken says the same life; one that was asked for
+// again tells what is left.
+func TestLetter_again(t *testing.T) {
+	b := newBox(t)
+	hash := affiliate.Hash(b.vault, locked)
+	first := promise(hash, b.ask(locked, "turn/first").Attempt)
+	want, err := b.Letter(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Accepted(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Advance(5 * time.Second)
+	if got, err := b.Letter(t.Context(), first); err != nil || got != want {
+		t.Errorf("sent again: got %+v, %v, want %+v", got, err, want)
+	}
+	second := promise(hash, b.ask(locked, "turn/second").Attempt)
+	second.ID += " again"
+	if got, err := b.Letter(t.Context(), second); err != nil || got.Token != want.Token || got.Life != want.Life-5*time.Second {
+		t.Errorf("asked for again: got token %q, life %v, %v, want the same token, five seconds less", got.Token, got.Life, err)
 	}
 }
 

@@ -116,11 +116,12 @@ func (w *world) letter(number string) unlock.Letter {
 	if err != nil || !res.Granted {
 		w.t.Fatalf("reserve: %+v, %v", res, err)
 	}
-	l, err := w.links.Letter(ctx, rec, res.Attempt)
+	p := bot.Promise{Record: rec, Attempt: res.Attempt}
+	l, err := w.links.Letter(ctx, p)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.links.Accepted(ctx, rec, res.Attempt); err != nil {
+	if _, err := w.links.Accepted(ctx, p); err != nil {
 		w.t.Fatal(err)
 	}
 	return l
