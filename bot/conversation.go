@@ -189,6 +189,7 @@ type Conversation struct {
 	Recent   []time.Time       `bson:"recent,omitempty"`  // when the last messages came, for the limit
 	Warned   time.Time         `bson:"warned,omitempty"`  // when the person was last told of a limit
 	Seen     []Seen            `bson:"seen,omitempty"`
+	LetGo    string            `bson:"let_go,omitempty"` // the highest id that Seen had no room for any more
 	Tail     []Line            `bson:"tail,omitempty"`
 	Gone     bool              `bson:"gone,omitempty"` // they blocked us
 	Case     string            `bson:"case,omitempty"` // case number of this visit
@@ -213,8 +214,9 @@ func (c Conversation) Clone() Conversation {
 	return c
 }
 
-// SawUpdate says whether the update with that id was answered already. Ids that are numbers grow with time, so one
-// below the oldest of a full list is a repeat too.
+// SawUpdate says whether the update with that id was answered already. Ids that are numbers grow with time, so one that
+// is not above all that the full list has let go is a repeat too; they may come a little out of order, not by a list's
+// length.
 func (c *Conversation) SawUpdate(id string) bool {
 	if id == "" {
 		return false
@@ -224,16 +226,7 @@ func (c *Conversation) SawUpdate(id string) bool {
 			return true
 		}
 	}
-	if len(c.Seen) < SeenMax || !isNumber(id) {
-		return false
-	}
-	oldest := ""
-	for _, s := range c.Seen {
-		if isNumber(s.ID) && (oldest == "" || lessNumber(s.ID, oldest)) {
-			oldest = s.ID
-		}
-	}
-	return oldest != "" && lessNumber(id, oldest)
+	return c.LetGo != "" && isNumber(id) && !lessNumber(c.LetGo, id)
 }
 
 func (c *Conversation) see(id string, now time.Time) {
@@ -241,8 +234,11 @@ func (c *Conversation) see(id string, now time.Time) {
 		return
 	}
 	c.Seen = append(c.Seen, Seen{ID: id, At: now})
-	if extra := len(c.Seen) - SeenMax; extra > 0 {
-		c.Seen = slices.Delete(c.Seen, 0, extra)
+	for len(c.Seen) > SeenMax {
+		if old := c.Seen[0].ID; isNumber(old) && (c.LetGo == "" || lessNumber(c.LetGo, old)) {
+			c.LetGo = old
+		}
+		c.Seen = slices.Delete(c.Seen, 0, 1)
 	}
 }
 

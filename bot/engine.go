@@ -233,6 +233,8 @@ type Outcome struct {
 	From, To State
 	Event    Event
 	Text     string // catalogue key of what was answered
+
+	Withdrawn int // bubbles that had not been sent and are worth nothing any more
 }
 
 // Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
@@ -290,7 +292,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	} else if t.FromPerson() && ev != Ignored && ev != StaleButton {
 		next.Misses = 0
 	}
-	out.Event = ev
+	out.Event, out.Withdrawn = ev, t.withdrawn
 
 	r, ok := e.row(next.State, ev)
 	if !ok {
@@ -421,7 +423,11 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		l := e.catalogue.Labels[id]
 		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
 	}
-	t.Promise(Promise{Lane: LaneChat, Kind: PromiseSay, Reply: reply})
+	p := Promise{Lane: LaneChat, Kind: PromiseSay, Reply: reply}
+	if text.Link {
+		p.Attempt = c.Attempt
+	}
+	t.Promise(p)
 	return key
 }
 

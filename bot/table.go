@@ -52,6 +52,7 @@ type Entry struct {
 	Buttons []string `toml:"buttons"` // ids of labels, in order
 	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
 	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
+	Link    bool     `toml:"link"`    // speaks of a link that lives: Turn.Withdraw takes it back
 }
 
 // Label is a button's title and what else people say for it. A label without a title is a wish or a word that is

@@ -50,6 +50,8 @@ type Turn struct {
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
 	idle     time.Duration
+
+	withdrawn int
 }
 
 // Key names the turn: the same for every delivery of the same update.
@@ -130,6 +132,15 @@ func (t *Turn) Wording(key string) string { return t.engine.catalogue.Texts[key]
 // Fill is Wording with its {names} filled in.
 func (t *Turn) Fill(key string) string { return t.engine.fill(t, t.Wording(key)) }
 
+// Withdraw takes back the bubbles that speak of the attempt's link and have not been sent: it has ended, so they would only
+// mislead.
+func (t *Turn) Withdraw() {
+	c := t.Conv
+	before := len(c.Promises)
+	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind == PromiseSay && p.Attempt != "" && p.Attempt == c.Attempt })
+	t.withdrawn += before - len(c.Promises)
+}
+
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }
 
@@ -209,7 +220,7 @@ var ErrNoRow = errors.New("no row in the table")
 func (t *Turn) Empty() {
 	c := t.Conv
 	*c = Conversation{
-		ID: c.ID, Version: c.Version, State: c.State, Prompt: c.Prompt, Seen: c.Seen, Numbers: c.Numbers, Recent: c.Recent,
+		ID: c.ID, Version: c.Version, State: c.State, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
 		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Outbox: c.Outbox,
 	}
 }

@@ -47,6 +47,7 @@ const (
 // Update is one thing that came in, whatever the channel.
 type Update struct {
 	ID        string // unique within the conversation and stable over redelivery, e.g. Telegram's update_id
+	Order     int64  // grows with what the person did, where the channel knows; 0: no order
 	Channel   string // "telegram", "whatsapp", "web", "terminal"
 	Chat      string // the channel's name for the chat
 	Kind      Kind

@@ -223,6 +223,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		t.Silent()
 		return bot.Forgotten
 	case bot.SignalLinkUsed:
+		t.Withdraw()
 		t.Never(bot.SignalLinkExpired)
 		t.Forget(slotEnded)
 		switch {
@@ -239,6 +240,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		return KeyMade
 	case bot.SignalMailRefused:
 		if waits(t) && !f.Uniform {
+			t.Withdraw()
 			t.Never(bot.SignalLinkExpired)
 			return MailRefused
 		}
@@ -246,6 +248,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		if f.Uniform { // its timer will say the same at the usual time
 			return bot.Ignored
 		}
+		t.Withdraw()
 		t.Never(bot.SignalLinkExpired)
 		if waits(t) {
 			return LinkVoided
@@ -258,6 +261,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 }
 
 func (f *flow) ended(t *bot.Turn) bot.Event {
+	t.Withdraw()
 	if !waits(t) {
 		if t.Slot(slotEnded) == "" && slices.Contains(t.Conv.Back, LinkSent) {
 			t.Remember(slotEnded, "1")
@@ -468,6 +472,9 @@ func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 		return TooManyMails, nil
 	}
 	again := t.Conv.Attempt == res.Attempt
+	if !again {
+		t.Withdraw()
+	}
 	t.Conv.Attempt = res.Attempt
 	t.Promise(bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseLink, Record: record, Attempt: res.Attempt, Until: res.Ends})
 	t.Later(bot.SignalLinkExpired, res.Attempt, res.Ends)

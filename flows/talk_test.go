@@ -486,3 +486,32 @@ func TestComesBack_withTheAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A bubble that says to look for the link, not sent yet when the link ends, is taken back; what else is owed stays.
+func TestLinkEnds_unsent(t *testing.T) {
+	for signal, what := range map[string]string{
+		bot.SignalLinkExpired: "ya no sirve", bot.SignalLinkVoided: "ya no sirve", bot.SignalMailRefused: "Centro de Atención",
+		bot.SignalLinkUsed: "ya está desbloqueada",
+	} {
+		k := at(t, flows.LinkSent)
+		if !k.said || !strings.Contains(k.reply.Text, "Busque en su correo") {
+			t.Fatalf("got %q, want the bubble that says to look for the link", k.reply.Text)
+		}
+		others := len(k.c.Promises) - 1
+		next, out, err := k.e.Step(t.Context(), k.c, bot.Update{
+			ID: "signal", Channel: "telegram", Chat: "1", Kind: bot.Signal, Signal: signal, Attempt: k.c.Attempt,
+		}, bot.Env{Now: k.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, p := range next.Promises {
+			if p.Kind == bot.PromiseSay {
+				said = append(said, p.Reply.Text)
+			}
+		}
+		if out.Withdrawn != 1 || len(said) != 1 || !strings.Contains(said[0], what) || len(next.Promises) != others+1 {
+			t.Errorf("%s: withdrawn %d, said %q, %d promises, want 1, one bubble with %q, %d", signal, out.Withdrawn, said, len(next.Promises), what, others+1)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func decode(raw []byte) (incoming, error) {
 	}
 	in := incoming{id: w.UpdateID}
 	in.Channel = Name
-	in.ID = strconv.Itoa(w.UpdateID)
+	in.ID, in.Order = strconv.Itoa(w.UpdateID), int64(w.UpdateID)
 	switch {
 	case w.Message != nil:
 		in.message(w.Message, raw)

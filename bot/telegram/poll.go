@@ -1,10 +1,12 @@
 package telegram
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,7 +129,7 @@ func (p *poller) fetch(ctx context.Context) ([]json.RawMessage, error) {
 // outcome is how a batch went.
 type outcome struct{ handled, failed int }
 
-// handle handles a batch, the updates of one chat in order and the chats side by side, and moves the offset up to the
+// handle handles a batch, the updates of one chat in the order of their ids and the chats side by side, and moves the offset up to the
 // first update that was not handled. When ctx ends, what has begun is finished and the rest is left to Telegram.
 func (p *poller) handle(ctx context.Context, batch []json.RawMessage) outcome {
 	var out outcome
@@ -160,6 +162,7 @@ func (p *poller) handle(ctx context.Context, batch []json.RawMessage) outcome {
 		slots = make(chan struct{}, pollWorkers)
 	)
 	for _, chat := range order {
+		slices.SortStableFunc(chats[chat], func(a, b incoming) int { return cmp.Compare(a.Order, b.Order) })
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()

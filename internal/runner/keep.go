@@ -230,13 +230,14 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 		end() // another process has written, or will write, what becomes of it; or the document is not there any more
 		return nil, false, nil
 	}
+	var out bot.Outcome
 	if owed != nil {
 		var se *bot.SendError
 		errors.As(sent, &se)
 		switch {
 		case sent == nil:
 			box.Drop(p.ID)
-			doc, err = s.apply(ctx, doc, kept, now)
+			doc, out, err = s.apply(ctx, doc, kept, now)
 			if err != nil {
 				return nil, false, err
 			}
@@ -266,6 +267,7 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 	if err := s.save(ctx, doc); err != nil {
 		return nil, false, err
 	}
+	r.withdrew(out)
 	more := box.Keepers[lane].Who == r.Name && box.Head(lane) != nil && !box.Head(lane).NotBefore.After(now)
 	if !more {
 		end()
@@ -290,6 +292,13 @@ func (r *Runner) report(p bot.Promise, err error) {
 		kind := bot.KindOf(err)
 		r.Count("failed_" + p.Kind + "_" + kind.String())
 		r.Log.Warn("promise", "kind", p.Kind, "result", kind.String(), "tries", p.Tries, "error", err)
+	}
+}
+
+// withdrew counts what a turn took back before it was sent.
+func (r *Runner) withdrew(out bot.Outcome) {
+	for range out.Withdrawn {
+		r.Count("worthless")
 	}
 }
 

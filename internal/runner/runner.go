@@ -123,14 +123,16 @@ var ErrStopping = errors.New("process is stopping")
 
 // Handle answers one update. When it returns nil the answer is committed (or the update was a repeat) and the update
 // may be acknowledged; any error means it must be delivered again. Updates of one conversation are answered one after
-// the other, in the order they came.
+// the other: of those that wait here at the same time the earliest first, whatever order they came in (Update.Order).
+// One that comes after a later one was answered is answered all the same, as what it is by then: a button of a question
+// that is gone changes nothing.
 func (r *Runner) Handle(ctx context.Context, u bot.Update) error {
 	if !r.enter() {
 		return ErrStopping
 	}
 	defer r.leave()
 	id := u.Conv()
-	release := r.locks.lock(r.conversations.key(id))
+	release := r.locks.lockAs(r.conversations.key(id), u.Order)
 	defer release()
 	return r.turn(ctx, id, u)
 }
@@ -168,6 +170,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) error {
 			return fmt.Errorf("commit turn: %w", err)
 		}
 		r.Count("turn")
+		r.withdrew(out)
 		r.Log.Info("turn", "conv", logID(id), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}

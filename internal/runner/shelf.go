@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -31,8 +32,8 @@ type shelf interface {
 	due(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// fire turns one due timer into an update and says whether there was one.
 	fire(ctx context.Context, d document, now time.Time) (bool, error)
-	// apply adds to the document what keeping a promise has for it.
-	apply(ctx context.Context, d document, k Kept, now time.Time) (document, error)
+	// apply adds to the document what keeping a promise has for it, and says what a signal's turn did.
+	apply(ctx context.Context, d document, k Kept, now time.Time) (document, bot.Outcome, error)
 }
 
 type conversation struct{ c bot.Conversation }
@@ -80,22 +81,22 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 	return false, nil
 }
 
-func (s conversationShelf) apply(ctx context.Context, d document, k Kept, now time.Time) (document, error) {
+func (s conversationShelf) apply(ctx context.Context, d document, k Kept, now time.Time) (document, bot.Outcome, error) {
 	doc := d.(*conversation)
 	if k.Timer != nil && k.Timer.Attempt == doc.c.Attempt {
 		doc.c.SetTimer(*k.Timer)
 	}
 	if k.Signal == nil {
-		return doc, nil
+		return doc, bot.Outcome{}, nil
 	}
 	u := *k.Signal
 	u.Channel, u.Chat = bot.SplitConversationID(doc.c.ID)
 	u.Kind, u.At = bot.Signal, now
-	next, _, err := s.r.step(ctx, doc.c, u, bot.Env{Now: now})
+	next, out, err := s.r.step(ctx, doc.c, u, bot.Env{Now: now})
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
-	return &conversation{c: next}, nil
+	return &conversation{c: next}, out, nil
 }
 
 type record struct{ r *unlock.Record }
@@ -125,39 +126,62 @@ func (s recordShelf) due(ctx context.Context, now time.Time, limit int) ([]strin
 
 func (s recordShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
 
-func (s recordShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, error) {
+func (s recordShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, bot.Outcome, error) {
 	if k.Timer != nil || k.Signal != nil {
-		return nil, errors.New("a record has no timers and hears no signals")
+		return nil, bot.Outcome{}, errors.New("a record has no timers and hears no signals")
 	}
-	return d, nil
+	return d, bot.Outcome{}, nil
 }
 
-// keyed is a lock per key, first come first served.
+// keyed is a lock per key. Of those that wait for it the one with the lowest rank comes next, and of equals the first.
 type keyed struct {
 	mu    sync.Mutex
-	tails map[string]chan struct{}
+	lines map[string]*line // of the keys that are locked
 }
 
-func newKeyed() *keyed { return &keyed{tails: map[string]chan struct{}{}} }
+type line []waiting
 
-// lock waits for its turn and returns what gives the lock back.
-func (k *keyed) lock(key string) (release func()) {
-	mine := make(chan struct{})
+type waiting struct {
+	rank int64
+	turn chan struct{}
+}
+
+func newKeyed() *keyed { return &keyed{lines: map[string]*line{}} }
+
+// lock waits for its turn, before all that have a rank, and returns what gives the lock back.
+func (k *keyed) lock(key string) (release func()) { return k.lockAs(key, 0) }
+
+// lockAs is lock with a rank.
+func (k *keyed) lockAs(key string, rank int64) (release func()) {
+	me := waiting{rank, make(chan struct{})}
 	k.mu.Lock()
-	before := k.tails[key]
-	k.tails[key] = mine
-	k.mu.Unlock()
-	if before != nil {
-		<-before
-	}
-	return func() {
-		k.mu.Lock()
-		if k.tails[key] == mine {
-			delete(k.tails, key)
+	l, locked := k.lines[key]
+	if locked {
+		i := len(*l)
+		for i > 0 && (*l)[i-1].rank > me.rank {
+			i--
 		}
-		k.mu.Unlock()
-		close(mine)
+		*l = slices.Insert(*l, i, me)
+	} else {
+		k.lines[key] = new(line)
 	}
+	k.mu.Unlock()
+	if locked {
+		<-me.turn
+	}
+	return func() { k.next(key) }
+}
+
+func (k *keyed) next(key string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := k.lines[key]
+	if len(*l) == 0 {
+		delete(k.lines, key)
+		return
+	}
+	close((*l)[0].turn)
+	*l = slices.Delete(*l, 0, 1)
 }
 
 func shortHash(s string) string {
