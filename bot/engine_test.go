@@ -180,6 +180,25 @@ func TestStep_repeat(t *testing.T) {
 	}
 }
 
+// Nor does a repeat of one that the full list has let go while an earlier one, which came after it, is still in it.
+func TestStep_repeatOutOfOrder(t *testing.T) {
+	k := newTalk(t)
+	again := []bot.Update{{ID: "1002", Kind: bot.Text, Text: "ayuda"}, {ID: "1001", Kind: bot.Text, Text: "ayuda"}}
+	for _, u := range again {
+		if out := k.step(u); out.Repeat {
+			t.Errorf("update %s: a repeat, want an answer", u.ID)
+		}
+	}
+	for i := range bot.SeenMax + 1 {
+		for _, u := range again {
+			if out := k.step(u); !out.Repeat {
+				t.Fatalf("update %s again after %d others: answered twice", u.ID, i)
+			}
+		}
+		k.step(bot.Update{ID: fmt.Sprint(1003 + i), Kind: bot.Text, Text: "ayuda"})
+	}
+}
+
 func TestStep_answers(t *testing.T) {
 	for _, said := range []string{"Sí", "si", " SÍ! ", "1", "1.", "uno", "la 1", "claro"} {
 		k := newTalk(t)

@@ -50,7 +50,7 @@ func TestDecode_fixtures(t *testing.T) {
 			}
 			want := want[name]
 			want.Channel, want.Chat = Name, fixtureChat
-			want.id = got.id
+			want.id, want.Order = got.id, int64(got.id)
 			if got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
@@ -133,7 +133,7 @@ func TestDecode(t *testing.T) {
 			if got.ignored != tt.ignored {
 				t.Fatalf("ignored as %q, want %q", got.ignored, tt.ignored)
 			}
-			want.Channel, want.ID = Name, "5"
+			want.Channel, want.ID, want.Order = Name, "5", 5
 			if got.ignored == "" && got.Update != want {
 				t.Errorf("got  %+v\nwant %+v", got.Update, want)
 			}
