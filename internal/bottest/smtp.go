@@ -22,7 +22,7 @@ import (
 )
 
 // SMTP is a mail server: a real one, the catcher of `demo`, that records everything and can be told to be slow (Slow),
-// rude (Fail, RefuseRcpt, Greylist) or gone (Down, Up). All methods may be called from many goroutines.
+// rude (Fail, FailEach, RefuseRcpt, Greylist) or gone (Down, Up). All methods may be called from many goroutines.
 type SMTP struct {
 	opt  SMTPOptions
 	tls  *tls.Config
@@ -38,6 +38,8 @@ type SMTP struct {
 	news     chan struct{} // closed and replaced whenever something changes
 	faults   map[SMTPStage][]SMTPFault
 	always   map[SMTPStage]SMTPFault
+	each     SMTPFault
+	met      map[string]bool // Message-IDs that have met it
 	refused  map[string]SMTPFault
 	slow     map[SMTPStage]time.Duration
 	grey     time.Duration
@@ -95,7 +97,7 @@ func StartSMTPWith(opt SMTPOptions) (*SMTP, error) {
 	s := &SMTP{
 		opt: opt, addr: "127.0.0.1:0", news: make(chan struct{}),
 		faults: map[SMTPStage][]SMTPFault{}, always: map[SMTPStage]SMTPFault{}, refused: map[string]SMTPFault{},
-		slow: map[SMTPStage]time.Duration{}, known: map[string]time.Time{},
+		slow: map[SMTPStage]time.Duration{}, known: map[string]time.Time{}, met: map[string]bool{},
 	}
 	if opt.StartTLS || opt.Implicit {
 		if err := s.makeCertificate(); err != nil {
@@ -195,6 +197,14 @@ func (s *SMTP) FailAlways(stage SMTPStage, fault SMTPFault) {
 	s.always[stage] = fault
 }
 
+// FailEach has every letter meet this fault the first time it is handed over, after those of Fail.
+func (s *SMTP) FailEach(fault SMTPFault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.each = fault
+	clear(s.met)
+}
+
 // RefuseRcpt has the server answer so whenever that recipient is named.
 func (s *SMTP) RefuseRcpt(address string, fault SMTPFault) {
 	s.mu.Lock()
@@ -218,7 +228,7 @@ func (s *SMTP) Heal() {
 	clear(s.always)
 	clear(s.refused)
 	clear(s.slow)
-	s.grey = 0
+	s.grey, s.each = 0, SMTPFault{}
 }
 
 // Letters returns every letter that was kept, in order.
@@ -306,7 +316,7 @@ func (s *SMTP) hooks(stop <-chan struct{}) catcher.Hooks {
 
 // meet decides what happens at a stage, waits as long as it should, and records it.
 func (s *SMTP) meet(stop <-chan struct{}, stage SMTPStage, arg, messageID string) error {
-	fault, wait := s.fault(stage, arg)
+	fault, wait := s.fault(stage, arg, messageID)
 	if wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
@@ -332,12 +342,14 @@ func (s *SMTP) meet(stop <-chan struct{}, stage SMTPStage, arg, messageID string
 	return err
 }
 
-func (s *SMTP) fault(stage SMTPStage, arg string) (SMTPFault, time.Duration) {
+func (s *SMTP) fault(stage SMTPStage, arg, messageID string) (SMTPFault, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fault := s.always[stage]
 	if list := s.faults[stage]; len(list) > 0 {
 		fault, s.faults[stage] = list[0], list[1:]
+	} else if stage == SMTPData && s.each != (SMTPFault{}) && !s.met[messageID] {
+		fault, s.met[messageID] = s.each, true
 	} else if stage == SMTPRcpt {
 		if f, ok := s.refused[arg]; ok {
 			fault = f

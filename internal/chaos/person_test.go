@@ -51,25 +51,9 @@ type person struct {
 
 // walk goes the whole road.
 func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) error {
-	last := 0
-	for _, step := range road {
-		if !think(ctx) {
-			return ctx.Err()
-		}
-		var err error
-		if step.press {
-			last, err = api.Press(p.chat, step.do)
-		} else if step.do == "" {
-			last = api.Say(p.chat, p.number)
-		} else {
-			last = api.Say(p.chat, step.do)
-		}
-		if err != nil {
-			return err
-		}
-		if err := p.reads(ctx, api, last, step.want); err != nil {
-			return err
-		}
+	last, err := p.asks(ctx, api)
+	if err != nil {
+		return err
 	}
 	l, err := post.wait(ctx, p.address)
 	if err != nil {
@@ -94,6 +78,30 @@ func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) e
 		return err
 	}
 	return p.reads(ctx, api, last, roadsEnd)
+}
+
+// asks goes the road as far as the chat alone leads: a link was asked for and the chat has said so. It returns the id of
+// the person's last message.
+func (p *person) asks(ctx context.Context, api *bottest.BotAPI) (last int, err error) {
+	for _, step := range road {
+		if !think(ctx) {
+			return last, ctx.Err()
+		}
+		if step.press {
+			last, err = api.Press(p.chat, step.do)
+		} else if step.do == "" {
+			last = api.Say(p.chat, p.number)
+		} else {
+			last = api.Say(p.chat, step.do)
+		}
+		if err != nil {
+			return last, err
+		}
+		if err := p.reads(ctx, api, last, step.want); err != nil {
+			return last, err
+		}
+	}
+	return last, nil
 }
 
 // think lets a person read for up to a second.
