@@ -1,0 +1,188 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// hookSecret is the webhook's, for tests that play Telegram themselves.
+const hookSecret = "chaos-webhook-secret-0001"
+
+// answer is what a process said to one request.
+type answer struct {
+	sent   time.Time
+	took   time.Duration
+	status int // 0: none in time
+	text   string
+}
+
+func (a answer) at() time.Time { return a.sent.Add(a.took) }
+
+// probe asks a process the same thing again and again, never waiting for one answer before the next question.
+type probe struct {
+	name    string
+	mu      sync.Mutex
+	answers []answer
+}
+
+// give adds an answer.
+func (p *probe) give(a answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers = append(p.answers, a)
+}
+
+// between are the answers to what was asked after a moment and before another.
+func (p *probe) between(from, to time.Time) (out []answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.answers {
+		if !a.sent.Before(from) && a.sent.Before(to) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// firstOK is how long after a moment a request was first answered 200.
+func (p *probe) firstOK(since time.Time) (time.Duration, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var first time.Time
+	for _, a := range p.answers {
+		if a.status == http.StatusOK && a.at().After(since) && (first.IsZero() || a.at().Before(first)) {
+			first = a.at()
+		}
+	}
+	return first.Sub(since), !first.IsZero()
+}
+
+// probes ask one process for its webhook, its readiness and a page.
+type probes struct{ hook, ready, page *probe }
+
+// probing is a town in which every process is asked all the time.
+type probing struct {
+	at   []probes // as the fleet's places
+	stop func()
+}
+
+// probe begins to ask every process, each four times a second, until the test or stop ends it. Every update is the
+// first of a chat of its own: it takes the whole road through the store.
+func (w *town) probe() *probing {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	client := &http.Client{Timeout: 25 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	q := &probing{stop: func() { cancel(); all.Wait(); client.CloseIdleConnections() }}
+	w.t.Cleanup(func() { q.stop() })
+	ask := func(p *probe, r *http.Request) {
+		a := answer{sent: time.Now()}
+		if res, err := client.Do(r); err == nil {
+			text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // what came of it is enough
+			res.Body.Close()
+			a.status, a.text = res.StatusCode, string(text)
+		}
+		a.took = time.Since(a.sent)
+		p.give(a)
+	}
+	for i, place := range w.fleet.place {
+		p := probes{&probe{name: "webhook"}, &probe{name: "readiness"}, &probe{name: "page"}}
+		q.at = append(q.at, p)
+		all.Go(func() {
+			tick := time.NewTicker(250 * time.Millisecond)
+			defer tick.Stop()
+			for n := 0; ; n++ {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				id := 100_000_000 + i*1_000_000 + n
+				body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":1,"date":%d,"chat":{"id":%d,"type":"private"},"from":{"id":%d,"is_bot":false,"first_name":"Sonda"},"text":"hola"}}`,
+					id, time.Now().Unix(), id, id)
+				hook, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+place.addr+"/webhooks/telegram", strings.NewReader(body))
+				if err != nil {
+					panic(err) // the address is ours
+				}
+				hook.Header.Set("Content-Type", "application/json")
+				hook.Header.Set("X-Telegram-Bot-Api-Secret-Token", hookSecret)
+				ready, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.admin+"/readyz", nil)
+				page, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.addr+"/desbloqueo/"+strings.Repeat("A", 43), nil)
+				page.Header.Set("X-Forwarded-For", fmt.Sprintf("10.200.%d.%d", n>>8&255, n&255)) // a wrong link of somebody else each time
+				for p, r := range map[*probe]*http.Request{p.hook: hook, p.ready: ready, p.page: page} {
+					all.Go(func() { ask(p, r) })
+				}
+			}
+		})
+	}
+	return q
+}
+
+// summary says how often each status came, and the slowest answer.
+func summary(answers []answer) string {
+	count := map[int]int{}
+	var slowest time.Duration
+	for _, a := range answers {
+		count[a.status]++
+		slowest = max(slowest, a.took)
+	}
+	var parts []string
+	for status, n := range count {
+		parts = append(parts, fmt.Sprintf("%d × %d", status, n))
+	}
+	slices.Sort(parts)
+	return fmt.Sprintf("%s, slowest %v", strings.Join(parts, ", "), slowest.Round(time.Millisecond))
+}
+
+// refused checks what every process said while the store could not be asked: webhooks and readiness 503, pages something
+// kind; nothing at all is no answer. Those asked in the first moments may still have been lucky.
+func (q *probing) refused(t *testing.T, what string, from, to time.Time) {
+	t.Helper()
+	for i, p := range q.at {
+		for _, x := range []*probe{p.hook, p.ready, p.page} {
+			answers := x.between(from.Add(500*time.Millisecond), to)
+			t.Logf("%s, process %d, %s: %s", what, i, x.name, summary(answers))
+			silent, wrong := 0, 0
+			for _, a := range answers {
+				switch {
+				case a.status == 0:
+					silent++
+				case a.at().Before(to) && a.status != http.StatusServiceUnavailable: // later ones have waited for its return
+					wrong++
+				case x == p.page && a.status == http.StatusServiceUnavailable && !strings.Contains(a.text, "Su enlace no se ha perdido"):
+					t.Errorf("%s, process %d: the page says %q", what, i, begin(a.text))
+				}
+			}
+			if len(answers) == 0 || silent > 0 || wrong > 0 {
+				t.Errorf("%s, process %d, %s: of %d asked %d got no answer in 25 s, and %d got other than 503", what, i, x.name, len(answers), silent, wrong)
+			}
+		}
+	}
+}
+
+// recovered waits until every process answers its webhook and is ready, and says how long that took. How quick it
+// is depends on the machine; that it comes does not.
+func (q *probing) recovered(t *testing.T, what string, healed time.Time) {
+	t.Helper()
+	for i, p := range q.at {
+		for _, x := range []*probe{p.hook, p.ready} {
+			for {
+				took, ok := x.firstOK(healed)
+				if ok {
+					t.Logf("%s, process %d, %s: %v from healing to the first 200", what, i, x.name, took.Round(time.Millisecond))
+					break
+				}
+				if time.Since(healed) > time.Minute {
+					t.Fatalf("%s, process %d, %s: no 200 a minute after healing", what, i, x.name)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+	}
+}

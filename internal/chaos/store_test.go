@@ -1,0 +1,148 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+
+	"llave/internal/store/storetest"
+)
+
+// strait is the one way to the store, which can be closed or made rough.
+type strait struct {
+	t     testing.TB
+	proxy *toxiproxy.Proxy
+}
+
+// newStrait leads to a server, and returns the URI that goes through it.
+func newStrait(t testing.TB, uri string) (*strait, string) {
+	t.Helper()
+	u, err := url.Parse(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	s := &strait{t, toxiproxy.NewProxy(server, "store", freeAddr(t), u.Host)}
+	if err := s.proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.proxy.Stop)
+	u.Host = s.proxy.Listen
+	query := u.Query()
+	query.Set("directConnection", "true") // or a replica set would tell the driver the way around
+	u.RawQuery = query.Encode()
+	return s, u.String()
+}
+
+// close cuts every connection and refuses new ones.
+func (s *strait) close() { s.proxy.Stop() }
+
+func (s *strait) open() {
+	s.t.Helper()
+	if err := s.proxy.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// poison adds a toxic to what comes from the server, or goes to it.
+func (s *strait) poison(kind, stream, attributes string) {
+	s.t.Helper()
+	_, err := s.proxy.Toxics.AddToxicJson(strings.NewReader(
+		fmt.Sprintf(`{"name":%q,"type":%q,"stream":%q,"attributes":{%s}}`, kind+"-"+stream, kind, stream, attributes)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// heal takes every toxic away.
+func (s *strait) heal() { s.proxy.Toxics.ResetToxics(context.Background()) }
+
+// trouble is one way in which the store is not what it was.
+type trouble struct {
+	name        string
+	short, full time.Duration
+	away        bool // nothing gets through: every webhook has to be refused
+	begin, end  func(s *strait)
+}
+
+var troubles = []trouble{
+	{"away", 8 * time.Second, 30 * time.Second, true, (*strait).close, (*strait).open},
+	// Packets vanish: nobody says that the store is gone.
+	{"silent", 8 * time.Second, 30 * time.Second, true,
+		func(s *strait) {
+			s.poison("timeout", "downstream", `"timeout":0`)
+			s.poison("timeout", "upstream", `"timeout":0`)
+		},
+		(*strait).heal},
+	{"slow by 2 s", 8 * time.Second, 30 * time.Second, false,
+		func(s *strait) { s.poison("latency", "downstream", `"latency":2000`) }, (*strait).heal},
+	{"resetting", 6 * time.Second, 30 * time.Second, false,
+		func(s *strait) { s.poison("reset_peer", "downstream", `"timeout":150`) }, (*strait).heal},
+}
+
+// People walk the road while the store is away, slow, or breaks every connection. Nothing is acknowledged that is not
+// kept, and when the store is back everything goes on by itself.
+func TestStore_trouble(t *testing.T) {
+	needChaos(t)
+	for _, c := range troubles {
+		t.Run(c.name, func(t *testing.T) {
+			var way *strait
+			k := kind{onMongoDB.name, onMongoDB.processes, func(t *testing.T) []string {
+				direct := storetest.MongoURI(t)
+				database := storetest.NewDatabase(t, direct)
+				var through string
+				way, through = newStrait(t, direct)
+				return []string{"LLAVE_MONGODB_URI=" + through, "LLAVE_MONGODB_DATABASE=" + database}
+			}}
+			w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
+			people := w.populate(sized(60, 400))
+			w.start()
+			q := w.probe()
+			began := time.Now()
+			lasts := sized(c.short, c.full)
+			breaking, stop := context.WithTimeout(t.Context(), lasts+6*time.Second)
+			defer stop()
+			waiting, giveUp := context.WithTimeout(t.Context(), lasts+patience)
+			defer giveUp()
+			walked := make(chan struct{})
+			go func() {
+				defer close(walked)
+				w.walk(breaking, waiting, people, 100*time.Millisecond, 40)
+			}()
+
+			time.Sleep(3 * time.Second) // they are on their way
+			broke := time.Now()
+			c.begin(way)
+			time.Sleep(lasts)
+			healed := time.Now()
+			c.end(way)
+			if c.away {
+				q.recovered(t, c.name, healed)
+				q.refused(t, c.name, broke, healed)
+			} else {
+				q.recovered(t, c.name, healed)
+				for i, p := range q.at {
+					t.Logf("%s, process %d: webhooks meanwhile %s; readiness %s", c.name, i,
+						summary(p.hook.between(broke, healed)), summary(p.ready.between(broke, healed)))
+				}
+			}
+			// Whoever keeps a promise is believed for five seconds. Without a store it cannot say that it is alive, nor
+			// note what was accepted; either may repeat what was on its way.
+			for at := broke; at.Before(healed.Add(stillness)); at = at.Add(time.Second) {
+				w.lost = append(w.lost, at)
+			}
+			<-walked
+			q.stop()
+			w.settle(waiting)
+			took := time.Since(began)
+			w.end()
+			w.reconcile(t, took)
+		})
+	}
+}
