@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -78,20 +79,33 @@ func (m *mortal) arm(k int, done bool) {
 	m.k, m.done, m.calls = k, done, 0
 }
 
-// crash is one run of the road over a store that dies once.
-type crash struct {
-	t     *testing.T
-	api   *bottest.BotAPI
-	smtp  *bottest.SMTP
+// clocked is an engine whose time is the test's.
+type clocked struct {
+	store.Engine
 	clock *storetest.Clock
-	chat  int64
-	mail  string
 }
 
-const crashNumber = "1790000002"
+func (e clocked) Now(context.Context) (time.Time, error) { return e.clock.Now(), nil }
 
-// process is an App over a store, driven through its runner.
-func (c *crash) process(e store.Engine) *app.App {
+// crash is one conversation over a store whose process dies once.
+type crash struct {
+	t      *testing.T
+	api    *bottest.BotAPI
+	smtp   *bottest.SMTP
+	clock  *storetest.Clock
+	engine store.Engine
+	chat   int64
+	number string
+	mail   string
+
+	process *app.App        // the one that lives
+	died    bool            // the first has
+	m       *mortal         // the first one's life
+	dead    <-chan struct{} // of the one that lives; nil: it does not die
+}
+
+// start starts an App over a store, driven through its runner.
+func (c *crash) start(e store.Engine) {
 	c.t.Helper()
 	settings, err := config.Load([]string{
 		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=" + c.smtp.URL(),
@@ -101,61 +115,99 @@ func (c *crash) process(e store.Engine) *app.App {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	a, err := app.New(c.t.Context(), app.Options{
+	c.process, err = app.New(c.t.Context(), app.Options{
 		Config: settings, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), LocalURL: true, NoSweep: true, Now: c.clock.Now, Engine: e,
 	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return a
 }
 
-func (c *crash) end(a *app.App) {
+func (c *crash) end() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if err := errors.Join(a.Runner.Stop(ctx), a.Stop(ctx)); err != nil {
+	if err := errors.Join(c.process.Runner.Stop(ctx), c.process.Stop(ctx)); err != nil {
 		c.t.Errorf("stop: %v", err)
 	}
 }
 
-func (c *crash) update(text string) bot.Update {
-	c.clock.Advance(3 * time.Second)
-	id := c.api.Say(c.chat, text)
-	return bot.Update{
-		ID: fmt.Sprint(1000 + id), Channel: telegram.Name, Chat: fmt.Sprint(c.chat), Kind: bot.Text, Text: text, MessageID: fmt.Sprint(id),
+// takeOver has another process go on when the first one has died.
+func (c *crash) takeOver() {
+	c.t.Helper()
+	select {
+	case <-c.m.dead:
+	default:
+		return
 	}
+	if c.died {
+		return
+	}
+	c.end()
+	c.start(c.engine)
+	c.died, c.dead = true, nil
+	c.clock.Advance(6 * time.Second) // a dead keeper is believed alive for five
 }
 
 // quiet waits until nothing is under way, or the process is dead.
-func (c *crash) quiet(a *app.App, dead <-chan struct{}) {
+func (c *crash) quiet() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
 	defer cancel()
 	idle := make(chan error, 1)
-	go func() { idle <- a.Runner.Idle(ctx) }()
+	go func() { idle <- c.process.Runner.Idle(ctx) }()
 	select {
 	case err := <-idle:
 		if err != nil {
 			c.t.Fatalf("idle: %v", err)
 		}
-	case <-dead:
+	case <-c.dead:
 		cancel()
 		<-idle
 	}
 }
 
-// settle is what a healthy process does by itself in a few seconds.
-func (c *crash) settle(a *app.App) {
+// settle is what a healthy process does by itself in a few seconds, and another when it dies meanwhile.
+func (c *crash) settle() {
 	c.t.Helper()
 	for range 4 {
-		c.quiet(a, nil)
-		if err := a.Runner.Sweep(c.t.Context()); err != nil {
+		c.quiet()
+		if err := c.process.Runner.Sweep(c.t.Context()); err != nil && c.died {
 			c.t.Fatalf("sweep: %v", err)
 		}
-		c.quiet(a, nil)
+		c.quiet()
+		c.takeOver()
 		c.clock.Advance(time.Second)
 	}
+}
+
+// does does something of the person's until the process that lives has taken it: a platform delivers again, a person
+// presses again. Once it has been taken it is done again, since it may be.
+func (c *crash) does(what string, do func(a *app.App) error) {
+	c.t.Helper()
+	c.clock.Advance(3 * time.Second)
+	times := 1
+	for n := 0; n < times; n++ {
+		err := do(c.process)
+		c.quiet()
+		if err != nil {
+			if c.died {
+				c.t.Fatalf("%s: %v", what, err)
+			}
+			times = n + 3
+		}
+		c.takeOver()
+	}
+	c.settle()
+}
+
+func (c *crash) writes(text string) {
+	c.t.Helper()
+	id := c.api.Say(c.chat, text)
+	u := bot.Update{
+		ID: fmt.Sprint(1000 + id), Channel: telegram.Name, Chat: fmt.Sprint(c.chat), Kind: bot.Text, Text: text, MessageID: fmt.Sprint(id),
+	}
+	c.does(text, func(a *app.App) error { return a.Runner.Handle(c.t.Context(), u) })
 }
 
 func (c *crash) letters(subject string) (out []letter.Letter) {
@@ -175,88 +227,76 @@ func token(l letter.Letter) string { return path.Base(l.Link("DESBLOQUEO DE CLAV
 // ending is what must be the same with a crash and without.
 type ending struct {
 	state, record string
+	key           bool
 	asks, turns   int
 	owed          int
 	said          []string // without immediate repeats
 	letters       []string // subjects, each Message-ID once
 }
 
-// walk goes the road with a process that dies at call k after "Enviar enlace", and another that takes over. It says how
-// it ended, how many calls the first process made, and whether the last of them was a write.
+// walk goes the whole road with a process that dies at call k, and another that takes over. It says how it ended, how many
+// calls the first process made, and whether the last of them was a write.
 func (c *crash) walk(k int, done bool) (ending, int, bool) {
 	t := c.t
 	t.Helper()
-	engine := storetest.Bolt(t, c.clock.Now)
-	m := &mortal{dead: make(chan struct{})}
-	first := c.process(storetest.Around(engine, m.call))
-	err := first.Store.Affiliates.Import(t.Context(), []affiliate.Record{{
-		ID: crashNumber, IDType: affiliate.Cedula, Category: affiliate.Affiliate, FullName: "Persona de Prueba", Email: c.mail,
+	c.m = &mortal{dead: make(chan struct{})}
+	c.dead = c.m.dead
+	c.start(storetest.Around(c.engine, c.m.call))
+	err := c.process.Store.Affiliates.Import(t.Context(), []affiliate.Record{{
+		ID: c.number, IDType: affiliate.Cedula, Category: affiliate.Affiliate, FullName: "Persona de Prueba", Email: c.mail,
 		DataUpdatedAt: c.clock.Now().AddDate(-1, 0, 0), Status: affiliate.Locked,
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"hola", "1", "1", crashNumber, "1"} {
-		if err := first.Runner.Handle(t.Context(), c.update(text)); err != nil {
-			t.Fatal(err)
-		}
-		c.quiet(first, nil)
+	c.m.arm(k, done)
+	for _, text := range []string{"hola", "1", "1", c.number, "1", "1"} {
+		c.writes(text)
 	}
-	press := c.update("1")
-	m.arm(k, done)
-	acknowledged := first.Runner.Handle(t.Context(), press) == nil
-	c.quiet(first, m.dead)
-	redeemed := false
-	redeem := func(a *app.App) error {
-		_, err := a.Unlock.Redeem(t.Context(), token(c.letters(linkSubject)[0]), "nonce")
+	if len(c.letters(linkSubject)) == 0 {
+		t.Fatal("no letter with the link")
+	}
+	var ticket string
+	c.does("the button", func(a *app.App) error {
+		r, err := a.Unlock.Redeem(t.Context(), token(c.letters(linkSubject)[0]), "nonce")
+		ticket = r.Ticket
 		return err
-	}
-	if len(c.letters(linkSubject)) > 0 {
-		redeemed = redeem(first) == nil
-		c.quiet(first, m.dead)
-	}
-	c.end(first)
-	calls, wrote := m.calls, m.wrote
-
-	second := c.process(engine)
-	defer c.end(second)
-	c.clock.Advance(6 * time.Second) // a dead keeper is believed alive for five
-	if !acknowledged {               // Telegram gives it again; and once more, since it may
-		for range 2 {
-			if err := second.Runner.Handle(t.Context(), press); err != nil {
-				t.Fatalf("given again: %v", err)
-			}
+	})
+	c.does("the key", func(a *app.App) error {
+		problems, err := a.Unlock.MakeKey(t.Context(), ticket, "cuatro caballos pintan la luna")
+		if err == nil && len(problems) > 0 {
+			t.Fatalf("the key has problems: %v", problems)
 		}
-	}
-	c.settle(second)
-	if !redeemed {
-		if len(c.letters(linkSubject)) == 0 {
-			t.Fatal("no letter with the link")
-		}
-		if err := redeem(second); err != nil {
-			t.Fatalf("the button, pressed again: %v", err)
-		}
-	}
-	c.settle(second)
-	return c.ending(second), calls, wrote
+		return err
+	})
+	c.writes("1") // yes, it opens
+	c.writes("5")
+	c.end()
+	calls, wrote := c.m.calls, c.m.wrote
+	c.start(c.engine)
+	defer c.end()
+	return c.ending(), calls, wrote
 }
 
-func (c *crash) ending(a *app.App) ending {
-	t := c.t
+func (c *crash) ending() ending {
+	t, a := c.t, c.process
 	t.Helper()
 	conv, err := a.Store.Conversations.Load(t.Context(), bot.ConversationID(telegram.Name, fmt.Sprint(c.chat)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, err := a.Store.Unlocks.Load(t.Context(), affiliate.Hash(a.Vault, crashNumber))
+	record, err := a.Store.Unlocks.Load(t.Context(), affiliate.Hash(a.Vault, c.number))
 	if err != nil {
 		t.Fatal(err)
 	}
-	person, _, err := a.Store.Affiliates.Find(t.Context(), crashNumber)
+	person, _, err := a.Store.Affiliates.Find(t.Context(), c.number)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := ending{state: string(conv.State), record: string(person.Status), asks: len(record.Asks), turns: int(conv.Turns), owed: len(conv.Promises) + len(record.Promises)}
+	e := ending{
+		state: string(conv.State), record: string(person.Status), key: record.Key != "", asks: len(record.Asks), turns: int(conv.Turns),
+		owed: len(conv.Promises) + len(record.Promises),
+	}
 	repeated := 0 // by a crash between "accepted" and our record of it: of each lane, what was under way
 	for _, said := range c.api.Messages(c.chat) {
 		if n := len(e.said); n > 0 && e.said[n-1] == said.Text {
@@ -270,59 +310,73 @@ func (c *crash) ending(a *app.App) ending {
 		before, again := seen[l.MessageID]
 		if !again {
 			e.letters = append(e.letters, l.Subject)
-		} else if repeated++; token(before) != token(l) {
-			t.Errorf("the letter that was repeated has another link")
+		} else if repeated++; token(before) != token(l) || lasts(before) != lasts(l) {
+			t.Errorf("the letter that was repeated has another link, or tells another life of it")
 		}
 		seen[l.MessageID] = l
 	}
 	if repeated > 2 {
 		t.Errorf("got %d repeats of a message or letter, want one in each of two lanes at most", repeated)
 	}
+	slices.Sort(e.letters) // two lanes
 	return e
 }
 
-// A process dies at any of its calls to the store between "Enviar enlace" and the chat that says the key is unlocked,
-// before the call was done or after: another takes over, and all ends as if nothing had happened. What was repeated was
-// repeated identically.
-func TestCrash_atEveryCall(t *testing.T) {
-	api := newAPI(t)
-	smtp, err := bottest.StartSMTP()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = smtp.Close() })
-	run := func(t *testing.T, k int, done bool) (ending, int, bool) {
-		chat := int64(5551240000 + 2*k)
-		if done {
-			chat++
-		}
-		c := &crash{
-			t: t, api: api, smtp: smtp, chat: chat, mail: fmt.Sprintf("persona%d@correo.example", chat),
-			clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)),
-		}
-		return c.walk(k, done)
-	}
-	want, calls, _ := run(t, 0, false)
-	if want.record != string(affiliate.Active) || want.asks != 1 || want.owed != 0 || len(want.letters) != 2 ||
-		!strings.Contains(want.said[len(want.said)-1], "ya está desbloqueada") {
-		t.Fatalf("without a crash: got %+v", want)
-	}
-	slices.Sort(want.letters)
-	t.Logf("the process makes %d calls", calls)
-	check := func(k int, done bool) (wrote bool) {
-		t.Run(fmt.Sprintf("%d/done=%t", k, done), func(t *testing.T) {
-			var got ending
-			got, _, wrote = run(t, k, done)
-			slices.Sort(got.letters) // two lanes
-			if !reflect.DeepEqual(got, want) {
-				t.Errorf("got  %+v\nwant %+v", got, want)
-			}
-		})
-		return wrote
-	}
-	for k := 1; k <= calls; k++ {
-		if check(k, false) {
-			check(k, true)
+// lasts is the line of a letter that tells how long its link lives.
+func lasts(l letter.Letter) string {
+	for line := range strings.Lines(l.Text) {
+		if strings.Contains(line, "minuto") {
+			return line
 		}
 	}
+	return ""
 }
+
+// A process dies at any of its calls to the store in the whole conversation, from "hola" to the rating, before the call was
+// done or after: another takes over, and all ends as if nothing had happened. What was repeated was repeated identically.
+func TestCrash_atEveryCall(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, e store.Engine) {
+		api := newAPI(t)
+		smtp, err := bottest.StartSMTP()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = smtp.Close() })
+		n := 0
+		run := func(t *testing.T, k int, done bool) (ending, int, bool) {
+			n++
+			clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
+			c := &crash{
+				t: t, api: api, smtp: smtp, clock: clock, engine: clocked{e, clock}, chat: int64(5551240000 + n), number: bottest.Cedula(n),
+				mail: fmt.Sprintf("persona%d@correo.example", n),
+			}
+			got, calls, wrote := c.walk(k, done)
+			for i, said := range got.said { // what differs from one person to the next
+				got.said[i] = digits.ReplaceAllString(said, "#")
+			}
+			return got, calls, wrote
+		}
+		want, calls, _ := run(t, 0, false)
+		if want.record != string(affiliate.Active) || !want.key || want.state != "Done" || want.asks != 1 || want.owed != 0 || len(want.letters) != 3 {
+			t.Fatalf("without a crash: got %+v", want)
+		}
+		t.Logf("the process makes %d calls", calls)
+		check := func(k int, done bool) (wrote bool) {
+			t.Run(fmt.Sprintf("%d/done=%t", k, done), func(t *testing.T) {
+				var got ending
+				got, _, wrote = run(t, k, done)
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("got  %+v\nwant %+v", got, want)
+				}
+			})
+			return wrote
+		}
+		for k := 1; k <= calls; k++ {
+			if check(k, false) {
+				check(k, true)
+			}
+		}
+	})
+}
+
+var digits = regexp.MustCompile(`[0-9]+|C-[A-Z0-9-]+`)
