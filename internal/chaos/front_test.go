@@ -25,7 +25,10 @@ type front struct {
 	fleet  *fleet
 	client *http.Client
 
+	copies int // every update is delivered so often at once, spread over all processes, and kept; 0: see repeated
+
 	mu      sync.Mutex
+	kept    []delivery
 	acked   map[int]int64 // update → chat
 	posts   int
 	repeats int
@@ -66,7 +69,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	to := addrs[:1]
-	if rand.Float64() < repeated {
+	if f.copies > 0 {
+		to = make([]string, f.copies)
+		for i := range to {
+			to[i] = addrs[i%len(addrs)]
+		}
+		f.keep(r.Header, body)
+	} else if rand.Float64() < repeated {
 		to = append(addrs, addrs[0]) // at least twice, and once to each
 	}
 	status := f.deliver(r.Header, body, to)
@@ -115,6 +124,32 @@ func (f *front) again(h http.Header, body []byte) {
 			f.mu.Unlock()
 		}
 	})
+}
+
+// delivery is an update as it came.
+type delivery struct {
+	header http.Header
+	body   []byte
+}
+
+func (f *front) keep(h http.Header, body []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept = append(f.kept, delivery{h.Clone(), body})
+}
+
+// replay delivers every update that was kept once more, each to one process, and returns how many were not taken.
+func (f *front) replay() (refused int) {
+	addrs := f.fleet.running()
+	for i, d := range f.kept {
+		if f.deliver(d.header, d.body, addrs[i%len(addrs):][:1]) != http.StatusOK {
+			refused++
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.repeats += len(f.kept)
+	return refused
 }
 
 // close waits for what is still to be delivered again.

@@ -32,9 +32,21 @@ func (v *invariant) breaks(format string, args ...any) {
 	}
 }
 
-// openStore opens the store after every process has let go of it.
+// report prints the promise with its figure, and fails the test where it was broken.
+func (v *invariant) report(t *testing.T) {
+	t.Helper()
+	t.Logf("%6d  %s", v.broken, v.name)
+	if v.broken > 0 {
+		t.Errorf("VIOLATED: %s: %d\n\t%s", v.name, v.broken, strings.Join(v.cases, "\n\t"))
+	}
+}
+
+// openStore opens the store after every process has let go of it, once.
 func (w *town) openStore(t *testing.T) (*store.Store, *secret.Vault) {
 	t.Helper()
+	if w.store != nil {
+		return w.store, w.vault
+	}
 	setting := map[string]string{}
 	for _, kv := range w.fleet.env {
 		name, value, _ := strings.Cut(kv, "=")
@@ -60,6 +72,7 @@ func (w *town) openStore(t *testing.T) (*store.Store, *secret.Vault) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.store, w.vault = s, vault
 	return s, vault
 }
 
@@ -180,10 +193,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) {
 	t.Logf("%d messages and letters repeated, messages in %d chats; slowest end %v",
 		copies, repeated, slowest.Round(time.Millisecond))
 	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, &slow} {
-		t.Logf("%6d  %s", v.broken, v.name)
-		if v.broken > 0 {
-			t.Errorf("VIOLATED: %s: %d\n\t%s", v.name, v.broken, strings.Join(v.cases, "\n\t"))
-		}
+		v.report(t)
 	}
 	if len(people) == 0 {
 		t.Error("nothing was proved: no conversation")

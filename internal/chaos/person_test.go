@@ -47,11 +47,13 @@ type person struct {
 	began    time.Time
 	browsers int   // that saw the key unlocked
 	failed   error // nil: they have come to the end
+
+	opening func(ctx context.Context, link string) (unlocked int, err error) // instead of open
 }
 
 // walk goes the whole road.
 func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) error {
-	last, err := p.asks(ctx, api)
+	last, err := p.asks(ctx, api, linkSubject)
 	if err != nil {
 		return err
 	}
@@ -59,6 +61,18 @@ func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) e
 	if err != nil {
 		return err
 	}
+	open := p.open
+	if p.opening != nil {
+		open = p.opening
+	}
+	if p.browsers, err = open(ctx, l.Link(linkText)); err != nil {
+		return err
+	}
+	return p.reads(ctx, api, last, roadsEnd)
+}
+
+// open opens the letter's link in a browser, sometimes in two at once, and says how many saw the key unlocked.
+func (p *person) open(ctx context.Context, link string) (unlocked int, err error) {
 	var wg sync.WaitGroup
 	n := 1
 	if rand.Float64() < rivals {
@@ -66,24 +80,21 @@ func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) e
 	}
 	seen, errs := make([]bool, n), make([]error, n)
 	for i := range n {
-		wg.Go(func() { seen[i], errs[i] = p.opens(ctx, l.Link(linkText)) })
+		wg.Go(func() { seen[i], errs[i] = p.opens(ctx, link) })
 	}
 	wg.Wait()
 	for _, s := range seen {
 		if s {
-			p.browsers++
+			unlocked++
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return p.reads(ctx, api, last, roadsEnd)
+	return unlocked, errors.Join(errs...)
 }
 
-// asks goes the road as far as the chat alone leads: a link was asked for and the chat has said so. It returns the id of
-// the person's last message.
-func (p *person) asks(ctx context.Context, api *bottest.BotAPI) (last int, err error) {
-	for _, step := range road {
+// asks goes the road as far as the chat alone leads: a link was asked for and the chat has answered that. It returns the
+// id of the person's last message.
+func (p *person) asks(ctx context.Context, api *bottest.BotAPI, answer string) (last int, err error) {
+	for i, step := range road {
 		if !think(ctx) {
 			return last, ctx.Err()
 		}
@@ -97,7 +108,11 @@ func (p *person) asks(ctx context.Context, api *bottest.BotAPI) (last int, err e
 		if err != nil {
 			return last, err
 		}
-		if err := p.reads(ctx, api, last, step.want); err != nil {
+		want := step.want
+		if i == len(road)-1 {
+			want = answer
+		}
+		if err := p.reads(ctx, api, last, want); err != nil {
 			return last, err
 		}
 	}

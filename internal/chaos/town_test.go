@@ -16,6 +16,8 @@ import (
 
 	"llave/internal/bottest"
 	"llave/internal/mail/letter"
+	"llave/internal/secret"
+	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
 
@@ -67,6 +69,8 @@ type town struct {
 	people  []*person   // everybody who has a record
 	lost    []time.Time // when a test had an answer lost
 	logPath string      // what all processes have written
+	store   *store.Store
+	vault   *secret.Vault
 }
 
 // newTown builds a town whose processes do not run yet. Everything in it ends with the test. Later settings win.
