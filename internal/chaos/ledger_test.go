@@ -62,18 +62,29 @@ func (w *town) openStore(t *testing.T) (*store.Store, *secret.Vault) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = engine.Close() }) // it was only read
+	s := store.New(engine)
 	keys, err := secret.ParseKeys(secretKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := store.New(engine)
 	vault, err := s.DataKey(t.Context(), keys)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.store, w.vault = s, vault
+	t.Cleanup(w.closeStore)
 	return s, vault
+}
+
+// closeStore lets go of the store, so that processes may have it.
+func (w *town) closeStore() {
+	if w.store == nil {
+		return
+	}
+	if err := w.store.Engine().Close(); err != nil {
+		w.t.Errorf("close the store: %v", err)
+	}
+	w.store = nil
 }
 
 // reconcile compares the ledgers, prints every invariant with its figure, and fails the test where one is broken.
