@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ type fleet struct {
 // place is where one process listens, now and after every restart.
 type place struct {
 	addr, admin string
+	shift       string           // seconds that its clock is off; empty: the shipped binary
+	under       []string         // a command that runs it, such as one that sets limits
 	process     *bottest.Process // nil while down
 }
 
@@ -73,12 +76,17 @@ func (f *fleet) run(llave string, env []string, args ...string) (*bottest.Proces
 
 // start starts a process in its place and waits until it is ready.
 func (f *fleet) start(p *place) error {
-	llave, err := binary()
+	build := binary
+	if p.shift != "" {
+		build = shifted
+	}
+	llave, err := build()
 	if err != nil {
 		return err
 	}
-	env := append([]string{"LLAVE_HTTP_ADDR=" + p.addr, "LLAVE_ADMIN_ADDR=" + p.admin}, f.env...)
-	process, err := f.run(llave, env, "serve")
+	env := append([]string{shiftName + "=" + p.shift, "LLAVE_HTTP_ADDR=" + p.addr, "LLAVE_ADMIN_ADDR=" + p.admin}, f.env...)
+	command := append(slices.Clone(p.under), llave, "serve")
+	process, err := f.run(command[0], env, command[1:]...)
 	if err != nil {
 		return err
 	}

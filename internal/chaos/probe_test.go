@@ -81,16 +81,6 @@ func (w *town) probe() *probing {
 	client := &http.Client{Timeout: 25 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	q := &probing{stop: func() { cancel(); all.Wait(); client.CloseIdleConnections() }}
 	w.t.Cleanup(func() { q.stop() })
-	ask := func(p *probe, r *http.Request) {
-		a := answer{sent: time.Now()}
-		if res, err := client.Do(r); err == nil {
-			text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // what came of it is enough
-			res.Body.Close()
-			a.status, a.text = res.StatusCode, string(text)
-		}
-		a.took = time.Since(a.sent)
-		p.give(a)
-	}
 	for i, place := range w.fleet.place {
 		p := probes{&probe{name: "webhook"}, &probe{name: "readiness"}, &probe{name: "page"}}
 		q.at = append(q.at, p)
@@ -104,24 +94,46 @@ func (w *town) probe() *probing {
 				case <-tick.C:
 				}
 				id := 100_000_000 + i*1_000_000 + n
-				body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":1,"date":%d,"chat":{"id":%d,"type":"private"},"from":{"id":%d,"is_bot":false,"first_name":"Sonda"},"text":"hola"}}`,
-					id, time.Now().Unix(), id, id)
-				hook, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+place.addr+"/webhooks/telegram", strings.NewReader(body))
+				page, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.addr+"/desbloqueo/"+strings.Repeat("A", 43), nil)
 				if err != nil {
 					panic(err) // the address is ours
 				}
-				hook.Header.Set("Content-Type", "application/json")
-				hook.Header.Set("X-Telegram-Bot-Api-Secret-Token", hookSecret)
-				ready, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.admin+"/readyz", nil)
-				page, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.addr+"/desbloqueo/"+strings.Repeat("A", 43), nil)
 				page.Header.Set("X-Forwarded-For", fmt.Sprintf("10.200.%d.%d", n>>8&255, n&255)) // a wrong link of somebody else each time
-				for p, r := range map[*probe]*http.Request{p.hook: hook, p.ready: ready, p.page: page} {
-					all.Go(func() { ask(p, r) })
+				ready, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.admin+"/readyz", nil)
+				if err != nil {
+					panic(err)
 				}
+				all.Go(func() { p.hook.give(direct(ctx, client, place, id, int64(id), "hola")) })
+				all.Go(func() { p.ready.give(ask(client, ready)) })
+				all.Go(func() { p.page.give(ask(client, page)) })
 			}
 		})
 	}
 	return q
+}
+
+// direct hands an update to a process, past the front, as Telegram does.
+func direct(ctx context.Context, client *http.Client, at *place, id int, chat int64, text string) answer {
+	body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":%d,"date":%d,"chat":{"id":%d,"type":"private"},"from":{"id":%d,"is_bot":false,"first_name":"Sonda"},"text":%q}}`,
+		id, id, time.Now().Unix(), chat, chat, text)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at.addr+"/webhooks/telegram", strings.NewReader(body))
+	if err != nil {
+		panic(err) // the address is ours
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Telegram-Bot-Api-Secret-Token", hookSecret)
+	return ask(client, r)
+}
+
+func ask(client *http.Client, r *http.Request) answer {
+	a := answer{sent: time.Now()}
+	if res, err := client.Do(r); err == nil {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // what came of it is enough
+		res.Body.Close()
+		a.status, a.text = res.StatusCode, string(text)
+	}
+	a.took = time.Since(a.sent)
+	return a
 }
 
 // summary says how often each status came, and the slowest answer.

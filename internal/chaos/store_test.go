@@ -101,12 +101,12 @@ func TestStore_trouble(t *testing.T) {
 				return []string{"LLAVE_MONGODB_URI=" + through, "LLAVE_MONGODB_DATABASE=" + database}
 			}}
 			w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
-			people := w.populate(sized(60, 400))
+			people := w.populate(sized(50, 400))
 			w.start()
 			q := w.probe()
 			began := time.Now()
 			lasts := sized(c.short, c.full)
-			breaking, stop := context.WithTimeout(t.Context(), lasts+6*time.Second)
+			breaking, stop := context.WithTimeout(t.Context(), lasts+3*time.Second)
 			defer stop()
 			waiting, giveUp := context.WithTimeout(t.Context(), lasts+patience)
 			defer giveUp()
@@ -116,17 +116,16 @@ func TestStore_trouble(t *testing.T) {
 				w.walk(breaking, waiting, people, 100*time.Millisecond, 40)
 			}()
 
-			time.Sleep(3 * time.Second) // they are on their way
+			time.Sleep(2 * time.Second) // they are on their way
 			broke := time.Now()
 			c.begin(way)
 			time.Sleep(lasts)
 			healed := time.Now()
 			c.end(way)
+			q.recovered(t, c.name, healed)
 			if c.away {
-				q.recovered(t, c.name, healed)
 				q.refused(t, c.name, broke, healed)
 			} else {
-				q.recovered(t, c.name, healed)
 				for i, p := range q.at {
 					t.Logf("%s, process %d: webhooks meanwhile %s; readiness %s", c.name, i,
 						summary(p.hook.between(broke, healed)), summary(p.ready.between(broke, healed)))
