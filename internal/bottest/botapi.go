@@ -18,8 +18,8 @@ import (
 
 // BotAPI is Telegram as a bot sees it: the Bot API over HTTP on one side, people with telephones on the other. It
 // speaks the real wire shapes, checks what the real one checks, and delivers what people do by getUpdates or to the
-// webhook, whichever the bot asked for. Everything is recorded. It can be told to be slow (Slow), rude (Fail) or gone
-// (Down, Up).
+// webhook, whichever the bot asked for. Everything is recorded. It can be told to be slow (Slow), rude (Fail, FailChat,
+// FailWhere) or gone (Down, Up).
 //
 // Methods that play a person return the id of the newest message of the chat at that moment, so that
 // WaitMessage(chat, id, …) waits for what the bot answers. All methods may be called from many goroutines.
@@ -49,6 +49,7 @@ type BotAPI struct {
 	commands json.RawMessage
 	slow     map[string]time.Duration
 	faults   map[string][]BotFault
+	aimed    []*aimedFault
 	posts    []WebhookPost
 	workers  sync.WaitGroup
 	stop     chan struct{}
@@ -122,7 +123,7 @@ type WebhookPost struct {
 	At       time.Time
 }
 
-// BotFault is how a call goes wrong.
+// BotFault is how a call goes wrong. The zero value is none, so that a list of faults can let one pass.
 type BotFault struct {
 	Code        int    // HTTP status and error_code
 	Description string // empty: what Telegram says with that code
@@ -130,6 +131,15 @@ type BotFault struct {
 	Drop        bool   // close the connection instead of answering
 	Done        bool   // with Drop: do what was asked first, so that only the answer is lost
 	Body        string // answer with this instead of JSON, as a proxy would
+
+	Wait time.Duration // before the answer, or before the connection is closed
+}
+
+// aimedFault is a fault for the calls that match, so many times.
+type aimedFault struct {
+	match func(BotCall) bool
+	left  int
+	fault BotFault
 }
 
 // The refusals, in Telegram's words.
@@ -157,6 +167,9 @@ var (
 	FaultDropped      = BotFault{Drop: true}             // nothing was done
 	FaultAnswerLost   = BotFault{Drop: true, Done: true} // it was done, but the bot cannot know
 )
+
+// FaultTimeout is no answer at all: nothing was done, and the connection is closed after so long.
+func FaultTimeout(after time.Duration) BotFault { return BotFault{Drop: true, Wait: after} }
 
 // FaultTooMany is a 429 that asks to wait.
 func FaultTooMany(seconds int) BotFault { return BotFault{Code: 429, RetryAfter: seconds} }
@@ -248,6 +261,29 @@ func (b *BotAPI) Fail(method string, n int, f BotFault) {
 	for range n {
 		b.faults[method] = append(b.faults[method], f)
 	}
+}
+
+// FailWhere makes the next n calls that match go wrong, unless Fail has a fault for them. It looks at the method and the
+// parameters.
+func (b *BotAPI) FailWhere(match func(BotCall) bool, n int, f BotFault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.aimed = append(b.aimed, &aimedFault{match, n, f})
+}
+
+// FailChat makes the next n calls that are about one chat go wrong.
+func (b *BotAPI) FailChat(chat int64, n int, f BotFault) {
+	id := strconv.FormatInt(chat, 10)
+	b.FailWhere(func(c BotCall) bool { return c.Params["chat_id"] == id }, n, f)
+}
+
+// Heal ends every slowness and rudeness.
+func (b *BotAPI) Heal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.slow)
+	clear(b.faults)
+	b.aimed = nil
 }
 
 // Calls returns the calls of a method so far ("" means all), oldest first.
@@ -780,19 +816,11 @@ func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	b.mu.Lock()
 	delay := b.slow[""] + b.slow[method]
-	var fault *BotFault
-	if f := b.faults[method]; len(f) > 0 {
-		fault, b.faults[method] = &f[0], f[1:]
-	}
+	fault := b.fault(call)
 	b.mu.Unlock()
-	if delay > 0 {
-		select {
-		case <-time.After(delay):
-		case <-r.Context().Done():
-		case <-b.stop:
-		}
-	}
+	b.dawdle(r, delay)
 	if fault != nil && !fault.Done {
+		b.dawdle(r, fault.Wait)
 		b.record(call, fault.Code)
 		fault.answer(w)
 		return
@@ -805,6 +833,7 @@ func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	result, err := do(b, r, params)
 	if fault != nil {
+		b.dawdle(r, fault.Wait)
 		b.record(call, 0)
 		fault.answer(w)
 		return
@@ -816,6 +845,36 @@ func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b.record(call, status)
 	answerBot(w, result, err)
+}
+
+// fault takes the fault that a call meets, or nil. The lock is held.
+func (b *BotAPI) fault(c BotCall) *BotFault {
+	if list := b.faults[c.Method]; len(list) > 0 {
+		b.faults[c.Method] = list[1:]
+		if list[0] == (BotFault{}) {
+			return nil
+		}
+		return &list[0]
+	}
+	for _, a := range b.aimed {
+		if a.left > 0 && a.match(c) {
+			a.left--
+			return &a.fault
+		}
+	}
+	return nil
+}
+
+// dawdle waits, unless the bot hangs up before.
+func (b *BotAPI) dawdle(r *http.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-r.Context().Done():
+	case <-b.stop:
+	}
 }
 
 func (b *BotAPI) record(c BotCall, status int) {
