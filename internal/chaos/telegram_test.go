@@ -1,0 +1,404 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/internal/bottest"
+)
+
+const (
+	retryAfter = 7                      // seconds, in every 429
+	underWay   = 500 * time.Millisecond // a call may have set out before the 429 to another was read
+	talkerChat = 5554000000             // the first talker's
+	everyCall  = 1000                   // more than there are
+	hangs      = 15 * time.Second       // longer than a call is waited for
+	lookInMail = linkSubject            // is in the bubble that tells to look in the mail, and in no other of the road
+)
+
+// monologue is what a talker says after the greeting, in one breath: the answers wait for each other in the outbox, and
+// no two that follow each other are the same.
+var monologue = []string{"ayuda", "menú", "estado", "gracias", "idioma", "menú"}
+
+// TestTelegram_trouble has a share of the calls go wrong in each of the ways there are. All the time people walk, and
+// talkers say more than can be answered at once. Then every chat must read as in quiet weather; a bubble twice where its
+// answer was lost, and nowhere else.
+func TestTelegram_trouble(t *testing.T) {
+	down := sized(6*time.Second, 30*time.Second)
+	for _, tt := range []struct {
+		name    string
+		fault   bottest.BotFault
+		share   int // one call of so many
+		repeats bool
+	}{
+		{"500", bottest.FaultServerError, 3, false},
+		{"502 in HTML", bottest.FaultBadGateway, 3, false},
+		{"reset", bottest.FaultDropped, 3, false},
+		{"answer lost", bottest.FaultAnswerLost, 3, true},
+		{"hangs", bottest.FaultTimeout(hangs), sized(30, 10), false},
+		{"down", bottest.BotFault{}, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				w := newTown(t, k)
+				people, talkers := w.populate(sized(20, 100)), sized(5, 25)
+				w.start()
+				w.listen(t)
+				if tt.share > 0 {
+					for range 10 * (len(people) + talkers) / tt.share {
+						w.api.Fail("sendMessage", tt.share-1, bottest.BotFault{})
+						w.api.Fail("sendMessage", 1, tt.fault)
+						w.api.Fail("deleteMessage", tt.share-1, bottest.BotFault{})
+						w.api.Fail("deleteMessage", 1, tt.fault)
+					}
+				}
+				var back time.Time
+				var weather sync.WaitGroup
+				if tt.share == 0 {
+					weather.Go(func() {
+						time.Sleep(3 * time.Second)
+						w.lost = append(w.lost, time.Now())
+						w.api.Down()
+						time.Sleep(down)
+						if err := w.api.Up(); err != nil {
+							t.Error(err)
+						}
+						back = time.Now()
+					})
+				}
+				took := w.walkAndTalk(t, people, talkers)
+				weather.Wait()
+				w.end()
+				failed := 0
+				for _, c := range w.api.Calls("") {
+					if c.Status != 200 {
+						failed++
+					}
+					if c.Status == 0 && tt.repeats {
+						w.lost = append(w.lost, c.At)
+					}
+				}
+				switch {
+				case tt.share > 0:
+					t.Logf("%d of %d calls went wrong", failed, len(w.api.Calls("")))
+				default:
+					t.Logf("down for %v: the chats that waited had their next bubble at most %v after it was back", down, w.slowestAfter(back).Round(10*time.Millisecond))
+				}
+				if tt.share > 0 && failed == 0 {
+					t.Error("nothing was proved: no call went wrong")
+				}
+				w.spoke(t, talkers)
+				w.reconcile(t, took)
+			})
+		})
+	}
+}
+
+// TestTelegram_throttled has Telegram ask for a pause: one chat's, and, when it refuses several at once, the whole bot's.
+// Each process knows of the pauses that it was asked for itself, so that the second is shown by one process.
+func TestTelegram_throttled(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		chats int // that are refused
+		times int // each
+	}{{"one chat", 1, 2}, {"the whole bot", 3, 1}} {
+		t.Run(tt.name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				whole := tt.chats > 1
+				if whole {
+					k.processes = 1
+				}
+				w := newTown(t, k)
+				people, talkers := w.populate(sized(15, 100)), sized(5, 25)
+				w.start()
+				w.listen(t)
+				for _, p := range people[:tt.chats] {
+					w.api.FailChat(p.chat, tt.times, bottest.FaultTooMany(retryAfter))
+				}
+				took := w.walkAndTalk(t, people, talkers)
+				w.end()
+				w.pausesKept(t, whole, tt.chats*tt.times)
+				w.spoke(t, talkers)
+				w.reconcile(t, took)
+			})
+		})
+	}
+}
+
+// TestTelegram_blocked has Telegram say of some chats that the bot is blocked, without the update that says so too: what
+// was to be written to them ends there, nobody else notices, and who writes again is answered again.
+func TestTelegram_blocked(t *testing.T) {
+	onBoth(t, func(t *testing.T, k kind) {
+		life := 10 * time.Second
+		w := newTown(t, k, "LLAVE_LINK_TTL="+life.String())
+		people := w.populate(sized(15, 100))
+		blocked := people[:5]
+		w.start()
+		for _, p := range blocked {
+			chat, begun := strconv.FormatInt(p.chat, 10), false
+			w.api.FailWhere(func(c bottest.BotCall) bool { // from "look in your mail" on
+				if c.Params["chat_id"] == chat && strings.Contains(c.Params["text"], lookInMail) {
+					begun = true
+				}
+				return begun && c.Params["chat_id"] == chat
+			}, everyCall, bottest.FaultBlocked)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var walking sync.WaitGroup
+		for _, p := range blocked {
+			walking.Go(func() { // they wait for what never comes
+				asking, stop := context.WithTimeout(ctx, life+8*time.Second)
+				defer stop()
+				_, _ = p.asks(asking, w.api, lookInMail)
+			})
+		}
+		took := w.walkMail(t, people[len(blocked):], 100*time.Millisecond, 0)
+		walking.Wait()
+		for _, p := range blocked { // the link has ended, and its timer has gone off
+			after := 0
+			for _, c := range w.callsTo(p.chat) {
+				if c.Status == 403 {
+					after++
+				}
+			}
+			if after != 1 {
+				t.Errorf("person %d: %d calls were answered that the bot is blocked, want 1", p.index, after)
+			}
+		}
+		t.Logf("%d chats blocked, one call each was refused and none followed, though their links ended meanwhile; %d others walked on", len(blocked), len(people)-len(blocked))
+		w.api.Heal()
+		for _, p := range blocked {
+			if err := p.reads(ctx, w.api, w.api.Say(p.chat, "ayuda"), ""); err != nil {
+				t.Errorf("person %d writes again: %v", p.index, err)
+			}
+		}
+		w.end()
+		w.people = people[len(blocked):]
+		w.reconcile(t, took)
+	})
+}
+
+// TestTelegram_worthless keeps "look in your mail" waiting until the link it speaks of has ended. Then it would only
+// mislead: the chat reads that the link is worth nothing any more, and nothing before it.
+func TestTelegram_worthless(t *testing.T) {
+	onBoth(t, func(t *testing.T, k kind) {
+		const life = 15 * time.Second
+		w := newTown(t, k, "LLAVE_LINK_TTL="+life.String())
+		people := w.populate(sized(6, 30))
+		w.start()
+		for i, p := range people {
+			chat, fault := strconv.FormatInt(p.chat, 10), bottest.FaultServerError
+			if i == 0 { // one alone: the chats of several would pause the whole bot
+				fault = bottest.FaultTooMany(retryAfter)
+			}
+			w.api.FailWhere(func(c bottest.BotCall) bool {
+				return c.Params["chat_id"] == chat && strings.Contains(c.Params["text"], lookInMail)
+			}, everyCall, fault)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var walking sync.WaitGroup
+		for _, p := range people {
+			walking.Go(func() { _, p.failed = p.asks(ctx, w.api, linkEnded) })
+		}
+		walking.Wait()
+		time.Sleep(2 * time.Second) // for what should not come any more
+		worthless := w.count("worthless")
+		w.end()
+		refused, slowest := 0, time.Duration(0)
+		for _, p := range people {
+			if p.failed != nil {
+				t.Errorf("person %d: %v", p.index, p.failed)
+				continue
+			}
+			for _, c := range w.callsTo(p.chat) {
+				if c.Status != 200 {
+					refused++
+				}
+			}
+			said := w.api.Messages(p.chat)
+			if stale := slices.IndexFunc(said, func(m bottest.ChatMessage) bool { return strings.Contains(m.Text, lookInMail) }); stale >= 0 {
+				t.Errorf("person %d: a stale bubble: %q", p.index, begin(said[stale].Text))
+			}
+			last := said[len(said)-1]
+			if !strings.Contains(last.Text, linkEnded) {
+				t.Errorf("person %d: the chat ends with %q", p.index, begin(last.Text))
+			}
+			if letters := w.smtp.LettersTo(p.address); len(letters) > 0 {
+				slowest = max(slowest, last.At.Sub(letters[0].Received.Add(life)))
+			}
+		}
+		t.Logf("%d chats whose link ended while the bubble about it waited (%d refused tries): %.0f counted as worthless, none sent; %q came at most %v after the link's end",
+			len(people), refused, worthless, linkEnded, slowest.Round(10*time.Millisecond))
+		if worthless != float64(len(people)) {
+			t.Errorf("worthless counted %.0f, want %d", worthless, len(people))
+		}
+		w.pausesKept(t, false, 0)
+	})
+}
+
+// listen has somebody hold the monologue in quiet weather, so that it is known what a talker must read.
+func (w *town) listen(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := w.speak(ctx, 0, true); err != nil {
+		t.Fatalf("the monologue in quiet weather: %v", err)
+	}
+}
+
+// speak greets, agrees to go on, and holds the monologue; patiently: waiting for each answer.
+func (w *town) speak(ctx context.Context, talker int, patiently bool) error {
+	chat := talkerChat + int64(talker)
+	somebody := &person{chat: chat}
+	if err := somebody.reads(ctx, w.api, w.api.Say(chat, road[0].do), road[0].want); err != nil {
+		return err
+	}
+	last, err := w.api.Press(chat, road[1].do)
+	if err != nil {
+		return err
+	}
+	if err := somebody.reads(ctx, w.api, last, road[1].want); err != nil {
+		return err
+	}
+	for _, words := range monologue {
+		last := w.api.Say(chat, words)
+		if patiently {
+			if err := somebody.reads(ctx, w.api, last, ""); err != nil {
+				return fmt.Errorf("%s: %w", words, err)
+			}
+		}
+	}
+	return nil
+}
+
+// walkAndTalk has people walk and talkers hold their monologue in the same weather, until all have what they wait for.
+func (w *town) walkAndTalk(t *testing.T, people []*person, talkers int) (took time.Duration) {
+	t.Helper()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+patience)
+	defer cancel()
+	var talking sync.WaitGroup
+	for i := range talkers {
+		talking.Go(func() {
+			if err := w.speak(ctx, i+1, false); err != nil {
+				t.Errorf("talker %d: %v", i+1, err)
+			}
+		})
+	}
+	w.walk(ctx, ctx, people, 100*time.Millisecond, *together)
+	talking.Wait()
+	pattern := w.api.Messages(talkerChat)
+	for i := range talkers { // until the last words are there, or are not to come
+		w.api.Wait(time.Minute, func() bool {
+			said := w.api.Messages(talkerChat + int64(i+1))
+			return len(said) >= len(pattern) && said[len(said)-1].Text == pattern[len(pattern)-1].Text
+		})
+	}
+	w.noticed(ctx, people)
+	return time.Since(began)
+}
+
+// spoke fails the test where a talker did not read, in order, what the one in quiet weather read; a bubble twice only
+// where its answer was lost.
+func (w *town) spoke(t *testing.T, talkers int) {
+	t.Helper()
+	pattern := w.api.Messages(talkerChat)
+	copies, slowest := 0, time.Duration(0)
+	for i := range talkers {
+		var order []bottest.ChatMessage
+		said := w.api.Messages(talkerChat + int64(i+1))
+		for j, m := range said {
+			if j > 0 {
+				slowest = max(slowest, m.At.Sub(said[j-1].At))
+			}
+			if n := len(order); n > 0 && order[n-1].Text == m.Text {
+				copies++
+				if !w.explained(order[n-1].At, m.At) {
+					t.Errorf("talker %d: %q came twice, and no answer was lost", i+1, begin(m.Text))
+				}
+				continue
+			}
+			order = append(order, m)
+		}
+		same := slices.EqualFunc(order, pattern, func(a, b bottest.ChatMessage) bool {
+			return a.Text == b.Text && slices.Equal(a.Labels(), b.Labels())
+		})
+		if !same {
+			t.Errorf("talker %d read %q, want %q", i+1, openings(order), openings(pattern))
+		}
+	}
+	t.Logf("%d talkers with %d answers each: none lost, order kept, %d repeated; the longest wait between two was %v", talkers, len(pattern), copies, slowest.Round(10*time.Millisecond))
+}
+
+func openings(said []bottest.ChatMessage) (out []string) {
+	for _, m := range said {
+		out = append(out, begin(m.Text))
+	}
+	return out
+}
+
+// callsTo are the calls that were about a chat, oldest first.
+func (w *town) callsTo(chat int64) []bottest.BotCall {
+	id := strconv.FormatInt(chat, 10)
+	calls := slices.DeleteFunc(w.api.Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] != id })
+	slices.SortStableFunc(calls, func(a, b bottest.BotCall) int { return a.At.Compare(b.At) })
+	return calls
+}
+
+// pausesKept fails the test where a chat was written to before the pause that a 429 asked for was over, or, with whole,
+// any chat after a second one was refused.
+func (w *town) pausesKept(t *testing.T, whole bool, want int) {
+	t.Helper()
+	const pause = retryAfter * time.Second
+	all := slices.DeleteFunc(w.api.Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] == "" })
+	slices.SortStableFunc(all, func(a, b bottest.BotCall) int { return a.At.Compare(b.At) })
+	pauses, others, smallest := 0, 0, time.Hour
+	var first bottest.BotCall // the first refusal
+	for i, refused := range all {
+		if refused.Status != 429 {
+			continue
+		}
+		pauses++
+		if first.Status == 0 {
+			first = refused
+		}
+		everybody := whole && refused.Params["chat_id"] != first.Params["chat_id"] && refused.At.Before(first.At.Add(pause))
+		for _, c := range all[i+1:] {
+			margin := c.At.Sub(refused.At.Add(pause))
+			switch {
+			case c.Params["chat_id"] == refused.Params["chat_id"], everybody && c.At.Sub(refused.At) > underWay:
+				smallest = min(smallest, margin)
+				if margin < 0 {
+					t.Errorf("%s to a chat %v before its pause was over", c.Method, -margin)
+				}
+			case margin < 0:
+				others++
+			}
+		}
+	}
+	t.Logf("429 × %d: the next call that was to wait came %v after its pause at the earliest; %d calls to others meanwhile", pauses, smallest.Round(time.Millisecond), others)
+	if pauses < want || pauses > 0 && smallest == time.Hour {
+		t.Errorf("nothing was proved: %d calls refused, want %d, and what followed", pauses, want)
+	}
+}
+
+// slowestAfter is how long after a moment the last of the chats that waited then had its next bubble.
+func (w *town) slowestAfter(back time.Time) (slowest time.Duration) {
+	for _, p := range w.people {
+		said := w.api.Messages(p.chat)
+		if i := slices.IndexFunc(said, func(m bottest.ChatMessage) bool { return m.At.After(back) }); i > 0 {
+			slowest = max(slowest, said[i].At.Sub(back))
+		}
+	}
+	return slowest
+}
