@@ -1,0 +1,425 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"pgregory.net/rapid"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+	"llave/internal/app"
+	"llave/internal/bottest"
+	"llave/internal/config"
+	"llave/internal/secret"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
+)
+
+// What is promised of order. Telegram numbers what it sends, with gaps: the numbers are the bot's, not the chat's, so that
+// nobody can know whether an earlier update of a chat is still to come, and nobody is kept waiting for one. Therefore:
+//
+//  1. Of the updates of one chat that wait in a process at the same time, the earliest is answered first. However a window
+//     of them was permuted on its way, the document ends as if they had come in order.
+//  2. An update that comes after a later one was answered is answered then. Nothing is lost and nothing is answered
+//     twice; the document ends as that of the model that was given the updates in the order of their commits. A button of
+//     a question that is gone changes nothing.
+//  3. Where the meaning of the updates does not depend on their order ("estado", "ayuda", "idioma"), neither does what
+//     the conversation has come to.
+//
+// The model is the pure step of package bot: one update after the other, with nothing around it. Documents are compared
+// whole, but for what is owed and not yet sent.
+const window = 5
+
+// deed is one thing a person did.
+type deed struct {
+	ID     int
+	Text   string
+	Button string // instead of a text
+	Prompt int    // the stamp of the question the button stood under
+}
+
+func (d deed) update(chat int64) bot.Update {
+	u := bot.Update{
+		ID: strconv.Itoa(d.ID), Order: int64(d.ID), Channel: "telegram", Chat: strconv.FormatInt(chat, 10), MessageID: strconv.Itoa(d.ID), Kind: bot.Text, Text: d.Text,
+	}
+	if d.Button != "" {
+		u.Kind, u.Button, u.Prompt = bot.Press, d.Button, d.Prompt
+	}
+	return u
+}
+
+func (d deed) body(chat int64) string {
+	from := fmt.Sprintf(`"from":{"id":%d,"is_bot":false,"first_name":"Persona"}`, chat)
+	message := fmt.Sprintf(`"message":{"message_id":%d,"chat":{"id":%d,"type":"private"},"date":1,`, d.ID, chat)
+	if d.Button != "" {
+		return fmt.Sprintf(`{"update_id":%d,"callback_query":{"id":"%d",%s,"data":"%d:%s",%s"text":"?"}}}`, d.ID, d.ID, from, d.Prompt, d.Button, message)
+	}
+	return fmt.Sprintf(`{"update_id":%d,%s%s,"text":%q}}`, d.ID, message, from, d.Text)
+}
+
+// model steps a conversation through deeds, one after the other.
+type model struct {
+	engine  *bot.Engine
+	reserve func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
+}
+
+func (m model) step(ctx context.Context, c bot.Conversation, u bot.Update, now time.Time) (bot.Conversation, error) {
+	next, _, err := m.engine.Step(ctx, c, u, bot.Env{Now: now})
+	var need *bot.NeedsReservation
+	if errors.As(err, &need) {
+		res, rerr := m.reserve(ctx, need.Ask)
+		if rerr != nil {
+			return c, rerr
+		}
+		next, _, err = m.engine.Step(ctx, c, u, bot.Env{Now: now, Reservation: &res})
+	}
+	return next, err
+}
+
+// run steps a new conversation through deeds, each at the moment at which it was answered.
+func (m model) run(ctx context.Context, chat int64, deeds []deed, answered map[string]time.Time) (bot.Conversation, error) {
+	c := bot.Conversation{ID: bot.ConversationID("telegram", strconv.FormatInt(chat, 10))}
+	for _, d := range deeds {
+		var err error
+		if c, err = m.step(ctx, c, d.update(chat), answered[strconv.Itoa(d.ID)]); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// plain is a document without what is owed and what keeping it has left behind, and with its secrets opened, as it would
+// come from the store.
+func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error) {
+	c = c.Clone()
+	c.Version, c.Outbox = 0, bot.Outbox{}
+	c.Timers = slices.DeleteFunc(c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalLinkExpired })
+	slices.SortFunc(c.Timers, func(a, b bot.Timer) int { return strings.Compare(a.Signal, b.Signal) })
+	for name, value := range c.Slots {
+		if number, err := affiliate.Open(v, value); err == nil {
+			c.Slots[name] = number
+		}
+	}
+	raw, err := bson.Marshal(c)
+	if err != nil {
+		return out, err
+	}
+	return out, bson.Unmarshal(raw, &out)
+}
+
+// talk makes up what a person does, who reads what the model answers and mostly presses what it shows.
+func (m model) talk(rt *rapid.T, chat int64, number string, n int) []deed {
+	m.reserve = func(context.Context, bot.Ask) (bot.Reservation, error) { // which link it is makes no difference to the person
+		return bot.Reservation{Granted: true, Attempt: "attempt", Ends: time.Now().Add(time.Minute)}, nil
+	}
+	words := rapid.SampledFrom([]string{"hola", "estado", "ayuda", "menú", "atrás", "repetir", "idioma", "cancelar", "persona", "no entiendo", "1", "sí", number})
+	c := bot.Conversation{ID: bot.ConversationID("telegram", strconv.FormatInt(chat, 10))}
+	var deeds []deed
+	for i := range n {
+		d := deed{ID: firstUpdate + 2*i, Text: "hola"}
+		switch press := rapid.IntRange(0, 3).Draw(rt, "presses") > 0; {
+		case i == 0:
+		case press && c.State == "AskNumber":
+			d.Text = number
+		case press && len(c.Shown) > 0:
+			d.Text, d.Button, d.Prompt = "", rapid.SampledFrom(c.Shown).Draw(rt, "button"), c.Prompt
+		default:
+			d.Text = words.Draw(rt, "words")
+		}
+		next, err := m.step(context.Background(), c, d.update(chat), time.Now())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		c, deeds = next, append(deeds, d)
+	}
+	return deeds
+}
+
+const firstUpdate = 900000000
+
+// door is before the conversations of a store: while it is shut nobody reads one, and who has begun to answer an update
+// stands before it.
+type door struct{ sync.RWMutex }
+
+func (d *door) enter() {
+	d.RLock()
+	defer d.RUnlock()
+}
+
+// queueing counts the updates that a process of ours has taken in and that wait for their chat or before the door.
+func queueing() int {
+	stacks := make([]byte, 1<<20)
+	for {
+		n := runtime.Stack(stacks, true)
+		if n < len(stacks) {
+			stacks = stacks[:n]
+			break
+		}
+		stacks = make([]byte, 2*len(stacks))
+	}
+	n := 0
+	for _, one := range strings.Split(string(stacks), "\n\n") {
+		waits := strings.Contains(one, "[chan receive") && strings.Contains(one, ".lockAs(") || strings.Contains(one, ".(*door).enter(")
+		if waits && strings.Contains(one, ".(*Runner).Handle(") {
+			n++
+		}
+	}
+	return n
+}
+
+// inProcess is one process of Llave within the test, behind a real webhook, over a store with a door.
+type inProcess struct {
+	app   *app.App
+	api   *bottest.BotAPI
+	door  door
+	model model
+	next  atomic.Int64 // chat
+}
+
+const webhookSecret = "secreto-de-prueba"
+
+func newInProcess(t *testing.T) *inProcess {
+	t.Helper()
+	p := &inProcess{api: bottest.NewBotAPI(token)}
+	if err := p.api.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.api.Close)
+	smtp, err := bottest.StartSMTP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = smtp.Close() })
+	c, err := config.Load([]string{
+		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
+		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + p.api.URL(), "LLAVE_TELEGRAM_MODE=webhook", "LLAVE_TELEGRAM_RATE=1000",
+		"LLAVE_TELEGRAM_WEBHOOK_SECRET=" + webhookSecret, "LLAVE_SMTP_URL=" + smtp.URL(), "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
+		"LLAVE_LIMIT_MAILS_WINDOW=1000", "LLAVE_LIMIT_MAILS_DAY=1000",
+	}, t.TempDir(), config.NeedMail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := storetest.Around(storetest.Bolt(t, nil), func(c storetest.Call, do func() error) error {
+		if c.Collection == store.Conversations && !c.Write {
+			p.door.enter()
+		}
+		return do()
+	})
+	if p.app, err = app.New(t.Context(), app.Options{Config: c, Log: slog.New(slog.DiscardHandler), LocalURL: true, NoSweep: true, Engine: engine}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := p.app.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := p.app.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !p.api.Wait(10*time.Second, func() bool { return p.api.WebhookURL() != "" }) {
+		t.Fatal("no webhook was registered")
+	}
+	p.model = model{engine: p.app.Runner.Engine, reserve: p.app.Runner.Reserve}
+	return p
+}
+
+// newChat is a chat that Telegram knows, and the number that its person will say.
+func (p *inProcess) newChat(rt *rapid.T) (chat int64, number string) {
+	n := p.next.Add(1)
+	chat = 5552000000 + n
+	number = bottest.Cedula(int(n))
+	if err := p.api.SendUpdate(fmt.Sprintf(`{"poll":{"chat":{"id":%d}}}`, chat)); err != nil { // of a kind we did not ask for
+		rt.Fatal(err)
+	}
+	err := p.app.Store.Affiliates.Import(context.Background(), []affiliate.Record{{
+		ID: number, IDType: affiliate.Cedula, Category: affiliate.Affiliate, FullName: "Persona", Email: fmt.Sprintf("orden%d@correo.example", n),
+		DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Status: affiliate.Locked,
+	}})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return chat, number
+}
+
+// post delivers a deed to a webhook.
+func post(addr string, chat int64, d deed) error {
+	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/webhooks/telegram", strings.NewReader(d.body(chat)))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", webhookSecret)
+	res, err := (&http.Client{Transport: pages, Timeout: 30 * time.Second}).Do(req)
+	if err != nil {
+		return err
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("update %d: status %d", d.ID, res.StatusCode)
+	}
+	return nil
+}
+
+// together delivers the first deed and, while it is being answered, the others, each as soon as the one before has been
+// taken in.
+func (p *inProcess) together(rt *rapid.T, chat int64, deeds []deed) {
+	p.door.Lock()
+	answers := make(chan error, len(deeds))
+	for i, d := range deeds {
+		go func() { answers <- post(p.app.Addr(), chat, d) }()
+		for began := time.Now(); queueing() <= i; time.Sleep(200 * time.Microsecond) {
+			if time.Since(began) > 10*time.Second {
+				p.door.Unlock()
+				rt.Fatalf("update %d was not taken in within 10 s", d.ID)
+			}
+		}
+	}
+	p.door.Unlock()
+	for range deeds {
+		if err := <-answers; err != nil {
+			rt.Fatal(err)
+		}
+	}
+}
+
+// judge compares the stored conversation with the model that was given the deeds in an order.
+func (p *inProcess) judge(rt *rapid.T, chat int64, order []deed) bot.Conversation {
+	ctx := context.Background()
+	got, err := p.app.Store.Conversations.Load(ctx, bot.ConversationID("telegram", strconv.FormatInt(chat, 10)))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	if err := judge(ctx, p.model, p.app.Vault, chat, got, order); err != nil {
+		rt.Fatal(err)
+	}
+	return got
+}
+
+func judge(ctx context.Context, m model, v *secret.Vault, chat int64, got bot.Conversation, order []deed) error {
+	answered := map[string]time.Time{}
+	for _, seen := range got.Seen {
+		answered[seen.ID] = seen.At
+	}
+	want, err := m.run(ctx, chat, order, answered)
+	if err != nil {
+		return err
+	}
+	if got, err = plain(v, got); err != nil {
+		return err
+	}
+	if want, err = plain(v, want); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(got, want) {
+		return fmt.Errorf("chat %d:\n got %+v\nwant %+v\nafter %+v", chat, got, want, order)
+	}
+	return nil
+}
+
+func permuted(rt *rapid.T, deeds []deed) []deed {
+	return rapid.Permutation(deeds).Draw(rt, "came")
+}
+
+// TestOrder_windows holds the three promises for made-up conversations, through the webhook of a process.
+func TestOrder_windows(t *testing.T) {
+	needChaos(t)
+	if err := flag.Set("rapid.checks", sized("100", "1000")); err != nil {
+		t.Fatal(err)
+	}
+	p := newInProcess(t)
+	t.Run("together", func(t *testing.T) {
+		updates, windows, ends := 0, 0, map[bot.State]int{}
+		rapid.Check(t, func(rt *rapid.T) {
+			chat, number := p.newChat(rt)
+			deeds := p.model.talk(rt, chat, number, rapid.IntRange(1, 4).Draw(rt, "windows")*(window+1))
+			for begun := range slices.Chunk(deeds, window+1) {
+				p.together(rt, chat, append([]deed{begun[0]}, permuted(rt, begun[1:])...))
+				windows++
+			}
+			ends[p.judge(rt, chat, deeds).State]++
+			updates += len(deeds)
+		})
+		t.Logf("%d updates in %d permuted windows of %d: every conversation ends as the ordered one, in %v", updates, windows, window, ends)
+	})
+	t.Run("late", func(t *testing.T) {
+		updates, repeats := 0, 0
+		rapid.Check(t, func(rt *rapid.T) {
+			chat, number := p.newChat(rt)
+			deeds := p.model.talk(rt, chat, number, rapid.IntRange(2, 4).Draw(rt, "windows")*window)
+			var came []deed
+			for begun := range slices.Chunk(deeds, window) {
+				came = append(came, permuted(rt, begun)...)
+			}
+			for _, d := range slices.Concat(came, deeds) { // and each once more
+				if err := post(p.app.Addr(), chat, d); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			p.judge(rt, chat, came)
+			updates, repeats = updates+len(came), repeats+len(deeds)
+		})
+		t.Logf("%d updates that came in another order, one after the other, and %d repeats: every conversation ends as the model that heard them so", updates, repeats)
+	})
+	t.Run("any order", func(t *testing.T) {
+		updates := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			chat, number := p.newChat(rt)
+			deeds := p.model.talk(rt, chat, number, rapid.IntRange(1, 10).Draw(rt, "before"))
+			before := len(deeds)
+			for range window {
+				deeds = append(deeds, deed{ID: firstUpdate + 2*len(deeds), Text: rapid.SampledFrom([]string{"estado", "ayuda", "idioma"}).Draw(rt, "asks")})
+			}
+			for _, d := range append(slices.Clone(deeds[:before]), permuted(rt, deeds[before:])...) {
+				if err := post(p.app.Addr(), chat, d); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			got, err := p.app.Store.Conversations.Load(context.Background(), bot.ConversationID("telegram", strconv.FormatInt(chat, 10)))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			want, err := p.model.run(context.Background(), chat, deeds, nil)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if got, want := come(p.app.Vault, got), come(p.app.Vault, want); got != want {
+				rt.Fatalf("chat %d:\n got %s\nwant %s\nafter %+v", chat, got, want, deeds)
+			}
+			updates += window
+		})
+		t.Logf("%d questions whose order does not matter", updates)
+	})
+}
+
+// come is what a conversation has come to, apart from what was said on the way.
+func come(v *secret.Vault, c bot.Conversation) string {
+	slots := map[string]string{}
+	for name, value := range c.Slots {
+		if number, err := affiliate.Open(v, value); err == nil {
+			value = number
+		}
+		slots[name] = value
+	}
+	seen := map[string]int{}
+	for _, s := range c.Seen {
+		seen[s.ID]++
+	}
+	return fmt.Sprint(c.State, c.Back, c.Text, c.Prompt, c.Shown, slots, c.Misses, c.Turns, c.Attempt, seen)
+}
