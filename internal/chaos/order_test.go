@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -28,6 +29,7 @@ import (
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
+	"llave/internal/unlock"
 )
 
 // What is promised of order. Telegram numbers what it sends, with gaps: the numbers are the bot's, not the chat's, so that
@@ -406,6 +408,110 @@ func TestOrder_windows(t *testing.T) {
 		})
 		t.Logf("%d questions whose order does not matter", updates)
 	})
+}
+
+// TestOrder_processes delivers windows of updates at once to several processes of the built binary, a fifth of them more
+// than once, and holds the second promise: across processes it is the commits that decide.
+func TestOrder_processes(t *testing.T) {
+	onBoth(t, func(t *testing.T, k kind) {
+		w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+webhookSecret, "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
+			"LLAVE_LIMIT_MAILS_WINDOW=1000", "LLAVE_LIMIT_MAILS_DAY=1000")
+		people := w.populate(sized(100, 2000))
+		talks := make([][]deed, len(people))
+		m, _ := w.model(t)
+		for i, p := range people {
+			talks[i] = rapid.Custom(func(rt *rapid.T) []deed { return m.talk(rt, p.chat, p.number, 4*window) }).Example(i)
+		}
+		w.closeStore()
+		w.start()
+		addrs := w.fleet.running()
+		for _, p := range people {
+			if err := w.api.SendUpdate(fmt.Sprintf(`{"poll":{"chat":{"id":%d}}}`, p.chat)); err != nil { // a chat, and nothing sent
+				t.Fatal(err)
+			}
+		}
+		began := time.Now()
+		var deliveries atomic.Int64
+		parallel(t, people, func(i int, p *person) error {
+			for begun := range slices.Chunk(talks[i], window) {
+				var all sync.WaitGroup
+				problems := make(chan error, 2*window)
+				for _, j := range rand.Perm(len(begun)) {
+					for range 1 + rand.IntN(10)/8 {
+						deliveries.Add(1)
+						all.Go(func() { problems <- post(addrs[rand.IntN(len(addrs))], p.chat, begun[j]) })
+					}
+				}
+				all.Wait()
+				close(problems)
+				for err := range problems {
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		took := time.Since(began)
+		w.end()
+
+		m, s := w.model(t)
+		lost := invariant{name: "updates not answered, or more than once"}
+		other := invariant{name: "conversations that are not what the model makes of their updates"}
+		windows, inOrder := 0, 0
+		for i, p := range people {
+			c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", strconv.FormatInt(p.chat, 10)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			byID := map[string]deed{}
+			for _, d := range talks[i] {
+				byID[strconv.Itoa(d.ID)] = d
+			}
+			var order []deed
+			for _, seen := range c.Seen {
+				if d, ok := byID[seen.ID]; ok {
+					order = append(order, d)
+				}
+			}
+			if len(order) != len(talks[i]) || len(c.Seen) != len(talks[i]) {
+				lost.breaks("person %d: %d updates, answered %v", p.index, len(talks[i]), c.Seen)
+				continue
+			}
+			for begun := range slices.Chunk(order, window) {
+				windows++
+				if slices.IsSortedFunc(begun, func(a, b deed) int { return a.ID - b.ID }) {
+					inOrder++
+				}
+			}
+			if err := judge(t.Context(), m, w.vault, p.chat, c, order); err != nil {
+				other.breaks("person %d: %v", p.index, err)
+			}
+		}
+		t.Logf("%d conversations, %d updates in windows of %d delivered at once, in any order, to %d processes, %d deliveries in %v; %d of %d windows were answered in order",
+			len(people), len(people)*4*window, window, len(addrs), deliveries.Load(), took.Round(time.Millisecond), inOrder, windows)
+		lost.report(t)
+		other.report(t)
+	})
+}
+
+// model is the conversation as the town's processes have it, over the town's store.
+func (w *town) model(t *testing.T) (model, *store.Store) {
+	t.Helper()
+	s, vault := w.openStore(t)
+	c, err := config.Load(w.fleet.env, t.TempDir(), config.NeedMail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := app.NewFlow(c, s.Affiliates, vault, affiliate.Offices{}, c.PublicURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reserve := unlock.New(unlock.Options{
+		Records: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now,
+		Limits: unlock.Limits{Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL},
+	}).Reserve
+	return model{engine, reserve}, s
 }
 
 // come is what a conversation has come to, apart from what was said on the way.

@@ -52,7 +52,6 @@ var link = porcupine.Model{
 		}
 		return saw == sawUsed, winner
 	},
-	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v saw %s", input, output) },
 }
 
 const nobody = -1
@@ -105,7 +104,7 @@ func TestPress_sixteenAtOnce(t *testing.T) {
 				}
 			}
 			if !porcupine.CheckOperations(link, c.history) {
-				torn.breaks("person %d: %v", c.person.index, c.history)
+				torn.breaks("person %d: %s", c.person.index, told(c.history))
 			}
 			r, err := s.Unlocks.Load(t.Context(), affiliate.Hash(vault, c.person.number))
 			if err != nil {
@@ -123,6 +122,19 @@ func TestPress_sixteenAtOnce(t *testing.T) {
 			v.report(t)
 		}
 	})
+}
+
+// told is a history that a person can read.
+func told(history []porcupine.Operation) string {
+	var b strings.Builder
+	for _, op := range history {
+		a, did := op.Input.(act), "looks"
+		if a.press {
+			did = "presses"
+		}
+		fmt.Fprintf(&b, "\n\t\t%7.3f-%.3f ms: browser %d %s, saw %s", float64(op.Call)/1e6, float64(op.Return)/1e6, a.browser, did, op.Output)
+	}
+	return b.String()
 }
 
 // rush presses the link sixteen times at once, and has every browser look again afterwards. It says how many browsers
