@@ -115,7 +115,8 @@ func TestClock_apart(t *testing.T) {
 	const slack = 2 * time.Second
 	w := newTown(t, onMongoDB, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LINK_TTL="+life.String())
 	slow, fast := w.fleet.place[0], w.fleet.place[1]
-	slow.shift, fast.shift = "-120", "120"
+	slow.build, slow.env = shifted, []string{shiftName + "=-120"}
+	fast.build, fast.env = shifted, []string{shiftName + "=120"}
 	people := w.populate(sized(40, 200))
 	late, walkers := people[:6], people[6:] // the late do not begin: reconciling is about those who come to the end
 	w.start()

@@ -31,9 +31,10 @@ type fleet struct {
 // place is where one process listens, now and after every restart.
 type place struct {
 	addr, admin string
-	shift       string           // seconds that its clock is off; empty: the shipped binary
-	under       []string         // a command that runs it, such as one that sets limits
-	process     *bottest.Process // nil while down
+	build       func() (string, error) // another llave than the shipped one
+	env         []string               // settings of its own
+	under       []string               // a command that runs it, such as one that sets limits
+	process     *bottest.Process       // nil while down
 }
 
 // binary is built once for the package.
@@ -77,14 +78,14 @@ func (f *fleet) run(llave string, env []string, args ...string) (*bottest.Proces
 // start starts a process in its place and waits until it is ready.
 func (f *fleet) start(p *place) error {
 	build := binary
-	if p.shift != "" {
-		build = shifted
+	if p.build != nil {
+		build = p.build
 	}
 	llave, err := build()
 	if err != nil {
 		return err
 	}
-	env := append([]string{shiftName + "=" + p.shift, "LLAVE_HTTP_ADDR=" + p.addr, "LLAVE_ADMIN_ADDR=" + p.admin}, f.env...)
+	env := slices.Concat([]string{"LLAVE_HTTP_ADDR=" + p.addr, "LLAVE_ADMIN_ADDR=" + p.admin}, f.env, p.env)
 	command := append(slices.Clone(p.under), llave, "serve")
 	process, err := f.run(command[0], env, command[1:]...)
 	if err != nil {

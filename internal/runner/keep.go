@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"llave/bot"
@@ -78,15 +79,41 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 
 // What a try comes to when nothing was sent, beside ErrStopping.
 var (
-	errTaken     = errors.New("another process keeps this lane")
+	errTaken     = errors.New("another process keeps this lane, or may")
 	errWorthless = errors.New("its time is over")
 )
+
+// word is a context that also ends when this process is not believed any more to keep a lane, because it could not say
+// so in time: the store was away, or the process itself was stopped. Only its Err tells, and by looking at the clock: a
+// process that wakes from a stop runs what it was about to do as soon as its timers, and must not send what another has
+// sent meanwhile. It cuts nothing off; what is on its way is better let arrive. Ask it last before sending.
+type word struct {
+	context.Context
+	now   func(ctx context.Context) (time.Time, error)
+	until atomic.Pointer[time.Time]
+}
+
+func (w *word) Err() error {
+	if err := w.Context.Err(); err != nil {
+		return err
+	}
+	now, err := w.now(w.Context)
+	if err != nil || now.After(w.until.Load().Add(-keepFor/10)) { // the message needs a moment to arrive
+		return errTaken
+	}
+	return nil
+}
 
 // try keeps one promise once, when it is its turn in this process. From the beginning of the wait to the end of the try
 // it says every two seconds that this process is alive; it gives up when another process has taken over, since what we
 // send then would be a second one.
 func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) (Kept, error) {
 	ctx, taken := context.WithCancelCause(ctx)
+	limited, cancel := context.WithTimeout(ctx, sendLimit) // a name of its own: the heartbeat reads ctx
+	defer cancel()
+	believed := &word{Context: limited, now: r.Now}
+	until := doc.box().Keepers[p.Lane].Until
+	believed.until.Store(&until)
 	done := make(chan struct{})
 	beating := make(chan struct{})
 	go func() {
@@ -98,9 +125,13 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) 
 			case <-done:
 				return
 			case <-tick.C:
-				if !r.beat(ctx, s, doc.id(), p) {
+				until, mine := r.beat(ctx, s, doc.id(), p)
+				if !mine {
 					taken(errTaken)
 					return
+				}
+				if !until.IsZero() {
+					believed.until.Store(&until)
 				}
 			}
 		}
@@ -118,16 +149,17 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) 
 	case <-ctx.Done():
 		return Kept{}, context.Cause(ctx)
 	}
-	limited, cancel := context.WithTimeout(ctx, sendLimit) // a name of its own: the heartbeat reads ctx
-	defer cancel()
-	kept, err := r.attempt(limited, doc, p)
-	if err != nil && errors.Is(context.Cause(ctx), errTaken) {
+	if believed.Err() != nil {
+		return Kept{}, errTaken // or not: marking looks
+	}
+	kept, err := r.attempt(limited, believed, doc, p)
+	if err != nil && (errors.Is(err, errTaken) || errors.Is(context.Cause(ctx), errTaken)) {
 		return Kept{}, errTaken
 	}
 	return kept, err
 }
 
-func (r *Runner) attempt(ctx context.Context, doc document, p bot.Promise) (Kept, error) {
+func (r *Runner) attempt(ctx context.Context, believed *word, doc document, p bot.Promise) (Kept, error) {
 	switch p.Kind {
 	case bot.PromiseSay, bot.PromiseDelete:
 		channel, chat := bot.SplitConversationID(doc.id())
@@ -146,7 +178,7 @@ func (r *Runner) attempt(ctx context.Context, doc document, p bot.Promise) (Kept
 			}
 			reply.Text, reply.Sealed = text, false
 		}
-		return Kept{}, ch.Send(ctx, chat, reply)
+		return Kept{}, ch.Send(believed, chat, reply)
 	}
 	keep, ok := r.Keep[p.Kind]
 	if !ok {
@@ -155,30 +187,34 @@ func (r *Runner) attempt(ctx context.Context, doc document, p bot.Promise) (Kept
 	return keep(ctx, p)
 }
 
-// beat moves the keeper's word ahead; false when another process has the lane.
-func (r *Runner) beat(ctx context.Context, s shelf, id string, p bot.Promise) bool {
+// beat moves the keeper's word ahead and returns until when it holds, zero when the store did not say; mine is false
+// when another process has the lane.
+func (r *Runner) beat(ctx context.Context, s shelf, id string, p bot.Promise) (until time.Time, mine bool) {
 	release := r.locks.lock(s.key(id))
 	defer release()
 	for {
 		doc, err := s.load(ctx, id)
 		if err != nil {
-			return true // the store is away: nobody else can claim either
+			return time.Time{}, true // the store is away: nobody else can claim either
 		}
 		now, err := r.Now(ctx)
 		if err != nil {
-			return true
+			return time.Time{}, true
 		}
 		box := doc.box()
 		if box.Keepers[p.Lane].Who != r.Name || box.Find(p.ID) == nil {
-			return false
+			return time.Time{}, false
 		}
-		box.Keepers[p.Lane] = bot.Keeper{Who: r.Name, Until: now.Add(keepFor)}
+		until = now.Add(keepFor)
+		box.Keepers[p.Lane] = bot.Keeper{Who: r.Name, Until: until}
 		box.Wake(doc.timers())
-		err = s.save(ctx, doc)
-		if errors.Is(err, bot.ErrConflict) {
+		switch err = s.save(ctx, doc); {
+		case errors.Is(err, bot.ErrConflict):
 			continue
+		case err != nil:
+			return time.Time{}, true
 		}
-		return true
+		return until, true
 	}
 }
 

@@ -54,7 +54,8 @@ type Records interface {
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 }
 
-// Channel sends to a chat. Errors are *bot.SendError.
+// Channel sends to a chat. Errors are *bot.SendError. One that waits before it sends asks ctx.Err afterwards, whatever
+// ended the wait, and lets its error be found: see word.
 type Channel interface {
 	Send(ctx context.Context, chat string, r bot.Reply) error
 	Delete(ctx context.Context, chat, messageID string) error

@@ -42,8 +42,10 @@ func (w *wire) Send(ctx context.Context, chat string, r bot.Reply) error {
 		select {
 		case <-hold:
 		case <-ctx.Done():
-			return ctx.Err()
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -251,6 +253,7 @@ func TestKeep_failures(t *testing.T) {
 }
 
 // A process that dies while sending: another takes its lane over, five seconds after it was last heard of, not before.
+// Should it only have been stopped, and go on, it sends nothing any more of what it was about to.
 func TestSweep_takesOver(t *testing.T) {
 	h := newHouse(t)
 	dead, other := h.runner("dead"), h.runner("other")
@@ -272,6 +275,7 @@ func TestSweep_takesOver(t *testing.T) {
 	}
 	close(hold)
 	h.idle(dead)
+	h.wantSent(1, "after the first has woken up")
 }
 
 // Stopping hands what is owed to others at once.
