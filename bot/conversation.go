@@ -95,9 +95,10 @@ type Keeper struct {
 // Outbox is what a document owes the outside and when somebody must look at it again. Conversations and unlock
 // records both embed one.
 type Outbox struct {
-	Promises []Promise       `bson:"promises,omitempty"`
-	Keepers  map[Lane]Keeper `bson:"keepers,omitempty"`
-	WakeAt   time.Time       `bson:"wake_at,omitempty"`
+	Promises []Promise          `bson:"promises,omitempty"`
+	Keepers  map[Lane]Keeper    `bson:"keepers,omitempty"`
+	Paused   map[Lane]time.Time `bson:"paused,omitempty"` // until when the other side asked for nothing
+	WakeAt   time.Time          `bson:"wake_at,omitempty"`
 }
 
 // Head returns the first promise of a lane, or nil.
@@ -125,6 +126,28 @@ func (o *Outbox) Find(id string) *Promise {
 	return nil
 }
 
+// Pause has a lane wait because the other side asked for that. It outlives the promise that met the request, which may be
+// taken back meanwhile; the next success ends it.
+func (o *Outbox) Pause(lane Lane, until time.Time) {
+	if o.Paused == nil {
+		o.Paused = map[Lane]time.Time{}
+	}
+	o.Paused[lane] = until
+}
+
+// Due says whether a lane has something that may be kept now.
+func (o *Outbox) Due(lane Lane, now time.Time) bool {
+	head := o.Head(lane)
+	return head != nil && !o.notBefore(head).After(now)
+}
+
+func (o *Outbox) notBefore(p *Promise) time.Time {
+	if until := o.Paused[p.Lane]; until.After(p.NotBefore) {
+		return until
+	}
+	return p.NotBefore
+}
+
 // Wake recomputes WakeAt: the earliest moment at which a lane has something due and nobody alive to keep it, or one
 // of the given times. Zero when nothing is owed.
 func (o *Outbox) Wake(others ...time.Time) {
@@ -144,7 +167,7 @@ func (o *Outbox) Wake(others ...time.Time) {
 		if head == nil {
 			continue
 		}
-		due := head.NotBefore
+		due := o.notBefore(head)
 		if due.IsZero() {
 			due = head.Made
 		}
@@ -162,6 +185,7 @@ func (o *Outbox) Wake(others ...time.Time) {
 func (o Outbox) clone() Outbox {
 	o.Promises = slices.Clone(o.Promises)
 	o.Keepers = maps.Clone(o.Keepers)
+	o.Paused = maps.Clone(o.Paused)
 	return o
 }
 

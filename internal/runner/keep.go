@@ -266,26 +266,27 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 		end() // another process has written, or will write, what becomes of it; or the document is not there any more
 		return nil, false, nil
 	}
+	var se *bot.SendError
+	if errors.As(sent, &se) && se.Failure == bot.Throttled {
+		box.Pause(lane, now.Add(max(se.After, 50*time.Millisecond)))
+	}
 	var out bot.Outcome
 	if owed != nil {
-		var se *bot.SendError
-		errors.As(sent, &se)
 		switch {
 		case sent == nil:
 			box.Drop(p.ID)
+			delete(box.Paused, lane)
 			doc, out, err = s.apply(ctx, doc, kept, now)
 			if err != nil {
 				return nil, false, err
 			}
 			box = doc.box()
-		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken):
+		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken), se != nil && se.Failure == bot.Throttled:
 		case errors.Is(sent, errWorthless), se != nil && se.Failure == bot.Permanent:
 			box.Drop(p.ID)
 		case se != nil && se.Failure == bot.Gone:
 			box.Drop(p.ID) // a record's promise too: nobody is there to be reached
 			doc.gone()
-		case se != nil && se.Failure == bot.Throttled:
-			owed.NotBefore = now.Add(max(se.After, 50*time.Millisecond))
 		default:
 			owed.Tries++
 			owed.NotBefore = now.Add(wait(owed.Tries))
@@ -304,7 +305,7 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 		return nil, false, err
 	}
 	r.withdrew(out)
-	more := box.Keepers[lane].Who == r.Name && box.Head(lane) != nil && !box.Head(lane).NotBefore.After(now)
+	more := box.Keepers[lane].Who == r.Name && box.Due(lane, now)
 	if !more {
 		end()
 	}

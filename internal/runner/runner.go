@@ -211,8 +211,7 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 func (r *Runner) claim(box *bot.Outbox, now time.Time, timers time.Time) []bot.Lane {
 	var mine []bot.Lane
 	for _, lane := range bot.Lanes {
-		head := box.Head(lane)
-		if head == nil || head.NotBefore.After(now) {
+		if !box.Due(lane, now) {
 			continue
 		}
 		if k, ok := box.Keepers[lane]; ok && k.Who != r.Name && k.Until.After(now) {
