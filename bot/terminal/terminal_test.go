@@ -11,8 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"llave/bot"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // parrot answers each update a second later, as the runner would from another goroutine.
 type parrot struct {

@@ -15,8 +15,12 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"llave/bot"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // desk is the channel behind a real server, and what it handed on.
 type desk struct {

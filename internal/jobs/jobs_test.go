@@ -10,10 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"llave/internal/jobs"
 	"llave/internal/store"
 	"llave/internal/store/bolt"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // process is one holder of leases in a store that all share.
 type process struct {

@@ -3,8 +3,12 @@ package store_test
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"llave/internal/store/storetest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRepositories(t *testing.T) {
 	for _, b := range storetest.Backends() {

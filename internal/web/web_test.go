@@ -15,7 +15,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newKit makes a kit that logs everything into the buffer.
 func newKit(t *testing.T, public string, proxies ...string) (*Kit, *bytes.Buffer) {

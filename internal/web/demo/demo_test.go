@@ -11,11 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"llave/bot"
 	"llave/bot/webchat"
 	"llave/internal/web"
 	"llave/internal/web/demo"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // serve is the demo with a real web chat and these letters.
 func serve(t *testing.T, letters *[]demo.Letter) *httptest.Server {

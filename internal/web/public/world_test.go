@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"llave/bot"
 	"llave/internal/affiliate"
 	"llave/internal/secret"
@@ -24,6 +26,8 @@ import (
 	"llave/internal/web"
 	"llave/internal/web/public"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Nobody has these numbers: the records are made up.
 const (
