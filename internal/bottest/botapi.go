@@ -62,8 +62,24 @@ type botChat struct {
 	messages []*ChatMessage
 	blocked  bool
 	last     *botUpdate
-	pending  []*botUpdate // for the webhook
-	busy     bool
+	lines    map[string]*botLine
+}
+
+// botLine is what waits for the webhook, one after the other. As with the real server messages and their edits stand in
+// one line, and each other kind in one of its own: a press may overtake the message that was written before it.
+type botLine struct {
+	pending []*botUpdate
+	busy    bool
+}
+
+func (c *botChat) line(kind string) *botLine {
+	if kind == "edited_message" {
+		kind = "message"
+	}
+	if c.lines[kind] == nil {
+		c.lines[kind] = &botLine{}
+	}
+	return c.lines[kind]
 }
 
 type botUpdate struct {
@@ -217,7 +233,7 @@ func (b *BotAPI) Up() error {
 	b.server = srv
 	b.workers.Go(func() { _ = srv.Serve(l) }) // ends with ErrServerClosed
 	for _, c := range b.chats {
-		b.pump(c)
+		b.pumpAll(c)
 	}
 	return nil
 }
@@ -593,7 +609,7 @@ func (b *BotAPI) write(chat int64, text string, content map[string]any) int {
 func (b *BotAPI) chat(id int64) *botChat {
 	c := b.chats[id]
 	if c == nil {
-		c = &botChat{id: id, kind: "private", nextID: 101}
+		c = &botChat{id: id, kind: "private", nextID: 101, lines: map[string]*botLine{}}
 		if id < 0 {
 			c.kind = "group"
 		}
@@ -619,9 +635,9 @@ func (c *botChat) message(id int) *ChatMessage {
 }
 
 // forget drops what was confirmed from the head of the line.
-func (c *botChat) forget() {
-	for len(c.pending) > 0 && c.pending[0].done {
-		c.pending = c.pending[1:]
+func (l *botLine) forget() {
+	for len(l.pending) > 0 && l.pending[0].done {
+		l.pending = l.pending[1:]
 	}
 }
 
@@ -669,9 +685,10 @@ func (b *BotAPI) enqueue(c *botChat, u *botUpdate) {
 		return
 	}
 	b.queue = append(b.queue, u)
-	c.forget()
-	c.pending = append(c.pending, u)
-	b.pump(c)
+	l := c.line(u.kind)
+	l.forget()
+	l.pending = append(l.pending, u)
+	b.pump(l)
 	b.changed()
 }
 
@@ -693,16 +710,22 @@ func (b *BotAPI) confirm(u *botUpdate) {
 
 // ---- delivery to a webhook ----
 
-// pump sees to it that somebody posts what waits in a chat, one after the other. The lock is held.
-func (b *BotAPI) pump(c *botChat) {
-	if b.hook.url == "" || c.busy || b.closed || b.server == nil || len(c.pending) == 0 {
+// pump sees to it that somebody posts what waits in a line, one after the other. The lock is held.
+func (b *BotAPI) pump(l *botLine) {
+	if b.hook.url == "" || l.busy || b.closed || b.server == nil || len(l.pending) == 0 {
 		return
 	}
-	c.busy = true
-	b.workers.Go(func() { b.deliver(c) })
+	l.busy = true
+	b.workers.Go(func() { b.deliver(l) })
 }
 
-func (b *BotAPI) deliver(c *botChat) {
+func (b *BotAPI) pumpAll(c *botChat) {
+	for _, l := range c.lines {
+		b.pump(l)
+	}
+}
+
+func (b *BotAPI) deliver(l *botLine) {
 	wait := b.RetryWait
 	if wait <= 0 {
 		wait = 50 * time.Millisecond
@@ -710,9 +733,9 @@ func (b *BotAPI) deliver(c *botChat) {
 	longest := 16 * wait
 	for {
 		b.mu.Lock()
-		c.forget()
-		if b.hook.url == "" || b.closed || b.server == nil || len(c.pending) == 0 {
-			c.busy = false
+		l.forget()
+		if b.hook.url == "" || b.closed || b.server == nil || len(l.pending) == 0 {
+			l.busy = false
 			b.mu.Unlock()
 			return
 		}
@@ -726,7 +749,7 @@ func (b *BotAPI) deliver(c *botChat) {
 			continue
 		}
 		b.sending++
-		u, hook := c.pending[0], b.hook
+		u, hook := l.pending[0], b.hook
 		b.mu.Unlock()
 
 		status := b.post(hook, u)
@@ -975,7 +998,7 @@ func (b *BotAPI) setWebhook(_ *http.Request, p map[string]string) (any, error) {
 	b.dropPending(p["drop_pending_updates"])
 	b.endPoll()
 	for _, c := range b.chats {
-		b.pump(c)
+		b.pumpAll(c)
 	}
 	b.changed()
 	return true, nil

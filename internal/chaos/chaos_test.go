@@ -1,7 +1,8 @@
 // Package chaos proves "nothing lost, nothing twice" by breaking things around processes of the built binary, while
 // people walk the whole road, from "hola" to the chat that says the key is unlocked.
 //
-// TestChaos kills and ends processes, with a fifth of all updates delivered to every process at once. When all is quiet
+// TestChaos kills and ends processes, with a fifth of all updates delivered to every process at once and a tenth of them
+// held back until the chat's next was answered. When all is quiet
 // four ledgers must agree: the updates that were answered 200 (front), the chat messages and the letters that the stubs
 // have seen, and the store. Every invariant is printed with its figure. The other tests each break one thing: a mail
 // server, Telegram, the store, a clock, a disk. Slowness is no violation: a person who waits is waited for, minutes long.
@@ -16,6 +17,7 @@ package chaos
 import (
 	"context"
 	"flag"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,6 +32,9 @@ var (
 )
 
 const (
+	swapped = 0.10 // the share of updates that are held back for the chat's next, if there is one
+	hasty   = 0.50 // the share of people who do two things at once, again and again
+
 	patience  = 4 * time.Minute // how long people wait after the last process was broken
 	stillness = 8 * time.Second // longer than a dead keeper is believed alive
 )
@@ -63,7 +68,11 @@ func TestChaos(t *testing.T) {
 // run is one phase: a town, people in it, and what breaks it.
 func run(t *testing.T, k kind, gently bool, lasts time.Duration) {
 	w := newTown(t, k)
+	w.front.swapped = swapped
 	people := w.populate(int(lasts / *every) + 1)
+	for _, p := range people {
+		p.hasty = rand.Float64() < hasty
+	}
 	w.start()
 	began := time.Now()
 	breaking, stop := context.WithTimeout(t.Context(), lasts)

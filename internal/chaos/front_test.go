@@ -25,11 +25,14 @@ type front struct {
 	fleet  *fleet
 	client *http.Client
 
-	copies int // every update is delivered so often at once, spread over all processes, and kept; 0: see repeated
+	swapped float64 // the share of updates that are held back until the chat's next has been answered, or for a while
+	copies  int     // every update is delivered so often at once, spread over all processes, and kept; 0: see repeated
 
 	mu      sync.Mutex
 	kept    []delivery
-	acked   map[int]int64 // update → chat
+	passing map[int64]chan struct{} // chat → closed when an update of it has been answered, where one is held back
+	swaps   int                     // updates that were overtaken
+	acked   map[int]int64           // update → chat
 	posts   int
 	repeats int
 	after   sync.WaitGroup
@@ -38,7 +41,7 @@ type front struct {
 
 func newFront(f *fleet) *front {
 	return &front{
-		fleet: f, acked: map[int]int64{}, closing: make(chan struct{}),
+		fleet: f, acked: map[int]int64{}, passing: map[int64]chan struct{}{}, closing: make(chan struct{}),
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 	}
 }
@@ -78,6 +81,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if rand.Float64() < repeated {
 		to = append(addrs, addrs[0]) // at least twice, and once to each
 	}
+	if rand.Float64() < f.swapped {
+		f.holdBack(body)
+	}
 	status := f.deliver(r.Header, body, to)
 	if status == http.StatusOK && rand.Float64() < late {
 		f.again(r.Header.Clone(), body)
@@ -104,6 +110,10 @@ func (f *front) deliver(h http.Header, body []byte, to []string) int {
 	if status == http.StatusOK {
 		id, chat := read(body)
 		f.acked[id] = chat
+		if passed := f.passing[chat]; passed != nil {
+			close(passed)
+			delete(f.passing, chat)
+		}
 	}
 	return status
 }
@@ -124,6 +134,25 @@ func (f *front) again(h http.Header, body []byte) {
 			f.mu.Unlock()
 		}
 	})
+}
+
+// holdBack waits until another update of the chat has been answered, if there is one.
+func (f *front) holdBack(body []byte) {
+	_, chat := read(body)
+	f.mu.Lock()
+	passed := f.passing[chat]
+	if passed == nil {
+		passed = make(chan struct{})
+		f.passing[chat] = passed
+	}
+	f.mu.Unlock()
+	select {
+	case <-passed:
+		f.mu.Lock()
+		f.swaps++
+		f.mu.Unlock()
+	case <-time.After(300 * time.Millisecond):
+	}
 }
 
 // delivery is an update as it came.

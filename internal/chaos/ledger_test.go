@@ -162,6 +162,13 @@ func (w *town) reconcile(t *testing.T, took time.Duration) {
 				repeats.breaks("person %d: %d repeated messages, %d lost answers", p.index, n, losses)
 			}
 		}
+		if p.hasty {
+			n := len(order)
+			order = slices.DeleteFunc(order, func(m bottest.ChatMessage) bool { return strings.HasPrefix(m.Text, beside) })
+			if asides := n - len(order); asides != len(road)-agreed && p.failed == nil {
+				chats.breaks("person %d: %d answers to what they asked on the way", p.index, asides)
+			}
+		}
 		if got := strange(order); got != "" {
 			chats.breaks("person %d: %s", p.index, got)
 		}
@@ -198,9 +205,9 @@ func (w *town) reconcile(t *testing.T, took time.Duration) {
 			slow.breaks("%v", d)
 		}
 	}
-	t.Logf("%d processes, kill -9 × %d, SIGTERM × %d; %d conversations in %v (%.0f chat messages/s); %d updates acknowledged, %d deliveries of which %d repeats; %d chat messages, %d letters",
+	t.Logf("%d processes, kill -9 × %d, SIGTERM × %d; %d conversations in %v (%.0f chat messages/s); %d updates acknowledged, %d deliveries of which %d repeats, %d overtaken; %d chat messages, %d letters",
 		len(w.fleet.place), len(w.fleet.kills), len(w.fleet.ends), len(people), took.Round(time.Second), float64(messages)/took.Seconds(),
-		len(w.front.acked), w.front.posts, w.front.repeats, messages, mails)
+		len(w.front.acked), w.front.posts, w.front.repeats, w.front.swaps, messages, mails)
 	t.Logf("%d messages and letters repeated, messages in %d chats; slowest end %v",
 		copies, repeated, slowest.Round(time.Millisecond))
 	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, &slow} {
