@@ -103,7 +103,7 @@ func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*sto
 	if c.Embedded() {
 		e, err := bolt.Open(ctx, bolt.Options{Dir: c.DataDir, Now: now})
 		if err != nil {
-			return nil, fmt.Errorf("open the embedded store (LLAVE_DATA_DIR): %w; stop what holds it, or name another folder that can be written", err)
+			return nil, fmt.Errorf("open the embedded store (LLAVE_DATA_DIR): %w%s", err, advice(err))
 		}
 		return store.New(e), nil
 	}
@@ -112,6 +112,19 @@ func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*sto
 		return nil, fmt.Errorf("open the store (LLAVE_MONGODB_URI): %w; check that the server runs and that the address is right", err)
 	}
 	return store.New(e), nil
+}
+
+// advice says what to do about an embedded store that cannot be opened. It is never to begin another one unasked.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return "; stop that process, or name another folder"
+	case errors.Is(err, store.ErrNewer):
+		return "; start the version that wrote it or a later one, or name another folder"
+	case errors.Is(err, store.ErrDamaged):
+		return "" // it depends on the damage, and the store has said it
+	}
+	return "; name a folder that can be written and has room"
 }
 
 func keys(c config.Config) (secret.Keys, error) {

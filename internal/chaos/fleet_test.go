@@ -77,6 +77,16 @@ func (f *fleet) run(llave string, env []string, args ...string) (*bottest.Proces
 
 // start starts a process in its place and waits until it is ready.
 func (f *fleet) start(p *place) error {
+	if err := f.launch(p); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return p.process.WaitReady(ctx, "http://"+p.admin+"/readyz")
+}
+
+// launch starts a process in its place.
+func (f *fleet) launch(p *place) error {
 	build := binary
 	if p.build != nil {
 		build = p.build
@@ -94,9 +104,7 @@ func (f *fleet) start(p *place) error {
 	f.mu.Lock()
 	p.process = process
 	f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return process.WaitReady(ctx, "http://"+p.admin+"/readyz")
+	return nil
 }
 
 // take returns the process of a place, which is empty from now on.

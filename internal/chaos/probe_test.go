@@ -74,11 +74,14 @@ type probing struct {
 }
 
 // probe begins to ask every process, each four times a second, until the test or stop ends it. Every update is the
-// first of a chat of its own: it takes the whole road through the store.
-func (w *town) probe() *probing {
+// first of a chat of its own: it takes the whole road through the store. way is how they reach it; nil keeps connections.
+func (w *town) probe(way *http.Transport) *probing {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	client := &http.Client{Timeout: 25 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	if way == nil {
+		way = &http.Transport{MaxIdleConnsPerHost: 64}
+	}
+	client := &http.Client{Timeout: 25 * time.Second, Transport: way}
 	q := &probing{stop: func() { cancel(); all.Wait(); client.CloseIdleConnections() }}
 	w.t.Cleanup(func() { q.stop() })
 	for i, place := range w.fleet.place {

@@ -103,7 +103,7 @@ func TestStore_trouble(t *testing.T) {
 			w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
 			people := w.populate(sized(50, 400))
 			w.start()
-			q := w.probe()
+			q := w.probe(nil)
 			began := time.Now()
 			lasts := sized(c.short, c.full)
 			breaking, stop := context.WithTimeout(t.Context(), lasts+3*time.Second)

@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +66,51 @@ func TestServe_storeHeld(t *testing.T) {
 	contains(t, "stderr", errs, "LLAVE_DATA_DIR")
 	contains(t, "stderr", errs, fmt.Sprintf("process %d", first.Pid()))
 	first.stop(t)
+}
+
+// A store file that this program cannot or must not use is told, with what to do, and stays as it is: no new store is
+// begun in its place.
+func TestServe_storeUnusable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "polling")
+	w.serve(t).stop(t) // makes a store
+	whole, err := os.ReadFile(filepath.Join(w.setting("LLAVE_DATA_DIR"), "llave.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := bytes.ReplaceAll(whole, []byte("schema1"), []byte("schema2")) // pages that are not in use any more too
+	if bytes.Equal(newer, whole) {
+		t.Fatal("the file does not say its format where it did")
+	}
+	for _, c := range []struct {
+		name string
+		file []byte
+		want []string
+	}{
+		{"of a newer version", newer, []string{"newer version", "format 2", "start the version that wrote it"}},
+		{"cut off", whole[:len(whole)/2], []string{"cut off", "restore it from a backup"}},
+		{"empty", nil, []string{"empty", "restore it from a backup"}},
+		{"something else", bytes.Repeat([]byte("no es una base de datos\n"), 4000), []string{"not a store", "restore it from a backup"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "polling")
+			path := filepath.Join(w.setting("LLAVE_DATA_DIR"), "llave.db")
+			if err := os.WriteFile(path, c.file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, _, errs := outcome(t, w.env, "", "serve")
+			if code != 1 {
+				t.Errorf("got exit %d, want 1", code)
+			}
+			for _, want := range append(c.want, "LLAVE_DATA_DIR", path) {
+				contains(t, "stderr", errs, want)
+			}
+			after, err := os.ReadFile(path)
+			if err != nil || !bytes.Equal(after, c.file) {
+				t.Errorf("the file is not as it was: %d bytes, were %d (%v)", len(after), len(c.file), err)
+			}
+		})
+	}
 }
 
 // What a stranger may send to the webhook, and what a group gets.

@@ -382,13 +382,21 @@ func (e *Engine) Now(context.Context) (time.Time, error) { return e.clock(), nil
 
 func (e *Engine) clock() time.Time { return e.now().UTC().Truncate(time.Millisecond) }
 
-// Ping says whether the file is open and can be read.
+// Ping says whether the file is open and can be read, and, when the last write failed, whether it can be written again:
+// it tries, since whoever is told that it cannot may send no more work by which that would be found out.
 func (e *Engine) Ping(ctx context.Context) error {
-	return e.view(ctx, func(tx *bbolt.Tx) error {
+	err := e.view(ctx, func(tx *bbolt.Tx) error {
 		if tx.Bucket(metaBucket) == nil {
 			return store.ErrDamaged
 		}
 		return nil
+	})
+	if err != nil || !e.health.unwritable.Load() {
+		return err
+	}
+	return e.writer.do(ctx, 1, func(tx *bbolt.Tx) error {
+		b := tx.Bucket(metaBucket)
+		return b.Put(schemaKey, bytes.Clone(b.Get(schemaKey)))
 	})
 }
 

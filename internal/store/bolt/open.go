@@ -91,7 +91,7 @@ func openFile(path string, noSync bool) (db *bbolt.DB, file *os.File, err error)
 	defer func() {
 		if p := recover(); p != nil {
 			file.Close()
-			err = fmt.Errorf("%w: %v", store.ErrDamaged, p)
+			err = fmt.Errorf("%w: %v; %s", store.ErrDamaged, p, advice)
 		}
 	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
@@ -107,7 +107,7 @@ func openFile(path string, noSync bool) (db *bbolt.DB, file *os.File, err error)
 	})
 	for _, broken := range []error{berrors.ErrInvalid, berrors.ErrVersionMismatch, berrors.ErrChecksum} {
 		if errors.Is(err, broken) {
-			err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
+			err = fmt.Errorf("%w: %w; %s", store.ErrDamaged, err, advice)
 		}
 	}
 	return db, file, err
@@ -162,6 +162,9 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
+// advice is what to do about a damaged file.
+const advice = "restore it from a backup, or move it away to begin with an empty store"
+
 // meta is what inspect reads of one of the file's two meta pages.
 type meta struct {
 	pageSize int64
@@ -215,7 +218,6 @@ func inspect(path string) error {
 	if err != nil {
 		return err
 	}
-	const advice = "restore it from a backup, or move it away to begin with an empty store"
 	switch {
 	case info.Size() == 0:
 		return fmt.Errorf("%w: it is empty; %s", store.ErrDamaged, advice)
@@ -242,19 +244,22 @@ func (e *Engine) prepare(dir string) (err error) {
 	for _, name := range leftovers {
 		os.Remove(name)
 	}
-	return writeNote(e.note)
+	if writeNote(e.note) != nil {
+		os.Remove(e.note) // it only informs: a full disk keeps nobody from reading what is stored
+	}
+	return nil
 }
 
 func (e *Engine) checkSchema() error {
 	return e.db.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(metaBucket)
 		if b == nil {
-			return fmt.Errorf("%w: it is a bbolt file, but not of this program", store.ErrDamaged)
+			return fmt.Errorf("%w: it is a bbolt file, but not of this program; %s", store.ErrDamaged, advice)
 		}
 		found, err := strconv.Atoi(string(b.Get(schemaKey)))
 		switch {
 		case err != nil || found < 1:
-			return fmt.Errorf("%w: it does not say which version wrote it", store.ErrDamaged)
+			return fmt.Errorf("%w: it does not say which version wrote it; %s", store.ErrDamaged, advice)
 		case found > schema:
 			return fmt.Errorf("%w: the file has format %d, this program knows %d", store.ErrNewer, found, schema)
 		}

@@ -135,6 +135,13 @@ func fillTheDisk(e *bolt.Engine) error {
 		}
 	}
 	again := insert("again")
+	small.Cur = 8 << 10 // now not even a page that was freed can be written
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
+		return err
+	}
+	if insert("not one page") == nil || e.Ping(context.Background()) == nil {
+		return errors.New("with no room at all: a write succeeds, or ping does not know")
+	}
 	n, err := e.Count(context.Background(), store.Query{Collection: store.Cases})
 	if err != nil {
 		return err
@@ -144,6 +151,9 @@ func fillTheDisk(e *bolt.Engine) error {
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
 		return err
+	}
+	if err := e.Ping(context.Background()); err != nil {
+		return fmt.Errorf("after room was made: ping: %w", err)
 	}
 	for i := range 100 {
 		if err := insert(fmt.Sprint("more", i)); err != nil {

@@ -169,6 +169,9 @@ func (w *writer) update(group []*op) (err error) {
 	if err == errNothing {
 		return nil
 	}
+	if !errors.As(err, new(fatal)) {
+		w.health.unwritable.Store(err != nil)
+	}
 	return err
 }
 
@@ -176,8 +179,9 @@ func (w *writer) update(group []*op) (err error) {
 var errNothing = errors.New("nothing to write")
 
 // health says whether the file was found damaged while it was open. bbolt may then still hold its own locks, so it is
-// not asked again: every later call gets store.ErrDamaged, and so does whoever asks whether the store is well.
-type health struct{ damaged atomic.Bool }
+// not asked again: every later call gets store.ErrDamaged, and so does whoever asks whether the store is well. A file
+// that cannot be written, as on a full disk, is another matter: it is read on, and every write tries again.
+type health struct{ damaged, unwritable atomic.Bool }
 
 func (h *health) check() error {
 	if h.damaged.Load() {
