@@ -165,7 +165,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) {
 		if p.hasty {
 			n := len(order)
 			order = slices.DeleteFunc(order, func(m bottest.ChatMessage) bool { return strings.HasPrefix(m.Text, beside) })
-			if asides := n - len(order); asides != len(road)-agreed && p.failed == nil {
+			if asides := n - len(order); asides != len(hurries) && p.failed == nil {
 				chats.breaks("person %d: %d answers to what they asked on the way", p.index, asides)
 			}
 		}
