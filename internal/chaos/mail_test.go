@@ -176,7 +176,7 @@ func refusal(t *testing.T, k kind, uniform bool) {
 	}
 	w.start()
 
-	ctx, cancel := context.WithTimeout(t.Context(), life+patience)
+	ctx, cancel := context.WithTimeout(t.Context(), life+time.Minute)
 	defer cancel()
 	var walking sync.WaitGroup
 	for _, p := range slices.Concat(refused, accepted, unknown) {

@@ -278,11 +278,11 @@ func median(v []float64) float64 {
 	return s[len(s)/2]
 }
 
-// returns waits for a process to hold no more than it did at rest. The store's pool may have opened a few more
-// connections in the meantime; they are files, and each has no goroutine of its own.
+// returns waits for a process to hold no more than it did at rest. The store's pool lets go of what a burst has opened
+// only when it was idle for a while, and keeps some: they are files, and have no goroutines of their own.
 func (w *town) returns(t *testing.T, process int, idle reading) {
 	t.Helper()
-	const within, goroutines, files = 30 * time.Second, 3, 12
+	const within, goroutines, files = 90 * time.Second, 3, 12
 	began := time.Now()
 	for {
 		now := w.readings(t)[process]

@@ -91,6 +91,9 @@ func connect(opt Options) (client *mongo.Client, hosts string, err error) {
 	if c.ConnectTimeout == nil {
 		c.SetConnectTimeout(5 * time.Second)
 	}
+	if c.MaxConnIdleTime == nil { // a burst opens many; what stays open costs both sides, and firewalls forget it silently
+		c.SetMaxConnIdleTime(30 * time.Second)
+	}
 	journaled := true
 	c.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled})
 	c.SetReadConcern(readconcern.Majority())
