@@ -139,6 +139,16 @@ func ask(client *http.Client, r *http.Request) answer {
 	return a
 }
 
+// answered counts those that were 200.
+func answered(answers []answer) (n int) {
+	for _, a := range answers {
+		if a.status == http.StatusOK {
+			n++
+		}
+	}
+	return n
+}
+
 // summary says how often each status came, and the slowest answer.
 func summary(answers []answer) string {
 	count := map[int]int{}

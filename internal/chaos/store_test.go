@@ -68,21 +68,22 @@ type trouble struct {
 	name        string
 	short, full time.Duration
 	away        bool // nothing gets through: every webhook has to be refused
+	slow        bool // everything gets through, late: most webhooks must be answered all the same
 	begin, end  func(s *strait)
 }
 
 var troubles = []trouble{
-	{"away", 8 * time.Second, 30 * time.Second, true, (*strait).close, (*strait).open},
+	{"away", 8 * time.Second, 30 * time.Second, true, false, (*strait).close, (*strait).open},
 	// Packets vanish: nobody says that the store is gone.
-	{"silent", 8 * time.Second, 30 * time.Second, true,
+	{"silent", 8 * time.Second, 30 * time.Second, true, false,
 		func(s *strait) {
 			s.poison("timeout", "downstream", `"timeout":0`)
 			s.poison("timeout", "upstream", `"timeout":0`)
 		},
 		(*strait).heal},
-	{"slow by 2 s", 8 * time.Second, 30 * time.Second, false,
+	{"slow by 2 s", 8 * time.Second, 30 * time.Second, false, true,
 		func(s *strait) { s.poison("latency", "downstream", `"latency":2000`) }, (*strait).heal},
-	{"resetting", 6 * time.Second, 30 * time.Second, false,
+	{"resetting", 6 * time.Second, 30 * time.Second, false, false,
 		func(s *strait) { s.poison("reset_peer", "downstream", `"timeout":150`) }, (*strait).heal},
 }
 
@@ -127,8 +128,11 @@ func TestStore_trouble(t *testing.T) {
 				q.refused(t, c.name, broke, healed)
 			} else {
 				for i, p := range q.at {
-					t.Logf("%s, process %d: webhooks meanwhile %s; readiness %s", c.name, i,
-						summary(p.hook.between(broke, healed)), summary(p.ready.between(broke, healed)))
+					hooks := p.hook.between(broke, healed)
+					t.Logf("%s, process %d: webhooks meanwhile %s; readiness %s", c.name, i, summary(hooks), summary(p.ready.between(broke, healed)))
+					if ok := answered(hooks); c.slow && ok*2 < len(hooks) {
+						t.Errorf("%s, process %d: %d of %d webhooks answered 200", c.name, i, ok, len(hooks))
+					}
 				}
 			}
 			// Whoever keeps a promise is believed for five seconds. Without a store it cannot say that it is alive, nor

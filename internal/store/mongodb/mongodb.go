@@ -37,6 +37,10 @@ const schemaID = "schema"
 // never is what a counter without an expiry expires at.
 var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
+// connecting is how many connections may be opened at once. With the driver's own two, a server that takes two seconds to
+// answer a greeting lets in one more request a second, and all others time out waiting for a connection.
+const connecting = 32
+
 // Options says where the database is. URI and Database are needed.
 type Options struct {
 	URI      string // holds a password: it appears in no error
@@ -90,6 +94,9 @@ func connect(opt Options) (client *mongo.Client, hosts string, err error) {
 	}
 	if c.ConnectTimeout == nil {
 		c.SetConnectTimeout(5 * time.Second)
+	}
+	if c.MaxConnecting == nil {
+		c.SetMaxConnecting(connecting)
 	}
 	if c.MaxConnIdleTime == nil { // a burst opens many; what stays open costs both sides, and firewalls forget it silently
 		c.SetMaxConnIdleTime(30 * time.Second)
