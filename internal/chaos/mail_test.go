@@ -294,15 +294,17 @@ func (w *town) alike(t *testing.T, accepted []*person, others ...[]*person) {
 	pattern, _ := read(accepted[0])
 	for i, group := range append([][]*person{accepted}, others...) {
 		var waits []time.Duration
+		different := 0
 		for _, p := range group {
 			lines, wait := read(p)
 			waits = append(waits, wait)
 			if !slices.Equal(lines, pattern) {
+				different++
 				t.Errorf("person %d: the chat differs:\n%s\ninstead of\n%s", p.index, strings.Join(lines, "\n"), strings.Join(pattern, "\n"))
 			}
 		}
-		t.Logf("%s: %d chats of %d bubbles, the same to the letter; %q came between %v and %v after the bubble before it", [...]string{"accepted", "refused", "unknown number"}[i],
-			len(group), len(pattern), linkEnded, slices.Min(waits).Round(10*time.Millisecond), slices.Max(waits).Round(10*time.Millisecond))
+		t.Logf("%s: %d chats of %d bubbles, %d not the same to the letter; %q came between %v and %v after the bubble before it", [...]string{"accepted", "refused", "unknown number"}[i],
+			len(group), len(pattern), different, linkEnded, slices.Min(waits).Round(10*time.Millisecond), slices.Max(waits).Round(10*time.Millisecond))
 	}
 }
 
