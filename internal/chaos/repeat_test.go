@@ -21,7 +21,7 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 		people := w.populate(sized(30, 300))
 		w.start()
 		began := time.Now()
-		waiting, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+		waiting, stop := context.WithTimeout(t.Context(), sized(time.Minute, 5*time.Minute))
 		defer stop()
 		w.walk(waiting, waiting, people, 10*time.Millisecond, sized(30, 150))
 		w.settle(waiting)
