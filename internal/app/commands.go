@@ -248,6 +248,7 @@ func (p *program) runImport(ctx context.Context, name string, asJSON bool) error
 	defer s.Engine().Close()
 	sum, err := importer.Run(ctx, importer.Options{
 		Source: source, Size: size, Name: name, ForeignCode: c.ForeignCodePattern, Sink: s.Affiliates, Marks: s.Imports,
+		Now:    func() time.Time { now, _ := s.Now(ctx); return now }, // told from memory: it cannot fail
 		Report: importer.Progress(p.stderr, isTerminal(p.stderr), size),
 	})
 	if err != nil {

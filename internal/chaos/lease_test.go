@@ -172,7 +172,7 @@ func TestLease_holderStopped(t *testing.T) {
 		full  bool // its lease lives too long for a quick look
 		stops time.Duration
 	}{
-		{"telegram-poll", false, sized(26*time.Second, 60*time.Second)},
+		{"telegram-poll", false, sized(25*time.Second, 60*time.Second)},
 		{"job/purge-links", true, 60 * time.Second},
 	} {
 		t.Run(strings.ReplaceAll(c.lease, "/", "-"), func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestLease_holderStopped(t *testing.T) {
 			if strings.HasPrefix(c.lease, "job/") {
 				overdue(t, s, 12000)
 			} else {
-				time.Sleep(3 * time.Second) // all are on their way
+				time.Sleep(2 * time.Second) // many are on their way
 			}
 			old, before := w.holding(ctx, leases, c.lease)
 			process := w.fleet.place[old].process
