@@ -24,7 +24,7 @@ const (
 
 // monologue is what a talker says after the greeting, in one breath: the answers wait for each other in the outbox, and
 // no two that follow each other are the same.
-var monologue = []string{"ayuda", "menú", "estado", "gracias", "idioma", "menú"}
+var monologue = []string{"ayuda", "menú", "hola", "gracias", "idioma", "menú"}
 
 // TestTelegram_trouble has a share of the calls go wrong in each of the ways there are. All the time people walk, and
 // talkers say more than can be answered at once. Then every chat must read as in quiet weather; a bubble twice where its
@@ -255,7 +255,7 @@ func (w *town) listen(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := w.speak(ctx, 0, true); err != nil {
-		t.Fatalf("the monologue in quiet weather: %v", err)
+		t.Fatalf("the monologue in quiet weather: %v; read %q", err, openings(w.api.History(talkerChat)))
 	}
 }
 
