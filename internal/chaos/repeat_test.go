@@ -24,7 +24,6 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 		waiting, stop := context.WithTimeout(t.Context(), sized(time.Minute, 5*time.Minute))
 		defer stop()
 		w.walk(waiting, waiting, people, 10*time.Millisecond, sized(30, 150))
-		w.settle(waiting)
 		for _, p := range w.fleet.place {
 			if err := w.fleet.terminate(p); err != nil {
 				t.Fatal(err)
