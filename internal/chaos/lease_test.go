@@ -145,6 +145,13 @@ func (g *registrar) holder(name string) (store.Lease, bool) {
 	return l, ok
 }
 
+// holders is how many a lease has had.
+func (g *registrar) holders(name string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.owners[name])
+}
+
 // holding returns the place whose process holds a lease, once one does.
 func (w *town) holding(ctx context.Context, g *registrar, name string) (int, store.Lease) {
 	w.t.Helper()
@@ -235,7 +242,7 @@ func TestLease_holderStopped(t *testing.T) {
 				t.Fatal(err)
 			}
 			continued := time.Now()
-			if owners := len(leases.owners[c.lease]); owners < 2 {
+			if leases.holders(c.lease) < 2 {
 				t.Errorf("%s: nobody else took it while its holder was stopped", c.lease)
 			}
 			<-walked
