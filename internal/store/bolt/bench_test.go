@@ -62,10 +62,20 @@ func BenchmarkLoneCommit(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
 }
 
-// BenchmarkCommit64 is 64 conversations loaded and saved at once, each by its own goroutine.
+// BenchmarkCommit64 is 64 conversations saved at once, each by its own goroutine: with what waits together in one commit,
+// as it is, and with a commit for each.
 func BenchmarkCommit64(b *testing.B) {
+	b.Run("grouped", func(b *testing.B) { commit64(b, open(b)) })
+	b.Run("alone", func(b *testing.B) {
+		e := open(b)
+		bolt.Ungroup(e)
+		commit64(b, e)
+	})
+}
+
+func commit64(b *testing.B, e *bolt.Engine) {
 	const writers = 64
-	s := store.New(open(b))
+	s := store.New(e)
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var wg sync.WaitGroup

@@ -35,6 +35,7 @@ func (f fatal) Unwrap() error { return f.error }
 // it never waits for more to come, so a lone write is as quick as the disk.
 type writer struct {
 	db      *bbolt.DB
+	most    int // in one commit
 	health  *health
 	mu      sync.Mutex
 	waiting []*op
@@ -44,7 +45,7 @@ type writer struct {
 }
 
 func startWriter(db *bbolt.DB, h *health) *writer {
-	w := &writer{db: db, health: h, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &writer{db: db, most: groupMax, health: h, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -109,7 +110,7 @@ func (w *writer) take() []*op {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n, weight := 0, 0
-	for n < len(w.waiting) && (n == 0 || weight+w.waiting[n].weight <= groupMax) {
+	for n < len(w.waiting) && (n == 0 || weight+w.waiting[n].weight <= w.most) {
 		weight += w.waiting[n].weight
 		n++
 	}
