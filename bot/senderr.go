@@ -18,10 +18,11 @@ const (
 	Throttled                // try again, not before After has passed
 	Gone                     // they blocked us or left: stop writing to them
 	Permanent                // this message will never be taken; drop it and show it to the operator
+	Closed                   // not before the person writes again: a channel lets us speak so long after their last word
 )
 
 func (f Failure) String() string {
-	return [...]string{"temporary", "throttled", "gone", "permanent"}[f]
+	return [...]string{"temporary", "throttled", "gone", "permanent", "closed"}[f]
 }
 
 // SendError is what a channel or the mailer returns when something could not be sent. Reason is for the operator and

@@ -30,6 +30,7 @@ const (
 	Unsupported Kind = "unsupported" // anything else a person did
 	Blocked     Kind = "blocked"     // the person blocked us: we stop writing
 	Unblocked   Kind = "unblocked"   // and let us in again
+	Undelivered Kind = "undelivered" // a message of ours did not arrive after all: Update.Failure says why, Update.Again what it was
 	Signal      Kind = "signal"      // from inside: a timer, a used link, a made key; Update.Signal names it
 )
 
@@ -60,6 +61,8 @@ type Update struct {
 	Group     bool   // came from a chat with several people
 	Signal    string // Signal: one of the Signal… names
 	Attempt   string // Signal: the attempt it belongs to; empty fits every attempt
+	Failure   Failure   // Undelivered: what it means for the message
+	Again     *Reply    // Undelivered: the message, where it is still known
 	At        time.Time
 }
 
@@ -91,4 +94,6 @@ type Reply struct {
 	Prompt  int      `bson:"prompt,omitempty"`
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
 	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent
+
+	Silence time.Duration `bson:"-"` // how long the person has been silent when it is sent; known to the channel only
 }
