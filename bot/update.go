@@ -53,16 +53,16 @@ type Update struct {
 	Chat      string // the channel's name for the chat
 	Kind      Kind
 	Text      string
-	Button    string // Press: Button.ID as it was sent out
-	Prompt    int    // Press: the stamp of the question the button belongs to; 0 when unknown
-	MessageID string // the channel's name for the message, so that it can be deleted
-	Phone     string // Contact: digits of the sender's own number; empty for anybody else's
-	Media     string // Media: "photo", "voice", "sticker", "document", "video", "audio"
-	Group     bool   // came from a chat with several people
-	Signal    string // Signal: one of the Signal… names
-	Attempt   string // Signal: the attempt it belongs to; empty fits every attempt
-	Failure   Failure   // Undelivered: what it means for the message
-	Again     *Reply    // Undelivered: the message, where it is still known
+	Button    string  // Press: Button.ID as it was sent out
+	Prompt    int     // Press: the stamp of the question the button belongs to; 0 when unknown
+	MessageID string  // the channel's name for the message, so that it can be deleted
+	Phone     string  // Contact: digits of the sender's own number; empty for anybody else's
+	Media     string  // Media: "photo", "voice", "sticker", "document", "video", "audio"
+	Group     bool    // came from a chat with several people
+	Signal    string  // Signal: one of the Signal… names
+	Attempt   string  // Signal: the attempt it belongs to; empty fits every attempt
+	Failure   Failure // Undelivered: what it means for the message
+	Again     *Reply  // Undelivered: the message, where it is still known
 	At        time.Time
 }
 
