@@ -1,0 +1,198 @@
+package whatsapp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	callTimeout    = 10 * time.Second // of one request
+	idlePerHost    = 100              // connections kept open to the Graph API; the standard library keeps two
+	answerMaxBytes = 1 << 20          // of one answer; they have a few hundred
+	wordsMax       = 300              // runes of an error's words that are kept
+)
+
+// client speaks to the Graph API in the name of one phone number. It holds the access tokens and knows which of them
+// works; it is the only place that sees them.
+type client struct {
+	messages  string // the address of the one call we make
+	tokens    []string
+	current   atomic.Int32 // index of the token that worked last
+	refused   atomic.Bool  // none worked when last tried: said once, not once a message
+	hide      *strings.Replacer
+	count     func(name string)
+	log       *slog.Logger
+	now       func() time.Time
+	transport *http.Transport
+	http      *http.Client
+}
+
+// newClient wants options that New has checked and completed.
+func newClient(opt Options) *client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = 5 * time.Second
+	t.MaxIdleConns = 2 * idlePerHost
+	t.MaxIdleConnsPerHost = idlePerHost
+	// A connection that died silently is noticed by a ping rather than by every message's time limit.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
+	c := &client{
+		messages:  strings.TrimRight(opt.APIURL, "/") + "/" + url.PathEscape(opt.APIVersion) + "/" + url.PathEscape(string(opt.PhoneNumberID)) + "/messages",
+		count:     opt.Count,
+		log:       opt.Log.With("channel", Name),
+		now:       opt.Now,
+		transport: t,
+		http: &http.Client{
+			Transport:     t,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	hide := []string{string(opt.PhoneNumberID), redacted}
+	for _, token := range opt.Tokens {
+		c.tokens = append(c.tokens, string(token))
+		hide = append(hide, string(token), redacted)
+	}
+	c.hide = strings.NewReplacer(hide...)
+	return c
+}
+
+// post makes one call and decodes its answer into out, unless that is nil. Its errors are *apiError where the Graph
+// API answered, and never hold a secret, a phone or a person's name there.
+//
+// A token that is refused is followed by the next at once, for the same body; the first that is not stays in use. When
+// all are refused, the error has errNoToken in its chain, and the operator is told.
+func (c *client) post(ctx context.Context, body, out any) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("messages: %w", err)
+	}
+	first := c.current.Load()
+	for i := range c.tokens {
+		at := (int(first) + i) % len(c.tokens)
+		err = c.try(ctx, c.tokens[at], raw, out)
+		var e *apiError
+		switch {
+		case errors.As(err, &e) && e.meaning().remedy == nextToken:
+			continue
+		case err != nil && e == nil: // nobody answered: nothing is known about the token
+			return err
+		}
+		c.refused.Store(false)
+		if i > 0 && c.current.CompareAndSwap(first, int32(at)) { //nolint:gosec // an index
+			c.count(CountTokenChanged)
+			c.log.Warn("whatsapp access token refused, another one is in use now", "token", at+1, "of", len(c.tokens))
+		}
+		return err
+	}
+	if !c.refused.Swap(true) {
+		c.log.Error("whatsapp access tokens refused, nothing can be sent: check LLAVE_WHATSAPP_TOKEN", "tokens", len(c.tokens), "err", err)
+	}
+	return fmt.Errorf("%w: %w", errNoToken, err)
+}
+
+// try makes one request.
+func (c *client) try(ctx context.Context, token string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.messages, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("messages: %w", c.redact(err))
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("messages: %w", c.redact(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	// Read whole, so that a connection that breaks half-way is trouble of the network, and a whole one is used again.
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerMaxBytes))
+	if err != nil {
+		return fmt.Errorf("messages: %w", c.redact(err))
+	}
+	if e := c.refusal(resp, raw); e != nil {
+		return e
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return errors.New("messages: the answer has another shape") // the cause may quote what is in it
+	}
+	return nil
+}
+
+// refusal reads the error envelope, whatever the HTTP status says. What is neither that nor a success was said by
+// something in between.
+func (c *client) refusal(resp *http.Response, raw []byte) *apiError {
+	var envelope struct {
+		Error *struct {
+			Code    *int   `json:"code"`
+			Subcode int    `json:"error_subcode"`
+			Message string `json:"message"`
+			Data    struct {
+				Details string `json:"details"`
+			} `json:"error_data"`
+		} `json:"error"`
+	}
+	// A field of another type than expected does not spoil the rest.
+	if err := json.Unmarshal(raw, &envelope); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
+		envelope.Error = nil
+	}
+	out := &apiError{status: resp.StatusCode, code: noCode, after: retryAfter(resp.Header.Get("Retry-After"), c.now())}
+	switch e := envelope.Error; {
+	case e != nil:
+		out.subcode = e.Subcode
+		if e.Code != nil {
+			out.code = *e.Code
+		}
+		out.words = e.Message
+		if e.Data.Details != "" {
+			out.words += ": " + e.Data.Details
+		}
+		out.words = fit(c.clean(out.words), wordsMax)
+	case resp.StatusCode >= 200 && resp.StatusCode < 300:
+		return nil
+	default:
+		out.words = "not an answer of the Graph API"
+	}
+	return out
+}
+
+// person matches what may name somebody in the words of others: a phone however it is written, a business-scoped user
+// id, and the id of a message, which has the phone inside.
+var person = regexp.MustCompile(`wamid\.[A-Za-z0-9+/=_-]+|\b[A-Z]{2}\.[A-Za-z0-9.]{8,}|\+?\d(?:[ ().-]{0,2}\d){6,}`)
+
+// clean takes secrets and persons out of words.
+func (c *client) clean(words string) string {
+	return person.ReplaceAllString(c.hide.Replace(words), redacted)
+}
+
+// redact returns an error of the network whose words and whose whole chain are free of secrets. An *url.Error prints the
+// URL, and so the phone number id; only its cause is kept. No person is in it: those are in bodies.
+func (c *client) redact(err error) error {
+	var inURL *url.Error
+	for errors.As(err, &inURL) {
+		err = inURL.Err
+		inURL = nil
+	}
+	if clean := c.hide.Replace(err.Error()); clean != err.Error() {
+		return errors.New(clean)
+	}
+	return err
+}
+
+// close gives idle connections back.
+func (c *client) close() { c.transport.CloseIdleConnections() }
