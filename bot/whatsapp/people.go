@@ -1,0 +1,51 @@
+package whatsapp
+
+import (
+	"context"
+	"regexp"
+	"strings"
+)
+
+// Names are what one message calls a person. Either may be empty: a person who goes by a username keeps the number
+// back, and older messages know no user id.
+type Names struct {
+	Phone  string // digits, with the country code and without +
+	UserID string // business-scoped: of this person with this business, "EC.1349…"; a new number makes a new one
+}
+
+// Empty says that somebody is not named at all.
+func (n Names) Empty() bool { return n == Names{} }
+
+// People keeps who is who, whatever they are called today. It is the store's; an error means that nothing is known to
+// have been kept.
+type People interface {
+	// Find returns the chat of whoever goes by one of the names, and makes one when nobody does. The chat is the first
+	// name they were known by and never changes. Both names are kept, and lead to this chat from now on; a name that
+	// is missing in n is not forgotten by that.
+	Find(ctx context.Context, n Names) (chat string, err error)
+	// Move has the chat of whoever goes by one of the names in from go by to. A name of from that to lacks is theirs
+	// no longer: a number given up may be somebody else's tomorrow. Doing it again changes nothing.
+	Move(ctx context.Context, from, to Names) error
+	// Address returns the names by which a chat can be written to now: Phone, if there is one, else UserID.
+	Address(ctx context.Context, chat string) (Names, error)
+}
+
+var (
+	phonePattern  = regexp.MustCompile(`^[0-9]{4,20}$`)
+	userIDPattern = regexp.MustCompile(`^[A-Za-z]{2}\.[A-Za-z0-9.]{1,140}$`)
+)
+
+// namesOf takes what looks like a name, each wherever it stands. Anything else is no name: it would be the key of a
+// conversation.
+func namesOf(phone, userID text) Names {
+	var n Names
+	for _, s := range []string{string(phone), string(userID)} {
+		switch s = strings.TrimPrefix(s, "+"); {
+		case n.Phone == "" && phonePattern.MatchString(s):
+			n.Phone = s
+		case n.UserID == "" && userIDPattern.MatchString(s):
+			n.UserID = s
+		}
+	}
+	return n
+}
