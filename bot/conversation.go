@@ -54,6 +54,7 @@ type Promise struct {
 	Until     time.Time `bson:"until,omitempty"` // worth nothing after; zero: always worth keeping
 	NotBefore time.Time `bson:"not_before,omitempty"`
 	Tries     int       `bson:"tries,omitempty"`
+	Waits     bool      `bson:"waits,omitempty"` // not before the person writes again
 }
 
 // Timer is something that becomes an update when its time has come.
@@ -138,7 +139,7 @@ func (o *Outbox) Pause(lane Lane, until time.Time) {
 // Due says whether a lane has something that may be kept now.
 func (o *Outbox) Due(lane Lane, now time.Time) bool {
 	head := o.Head(lane)
-	return head != nil && !o.notBefore(head).After(now)
+	return head != nil && !head.Waits && !o.notBefore(head).After(now)
 }
 
 func (o *Outbox) notBefore(p *Promise) time.Time {
@@ -164,7 +165,7 @@ func (o *Outbox) Wake(others ...time.Time) {
 	}
 	for _, lane := range Lanes {
 		head := o.Head(lane)
-		if head == nil {
+		if head == nil || head.Waits {
 			continue
 		}
 		due := o.notBefore(head)
@@ -264,6 +265,30 @@ func (c *Conversation) see(id string, now time.Time) {
 		}
 		c.Seen = slices.Delete(c.Seen, 0, 1)
 	}
+}
+
+// How a message that was taken and did not arrive is sent again.
+const (
+	returnedMax  = 3                // times
+	returnedWait = 10 * time.Second // it was refused by the other side's network, not by the person
+)
+
+// returned takes back a message of ours that did not arrive after all. Where it may arrive another time it is owed anew.
+func (c *Conversation) returned(u Update, now time.Time) {
+	switch {
+	case u.Failure == Gone:
+		c.Gone = true
+		c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Lane == LaneChat })
+	case u.Failure != Permanent && u.Again != nil && u.Again.Returned < returnedMax && !c.Gone:
+		again := *u.Again
+		again.Returned++
+		p := Promise{ID: c.ID + "/" + u.ID + "/" + PromiseSay, Lane: LaneChat, Kind: PromiseSay, Reply: &again, Made: now, Waits: u.Failure == Closed}
+		if !p.Waits {
+			p.NotBefore = now.Add(returnedWait)
+		}
+		c.Promises = append(c.Promises, p)
+	}
+	c.Wake(c.NextTimer())
 }
 
 // NextTimer returns the earliest timer's time, or zero.

@@ -270,11 +270,17 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	case u.Kind == Unblocked:
 		next.Gone = false
 		return next, out, nil
+	case u.Kind == Undelivered:
+		next.returned(u, env.Now)
+		return next, out, nil
 	default:
 		if !next.LastAt.IsZero() {
 			t.idle = env.Now.Sub(next.LastAt)
 		}
 		next.Gone, next.LastAt = false, env.Now
+		for i := range next.Promises {
+			next.Promises[i].Waits = false // they have written
+		}
 		next.Turns++
 		next.SetTimer(Timer{Signal: SignalForget, At: env.Now.Add(e.options.Idle)})
 		next.KeptTill = env.Now.Add(e.options.Seen)

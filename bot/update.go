@@ -95,5 +95,6 @@ type Reply struct {
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
 	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent
 
-	Silence time.Duration `bson:"-"` // how long the person has been silent when it is sent; known to the channel only
+	Returned int           `bson:"returned,omitempty"` // how often it was taken and did not arrive
+	Silence  time.Duration `bson:"-"`                  // how long the person has been silent when it is sent; known to the channel only
 }

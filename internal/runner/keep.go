@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -57,24 +58,69 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 			release()
 			return
 		}
-		p := *head
+		now, _ := r.Now(ctx)
+		owed := r.together(doc, *head, now)
+		p := owed[0]
 		var kept Kept
 		var err error
-		now, _ := r.Now(ctx)
 		switch {
 		case r.stopping():
 			err = ErrStopping
 		case !p.Until.IsZero() && now.After(p.Until):
 			err = errWorthless
 		default:
-			kept, err = r.try(ctx, s, doc, p)
+			kept, err = r.try(ctx, s, doc, owed)
 		}
-		after, more := r.mark(ctx, s, doc, lane, p, kept, err, end)
+		after, more := r.mark(ctx, s, doc, lane, owed, kept, err, end)
 		if !more {
 			return
 		}
 		doc = after
 	}
+}
+
+// oneBubble is how many bubbles that wait together go out as one at most.
+const oneBubble = 4
+
+// together is the promise whose turn it is, and those that can be kept with it: bubbles that wait behind it, in a channel
+// where each costs.
+func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.Promise {
+	owed := []bot.Promise{head}
+	channel, _ := bot.SplitConversationID(doc.id())
+	if m, ok := r.Channels[channel].(Merger); head.Kind != bot.PromiseSay || !ok || !m.Merges() {
+		return owed
+	}
+	for _, p := range doc.box().Promises {
+		if p.Lane != head.Lane || p.ID == head.ID {
+			continue
+		}
+		if p.Kind != bot.PromiseSay || p.NotBefore.After(now) || len(owed) == oneBubble {
+			break
+		}
+		owed = append(owed, p)
+	}
+	return owed
+}
+
+// bubble is what promises of saying something come to in one bubble: all their texts, and the buttons of the last.
+func (r *Runner) bubble(owed []bot.Promise) (bot.Reply, error) {
+	var texts []string
+	var whole bot.Reply
+	for _, p := range owed {
+		reply, protect := *p.Reply, whole.Protect
+		if reply.Sealed {
+			text, err := r.Open(reply.Text)
+			if err != nil {
+				return whole, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
+			}
+			reply.Text, reply.Sealed = text, false
+		}
+		texts = append(texts, reply.Text)
+		whole = reply
+		whole.Protect = reply.Protect || protect
+	}
+	whole.Text = strings.Join(texts, "\n\n")
+	return whole, nil
 }
 
 // What a try comes to when nothing was sent, beside ErrStopping.
@@ -107,7 +153,8 @@ func (w *word) Err() error {
 // try keeps one promise once, when it is its turn in this process. From the beginning of the wait to the end of the try
 // it says every two seconds that this process is alive; it gives up when another process has taken over, since what we
 // send then would be a second one.
-func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) (Kept, error) {
+func (r *Runner) try(ctx context.Context, s shelf, doc document, owed []bot.Promise) (Kept, error) {
+	p := owed[0]
 	ctx, taken := context.WithCancelCause(ctx)
 	limited, cancel := context.WithTimeout(ctx, sendLimit) // a name of its own: the heartbeat reads ctx
 	defer cancel()
@@ -152,14 +199,15 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, p bot.Promise) 
 	if believed.Err() != nil {
 		return Kept{}, errTaken // or not: marking looks
 	}
-	kept, err := r.attempt(limited, believed, doc, p)
+	kept, err := r.attempt(limited, believed, doc, owed)
 	if err != nil && (errors.Is(err, errTaken) || errors.Is(context.Cause(ctx), errTaken)) {
 		return Kept{}, errTaken
 	}
 	return kept, err
 }
 
-func (r *Runner) attempt(ctx context.Context, believed *word, doc document, p bot.Promise) (Kept, error) {
+func (r *Runner) attempt(ctx context.Context, believed *word, doc document, owed []bot.Promise) (Kept, error) {
+	p := owed[0]
 	switch p.Kind {
 	case bot.PromiseSay, bot.PromiseDelete:
 		channel, chat := bot.SplitConversationID(doc.id())
@@ -170,13 +218,12 @@ func (r *Runner) attempt(ctx context.Context, believed *word, doc document, p bo
 		if p.Kind == bot.PromiseDelete {
 			return Kept{}, ch.Delete(ctx, chat, p.MessageID)
 		}
-		reply := *p.Reply
-		if reply.Sealed {
-			text, err := r.Open(reply.Text)
-			if err != nil {
-				return Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
-			}
-			reply.Text, reply.Sealed = text, false
+		reply, err := r.bubble(owed)
+		if err != nil {
+			return Kept{}, err
+		}
+		if now, err := r.Now(ctx); err == nil {
+			reply.Silence = now.Sub(doc.heard())
 		}
 		return Kept{}, ch.Send(believed, chat, reply)
 	}
@@ -222,11 +269,11 @@ func (r *Runner) beat(ctx context.Context, s shelf, id string, p bot.Promise) (u
 // not give up before the process does: an accepted message that is not marked would be sent again. For the same reason
 // it begins with the document as it was when the try began: mostly nobody has written it since, and a process that dies
 // has one round trip less to die in.
-func (r *Runner) mark(ctx context.Context, s shelf, known document, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool) {
-	r.report(p, sent)
+func (r *Runner) mark(ctx context.Context, s shelf, known document, lane bot.Lane, owed []bot.Promise, kept Kept, sent error, end func()) (document, bool) {
+	r.report(owed[0], sent)
 	id := known.id()
 	for {
-		doc, more, err := r.markOnce(ctx, s, id, known, lane, p, kept, sent, end)
+		doc, more, err := r.markOnce(ctx, s, id, known, lane, owed, kept, sent, end)
 		known = nil
 		switch {
 		case err == nil:
@@ -235,10 +282,10 @@ func (r *Runner) mark(ctx context.Context, s shelf, known document, lane bot.Lan
 			continue
 		case r.stopping():
 			end()
-			r.Log.Error("promise could not be marked", "kind", p.Kind, "error", err)
+			r.Log.Error("promise could not be marked", "kind", owed[0].Kind, "error", err)
 			return nil, false
 		}
-		r.Log.Warn("mark promise", "kind", p.Kind, "error", err)
+		r.Log.Warn("mark promise", "kind", owed[0].Kind, "error", err)
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-r.closing:
@@ -247,11 +294,12 @@ func (r *Runner) mark(ctx context.Context, s shelf, known document, lane bot.Lan
 }
 
 // markOnce writes it into doc, or into the document as it is stored when doc is nil.
-func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document, lane bot.Lane, p bot.Promise, kept Kept, sent error, end func()) (document, bool, error) {
+func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document, lane bot.Lane, kept []bot.Promise, caused Kept, sent error, end func()) (document, bool, error) {
 	release := r.locks.lock(s.key(id))
 	defer release()
 	var err error
-	if doc == nil {
+	known := doc != nil
+	if !known {
 		if doc, err = s.load(ctx, id); err != nil {
 			return nil, false, fmt.Errorf("load to mark: %w", err)
 		}
@@ -261,7 +309,7 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 		return nil, false, fmt.Errorf("read the store's clock: %w", err)
 	}
 	box := doc.box()
-	owed := box.Find(p.ID)
+	owed := box.Find(kept[0].ID)
 	if box.Keepers[lane].Who != r.Name && (owed == nil || errors.Is(sent, errTaken)) {
 		end() // another process has written, or will write, what becomes of it; or the document is not there any more
 		return nil, false, nil
@@ -274,19 +322,23 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 	if owed != nil {
 		switch {
 		case sent == nil:
-			box.Drop(p.ID)
+			for _, p := range kept {
+				box.Drop(p.ID)
+			}
 			delete(box.Paused, lane)
-			doc, out, err = s.apply(ctx, doc, kept, now)
+			doc, out, err = s.apply(ctx, doc, caused, now)
 			if err != nil {
 				return nil, false, err
 			}
 			box = doc.box()
 		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken), se != nil && se.Failure == bot.Throttled:
 		case errors.Is(sent, errWorthless), se != nil && se.Failure == bot.Permanent:
-			box.Drop(p.ID)
+			box.Drop(owed.ID)
 		case se != nil && se.Failure == bot.Gone:
-			box.Drop(p.ID) // a record's promise too: nobody is there to be reached
+			box.Drop(owed.ID) // a record's promise too: nobody is there to be reached
 			doc.gone()
+		case se != nil && se.Failure == bot.Closed:
+			owed.Waits = known // else they may have written meanwhile: it is tried again
 		default:
 			owed.Tries++
 			owed.NotBefore = now.Add(wait(owed.Tries))

@@ -61,6 +61,9 @@ type Channel interface {
 	Delete(ctx context.Context, chat, messageID string) error
 }
 
+// Merger is a Channel in which every bubble costs: those that wait together go out as one.
+type Merger interface{ Merges() bool }
+
 // Kept is what keeping a promise has for the conversation that owed it.
 type Kept struct {
 	Timer  *bot.Timer  // set in the same write that drops the promise

@@ -20,6 +20,7 @@ type document interface {
 	id() string
 	box() *bot.Outbox
 	timers() time.Time // the earliest of its timers
+	heard() time.Time  // when the person wrote last
 	gone()             // the person cannot be reached any more: what the chat is owed is dropped
 	copy() document
 }
@@ -41,6 +42,7 @@ type conversation struct{ c bot.Conversation }
 func (d *conversation) id() string        { return d.c.ID }
 func (d *conversation) box() *bot.Outbox  { return &d.c.Outbox }
 func (d *conversation) timers() time.Time { return d.c.NextTimer() }
+func (d *conversation) heard() time.Time  { return d.c.LastAt }
 func (d *conversation) copy() document    { return &conversation{c: d.c.Clone()} }
 func (d *conversation) gone() {
 	d.c.Gone = true
@@ -105,6 +107,7 @@ func (d *record) id() string        { return d.r.ID }
 func (d *record) box() *bot.Outbox  { return &d.r.Outbox }
 func (d *record) timers() time.Time { return time.Time{} } // the cron job ends links; nobody is told
 func (d *record) gone()             {}
+func (d *record) heard() time.Time  { return time.Time{} }
 func (d *record) copy() document    { return &record{r: d.r.Clone()} }
 
 type recordShelf struct{ r *Runner }
