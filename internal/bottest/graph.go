@@ -41,34 +41,34 @@ type Graph struct {
 	client *http.Client
 	seed   uint64 // makes the ids of two of us differ
 
-	mu        sync.Mutex
-	server    *http.Server  // nil while down
-	addr      string        // kept over Down and Up
-	news      chan struct{} // closed and replaced whenever something changes
-	closed    bool
-	tokens    []string // those that work
-	expired   map[string]bool
-	people    map[int64]*graphPerson  // by the number they use now
-	users     map[string]*graphPerson // by the business-scoped user id they have now
-	mail      map[string]*graphMessage
-	nextWAMID uint64
-	nextQ     int
-	hook      string
-	ready     []*graphLine // lines that wait for a place, oldest first
-	sending   int          // posts to the webhook under way
-	pending   int          // updates that were not taken yet
-	batch     int
-	statuses  []string
-	throttle  graphBucket
-	calls     []BotCall
-	slow      map[string]time.Duration
-	faults    map[string][]GraphFault
-	aimed     []*aimedGraphFault
-	posts     []WebhookPost
-	took      []time.Duration
+	mu         sync.Mutex
+	server     *http.Server  // nil while down
+	addr       string        // kept over Down and Up
+	news       chan struct{} // closed and replaced whenever something changes
+	closed     bool
+	tokens     []string // those that work
+	expired    map[string]bool
+	people     map[int64]*graphPerson  // by the number they use now
+	users      map[string]*graphPerson // by the business-scoped user id they have now
+	mail       map[string]*graphMessage
+	nextWAMID  uint64
+	nextQ      int
+	hook       string
+	ready      []*graphLine // lines that wait for a place, oldest first
+	sending    int          // posts to the webhook under way
+	pending    int          // updates that were not taken yet
+	batch      int
+	statuses   []string
+	throttle   graphBucket
+	calls      []BotCall
+	slow       map[string]time.Duration
+	faults     map[string][]GraphFault
+	aimed      []*aimedGraphFault
+	posts      []WebhookPost
+	took       []time.Duration
 	subscribed bool
-	workers   sync.WaitGroup
-	stop      chan struct{}
+	workers    sync.WaitGroup
+	stop       chan struct{}
 }
 
 // GraphOptions is what Graph knows of the bot and of its number. Only Tokens, PhoneNumberID, AppSecret and VerifyToken

@@ -357,8 +357,8 @@ type graphRequest struct {
 	To, Recipient    string
 	Type             string
 	Status           string
-	MessageID        string `json:"message_id"`
-	TypingIndicator  *struct{ Type string }
+	MessageID        string                 `json:"message_id"`
+	TypingIndicator  *struct{ Type string } `json:"typing_indicator"`
 	Context          *struct {
 		MessageID string `json:"message_id"`
 	}
@@ -410,13 +410,8 @@ type graphTemplateRequest struct {
 	}
 }
 
-// UnmarshalJSON of the request: its snake_case members are named above; this one is only here for typing_indicator,
-// which stands in no struct tag of its own.
 func readGraphRequest(body []byte) (*graphRequest, *graphRefusal) {
-	var q struct {
-		graphRequest
-		Typing *struct{ Type string } `json:"typing_indicator"`
-	}
+	var q graphRequest
 	if err := json.Unmarshal(body, &q); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
@@ -424,12 +419,424 @@ func readGraphRequest(body []byte) (*graphRequest, *graphRefusal) {
 		}
 		return nil, badType("body", "a JSON object")
 	}
-	q.TypingIndicator = q.Typing
-	if q.MessagingProduct == "" {
+	switch q.MessagingProduct {
+	case "whatsapp":
+		return &q, nil
+	case "":
 		return nil, required("messaging_product")
 	}
-	if q.MessagingProduct != "whatsapp" {
-		return nil, badType("messaging_product", "one of {WHATSAPP}")
+	return nil, badType("messaging_product", "one of {WHATSAPP}")
+}
+
+// typingLasts is how long the person sees that the bot is writing, unless it has written before.
+const typingLasts = 25 * time.Second
+
+// markRead marks a person's message, and the earlier ones, as read.
+func (g *Graph) markRead(body []byte) (any, func(), *graphRefusal) {
+	q, refused := readGraphRequest(body)
+	switch {
+	case refused != nil:
+		return nil, nil, refused
+	case q.Status != "read":
+		return nil, nil, badType("status", "one of {READ}")
+	case q.MessageID == "":
+		return nil, nil, required("message_id")
+	case q.TypingIndicator != nil && q.TypingIndicator.Type != "text":
+		return nil, nil, badType("typing_indicator['type']", "one of {TEXT}")
 	}
-	return &q.graphRequest, nil
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m := g.mail[q.MessageID]
+	if m == nil || m.Bot {
+		return nil, nil, refuseGraph(131009, "Message id is invalid.")
+	}
+	m.read = true
+	for _, earlier := range m.person.messages {
+		if !earlier.Bot && earlier.ID < m.ID {
+			earlier.read = true
+		}
+	}
+	if q.TypingIndicator != nil {
+		m.person.typing = g.opt.Now().Add(typingLasts)
+	}
+	g.changed()
+	return map[string]any{"success": true}, nil, nil
+}
+
+// addressee finds the person whom a message is for; a number goes before a user id. The lock is held.
+func (g *Graph) addressee(to, recipient string) *graphPerson {
+	if to == "" {
+		return g.users[recipient]
+	}
+	n, _ := strconv.ParseInt(digits(to), 10, 64)
+	return g.people[n]
+}
+
+var (
+	graphTo        = regexp.MustCompile(`^\+?[0-9][0-9 ()-]{4,24}$`)
+	graphRecipient = regexp.MustCompile(`^[A-Z]{2}\.[0-9A-Za-z]{1,128}$`)
+)
+
+// message takes a message, or says why not.
+func (g *Graph) message(body []byte) (any, func(), *graphRefusal) {
+	q, refused := readGraphRequest(body)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	contact := map[string]any{"input": q.To, "wa_id": digits(q.To)}
+	switch {
+	case q.To == "" && q.Recipient == "":
+		return nil, nil, required("to")
+	case q.RecipientType != "" && q.RecipientType != "individual":
+		return nil, nil, badType("recipient_type", "one of {INDIVIDUAL}")
+	case q.To != "" && !graphTo.MatchString(q.To):
+		return nil, nil, badType("to", "a phone number")
+	case q.To == "" && !graphRecipient.MatchString(q.Recipient):
+		return nil, nil, badType("recipient", "a business-scoped user id")
+	case q.To == "":
+		contact = map[string]any{"input": q.Recipient, "user_id": q.Recipient}
+	case digits(q.To) == g.opt.DisplayPhone:
+		return nil, nil, refuseGraph(131021, "")
+	case q.Context != nil && !strings.HasPrefix(q.Context.MessageID, "wamid."):
+		return nil, nil, refuseGraph(131009, "Context message id is invalid.")
+	}
+	bubble, refused := q.check(g.opt.Templates)
+	if refused != nil {
+		return nil, nil, refused
+	}
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.opt.Now()
+	p := g.addressee(q.To, q.Recipient)
+	perSecond := time.Second / time.Duration(max(1, g.opt.PerSecond))
+	if !g.throttle.take(now, g.opt.PerSecond, perSecond) {
+		return nil, nil, refuseGraph(130429, "")
+	}
+	open := p != nil && !p.heard.IsZero() && now.Sub(p.heard) < graphWindow
+	if !open && q.Template == nil {
+		return nil, nil, refuseGraph(131047, "")
+	}
+	known := p != nil
+	if !known { // a template to somebody who never wrote, and whom nobody plays
+		n, _ := strconv.ParseInt(digits(q.To), 10, 64)
+		p = &graphPerson{phone: n}
+		if q.To != "" {
+			p = g.person(n)
+			p.nextID = max(p.nextID, 101)
+			known = true
+		}
+	}
+	if !p.pair.take(now, g.opt.PairBurst, g.opt.PairEvery) {
+		return nil, nil, refuseGraph(131056, "")
+	}
+	failure := 0
+	switch {
+	case !known:
+		failure = 131026
+	case len(p.failures) > 0:
+		failure = p.failures[0]
+		p.failures = p.failures[1:]
+	}
+	p.typing = time.Time{}
+	if failure == 0 && !p.blocked && q.Reaction == nil {
+		g.add(p, bubble, true)
+	} else {
+		bubble.person, bubble.Bot, bubble.wamid = p, true, g.wamid(p, true)
+		g.mail[bubble.wamid] = bubble
+	}
+	g.changed()
+	said := map[string]any{"id": bubble.wamid}
+	if q.Template != nil {
+		said["message_status"] = "accepted"
+	}
+	return map[string]any{
+		"messaging_product": "whatsapp", "contacts": []any{contact}, "messages": []any{said},
+	}, func() { g.follow(bubble, failure) }, nil
+}
+
+// follow reports what became of a message that was taken.
+func (g *Graph) follow(m *graphMessage, failure int) {
+	report := func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if failure != 0 {
+			g.report(m, "failed", failure)
+			return
+		}
+		for _, s := range g.statuses {
+			if !m.person.blocked || s == "sent" {
+				g.report(m, s, 0)
+			}
+		}
+	}
+	if g.opt.StatusDelay <= 0 {
+		report()
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return
+	}
+	g.workers.Go(func() {
+		select {
+		case <-time.After(g.opt.StatusDelay):
+			report()
+		case <-g.stop:
+		}
+	})
+}
+
+// check looks at everything that is in a message, and makes the bubble the person sees.
+func (q *graphRequest) check(templates []GraphTemplate) (*graphMessage, *graphRefusal) {
+	m := &graphMessage{kind: q.Type}
+	media := map[string]*graphMedia{"image": q.Image, "audio": q.Audio, "document": q.Document, "video": q.Video, "sticker": q.Sticker}
+	switch q.Type {
+	case "", "text":
+		if q.Text == nil || q.Text.Body == "" {
+			return nil, required("text['body']")
+		}
+		if utf8.RuneCountInString(q.Text.Body) > 4096 {
+			return nil, badType("text['body']", "at most 4096 characters long")
+		}
+		m.Text = q.Text.Body
+	case "interactive":
+		if q.Interactive == nil {
+			return nil, required("interactive")
+		}
+		return m, q.Interactive.check(m)
+	case "template":
+		if q.Template == nil {
+			return nil, required("template")
+		}
+		return m, q.Template.check(m, templates)
+	case "reaction":
+		switch {
+		case q.Reaction == nil:
+			return nil, required("reaction")
+		case !strings.HasPrefix(q.Reaction.MessageID, "wamid."):
+			return nil, refuseGraph(131009, "Reaction message id is invalid.")
+		case q.Reaction.Emoji == nil:
+			return nil, refuseGraph(131008, "emoji")
+		}
+	case "image", "audio", "document", "video", "sticker":
+		f := media[q.Type]
+		if f == nil {
+			return nil, required(q.Type)
+		}
+		m.Text = f.Caption
+		return m, f.check(q.Type)
+	default:
+		return nil, refuseGraph(131051, "")
+	}
+	return m, nil
+}
+
+func (f *graphMedia) check(kind string) *graphRefusal {
+	u, err := url.Parse(f.Link)
+	switch {
+	case (f.ID == "") == (f.Link == ""):
+		return refuseGraph(131009, "Exactly one of id and link must be given for "+kind)
+	case f.ID != "" && digits(f.ID) != f.ID:
+		return refuseGraph(131009, "Media id is invalid.")
+	case f.Link != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https"):
+		return refuseGraph(131009, "Media link is invalid.")
+	case f.Caption != "" && (kind == "audio" || kind == "sticker"):
+		return refuseGraph(131009, "Caption is not supported for "+kind)
+	}
+	return long("Caption", f.Caption, 0, 1024)
+}
+
+// long says that something has the wrong length, in characters.
+func long(what, s string, shortest, longest int) *graphRefusal {
+	if n := utf8.RuneCountInString(s); n < shortest || n > longest || shortest > 0 && strings.TrimSpace(s) == "" {
+		return refuseGraph(131009, fmt.Sprintf("%s length invalid. Min length: %d, Max length: %d", what, shortest, longest))
+	}
+	return nil
+}
+
+// firstOf returns the first refusal.
+func firstOf(refusals ...*graphRefusal) *graphRefusal {
+	for _, r := range refusals {
+		if r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+func (i *graphInteractive) check(m *graphMessage) *graphRefusal {
+	longest := 1024
+	if i.Type == "list" {
+		longest = 4096
+	}
+	switch {
+	case i.Body == nil:
+		return refuseGraph(131008, "Required parameter is missing: body")
+	case i.Action == nil:
+		return refuseGraph(131008, "Required parameter is missing: action")
+	}
+	m.kind, m.Text = i.Type, i.Body.Text
+	refused := long("Body text", i.Body.Text, 1, longest)
+	if i.Header != nil {
+		m.Text = i.Header.Text + "\n" + m.Text
+		if i.Header.Type != "text" { // others exist, for buttons; the bot has none
+			return refuseGraph(131009, "Header type is invalid.")
+		}
+		refused = firstOf(refused, long("Header text", i.Header.Text, 1, 60))
+	}
+	if i.Footer != nil {
+		m.Text += "\n" + i.Footer.Text
+		refused = firstOf(refused, long("Footer text", i.Footer.Text, 1, 60))
+	}
+	if refused != nil {
+		return refused
+	}
+	switch i.Type {
+	case "button":
+		return i.checkButtons(m)
+	case "list":
+		return i.checkList(m)
+	case "cta_url":
+		return i.checkURL(m)
+	case "location_request_message":
+		if i.Action.Name != "send_location" {
+			return refuseGraph(131009, "Action name is invalid.")
+		}
+		return nil
+	}
+	return refuseGraph(131009, "Interactive type is invalid.")
+}
+
+func (i *graphInteractive) checkButtons(m *graphMessage) *graphRefusal {
+	if n := len(i.Action.Buttons); n < 1 || n > 3 {
+		return refuseGraph(131009, "Invalid buttons count. Min allowed buttons: 1, Max allowed buttons: 3")
+	}
+	for _, b := range i.Action.Buttons {
+		if b.Type != "reply" {
+			return refuseGraph(131009, "Button type is invalid.")
+		}
+		if refused := m.offer("Button", graphButton{b.Reply.ID, b.Reply.Title, ""}, 256, 20); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+func (i *graphInteractive) checkList(m *graphMessage) *graphRefusal {
+	if refused := long("Button label", i.Action.Button, 1, 20); refused != nil {
+		return refused
+	}
+	if n := len(i.Action.Sections); n < 1 || n > 10 {
+		return refuseGraph(131009, "Invalid sections count. Min allowed sections: 1, Max allowed sections: 10")
+	}
+	for _, s := range i.Action.Sections {
+		shortest := 0
+		if len(i.Action.Sections) > 1 {
+			shortest = 1
+		}
+		if refused := long("Section title", s.Title, shortest, 24); refused != nil {
+			return refused
+		}
+		if len(s.Rows) == 0 {
+			return refuseGraph(131009, "Section has no rows.")
+		}
+		for _, r := range s.Rows {
+			refused := firstOf(m.offer("Row", graphButton{r.ID, r.Title, r.Description}, 200, 24), long("Row description", r.Description, 0, 72))
+			if refused != nil {
+				return refused
+			}
+		}
+	}
+	if len(m.buttons) > 10 {
+		return refuseGraph(131009, "Total row count exceed max allowed count: 10")
+	}
+	return nil
+}
+
+// offer puts a button, or a row, under a message. No two may have the same id, nor the same title.
+func (m *graphMessage) offer(what string, b graphButton, longestID, longestTitle int) *graphRefusal {
+	if refused := firstOf(long(what+" title", b.title, 1, longestTitle), long(what+" id", b.id, 1, longestID)); refused != nil {
+		return refused
+	}
+	if strings.TrimSpace(b.id) != b.id {
+		return refuseGraph(131009, what+" id has leading or trailing spaces.")
+	}
+	for _, other := range m.buttons {
+		switch {
+		case other.id == b.id:
+			return refuseGraph(131009, what+" ids must be unique.")
+		case other.title == b.title:
+			return refuseGraph(131009, what+" titles must be unique.")
+		}
+	}
+	m.buttons = append(m.buttons, b)
+	m.Rows = append(m.Rows, []ChatButton{{Title: b.title, Data: b.id}})
+	return nil
+}
+
+func (i *graphInteractive) checkURL(m *graphMessage) *graphRefusal {
+	link := i.Action.Parameters
+	u, err := url.Parse(link.URL)
+	switch {
+	case i.Action.Name != "cta_url":
+		return refuseGraph(131009, "Action name is invalid.")
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return refuseGraph(131009, "Button url is invalid.")
+	}
+	m.Rows = append(m.Rows, []ChatButton{{Title: link.DisplayText, URL: link.URL}})
+	return long("Button display_text", link.DisplayText, 1, 20)
+}
+
+func (t *graphTemplateRequest) check(m *graphMessage, templates []GraphTemplate) *graphRefusal {
+	switch {
+	case t.Name == "":
+		return refuseGraph(131008, "Required parameter is missing: template name")
+	case t.Language.Code == "":
+		return refuseGraph(131008, "Required parameter is missing: template language code")
+	}
+	at := slices.IndexFunc(templates, func(a GraphTemplate) bool { return a.Name == t.Name && a.Language == t.Language.Code })
+	if at < 0 {
+		return refuseGraph(132001, fmt.Sprintf("template name (%s) does not exist in %s", t.Name, t.Language.Code))
+	}
+	approved := templates[at]
+	m.Text = approved.Body
+	for _, title := range approved.Buttons {
+		m.buttons = append(m.buttons, graphButton{title, title, ""})
+		m.Rows = append(m.Rows, []ChatButton{{Title: title, Data: title}})
+	}
+	given := 0
+	for _, c := range t.Components {
+		switch c.Type {
+		case "body":
+			given = len(c.Parameters)
+			for n, p := range c.Parameters {
+				if p.Type != "text" || p.Text == "" {
+					return refuseGraph(131008, "Required parameter is missing: text of a body parameter")
+				}
+				m.Text = strings.ReplaceAll(m.Text, fmt.Sprintf("{{%d}}", n+1), p.Text)
+			}
+		case "button":
+			n, err := strconv.Atoi(strings.Trim(string(c.Index), `"`))
+			switch {
+			case err != nil || n < 0 || n >= len(m.buttons) || c.SubType != "quick_reply":
+				return refuseGraph(131009, "Button component is invalid.")
+			case len(c.Parameters) != 1 || c.Parameters[0].Type != "payload" || c.Parameters[0].Payload == "":
+				return refuseGraph(131008, "Required parameter is missing: payload of a button")
+			}
+			m.buttons[n].id = c.Parameters[0].Payload
+			m.Rows[n][0].Data = c.Parameters[0].Payload
+		default:
+			return refuseGraph(131009, "Component type is invalid.")
+		}
+	}
+	expected := 0
+	for strings.Contains(approved.Body, fmt.Sprintf("{{%d}}", expected+1)) {
+		expected++
+	}
+	if given != expected {
+		return refuseGraph(132000, fmt.Sprintf("body: number of localizable_params (%d) does not match the expected number of params (%d)", given, expected))
+	}
+	return nil
 }
