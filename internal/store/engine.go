@@ -97,6 +97,9 @@ const (
 	Counters      = "counters"
 	Settings      = "settings"
 	Imports       = "imports"
+	Names         = "names"
+	Contacts      = "contacts"
+	Deliveries    = "deliveries"
 )
 
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
@@ -111,4 +114,5 @@ var Indexes = []Index{
 	{Complaints, "made"},
 	{Cases, "made"},
 	{Audit, "at"},
+	{Deliveries, "at"},
 }

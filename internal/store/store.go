@@ -24,6 +24,8 @@ type Store struct {
 	Leases        *LeaseTable
 	Counters      *CounterTable
 	Imports       *Documents[Progress]
+	People        *PeopleTable
+	Deliveries    *DeliveryTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -45,6 +47,8 @@ func New(engine Engine) *Store {
 		Imports: NewDocuments(engine, Imports, func(p *Progress) (*string, *int64) {
 			return &p.ID, &p.Version
 		}),
+		People:     newPeople(engine),
+		Deliveries: newDeliveries(engine),
 	}
 }
 

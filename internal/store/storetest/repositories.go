@@ -40,6 +40,9 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"files", files},
 		{"audit", audit},
 		{"imports", imports},
+		{"people", people},
+		{"a new person for 16", peopleRace},
+		{"deliveries", deliveries},
 		{"data key", dataKey},
 		{"data key for 16", dataKeyRace},
 	} {

@@ -1,0 +1,128 @@
+package storetest
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/internal/store"
+)
+
+// people follows persons whose names appear, change and go. The chat stays; the address is what they are called now.
+func people(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	find := func(phone, userID, want string) {
+		t.Helper()
+		if got, err := s.People.Find(ctx, "whatsapp", phone, userID); err != nil || got != want {
+			t.Errorf("%q, %q: got chat %q, %v, want %q", phone, userID, got, err, want)
+		}
+	}
+	address := func(chat, phone, userID string) {
+		t.Helper()
+		if p, u, err := s.People.Address(ctx, "whatsapp", chat); err != nil || p != phone || u != userID {
+			t.Errorf("address of %s: got %q, %q, %v, want %q, %q", chat, p, u, err, phone, userID)
+		}
+	}
+	find("593990000001", "", "593990000001")
+	address("593990000001", "593990000001", "")
+	find("593990000001", "EC.1", "593990000001") // the user id appears
+	find("", "EC.1", "593990000001")             // the number goes
+	address("593990000001", "", "EC.1")
+	find("593990000001", "EC.1", "593990000001") // and comes back
+	address("593990000001", "593990000001", "EC.1")
+
+	find("", "EC.2", "EC.2") // somebody without a number, which appears
+	address("EC.2", "", "EC.2")
+	find("593990000002", "EC.2", "EC.2")
+	find("593990000002", "", "EC.2")
+
+	for range 2 { // a number changes, and is told twice
+		if err := s.People.Move(ctx, "whatsapp", "593990000002", "", "593990000003", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find("593990000003", "", "EC.2")
+	address("EC.2", "593990000003", "EC.2")
+	find("593990000002", "", "593990000002") // somebody else has the old one now
+
+	find("593990000004", "", "593990000004")
+	must(t, s.People.Move(ctx, "whatsapp", "593990000004", "", "593990000005", ""))
+	find("593990000004", "", "593990000004.2") // whose chat was another's once
+	find("593990000005", "", "593990000004")
+
+	find("593990000006", "", "593990000006") // two chats turn out to be one person's: the user id's is kept
+	find("", "EC.6", "EC.6")
+	find("593990000006", "EC.6", "EC.6")
+	find("593990000006", "", "EC.6")
+
+	must(t, s.People.Forget(ctx, "whatsapp", "EC.6"))
+	address("EC.6", "", "")
+	find("", "EC.6", "EC.6")
+	must(t, s.People.Move(ctx, "whatsapp", "593990000099", "", "593990000098", "")) // nobody we know
+	find("593990000098", "", "593990000098")
+}
+
+// peopleRace: one new person writes to many processes at once and gets one chat.
+func peopleRace(t *testing.T, s *store.Store) {
+	chats := make([]string, 16)
+	var wg sync.WaitGroup
+	for i := range chats {
+		wg.Go(func() {
+			phone, userID := "593990000777", "EC.777"
+			if i%3 == 1 {
+				userID = ""
+			}
+			var err error
+			if chats[i], err = s.People.Find(t.Context(), "whatsapp", phone, userID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if slices.ContainsFunc(chats, func(c string) bool { return c != chats[0] }) {
+		t.Errorf("got chats %q, want one", chats)
+	}
+}
+
+// deliveries only move forward, whoever is first.
+func deliveries(t *testing.T, s *store.Store) {
+	order := []string{"", "accepted", "sent", "read"}
+	move := func(id, status string, want store.Delivery, change func(*store.Delivery)) {
+		t.Helper()
+		got, err := s.Deliveries.Move(t.Context(), id, status,
+			func(before string) bool { return slices.Index(order, status) > slices.Index(order, before) }, change)
+		if err != nil || got.Status != want.Status || got.Conv != want.Conv || (got.Reply == nil) != (want.Reply == nil) {
+			t.Errorf("%s: got %+v, %v, want %+v", status, got, err, want)
+		}
+	}
+	none := func(*store.Delivery) {}
+	owner := func(d *store.Delivery) { d.Conv, d.Reply = "whatsapp:1", &bot.Reply{Text: "Hola"} }
+	drop := func(d *store.Delivery) { d.Reply = nil }
+	hola := &bot.Reply{Text: "Hola"}
+	move("w1", "accepted", store.Delivery{Status: "accepted", Conv: "whatsapp:1", Reply: hola}, owner)
+	move("w1", "read", store.Delivery{Status: "read", Conv: "whatsapp:1"}, drop)
+	move("w1", "sent", store.Delivery{Status: "read", Conv: "whatsapp:1"}, none)
+	move("w2", "sent", store.Delivery{Status: "sent"}, none) // before we could note whose it is
+	move("w2", "accepted", store.Delivery{Status: "sent", Conv: "whatsapp:1", Reply: hola}, owner)
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			status := order[1+i%3]
+			_, err := s.Deliveries.Move(t.Context(), "w3", status, func(before string) bool {
+				return slices.Index(order, status) > slices.Index(order, before)
+			}, none)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	move("w3", "sent", store.Delivery{Status: "read"}, none)
+	now, err := s.Now(t.Context())
+	must(t, err)
+	if n, err := s.Deliveries.Forget(t.Context(), now.Add(time.Minute), 100); err != nil || n != 3 {
+		t.Errorf("forget: got %d, %v, want 3", n, err)
+	}
+}
