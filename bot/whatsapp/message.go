@@ -116,6 +116,7 @@ func templateMessage(to Names, which string) outgoing {
 //	up to 10                    a list; a title that is too long for its row is repeated below it
 //	more, or too long a text    a text with numbered options, which are answered by typing the number
 //
+// What would be two buttons or rows of one title, once cut, goes one line further down in this table.
 // Other links stand below the text. What is too long is cut at a word, never the links or the options.
 func message(to Names, r bot.Reply) (outgoing, error) {
 	out := envelope(to)
@@ -149,7 +150,7 @@ func message(to Names, r bot.Reply) (outgoing, error) {
 		out.text(r.Text, tail)
 	case n <= buttonsMax && size <= buttonsBodyMax && distinct(answers, buttonTitleMax):
 		out.buttons(r.Text+tail, r.Prompt, answers)
-	case n <= rowsMax && size <= textMax:
+	case n <= rowsMax && size <= textMax && distinct(answers, rowTitleMax):
 		out.list(r.Text+tail, r.Prompt, answers)
 	default:
 		out.text(r.Text, tail+numbered(answers))
@@ -207,7 +208,7 @@ func numbered(answers []bot.Button) string {
 	return b.String()
 }
 
-// distinct says whether the titles still differ when they are cut: WhatsApp refuses two buttons that read the same.
+// distinct says whether the titles still differ when they are cut: WhatsApp refuses two that read the same.
 func distinct(answers []bot.Button, n int) bool {
 	seen := map[string]bool{}
 	for _, b := range answers {

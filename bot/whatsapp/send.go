@@ -61,6 +61,10 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 // tries again; the conversation must not promise it here.
 func (c *Channel) Delete(context.Context, string, string) error { return nil }
 
+// Merges says that each bubble costs money and is one of the few that a person may get in a while: those that wait
+// together should go out as one.
+func (c *Channel) Merges() bool { return true }
+
 // deliver sends one message at the pace and returns its id.
 func (c *Channel) deliver(ctx context.Context, chat string, m outgoing) (id string, failure *bot.SendError) {
 	after, whole, err := c.pace.enter(ctx, chat)
