@@ -26,6 +26,7 @@ import (
 	"llave/bot/telegram"
 	"llave/bot/terminal"
 	"llave/bot/webchat"
+	"llave/bot/whatsapp"
 	"llave/flows"
 	"llave/internal/affiliate"
 	"llave/internal/config"
@@ -77,6 +78,7 @@ type App struct {
 	mailer   *mail.Sender
 	letters  *mail.Composer
 	telegram *telegram.Channel
+	whatsapp *whatsapp.Channel
 	web      *webchat.Channel
 	jobs     *jobs.Table
 	engine   *bot.Engine
@@ -229,6 +231,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		channels[telegram.Name] = a.telegram
 		mux.Handle(telegram.WebhookPath, a.telegram.Handler())
 	}
+	if c.WhatsApp.On() && !o.Demo && o.Terminal == nil {
+		if a.whatsapp, err = a.newWhatsApp(); err != nil {
+			return a, err
+		}
+		channels[whatsapp.Name] = a.whatsapp
+		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
+	}
 	if o.Demo {
 		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, Log: o.Log})
 		channels[webchat.Name] = a.web
@@ -266,9 +275,6 @@ func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices af
 // notBuilt refuses settings whose part does not exist yet, rather than ignoring them.
 func notBuilt(c config.Config) error {
 	var problems []error
-	if c.WhatsApp.On() {
-		problems = append(problems, errors.New("LLAVE_WHATSAPP_TOKEN: the WhatsApp channel is not part of this version; leave the LLAVE_WHATSAPP_* settings empty"))
-	}
 	if c.EventsURL != nil {
 		problems = append(problems, errors.New("LLAVE_EVENTS_URL: outgoing events are not part of this version; leave it empty"))
 	}
@@ -365,8 +371,13 @@ func (a *App) Start(ctx context.Context) error {
 	if a.admin != nil {
 		a.serve("admin server", a.adminRoutes(), a.admin)
 	}
+	if a.telegram != nil || a.whatsapp != nil {
+		a.background.Go(func() { a.shareRates(ctx) })
+	}
+	if a.whatsapp != nil {
+		a.background.Go(func() { _ = a.whatsapp.Run(ctx) }) // it ends with ctx alone
+	}
 	if a.telegram != nil {
-		a.background.Go(func() { a.shareRate(ctx) })
 		a.background.Go(func() {
 			if err := a.telegram.Run(ctx); err != nil {
 				a.failed <- fmt.Errorf("telegram: %w", err)
@@ -399,17 +410,16 @@ func (a *App) serve(name string, h http.Handler, l net.Listener) {
 	})
 }
 
-// shareRate keeps this process counted among the living, and gives each its share of the number's rate.
-func (a *App) shareRate(ctx context.Context) {
+// shareRates keeps this process counted among the living, and gives each its share of the channels' rates.
+func (a *App) shareRates(ctx context.Context) {
 	const prefix = "process/"
-	rate := float64(a.options.Config.TelegramRate)
 	tick := time.NewTicker(aliveTTL / 3)
 	defer tick.Stop()
 	lease, held, err := a.Store.Leases.Acquire(ctx, prefix+a.name, a.name, aliveTTL)
 	for {
 		if err == nil && held {
 			if live, err := a.Store.Leases.Live(ctx, prefix); err == nil {
-				a.telegram.SetRate(rate / float64(max(1, len(live))))
+				a.setRates(max(1, len(live)))
 			}
 		}
 		select {
@@ -427,6 +437,16 @@ func (a *App) shareRate(ctx context.Context) {
 		} else {
 			lease, held, err = a.Store.Leases.Acquire(ctx, prefix+a.name, a.name, aliveTTL)
 		}
+	}
+}
+
+func (a *App) setRates(processes int) {
+	c := a.options.Config
+	if a.telegram != nil {
+		a.telegram.SetRate(float64(c.TelegramRate) / float64(processes))
+	}
+	if a.whatsapp != nil {
+		a.whatsapp.SetRate(float64(c.WhatsAppRate) / float64(processes))
 	}
 }
 

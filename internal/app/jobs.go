@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"llave/bot"
+	"llave/bot/whatsapp"
 	"llave/internal/jobs"
 )
 
@@ -82,6 +84,7 @@ type Forgotten struct {
 	Cases         int64 `json:"cases"`
 	Audit         int64 `json:"audit"`
 	Counters      int64 `json:"counters"`
+	Deliveries    int64 `json:"deliveries"`
 }
 
 // Forget removes what is kept no longer.
@@ -105,8 +108,14 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 			if c.KeptTill.After(now) {
 				continue // somebody wrote meanwhile
 			}
-			if err := a.Store.Conversations.Delete(ctx, id, c.Version); err == nil {
-				removed++
+			if err := a.Store.Conversations.Delete(ctx, id, c.Version); err != nil {
+				continue // somebody wrote meanwhile, or the next run will
+			}
+			removed++
+			if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name {
+				if err := a.Store.People.Forget(ctx, channel, chat); err != nil {
+					return f, fmt.Errorf("forget a person's names: %w", err)
+				}
 			}
 		}
 		f.Conversations += int64(removed)
@@ -131,6 +140,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("cases", &f.Cases, func() (int64, error) { return a.Store.Cases.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
 		all("counters", &f.Counters, func() (int64, error) { return a.Store.Counters.Purge(ctx, purgeBatch) }),
+		all("deliveries", &f.Deliveries, func() (int64, error) { return a.Store.Deliveries.Forget(ctx, now.Add(-r.Seen), purgeBatch) }),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 	)
 }

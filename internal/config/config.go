@@ -107,7 +107,7 @@ type WhatsApp struct {
 	VerifyToken   Secret
 	APIURL        string
 	APIVersion    string
-	Template      string // empty: nothing is said outside the 24-hour window
+	Template      string // "name:language"; empty: nothing is said outside the 24-hour window
 }
 
 // On says whether the channel was asked for.

@@ -140,11 +140,15 @@ func apiVersion(v string) (string, error) {
 	return v, nil
 }
 
-var templateNameShape = regexp.MustCompile(`^[a-z0-9_]{1,512}$`)
+var templateShape = regexp.MustCompile(`^[a-z0-9_]{1,512}(:[A-Za-z]{2,3}(_[A-Za-z]+)*)?$`)
 
-func templateName(v string) (string, error) {
-	if !templateNameShape.MatchString(v) {
-		return "", fmt.Errorf("%q is no template's name; expected small letters, digits and underscores", v)
+// template reads the name of an approved template and its language, which is Spanish unless said.
+func template(v string) (string, error) {
+	if !templateShape.MatchString(v) {
+		return "", fmt.Errorf("%q is no template; expected its name (small letters, digits and underscores) and language, such as aviso:es", v)
+	}
+	if !strings.Contains(v, ":") {
+		v += ":es"
 	}
 	return v, nil
 }

@@ -46,7 +46,7 @@ var settings = []setting{
 	{"LLAVE_TELEGRAM_RATE", "30", "", "messages a second for the whole bot, shared out among the live processes",
 		func(c *Config, v string) (err error) { c.TelegramRate, err = count(v); return }},
 
-	{"LLAVE_WHATSAPP_TOKEN", "", "empty: channel off", "Cloud API token; this and the next three: all or none",
+	{"LLAVE_WHATSAPP_TOKEN", "", "empty: channel off", "Cloud API token, or several separated by commas: the next one is taken when one is refused; this and the next three: all or none",
 		func(c *Config, v string) error { c.WhatsApp.Token = Secret(v); return nil }},
 	{"LLAVE_WHATSAPP_PHONE_NUMBER_ID", "", "empty", "id of the number that people write to",
 		func(c *Config, v string) (err error) { c.WhatsApp.PhoneNumberID, err = digits(v); return }},
@@ -58,8 +58,8 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.WhatsApp.APIURL, err = server(v); return }},
 	{"LLAVE_WHATSAPP_API_VERSION", "v26.0", "", "its version",
 		func(c *Config, v string) (err error) { c.WhatsApp.APIVersion, err = apiVersion(v); return }},
-	{"LLAVE_WHATSAPP_TEMPLATE", "", "empty: nothing is said then", "approved template for what must be said after the 24-hour window",
-		func(c *Config, v string) (err error) { c.WhatsApp.Template, err = templateName(v); return }},
+	{"LLAVE_WHATSAPP_TEMPLATE", "", "empty: nothing is said then", "approved template, `name` or `name:language`, that asks a person to write again after the 24-hour window",
+		func(c *Config, v string) (err error) { c.WhatsApp.Template, err = template(v); return }},
 	{"LLAVE_WHATSAPP_RATE", "80", "", "messages a second for the whole number, shared out among the live processes",
 		func(c *Config, v string) (err error) { c.WhatsAppRate, err = count(v); return }},
 

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"llave/bot"
+	"llave/bot/whatsapp"
+	"llave/internal/secret"
+	"llave/internal/store"
+)
+
+func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
+	c := a.options.Config.WhatsApp
+	var tokens []whatsapp.Secret
+	for t := range strings.SplitSeq(c.Token.Reveal(), ",") {
+		tokens = append(tokens, whatsapp.Secret(strings.TrimSpace(t)))
+	}
+	w, err := whatsapp.New(whatsapp.Options{
+		Tokens: tokens, PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: whatsapp.Secret(c.AppSecret.Reveal()),
+		VerifyToken: whatsapp.Secret(c.VerifyToken.Reveal()), APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
+		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People},
+		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Count: func(what string) { a.Metrics.Count("whatsapp_" + what) },
+		Log: a.options.Log, Now: a.options.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up WhatsApp: %w", err)
+	}
+	a.onStop("whatsapp", func(context.Context) error { w.Close(); return nil })
+	return w, nil
+}
+
+// whatsappPeople is the store's register of people in the channel's words.
+type whatsappPeople struct{ table *store.PeopleTable }
+
+func (p whatsappPeople) Find(ctx context.Context, n whatsapp.Names) (string, error) {
+	return p.table.Find(ctx, whatsapp.Name, n.Phone, n.UserID)
+}
+
+func (p whatsappPeople) Move(ctx context.Context, from, to whatsapp.Names) error {
+	return p.table.Move(ctx, whatsapp.Name, from.Phone, from.UserID, to.Phone, to.UserID)
+}
+
+func (p whatsappPeople) Address(ctx context.Context, chat string) (n whatsapp.Names, err error) {
+	n.Phone, n.UserID, err = p.table.Address(ctx, whatsapp.Name, chat)
+	return n, err
+}
+
+// whatsappDeliveries keeps what became of messages. A message is sealed while it is kept: it may hold a number.
+type whatsappDeliveries struct {
+	table *store.DeliveryTable
+	vault *secret.Vault
+}
+
+func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.Reply) error {
+	_, err := d.table.Move(ctx, wamid, string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
+		doc.Conv = bot.ConversationID(whatsapp.Name, chat)
+		if s := whatsapp.Status(doc.Status); s == whatsapp.Accepted || s == whatsapp.Sent {
+			r.Text, r.Sealed = d.vault.Seal("reply", r.Text), true
+			doc.Reply = &r
+		}
+	})
+	return err
+}
+
+// noting is how long a report that a message failed may overtake our note of whose it is. After that it is not ours.
+const noting = 2 * time.Second
+
+func (d whatsappDeliveries) Moved(ctx context.Context, wamid string, s whatsapp.Status) (chat string, r *bot.Reply, forward bool, err error) {
+	var doc store.Delivery
+	for waited := time.Duration(0); ; waited += noting / 8 {
+		doc, err = d.table.Move(ctx, wamid, string(s), func(before string) bool {
+			return s.Follows(whatsapp.Status(before)) && (s != whatsapp.Failed || before != "")
+		}, func(doc *store.Delivery) {
+			if s == whatsapp.Delivered || s == whatsapp.Read {
+				doc.Reply = nil // it has arrived
+			}
+		})
+		if err != nil {
+			return "", nil, false, err
+		}
+		if s != whatsapp.Failed || doc.Conv != "" || waited >= noting {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return "", nil, false, ctx.Err()
+		case <-time.After(noting / 8):
+		}
+	}
+	_, chat = bot.SplitConversationID(doc.Conv)
+	return chat, doc.Reply, doc.Status == string(s), nil
+}
