@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"internal/app"},
 	{
 		"flows",
-		"bot/telegram", "bot/terminal", "bot/webchat",
+		"bot/telegram", "bot/terminal", "bot/webchat", "bot/whatsapp",
 		"internal/config", "internal/importer", "internal/jobs", "internal/metrics", "internal/runner",
 		"internal/mail", "internal/mail/catcher", "internal/mail/letter",
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",

@@ -46,7 +46,7 @@ var settings = []setting{
 	{"LLAVE_TELEGRAM_RATE", "30", "", "messages a second for the whole bot, shared out among the live processes",
 		func(c *Config, v string) (err error) { c.TelegramRate, err = count(v); return }},
 
-	{"LLAVE_WHATSAPP_TOKEN", "", "empty: channel off", "Cloud API token, or several separated by commas: the next one is taken when one is refused; this and the next three: all or none",
+	{"LLAVE_WHATSAPP_TOKEN", "", "empty: channel off", "Cloud API token, several with commas: one that is refused gives way to the next; this and the next three: all or none",
 		func(c *Config, v string) error { c.WhatsApp.Token = Secret(v); return nil }},
 	{"LLAVE_WHATSAPP_PHONE_NUMBER_ID", "", "empty", "id of the number that people write to",
 		func(c *Config, v string) (err error) { c.WhatsApp.PhoneNumberID, err = digits(v); return }},
