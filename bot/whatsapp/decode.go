@@ -17,7 +17,7 @@ import (
 // of ours. Where ignored is not empty, nobody handles it, and ignored says what it was.
 type incoming struct {
 	bot.Update        // a message, without the chat, which only People knows; of a report the ID, which is our message's
-	from       Names  // who sent it
+	from       Names  // who sent it, or got our message
 	to         Names  // where not empty: who they are from now on
 	status     Status // where not empty: what became of our message
 	code       int    // why it failed, in the Cloud API's numbers
@@ -67,10 +67,12 @@ type (
 		Code text `json:"code"`
 	}
 	wireStatus struct {
-		ID        text        `json:"id"`
-		Status    text        `json:"status"`
-		Timestamp text        `json:"timestamp"`
-		Errors    []wireError `json:"errors"`
+		ID              text        `json:"id"`
+		Status          text        `json:"status"`
+		Timestamp       text        `json:"timestamp"`
+		RecipientID     text        `json:"recipient_id"`
+		RecipientUserID text        `json:"recipient_user_id"`
+		Errors          []wireError `json:"errors"`
 	}
 	wireMessage struct {
 		From       text `json:"from"`
@@ -193,7 +195,7 @@ func decodeStatus(raw json.RawMessage) incoming {
 	if lenient(raw, &s) != nil {
 		return incoming{ignored: "status"}
 	}
-	in := incoming{status: Status(s.Status)}
+	in := incoming{status: Status(s.Status), from: namesOf(s.RecipientID, s.RecipientUserID)}
 	in.ID = string(s.ID)
 	_, in.At = when(s.Timestamp)
 	in.code = noCode

@@ -29,7 +29,7 @@ func TestDecode_fixtures(t *testing.T) {
 		return []incoming{{Update: u, from: someone}}
 	}
 	report := func(s Status, code int) []incoming {
-		return []incoming{{Update: bot.Update{ID: ours, At: fixtureDate}, status: s, code: code}}
+		return []incoming{{Update: bot.Update{ID: ours, At: fixtureDate}, from: someone, status: s, code: code}}
 	}
 	want := map[string][]incoming{
 		"in_audio_voice":              message(bot.Update{Kind: bot.Media, Media: "voice"}),

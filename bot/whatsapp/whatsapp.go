@@ -198,7 +198,8 @@ func (c *Channel) SetRate(perSecond float64) { c.pace.setRate(perSecond) }
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.close() }
 
-// without returns err's words without what names a person. The store's errors may quote what it was asked for.
+// without returns err's words without the given names of a person, nor anything that looks like one: the store's errors
+// may quote what it was asked for, and a chat is called by the first name its person had.
 func without(err error, names ...string) string {
 	var hide []string
 	for _, n := range names {
@@ -206,5 +207,5 @@ func without(err error, names ...string) string {
 			hide = append(hide, n, redacted)
 		}
 	}
-	return strings.NewReplacer(hide...).Replace(err.Error())
+	return person.ReplaceAllString(strings.NewReplacer(hide...).Replace(err.Error()), redacted)
 }
