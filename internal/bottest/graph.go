@@ -1,6 +1,7 @@
 package bottest
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -217,13 +218,13 @@ const graphWindow = 24 * time.Hour
 
 // NewGraph makes a WhatsApp that knows one bot. It does not listen yet; as an http.Handler it already answers.
 func NewGraph(o GraphOptions) *Graph {
-	defaults(&o.Version, "v26.0")
-	defaults(&o.DisplayPhone, "15550783881")
-	defaults(&o.AccountID, "102290129340398")
-	defaults(&o.PerSecond, 80)
-	defaults(&o.PairEvery, 6*time.Second)
-	defaults(&o.PairBurst, 45)
-	defaults(&o.Parallel, 40)
+	o.Version = cmp.Or(o.Version, "v26.0")
+	o.DisplayPhone = cmp.Or(o.DisplayPhone, "15550783881")
+	o.AccountID = cmp.Or(o.AccountID, "102290129340398")
+	o.PerSecond = cmp.Or(o.PerSecond, 80)
+	o.PairEvery = cmp.Or(o.PairEvery, 6*time.Second)
+	o.PairBurst = cmp.Or(o.PairBurst, 45)
+	o.Parallel = cmp.Or(o.Parallel, 40)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -246,13 +247,6 @@ func NewGraph(o GraphOptions) *Graph {
 		faults:     map[string][]GraphFault{},
 		subscribed: true,
 		stop:       make(chan struct{}),
-	}
-}
-
-func defaults[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
 	}
 }
 
@@ -428,7 +422,7 @@ func (g *Graph) Took() []time.Duration {
 	return slices.Clone(g.took)
 }
 
-// Pending says how many messages and statuses the webhook has not taken yet.
+// Pending says how many messages and statuses the webhook has not taken yet, those included that StatusDelay holds.
 func (g *Graph) Pending() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,6 +1,7 @@
 package bottest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +22,6 @@ type graphRefusal struct {
 	message, details      string
 	retryAfter            int
 }
-
-func (r *graphRefusal) Error() string { return r.message }
 
 // graphKind is what Meta says with a code.
 type graphKind struct {
@@ -115,10 +114,14 @@ func (r *graphRefusal) write(w http.ResponseWriter) {
 	writeGraph(w, r.status, map[string]any{"error": e})
 }
 
+// writeGraph answers at once, whatever the handler does afterwards.
 func writeGraph(w http.ResponseWriter, status int, v any) {
+	body := mustMarshal(v)
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the bot may have gone
+	_, _ = w.Write(body) // the bot may have gone
+	_ = http.NewResponseController(w).Flush()
 }
 
 func (f *GraphFault) answer(w http.ResponseWriter) {
@@ -350,7 +353,7 @@ func (g *Graph) Unsubscribe() {
 	g.subscribed = false
 }
 
-// graphRequest is what a bot may send, with what we look at.
+// graphRequest is what a bot may send; any other member is refused.
 type graphRequest struct {
 	MessagingProduct string `json:"messaging_product"`
 	RecipientType    string `json:"recipient_type"`
@@ -412,10 +415,17 @@ type graphTemplateRequest struct {
 
 func readGraphRequest(body []byte) (*graphRequest, *graphRefusal) {
 	var q graphRequest
-	if err := json.Unmarshal(body, &q); err != nil {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&q); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
 			return nil, badType(wrong.Field, "of another type than "+wrong.Value)
+		}
+		if key, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+			r := refuseGraph(100, "")
+			r.message = "(#100) Unexpected key " + key
+			return nil, r
 		}
 		return nil, badType("body", "a JSON object")
 	}
@@ -530,14 +540,20 @@ func (g *Graph) message(body []byte) (any, func(), *graphRefusal) {
 	if !p.pair.take(now, g.opt.PairBurst, g.opt.PairEvery) {
 		return nil, nil, refuseGraph(131056, "")
 	}
-	failure := 0
+	plan, failure := g.statuses, 0
 	switch {
 	case !known:
 		failure = 131026
 	case len(p.failures) > 0:
 		failure = p.failures[0]
 		p.failures = p.failures[1:]
+	case p.blocked:
+		plan = slices.DeleteFunc(slices.Clone(plan), func(s string) bool { return s != "sent" })
 	}
+	if failure != 0 {
+		plan = []string{"failed"}
+	}
+	g.pending += len(plan)
 	p.typing = time.Time{}
 	if failure == 0 && !p.blocked && q.Reaction == nil {
 		g.add(p, bubble, true)
@@ -552,22 +568,17 @@ func (g *Graph) message(body []byte) (any, func(), *graphRefusal) {
 	}
 	return map[string]any{
 		"messaging_product": "whatsapp", "contacts": []any{contact}, "messages": []any{said},
-	}, func() { g.follow(bubble, failure) }, nil
+	}, func() { g.follow(bubble, plan, failure) }, nil
 }
 
-// follow reports what became of a message that was taken.
-func (g *Graph) follow(m *graphMessage, failure int) {
+// follow reports what became of a message that was taken; these statuses are pending already.
+func (g *Graph) follow(m *graphMessage, plan []string, failure int) {
 	report := func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if failure != 0 {
-			g.report(m, "failed", failure)
-			return
-		}
-		for _, s := range g.statuses {
-			if !m.person.blocked || s == "sent" {
-				g.report(m, s, 0)
-			}
+		for _, s := range plan {
+			g.pending--
+			g.report(m, s, failure)
 		}
 	}
 	if g.opt.StatusDelay <= 0 {
