@@ -32,7 +32,7 @@ func talked(t *testing.T, settings, row, number, chat string) string {
 	row, act, _ := strings.Cut(row, "\n")
 	file := fmt.Sprintf("-- world --\n%s\n%s\n-- chat --\n%s\n%s", settings, row, act, strings.ReplaceAll(chat, "NUMBER", number))
 	var out []string
-	for _, line := range strings.Split(string(world.Play(t, []byte(file))), "\n") {
+	for _, line := range strings.Split(string(world.Play(t, world.Telegram, []byte(file))), "\n") {
 		if !strings.HasPrefix(line, "@ mail ") && !strings.HasPrefix(line, "! ") && !strings.HasPrefix(line, "affiliate") &&
 			!strings.HasPrefix(line, "pensioner") && !strings.HasPrefix(line, "beneficiary") && strings.TrimSpace(line) != "" {
 			out = append(out, strings.ReplaceAll(groups.ReplaceAllString(line, "NUMBER"), number, "NUMBER"))

@@ -32,8 +32,8 @@ import (
 // Everything else is what came: "< " lines are the bot's bubbles and their buttons, "@ mail …" letters, "@ page …"
 // what a page said.
 
-// Play runs a dialogue and returns it as it came.
-func Play(t testing.TB, file []byte) []byte {
+// Play runs a dialogue on a channel and returns it as it came.
+func Play(t testing.TB, on Channel, file []byte) []byte {
 	t.Helper()
 	a := txtar.Parse(file)
 	var settings, rows []string
@@ -65,7 +65,7 @@ func Play(t testing.TB, file []byte) []byte {
 	if len(rows) > 0 {
 		csv = "_id,id_type,category,full_name,email,data_updated_at,status\n" + strings.Join(rows, "\n") + "\n"
 	}
-	p := &player{t: t, w: New(t, csv, settings...)}
+	p := &player{t: t, w: NewOn(t, on, csv, settings...)}
 	for _, line := range strings.Split(strings.TrimRight(chat, "\n"), "\n") {
 		p.line(line)
 	}
@@ -117,14 +117,14 @@ func (p *player) line(line string) {
 		p.print(line)
 		p.w.Do(func() error {
 			if label, ok := strings.CutPrefix(rest, "["); ok {
-				_, err := p.w.API.Press(Chat, strings.TrimSuffix(label, "]"))
+				_, err := p.w.Phone.Press(Chat, strings.TrimSuffix(label, "]"))
 				return err
 			}
 			text, err := strconv.Unquote(`"` + rest + `"`)
 			if err != nil {
 				text = rest
 			}
-			p.w.API.Say(Chat, text)
+			p.w.Phone.Say(Chat, text)
 			return nil
 		})
 	case mark == "!":
@@ -155,26 +155,26 @@ func (p *player) print(line string) { p.out.WriteString(line + "\n") }
 
 func (p *player) act(what string) error {
 	kind, rest, _ := strings.Cut(what, " ")
-	api := p.w.API
+	phone := p.w.Phone
 	switch kind {
 	case "photo":
-		api.Photo(Chat, rest)
+		phone.Photo(Chat, rest)
 	case "voice":
-		api.Voice(Chat)
+		phone.Voice(Chat)
 	case "edit":
-		for _, m := range api.History(Chat) {
+		for _, m := range phone.History(Chat) {
 			if !m.Bot && !m.Deleted {
-				api.Edit(Chat, m.ID, rest)
+				phone.Edit(Chat, m.ID, rest)
 				return nil
 			}
 		}
 		return errors.New("nothing to edit")
 	case "block":
-		api.Block(Chat)
+		phone.Block(Chat)
 	case "unblock":
-		api.Unblock(Chat)
+		phone.Unblock(Chat)
 	case "repeat":
-		api.Repeat(Chat)
+		phone.Repeat(Chat)
 	case "mailserver":
 		switch how, to, _ := strings.Cut(rest, " "); how {
 		case "refuse":
@@ -185,13 +185,13 @@ func (p *player) act(what string) error {
 			return p.w.SMTP.Up()
 		}
 	case "contact":
-		api.Contact(Chat, rest, true)
+		phone.Contact(Chat, rest, true)
 	case "old":
 		label := strings.Trim(rest, "[]")
-		for _, m := range api.Messages(Chat) {
+		for _, m := range phone.Messages(Chat) {
 			for _, l := range m.Labels() {
 				if l == label {
-					_, err := api.PressOn(Chat, m.ID, label)
+					_, err := phone.PressOn(Chat, m.ID, label)
 					return err
 				}
 			}
@@ -205,7 +205,7 @@ func (p *player) act(what string) error {
 
 // came writes down what the bot said and which letters arrived.
 func (p *player) came() {
-	ms := p.w.API.Messages(Chat)
+	ms := p.w.Phone.Messages(Chat)
 	for _, m := range ms[p.seen:] {
 		for _, line := range strings.Split(p.same(m.Text), "\n") {
 			p.print(strings.TrimRight("< "+line, " "))
@@ -216,7 +216,7 @@ func (p *player) came() {
 	}
 	p.seen = len(ms)
 	deleted := 0
-	for _, m := range p.w.API.History(Chat) {
+	for _, m := range p.w.Phone.History(Chat) {
 		if m.Deleted {
 			deleted++
 		}

@@ -1,4 +1,4 @@
-// Package world is one process of Llave with everything around it: the Bot API, an SMTP server, a browser's cookie
+// Package world is one process of Llave with everything around it: a channel's API, an SMTP server, a browser's cookie
 // jar, and a clock that tests move. It is driven from outside only: messages go in through the webhook, letters are
 // read where they arrive, and links are opened over HTTP.
 package world
@@ -30,12 +30,15 @@ const Chat = int64(5551230001)
 // World is made by New and taken down by the test's end.
 type World struct {
 	App     *app.App
-	API     *bottest.BotAPI
+	Phone   Phone           // of the channel
+	API     *bottest.BotAPI // on Telegram
+	Graph   *bottest.Graph  // on WhatsApp
 	SMTP    *bottest.SMTP
 	Browser *http.Client // follows redirects, keeps cookies
 	Log     *bytes.Buffer
 
 	t      testing.TB
+	on     Channel
 	offset atomic.Int64
 	start  time.Time
 }
@@ -43,16 +46,19 @@ type World struct {
 // Token is the bot's, of the shape Telegram gives.
 const Token = "7000000001:AAtesttesttesttesttesttesttesttest01"
 
-// New starts a world. settings are LLAVE_* assignments beside those that the world needs; import rows go in before
-// the start.
+// New starts a world with Telegram. settings are LLAVE_* assignments beside those that the world needs; import rows go in
+// before the start.
 func New(t testing.TB, importCSV string, settings ...string) *World {
 	t.Helper()
-	w := &World{t: t, start: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), Log: &bytes.Buffer{}}
-	w.API = bottest.NewBotAPI(Token)
-	if err := w.API.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.API.Close)
+	return NewOn(t, Telegram, importCSV, settings...)
+}
+
+// NewOn is New with another channel.
+func NewOn(t testing.TB, on Channel, importCSV string, settings ...string) *World {
+	t.Helper()
+	w := &World{t: t, on: on, start: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), Log: &bytes.Buffer{}}
+	phone, channel, ready := on.open(t, w)
+	w.Phone = phone
 	var err error
 	if w.SMTP, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
@@ -61,9 +67,9 @@ func New(t testing.TB, importCSV string, settings ...string) *World {
 	environ := append([]string{
 		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_DATA_DIR=" + t.TempDir(),
 		"LLAVE_SECRET_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)),
-		"LLAVE_TELEGRAM_TOKEN=" + Token, "LLAVE_TELEGRAM_API_URL=" + w.API.URL(), "LLAVE_TELEGRAM_MODE=webhook",
-		"LLAVE_TELEGRAM_RATE=1000", "LLAVE_SMTP_URL=" + w.SMTP.URL(),
-	}, settings...)
+		"LLAVE_SMTP_URL=" + w.SMTP.URL(),
+	}, channel...)
+	environ = append(environ, settings...)
 	if importCSV != "" {
 		path := filepath.Join(t.TempDir(), "people.csv")
 		writeFile(t, path, importCSV)
@@ -92,9 +98,7 @@ func New(t testing.TB, importCSV string, settings ...string) *World {
 	if err := w.App.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !w.API.Wait(5*time.Second, func() bool { return w.API.WebhookURL() != "" }) {
-		t.Fatal("the webhook was not registered within 5 s")
-	}
+	ready()
 	w.Browser = NewBrowser(t)
 	return w
 }
@@ -125,7 +129,7 @@ func (w *World) Settle() {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
 	defer cancel()
 	for range 3 { // a promise kept may owe another document something, which may owe a chat
-		if !w.API.Wait(10*time.Second, func() bool { return w.API.Pending() == 0 }) {
+		if !w.Phone.Wait(10*time.Second, func() bool { return w.Phone.Pending() == 0 }) {
 			w.t.Fatalf("the bot has not taken what was said: %s", w.Log.String())
 		}
 		if err := w.App.Runner.Idle(ctx); err != nil {
@@ -140,9 +144,6 @@ func (w *World) Settle() {
 	}
 }
 
-// turnTakes is how long a person takes for one message, by the world's clock.
-const turnTakes = 3 * time.Second
-
 // Do lets a person do something and returns what the bot said to it.
 func (w *World) Do(act func() error) []bottest.ChatMessage {
 	w.t.Helper()
@@ -152,19 +153,19 @@ func (w *World) Do(act func() error) []bottest.ChatMessage {
 // DoIn is Do in another chat.
 func (w *World) DoIn(chat int64, act func() error) []bottest.ChatMessage {
 	w.t.Helper()
-	before := len(w.API.Messages(chat))
-	w.offset.Add(int64(turnTakes))
+	before := len(w.Phone.Messages(chat))
+	w.offset.Add(int64(w.on.turnTakes))
 	if err := act(); err != nil {
 		w.t.Fatal(err)
 	}
 	w.Settle()
-	return w.API.Messages(chat)[before:]
+	return w.Phone.Messages(chat)[before:]
 }
 
 // Say writes a text and returns what the bot said to it, as one string.
 func (w *World) Say(text string) string {
 	w.t.Helper()
-	return joined(w.Do(func() error { w.API.Say(Chat, text); return nil }))
+	return joined(w.Do(func() error { w.Phone.Say(Chat, text); return nil }))
 }
 
 func joined(ms []bottest.ChatMessage) string {
