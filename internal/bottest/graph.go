@@ -662,8 +662,8 @@ func (g *Graph) UserID(chat int64) string {
 	return p.userID
 }
 
-// HidePhone keeps the person's number from the bot, which from then on is told only the user id, and may only use that.
-// It returns the user id.
+// HidePhone keeps the person's number from the bot, which from then on is told only the user id. A number that
+// the bot remembers still works. It returns the user id.
 func (g *Graph) HidePhone(chat int64) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

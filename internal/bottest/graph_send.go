@@ -41,6 +41,7 @@ var graphKinds = map[int]graphKind{
 	80007:  {429, "Rate limit issues", ""},
 	130429: {429, "Rate limit hit", "Message failed to send because there were too many messages sent from this phone number in a short period of time"},
 	131000: {500, "Something went wrong", "Message failed to send due to an unknown error."},
+	131005: {403, "Access denied", "Permission is either not granted or has been removed."},
 	131008: {400, "Required parameter is missing", ""},
 	131009: {400, "Parameter value is not valid", ""},
 	131016: {503, "Service unavailable", "A service is temporarily unavailable."},
@@ -61,7 +62,11 @@ var graphKinds = map[int]graphKind{
 
 func graphError(code int) graphKind {
 	k, ok := graphKinds[code]
-	if !ok {
+	switch {
+	case ok:
+	case code > 200 && code < 300: // a family
+		k = graphKinds[200]
+	default:
 		k = graphKind{status: 400, title: "Something went wrong"}
 	}
 	return k
