@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	markers     = 8    // calls at a time
+	markers     = 16   // calls at a time
 	marksQueued = 1024 // messages waiting for one; more stay unmarked
 	markTimeout = 5 * time.Second
 
