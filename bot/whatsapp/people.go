@@ -26,7 +26,8 @@ type People interface {
 	// Move has the chat of whoever goes by one of the names in from go by to. A name of from that to lacks is theirs
 	// no longer: a number given up may be somebody else's tomorrow. Doing it again changes nothing.
 	Move(ctx context.Context, from, to Names) error
-	// Address returns the names by which a chat can be written to now: Phone, if there is one, else UserID.
+	// Address returns the names by which a chat can be written to now: Phone, if there is one, else UserID. Phone is
+	// empty while the person keeps the number back.
 	Address(ctx context.Context, chat string) (Names, error)
 }
 
