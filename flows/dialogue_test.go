@@ -6,35 +6,57 @@ import (
 	"strings"
 	"testing"
 
+	"llave/flows"
 	"llave/internal/bottest/world"
 )
 
-// TestDialogues plays every conversation in testdata through the front door and compares what came with what is
-// written there. Write the ">" lines, run with -update, read what came, commit.
+// TestDialogues plays every conversation in testdata through the front door of both channels and compares what came with
+// what is written there. Write the ">" lines, run with -update, read what came, commit. Files are written as Telegram has
+// it; what is different on WhatsApp is said in onWhatsApp.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no dialogues: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := world.Play(t, world.Telegram, want)
-			if *update {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if line, g, w := firstDifference(string(got), string(want)); line > 0 {
-				t.Errorf("%s:%d\n got: %s\nwant: %s\n(run with -update and read the difference)", file, line, g, w)
-			}
-		})
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		t.Run(name, func(t *testing.T) { playAndCompare(t, world.Telegram, file) })
+		t.Run(name+"/whatsapp", func(t *testing.T) { playAndCompare(t, world.WhatsApp, file) })
 	}
+}
+
+func playAndCompare(t *testing.T, on world.Channel, file string) {
+	t.Parallel()
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Contains(string(want), "-- "+world.OwnChat(on)+" --")
+	if on.Name == world.WhatsApp.Name && !own {
+		want = onWhatsApp(t, want)
+	}
+	got := world.Play(t, on, want)
+	if *update && (own || on.Name == world.Telegram.Name) {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if line, g, w := firstDifference(string(got), string(want)); line > 0 {
+		t.Errorf("%s:%d\n got: %s\nwant: %s\n(run with -update and read the difference)", file, line, g, w)
+	}
+}
+
+// onWhatsApp is a dialogue as WhatsApp has it: a person's message cannot be deleted there, which is said beforehand, and
+// there are no commands. Where more is different the file has a section of its own.
+func onWhatsApp(t *testing.T, file []byte) []byte {
+	t.Helper()
+	cat, err := flows.Spanish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(file), cat.Texts["number.erase"].Text, cat.Texts["number.keep"].Text)
+	return []byte(strings.NewReplacer("@ message deleted\n", "", "> /start\n", "> menú\n").Replace(text))
 }
 
 func firstDifference(got, want string) (line int, g, w string) {

@@ -147,10 +147,20 @@ type Options struct {
 	PublicURL   string
 	LinkTTL     time.Duration
 	Limits      Limits
-	Idle        time.Duration             // how long a conversation left alone keeps its place
-	Seen        time.Duration             // how long its seen ids are kept
-	Erases      func(channel string) bool // whether the channel can delete a person's message
+	Idle        time.Duration // how long a conversation left alone keeps its place
+	Seen        time.Duration // how long its seen ids are kept
+	Erasing     func(channel string) Erasing
 }
+
+// Erasing is what becomes of a message that a person wrote, once it was read.
+type Erasing int
+
+// What a channel can do about it.
+const (
+	StaysHere Erasing = iota // on the person's own screen: nothing need be said
+	Deleted                  // we delete it, and say so beforehand
+	Remains                  // nobody but the person can delete it: that is said, and the number not repeated needlessly
+)
 
 // ResumeAfter is how long somebody must have been away to be asked whether to go on.
 const ResumeAfter = time.Hour
@@ -171,7 +181,7 @@ func New(o Options) (*bot.Engine, error) {
 		Hash:    o.Vault.Hash,
 		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud},
 		Vars: map[string]func(*bot.Turn) string{
-			"erase":       func(t *bot.Turn) string { return when(o.Erases(t.Update.Channel), t.Wording("number.erase")) },
+			"erase":       func(t *bot.Turn) string { return f.erasing(t) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },

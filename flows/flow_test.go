@@ -34,7 +34,7 @@ func newEngine(t testing.TB) *bot.Engine {
 	e, err := flows.New(flows.Options{
 		Records: noRecords{}, Vault: v, PublicURL: "http://localhost:8080", LinkTTL: 3 * time.Minute,
 		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
-		Erases: func(string) bool { return true },
+		Erasing: func(string) flows.Erasing { return flows.Deleted },
 	})
 	if err != nil {
 		t.Fatal(err)

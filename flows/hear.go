@@ -48,6 +48,7 @@ const (
 	slotWant   = "want"   // "unlock" or "generate"
 	slotWish   = "wish"   // said before the person agreed to go on
 	slotNumber = "number" // sealed; dropped at the end
+	slotShown  = "shown"  // the update that was answered with the whole number, where it remains in the chat
 	slotRecord = "record" // keyed hash of the number
 	slotDoubt  = "doubt"  // keyed hash of a number that failed its check digit
 	slotPhone  = "phone"  // sealed: the chat's own telephone number
@@ -333,13 +334,24 @@ func waiting(t *bot.Turn, at time.Time) string {
 
 // erase promises to delete the person's message where the channel can.
 func (f *flow) erase(t *bot.Turn) {
-	if f.Erases(t.Update.Channel) && t.Update.MessageID != "" {
+	if f.Erasing(t.Update.Channel) == Deleted && t.Update.MessageID != "" {
 		t.Promise(bot.Promise{Lane: bot.LaneChat, Kind: bot.PromiseDelete, MessageID: t.Update.MessageID})
 	}
 }
 
+// erasing says beforehand what will become of the message with the number.
+func (f *flow) erasing(t *bot.Turn) string {
+	switch f.Erasing(t.Update.Channel) {
+	case Deleted:
+		return t.Wording("number.erase")
+	case Remains:
+		return t.Wording("number.keep")
+	}
+	return ""
+}
+
 func (f *flow) dropNumber(t *bot.Turn) {
-	t.Forget(slotNumber, slotRecord, slotDoubt, slotCode, slotEnded)
+	t.Forget(slotNumber, slotShown, slotRecord, slotDoubt, slotCode, slotEnded)
 	t.Never(bot.SignalLinkExpired)
 }
 

@@ -17,11 +17,18 @@ func (f *flow) parsing(t *bot.Turn) affiliate.ParseOptions {
 	return o
 }
 
-// readAloud is the number as it is read back: in groups.
+// readAloud is the number as it is read back: in groups. Where it remains in the chat it is whole once, and masked when the
+// question is asked again.
 func (f *flow) readAloud(t *bot.Turn) string {
 	number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
 	if err != nil {
 		return "…"
+	}
+	if f.Erasing(t.Update.Channel) == Remains {
+		if shown := t.Slot(slotShown); shown != "" && shown != t.Update.ID {
+			return affiliate.Mask(number)
+		}
+		t.Remember(slotShown, t.Update.ID)
 	}
 	return affiliate.Group(number)
 }
@@ -99,6 +106,7 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 
 func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
 	t.Forget(slotDoubt, slotCode)
+	t.Forget(slotShown)
 	t.Remember(slotNumber, affiliate.Seal(f.Vault, number))
 	t.Remember(slotRecord, affiliate.Hash(f.Vault, number))
 	return ev

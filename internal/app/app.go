@@ -268,7 +268,15 @@ func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices af
 		Records: records, Vault: v, Offices: offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
 		Limits: flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
-		Erases: func(channel string) bool { return channel == telegram.Name },
+		Erasing: func(channel string) flows.Erasing {
+			switch channel {
+			case telegram.Name:
+				return flows.Deleted
+			case whatsapp.Name:
+				return flows.Remains
+			}
+			return flows.StaysHere
+		},
 	})
 }
 

@@ -17,7 +17,8 @@ import (
 	"llave/internal/mail/letter"
 )
 
-// A dialogue is a file anybody can read: what is written in -- world -- is there before, and -- chat -- is played.
+// A dialogue is a file anybody can read: what is written in -- world -- is there before, and -- chat -- is played, or
+// -- chat whatsapp -- on that channel where there is one.
 //
 //	> text              the person writes
 //	> [Label]           presses a button
@@ -32,12 +33,15 @@ import (
 // Everything else is what came: "< " lines are the bot's bubbles and their buttons, "@ mail …" letters, "@ page …"
 // what a page said.
 
+// OwnChat is the name of a file's section for one channel alone.
+func OwnChat(on Channel) string { return "chat " + on.Name }
+
 // Play runs a dialogue on a channel and returns it as it came.
 func Play(t testing.TB, on Channel, file []byte) []byte {
 	t.Helper()
 	a := txtar.Parse(file)
 	var settings, rows []string
-	var chat string
+	var chat, own string
 	for _, f := range a.Files {
 		switch f.Name {
 		case "world":
@@ -54,7 +58,11 @@ func Play(t testing.TB, on Channel, file []byte) []byte {
 				}
 			}
 		case "chat":
-			chat = string(f.Data)
+			if own == "" {
+				chat = string(f.Data)
+			}
+		case OwnChat(on):
+			chat, own = string(f.Data), f.Name
 		case "offices.csv":
 			path := filepath.Join(t.TempDir(), f.Name)
 			writeFile(t, path, string(f.Data))
@@ -70,7 +78,7 @@ func Play(t testing.TB, on Channel, file []byte) []byte {
 		p.line(line)
 	}
 	for i, f := range a.Files {
-		if f.Name == "chat" {
+		if f.Name == "chat" && own == "" || f.Name == own {
 			a.Files[i].Data = []byte(p.out.String())
 		}
 	}

@@ -27,13 +27,12 @@ type Phone interface {
 
 // Channel is a way into a world.
 type Channel struct {
-	Name      string
-	turnTakes time.Duration // how long a person takes for one message, by the world's clock
-	open      func(t testing.TB, w *World) (p Phone, settings []string, ready func())
+	Name string
+	open func(t testing.TB, w *World) (p Phone, settings []string, ready func())
 }
 
 // Telegram is the channel of a world unless another is chosen.
-var Telegram = Channel{"telegram", 3 * time.Second, func(t testing.TB, w *World) (Phone, []string, func()) {
+var Telegram = Channel{"telegram", func(t testing.TB, w *World) (Phone, []string, func()) {
 	w.API = bottest.NewBotAPI(Token)
 	if err := w.API.Start(); err != nil {
 		t.Fatal(err)
@@ -49,8 +48,8 @@ var Telegram = Channel{"telegram", 3 * time.Second, func(t testing.TB, w *World)
 	}, ready
 }}
 
-// WhatsApp is the channel with a turn every six seconds, which is what it lets one person have in the long run.
-var WhatsApp = Channel{"whatsapp", 6 * time.Second, func(t testing.TB, w *World) (Phone, []string, func()) {
+// WhatsApp is the other one.
+var WhatsApp = Channel{"whatsapp", func(t testing.TB, w *World) (Phone, []string, func()) {
 	g := bottest.NewGraph(bottest.GraphOptions{
 		Tokens: []string{"EAAtest"}, PhoneNumberID: "106540352242922", AppSecret: "app-secret-of-the-test", VerifyToken: "verify-token-of-the-test",
 		Now: w.Now, PerSecond: -1,

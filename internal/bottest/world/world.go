@@ -38,7 +38,6 @@ type World struct {
 	Log     *bytes.Buffer
 
 	t      testing.TB
-	on     Channel
 	offset atomic.Int64
 	start  time.Time
 }
@@ -56,7 +55,7 @@ func New(t testing.TB, importCSV string, settings ...string) *World {
 // NewOn is New with another channel.
 func NewOn(t testing.TB, on Channel, importCSV string, settings ...string) *World {
 	t.Helper()
-	w := &World{t: t, on: on, start: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), Log: &bytes.Buffer{}}
+	w := &World{t: t, start: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), Log: &bytes.Buffer{}}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
 	var err error
@@ -144,6 +143,10 @@ func (w *World) Settle() {
 	}
 }
 
+// turnTakes is how long a person takes for one message, by the world's clock: what WhatsApp lets one person have in the
+// long run.
+const turnTakes = 6 * time.Second
+
 // Do lets a person do something and returns what the bot said to it.
 func (w *World) Do(act func() error) []bottest.ChatMessage {
 	w.t.Helper()
@@ -154,7 +157,7 @@ func (w *World) Do(act func() error) []bottest.ChatMessage {
 func (w *World) DoIn(chat int64, act func() error) []bottest.ChatMessage {
 	w.t.Helper()
 	before := len(w.Phone.Messages(chat))
-	w.offset.Add(int64(w.on.turnTakes))
+	w.offset.Add(int64(turnTakes))
 	if err := act(); err != nil {
 		w.t.Fatal(err)
 	}
