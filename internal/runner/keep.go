@@ -22,9 +22,10 @@ func (r *Runner) keep(s shelf, id string, lane bot.Lane, doc document) {
 	r.running[key] = true
 	r.active++
 	r.busy.Add(1)
+	mine := doc.copy() // now: the caller goes on to change the document
 	go func() {
 		defer r.leave()
-		r.lane(s, id, lane, doc.copy(), key)
+		r.lane(s, id, lane, mine, key)
 	}()
 }
 

@@ -83,7 +83,7 @@ func TestWriter_eachItsOwnResult(t *testing.T) {
 
 // What waits while a commit runs goes into the next one together, up to a limit.
 func TestWriter_groups(t *testing.T) {
-	w := &writer{wake: make(chan struct{}, 1)}
+	w := &writer{most: groupMax, wake: make(chan struct{}, 1)}
 	for range 3 {
 		w.waiting = append(w.waiting, &op{weight: 200})
 	}
