@@ -87,9 +87,8 @@ func (w *town) closeStore() {
 	w.store = nil
 }
 
-// reconcile compares the ledgers, prints every invariant with its figure, and fails the test where one is broken.
-//
-// It returns how many messages and letters were repeated.
+// reconcile compares the ledgers, prints every invariant with its figure, and fails the test where one is broken. It
+// returns how many messages and letters were repeated.
 func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 	t.Helper()
 	s, vault := w.openStore(t)
