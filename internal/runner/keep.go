@@ -263,12 +263,13 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 	}
 	box := doc.box()
 	owed := box.Find(p.ID)
-	if box.Keepers[lane].Who != r.Name && (owed == nil || errors.Is(sent, errTaken)) {
+	var se *bot.SendError
+	throttled := errors.As(sent, &se) && se.Failure == bot.Throttled // the chat's pause, whatever became of the bubble
+	if box.Keepers[lane].Who != r.Name && (owed == nil && !throttled || errors.Is(sent, errTaken)) {
 		end() // another process has written, or will write, what becomes of it; or the document is not there any more
 		return nil, false, nil
 	}
-	var se *bot.SendError
-	if errors.As(sent, &se) && se.Failure == bot.Throttled {
+	if throttled {
 		box.Pause(lane, now.Add(max(se.After, 50*time.Millisecond)))
 	}
 	var out bot.Outcome
@@ -282,7 +283,7 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 				return nil, false, err
 			}
 			box = doc.box()
-		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken), se != nil && se.Failure == bot.Throttled:
+		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken), throttled:
 		case errors.Is(sent, errWorthless), se != nil && se.Failure == bot.Permanent:
 			box.Drop(p.ID)
 		case se != nil && se.Failure == bot.Gone:
