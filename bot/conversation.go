@@ -197,6 +197,10 @@ const (
 	TailRunes = 500 // runes a line
 )
 
+// idsGrow is for how long ids that are numbers are taken to grow. Telegram keeps an update for a day, and after a week in
+// which it had none for the bot it begins its ids anew, lower perhaps.
+const idsGrow = 6 * 24 * time.Hour
+
 // Conversation is all we know of one chat. It is written whole, once a turn.
 type Conversation struct {
 	ID       string            `bson:"_id"`
@@ -214,7 +218,7 @@ type Conversation struct {
 	Recent   []time.Time       `bson:"recent,omitempty"`  // when the last messages came, for the limit
 	Warned   time.Time         `bson:"warned,omitempty"`  // when the person was last told of a limit
 	Seen     []Seen            `bson:"seen,omitempty"`
-	LetGo    string            `bson:"let_go,omitempty"` // the highest id that Seen had no room for any more
+	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest number among the ids that Seen had no room for
 	Tail     []Line            `bson:"tail,omitempty"`
 	Gone     bool              `bson:"gone,omitempty"` // they blocked us
 	Case     string            `bson:"case,omitempty"` // case number of this visit
@@ -239,10 +243,10 @@ func (c Conversation) Clone() Conversation {
 	return c
 }
 
-// SawUpdate says whether the update with that id was answered already. Ids that are numbers grow with time, so one that
-// is not above all that the full list has let go is a repeat too; they may come a little out of order, not by a list's
-// length.
-func (c *Conversation) SawUpdate(id string) bool {
+// SawUpdate says whether the update with that id was answered already. Ids that are numbers grow with time, so one that is
+// not above the highest that the full list has let go is taken for a repeat too: they may come a little out of order, but
+// not by the list's length.
+func (c *Conversation) SawUpdate(id string, now time.Time) bool {
 	if id == "" {
 		return false
 	}
@@ -251,7 +255,7 @@ func (c *Conversation) SawUpdate(id string) bool {
 			return true
 		}
 	}
-	return c.LetGo != "" && isNumber(id) && !lessNumber(c.LetGo, id)
+	return c.LetGo != nil && isNumber(id) && !lessNumber(c.LetGo.ID, id) && now.Sub(c.LetGo.At) < idsGrow
 }
 
 func (c *Conversation) see(id string, now time.Time) {
@@ -260,8 +264,9 @@ func (c *Conversation) see(id string, now time.Time) {
 	}
 	c.Seen = append(c.Seen, Seen{ID: id, At: now})
 	for len(c.Seen) > SeenMax {
-		if old := c.Seen[0].ID; isNumber(old) && (c.LetGo == "" || lessNumber(c.LetGo, old)) {
-			c.LetGo = old
+		old := c.Seen[0]
+		if isNumber(old.ID) && (c.LetGo == nil || lessNumber(c.LetGo.ID, old.ID) || old.At.Sub(c.LetGo.At) >= idsGrow) {
+			c.LetGo = &old
 		}
 		c.Seen = slices.Delete(c.Seen, 0, 1)
 	}

@@ -199,6 +199,30 @@ func TestStep_repeatOutOfOrder(t *testing.T) {
 	}
 }
 
+// After a week without any, Telegram begins its ids anew, lower perhaps. They are no repeats: neither when the list had let
+// go of old ones, nor when it does so later.
+func TestStep_idsAnew(t *testing.T) {
+	for _, old := range []int{bot.SeenMax / 2, 2 * bot.SeenMax} {
+		k := newTalk(t)
+		for i := range old {
+			k.step(bot.Update{ID: fmt.Sprint(900_000 + i), Kind: bot.Text, Text: "ayuda"})
+		}
+		k.now = k.now.Add(7 * 24 * time.Hour)
+		for i := range 2 * bot.SeenMax {
+			u := bot.Update{ID: fmt.Sprint(1000 + i), Kind: bot.Text, Text: "ayuda"}
+			if out := k.step(u); out.Repeat {
+				t.Fatalf("update %s, a week after %d of 900000 and above: a repeat, want an answer", u.ID, old)
+			}
+			if out := k.step(u); !out.Repeat {
+				t.Fatalf("update %s again: answered twice", u.ID)
+			}
+		}
+		if out := k.step(bot.Update{ID: "1000", Kind: bot.Text, Text: "ayuda"}); !out.Repeat {
+			t.Errorf("update 1000 again, which the list has let go: answered twice")
+		}
+	}
+}
+
 func TestStep_answers(t *testing.T) {
 	for _, said := range []string{"Sí", "si", " SÍ! ", "1", "1.", "uno", "la 1", "claro"} {
 		k := newTalk(t)

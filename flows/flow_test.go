@@ -200,7 +200,7 @@ func FuzzStep(f *testing.F) {
 				t.Fatalf("step %q in %s: %v", word, c.State, err)
 			}
 			said := 0
-			for _, p := range next.Promises[min(before, len(next.Promises)):] {
+			for _, p := range next.Promises[min(before-out.Withdrawn, len(next.Promises)):] {
 				if p.Kind == bot.PromiseSay {
 					said++
 				}
@@ -211,7 +211,7 @@ func FuzzStep(f *testing.F) {
 			if !slices.Contains(e.States(), next.State) {
 				t.Fatalf("left the map: %s", next.State)
 			}
-			if u.ID != "" && !out.Repeat && !next.SawUpdate(u.ID) {
+			if u.ID != "" && !out.Repeat && !next.SawUpdate(u.ID, now) {
 				t.Fatalf("update %q was not noted", u.ID)
 			}
 			c = next

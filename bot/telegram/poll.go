@@ -129,8 +129,9 @@ func (p *poller) fetch(ctx context.Context) ([]json.RawMessage, error) {
 // outcome is how a batch went.
 type outcome struct{ handled, failed int }
 
-// handle handles a batch, the updates of one chat in the order of their ids and the chats side by side, and moves the offset up to the
-// first update that was not handled. When ctx ends, what has begun is finished and the rest is left to Telegram.
+// handle handles a batch, the updates of one chat in the order of their ids and the chats side by side, and moves the
+// offset up to the first update that was not handled. When ctx ends, what has begun is finished and the rest is left to
+// Telegram.
 func (p *poller) handle(ctx context.Context, batch []json.RawMessage) outcome {
 	var out outcome
 	var ids []int

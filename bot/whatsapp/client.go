@@ -29,7 +29,7 @@ const (
 type client struct {
 	messages  string // the address of the one call we make
 	tokens    []string
-	current   atomic.Int32 // index of the token that worked last
+	current   atomic.Int64 // index of the token that worked last
 	refused   atomic.Bool  // none worked when last tried: said once, not once a message
 	hide      *strings.Replacer
 	count     func(name string)
@@ -90,7 +90,7 @@ func (c *client) post(ctx context.Context, body, out any) error {
 			return err
 		}
 		c.refused.Store(false)
-		if i > 0 && c.current.CompareAndSwap(first, int32(at)) { //nolint:gosec // an index
+		if i > 0 && c.current.CompareAndSwap(first, int64(at)) {
 			c.count(CountTokenChanged)
 			c.log.Warn("whatsapp access token refused, another one is in use now", "token", at+1, "of", len(c.tokens))
 		}

@@ -119,11 +119,49 @@ func TestPace_cancelled(t *testing.T) {
 	})
 }
 
+// TestPace_giveBack: a place in the middle of the queue stays empty, since those behind it know theirs.
+func TestPace_giveBack(t *testing.T) {
+	now := time.Unix(1000, 0)
+	q := queue{every: time.Second, burst: 1}
+	q.take(now)
+	second := q.take(now)
+	q.take(now)
+	q.giveBack(second)
+	if got, want := q.wait(now), 3*time.Second; got != want {
+		t.Errorf("the fourth waits %v, want %v", got, want)
+	}
+	q.giveBack(q.take(now))
+	if got, want := q.wait(now), 3*time.Second; got != want {
+		t.Errorf("after the last gave its place back: %v, want %v", got, want)
+	}
+}
+
+// TestPace_others: one person's turn is not waited for in the whole number's queue.
+func TestPace_others(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(10, time.Now)
+		for range chatBurst {
+			if after, _, _ := p.enter(t.Context(), "busy"); after != 0 {
+				t.Fatalf("got %v", after)
+			}
+		}
+		time.Sleep(4 * time.Second)
+		var held sync.WaitGroup
+		held.Go(func() { _, _, _ = p.enter(t.Context(), "busy") })
+		synctest.Wait()
+		start := time.Now()
+		if after, _, err := p.enter(t.Context(), "calm"); after != 0 || err != nil || time.Since(start) > 0 {
+			t.Errorf("got %v %v after %v, want to go at once", after, err, time.Since(start))
+		}
+		held.Wait()
+	})
+}
+
 // TestPace_forgets: the chats of a busy day are not remembered, but a pause is.
 func TestPace_forgets(t *testing.T) {
 	now := time.Unix(0, 0)
 	p := newPace(1e9, func() time.Time { return now })
-	for i := range 100_000 {
+	for i := range 20_000 {
 		now = now.Add(33 * time.Millisecond)
 		if _, _, err := p.enter(t.Context(), fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
@@ -273,7 +311,7 @@ func TestSend_limits(t *testing.T) {
 		g.PerSecond, g.PairEvery = 0, 0 // as they are
 	}, func(t *testing.T, o *outbound) {
 		var all sync.WaitGroup
-		for i := range 300 {
+		for i := range 100 {
 			chat := o.meet(593990000100 + int64(i))
 			all.Go(func() {
 				for range 12 {
@@ -295,7 +333,7 @@ func TestSend_limits(t *testing.T) {
 				refused++
 			}
 		}
-		if got, want := len(o.notes()), 300*12; refused != 0 || got != want {
+		if got, want := len(o.notes()), 100*12; refused != 0 || got != want {
 			t.Errorf("%d messages taken, want %d; %d refused, want none", got, want, refused)
 		}
 	})

@@ -122,6 +122,9 @@ func (f *fleet) terminate(p *place) error {
 	f.mu.Lock()
 	process := p.process
 	f.mu.Unlock()
+	if process == nil {
+		return nil // it could not be started again, which was told
+	}
 	code, took, err := process.Terminate(30 * time.Second)
 	f.take(p)
 	f.ends = append(f.ends, took)

@@ -87,8 +87,9 @@ func (w *town) closeStore() {
 	w.store = nil
 }
 
-// reconcile compares the ledgers, prints every invariant with its figure, and fails the test where one is broken.
-func (w *town) reconcile(t *testing.T, took time.Duration) {
+// reconcile compares the ledgers, prints every invariant with its figure, and fails the test where one is broken. It
+// returns how many messages and letters were repeated.
+func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 	t.Helper()
 	s, vault := w.openStore(t)
 	people := w.begun()
@@ -108,7 +109,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) {
 	for _, m := range w.smtp.Letters() {
 		letters[m.To] = append(letters[m.To], m)
 	}
-	messages, mails, copies, repeated := 0, 0, 0, 0
+	messages, mails, repeated := 0, 0, 0
 	for _, p := range people {
 		if p.failed != nil {
 			ended.breaks("person %d: %v", p.index, p.failed)
@@ -216,6 +217,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) {
 	if len(people) == 0 {
 		t.Error("nothing was proved: no conversation")
 	}
+	return copies
 }
 
 // explained says whether an answer may have been lost between a message and its repeat: the process may have died before

@@ -116,6 +116,7 @@ func TestMachine_diskFull(t *testing.T) {
 	w.alive(t, process)
 	w.end()
 	w.reconcile(t, took)
+	q.kept(t, w)
 }
 
 // Slow clients hold every file descriptor that the process may have. It must not end, must lose nothing, and must
@@ -162,6 +163,7 @@ func TestMachine_descriptors(t *testing.T) {
 		t.Logf("the log complains %d times of too many open files", w.logged(t, "too many open files"))
 		w.end()
 		w.reconcile(t, took)
+		q.kept(t, w)
 	})
 }
 

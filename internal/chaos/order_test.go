@@ -193,8 +193,6 @@ type inProcess struct {
 	next  atomic.Int64 // chat
 }
 
-const webhookSecret = "secreto-de-prueba"
-
 func newInProcess(t *testing.T) *inProcess {
 	t.Helper()
 	p := &inProcess{api: bottest.NewBotAPI(token)}
@@ -210,7 +208,7 @@ func newInProcess(t *testing.T) *inProcess {
 	c, err := config.Load([]string{
 		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
 		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + p.api.URL(), "LLAVE_TELEGRAM_MODE=webhook", "LLAVE_TELEGRAM_RATE=1000",
-		"LLAVE_TELEGRAM_WEBHOOK_SECRET=" + webhookSecret, "LLAVE_SMTP_URL=" + smtp.URL(), "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
+		"LLAVE_TELEGRAM_WEBHOOK_SECRET=" + hookSecret, "LLAVE_SMTP_URL=" + smtp.URL(), "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
 		"LLAVE_LIMIT_MAILS_WINDOW=1000", "LLAVE_LIMIT_MAILS_DAY=1000",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
@@ -267,7 +265,7 @@ func post(addr string, chat int64, d deed) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", webhookSecret)
+	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", hookSecret)
 	res, err := (&http.Client{Transport: pages, Timeout: 30 * time.Second}).Do(req)
 	if err != nil {
 		return err
@@ -414,7 +412,7 @@ func TestOrder_windows(t *testing.T) {
 // than once, and holds the second promise: across processes it is the commits that decide.
 func TestOrder_processes(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
-		w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+webhookSecret, "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
+		w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
 			"LLAVE_LIMIT_MAILS_WINDOW=1000", "LLAVE_LIMIT_MAILS_DAY=1000")
 		people := w.populate(sized(100, 2000))
 		talks := make([][]deed, len(people))

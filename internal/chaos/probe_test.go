@@ -6,10 +6,13 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"llave/bot"
 )
 
 // hookSecret is the webhook's, for tests that play Telegram themselves.
@@ -20,6 +23,7 @@ type answer struct {
 	sent   time.Time
 	took   time.Duration
 	status int // 0: none in time
+	update int // that was delivered, by a webhook
 	text   string
 }
 
@@ -106,7 +110,11 @@ func (w *town) probe(way *http.Transport) *probing {
 				if err != nil {
 					panic(err)
 				}
-				all.Go(func() { p.hook.give(direct(ctx, client, place, id, int64(id), "hola")) })
+				all.Go(func() {
+					a := direct(ctx, client, place, id, int64(id), "hola")
+					a.update = id
+					p.hook.give(a)
+				})
 				all.Go(func() { p.ready.give(ask(client, ready)) })
 				all.Go(func() { p.page.give(ask(client, page)) })
 			}
@@ -191,8 +199,34 @@ func (q *probing) refused(t *testing.T, what string, from, to time.Time) {
 	}
 }
 
-// recovered waits until every process answers its webhook and is ready, and says how long that took. How quick it
-// is depends on the machine; that it comes does not.
+// kept fails the test where an update of these was acknowledged and is not in the store. It is for when all have ended.
+func (q *probing) kept(t *testing.T, w *town) {
+	t.Helper()
+	s, _ := w.openStore(t)
+	lost := invariant{name: "acknowledged updates without effect, of those that only asked"}
+	acked := 0
+	for _, p := range q.at {
+		for _, a := range p.hook.answers {
+			if a.status != http.StatusOK {
+				continue
+			}
+			acked++
+			id := strconv.Itoa(a.update)
+			c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.SawUpdate(id, a.sent) {
+				lost.breaks("update %s, acknowledged at %s", id, clock(a.at()))
+			}
+		}
+	}
+	t.Logf("%6d  updates of those that only asked were acknowledged", acked)
+	lost.report(t)
+}
+
+// recovered waits until every process answers its webhook and is ready, and says how long that took. How quick it is
+// depends on what else the machine does, so that only a full run, which has it to itself, wants five seconds.
 func (q *probing) recovered(t *testing.T, what string, healed time.Time) {
 	t.Helper()
 	for i, p := range q.at {
@@ -201,6 +235,9 @@ func (q *probing) recovered(t *testing.T, what string, healed time.Time) {
 				took, ok := x.firstOK(healed)
 				if ok {
 					t.Logf("%s, process %d, %s: %v from healing to the first 200", what, i, x.name, took.Round(time.Millisecond))
+					if *full && took > 5*time.Second {
+						t.Errorf("%s, process %d, %s: recovered after %v, want 5 s at most", what, i, x.name, took)
+					}
 					break
 				}
 				if time.Since(healed) > time.Minute {

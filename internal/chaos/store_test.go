@@ -146,6 +146,7 @@ func TestStore_trouble(t *testing.T) {
 			took := time.Since(began)
 			w.end()
 			w.reconcile(t, took)
+			q.kept(t, w)
 		})
 	}
 }

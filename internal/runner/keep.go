@@ -23,9 +23,10 @@ func (r *Runner) keep(s shelf, id string, lane bot.Lane, doc document) {
 	r.running[key] = true
 	r.active++
 	r.busy.Add(1)
+	mine := doc.copy() // now: the caller goes on to change the document
 	go func() {
 		defer r.leave()
-		r.lane(s, id, lane, doc.copy(), key)
+		r.lane(s, id, lane, mine, key)
 	}()
 }
 
@@ -310,12 +311,13 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 	}
 	box := doc.box()
 	owed := box.Find(kept[0].ID)
-	if box.Keepers[lane].Who != r.Name && (owed == nil || errors.Is(sent, errTaken)) {
+	var se *bot.SendError
+	throttled := errors.As(sent, &se) && se.Failure == bot.Throttled // the chat's pause, whatever became of the bubble
+	if box.Keepers[lane].Who != r.Name && (owed == nil && !throttled || errors.Is(sent, errTaken)) {
 		end() // another process has written, or will write, what becomes of it; or the document is not there any more
 		return nil, false, nil
 	}
-	var se *bot.SendError
-	if errors.As(sent, &se) && se.Failure == bot.Throttled {
+	if throttled {
 		box.Pause(lane, now.Add(max(se.After, 50*time.Millisecond)))
 	}
 	var out bot.Outcome
@@ -331,7 +333,7 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 				return nil, false, err
 			}
 			box = doc.box()
-		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken), se != nil && se.Failure == bot.Throttled:
+		case errors.Is(sent, ErrStopping), errors.Is(sent, errTaken), throttled:
 		case errors.Is(sent, errWorthless), se != nil && se.Failure == bot.Permanent:
 			box.Drop(owed.ID)
 		case se != nil && se.Failure == bot.Gone:

@@ -122,6 +122,29 @@ func (s *shop) idle(r *runner.Runner) {
 	}
 }
 
+// What keeping a letter makes the conversation say is kept at once, while the next letter is: each lane goes on from a copy
+// of its own, or one would read what the other writes (go test -race).
+func TestKeep_lanesShareNothing(t *testing.T) {
+	const chats, letters = 20, 3
+	s := newShop(t, storetest.Bolt(t, nil))
+	open := make(chan struct{})
+	s.letter = func(_ context.Context, p bot.Promise) (runner.Kept, error) {
+		<-open
+		return runner.Kept{Signal: &bot.Update{ID: "signal/" + p.ID, Signal: "taken"}}, nil
+	}
+	r := s.runner("a")
+	for chat := range chats {
+		for i := range letters {
+			s.say(r, i, fmt.Sprint(chat), "mail")
+		}
+	}
+	close(open)
+	s.idle(r)
+	if got, want := s.wire.count(), chats*letters*2; got != want {
+		t.Errorf("%d bubbles sent, want %d: one for each message and one for each letter", got, want)
+	}
+}
+
 // A letter that takes a minute holds up no bubble, and its process says meanwhile that it is alive: nobody else takes
 // it over.
 func TestKeep_slowLetter(t *testing.T) {

@@ -88,7 +88,7 @@ func newHouse(t *testing.T) *house {
 	e, err := flows.New(flows.Options{
 		Records: s.Affiliates, Vault: v, Offices: affiliate.Offices{}, PublicURL: "http://localhost", LinkTTL: 3 * time.Minute,
 		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 1000}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
-		Erases: func(string) bool { return false },
+		Erasing: func(string) flows.Erasing { return flows.StaysHere },
 	})
 	if err != nil {
 		t.Fatal(err)
