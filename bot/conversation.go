@@ -76,8 +76,9 @@ func (c *Conversation) isDue(u Update, now time.Time) bool {
 
 // Seen is the id of an update already answered.
 type Seen struct {
-	ID string    `bson:"id"`
-	At time.Time `bson:"at"`
+	ID    string    `bson:"id"`
+	Order int64     `bson:"order,omitempty"` // Update.Order
+	At    time.Time `bson:"at"`
 }
 
 // Line is one line of the transcript's tail, masked and cut.
@@ -197,7 +198,7 @@ const (
 	TailRunes = 500 // runes a line
 )
 
-// idsGrow is for how long ids that are numbers are taken to grow. Telegram keeps an update for a day, and after a week in
+// idsGrow is for how long the order of updates is taken to grow. Telegram keeps an update for a day, and after a week in
 // which it had none for the bot it begins its ids anew, lower perhaps.
 const idsGrow = 6 * 24 * time.Hour
 
@@ -218,7 +219,7 @@ type Conversation struct {
 	Recent   []time.Time       `bson:"recent,omitempty"`  // when the last messages came, for the limit
 	Warned   time.Time         `bson:"warned,omitempty"`  // when the person was last told of a limit
 	Seen     []Seen            `bson:"seen,omitempty"`
-	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest number among the ids that Seen had no room for
+	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest in order of those that Seen had no room for
 	Tail     []Line            `bson:"tail,omitempty"`
 	Gone     bool              `bson:"gone,omitempty"` // they blocked us
 	Case     string            `bson:"case,omitempty"` // case number of this visit
@@ -243,29 +244,29 @@ func (c Conversation) Clone() Conversation {
 	return c
 }
 
-// SawUpdate says whether the update with that id was answered already. Ids that are numbers grow with time, so one that is
-// not above the highest that the full list has let go is taken for a repeat too: they may come a little out of order, but
-// not by the list's length.
-func (c *Conversation) SawUpdate(id string, now time.Time) bool {
-	if id == "" {
+// SawUpdate says whether an update was answered already. Updates that have an order grow with time, so one that is not
+// above the highest that the full list has let go is taken for a repeat too: they may come a little out of order, but not
+// by the list's length.
+func (c *Conversation) SawUpdate(u Update, now time.Time) bool {
+	if u.ID == "" {
 		return false
 	}
 	for _, s := range c.Seen {
-		if s.ID == id {
+		if s.ID == u.ID {
 			return true
 		}
 	}
-	return c.LetGo != nil && isNumber(id) && !lessNumber(c.LetGo.ID, id) && now.Sub(c.LetGo.At) < idsGrow
+	return c.LetGo != nil && u.Order > 0 && u.Order <= c.LetGo.Order && now.Sub(c.LetGo.At) < idsGrow
 }
 
-func (c *Conversation) see(id string, now time.Time) {
-	if id == "" {
+func (c *Conversation) see(u Update, now time.Time) {
+	if u.ID == "" {
 		return
 	}
-	c.Seen = append(c.Seen, Seen{ID: id, At: now})
+	c.Seen = append(c.Seen, Seen{ID: u.ID, Order: u.Order, At: now})
 	for len(c.Seen) > SeenMax {
 		old := c.Seen[0]
-		if isNumber(old.ID) && (c.LetGo == nil || lessNumber(c.LetGo.ID, old.ID) || old.At.Sub(c.LetGo.At) >= idsGrow) {
+		if old.Order > 0 && (c.LetGo == nil || old.Order > c.LetGo.Order || old.At.Sub(c.LetGo.At) >= idsGrow) {
 			c.LetGo = &old
 		}
 		c.Seen = slices.Delete(c.Seen, 0, 1)
@@ -305,20 +306,4 @@ func (c *Conversation) NextTimer() time.Time {
 		}
 	}
 	return next
-}
-
-func isNumber(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func lessNumber(a, b string) bool {
-	if len(a) != len(b) {
-		return len(a) < len(b)
-	}
-	return a < b
 }

@@ -240,7 +240,7 @@ type Outcome struct {
 // Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
 // *NeedsReservation when the turn must reserve at a record first.
 func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (Conversation, Outcome, error) {
-	if c.SawUpdate(u.ID, env.Now) && !c.isDue(u, env.Now) {
+	if c.SawUpdate(u, env.Now) && !c.isDue(u, env.Now) {
 		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
 	}
 	next := c.Clone()
@@ -252,7 +252,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		next.Born = env.Now
 	}
 	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e}
-	next.see(u.ID, env.Now)
+	next.see(u, env.Now)
 	out := Outcome{From: next.State, To: next.State, Event: Ignored}
 
 	switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,7 @@ func (k *talk) step(u bot.Update) bot.Outcome {
 		k.n++
 		u.ID = fmt.Sprint(k.n)
 	}
+	u.Order, _ = strconv.ParseInt(u.ID, 10, 64) // as on Telegram
 	before := k.c.Clone()
 	next, out, err := k.e.Step(k.t.Context(), k.c, u, bot.Env{Now: k.now, Reservation: k.answer})
 	if err != nil {

@@ -211,7 +211,7 @@ func FuzzStep(f *testing.F) {
 			if !slices.Contains(e.States(), next.State) {
 				t.Fatalf("left the map: %s", next.State)
 			}
-			if u.ID != "" && !out.Repeat && !next.SawUpdate(u.ID, now) {
+			if u.ID != "" && !out.Repeat && !next.SawUpdate(u, now) {
 				t.Fatalf("update %q was not noted", u.ID)
 			}
 			c = next

@@ -328,10 +328,11 @@ func FuzzFit(f *testing.F) {
 
 // FuzzMessage: no reply makes a message that breaks a limit.
 func FuzzMessage(f *testing.F) {
-	f.Add("Hola", "Sí", "", 3)
-	f.Add(sized(5000), strings.Repeat("largo ", 900), "https://www.iess.gob.ec/", 12)
-	f.Fuzz(func(t *testing.T, text, title, address string, n int) {
-		r := bot.Reply{Text: text}
+	f.Add("Hola. ", uint16(1), "Sí", uint8(1), "", 3)
+	f.Add("Hola. ", uint16(900), "largo ", uint8(200), "https://www.iess.gob.ec/", 12)
+	f.Fuzz(func(t *testing.T, words string, texts uint16, title string, titles uint8, address string, n int) {
+		r := bot.Reply{Text: strings.Repeat(words, int(texts%2000))}
+		title = strings.Repeat(title, int(titles))
 		for i := range min(max(n, 0), 15) {
 			r.Buttons = append(r.Buttons, bot.Button{ID: fmt.Sprint(i), Title: title})
 		}

@@ -216,7 +216,7 @@ func (q *probing) kept(t *testing.T, w *town) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !c.SawUpdate(id, a.sent) {
+			if !c.SawUpdate(bot.Update{ID: id, Order: int64(a.update)}, a.sent) {
 				lost.breaks("update %s, acknowledged at %s", id, clock(a.at()))
 			}
 		}
