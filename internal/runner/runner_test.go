@@ -31,10 +31,15 @@ type wire struct {
 	answers []error       // to the next sends
 	hold    chan struct{} // sends wait for it
 	waiting chan struct{} // gets a word from each that does
+	merges  bool
+	silence []time.Duration // the person's, at each try
 }
+
+func (w *wire) Merges() bool { return w.merges }
 
 func (w *wire) Send(ctx context.Context, chat string, r bot.Reply) error {
 	w.mu.Lock()
+	w.silence = append(w.silence, r.Silence)
 	hold := w.hold
 	w.mu.Unlock()
 	if hold != nil {
