@@ -39,7 +39,7 @@ func middle(d []time.Duration) time.Duration {
 // BenchmarkColdStart is from the start of the process to a ready /readyz, with 500 records in the embedded store and
 // Telegram on; then what the process holds in memory when it has been left alone for a second.
 func BenchmarkColdStart(b *testing.B) {
-	w := newWorld(b, "polling")
+	w := newWorld(b, byPolling)
 	if code, _, errs := outcome(b, w.env, "", "import", writePeople(b, people)); code != 0 {
 		b.Fatal(errs)
 	}
@@ -213,7 +213,7 @@ func BenchmarkWebhook(b *testing.B) {
 	const atOnce = 64
 	api := httptest.NewServer(http.HandlerFunc(botAPI))
 	b.Cleanup(api.Close)
-	w := newWorld(b, "webhook", "LLAVE_TELEGRAM_API_URL="+api.URL, "LLAVE_TELEGRAM_RATE=100000", "LLAVE_LOG_FORMAT=json")
+	w := newWorld(b, byWebhook, "LLAVE_TELEGRAM_API_URL="+api.URL, "LLAVE_TELEGRAM_RATE=100000", "LLAVE_LOG_FORMAT=json")
 	p := start(b, w.env, "serve")
 	p.waitOK(b, "http://"+w.admin+"/readyz", 10*time.Second)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}, Timeout: time.Minute}

@@ -4,34 +4,59 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"testing"
+	"time"
 
 	"llave/internal/bottest"
 )
 
-// A process that is killed between its promise and the letter: the next one keeps the promise, the link works, and the
-// chat goes on where it was.
+// A process that is killed between its promise and the letter, and on WhatsApp between its promise and the message: the
+// next one keeps the promises, the link works, and the chat goes on where it was.
 func TestServe_killed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, "webhook")
+	for _, way := range []string{byWebhook, byWhatsApp} {
+		onBothStores(t, way, func(t *testing.T, store ...string) { killHalfWay(t, newWorld(t, way, store...)) })
+	}
+}
+
+func killHalfWay(t *testing.T, w *world) {
 	if code, _, errs := outcome(t, w.env, "", "import", writePeople(t, people)); code != 0 {
 		t.Fatalf("import: exit %d: %s", code, errs)
 	}
 	first := w.serve(t)
-	p := &phone{t: t, api: w.api, chat: 5551230000 + walker}
+	p := w.phone(t, walker)
 	p.says("hola", "Hola. Soy Llave")
 	p.presses("Continuar", "¿Qué necesita hoy?")
 	p.presses("Desbloquear clave", "Escriba su número de cédula")
 	p.says(bottest.Cedula(walker), "¿Es correcto?")
 	p.presses("Sí, es correcto", "Enviar enlace")
 	w.smtp.Down()
-	said := p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
+	const linkSent = "SOLICITUD DESBLOQUEO DE CLAVE"
+	said := ""
+	if w.graph != nil { // no answer to the message
+		w.graph.Fail("messages", 1, bottest.GraphFaultTimeout(time.Hour))
+		var err error
+		if p.last, err = p.api.Press(p.chat, "Enviar enlace"); err != nil {
+			t.Fatal(err)
+		}
+		if !p.api.Wait(answerWithin, func() bool { return p.api.Pending() == 0 }) {
+			t.Fatal("what was pressed was not taken")
+		}
+		p.silent("the message is on its way")
+	} else {
+		said = p.presses("Enviar enlace", linkSent)
+	}
 	first.Kill()
+	if w.graph != nil {
+		w.graph.Heal()
+	}
 	if err := w.smtp.Up(); err != nil {
 		t.Fatal(err)
 	}
 
 	second := w.serve(t)
-	l := w.letter(t, 0)
+	if w.graph != nil {
+		said = p.hears(linkSent)
+	}
+	l := w.letter(t, walker, 0)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -45,8 +70,8 @@ func TestServe_killed(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("the link's button: got %d, want 200", res.StatusCode)
 	}
-	// What Telegram had accepted and the dead process had not yet noted is said once more, in the same words.
-	if m, err := w.api.WaitMessage(p.chat, p.last, answerWithin); err == nil && m.Text == said {
+	// What was accepted and the dead process had not yet noted is said once more, in the same words.
+	if m, err := p.api.WaitMessage(p.chat, p.last, answerWithin); err == nil && m.Text == said {
 		p.last = m.ID
 	}
 	p.hears("Su clave ya está desbloqueada")

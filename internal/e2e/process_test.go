@@ -49,6 +49,15 @@ const (
 	hookSecret = "e2e-hook-secret-e2e-hook-secret"
 )
 
+// What WhatsApp's Graph API knows of the bot, and an access token that it does not take any more.
+const (
+	graphToken    = "EAAe2ee2ee2ee2ee2enew"
+	oldGraphToken = "EAAe2ee2ee2ee2ee2eold"
+	graphNumber   = "106540352242922"
+	appSecret     = "e2e-app-secret-e2e-app-secret"
+	verifyToken   = "e2e-verify-token"
+)
+
 // secretKey is LLAVE_SECRET_KEY.
 var secretKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{42}, 32))
 

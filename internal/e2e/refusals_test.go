@@ -29,6 +29,7 @@ func TestServe_badStart(t *testing.T) {
 	}{
 		{"unknown setting", []string{"LLAVE_TELEGRAM_TOKN=" + token}, []string{"LLAVE_TELEGRAM_TOKN"}},
 		{"bad values, all at once", []string{"LLAVE_LINK_TTL=soon", "LLAVE_DISCLOSURE=loud"}, []string{"LLAVE_LINK_TTL", "LLAVE_DISCLOSURE"}},
+		{"WhatsApp half set up", []string{"LLAVE_WHATSAPP_TOKEN=" + graphToken}, []string{"LLAVE_WHATSAPP_PHONE_NUMBER_ID", "LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN"}},
 		{"no mail server named", []string{"LLAVE_SMTP_URL="}, []string{"LLAVE_SMTP_URL"}},
 		{"no store there", []string{"LLAVE_MONGODB_URI=mongodb://127.0.0.1:1/"}, []string{"LLAVE_MONGODB_URI", "127.0.0.1:1", "check that the server runs"}},
 		{"port taken", []string{"LLAVE_HTTP_ADDR=" + taken.Addr().String()}, []string{"LLAVE_HTTP_ADDR", taken.Addr().String()}},
@@ -36,7 +37,7 @@ func TestServe_badStart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, "polling", c.settings...)
+			w := newWorld(t, byPolling, c.settings...)
 			begun := time.Now()
 			code, out, errs := outcome(t, w.env, "", "serve")
 			if code != 1 || out != "" {
@@ -45,7 +46,7 @@ func TestServe_badStart(t *testing.T) {
 			for _, want := range c.want {
 				contains(t, "stderr", errs, want)
 			}
-			if strings.Contains(errs, token) && c.name != "unknown setting" || strings.Contains(errs, secretKey) {
+			if strings.Contains(errs, token) && c.name != "unknown setting" || strings.Contains(errs, secretKey) || strings.Contains(errs, graphToken) {
 				t.Errorf("a secret was printed: %s", errs)
 			}
 			t.Logf("took %v", time.Since(begun).Round(time.Millisecond))
@@ -56,7 +57,7 @@ func TestServe_badStart(t *testing.T) {
 // Two processes on one embedded store: the second says which process holds it.
 func TestServe_storeHeld(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "polling")
+	w := newWorld(t, byPolling)
 	first := w.serve(t)
 	second := append(append([]string(nil), w.env...), "LLAVE_HTTP_ADDR="+freeAddr(t), "LLAVE_ADMIN_ADDR="+freeAddr(t))
 	code, _, errs := outcome(t, second, "", "serve")
@@ -72,7 +73,7 @@ func TestServe_storeHeld(t *testing.T) {
 // begun in its place.
 func TestServe_storeUnusable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "polling")
+	w := newWorld(t, byPolling)
 	w.serve(t).stop(t) // makes a store
 	whole, err := os.ReadFile(filepath.Join(w.setting("LLAVE_DATA_DIR"), "llave.db"))
 	if err != nil {
@@ -93,7 +94,7 @@ func TestServe_storeUnusable(t *testing.T) {
 		{"something else", bytes.Repeat([]byte("no es una base de datos\n"), 4000), []string{"not a store", "restore it from a backup"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, "polling")
+			w := newWorld(t, byPolling)
 			path := filepath.Join(w.setting("LLAVE_DATA_DIR"), "llave.db")
 			if err := os.WriteFile(path, c.file, 0o600); err != nil {
 				t.Fatal(err)
@@ -116,7 +117,7 @@ func TestServe_storeUnusable(t *testing.T) {
 // What a stranger may send to the webhook, and what a group gets.
 func TestWebhook_badInput(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "webhook")
+	w := newWorld(t, byWebhook)
 	llave := w.serve(t)
 	hook := w.base + "/webhooks/telegram"
 	for _, c := range []struct {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +60,8 @@ func writeOrdered(t testing.TB, order []int) string {
 
 // world is a llave and what stands around it.
 type world struct {
-	api   *bottest.BotAPI
+	api   *bottest.BotAPI // nil without Telegram
+	graph *bottest.Graph  // nil without WhatsApp
 	smtp  *bottest.SMTP
 	env   []string
 	addr  string // of the public listener
@@ -66,14 +69,18 @@ type world struct {
 	base  string // LLAVE_PUBLIC_URL
 }
 
+// The ways in that a world can have: Telegram in one of its modes, WhatsApp, or both at once, Telegram by webhook then.
+const (
+	byWebhook  = "webhook"
+	byPolling  = "polling"
+	byWhatsApp = "WhatsApp"
+	byBoth     = "both"
+)
+
 // newWorld starts the outside and makes the settings; nothing of llave runs yet. Later settings win.
-func newWorld(t testing.TB, mode string, settings ...string) *world {
+func newWorld(t testing.TB, way string, settings ...string) *world {
 	t.Helper()
-	w := &world{api: bottest.NewBotAPI(token), addr: freeAddr(t), admin: freeAddr(t)}
-	if err := w.api.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.api.Close)
+	w := &world{addr: freeAddr(t), admin: freeAddr(t)}
 	var err error
 	if w.smtp, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
@@ -84,13 +91,45 @@ func newWorld(t testing.TB, mode string, settings ...string) *world {
 		t.Fatal(err)
 	}
 	w.base = "http://localhost:" + port
-	w.env = append([]string{
+	w.env = []string{
 		"LLAVE_HTTP_ADDR=" + w.addr, "LLAVE_ADMIN_ADDR=" + w.admin, "LLAVE_PUBLIC_URL=" + w.base,
-		"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey, "LLAVE_SMTP_URL=" + w.smtp.URL(),
-		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + w.api.URL(), "LLAVE_TELEGRAM_MODE=" + mode,
-		"LLAVE_TELEGRAM_WEBHOOK_SECRET=" + hookSecret, "LLAVE_LOG_FORMAT=text",
-	}, settings...)
+		"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey, "LLAVE_SMTP_URL=" + w.smtp.URL(), "LLAVE_LOG_FORMAT=text",
+	}
+	switch way {
+	case byWhatsApp:
+		w.withWhatsApp(t, bottest.GraphOptions{})
+	case byBoth:
+		w.withTelegram(t, byWebhook)
+		w.withWhatsApp(t, bottest.GraphOptions{})
+	default:
+		w.withTelegram(t, way)
+	}
+	w.env = append(w.env, settings...)
 	return w
+}
+
+func (w *world) withTelegram(t testing.TB, mode string) {
+	t.Helper()
+	w.api = bottest.NewBotAPI(token)
+	if err := w.api.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.api.Close)
+	w.env = append(w.env, "LLAVE_TELEGRAM_TOKEN="+token, "LLAVE_TELEGRAM_API_URL="+w.api.URL(), "LLAVE_TELEGRAM_MODE="+mode,
+		"LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
+}
+
+// withWhatsApp starts the Graph API, which knows one of the two tokens that llave is given: the second.
+func (w *world) withWhatsApp(t testing.TB, o bottest.GraphOptions) {
+	t.Helper()
+	o.Tokens, o.PhoneNumberID, o.AppSecret, o.VerifyToken = []string{graphToken}, graphNumber, appSecret, verifyToken
+	w.graph = bottest.NewGraph(o)
+	if err := w.graph.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.graph.Close)
+	w.env = append(w.env, "LLAVE_WHATSAPP_TOKEN="+oldGraphToken+","+graphToken, "LLAVE_WHATSAPP_PHONE_NUMBER_ID="+graphNumber,
+		"LLAVE_WHATSAPP_APP_SECRET="+appSecret, "LLAVE_WHATSAPP_VERIFY_TOKEN="+verifyToken, "LLAVE_WHATSAPP_API_URL="+w.graph.URL())
 }
 
 // setting returns the value of one of the world's settings.
@@ -104,14 +143,18 @@ func (w *world) setting(name string) string {
 	return value
 }
 
-// serve starts `llave serve` and waits until it is ready and heard by Telegram.
+// serve starts `llave serve` and waits until it is ready and heard by its channels.
 func (w *world) serve(t testing.TB) *process {
 	t.Helper()
 	p := start(t, w.env, "serve")
 	p.waitOK(t, "http://"+w.admin+"/readyz", 30*time.Second)
-	connected := func() bool { return w.api.WebhookURL() != "" || len(w.api.Calls("deleteWebhook")) > 0 }
-	if !w.api.Wait(20*time.Second, connected) {
+	if w.api != nil && !w.api.Wait(20*time.Second, func() bool { return w.api.WebhookURL() != "" || len(w.api.Calls("deleteWebhook")) > 0 }) {
 		t.Fatal("llave has neither registered a webhook nor begun to poll")
+	}
+	if w.graph != nil { // the operator registers it
+		if err := w.graph.SetWebhook(w.base + "/webhooks/whatsapp"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return p
 }
@@ -142,12 +185,39 @@ func (w *world) openStore(t testing.TB) (*store.Store, *secret.Vault) {
 	return s, vault
 }
 
+// chats is what people have of a channel.
+type chats interface {
+	Say(chat int64, text string) int
+	Press(chat int64, label string) (int, error)
+	Messages(chat int64) []bottest.ChatMessage
+	WaitMessage(chat int64, after int, timeout time.Duration) (bottest.ChatMessage, error)
+	Pending() int
+	Wait(timeout time.Duration, cond func() bool) bool
+}
+
 // phone is a person's chat with the bot.
 type phone struct {
 	t    testing.TB
-	api  *bottest.BotAPI
+	api  chats
 	chat int64
 	last int // the newest message when the person last did something, or the newest they read
+}
+
+// onTelegram and onWhatsApp are the phone of the i-th person. On WhatsApp the chat is the telephone number.
+func (w *world) onTelegram(t testing.TB, i int) *phone {
+	return &phone{t: t, api: w.api, chat: int64(5551230000 + i)}
+}
+
+func (w *world) onWhatsApp(t testing.TB, i int) *phone {
+	return &phone{t: t, api: w.graph, chat: int64(593990000000 + i)}
+}
+
+// phone is the i-th person's, on the only channel there is.
+func (w *world) phone(t testing.TB, i int) *phone {
+	if w.graph != nil {
+		return w.onWhatsApp(t, i)
+	}
+	return w.onTelegram(t, i)
 }
 
 // answerWithin is how long an answer may take before the test gives up; a slow machine is not a failure.
@@ -193,11 +263,12 @@ func (p *phone) silent(when string) {
 	}
 }
 
-func (w *world) letter(t testing.TB, after int) letter.Letter {
+// letter waits for the i-th person's next letter.
+func (w *world) letter(t testing.TB, i, after int) letter.Letter {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerWithin)
 	defer cancel()
-	l, err := w.smtp.WaitLetter(ctx, address(walker), after)
+	l, err := w.smtp.WaitLetter(ctx, address(i), after)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,18 +282,24 @@ func contains(t testing.TB, what, got, want string) {
 	}
 }
 
-// From "hola" to a new key: the whole road, in both of Telegram's modes and on both stores.
+// onBothStores runs a test with the settings of the embedded store, and of a MongoDB server where there is one.
+func onBothStores(t *testing.T, name string, do func(t *testing.T, store ...string)) {
+	t.Helper()
+	t.Run(name+" on bolt", func(t *testing.T) {
+		t.Parallel()
+		do(t)
+	})
+	t.Run(name+" on MongoDB", func(t *testing.T) {
+		uri := storetest.MongoURI(t)
+		t.Parallel()
+		do(t, "LLAVE_MONGODB_URI="+uri, "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri))
+	})
+}
+
+// From "hola" to a new key: the whole road, in both of Telegram's modes, on WhatsApp, and on both stores.
 func TestRoad(t *testing.T) {
-	for _, mode := range []string{"webhook", "polling"} {
-		t.Run(mode+" on bolt", func(t *testing.T) {
-			t.Parallel()
-			walk(t, newWorld(t, mode))
-		})
-		t.Run(mode+" on MongoDB", func(t *testing.T) {
-			uri := storetest.MongoURI(t)
-			t.Parallel()
-			walk(t, newWorld(t, mode, "LLAVE_MONGODB_URI="+uri, "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri)))
-		})
+	for _, way := range []string{byWebhook, byPolling, byWhatsApp} {
+		onBothStores(t, way, func(t *testing.T, store ...string) { walk(t, newWorld(t, way, store...)) })
 	}
 }
 
@@ -239,7 +316,7 @@ func walk(t *testing.T, w *world) {
 	}
 	llave := w.serve(t)
 
-	p := &phone{t: t, api: w.api, chat: 5551230000 + walker}
+	p := w.phone(t, walker)
 	p.says("hola", "Hola. Soy Llave")
 	p.presses("Continuar", "¿Qué necesita hoy?")
 	p.presses("Desbloquear clave", "Escriba su número de cédula")
@@ -250,7 +327,7 @@ func walk(t *testing.T, w *world) {
 	}
 	p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
 
-	l := w.letter(t, 0)
+	l := w.letter(t, walker, 0)
 	if got, want := l.Subject, "SOLICITUD DESBLOQUEO DE CLAVE"; got != want {
 		t.Errorf("subject: got %q, want %q", got, want)
 	}
@@ -283,12 +360,40 @@ func walk(t *testing.T, w *world) {
 	if ref == "" {
 		t.Errorf("no case number in %q", end)
 	}
-	notice := w.letter(t, l.Number)
-	w.letter(t, notice.Number)
+	notice := w.letter(t, walker, l.Number)
+	w.letter(t, walker, notice.Number)
+	if w.graph != nil {
+		checkSeen(t, w.graph, p.chat)
+	}
 	llave.stop(t)
 
 	w.checkStore(t, ref)
 	checkLog(t, llave.stdout.String()+llave.stderr.String(), l)
+}
+
+// checkSeen wants the person to have seen their messages read, and somebody typing, and nothing refused but the old
+// token, nor too fast.
+func checkSeen(t *testing.T, g *bottest.Graph, chat int64) {
+	t.Helper()
+	for _, m := range g.History(chat) {
+		if id := g.WAMID(chat, m.ID); !m.Bot && !g.Wait(answerWithin, func() bool { return g.Read(id) }) {
+			t.Errorf("%q was not marked as read", m.Text)
+		}
+	}
+	typed := 0
+	for _, c := range g.Calls("read") {
+		if c.Params["typing_indicator"] != "" {
+			typed++
+		}
+	}
+	if typed == 0 {
+		t.Error("nobody was seen typing")
+	}
+	for _, c := range g.Calls("") {
+		if c.Status != http.StatusOK && c.Params["access_token"] != oldGraphToken {
+			t.Errorf("%s was answered with %d", c.Method, c.Status)
+		}
+	}
 }
 
 // checkStore reads what is left of the road: an active record, a key that verifies, the case.
@@ -332,7 +437,10 @@ func checkLog(t *testing.T, log string, l letter.Letter) {
 	if got := tenDigits.FindString(log); got != "" {
 		t.Errorf("the log holds a number of ten digits: %s", got)
 	}
-	secrets := []string{token, hookSecret, secretKey, easyKey, goodKey, "correo.example", "Persona"}
+	secrets := []string{
+		token, hookSecret, secretKey, easyKey, goodKey, "correo.example", "Persona",
+		graphToken, oldGraphToken, graphNumber, appSecret, verifyToken, "wamid.", strconv.Itoa(593990000000 + walker),
+	}
 	for _, link := range l.Links {
 		if at := strings.LastIndex(link.URL, "/"); at > 0 && at < len(link.URL)-8 {
 			secrets = append(secrets, link.URL[at+1:])
