@@ -25,7 +25,7 @@ func (e *Engine) chosen(c *Conversation, u Update) string {
 		if i, ok := ordinal(said); ok && i >= 1 && i <= len(c.Shown) {
 			return c.Shown[i-1]
 		}
-		return e.words.match(u.Text, c.Shown, true)
+		return e.tongue(c).words.match(u.Text, c.Shown, true)
 	}
 	return ""
 }
@@ -89,11 +89,12 @@ type words struct {
 	phrases map[string][]string // label → folded phrases, the title first
 }
 
-func newWords(labels map[string]Label) *words {
+// newWords takes what the labels of a language are called, and what they are called in another that is understood too.
+func newWords(labels, also map[string]Label) *words {
 	w := &words{phrases: map[string][]string{}}
 	for id, l := range labels {
 		var list []string
-		for _, p := range append([]string{l.Title}, l.Words...) {
+		for _, p := range slices.Concat([]string{l.Title}, l.Words, []string{also[id].Title}, also[id].Words) {
 			if p = plain(p); p != "" && !slices.Contains(list, p) {
 				list = append(list, p)
 			}
@@ -209,16 +210,8 @@ func means(clause, phrase []string) bool {
 	return false
 }
 
-// slips is how many wrong letters a phrase of that length forgives.
-func slips(p string) int {
-	switch n := len(p); {
-	case n < 5:
-		return 0
-	case n < 9:
-		return 1
-	}
-	return 2
-}
+// slips is how many wrong letters a phrase forgives.
+func slips(p string) int { return Slips(len(p)) }
 
 // hasPhrase says whether the words are the phrase's, give or take a slip in a long one.
 func hasPhrase(spoken, phrase []string) bool {

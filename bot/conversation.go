@@ -207,6 +207,7 @@ type Conversation struct {
 	ID       string            `bson:"_id"`
 	Version  int64             `bson:"v"`
 	State    State             `bson:"state"`
+	Lang     string            `bson:"lang,omitempty"`   // empty: the first
 	Back     []State           `bson:"back,omitempty"`   // where `atrás` leads, nearest last
 	Text     string            `bson:"text,omitempty"`   // key of the question asked last
 	Prompt   int               `bson:"prompt,omitempty"` // its stamp

@@ -16,7 +16,7 @@ import (
 // Options are what the engine needs to know of the world. All are required.
 type Options struct {
 	Start     State
-	Catalogue Catalogue
+	Languages []Catalogue // the first is spoken until a conversation chooses another
 	// Secrets fill {name} from what only an opened slot holds (the number). A text that used one is sealed before
 	// it is kept.
 	Secrets map[string]func(t *Turn) string
@@ -30,20 +30,42 @@ type Options struct {
 
 // Engine steps conversations through a table. It is safe for use by many goroutines.
 type Engine struct {
-	options   Options
-	catalogue Catalogue
-	places    map[State]Place
-	order     []State
-	any       Place
-	words     *words
-	judges    sync.Pool
+	options Options
+	tongues map[string]tongue
+	places  map[State]Place
+	order   []State
+	any     Place
+	judges  sync.Pool
+}
+
+// tongue is a language with its ears. It understands what is said in the first language too: words on a sign, or a habit.
+type tongue struct {
+	Catalogue
+	words *words
+}
+
+// tongue returns the language of a conversation.
+func (e *Engine) tongue(c *Conversation) tongue {
+	if t, ok := e.tongues[c.Lang]; ok {
+		return t
+	}
+	return e.tongues[e.options.Languages[0].Language] // none chosen yet, or one that is not spoken any more
 }
 
 // NewEngine checks the table and derives the judge from it: no duplicate row, no unknown state or text, every state
 // reachable and leavable. Everything wrong is reported at once.
 func NewEngine(o Options, places ...Place) (*Engine, error) {
-	e := &Engine{options: o, catalogue: o.Catalogue, places: map[State]Place{}, words: newWords(o.Catalogue.Labels)}
+	e := &Engine{options: o, tongues: map[string]tongue{}, places: map[State]Place{}}
 	var problems []error
+	if len(o.Languages) == 0 {
+		return nil, errors.New("flow: no language")
+	}
+	for _, cat := range o.Languages {
+		if _, twice := e.tongues[cat.Language]; twice || cat.Language == "" {
+			problems = append(problems, fmt.Errorf("language %q stands twice, or has no name", cat.Language))
+		}
+		e.tongues[cat.Language] = tongue{cat, newWords(cat.Labels, o.Languages[0].Labels)}
+	}
 	for _, p := range places {
 		if p.State == Any {
 			e.any = p
@@ -75,11 +97,12 @@ func (e *Engine) Place(s State) Place {
 	return e.places[s]
 }
 
-// Catalogue returns the texts the engine speaks.
-func (e *Engine) Catalogue() Catalogue { return e.catalogue }
+// Languages returns the catalogues the engine speaks, the one it begins with first.
+func (e *Engine) Languages() []Catalogue { return slices.Clone(e.options.Languages) }
 
 func (e *Engine) check() []error {
 	var problems []error
+	first := e.options.Languages[0]
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if _, ok := e.places[e.options.Start]; !ok {
 		bad("start state %q is not declared", e.options.Start)
@@ -90,7 +113,7 @@ func (e *Engine) check() []error {
 			bad("state %s has no ear", p.State)
 		}
 		if p.Ask != "" {
-			if _, ok := e.catalogue.Texts[p.Ask]; !ok {
+			if _, ok := first.Texts[p.Ask]; !ok {
 				bad("state %s asks %q, which the catalogue lacks", p.State, p.Ask)
 			}
 		}
@@ -103,7 +126,7 @@ func (e *Engine) check() []error {
 				bad("state %s: %s leads to %q, which is not declared", p.State, r.Event, r.To)
 			}
 			if r.Text != "" {
-				if _, ok := e.catalogue.Texts[r.Text]; !ok {
+				if _, ok := first.Texts[r.Text]; !ok {
 					bad("state %s: %s says %q, which the catalogue lacks", p.State, r.Event, r.Text)
 				}
 			} else if to, ok := e.places[r.To]; ok && to.Ask == "" && r.Event != Ignored && r.Event != Forgotten {
@@ -116,12 +139,9 @@ func (e *Engine) check() []error {
 			bad("no row for %s in every state", ev)
 		}
 	}
-	for key, text := range e.catalogue.Texts {
-		for _, id := range text.Buttons {
-			if l, ok := e.catalogue.Labels[id]; !ok || l.Title == "" {
-				bad("text %q shows button %q, which has no title", key, id)
-			}
-		}
+	for _, cat := range e.options.Languages {
+		problems = append(problems, cat.check()...)
+		problems = append(problems, cat.unlike(first)...)
 	}
 	return append(problems, e.unreachable()...)
 }
@@ -314,7 +334,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		out.Text = e.answer(t, r, to)
 	}
 	if u.Kind != Signal {
-		line := personLine(u, e.catalogue)
+		line := personLine(u, e.tongue(&next).Catalogue)
 		if t.hidden {
 			line = "(•••)"
 		}
@@ -405,7 +425,8 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 			return ""
 		}
 	}
-	text := e.catalogue.Texts[key]
+	cat := e.tongue(c)
+	text := cat.Texts[key]
 	if !text.Aside {
 		e.ask(c, key)
 		for name := range c.Slots {
@@ -423,10 +444,10 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	reply.Protect = t.sealed // what holds the number must not be forwarded (SPEC 6)
 	buttons := text.Buttons
 	if text.Aside && len(buttons) == 0 {
-		buttons = e.catalogue.Texts[c.Text].Buttons
+		buttons = cat.Texts[c.Text].Buttons
 	}
 	for _, id := range buttons {
-		l := e.catalogue.Labels[id]
+		l := cat.Labels[id]
 		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
 	}
 	p := Promise{Lane: LaneChat, Kind: PromiseSay, Reply: reply}
@@ -441,7 +462,8 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 func (e *Engine) ask(c *Conversation, key string) {
 	c.Text = key
 	c.Prompt++
-	c.Shown = slices.DeleteFunc(slices.Clone(e.catalogue.Texts[key].Buttons), func(id string) bool { return e.catalogue.Labels[id].URL != "" })
+	cat := e.tongue(c)
+	c.Shown = slices.DeleteFunc(slices.Clone(cat.Texts[key].Buttons), func(id string) bool { return cat.Labels[id].URL != "" })
 }
 
 func (e *Engine) fill(t *Turn, text string) string {
@@ -449,11 +471,12 @@ func (e *Engine) fill(t *Turn, text string) string {
 		name := p[1 : len(p)-1]
 		switch name {
 		case "question":
-			return e.fill(t, e.catalogue.Texts[t.Conv.Text].Text)
+			return e.fill(t, e.tongue(t.Conv).Texts[t.Conv.Text].Text)
 		case "again":
-			q := e.catalogue.Texts[t.Conv.Text]
+			texts := e.tongue(t.Conv).Texts
+			q := texts[t.Conv.Text]
 			if len(q.Again) == 0 { // a text that stands in for its place's question
-				q = e.catalogue.Texts[e.places[t.Conv.State].Ask]
+				q = texts[e.places[t.Conv.State].Ask]
 			}
 			if n := max(t.Conv.Misses-1, 0); n < len(q.Again) {
 				return e.fill(t, q.Again[n])

@@ -36,7 +36,7 @@ var labels = map[string]bot.Label{
 
 func options() bot.Options {
 	return bot.Options{
-		Start: "Door", Catalogue: bot.Catalogue{Texts: texts, Labels: labels},
+		Start: "Door", Languages: []bot.Catalogue{{Language: "es", Texts: texts, Labels: labels}},
 		Secrets: map[string]func(*bot.Turn) string{"secret": func(*bot.Turn) string { return "1790000002" }},
 		Vars:    map[string]func(*bot.Turn) string{"who": func(*bot.Turn) string { return "alguien" }},
 		Seal:    func(s string) string { return "sealed:" + fmt.Sprint(len(s)) },

@@ -81,3 +81,22 @@ func Alike(a, b string) bool {
 	}
 	return levenshtein.ComputeDistance(a, b) <= max(slips(a), slips(b))
 }
+
+// Near says whether two folded words are at most that many letters apart.
+func Near(a, b string, letters int) bool {
+	if d := len(a) - len(b); d > letters || -d > letters {
+		return false
+	}
+	return levenshtein.ComputeDistance(a, b) <= letters
+}
+
+// Slips is how many wrong letters a word or phrase of that many letters forgives.
+func Slips(letters int) int {
+	switch {
+	case letters < 5:
+		return 0
+	case letters < 9:
+		return 1
+	}
+	return 2
+}

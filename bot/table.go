@@ -1,6 +1,10 @@
 package bot
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"slices"
+)
 
 // Hear decides what an update meant in one state. It reads what it needs and writes nothing: what must happen
 // outside is a promise of the turn. It names no state and contains no sentence. An empty Event means "not for me":
@@ -65,6 +69,67 @@ type Label struct {
 
 // Catalogue is one language: every text and every label.
 type Catalogue struct {
-	Texts  map[string]Entry
-	Labels map[string]Label
+	Language string // "es"
+	Texts    map[string]Entry
+	Labels   map[string]Label
+}
+
+// check says which buttons have no title.
+func (cat Catalogue) check() (problems []error) {
+	for key, text := range cat.Texts {
+		for _, id := range text.Buttons {
+			if l, ok := cat.Labels[id]; !ok || l.Title == "" {
+				problems = append(problems, fmt.Errorf("%s: text %q shows button %q, which has no title", cat.Language, key, id))
+			}
+		}
+	}
+	return problems
+}
+
+// unlike says what a language lacks of the first one, or has too much: texts and labels, the buttons under a text, and what
+// the flow fills in.
+func (cat Catalogue) unlike(first Catalogue) (problems []error) {
+	bad := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf(cat.Language+": "+format, args...))
+	}
+	for key, text := range first.Texts {
+		own, ok := cat.Texts[key]
+		if !ok {
+			bad("text %q is missing", key)
+			continue
+		}
+		switch {
+		case own.Text == "" && text.Text != "":
+			bad("text %q is empty", key)
+		case !slices.Equal(own.Buttons, text.Buttons):
+			bad("text %q has buttons %v, not %v", key, own.Buttons, text.Buttons)
+		case own.Aside != text.Aside || own.Link != text.Link || (own.Place == "") != (text.Place == "") || len(own.Again) != len(text.Again):
+			bad("text %q is of another sort", key)
+		case !slices.Equal(filled(own), filled(text)):
+			bad("text %q fills in %v, not %v", key, filled(own), filled(text))
+		}
+	}
+	for key := range cat.Texts {
+		if _, ok := first.Texts[key]; !ok {
+			bad("text %q is nobody's", key)
+		}
+	}
+	for id, l := range first.Labels {
+		if own, ok := cat.Labels[id]; !ok || (own.Title == "") != (l.Title == "") || own.URL != l.URL {
+			bad("label %q is missing or of another sort", id)
+		}
+	}
+	for id := range cat.Labels {
+		if _, ok := first.Labels[id]; !ok {
+			bad("label %q is nobody's", id)
+		}
+	}
+	return problems
+}
+
+// filled are the names that the flow fills into a text, each once, in order of the alphabet.
+func filled(e Entry) []string {
+	names := placeholder.FindAllString(e.Text, -1)
+	slices.Sort(names)
+	return slices.Compact(names)
 }

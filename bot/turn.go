@@ -77,7 +77,7 @@ func (t *Turn) Meant(labels ...string) string {
 	if t.Update.Kind != Text {
 		return ""
 	}
-	return t.engine.words.match(t.Text(), labels, true)
+	return t.engine.tongue(t.Conv).words.match(t.Text(), labels, true)
 }
 
 // Says returns the first of the labels that is all of what was typed (a word by itself, give or take a slip), or "".
@@ -85,7 +85,7 @@ func (t *Turn) Says(labels ...string) string {
 	if t.Update.Kind != Text {
 		return ""
 	}
-	return t.engine.words.match(t.Text(), labels, false)
+	return t.engine.tongue(t.Conv).words.match(t.Text(), labels, false)
 }
 
 // Idle is how long the person had been away when the update came.
@@ -123,11 +123,11 @@ func (t *Turn) Miss() { t.missed = true }
 
 // PlaceName says where the conversation is, in the catalogue's words ("el envío del enlace").
 func (t *Turn) PlaceName() string {
-	return t.engine.catalogue.Texts[t.engine.places[t.Conv.State].Ask].Place
+	return t.engine.tongue(t.Conv).Texts[t.engine.places[t.Conv.State].Ask].Place
 }
 
 // Wording returns a catalogue text that stands inside others.
-func (t *Turn) Wording(key string) string { return t.engine.catalogue.Texts[key].Text }
+func (t *Turn) Wording(key string) string { return t.engine.tongue(t.Conv).Texts[key].Text }
 
 // Fill is Wording with its {names} filled in.
 func (t *Turn) Fill(key string) string { return t.engine.fill(t, t.Wording(key)) }
@@ -140,6 +140,12 @@ func (t *Turn) Withdraw() {
 	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind == PromiseSay && p.Attempt != "" && p.Attempt == c.Attempt })
 	t.withdrawn += before - len(c.Promises)
 }
+
+// Speak has the conversation go on in a language. One that the engine does not speak is the first.
+func (t *Turn) Speak(language string) { t.Conv.Lang = language }
+
+// Language is the one the conversation is in.
+func (t *Turn) Language() string { return t.engine.tongue(t.Conv).Language }
 
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }
@@ -220,7 +226,7 @@ var ErrNoRow = errors.New("no row in the table")
 func (t *Turn) Empty() {
 	c := t.Conv
 	*c = Conversation{
-		ID: c.ID, Version: c.Version, State: c.State, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
+		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
 		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Outbox: c.Outbox,
 	}
 }

@@ -4,9 +4,12 @@
 package flows
 
 import (
+	"cmp"
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
+	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +22,10 @@ import (
 	"llave/internal/secret"
 )
 
-//go:embed es.toml
-var spanish string
+// A file for each language, es.toml first. Another language is another file.
+//
+//go:embed ??.toml
+var catalogues embed.FS
 
 // The states. Their names are stored: a rename is a migration.
 const (
@@ -48,6 +53,7 @@ const (
 	OwnData       bot.State = "OwnData"
 	OwnDataSure   bot.State = "OwnDataSure"
 	Resume        bot.State = "Resume"
+	Language      bot.State = "Language"
 	Group         bot.State = "Group"
 )
 
@@ -77,7 +83,7 @@ func (f *flow) places() []bot.Place {
 	return []bot.Place{
 		in(bot.Any, "", f.hearAny,
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
-			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, bot.Stay, "language"), on(SaidHello, bot.Stay, "hello"),
+			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"), on(SaidHello, bot.Stay, "hello"),
 			on(SaidThanks, bot.Stay, "thanks"), on(Cancelled, Menu, "menu.cancelled"),
 			on(AskedPerson, WithTicket, "person.ticket"), on(AskedPersonAgain, WithTicket, "person.ask"),
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
@@ -122,6 +128,7 @@ func (f *flow) places() []bot.Place {
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData, on(Erased, Start, "my_data.erased"), on(Kept, Menu, "")),
 		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")),
+		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now")),
 		in(Group, "", f.hearGroup),
 	}
 }
@@ -169,13 +176,13 @@ type flow struct{ Options }
 
 // New makes the engine of this conversation.
 func New(o Options) (*bot.Engine, error) {
-	cat, err := Spanish()
+	languages, err := Languages()
 	if err != nil {
 		return nil, err
 	}
 	f := &flow{o}
 	return bot.NewEngine(bot.Options{
-		Start: Start, Catalogue: cat, Idle: o.Idle, Seen: o.Seen,
+		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
 		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
 		Mask:    mask,
 		Hash:    o.Vault.Hash,
@@ -205,8 +212,49 @@ func mask(text string) string {
 // OpenReply opens a reply that was sealed because it holds a number.
 func OpenReply(v *secret.Vault, sealed string) (string, error) { return v.Open("reply", sealed) }
 
-// Spanish reads es.toml.
-func Spanish() (bot.Catalogue, error) { return parse("es.toml", spanish) }
+// Languages reads the catalogues, Spanish first. Each gets a button for every language, under its own name.
+func Languages() ([]bot.Catalogue, error) {
+	files, err := catalogues.ReadDir(".")
+	if err != nil {
+		return nil, fmt.Errorf("read the catalogues: %w", err)
+	}
+	slices.SortStableFunc(files, func(a, b fs.DirEntry) int { return cmp.Compare(rank(a.Name()), rank(b.Name())) })
+	var out []bot.Catalogue
+	var ids []string
+	names := map[string]bot.Label{}
+	for _, f := range files {
+		data, err := catalogues.ReadFile(f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", f.Name(), err)
+		}
+		cat, name, err := parse(f.Name(), string(data))
+		if err != nil {
+			return nil, err
+		}
+		id := languageButton + cat.Language
+		ids = append(ids, id)
+		names[id] = name
+		out = append(out, cat)
+	}
+	for _, cat := range out {
+		ask := cat.Texts["language.ask"]
+		ask.Buttons = ids
+		cat.Texts["language.ask"] = ask
+		maps.Copy(cat.Labels, names)
+	}
+	return out, nil
+}
+
+// languageButton and the language's name are the id of its button.
+const languageButton = "language_"
+
+// rank puts Spanish first.
+func rank(file string) int {
+	if file == "es.toml" {
+		return 0
+	}
+	return 1
+}
 
 // Command is an entry of a channel's own menu.
 type Command struct{ Name, Description string }
@@ -220,19 +268,21 @@ func Commands(cat bot.Catalogue) []Command {
 	return out
 }
 
-func parse(name, data string) (bot.Catalogue, error) {
+// parse reads a catalogue, and what its language is called in itself.
+func parse(name, data string) (bot.Catalogue, bot.Label, error) {
 	var file struct {
+		Name   bot.Label            `toml:"name"`
 		Texts  map[string]bot.Entry `toml:"texts"`
 		Labels map[string]bot.Label `toml:"labels"`
 	}
 	meta, err := toml.Decode(data, &file)
 	if err != nil {
-		return bot.Catalogue{}, fmt.Errorf("read %s: %w", name, err)
+		return bot.Catalogue{}, bot.Label{}, fmt.Errorf("read %s: %w", name, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return bot.Catalogue{}, fmt.Errorf("read %s: unknown entries %v", name, unknown)
+		return bot.Catalogue{}, bot.Label{}, fmt.Errorf("read %s: unknown entries %v", name, unknown)
 	}
-	return bot.Catalogue{Texts: file.Texts, Labels: file.Labels}, nil
+	return bot.Catalogue{Language: strings.TrimSuffix(name, ".toml"), Texts: file.Texts, Labels: file.Labels}, file.Name, nil
 }
 
 // lasting says a link's life in words.

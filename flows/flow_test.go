@@ -63,7 +63,7 @@ var name = regexp.MustCompile(`\{[a-z_]+\}`)
 
 func TestCatalogue(t *testing.T) {
 	e := newEngine(t)
-	cat := e.Catalogue()
+	cat := e.Languages()[0]
 	used := map[string]bool{}
 	for _, s := range append(e.States(), bot.Any) {
 		p := e.Place(s)
@@ -165,7 +165,7 @@ func TestEngine_refusesABrokenTable(t *testing.T) {
 		{"unknown state", `leads to "C"`, []bot.Place{bot.In("A", "a", hear, bot.On("Go", "C", "a"))}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := bot.NewEngine(bot.Options{Start: "A", Catalogue: cat}, append(c.places, anywhere)...)
+			_, err := bot.NewEngine(bot.Options{Start: "A", Languages: []bot.Catalogue{cat}}, append(c.places, anywhere)...)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}

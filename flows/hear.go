@@ -17,6 +17,7 @@ import (
 const (
 	AskedMenu, WentBack, AskedRepeat, AskedHelp  bot.Event = "AskedMenu", "WentBack", "AskedRepeat", "AskedHelp"
 	AskedStatus, AskedLanguage, Cancelled        bot.Event = "AskedStatus", "AskedLanguage", "Cancelled"
+	AskedEnglish, ChoseLanguage                  bot.Event = "AskedEnglish", "ChoseLanguage"
 	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
 	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
 	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
@@ -170,6 +171,9 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		return AskedStatus
 	case "word_language":
 		return AskedLanguage
+	case "word_english":
+		t.Speak("en")
+		return AskedEnglish
 	case "word_person":
 		return f.ticket(t)
 	case "word_hello":
@@ -606,6 +610,16 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	t.Say("ref", ref)
 	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)})
 	return Complained, nil
+}
+
+// hearLanguage hears the name of a language.
+func (f *flow) hearLanguage(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	language, chosen := strings.CutPrefix(t.Choice(), languageButton)
+	if !chosen {
+		return "", nil
+	}
+	t.Speak(language)
+	return ChoseLanguage, nil
 }
 
 func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {

@@ -133,6 +133,7 @@ var roads = map[bot.State][]string{
 	flows.OwnData:       {"hola", "sí", "mis datos"},
 	flows.OwnDataSure:   {"hola", "sí", "mis datos", "borrar mis datos"},
 	flows.Resume:        {"hola", "sí", "desbloquear", "+2h", "tralala"},
+	flows.Language:      {"hola", "sí", "idioma"},
 }
 
 // at is a talk that stands in a state.
@@ -246,7 +247,7 @@ func TestGlobalWords_everywhere(t *testing.T) {
 			want bot.State // "" stays
 		}{
 			{[]string{"menú", "MENU", "menú por favor"}, flows.Menu}, {[]string{"persona", "una persona, por favor", "quiero hablar con una persona"}, flows.WithTicket},
-			{[]string{"cancelar"}, flows.Menu}, {[]string{"ayuda", "idioma", "estado", "repetir", "gracias"}, ""},
+			{[]string{"cancelar"}, flows.Menu}, {[]string{"idioma"}, flows.Language}, {[]string{"ayuda", "estado", "repetir", "gracias"}, ""},
 		} {
 			for _, said := range w.says {
 				k := at(t, s)

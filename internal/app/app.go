@@ -324,7 +324,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 		hook = a.Vault.Derive("telegram-webhook", "secret")
 	}
 	var commands []telegram.Command
-	for _, c := range flows.Commands(a.engine.Catalogue()) {
+	for _, c := range flows.Commands(a.engine.Languages()[0]) {
 		commands = append(commands, telegram.Command{Name: c.Name, Description: c.Description})
 	}
 	t, err := telegram.New(telegram.Options{

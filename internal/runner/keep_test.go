@@ -43,7 +43,7 @@ func newFlow(t *testing.T) *bot.Engine {
 	}
 	same := func(s string) string { return s }
 	e, err := bot.NewEngine(bot.Options{
-		Start: "Home", Catalogue: bot.Catalogue{Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}, Seal: same, Mask: same,
+		Start: "Home", Languages: []bot.Catalogue{{Language: "es", Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}}, Seal: same, Mask: same,
 		Hash: func(label, data string) string { return label + data }, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
 	}, bot.In("Home", "heard", hear), bot.In("Away", "heard", hear), bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }, rows...))
 	if err != nil {

@@ -350,7 +350,7 @@ func TestHandle_noRow(t *testing.T) {
 	var counted []string
 	engine, err := bot.NewEngine(bot.Options{
 		Start:     "A",
-		Catalogue: bot.Catalogue{Texts: map[string]bot.Entry{"ask": {Text: "¿Sí?"}, "missed": {Text: "No entendí. {question}", Aside: true}}},
+		Languages: []bot.Catalogue{{Language: "es", Texts: map[string]bot.Entry{"ask": {Text: "¿Sí?"}, "missed": {Text: "No entendí. {question}", Aside: true}}}},
 		Mask:      func(s string) string { return s }, Idle: time.Hour, Seen: time.Hour,
 	},
 		bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil },
