@@ -32,7 +32,7 @@ var layers = [][]string{
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
 		"internal/web", "internal/web/demo", "internal/web/public",
 	},
-	{"internal/affiliate", "internal/key", "internal/unlock"},
+	{"internal/affiliate", "internal/key", "internal/unlock", "flows/understand"},
 	{"bot", "internal/secret"},
 }
 
