@@ -11,7 +11,7 @@ import (
 // Text and what it stands on, by the names of the style sheet.
 var contrasts = []struct{ text, ground string }{
 	{"ink", "paper"}, {"ink", "ground"}, {"soft", "paper"}, {"soft", "ground"}, {"link", "paper"}, {"link", "ground"},
-	{"on-brand", "brand"}, {"good", "good-ground"}, {"bad", "bad-ground"}, {"bad", "paper"}, {"bad", "ground"},
+	{"on-brand", "brand"}, {"good", "good-ground"}, {"bad", "bad-ground"}, {"bad", "paper"}, {"bad", "ground"}, {"good", "paper"},
 }
 
 // Contrast is 7:1 and more (WCAG 2.2 AAA) in light and in dark; what only marks a border or the focus 3:1.

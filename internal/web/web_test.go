@@ -77,7 +77,7 @@ func TestErrorPages(t *testing.T) {
 		{"GET", "/cae/tok3n", "", 500, "Algo falló"},
 		{"GET", "/indice/tok3n", "", 500, "Algo falló"},
 		{"GET", "/muchos", "", 429, "Inténtelo otra vez en 2 minutos"},
-		{"GET", "/espere", "", 503, "recargue esta página en 1 segundo."},
+		{"GET", "/espere", "", 503, "Abra otra vez esta página en 1 segundo."},
 		{"GET", "/raro", "", 418, "No pudimos leer"},
 	} {
 		r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))

@@ -1,8 +1,11 @@
 package public
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
+	"sync"
+	"time"
 
 	"llave/internal/key"
 	"llave/internal/unlock"
@@ -69,11 +72,61 @@ func (s *Site) askKey(w http.ResponseWriter, holder unlock.Holder, problems []ke
 			d.Problems = append(d.Problems, p)
 		}
 	}
-	v := web.View{Name: "key_ask", Form: true, Data: d}
+	v := web.View{Name: "key_ask", Form: true, Policy: keyPolicy, Data: d}
 	if d.Wrong() {
 		v.Status = http.StatusUnprocessableEntity
 	}
 	return web.Show(w, s.pages, v)
+}
+
+// keyPolicy lets the key page ask this site how strong a key is.
+const keyPolicy = web.Policy + "; connect-src 'self'"
+
+// strength says in words how strong the key is that is being typed, as a piece of the key page: a script puts it there.
+//
+// It is judged here and not in the browser, so that nobody reads "fuerte" and is then refused: these are the rules, and
+// the owner's name and mail, that the button's POST will judge by. What is typed goes where it would go a moment later,
+// over the same connection; it is neither kept nor logged. Without the script nothing asks, and the button judges alone.
+func (s *Site) strength(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	ticket := s.Kit.Cookie(r, ticketCookie)
+	holder, err := s.Links.Ticket(r.Context(), ticket)
+	if err != nil {
+		return s.noTicket(w, err)
+	}
+	if wait := s.asked.take(ticket, time.Now()); wait > 0 {
+		return &web.Error{Status: http.StatusTooManyRequests, RetryAfter: wait}
+	}
+	return web.ShowPart(w, s.pages, "key_ask", "strength", key.Check(form.Get("clave"), holder.About))
+}
+
+// share is how many times a minute one ticket may ask how strong a key is. Judging one takes a few milliseconds; a
+// person who types without a pause asks about twice a second at most.
+const share = 60
+
+// shares counts by ticket (only good ones get here) within one minute, in this process only: each process guards its own time.
+type shares struct {
+	mu    sync.Mutex
+	since time.Time
+	taken map[[sha256.Size]byte]int
+}
+
+// take counts one question. When the ticket's share is used up it returns how long until there is a new one.
+func (s *shares) take(ticket string, now time.Time) (wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if age := now.Sub(s.since); age < 0 || age >= time.Minute {
+		s.since, s.taken = now, map[[sha256.Size]byte]int{}
+	}
+	id := sha256.Sum256([]byte(ticket))
+	if s.taken[id] >= share {
+		return s.since.Add(time.Minute).Sub(now)
+	}
+	s.taken[id]++
+	return 0
 }
 
 // noTicket is the page of a browser that may not make a key, or not any more.

@@ -68,6 +68,7 @@ type Options struct {
 type Site struct {
 	Options
 	pages web.Pages
+	asked shares
 }
 
 //go:embed templates assets
@@ -99,6 +100,7 @@ func (s *Site) Routes(mux *http.ServeMux) {
 	if s.GenerateURL == "" {
 		mux.Handle("GET /clave", page(s.showKey))
 		mux.Handle("POST /clave", page(s.makeKey))
+		mux.Handle("POST /clave/fuerza", page(s.strength))
 	}
 	mux.Handle("GET /privacidad", page(s.privacy))
 	if !s.NoHome {

@@ -54,7 +54,7 @@ func TestUnlockAndMakeKey(t *testing.T) {
 		"mi " + lockedNumber + " secreto": "Tiene su número",
 		"persona caballo azul luna":       "Tiene su nombre",
 		strings.Repeat("ab1 ", 40):        "Es muy larga",
-		"con\x01control azul luna":        "Tiene un carácter",
+		"con\x01control azul luna":        "Tiene un signo",
 	} {
 		b.post("/clave", url.Values{"clave": {typed}, "clave2": {typed}}).want(t, 422, says)
 	}
@@ -80,6 +80,50 @@ func TestUnlockAndMakeKey(t *testing.T) {
 	for _, secret := range []string{token, lockedNumber, "example.com", goodKey} {
 		if strings.Contains(w.log.String(), secret) {
 			t.Errorf("the log holds %q:\n%s", secret, w.log)
+		}
+	}
+}
+
+// What the key page's script asks while a key is being typed: the words of the rules that the button judges by.
+func TestStrength(t *testing.T) {
+	w := newWorld(t)
+	path := "/desbloqueo/" + w.letter(lockedNumber).Token
+	b := w.browser()
+	ask := func(typed string) page { return b.post("/clave/fuerza", url.Values{"clave": {typed}}) }
+	ask(goodKey).want(t, 403)
+	b.get(path)
+	b.press(path)
+	if got := b.get("/clave").header.Get("Content-Security-Policy"); !strings.HasSuffix(got, "; connect-src 'self'") {
+		t.Errorf("the page may not ask: %q", got)
+	}
+	for typed, says := range map[string]string{
+		goodKey:                           "Es fuerte.",
+		"corta":                           "Es muy corta",
+		"contraseña":                      "Es fácil de adivinar",
+		"persona caballo azul luna":       "Tiene su nombre",
+		"mi " + lockedNumber + " secreto": "Tiene su número",
+	} {
+		p := ask(typed).want(t, 200, says)
+		if strings.Contains(p.body, typed) || strings.Contains(p.body, "<html") {
+			t.Errorf("%q: got %s", typed, p.body)
+		}
+	}
+	b.do("POST", "/clave/fuerza", url.Values{"clave": {goodKey}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").want(t, 403)
+	b.get("/clave/fuerza").want(t, 405)
+	limited := 0
+	for range 100 {
+		if ask("corta").status == 429 {
+			limited++
+		}
+	}
+	if limited == 0 || limited == 100 {
+		t.Errorf("of 100 more questions %d were refused, want some", limited)
+	}
+	b.get("/clave").want(t, 200) // nothing was made
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).to(t, "/clave")
+	for _, secret := range []string{goodKey, "corta", "caballo", lockedNumber} {
+		if strings.Contains(w.log.String(), secret) {
+			t.Errorf("the log holds %q", secret)
 		}
 	}
 }
