@@ -208,6 +208,7 @@ type Conversation struct {
 	Version  int64             `bson:"v"`
 	State    State             `bson:"state"`
 	Lang     string            `bson:"lang,omitempty"`   // empty: the first
+	Way      string            `bson:"way,omitempty"`    // way of speaking; empty: the usual one
 	Back     []State           `bson:"back,omitempty"`   // where `atrás` leads, nearest last
 	Text     string            `bson:"text,omitempty"`   // key of the question asked last
 	Prompt   int               `bson:"prompt,omitempty"` // its stamp

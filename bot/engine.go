@@ -24,6 +24,7 @@ type Options struct {
 	Seal    func(text string) string
 	Mask    func(text string) string        // hides national numbers in the transcript
 	Hash    func(label, data string) string // keyed
+	Lost    func(t *Turn)                   // told of a turn that was not understood, before it is answered; nil: nobody
 	Idle    time.Duration                   // how long a conversation left alone keeps its place
 	Seen    time.Duration                   // how long an emptied one keeps the ids it has seen (SPEC 8)
 }
@@ -318,6 +319,9 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	} else if t.FromPerson() && ev != Ignored && ev != StaleButton {
 		next.Misses = 0
 	}
+	if e.options.Lost != nil && (ev == Missed || t.missed) && ev != MissedOften {
+		e.options.Lost(t)
+	}
 	out.Event, out.Withdrawn = ev, t.withdrawn
 
 	r, ok := e.row(next.State, ev)
@@ -426,7 +430,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		}
 	}
 	cat := e.tongue(c)
-	text := cat.Texts[key]
+	text := cat.Texts[cat.inWay(key, c.Way)]
 	if !text.Aside {
 		e.ask(c, key)
 		for name := range c.Slots {
@@ -439,12 +443,28 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		}
 	} else if ask := e.places[to].Ask; ask != "" && (c.Text == "" || r.To == Back) {
 		e.ask(c, ask) // an aside on the way to somewhere: its question is the one asked there
+	} else if t.reworded && c.Text != "" {
+		e.ask(c, c.Text)
 	}
-	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt}
+	question := e.question(c, c.Text)
+	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Picture: text.Picture}
+	if text.Aside && strings.Contains(text.Text, "{question}") {
+		reply.Picture = question.Picture
+	}
 	reply.Protect = t.sealed // what holds the number must not be forwarded (SPEC 6)
 	buttons := text.Buttons
 	if text.Aside && len(buttons) == 0 {
-		buttons = cat.Texts[c.Text].Buttons
+		buttons = question.Buttons
+	}
+	if t.added != "" {
+		more := cat.Texts[cat.inWay(t.added, c.Way)]
+		reply.Text += "\n\n" + e.fill(t, more.Text)
+		buttons = slices.Concat(buttons, more.Buttons)
+		for _, id := range more.Buttons {
+			if !slices.Contains(c.Shown, id) {
+				c.Shown = append(c.Shown, id)
+			}
+		}
 	}
 	for _, id := range buttons {
 		l := cat.Labels[id]
@@ -463,7 +483,13 @@ func (e *Engine) ask(c *Conversation, key string) {
 	c.Text = key
 	c.Prompt++
 	cat := e.tongue(c)
-	c.Shown = slices.DeleteFunc(slices.Clone(cat.Texts[key].Buttons), func(id string) bool { return cat.Labels[id].URL != "" })
+	c.Shown = slices.DeleteFunc(slices.Clone(cat.Texts[cat.inWay(key, c.Way)].Buttons), func(id string) bool { return cat.Labels[id].URL != "" })
+}
+
+// question is a text as the conversation is spoken to.
+func (e *Engine) question(c *Conversation, key string) Entry {
+	cat := e.tongue(c).Catalogue
+	return cat.Texts[cat.inWay(key, c.Way)]
 }
 
 func (e *Engine) fill(t *Turn, text string) string {
@@ -471,12 +497,11 @@ func (e *Engine) fill(t *Turn, text string) string {
 		name := p[1 : len(p)-1]
 		switch name {
 		case "question":
-			return e.fill(t, e.tongue(t.Conv).Texts[t.Conv.Text].Text)
+			return e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
 		case "again":
-			texts := e.tongue(t.Conv).Texts
-			q := texts[t.Conv.Text]
+			q := e.question(t.Conv, t.Conv.Text)
 			if len(q.Again) == 0 { // a text that stands in for its place's question
-				q = texts[e.places[t.Conv.State].Ask]
+				q = e.question(t.Conv, e.places[t.Conv.State].Ask)
 			}
 			if n := max(t.Conv.Misses-1, 0); n < len(q.Again) {
 				return e.fill(t, q.Again[n])

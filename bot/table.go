@@ -56,6 +56,7 @@ type Entry struct {
 	Buttons []string `toml:"buttons"` // ids of labels, in order
 	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
 	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
+	Picture string   `toml:"picture"` // name of a picture that shows the same
 	Link    bool     `toml:"link"`    // speaks of a link that lives: Turn.Withdraw takes it back
 }
 
@@ -103,6 +104,8 @@ func (cat Catalogue) unlike(first Catalogue) (problems []error) {
 			bad("text %q is empty", key)
 		case !slices.Equal(own.Buttons, text.Buttons):
 			bad("text %q has buttons %v, not %v", key, own.Buttons, text.Buttons)
+		case own.Picture != text.Picture:
+			bad("text %q has picture %q, not %q", key, own.Picture, text.Picture)
 		case own.Aside != text.Aside || own.Link != text.Link || (own.Place == "") != (text.Place == "") || len(own.Again) != len(text.Again):
 			bad("text %q is of another sort", key)
 		case !slices.Equal(filled(own), filled(text)):
@@ -125,6 +128,14 @@ func (cat Catalogue) unlike(first Catalogue) (problems []error) {
 		}
 	}
 	return problems
+}
+
+// inWay returns the key of a text as it is said in a way of speaking: "key.way" where the catalogue has that, else the key.
+func (cat Catalogue) inWay(key, way string) string {
+	if _, ok := cat.Texts[key+"."+way]; ok && way != "" {
+		return key + "." + way
+	}
+	return key
 }
 
 // filled are the names that the flow fills into a text, each once, in order of the alphabet.

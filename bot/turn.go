@@ -52,6 +52,8 @@ type Turn struct {
 	idle     time.Duration
 
 	withdrawn int
+	reworded  bool   // the question that stands is said in another way from now on
+	added     string // key of what is said under the answer
 }
 
 // Key names the turn: the same for every delivery of the same update.
@@ -147,6 +149,16 @@ func (t *Turn) Speak(language string) { t.Conv.Lang = language }
 // Language is the one the conversation is in.
 func (t *Turn) Language() string { return t.engine.tongue(t.Conv).Language }
 
+// Pace has the conversation go on in a way of speaking: of each text the catalogue's "key.way" is said, where it has one.
+// The empty way is the usual one.
+func (t *Turn) Pace(way string) {
+	t.reworded = t.reworded || t.Conv.Way != way
+	t.Conv.Way = way
+}
+
+// Add puts a text of the catalogue under the turn's answer, with its buttons: an offer by the way.
+func (t *Turn) Add(key string) { t.added = key }
+
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }
 
@@ -226,7 +238,7 @@ var ErrNoRow = errors.New("no row in the table")
 func (t *Turn) Empty() {
 	c := t.Conv
 	*c = Conversation{
-		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
+		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
 		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Outbox: c.Outbox,
 	}
 }
