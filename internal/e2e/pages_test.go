@@ -1,0 +1,268 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"llave/internal/mail"
+)
+
+const (
+	strongKey = "caballo azul con tres lunas"
+	weakKey   = "clave2025"
+)
+
+// page is one page in one state, and how a person gets there.
+type page struct {
+	name   string
+	what   string // the words under its picture in docs/pages.md; none: no picture
+	open   func(v *visitor, g *gallery)
+}
+
+// pages is every page of the public site in every state, and the letters.
+func pages() []page {
+	visit := func(path string) func(v *visitor, g *gallery) {
+		return func(v *visitor, g *gallery) { v.open(g.base + path) }
+	}
+	used := func(v *visitor, g *gallery) string {
+		link := g.unlockLink()
+		v.open(link)
+		v.press("Desbloquear")
+		return link
+	}
+	makingKey := func(v *visitor, g *gallery) string {
+		link := used(v, g)
+		v.press("Generar / Recuperar Clave")
+		return link
+	}
+	list := []page{
+		{name: "home", what: "The first page", open: visit("/")},
+		{name: "privacy", what: "The privacy notice", open: visit("/privacidad")},
+		{name: "unlock", what: "The mailed link: one button", open: func(v *visitor, g *gallery) { v.open(g.unlockLink()) }},
+		{name: "unlocked", what: "The key is unlocked", open: func(v *visitor, g *gallery) { used(v, g) }},
+		{name: "link-used", what: "The link was used in another browser", open: func(v *visitor, g *gallery) {
+			link := g.unlockLink()
+			other := newVisitor(v.t)
+			other.open(link)
+			other.press("Desbloquear")
+			v.open(link)
+		}},
+		{name: "link-expired", what: "The link is too old", open: func(v *visitor, g *gallery) {
+			link := g.unlockLink()
+			g.clock.Advance(3 * time.Minute)
+			v.open(link)
+		}},
+		{name: "link-unknown", open: visit("/desbloqueo/" + madeUpToken)},
+		{name: "generate", open: func(v *visitor, g *gallery) { v.open(g.generateLink()) }},
+		{name: "generate-again", open: func(v *visitor, g *gallery) {
+			link := g.generateLink()
+			v.open(link)
+			v.press("Generar / Recuperar Clave")
+			v.open(link)
+		}},
+		{name: "not-me", what: "«No fui yo»", open: func(v *visitor, g *gallery) { v.open(g.notMeLink()) }},
+		{name: "not-me-done", open: func(v *visitor, g *gallery) {
+			v.open(g.notMeLink())
+			v.press("No fui yo")
+			// The case's number is the only thing of the page that is another each time.
+			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N-0000-000"`))
+		}},
+		{name: "key", what: "A new key", open: func(v *visitor, g *gallery) { makingKey(v, g) }},
+		{name: "key-weak", what: "While a weak key is being typed", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			v.types(weakKey, "débil")
+		}},
+		{name: "key-strong", what: "While a strong key is being typed, and shown", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			do(v, "show what is typed", chromedp.Click(chromedp.CSS("#mostrar")))
+			v.types(strongKey, "fuerte")
+		}},
+		{name: "key-refused", what: "A key that was refused", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			do(v, "type", chromedp.SendKeys(chromedp.CSS("#clave2"), "otra"))
+			v.choose("corta")
+		}},
+		{name: "key-made", what: "The key is made", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			v.choose(strongKey)
+		}},
+		{name: "key-made-before", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			late := chromedp.Evaluate[chromedp.Void](`{
+				const form = document.createElement("form");
+				form.method = "post"; form.action = "/clave";
+				form.innerHTML = '<input name="clave" value="otra clave de mar y sol"><input name="clave2" value="otra clave de mar y sol">';
+				document.body.append(form); form.submit();
+			}`)
+			v.choose(strongKey)
+			do(v, "send another key", leaving(late))
+		}},
+		{name: "key-elsewhere", open: visit("/clave")},
+	}
+	for _, status := range []string{"400", "403", "404", "405", "413", "429", "500", "503"} {
+		p := page{name: "error-" + status, open: visit("/error/" + status)}
+		if status == "503" {
+			p.what = "Nothing works for a moment"
+		}
+		list = append(list, p)
+	}
+	for _, kind := range mail.Kinds {
+		p := page{name: "mail-" + string(kind), open: func(v *visitor, g *gallery) {
+			do(v, "open the letter", chromedp.Navigate(g.base+"/carta/"+string(kind)))
+		}}
+		if kind == mail.Unlock {
+			p.what = "The letter with the link"
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// view is how large the window is, in the pixels that a style sheet counts in.
+type view struct {
+	name          string
+	width, height int64
+}
+
+// views are a small phone, a screen of 1280 by 900 that its owner has zoomed to 200 %, and one that is not zoomed.
+var views = []view{{"320", 320, 640}, {"200", 640, 450}, {"wide", 1280, 900}}
+
+// Every page in every state, narrow, zoomed and wide: nothing that axe-core objects to, nothing to be scrolled sideways,
+// every target large enough, and the whole page to be used from the keyboard. The pictures in docs/ are taken on the way.
+func TestPages(t *testing.T) {
+	findBrowser(t)
+	g := newGallery(t)
+	album := newAlbum(t)
+	for _, p := range pages() {
+		t.Run(p.name, func(t *testing.T) {
+			v := newVisitor(t)
+			p.open(v, g)
+			album.open(v, p)
+			for _, view := range views {
+				do(v, "size the window", chromedp.EmulateViewport(view.width, view.height))
+				album.take(v, p, view)
+				v.layout(t, view)
+				v.axe(t)
+			}
+			v.keyboard(t)
+			v.largeLetters(t)
+		})
+	}
+	album.close(t)
+}
+
+// The page of `llave demo`, before and after the first words of the chat.
+func TestPages_demo(t *testing.T) {
+	findBrowser(t)
+	addr := freeAddr(t)
+	demo := start(t, []string{"LLAVE_HTTP_ADDR=" + addr}, "demo")
+	demo.waitOK(t, "http://"+addr+"/", 20*time.Second)
+	v := newVisitor(t)
+	v.open("http://" + addr + "/")
+	check := func(t *testing.T) {
+		for _, view := range views {
+			do(v, "size the window", chromedp.EmulateViewport(view.width, view.height))
+			v.layout(t, view)
+			v.axe(t)
+		}
+	}
+	t.Run("fresh", check)
+	do(v, "start the chat", chromedp.Click(chromedp.Search(`//button[normalize-space()="Empezar"]`)))
+	do(v, "wait for the answer", chromedp.WaitVisible(chromedp.CSS(".chat-line.bot")))
+	t.Run("chatting", check)
+	demo.stop(t)
+}
+
+// types types a key without sending it, and waits until the page says so much of it.
+func (v *visitor) types(key, says string) {
+	v.t.Helper()
+	do(v, "type a key", chromedp.SendKeys(chromedp.CSS("#clave"), key))
+	do(v, "wait for "+says, chromedp.WaitVisible(chromedp.Search(`//*[@id="fuerza"]//*[contains(., "`+says+`")]`)))
+}
+
+// do does something in the browser.
+func do(v *visitor, what string, act chromedp.Action[chromedp.Void]) {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, pageWithin)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, act); err != nil {
+		v.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// look asks the page that is open something.
+func look[T any](v *visitor, script string) T {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, pageWithin)
+	defer cancel()
+	answer, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		v.t.Fatalf("ask the page %.60q: %v", script, err)
+	}
+	return answer
+}
+
+// targets is a script's function: what can be pressed on the page, with its words and its box. A box to tick is as large
+// as its label.
+const targets = `(() => {
+	const shown = (e) => e.checkVisibility() && e.getClientRects().length > 0 && !e.disabled;
+	return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), summary, select, textarea")].filter(shown)
+		.filter((e) => !e.matches(".skip")).map((e) => e.type === "checkbox" ? e.closest("label") : e);
+})()`
+
+// layout wants nothing to be wider than the window, and every target to be 44 pixels high and wide.
+func (v *visitor) layout(t *testing.T, view view) {
+	t.Helper()
+	if got := look[int64](v, `document.documentElement.scrollWidth`); got > view.width {
+		t.Errorf("%s: the page is %d pixels wide, the window %d", view.name, got, view.width)
+	}
+	small := look[[]string](v, targets+`.map((e) => ({e, box: e.getBoundingClientRect()}))
+		.filter(({box}) => box.height < 44 || box.width < 44 || box.right > innerWidth + 0.5 || box.left < 0)
+		.map(({e, box}) => e.outerHTML.slice(0, 120) + " is " + box.width + " by " + box.height + " at " + box.left)`)
+	for _, s := range small {
+		t.Errorf("%s: too small, or out of the window: %s", view.name, s)
+	}
+}
+
+// keyboard walks the page with the Tab key and wants to come to every target, to see where it is (a ring of two pixels or
+// more, or the browser's own), and nothing to lie over it.
+func (v *visitor) keyboard(t *testing.T) {
+	t.Helper()
+	count := look[int](v, targets+`.length`)
+	do(v, "start at the top", chromedp.Evaluate[chromedp.Void](`document.activeElement.blur(); scrollTo(0, 0); window.walked = new Set(); undefined`))
+	for range count + 2 {
+		do(v, "press Tab", chromedp.KeyEvent(kb.Tab))
+		fault := look[string](v, `(async () => {
+			await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); // it is scrolled to by then
+			const e = document.activeElement;
+			if (e === document.body) return "";
+			walked.add(e.type === "checkbox" ? e.closest("label") : e);
+			const style = getComputedStyle(e), box = e.getBoundingClientRect(), name = e.outerHTML.slice(0, 80);
+			if (style.outlineStyle === "none" || style.outlineStyle !== "auto" && parseFloat(style.outlineWidth) < 2) return name + " has no ring";
+			if (box.left < 0 || box.top < 0 || box.bottom > innerHeight + 1) return name + " is not to be seen: " + box.top + " to " + box.bottom;
+			const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+			return e.contains(top) ? "" : name + " is covered";
+		})()`)
+		if fault != "" {
+			t.Errorf("keyboard: %s", fault)
+		}
+	}
+	for _, name := range look[[]string](v, targets+`.filter((e) => !walked.has(e)).map((e) => e.outerHTML.slice(0, 80))`) {
+		t.Errorf("keyboard: the Tab key does not come to %s", name)
+	}
+}
+
+// largeLetters sets the letters, and only them, to twice their size in a window of 640 pixels.
+func (v *visitor) largeLetters(t *testing.T) {
+	t.Helper()
+	do(v, "size the window", chromedp.EmulateViewport(640, 900))
+	do(v, "double the letters", chromedp.Evaluate[chromedp.Void](
+		`{ const root = document.documentElement; root.style.fontSize = 2 * parseFloat(getComputedStyle(root).fontSize) + "px"; }`))
+	if got := look[int64](v, `document.documentElement.scrollWidth`); got > 640 {
+		t.Errorf("letters of twice the size: the page is %d pixels wide, the window 640", got)
+	}
+}
