@@ -22,12 +22,14 @@ import (
 
 // Rules are the data, as the file of one language has them.
 type Rules struct {
-	Filler  []string            `toml:"filler"`  // words that say nothing here
-	Denying []string            `toml:"denying"` // "no", "nunca": they deny the deeds that follow
-	Turning []string            `toml:"turning"` // "pero": a denial does not reach across
-	Things  map[string][]string `toml:"things"`  // concepts that a "no" does not touch
-	Deeds   map[string][]string `toml:"deeds"`   // concepts that can be denied
-	Intents map[string]Intent   `toml:"intents"`
+	Manners  []string            `toml:"manners"`  // "por favor": they change nothing in what is said
+	Filler   []string            `toml:"filler"`   // "el", "que": they say nothing by themselves
+	Ordinary []string            `toml:"ordinary"` // words about something else, not to be taken for slips of others
+	Denying  []string            `toml:"denying"`  // "no", "nunca": they deny the deeds that follow
+	Turning  []string            `toml:"turning"`  // "pero": a denial does not reach across
+	Things   map[string][]string `toml:"things"`   // concepts that a "no" does not touch
+	Deeds    map[string][]string `toml:"deeds"`    // concepts that can be denied
+	Intents  map[string]Intent   `toml:"intents"`
 }
 
 // Intent is what speaks for one thing a person may want.
@@ -39,7 +41,7 @@ type Intent struct {
 	Signs   []string `toml:"signs"`
 	Phrases []string `toml:"phrases"` // words as they are said; the whole message weighs most
 	Against []string `toml:"against"` // signs that take away
-	Careful bool     `toml:"careful"` // sure only when a phrase is the whole message
+	Careful bool     `toml:"careful"` // sure only when a phrase, give or take manners, is the whole message
 }
 
 // Outcome is how far a sentence was understood.
@@ -96,6 +98,10 @@ type sign struct {
 	weight float64
 }
 
+// phrase is words as they are said, with fillers and without. One that only its fillers tell from a single word is heard
+// with them.
+type phrase struct{ all, said []string }
+
 type part struct {
 	concept string
 	denied  bool
@@ -105,17 +111,19 @@ type part struct {
 type intent struct {
 	name           string
 	signs, against []sign
-	phrases        [][]string
+	phrases        []phrase
 	careful        bool
 }
 
 // Understanding is a language's rules, ready for use by many goroutines.
 type Understanding struct {
-	filler, denying, turning map[string]bool
-	entries                  map[string][]concept // by sound
-	stems                    []stem
-	byLength                 map[int][]string // single words, for slips
-	intents                  []intent
+	manners, filler  map[string]bool
+	denying, turning map[string]bool
+	entries          map[string][]concept // by sound
+	stems            []stem
+	plain            map[string]bool  // ordinary words, and those of phrases: nothing by themselves
+	byLength         map[int][]string // single words, for slips
+	intents          []intent
 }
 
 type stem struct {
@@ -125,8 +133,8 @@ type stem struct {
 
 // New checks rules and makes them ready. Everything wrong with them is reported at once.
 func New(r Rules) (*Understanding, error) {
-	u := &Understanding{filler: sounds(r.Filler), denying: sounds(r.Denying), turning: sounds(r.Turning),
-		entries: map[string][]concept{}, byLength: map[int][]string{}}
+	u := &Understanding{manners: sounds(r.Manners), filler: sounds(r.Filler), denying: sounds(r.Denying), turning: sounds(r.Turning),
+		entries: map[string][]concept{}, ordinary: sounds(r.Ordinary), plain: map[string]bool{}, byLength: map[int][]string{}}
 	known := map[string]bool{}
 	for _, kind := range []struct {
 		words map[string][]string
@@ -140,21 +148,14 @@ func New(r Rules) (*Understanding, error) {
 		}
 	}
 	slices.SortFunc(u.stems, func(a, b stem) int { return cmp.Compare(len(b.sound), len(a.sound)) })
-	for word := range u.entries {
-		if !strings.Contains(word, " ") {
-			u.byLength[len(word)] = append(u.byLength[len(word)], word)
-		}
-		slices.SortFunc(u.entries[word], func(a, b concept) int { return cmp.Compare(a.name, b.name) })
-	}
-	for word := range u.filler {
-		if !strings.Contains(word, " ") {
-			u.byLength[len(word)] = append(u.byLength[len(word)], word)
+	for _, i := range r.Intents {
+		for _, p := range i.Phrases {
+			for _, w := range soundsOf(p) {
+				u.plain[w] = true
+			}
 		}
 	}
-	for n := range u.byLength {
-		slices.Sort(u.byLength[n])
-		u.byLength[n] = slices.Compact(u.byLength[n])
-	}
+	u.index()
 	var problems []string
 	read := func(name string, list []string) []sign {
 		var out []sign
@@ -175,8 +176,8 @@ func New(r Rules) (*Understanding, error) {
 	for name, i := range r.Intents {
 		in := intent{name: name, careful: i.Careful, signs: read(name, i.Signs), against: read(name, i.Against)}
 		for _, p := range i.Phrases {
-			if words := u.content(p); len(words) > 0 {
-				in.phrases = append(in.phrases, words)
+			if l := u.look(p); len(l.all) > 0 {
+				in.phrases = append(in.phrases, phrase{l.all, l.said})
 			} else {
 				problems = append(problems, fmt.Sprintf("%s: phrase %q says nothing", name, p))
 			}
@@ -198,6 +199,26 @@ func (u *Understanding) Intents() []string {
 		out = append(out, i.name)
 	}
 	return out
+}
+
+// index lists the single words by length, for nearest.
+func (u *Understanding) index() {
+	add := func(word string) {
+		if !strings.Contains(word, " ") && !slices.Contains(u.byLength[len(word)], word) {
+			u.byLength[len(word)] = append(u.byLength[len(word)], word)
+		}
+	}
+	for word := range u.entries {
+		add(word)
+	}
+	for _, set := range []map[string]bool{u.manners, u.filler, u.plain, u.ordinary} {
+		for word := range set {
+			add(word)
+		}
+	}
+	for n := range u.byLength {
+		slices.Sort(u.byLength[n])
+	}
 }
 
 func (u *Understanding) learn(word string, c concept) {
@@ -239,7 +260,8 @@ type heard struct {
 
 // sentence is what was said, looked up.
 type sentence struct {
-	said    []string // sounds of every word but fillers
+	all     []string // sounds of every word but manners
+	said    []string // and but fillers
 	heard   []heard
 	unknown int
 }
@@ -247,7 +269,7 @@ type sentence struct {
 // Read decides what a sentence was about. Expected are the intents that the question which stands makes likelier.
 func (u *Understanding) Read(text string, expected ...string) Meaning {
 	s := u.look(text)
-	if len(s.said) == 0 {
+	if len(s.all) == 0 {
 		return Meaning{}
 	}
 	type scored struct {
@@ -287,12 +309,16 @@ func (u *Understanding) Read(text string, expected ...string) Meaning {
 // score is the weight of the best sign or phrase; whole says that a phrase was all of the message.
 func (in intent) score(s sentence) (best float64, whole bool) {
 	for _, p := range in.phrases {
-		switch at := index(s.said, p); {
-		case at < 0:
-		case len(p) == len(s.said):
+		switch short := len(p.said) < 2 && len(p.all) > len(p.said); {
+		case slices.Equal(p.all, s.all):
 			return wholePhrase, true
-		case len(p) > 1:
-			best = max(best, innerPhrase+float64(len(p)-2)/2)
+		case !in.careful && !short && slices.Equal(p.said, s.said):
+			return wholePhrase, true
+		case short && len(p.all) > 1 && index(s.all, p.all) >= 0:
+			best = max(best, innerPhrase)
+		case short || index(s.said, p.said) < 0:
+		case len(p.said) > 1:
+			best = max(best, innerPhrase+float64(len(p.said)-2)/2)
 		default:
 			best = max(best, loneWord)
 		}
@@ -351,21 +377,6 @@ func index(said, phrase []string) int {
 	return -1
 }
 
-// content is a phrase without its fillers, as it sounds; all of it when there is nothing else.
-func (u *Understanding) content(text string) []string {
-	var out []string
-	words := soundsOf(text)
-	for _, w := range words {
-		if !u.filler[w] {
-			out = append(out, w)
-		}
-	}
-	if len(out) == 0 {
-		return words
-	}
-	return out
-}
-
 // look cuts a sentence into words and looks each up.
 func (u *Understanding) look(text string) sentence {
 	var s sentence
@@ -374,14 +385,14 @@ func (u *Understanding) look(text string) sentence {
 		words := soundsOf(clause)
 		denies := 0
 		for i := 0; i < len(words) && left > 0; left-- {
-			n, found, filler := u.find(words[i:])
-			for _, w := range words[i : i+n] {
-				if !filler && w != "" {
-					s.said = append(s.said, w)
-				}
-			}
-			word := words[i]
+			word, n, found, filler := u.find(words[i:])
 			i += n
+			if !u.manners[word] {
+				s.all = append(s.all, word)
+			}
+			if !filler {
+				s.said = append(s.said, word)
+			}
 			switch {
 			case n == 1 && u.denying[word]:
 				denies = reach
@@ -392,15 +403,11 @@ func (u *Understanding) look(text string) sentence {
 			case len(found) > 0:
 				s.heard = append(s.heard, heard{found, denies > 0})
 				denies = max(denies-1, 0)
-			case filler, u.denying[word], u.turning[word]:
+			case filler, u.denying[word], u.turning[word], u.plain[word]:
 			default:
 				s.unknown++
 			}
 		}
-	}
-	if len(s.said) == 0 { // "¿cómo así?": fillers may be all there is to hear
-		s.said = soundsOf(text)
-		s.said = s.said[:min(len(s.said), maxWords)]
 	}
 	if len(s.heard) > 64 {
 		s.heard = s.heard[:64]
@@ -408,15 +415,16 @@ func (u *Understanding) look(text string) sentence {
 	return s
 }
 
-// find looks up the longest entry that the words begin with, then a stem, then the nearest word.
-func (u *Understanding) find(words []string) (n int, found []concept, filler bool) {
+// find looks up the longest entry that the words begin with, then a stem, then the nearest word. It returns what was
+// said as the vocabulary spells it, and of how many words it is made.
+func (u *Understanding) find(words []string) (said string, n int, found []concept, filler bool) {
 	for n := min(maxPhrase, len(words)); n > 1; n-- {
 		joined := strings.Join(words[:n], " ")
 		if c := u.entries[joined]; c != nil {
-			return n, c, false
+			return joined, n, c, false
 		}
-		if u.filler[joined] {
-			return n, nil, true
+		if u.filler[joined] || u.manners[joined] {
+			return joined, n, nil, true
 		}
 	}
 	w := words[0]
@@ -428,21 +436,21 @@ func (u *Understanding) find(words []string) (n int, found []concept, filler boo
 	}
 	switch {
 	case len(c) > 0:
-		return 1, c, false
-	case u.filler[w]:
-		return 1, nil, true
-	case u.denying[w], u.turning[w], len(w) < 4:
-		return 1, nil, false
+		return w, 1, c, false
+	case u.filler[w], u.manners[w]:
+		return w, 1, nil, true
+	case u.denying[w], u.turning[w], u.plain[w], u.ordinary[w], len(w) < 4:
+		return w, 1, nil, false
 	}
 	if near := u.nearest(w); near != "" {
-		return 1, u.entries[near], u.filler[near]
+		return near, 1, u.entries[near], u.filler[near] || u.manners[near]
 	}
 	for _, s := range u.stems {
 		if k := len(s.sound); k >= 6 && len(w) >= k-1 && bot.Near(w[:min(k, len(w))], s.sound, 1) {
-			return 1, []concept{s.concept}, false
+			return w, 1, []concept{s.concept}, false
 		}
 	}
-	return 1, nil, false
+	return w, 1, nil, false
 }
 
 // nearest is the word of the vocabulary that is a slip away.
