@@ -432,7 +432,6 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	cat := e.tongue(c)
 	text := cat.Texts[cat.inWay(key, c.Way)]
 	if !text.Aside {
-		e.ask(c, key)
 		for name := range c.Slots {
 			if strings.HasPrefix(name, "say.") {
 				delete(c.Slots, name)
@@ -441,15 +440,17 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		for name, value := range t.said {
 			t.Remember("say."+name, value)
 		}
+		e.ask(c, key)
+		text = e.question(c, key)
 	} else if ask := e.places[to].Ask; ask != "" && (c.Text == "" || r.To == Back) {
 		e.ask(c, ask) // an aside on the way to somewhere: its question is the one asked there
 	} else if t.reworded && c.Text != "" {
 		e.ask(c, c.Text)
 	}
 	question := e.question(c, c.Text)
-	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Picture: text.Picture}
+	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Picture: e.fill(t, text.Picture)}
 	if text.Aside && strings.Contains(text.Text, "{question}") {
-		reply.Picture = question.Picture
+		reply.Picture = e.fill(t, question.Picture)
 	}
 	reply.Protect = t.sealed // what holds the number must not be forwarded (SPEC 6)
 	buttons := text.Buttons
@@ -483,13 +484,17 @@ func (e *Engine) ask(c *Conversation, key string) {
 	c.Text = key
 	c.Prompt++
 	cat := e.tongue(c)
-	c.Shown = slices.DeleteFunc(slices.Clone(cat.Texts[cat.inWay(key, c.Way)].Buttons), func(id string) bool { return cat.Labels[id].URL != "" })
+	c.Shown = slices.DeleteFunc(slices.Clone(e.question(c, key).Buttons), func(id string) bool { return cat.Labels[id].URL != "" })
 }
 
 // question is a text as the conversation is spoken to.
 func (e *Engine) question(c *Conversation, key string) Entry {
 	cat := e.tongue(c).Catalogue
-	return cat.Texts[cat.inWay(key, c.Way)]
+	q := cat.Texts[cat.inWay(key, c.Way)]
+	if q.Offers {
+		q.Buttons = strings.Fields(c.Slots["say."+offered])
+	}
+	return q
 }
 
 func (e *Engine) fill(t *Turn, text string) string {

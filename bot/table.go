@@ -54,6 +54,7 @@ type Entry struct {
 	Text    string   `toml:"text"`
 	Again   []string `toml:"again"`   // the same question in other words, for the first and the second miss
 	Buttons []string `toml:"buttons"` // ids of labels, in order
+	Offers  bool     `toml:"offers"`  // shows those of its buttons that Turn.Offer named
 	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
 	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
 	Picture string   `toml:"picture"` // name of a picture that shows the same

@@ -159,6 +159,20 @@ func (t *Turn) Pace(way string) {
 // Add puts a text of the catalogue under the turn's answer, with its buttons: an offer by the way.
 func (t *Turn) Add(key string) { t.added = key }
 
+// offered names the slot of what was offered.
+const offered = "offer"
+
+// Offer names the buttons that a text with Offers shows, in order.
+func (t *Turn) Offer(labels ...string) { t.Say(offered, strings.Join(labels, " ")) }
+
+// Shows returns the button under the last question that those words mean, or "".
+func (t *Turn) Shows(words string) string {
+	return t.engine.tongue(t.Conv).words.match(words, t.Conv.Shown, false)
+}
+
+// Choose takes the update for a press of that button, once the flow knows that it meant just this.
+func (t *Turn) Choose(label string) { t.choice = label }
+
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }
 

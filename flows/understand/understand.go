@@ -121,7 +121,8 @@ type Understanding struct {
 	denying, turning map[string]bool
 	entries          map[string][]concept // by sound
 	stems            []stem
-	plain            map[string]bool  // ordinary words, and those of phrases: nothing by themselves
+	ordinary         map[string]bool
+	plain            map[string]bool  // words of phrases that mean nothing by themselves
 	byLength         map[int][]string // single words, for slips
 	intents          []intent
 }
