@@ -18,6 +18,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"llave/bot"
+	"llave/flows/understand"
 	"llave/internal/affiliate"
 	"llave/internal/secret"
 )
@@ -80,8 +81,8 @@ func (f *flow) places() []bot.Place {
 		on(TooManyMails, bot.Stay, "limit.mails"), on(NoMailbox, AtOffice, ""),
 	}
 	with := func(shared []bot.Row, own ...bot.Row) []bot.Row { return append(slices.Clone(shared), own...) }
-	return []bot.Place{
-		in(bot.Any, "", f.hearAny,
+	places := []bot.Place{
+		in(bot.Any, "", f.hearAny, slices.Concat(meanings(), numbers, []bot.Row{
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
 			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"), on(SaidHello, bot.Stay, "hello"),
 			on(SaidThanks, bot.Stay, "thanks"), on(Cancelled, Menu, "menu.cancelled"),
@@ -93,14 +94,14 @@ func (f *flow) places() []bot.Place {
 			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
 			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"), on(LinkVoided, LinkEnded, "ended.voided"), on(MailRefused, AtOffice, "in_person.outcome"),
-			on(bot.Forgotten, Start, ""),
+			on(bot.Forgotten, Start, ""), on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
 			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),
-			on(bot.Ignored, bot.Stay, "")),
+			on(bot.Ignored, bot.Stay, "")})...),
 
 		in(Start, "", f.hearStart, on(Greeted, Welcome, "")),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"), on(SaidHello, bot.Stay, "")),
-		in(Menu, "menu.ask", f.hearMenu, with(numbers, on(Greeted, bot.Stay, "menu.again"))...),
+		in(Menu, "menu.ask", f.hearMenu, with(numbers, on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""))...),
 
 		in(AskNumber, "number.ask", f.hearNumber, with(numbers,
 			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo"))...),
@@ -108,10 +109,11 @@ func (f *flow) places() []bot.Place {
 			on(Eligible, ReadyToSend, ""), on(Unsaid, ReadyToSend, "ready.ask_uniform"), on(NotEligible, AtOffice, "in_person.outcome"),
 			on(Corrected, AskNumber, ""), on(TooManyNumbers, bot.Stay, "limit.numbers"))...),
 
-		in(ReadyToSend, "ready.ask", f.hearReady, links...),
+		in(ReadyToSend, "ready.ask", f.hearReady, with(links, on(AskedMailHelp, MailWhere, ""))...),
 		in(LinkSent, "sent.ask", f.hearSent, with(links,
-			on(NotArrived, bot.Stay, "sent.not_arrived"), on(Arrived, bot.Stay, "sent.arrived"))...),
-		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"))...),
+			on(NotArrived, bot.Stay, "sent.not_arrived"), on(Arrived, bot.Stay, "sent.arrived"),
+			on(OpenedPage, bot.Stay, "sent.page"), on(AskedMailHelp, MailWhere, ""))...),
+		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"), on(AskedMailHelp, MailWhere, ""))...),
 
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
 		step(KeyStep5, "5", KeyTried),
@@ -121,7 +123,8 @@ func (f *flow) places() []bot.Place {
 		in(Done, "done.ask", f.hearDone, with(numbers,
 			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome"))...),
 
-		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office")),
+		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"),
+			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")),
 		in(WithTicket, "person.ask", f.hearTicket),
 		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")),
@@ -131,6 +134,7 @@ func (f *flow) places() []bot.Place {
 		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now")),
 		in(Group, "", f.hearGroup),
 	}
+	return f.orAsk(slices.Concat(places, f.paging(numbers), f.mailHelp()))
 }
 
 // Records is what the conversation needs to know of the institution's records.
@@ -172,7 +176,10 @@ const (
 // ResumeAfter is how long somebody must have been away to be asked whether to go on.
 const ResumeAfter = time.Hour
 
-type flow struct{ Options }
+type flow struct {
+	Options
+	spoken *understand.Understanding
+}
 
 // New makes the engine of this conversation.
 func New(o Options) (*bot.Engine, error) {
@@ -180,17 +187,23 @@ func New(o Options) (*bot.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &flow{o}
+	spoken, err := Understanding()
+	if err != nil {
+		return nil, err
+	}
+	f := &flow{o, spoken}
 	return bot.NewEngine(bot.Options{
 		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
 		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
 		Mask:    mask,
 		Hash:    o.Vault.Hash,
+		Lost:    f.hard,
 		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud},
 		Vars: map[string]func(*bot.Turn) string{
 			"erase":       func(t *bot.Turn) string { return f.erasing(t) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
+			"want":        want,
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"place":       func(t *bot.Turn) string { return t.PlaceName() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },

@@ -92,6 +92,12 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return "", nil
 	}
 	f.forgetWay(t)
+	if ev := f.hearPace(t); ev != "" {
+		return ev, nil
+	}
+	if ev := f.hearMeant(t); ev != "" {
+		return ev, nil
+	}
 	if ev := f.hearGlobal(t); ev != "" {
 		return ev, nil
 	}
@@ -128,15 +134,15 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 			return WroteSecret, nil
 		}
 	}
-	if t.Choice() == "" && listensToWishes(state) {
-		return f.wish(t, t.Meant(wishes...)), nil
+	if t.Choice() == "" && state != Complaining && state != Group {
+		return f.hearMeaning(t), nil
 	}
 	return "", nil
 }
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_status", "word_hello", "word_thanks")
+	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_status", "word_hello", "word_thanks", "word_correct")
 	if t.Update.Kind == bot.Start && t.Conv.State != Welcome {
 		said = "word_menu"
 	}
@@ -163,6 +169,10 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		}
 		t.Empty()
 		return Declined
+	case "word_correct":
+		if agreed && t.Choice() == "" {
+			return f.corrects(t)
+		}
 	case "word_repeat":
 		return AskedRepeat
 	case "word_help":
@@ -216,7 +226,7 @@ func (f *flow) forgetWay(t *bot.Turn) {
 }
 
 func needsNumber(s bot.State) bool {
-	return slices.Contains([]bot.State{ConfirmNumber, ReadyToSend, LinkSent, LinkEnded}, s)
+	return inMailHelp(s) || slices.Contains([]bot.State{ConfirmNumber, ReadyToSend, LinkSent, LinkEnded}, s)
 }
 
 // hearSignal hears records and timers. What belongs to an older attempt never comes here.
@@ -274,6 +284,7 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 		t.Conv.Back = linkEndedInstead(t.Conv.Back)
 		return bot.Ignored
 	}
+	f.hard(t)
 	if t.Slot(slotEnded) != "" {
 		return LinkEndedTwice
 	}
@@ -284,7 +295,8 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 // waits says where somebody whose link was sent is told what became of it. Who is writing a complaint or another
 // number is not interrupted, and finds it on the way back; who has cancelled waits for nothing.
 func waits(t *bot.Turn) bool {
-	return t.Slot(slotRecord) != "" && slices.Contains([]bot.State{Menu, ReadyToSend, LinkSent, AtOffice, OfferPerson, WithTicket, OwnData, OwnDataSure, Resume}, t.Conv.State)
+	s := t.Conv.State
+	return t.Slot(slotRecord) != "" && (inMenu(s) || inMailHelp(s) || slices.Contains([]bot.State{ReadyToSend, LinkSent, AtOffice, OfferPerson, WithTicket, OwnData, OwnDataSure, Resume}, s))
 }
 
 // linkEndedInstead puts the state of a link that ended where the way back leads to one that lives.
@@ -301,7 +313,7 @@ func inKey(s bot.State) bool {
 }
 
 func resumable(s bot.State) bool {
-	return !slices.Contains([]bot.State{Start, Welcome, Menu, Done, Resume, Group}, s)
+	return !inMenu(s) && !slices.Contains([]bot.State{Start, Welcome, Done, Resume, Group}, s)
 }
 
 func listensToWishes(s bot.State) bool {
@@ -390,6 +402,12 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 		return WantsComplaint
 	case "my_data":
 		return WantsOwnData
+	case "another":
+		return f.forAnother(t)
+	case "minor":
+		return ForMinor
+	case "deceased":
+		return ForDeceased
 	}
 	return ""
 }
@@ -402,6 +420,9 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 // noteWish keeps what is wanted until the person has agreed to go on. A number says it too; it is asked for later.
 func (f *flow) noteWish(t *bot.Turn) bool {
 	w := t.Meant(wishes...)
+	if m := f.read(t); m.Is(firsts...) {
+		w = m.Intents[0]
+	}
 	if w == "" && f.holdsNumber(t) {
 		w = "unlock"
 	}
@@ -441,6 +462,12 @@ func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if ev := f.wish(t, t.Choice()); ev != "" {
 		return ev, nil
 	}
+	switch t.Choice() {
+	case "more":
+		return WantsMore, nil
+	case "language":
+		return AskedLanguage, nil
+	}
 	return f.numberUnasked(t), nil
 }
 
@@ -453,6 +480,9 @@ func (f *flow) hearReady(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "in_person":
 		return WantsOffice, nil
 	}
+	if t.Choice() == "how_mail" || t.Meant("how_mail") != "" {
+		return AskedMailHelp, nil
+	}
 	return "", nil
 }
 
@@ -461,11 +491,21 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "resend":
 		return f.askLink(t)
 	case "not_arrived":
+		f.hard(t)
 		return NotArrived, nil
+	case "arrived":
+		return Arrived, nil
+	case "page_open":
+		return OpenedPage, nil
+	case "how_mail":
+		return AskedMailHelp, nil
 	case "no_mailbox":
 		return NoMailbox, nil
 	case "in_person":
 		return WantsOffice, nil
+	}
+	if t.Meant("how_mail") != "" {
+		return AskedMailHelp, nil
 	}
 	if t.Conv.State == LinkSent && t.Meant("arrived") != "" {
 		return Arrived, nil
@@ -512,6 +552,7 @@ func (f *flow) hearStep(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "back":
 		return WentBack, nil
 	case "stuck":
+		f.hard(t)
 		return GotStuck, nil
 	}
 	return "", nil
@@ -536,19 +577,23 @@ func (f *flow) hearTried(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "entered":
 		return Entered, nil
 	case "need_help":
+		f.hard(t)
 		return NeedsHelp, nil
 	}
 	return "", nil
 }
 
 func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	stars, ok := strings.CutPrefix(t.Choice(), "rate")
+	given, ok := strings.CutPrefix(t.Choice(), "rate")
 	if !ok {
 		return "", nil
 	}
+	if short, few := stars[t.Choice()]; few {
+		given = short
+	}
 	ref := t.Ref("C")
 	t.Conv.Case = ref
-	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + stars})
+	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + given})
 	f.dropNumber(t)
 	t.Forget(slotWant)
 	t.Conv.Attempt = ""
@@ -563,6 +608,12 @@ func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
 }
 
 func (f *flow) hearOffice(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	switch t.Choice() {
+	case "what_to_bring":
+		return AskedWhatToBring, nil
+	case "contact_us":
+		return AskedContact, nil
+	}
 	if t.Update.Kind != bot.Text || len(f.Offices) == 0 {
 		return "", nil
 	}

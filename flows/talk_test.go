@@ -134,6 +134,14 @@ var roads = map[bot.State][]string{
 	flows.OwnDataSure:   {"hola", "sí", "mis datos", "borrar mis datos"},
 	flows.Resume:        {"hola", "sí", "desbloquear", "+2h", "tralala"},
 	flows.Language:      {"hola", "sí", "idioma"},
+	flows.MenuMore:      {"hola", "sí", "paso a paso", "más opciones"},
+	flows.MenuOther:     {"hola", "sí", "paso a paso", "3", "3"},
+	flows.MenuLast:      {"hola", "sí", "paso a paso", "3", "3", "3"},
+	flows.MailWhere:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo"},
+	flows.MailPhone:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "1"},
+	flows.MailComputer:  {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "2"},
+	flows.MailSearch:    {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1", "1"},
+	flows.MailSpam:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1", "1", "1"},
 }
 
 // at is a talk that stands in a state.

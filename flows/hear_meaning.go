@@ -1,0 +1,313 @@
+package flows
+
+import (
+	"context"
+	"slices"
+
+	"llave/bot"
+	"llave/flows/understand"
+	"llave/internal/affiliate"
+)
+
+// What is not the answer to the question that stands, nor a word that holds everywhere, is read for its meaning
+// (understand.toml). What is understood for sure is done or answered; what may be one of two things is asked; what cannot
+// be taken back is only done when it is all that was said. Questions about the procedure are answered by the way, from
+// its sheet, and the conversation is where it was.
+
+// The events of meaning.
+const (
+	AskedCost, AskedHours, AskedDocuments   bot.Event = "AskedCost", "AskedHours", "AskedDocuments"
+	AskedLaw, AskedReach, AskedWhatKey      bot.Event = "AskedLaw", "AskedReach", "AskedWhatKey"
+	AskedTrust, AskedAboutMail, SaidGoodbye bot.Event = "AskedTrust", "AskedAboutMail", "SaidGoodbye"
+	Insulted, Unclear, NotMeant             bot.Event = "Insulted", "Unclear", "NotMeant"
+	ForAnother, HelpsAnother                bot.Event = "ForAnother", "HelpsAnother"
+	ForMinor, ForDeceased                   bot.Event = "ForMinor", "ForDeceased"
+	CorrectedKey, NothingToCorrect          bot.Event = "CorrectedKey", "NothingToCorrect"
+	CorrectedPlace                          bot.Event = "CorrectedPlace"
+)
+
+// meanings are the rows of every state for what was understood.
+func meanings() []bot.Row {
+	on := bot.On
+	return []bot.Row{
+		on(AskedCost, bot.Stay, "info.cost"), on(AskedHours, bot.Stay, "info.hours"), on(AskedDocuments, bot.Stay, "info.documents"),
+		on(AskedLaw, bot.Stay, "info.law"), on(AskedReach, bot.Stay, "info.contact"), on(AskedWhatKey, bot.Stay, "info.what_key"),
+		on(AskedTrust, bot.Stay, "info.trust"), on(AskedAboutMail, bot.Stay, "info.mail"),
+		on(SaidGoodbye, bot.Stay, "goodbye"), on(Insulted, bot.Stay, "insulted"),
+		on(Unclear, bot.Stay, "meant.ask"), on(NotMeant, bot.Stay, ""),
+		on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
+		on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, AtOffice, "another.deceased"),
+		on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(CorrectedPlace, AtOffice, ""),
+		on(NothingToCorrect, bot.Stay, "correct.nothing"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
+	}
+}
+
+// answers are the intents that are answered by the way.
+var answers = map[string]bot.Event{
+	"cost": AskedCost, "hours": AskedHours, "documents": AskedDocuments, "law": AskedLaw, "contact": AskedReach, "what_key": AskedWhatKey,
+	"trust": AskedTrust, "thanks": SaidThanks, "goodbye": SaidGoodbye, "insult": Insulted, "repeat": AskedRepeat,
+	"help": AskedHelp, "status": AskedStatus,
+}
+
+// firsts are the intents of somebody who has not agreed to go on that are kept until they have.
+var firsts = []string{"unlock", "generate", "in_person", "agent", "complaint", "my_data", "another", "minor", "deceased"}
+
+// orAsk puts the question "¿quiso decir …?" behind every ear that a person's words reach.
+func (f *flow) orAsk(places []bot.Place) []bot.Place {
+	for i, p := range places {
+		if s := p.State; s == bot.Any || s == Start || s == Complaining || s == Group {
+			continue
+		}
+		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+			if ev, err := p.Hear(ctx, t); err != nil || ev != "" {
+				return ev, err
+			}
+			return f.askMeant(t), nil
+		}
+	}
+	return places
+}
+
+// read is what the person's words mean where they stand. Nothing is read into a button, a key or a number alone, nor into
+// another language's words.
+func (f *flow) read(t *bot.Turn) understand.Meaning {
+	if t.Update.Kind != bot.Text || t.Choice() != "" || t.Language() != "es" {
+		return understand.Meaning{}
+	}
+	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); r.Verdict == affiliate.SecretGiven ||
+		t.Conv.State == AskNumber && (r.Verdict == affiliate.Forgotten || r.Verdict == affiliate.WantsForeign) {
+		return understand.Meaning{}
+	}
+	var expected []string
+	switch t.Conv.State {
+	case LinkSent, LinkEnded:
+		expected = []string{"not_arrived", "no_mailbox"}
+	case ReadyToSend:
+		expected = []string{"no_mailbox"}
+	}
+	return f.spoken.Read(t.Text(), expected...)
+}
+
+// hearMeaning does or answers what was understood for sure. A number that comes with a wish is read at once.
+func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
+	m := f.read(t)
+	if f.givesNumber(t) {
+		return f.numberAndWish(t, m)
+	}
+	if m.Outcome == understand.Sure {
+		return f.does(t, m.Intents[0])
+	}
+	if listensToWishes(t.Conv.State) {
+		return f.wish(t, t.Meant(wishes...))
+	}
+	return ""
+}
+
+// givesNumber says that the message holds a number, or what was meant to be one.
+func (f *flow) givesNumber(t *bot.Turn) bool {
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	return t.Update.Kind == bot.Text && (r.Number != "" || r.Digits >= 8)
+}
+
+// numberAndWish hears "soy 171 003 4065 y quiero desbloquear": the wish is kept and the number is read. Where a number
+// is asked for, or one alone means something, the state's own ear reads it.
+func (f *flow) numberAndWish(t *bot.Turn, m understand.Meaning) bot.Event {
+	w := t.Meant("unlock", "generate")
+	if m.Is("unlock", "generate") {
+		w = m.Intents[0]
+	}
+	if w == "" && m.Is("another") {
+		w = want(t)
+	}
+	state := t.Conv.State
+	if w == "" || state == Welcome {
+		return ""
+	}
+	if state != AskNumber && state != ConfirmNumber {
+		f.dropNumber(t)
+	}
+	t.Remember(slotWant, w)
+	return f.readNumber(t)
+}
+
+// does is the event of an intent that was meant, by words that leave no doubt or by the button that was offered.
+func (f *flow) does(t *bot.Turn, intent string) bot.Event {
+	state := t.Conv.State
+	if ev, ok := answers[intent]; ok {
+		return ev
+	}
+	switch intent {
+	case "hello":
+		if t.Idle() < ResumeAfter || !resumable(state) {
+			return SaidHello
+		}
+		return ""
+	case "slowly":
+		t.Pace(slow)
+		return AskedSlow
+	case "yes":
+		t.Choose(t.Shows(t.Wording("said.yes")))
+		return ""
+	case "no":
+		t.Choose(t.Shows(t.Wording("said.no")))
+		return ""
+	case "language":
+		return AskedLanguage
+	}
+	if state == Welcome {
+		return f.keepsFirst(t, intent)
+	}
+	switch intent {
+	case "unlock", "generate", "in_person", "agent", "complaint", "my_data", "another", "minor", "deceased":
+		return f.wish(t, intent)
+	case "erase":
+		return AskedErase // which asks whether to
+	case "menu":
+		return AskedMenu
+	case "back":
+		return WentBack
+	case "cancel":
+		f.dropNumber(t)
+		return Cancelled
+	case "correct":
+		return f.corrects(t)
+	case "how_mail":
+		if state == ReadyToSend || state == LinkSent || state == LinkEnded {
+			return AskedMailHelp
+		}
+		return AskedAboutMail
+	case "not_arrived":
+		if state == LinkSent || state == LinkEnded {
+			return NotArrived
+		}
+		return AskedAboutMail
+	case "no_mailbox":
+		return NoMailbox
+	case "send":
+		t.Choose(sending(state))
+	}
+	return ""
+}
+
+// sending is the button that has a link sent in a state, or "".
+func sending(s bot.State) string {
+	switch s {
+	case ReadyToSend:
+		return "send"
+	case LinkSent, LinkEnded:
+		return "resend"
+	}
+	return ""
+}
+
+// keepsFirst hears somebody who has not agreed to go on yet.
+func (f *flow) keepsFirst(t *bot.Turn, intent string) bot.Event {
+	switch {
+	case intent == "agent":
+		return f.ticket(t)
+	case slices.Contains(firsts, intent):
+		t.Remember(slotWish, intent)
+		return Greeted
+	case intent == "cancel":
+		t.Empty()
+		return Declined
+	}
+	return ""
+}
+
+// forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
+func (f *flow) forAnother(t *bot.Turn) bot.Event {
+	if t.Slot(slotRecord) != "" || t.Conv.State == AskNumber {
+		return HelpsAnother
+	}
+	f.dropNumber(t)
+	return ForAnother
+}
+
+// corrects leads to the entry in question: the number, the place that was looked for, or what is entered elsewhere.
+func (f *flow) corrects(t *bot.Turn) bot.Event {
+	switch s := t.Conv.State; {
+	case s == AtOffice && (t.Conv.Text == "in_person.offices" || t.Conv.Text == "in_person.no_office"):
+		return CorrectedPlace
+	case inKey(s):
+		return CorrectedKey
+	case s == AskNumber, needsNumber(s), s == AtOffice && slices.Contains(t.Conv.Back, AskNumber):
+		f.dropNumber(t)
+		return Corrected
+	case s == OwnDataSure, s == Language, s == Complaining:
+		return AskedRepeat
+	}
+	return NothingToCorrect
+}
+
+// offers are the labels of what a person may be asked to choose from. What was typed and cannot be offered is not in it.
+var offers = []string{"unlock", "generate", "in_person", "agent", "complaint", "my_data", "menu", "back", "repeat", "slow", "language",
+	"not_arrived", "no_mailbox", "correct_it", "cost", "hours", "documents", "law", "contact_us", "what_key", "trust", "for_other", "minor",
+	"deceased", "erase", "cancel_it", "help_me", "where", "send", "resend", "how_mail"}
+
+// offerOf is the label that stands for an intent, or "".
+func offerOf(intent string, s bot.State) string {
+	label := intent
+	switch intent {
+	case "send":
+		label = sending(s)
+	case "slowly":
+		label = "slow"
+	case "contact":
+		label = "contact_us"
+	case "correct":
+		label = "correct_it"
+	case "cancel":
+		label = "cancel_it"
+	case "help":
+		label = "help_me"
+	case "status":
+		label = "where"
+	case "another":
+		label = "for_other"
+	}
+	if !slices.Contains(offers, label) {
+		return ""
+	}
+	return label
+}
+
+// askMeant asks which of two things was meant.
+func (f *flow) askMeant(t *bot.Turn) bot.Event {
+	m := f.read(t)
+	if m.Outcome != understand.Unsure || f.givesNumber(t) {
+		return ""
+	}
+	var labels []string
+	for _, intent := range m.Intents {
+		if l := offerOf(intent, t.Conv.State); l != "" && len(labels) < 2 && (t.Conv.State != Welcome || answers[intent] != "" || slices.Contains(firsts, intent)) {
+			labels = append(labels, l)
+		}
+	}
+	if len(labels) == 0 {
+		return ""
+	}
+	t.Offer(append(labels, "none")...)
+	t.Miss()
+	return Unclear
+}
+
+// hearMeant hears the answer to that question.
+func (f *flow) hearMeant(t *bot.Turn) bot.Event {
+	choice := t.Choice()
+	if t.Conv.Text != "meant.ask" || choice == "" {
+		return ""
+	}
+	switch choice {
+	case "none":
+		return NotMeant
+	case "send", "resend": // the state's own ear sends
+		return ""
+	}
+	for _, intent := range f.spoken.Intents() {
+		if offerOf(intent, t.Conv.State) == choice {
+			return f.does(t, intent)
+		}
+	}
+	return ""
+}

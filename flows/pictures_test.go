@@ -1,0 +1,156 @@
+package flows_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"image/png"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"llave/flows"
+)
+
+// pictureMax is what a PNG may weigh: people pay for what they receive.
+const pictureMax = 40 << 10
+
+// drawnWords are the words in big letters at the top of a picture.
+var drawnWords = regexp.MustCompile(`class="says">([^<]*)<`)
+
+// Every PNG is its SVG's, small, and shown by a text that says the same words; every picture that a text asks for is
+// there. With -update the PNGs are made anew, which needs Chromium.
+func TestPictures(t *testing.T) {
+	svgs, err := filepath.Glob("pictures/*.svg")
+	if err != nil || len(svgs) < 8 {
+		t.Fatalf("%d pictures, want 8 or more (%v)", len(svgs), err)
+	}
+	var sums strings.Builder
+	for _, file := range svgs {
+		svg, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&sums, "%s %s\n", sum(svg), filepath.Base(file))
+	}
+	if *update {
+		render(t, svgs)
+		if err := os.WriteFile("pictures/sums.txt", []byte(sums.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if noted, err := os.ReadFile("pictures/sums.txt"); err != nil || string(noted) != sums.String() {
+		t.Errorf("a PNG is behind its SVG (%v): run with -update and look at it\n got: %s\nwant: %s", err, sums.String(), noted)
+	}
+	pictures, err := flows.Pictures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pictures) != len(svgs) {
+		t.Errorf("%d pictures of %d drawings", len(pictures), len(svgs))
+	}
+	shown := map[string]bool{}
+	for _, cat := range newEngine(t).Languages() {
+		for key, text := range cat.Texts {
+			for _, want := range []string{"unlock", "generate"} {
+				name := strings.ReplaceAll(text.Picture, "{want}", want)
+				if name == "" {
+					continue
+				}
+				shown[name] = true
+				p, ok := pictures[name]
+				if !ok {
+					t.Errorf("text %q shows %q, which nobody has drawn", key, name)
+					continue
+				}
+				if says := words(t, name); cat.Language == "es" && !strings.Contains(strings.ToLower(text.Text), strings.ToLower(says)) {
+					t.Errorf("text %q does not say what picture %s says: %q", key, p.Name, says)
+				}
+			}
+		}
+	}
+	for name, p := range pictures {
+		if !shown[name] {
+			t.Errorf("no text shows picture %s", name)
+		}
+		if len(p.PNG) > pictureMax {
+			t.Errorf("picture %s has %d bytes, more than %d", name, len(p.PNG), pictureMax)
+		}
+		if _, err := png.DecodeConfig(bytes.NewReader(p.PNG)); err != nil {
+			t.Errorf("picture %s: %v", name, err)
+		}
+	}
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// words are what a picture says in big letters.
+func words(t *testing.T, name string) string {
+	t.Helper()
+	svg, err := os.ReadFile("pictures/" + name + ".svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, m := range drawnWords.FindAllStringSubmatch(string(svg), -1) {
+		said = append(said, m[1])
+	}
+	if len(said) == 0 {
+		t.Errorf("picture %s says nothing", name)
+	}
+	return strings.Join(said, " ")
+}
+
+// render draws each SVG in Chromium and writes the PNG beside it.
+func render(t *testing.T, svgs []string) {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("Chromium is needed to draw: %v", err)
+	}
+	ctx, stopAllocator := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(640, 480))...)
+	defer stopAllocator()
+	ctx, stop := chromedp.NewContext(ctx)
+	defer stop()
+	if err := chromedp.Do(ctx); err != nil { // the first use opens the window, for as long as its context lives
+		t.Fatalf("start %s: %v", path, err)
+	}
+	for _, file := range svgs {
+		svg, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := "data:text/html;charset=utf-8," + url.PathEscape("<!doctype html><style>body{margin:0}svg{display:block}</style>"+string(svg))
+		shot, err := picture(ctx, page)
+		if err != nil {
+			t.Fatalf("draw %s: %v", file, err)
+		}
+		if err := os.WriteFile(strings.TrimSuffix(file, ".svg")+".png", shot, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// picture opens a page and returns what is to be seen.
+func picture(ctx context.Context, page string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Steps(chromedp.EmulateViewport(640, 480), chromedp.Navigate(page))); err != nil {
+		return nil, fmt.Errorf("open the drawing: %w", err)
+	}
+	return chromedp.Run(ctx, chromedp.CaptureScreenshot())
+}

@@ -1,0 +1,142 @@
+package flows
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"llave/bot"
+)
+
+// Step by step is a way of speaking, not another conversation. Whoever chose it, or took the offer that comes after two
+// difficulties, stands in the same states and is heard by the same ears; of each text the catalogue's "text.slow" is said
+// where there is one: one instruction, short, counted, with fewer buttons and a picture. A second table would have been
+// twice the map, and every mended row forgotten in one of them.
+//
+// Only where one message had to become several is there something new: the menu in pages of three, the message of the
+// link in three parts (they are questions of LinkSent, which remains one state), the in-person route in three (likewise),
+// and the way to one's mail, which everybody may ask for.
+//
+// The way belongs to the chat: it outlives the procedure, an emptied conversation and "borrar mis datos", as the language
+// does. A button more than three would cost WhatsApp its picture, so "Repetir" is only written there.
+const slow = "slow"
+
+// The states of the menu's other pages and of the way to one's mail.
+const (
+	MenuMore     bot.State = "MenuMore"
+	MenuOther    bot.State = "MenuOther"
+	MenuLast     bot.State = "MenuLast"
+	MailWhere    bot.State = "MailWhere"
+	MailPhone    bot.State = "MailPhone"
+	MailComputer bot.State = "MailComputer"
+	MailSearch   bot.State = "MailSearch"
+	MailSpam     bot.State = "MailSpam"
+)
+
+// The events of both.
+const (
+	AskedSlow, AskedQuick, WantsMore           bot.Event = "AskedSlow", "AskedQuick", "WantsMore"
+	AskedMailHelp, OnPhone, OnComputer         bot.Event = "AskedMailHelp", "OnPhone", "OnComputer"
+	MailOpen, MailOpenSent, MailOpenLate       bot.Event = "MailOpen", "MailOpenSent", "MailOpenLate"
+	OpenedPage, AskedWhatToBring, AskedContact bot.Event = "OpenedPage", "AskedWhatToBring", "AskedContact"
+)
+
+// slotHard counts difficulties, for the offer.
+const slotHard = "hard"
+
+// paging are the menu's other pages, in order, each with what it asks.
+func (f *flow) paging(numbers []bot.Row) []bot.Place {
+	page := func(s bot.State, ask string, next bot.State) bot.Place {
+		return bot.In(s, ask, f.hearMenu, append(slices.Clone(numbers), bot.On(WantsMore, next, ""))...)
+	}
+	return []bot.Place{page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu)}
+}
+
+// mailHelp leads to one's mail by telephone or computer, and back to where it was asked for.
+func (f *flow) mailHelp() []bot.Place {
+	step := func(s bot.State, ask string, next bot.State) bot.Place {
+		return bot.In(s, ask, f.hearMailHelp, bot.On(WentOn, next, ""), bot.On(GotStuck, OfferPerson, "mail.stuck"), bot.On(NoMailbox, AtOffice, ""))
+	}
+	return []bot.Place{
+		bot.In(MailWhere, "mail.where", f.hearMailHelp, bot.On(OnPhone, MailPhone, ""), bot.On(OnComputer, MailComputer, ""), bot.On(NoMailbox, AtOffice, "")),
+		step(MailPhone, "mail.phone", MailSearch), step(MailComputer, "mail.computer", MailSearch), step(MailSearch, "mail.search", MailSpam),
+		bot.In(MailSpam, "mail.spam", f.hearMailHelp, bot.On(GotStuck, OfferPerson, "mail.stuck"), bot.On(MailOpen, ReadyToSend, ""),
+			bot.On(MailOpenSent, LinkSent, ""), bot.On(MailOpenLate, LinkEnded, ""), bot.On(WantsNumber, AskNumber, "")),
+	}
+}
+
+func inMailHelp(s bot.State) bool {
+	return slices.Contains([]bot.State{MailWhere, MailPhone, MailComputer, MailSearch, MailSpam}, s)
+}
+
+func inMenu(s bot.State) bool {
+	return slices.Contains([]bot.State{Menu, MenuMore, MenuOther, MenuLast}, s)
+}
+
+// hearPace hears that somebody wants to go step by step, or no more.
+func (f *flow) hearPace(t *bot.Turn) bot.Event {
+	said := t.Choice()
+	if said != "slow" && said != "quick" {
+		said = t.Says("slow", "quick")
+	}
+	switch said {
+	case "slow":
+		t.Pace(slow)
+		return AskedSlow
+	case "quick":
+		t.Pace("")
+		return AskedQuick
+	}
+	return ""
+}
+
+// hard notes a difficulty. Every second one is answered with the offer to go step by step.
+func (f *flow) hard(t *bot.Turn) {
+	if t.Conv.Way != "" || t.Conv.State == Start || t.Conv.State == Group {
+		return
+	}
+	n, _ := strconv.Atoi(t.Slot(slotHard)) // none yet is zero
+	t.Remember(slotHard, strconv.Itoa(n+1))
+	if (n+1)%2 == 0 {
+		t.Add("slow.offer")
+	}
+}
+
+func (f *flow) hearMailHelp(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	switch t.Choice() {
+	case "mail_phone":
+		return OnPhone, nil
+	case "mail_computer":
+		return OnComputer, nil
+	case "no_mailbox":
+		return NoMailbox, nil
+	case "back":
+		return WentBack, nil
+	case "stuck":
+		f.hard(t)
+		return GotStuck, nil
+	case "next":
+		return WentOn, nil
+	case "mail_ready":
+		return f.mailFound(t), nil
+	}
+	return "", nil
+}
+
+// mailFound leads back to where the help was asked for: before a link was sent, while one lives, or after.
+func (f *flow) mailFound(t *bot.Turn) bot.Event {
+	for _, s := range slices.Backward(t.Conv.Back) {
+		switch s {
+		case ReadyToSend:
+			return MailOpen
+		case LinkSent:
+			return MailOpenSent
+		case LinkEnded:
+			return MailOpenLate
+		}
+	}
+	return WantsNumber
+}
+
+// stars are what the shorter survey's answers count.
+var stars = map[string]string{"rate_bad": "1", "rate_fair": "3", "rate_good": "5"}
