@@ -134,7 +134,7 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 			return WroteSecret, nil
 		}
 	}
-	if t.Choice() == "" && state != Complaining && state != Group {
+	if state != Complaining && state != Group {
 		return f.hearMeaning(t), nil
 	}
 	return "", nil

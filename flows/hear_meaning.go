@@ -91,13 +91,14 @@ func (f *flow) read(t *bot.Turn) understand.Meaning {
 // hearMeaning does or answers what was understood for sure. A number that comes with a wish is read at once.
 func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	m := f.read(t)
-	if f.givesNumber(t) {
+	switch {
+	case f.givesNumber(t):
 		return f.numberAndWish(t, m)
-	}
-	if m.Outcome == understand.Sure {
+	case t.Choice() != "":
+		return ""
+	case m.Outcome == understand.Sure:
 		return f.does(t, m.Intents[0])
-	}
-	if listensToWishes(t.Conv.State) {
+	case listensToWishes(t.Conv.State):
 		return f.wish(t, t.Meant(wishes...))
 	}
 	return ""
@@ -105,8 +106,11 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 
 // givesNumber says that the message holds a number, or what was meant to be one.
 func (f *flow) givesNumber(t *bot.Turn) bool {
+	if t.Update.Kind != bot.Text {
+		return false
+	}
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
-	return t.Update.Kind == bot.Text && (r.Number != "" || r.Digits >= 8)
+	return r.Number != "" || r.Digits >= 8
 }
 
 // numberAndWish hears "soy 171 003 4065 y quiero desbloquear": the wish is kept and the number is read. Where a number
