@@ -18,9 +18,9 @@ const (
 
 // page is one page in one state, and how a person gets there.
 type page struct {
-	name   string
-	what   string // the words under its picture in docs/pages.md; none: no picture
-	open   func(v *visitor, g *gallery)
+	name string
+	what string // the words under its picture in docs/pages.md; none: no picture
+	open func(v *visitor, g *gallery)
 }
 
 // pages is every page of the public site in every state, and the letters.
@@ -74,7 +74,7 @@ func pages() []page {
 		{name: "key", what: "A new key", open: func(v *visitor, g *gallery) { makingKey(v, g) }},
 		{name: "key-weak", what: "While a weak key is being typed", open: func(v *visitor, g *gallery) {
 			makingKey(v, g)
-			v.types(weakKey, "débil")
+			v.types(weakKey, "fácil de adivinar")
 		}},
 		{name: "key-strong", what: "While a strong key is being typed, and shown", open: func(v *visitor, g *gallery) {
 			makingKey(v, g)
@@ -85,6 +85,14 @@ func pages() []page {
 			makingKey(v, g)
 			do(v, "type", chromedp.SendKeys(chromedp.CSS("#clave2"), "otra"))
 			v.choose("corta")
+		}},
+		{name: "key-mended", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			v.choose("corta")
+			v.types(strongKey, "fuerte")
+			if look[bool](v, `document.querySelector("main").innerText.includes("Es muy corta")`) {
+				v.t.Error("what was wrong before is still there")
+			}
 		}},
 		{name: "key-made", what: "The key is made", open: func(v *visitor, g *gallery) {
 			makingKey(v, g)
@@ -142,11 +150,16 @@ func TestPages(t *testing.T) {
 			v := newVisitor(t)
 			p.open(v, g)
 			album.open(v, p)
+			for _, text := range look[[]string](v, `[...document.querySelectorAll("h1, h2, p, li, label, button")].map((e) => e.innerText)`) {
+				readable(t, text)
+			}
 			for _, view := range views {
 				do(v, "size the window", chromedp.EmulateViewport(view.width, view.height))
 				album.take(v, p, view)
 				v.layout(t, view)
-				v.axe(t)
+				if view.name != "200" { // laid out as wide is
+					v.axe(t)
+				}
 			}
 			v.keyboard(t)
 			v.largeLetters(t)
@@ -155,7 +168,8 @@ func TestPages(t *testing.T) {
 	album.close(t)
 }
 
-// The page of `llave demo`, before and after the first words of the chat.
+// The page of `llave demo`, before and after the first words of the chat. The chat's list is a log besides, which axe-core
+// does not like: bot/webchat keeps the list so that it reads well where no script runs.
 func TestPages_demo(t *testing.T) {
 	findBrowser(t)
 	addr := freeAddr(t)
@@ -167,7 +181,7 @@ func TestPages_demo(t *testing.T) {
 		for _, view := range views {
 			do(v, "size the window", chromedp.EmulateViewport(view.width, view.height))
 			v.layout(t, view)
-			v.axe(t)
+			v.axe(t, "aria-allowed-role", "listitem")
 		}
 	}
 	t.Run("fresh", check)

@@ -16,6 +16,12 @@ if (form) {
   // pauses, so that a screen reader is not interrupted letter by letter.
   const words = document.getElementById("fuerza");
   let timer, asking;
+  // What was wrong with the last key does not stand beside what is said of this one.
+  const forget = () => {
+    document.getElementById("clave-falta")?.remove();
+    first.removeAttribute("aria-invalid");
+    first.setAttribute("aria-describedby", "reglas");
+  };
   const judge = async () => {
     asking = new AbortController();
     try {
@@ -23,6 +29,7 @@ if (form) {
         method: "POST", body: new URLSearchParams({ clave: first.value }), signal: asking.signal,
       });
       if (answer.ok) {
+        forget();
         words.innerHTML = await answer.text();
         words.hidden = false;
       }
