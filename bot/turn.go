@@ -165,6 +165,9 @@ const offered = "offer"
 // Offer names the buttons that a text with Offers shows, in order.
 func (t *Turn) Offer(labels ...string) { t.Say(offered, strings.Join(labels, " ")) }
 
+// Title is what stands on a button.
+func (t *Turn) Title(label string) string { return t.engine.tongue(t.Conv).Labels[label].Title }
+
 // Shows returns the button under the last question that those words mean, or "".
 func (t *Turn) Shows(words string) string {
 	return t.engine.tongue(t.Conv).words.match(words, t.Conv.Shown, false)

@@ -160,7 +160,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		}
 	case "word_back":
 		if agreed {
-			return WentBack
+			return f.goesBack(t)
 		}
 	case "word_cancel":
 		if agreed {
@@ -550,7 +550,7 @@ func (f *flow) hearStep(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "repeat":
 		return AskedRepeat, nil
 	case "back":
-		return WentBack, nil
+		return f.goesBack(t), nil
 	case "stuck":
 		f.hard(t)
 		return GotStuck, nil

@@ -23,7 +23,7 @@ const (
 	ForAnother, HelpsAnother                bot.Event = "ForAnother", "HelpsAnother"
 	ForMinor, ForDeceased                   bot.Event = "ForMinor", "ForDeceased"
 	CorrectedKey, NothingToCorrect          bot.Event = "CorrectedKey", "NothingToCorrect"
-	CorrectedPlace                          bot.Event = "CorrectedPlace"
+	CorrectedPlace, NothingToUndo           bot.Event = "CorrectedPlace", "NothingToUndo"
 )
 
 // meanings are the rows of every state for what was understood.
@@ -38,7 +38,7 @@ func meanings() []bot.Row {
 		on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
 		on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, AtOffice, "another.deceased"),
 		on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(CorrectedPlace, AtOffice, ""),
-		on(NothingToCorrect, bot.Stay, "correct.nothing"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
+		on(NothingToCorrect, bot.Stay, "correct.nothing"), on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
 	}
 }
 
@@ -169,7 +169,7 @@ func (f *flow) does(t *bot.Turn, intent string) bot.Event {
 	case "menu":
 		return AskedMenu
 	case "back":
-		return WentBack
+		return f.goesBack(t)
 	case "cancel":
 		f.dropNumber(t)
 		return Cancelled
@@ -244,6 +244,14 @@ func (f *flow) corrects(t *bot.Turn) bot.Event {
 	return NothingToCorrect
 }
 
+// goesBack undoes one step, up to what was already done: a link that was used is not waited for again.
+func (f *flow) goesBack(t *bot.Turn) bot.Event {
+	if back := t.Conv.Back; inKey(t.Conv.State) && len(back) > 0 && needsNumber(back[len(back)-1]) {
+		return NothingToUndo
+	}
+	return WentBack
+}
+
 // offers are the labels of what a person may be asked to choose from. What was typed and cannot be offered is not in it.
 var offers = []string{"unlock", "generate", "in_person", "agent", "complaint", "my_data", "menu", "back", "repeat", "slow", "language",
 	"not_arrived", "no_mailbox", "correct_it", "cost", "hours", "documents", "law", "contact_us", "what_key", "trust", "for_other", "minor",
@@ -291,6 +299,11 @@ func (f *flow) askMeant(t *bot.Turn) bot.Event {
 	if len(labels) == 0 {
 		return ""
 	}
+	guess := t.Title(labels[0])
+	if len(labels) > 1 {
+		guess += t.Wording("meant.or") + t.Title(labels[1])
+	}
+	t.Say("guess", guess)
 	t.Offer(append(labels, "none")...)
 	t.Miss()
 	return Unclear
