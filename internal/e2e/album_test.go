@@ -23,10 +23,9 @@ var update = flag.Bool("update", false, "take the pictures of docs/pages.md anew
 // compared: docs/pages.md names beside each the digest of the page that was taken, its style sheet's included, and that
 // is compared. A page that has changed wants -update.
 type album struct {
-	dir   string
-	text  strings.Builder
-	whole bool // every page was opened: not when -run has chosen one
-	seen  int
+	dir  string
+	text strings.Builder
+	seen int
 }
 
 const albumHead = `# What people see

@@ -168,8 +168,8 @@ func TestPages(t *testing.T) {
 	album.close(t)
 }
 
-// The page of `llave demo`, before and after the first words of the chat. The chat's list is a log besides, which axe-core
-// does not like: bot/webchat keeps the list so that it reads well where no script runs.
+// The page of `llave demo`, before and after the first words of the chat. Two rules are left out: the chat of bot/webchat
+// is a list that calls itself a log, which axe-core objects to and screen readers read.
 func TestPages_demo(t *testing.T) {
 	findBrowser(t)
 	addr := freeAddr(t)
