@@ -315,6 +315,9 @@ func (in intent) score(s sentence) (best float64, whole bool) {
 			return wholePhrase, true
 		case !in.careful && !short && slices.Equal(p.said, s.said):
 			return wholePhrase, true
+		case in.careful && index(s.all, p.all) >= 0 && len(p.all) > 1:
+			best = max(best, loneWord)
+		case in.careful:
 		case short && len(p.all) > 1 && index(s.all, p.all) >= 0:
 			best = max(best, innerPhrase)
 		case short || index(s.said, p.said) < 0:
