@@ -91,6 +91,8 @@ type Options struct {
 	Secret    Secret // what Telegram must send with every webhook
 	Rate      float64
 	Commands  []Command
+	Pictures  bot.Pictures   // nil: texts go out without
+	Shown     bot.PictureIDs // what pictures are called here, for every process; nil: this one remembers for itself
 
 	// Handle answers one update. It returns nil once the effect is durable, and gets the same update again
 	// otherwise. It is called from many goroutines, never twice at a time for one chat while polling.
@@ -105,19 +107,20 @@ type Options struct {
 
 // What Count is told.
 const (
-	CountUpdate       = "update"          // an update was handled
-	CountIgnored      = "ignored"         // an update of a kind that nobody handles
-	CountMalformed    = "malformed"       // something that is no update
-	CountHandleFailed = "handle_failed"   // Handle returned an error; the update will come again
-	CountRefused      = "refused"         // a webhook without the secret
-	CountConflict     = "conflict"        // somebody else polls, or a webhook is set, while we poll
-	CountUnanswered   = "unanswered"      // a button press whose spinner could not be stopped
-	CountSent         = "sent"            // a message was taken
-	CountThrottled    = "send_throttled"  // a 429, or too long a queue
-	CountGone         = "send_gone"       // blocked, deleted, left
-	CountPermanent    = "send_permanent"  // a message that Telegram will never take
-	CountTemporary    = "send_temporary"  // network, server or token trouble
-	CountDeleted      = "message_deleted" // a person's message was deleted
+	CountUpdate       = "update"           // an update was handled
+	CountIgnored      = "ignored"          // an update of a kind that nobody handles
+	CountMalformed    = "malformed"        // something that is no update
+	CountHandleFailed = "handle_failed"    // Handle returned an error; the update will come again
+	CountRefused      = "refused"          // a webhook without the secret
+	CountConflict     = "conflict"         // somebody else polls, or a webhook is set, while we poll
+	CountUnanswered   = "unanswered"       // a button press whose spinner could not be stopped
+	CountSent         = "sent"             // a message was taken
+	CountThrottled    = "send_throttled"   // a 429, or too long a queue
+	CountGone         = "send_gone"        // blocked, deleted, left
+	CountPermanent    = "send_permanent"   // a message that Telegram will never take
+	CountTemporary    = "send_temporary"   // network, server or token trouble
+	CountPictureless  = "send_pictureless" // of the messages taken, one that went out without its picture
+	CountDeleted      = "message_deleted"  // a person's message was deleted
 )
 
 // allowed are the kinds of update that are asked for, always by name: Telegram remembers the last list it was given.
@@ -132,6 +135,7 @@ type Channel struct {
 	pace     *pace
 	answers  chan string
 	username atomic.Pointer[string]
+	uploads  *bot.Uploads
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -180,6 +184,7 @@ func New(opt Options) (*Channel, error) {
 		now:     opt.Now,
 		pace:    newPace(opt.Rate, opt.Now),
 		answers: make(chan string, answersQueued),
+		uploads: bot.NewUploads(Name, opt.Shown),
 	}
 	c.client = newClient(opt.APIURL, string(opt.Token), string(opt.Secret))
 	return c, nil

@@ -45,6 +45,8 @@ type Options struct {
 	Secure bool   // the page is served over https
 	Page   string // where the pane is; forms sent without script come back there. "": "/"
 	Log    *slog.Logger
+	// Pictures finds what a reply shows; nil: texts stand alone.
+	Pictures bot.Pictures
 }
 
 // Channel is the web chat. It is safe for use by many goroutines.
@@ -76,6 +78,8 @@ type line struct {
 	ID      string // the message's name
 	Person  bool
 	Text    string
+	Picture string // name, where there is one
+	Alt     string // what is to be seen on it
 	Buttons []bot.Button
 	Prompt  int
 	Form    string // names what this bubble's form sends, without script
@@ -168,8 +172,32 @@ func (ch *chat) append(e event) {
 func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.chat(chat).add(line{ID: "b-" + rand.Text(), Text: r.Text, Buttons: r.Buttons, Prompt: r.Prompt, Form: rand.Text()})
+	l := line{ID: "b-" + rand.Text(), Text: r.Text, Buttons: r.Buttons, Prompt: r.Prompt, Form: rand.Text()}
+	if p, ok := c.find(r.Picture); ok {
+		l.Picture, l.Alt = p.Name, p.Alt
+	}
+	c.chat(chat).add(l)
 	return nil
+}
+
+func (c *Channel) find(name string) (bot.Picture, bool) {
+	if c.options.Pictures == nil || name == "" {
+		return bot.Picture{}, false
+	}
+	return c.options.Pictures(name)
+}
+
+// picture serves one, as long as it is kept by the browser.
+func (c *Channel) picture(w http.ResponseWriter, r *http.Request) {
+	p, ok := c.find(strings.TrimSuffix(r.PathValue("name"), ".png"))
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "image/png")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "max-age=3600")
+	_, _ = w.Write(p.PNG) // the browser may have gone
 }
 
 // Delete takes one of the person's messages off the chat.
@@ -189,6 +217,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{"pieces": 
 func (c *Channel) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /chat", c.origins.Handler(http.HandlerFunc(c.post)))
 	mux.HandleFunc("GET /chat/eventos", c.stream)
+	mux.HandleFunc("GET /chat/dibujos/{name}", c.picture)
 	mux.HandleFunc("GET /chat/chat.js", file("chat.js"))
 	mux.HandleFunc("GET /chat/chat.css", file("chat.css"))
 }

@@ -27,7 +27,8 @@ const (
 // client speaks to the Graph API in the name of one phone number. It holds the access tokens and knows which of them
 // works; it is the only place that sees them.
 type client struct {
-	messages  string // the address of the one call we make
+	messages  string // where messages go
+	media     string // and pictures
 	tokens    []string
 	current   atomic.Int64 // index of the token that worked last
 	refused   atomic.Bool  // none worked when last tried: said once, not once a message
@@ -48,8 +49,10 @@ func newClient(opt Options) *client {
 	t.MaxIdleConnsPerHost = idlePerHost
 	// A connection that died silently is noticed by a ping rather than by every message's time limit.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
+	number := strings.TrimRight(opt.APIURL, "/") + "/" + url.PathEscape(opt.APIVersion) + "/" + url.PathEscape(string(opt.PhoneNumberID))
 	c := &client{
-		messages:  strings.TrimRight(opt.APIURL, "/") + "/" + url.PathEscape(opt.APIVersion) + "/" + url.PathEscape(string(opt.PhoneNumberID)) + "/messages",
+		messages:  number + "/messages",
+		media:     number + "/media",
 		count:     opt.Count,
 		log:       opt.Log.With("channel", Name),
 		now:       opt.Now,
@@ -68,20 +71,25 @@ func newClient(opt Options) *client {
 	return c
 }
 
-// post makes one call and decodes its answer into out, unless that is nil. Its errors are *apiError where the Graph
-// API answered, and never hold a secret, a phone or a person's name there.
-//
-// A token that is refused is followed by the next at once, for the same body; the first that is not stays in use. When
-// all are refused, the error has errNoToken in its chain, and the operator is told.
+// post sends one message, as JSON. See call.
 func (c *client) post(ctx context.Context, body, out any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("messages: %w", err)
 	}
+	return c.call(ctx, c.messages, "application/json", raw, out)
+}
+
+// call makes one call and decodes its answer into out, unless that is nil. Its errors are *apiError where the Graph
+// API answered, and never hold a secret, a phone or a person's name there.
+//
+// A token that is refused is followed by the next at once, for the same body; the first that is not stays in use. When
+// all are refused, the error has errNoToken in its chain, and the operator is told.
+func (c *client) call(ctx context.Context, address, contentType string, raw []byte, out any) (err error) {
 	first := c.current.Load()
 	for i := range c.tokens {
 		at := (int(first) + i) % len(c.tokens)
-		err = c.try(ctx, c.tokens[at], raw, out)
+		err = c.try(ctx, c.tokens[at], address, contentType, raw, out)
 		var e *apiError
 		switch {
 		case errors.As(err, &e) && e.meaning().remedy == nextToken:
@@ -103,15 +111,15 @@ func (c *client) post(ctx context.Context, body, out any) error {
 }
 
 // try makes one request.
-func (c *client) try(ctx context.Context, token string, body []byte, out any) error {
+func (c *client) try(ctx context.Context, token, address, contentType string, body []byte, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.messages, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("messages: %w", c.redact(err))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("messages: %w", c.redact(err))

@@ -35,6 +35,7 @@ type outgoing struct {
 	Recipient     string       `json:"recipient,omitempty"` // a business-scoped user id
 	Type          string       `json:"type"`
 	Text          *textPart    `json:"text,omitempty"`
+	Image         *imagePart   `json:"image,omitempty"`
 	Interactive   *interactive `json:"interactive,omitempty"`
 	Template      *template    `json:"template,omitempty"`
 }
@@ -46,6 +47,7 @@ type textPart struct {
 
 type interactive struct {
 	Type   string   `json:"type"` // button, list, cta_url
+	Header *header  `json:"header,omitempty"`
 	Body   bodyPart `json:"body"`
 	Action action   `json:"action"`
 }

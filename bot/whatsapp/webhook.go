@@ -292,7 +292,7 @@ func (c *Channel) takeStatus(ctx context.Context, in incoming) error {
 	if in.status != Failed || !forward || chat == "" {
 		return nil
 	}
-	failure := failureOf(in.code)
+	again, failure := withoutPicture(in.code, again, failureOf(in.code))
 	c.log.Warn("message not delivered", "code", in.code, "failure", failure.String())
 	return c.handle(ctx, bot.Update{
 		ID: "status/" + in.ID, Channel: Name, Chat: chat, Kind: bot.Undelivered, Failure: failure, Again: again, At: in.At,

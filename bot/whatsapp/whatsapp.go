@@ -77,6 +77,8 @@ type Options struct {
 	People People
 	// Deliveries keeps what became of our messages.
 	Deliveries Deliveries
+	Pictures   bot.Pictures   // nil: texts go out without
+	Shown      bot.PictureIDs // what pictures are called here, for every process; nil: this one remembers for itself
 	// Count is told what happened, by one of the Count… names; nil counts nothing.
 	Count func(name string)
 	Log   *slog.Logger     // nil: discarded
@@ -85,34 +87,36 @@ type Options struct {
 
 // What Count is told.
 const (
-	CountUpdate       = "update"         // an update was handled
-	CountStatus       = "status"         // a delivery report was kept
-	CountMoved        = "moved"          // a person's number or user id changed
-	CountIgnored      = "ignored"        // a part of a webhook that nobody handles
-	CountMalformed    = "malformed"      // a signed body that is no webhook
-	CountHandleFailed = "handle_failed"  // something could not be made durable; it will come again
-	CountRefused      = "refused"        // a webhook without the signature, or a registration without the token
-	CountReported     = "reported"       // an error that WhatsApp reports outside any message
-	CountUnmarked     = "unmarked"       // a message that could not be marked as read
-	CountSent         = "sent"           // a message was taken
-	CountTemplate     = "sent_template"  // of these, a template: the person had been silent for more than a day
-	CountTokenChanged = "token_changed"  // an access token was refused and the next one taken
-	CountThrottled    = "send_throttled" // a limit of WhatsApp's, or too long a queue
-	CountGone         = "send_gone"      // not on WhatsApp, or cannot be written to
-	CountPermanent    = "send_permanent" // a message that WhatsApp will never take
-	CountTemporary    = "send_temporary" // network, server or token trouble
-	CountClosed       = "send_closed"    // the 24-hour window is over
+	CountUpdate       = "update"           // an update was handled
+	CountStatus       = "status"           // a delivery report was kept
+	CountMoved        = "moved"            // a person's number or user id changed
+	CountIgnored      = "ignored"          // a part of a webhook that nobody handles
+	CountMalformed    = "malformed"        // a signed body that is no webhook
+	CountHandleFailed = "handle_failed"    // something could not be made durable; it will come again
+	CountRefused      = "refused"          // a webhook without the signature, or a registration without the token
+	CountReported     = "reported"         // an error that WhatsApp reports outside any message
+	CountUnmarked     = "unmarked"         // a message that could not be marked as read
+	CountSent         = "sent"             // a message was taken
+	CountTemplate     = "sent_template"    // of these, a template: the person had been silent for more than a day
+	CountPictureless  = "send_pictureless" // of these, one that went out without its picture
+	CountTokenChanged = "token_changed"    // an access token was refused and the next one taken
+	CountThrottled    = "send_throttled"   // a limit of WhatsApp's, or too long a queue
+	CountGone         = "send_gone"        // not on WhatsApp, or cannot be written to
+	CountPermanent    = "send_permanent"   // a message that WhatsApp will never take
+	CountTemporary    = "send_temporary"   // network, server or token trouble
+	CountClosed       = "send_closed"      // the 24-hour window is over
 )
 
 // Channel is our side of WhatsApp.
 type Channel struct {
-	opt    Options
-	log    *slog.Logger
-	now    func() time.Time
-	client *client
-	pace   *pace
-	knocks knocks
-	marks  chan mark
+	opt     Options
+	log     *slog.Logger
+	now     func() time.Time
+	client  *client
+	pace    *pace
+	knocks  knocks
+	marks   chan mark
+	uploads *bot.Uploads
 }
 
 var (
@@ -146,12 +150,13 @@ func New(opt Options) (*Channel, error) {
 		return nil, err
 	}
 	return &Channel{
-		opt:    opt,
-		log:    opt.Log.With("channel", Name),
-		now:    opt.Now,
-		client: newClient(opt),
-		pace:   newPace(opt.Rate, opt.Now),
-		marks:  make(chan mark, marksQueued),
+		opt:     opt,
+		log:     opt.Log.With("channel", Name),
+		now:     opt.Now,
+		client:  newClient(opt),
+		pace:    newPace(opt.Rate, opt.Now),
+		marks:   make(chan mark, marksQueued),
+		uploads: bot.NewUploads(Name, opt.Shown),
 	}, nil
 }
 

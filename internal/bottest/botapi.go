@@ -47,6 +47,7 @@ type BotAPI struct {
 	sending  int           // posts to the webhook under way
 	calls    []BotCall
 	commands json.RawMessage
+	photos   map[string]string // by file_id: name of the file
 	slow     map[string]time.Duration
 	faults   map[string][]BotFault
 	aimed    []*aimedFault
@@ -100,6 +101,7 @@ type ChatMessage struct {
 	ID      int
 	Bot     bool // from the bot; else from the person
 	Text    string
+	Picture string // name of the file that is shown, without its end
 	Rows    [][]ChatButton
 	Protect bool
 	Deleted bool
@@ -200,6 +202,7 @@ func NewBotAPI(token string) *BotAPI {
 		news:    make(chan struct{}),
 		chats:   map[int64]*botChat{},
 		queries: map[string]bool{},
+		photos:  map[string]string{},
 		nextID:  700000001,
 		slow:    map[string]time.Duration{},
 		faults:  map[string][]BotFault{},
@@ -812,6 +815,7 @@ var botMethods = map[string]func(b *BotAPI, r *http.Request, p map[string]string
 	"getWebhookInfo":      (*BotAPI).getWebhookInfo,
 	"getUpdates":          (*BotAPI).getUpdates,
 	"sendMessage":         (*BotAPI).sendMessage,
+	"sendPhoto":           (*BotAPI).sendPhoto,
 	"deleteMessage":       (*BotAPI).deleteMessage,
 	"answerCallbackQuery": (*BotAPI).answerCallbackQuery,
 	"setMyCommands":       (*BotAPI).setMyCommands,
@@ -960,6 +964,11 @@ func readBotParams(r *http.Request) (map[string]string, error) {
 			out[k] = s
 		}
 		return out, nil
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if err := r.ParseMultipartForm(32 << 20); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.ParseForm(); err != nil {
 		return nil, err
@@ -1130,22 +1139,34 @@ func (b *BotAPI) sendMessage(_ *http.Request, p map[string]string) (any, error) 
 	case n > 4096:
 		return nil, refuseBot(400, botTextTooLong)
 	}
+	m := &ChatMessage{Text: p["text"]}
+	if err := b.show(id, m, p); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return m.wire(b.chats[id]), nil
+}
+
+// show puts a message of the bot into a chat.
+func (b *BotAPI) show(id int64, m *ChatMessage, p map[string]string) error {
 	rows, err := readBotKeyboard(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.chats[id]
 	switch {
 	case c == nil:
-		return nil, refuseBot(400, botTextChatNotFound)
+		return refuseBot(400, botTextChatNotFound)
 	case c.blocked:
-		return nil, refuseBot(403, botTextBlocked)
+		return refuseBot(403, botTextBlocked)
 	}
-	m := c.add(&ChatMessage{Bot: true, Text: p["text"], Rows: rows, Protect: p["protect_content"] == "true", At: time.Now()})
+	m.Bot, m.Rows, m.Protect, m.At = true, rows, p["protect_content"] == "true", time.Now()
+	c.add(m)
 	b.changed()
-	return m.wire(c), nil
+	return nil
 }
 
 // readBotKeyboard checks an inline keyboard as Telegram does.

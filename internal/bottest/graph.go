@@ -52,6 +52,7 @@ type Graph struct {
 	people     map[int64]*graphPerson  // by the number they use now
 	users      map[string]*graphPerson // by the business-scoped user id they have now
 	mail       map[string]*graphMessage
+	files      map[string]string // by media id: name of the file
 	nextWAMID  uint64
 	nextQ      int
 	hook       string
@@ -130,7 +131,8 @@ type graphMessage struct {
 	wamid   string
 	kind    string // "button", "list", "template", or what the message is
 	buttons []graphButton
-	read    bool // by the bot
+	mediaID string // of the image that is shown
+	read    bool   // by the bot
 }
 
 // graphButton is a reply button, a row of a list, or a quick reply of a template.
@@ -241,6 +243,7 @@ func NewGraph(o GraphOptions) *Graph {
 		people:     map[int64]*graphPerson{},
 		users:      map[string]*graphPerson{},
 		mail:       map[string]*graphMessage{},
+		files:      map[string]string{},
 		batch:      1,
 		statuses:   []string{"sent", "delivered", "read"},
 		slow:       map[string]time.Duration{},

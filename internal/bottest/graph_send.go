@@ -179,7 +179,8 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the bot has gone
 	}
 	var fields map[string]json.RawMessage
-	bad := len(body) > 0 && (json.Unmarshal(body, &fields) != nil || fields == nil)
+	form := r.Header.Get("Content-Type")
+	bad := len(body) > 0 && !strings.HasPrefix(form, "multipart/") && (json.Unmarshal(body, &fields) != nil || fields == nil)
 	for k, v := range fields {
 		var s string
 		if json.Unmarshal(v, &s) != nil {
@@ -189,7 +190,7 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	version, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	id, edge, _ := strings.Cut(rest, "/")
-	do, missing := g.route(r.Method, version, id, edge, &call)
+	do, missing := g.route(r.Method, version, id, edge, form, &call)
 
 	g.mu.Lock()
 	call.Params["access_token"] = token
@@ -247,13 +248,15 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type graphMethod func(body []byte) (result any, after func(), refused *graphRefusal)
 
 // route finds what a path means and names the call; missing is the id that does not exist.
-func (g *Graph) route(method, version, id, edge string, call *BotCall) (do graphMethod, missing string) {
+func (g *Graph) route(method, version, id, edge, form string, call *BotCall) (do graphMethod, missing string) {
 	own := id == g.opt.PhoneNumberID
 	switch {
 	case edge == "messages" && call.Params["status"] != "":
 		call.Method, do = "read", g.markRead
 	case edge == "messages":
 		call.Method, do = "messages", g.message
+	case edge == "media":
+		call.Method, do = "media", g.media(form)
 	case edge == "subscribed_apps":
 		call.Method, do = "subscribed_apps", g.subscription(method)
 		own = id == g.opt.AccountID
@@ -267,7 +270,7 @@ func (g *Graph) route(method, version, id, edge string, call *BotCall) (do graph
 		return nil, version
 	case !own:
 		return nil, id
-	case do == nil, edge == "messages" && method != http.MethodPost, edge == "" && method != http.MethodGet:
+	case do == nil, (edge == "messages" || edge == "media") && method != http.MethodPost, edge == "" && method != http.MethodGet:
 		return nil, id
 	}
 	return do, ""
@@ -386,8 +389,11 @@ type graphRequest struct {
 type graphMedia struct{ ID, Link, Caption, Filename string }
 
 type graphInteractive struct {
-	Type         string
-	Header       *struct{ Type, Text string }
+	Type   string
+	Header *struct {
+		Type, Text string
+		Image      *graphMedia
+	}
 	Body, Footer *struct{ Text string }
 	Action       *struct {
 		Name    string
@@ -516,6 +522,9 @@ func (g *Graph) message(body []byte) (any, func(), *graphRefusal) {
 		return nil, nil, refuseGraph(131009, "Context message id is invalid.")
 	}
 	bubble, refused := q.check(g.opt.Templates)
+	if refused == nil {
+		refused = g.picture(bubble)
+	}
 	if refused != nil {
 		return nil, nil, refused
 	}
@@ -642,6 +651,9 @@ func (q *graphRequest) check(templates []GraphTemplate) (*graphMessage, *graphRe
 			return nil, required(q.Type)
 		}
 		m.Text = f.Caption
+		if q.Type == "image" {
+			m.mediaID = f.ID
+		}
 		return m, f.check(q.Type)
 	default:
 		return nil, refuseGraph(131051, "")
@@ -696,11 +708,16 @@ func (i *graphInteractive) check(m *graphMessage) *graphRefusal {
 	m.kind, m.Text = i.Type, i.Body.Text
 	refused := long("Body text", i.Body.Text, 1, longest)
 	if i.Header != nil {
-		m.Text = i.Header.Text + "\n" + m.Text
-		if i.Header.Type != "text" { // others exist, for buttons; the bot has none
+		switch {
+		case i.Header.Type == "text":
+			m.Text = i.Header.Text + "\n" + m.Text
+			refused = firstOf(refused, long("Header text", i.Header.Text, 1, 60))
+		case i.Header.Type == "image" && i.Type != "list" && i.Header.Image != nil: // others exist; the bot has none
+			m.mediaID = i.Header.Image.ID
+			refused = firstOf(refused, i.Header.Image.check("image"))
+		default:
 			return refuseGraph(131009, "Header type is invalid.")
 		}
-		refused = firstOf(refused, long("Header text", i.Header.Text, 1, 60))
 	}
 	if i.Footer != nil {
 		m.Text += "\n" + i.Footer.Text

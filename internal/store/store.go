@@ -26,6 +26,7 @@ type Store struct {
 	Imports       *Documents[Progress]
 	People        *PeopleTable
 	Deliveries    *DeliveryTable
+	Pictures      *PictureTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -49,6 +50,7 @@ func New(engine Engine) *Store {
 		}),
 		People:     newPeople(engine),
 		Deliveries: newDeliveries(engine),
+		Pictures:   newPictures(engine),
 	}
 }
 

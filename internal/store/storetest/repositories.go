@@ -43,6 +43,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"people", people},
 		{"a new person for 16", peopleRace},
 		{"deliveries", deliveries},
+		{"pictures", pictures},
 		{"data key", dataKey},
 		{"data key for 16", dataKeyRace},
 	} {

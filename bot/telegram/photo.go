@@ -1,0 +1,128 @@
+package telegram
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
+
+	"llave/bot"
+)
+
+// captionMax is how many UTF-16 units fit under a photo.
+const captionMax = 1024
+
+// sendPhoto sends a message's text under a picture: by the id that Telegram gave it, or whole the first time and when the
+// id is not known there any more. sent is false where the picture could not be shown and the text must go out alone;
+// err is then nil. What is wrong with the chat or the bot, rather than with the picture, is an error.
+//
+// When no answer came, the text goes out alone too: the person may see it twice, but never not at all.
+func (c *Channel) sendPhoto(ctx context.Context, p bot.Picture, params tgbotapi.Params) (sent bool, err error) {
+	photo := maps.Clone(params)
+	photo["caption"] = photo["text"]
+	delete(photo, "text")
+	delete(photo, "link_preview_options")
+	var result struct {
+		Photo []struct {
+			ID string `json:"file_id"`
+		} `json:"photo"`
+	}
+	if id := c.uploads.ID(ctx, p); id != "" {
+		photo["photo"] = id
+		if err = c.client.call(ctx, callTimeout, "sendPhoto", photo, nil); err == nil {
+			return true, nil
+		}
+		if !pictureTrouble(err) {
+			return false, err
+		}
+		c.uploads.Drop(p, id)
+		delete(photo, "photo")
+	}
+	if err = c.client.upload(ctx, "sendPhoto", photo, "photo", p.Name+".png", p.PNG, &result); err != nil {
+		if !pictureTrouble(err) {
+			return false, err
+		}
+		c.opt.Count(CountPictureless)
+		c.log.Warn("a picture could not be shown, the text went out alone", "picture", p.Name, "err", err)
+		return false, nil
+	}
+	if n := len(result.Photo); n > 0 { // sizes of one photo, the largest last
+		if err := c.uploads.Keep(ctx, p, result.Photo[n-1].ID); err != nil {
+			c.log.Warn("a picture's id could not be kept, other processes will send it whole", "picture", p.Name, "err", err)
+		}
+	}
+	return true, nil
+}
+
+// pictureTrouble says whether a refusal is of the picture, so that the text alone may fare better.
+func pictureTrouble(err error) bool {
+	var refused *apiError
+	if !errors.As(err, &refused) {
+		return true // no answer: without the picture there is less to go wrong
+	}
+	f := failureOf(refused)
+	return f == bot.Permanent || f == bot.Temporary && !unauthorized(err) && refused.code != http.StatusConflict
+}
+
+// upload makes one request with a file in it. tgbotapi's own uploads lose the refusal's code, so this is written here.
+func (c *client) upload(ctx context.Context, method string, params tgbotapi.Params, field, name string, file []byte, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for k, v := range params {
+		_ = form.WriteField(k, v) // to memory
+	}
+	part, err := form.CreateFormFile(field, name)
+	if err == nil {
+		_, err = part.Write(file)
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf(c.endpoint, c.token, method), &body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, c.redact(err))
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	trip := &trip{ctx: ctx, http: c.http}
+	resp, err := trip.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, c.redact(err))
+	}
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, c.redact(err))
+	}
+	var answer tgbotapi.APIResponse
+	if json.Unmarshal(raw, &answer) != nil {
+		return c.explain(method, resp.StatusCode, errors.New("not JSON"))
+	}
+	if !answer.Ok {
+		refusal := &tgbotapi.Error{Code: answer.ErrorCode, Message: answer.Description}
+		if answer.Parameters != nil {
+			refusal.ResponseParameters = *answer.Parameters
+		}
+		return c.explain(method, resp.StatusCode, refusal)
+	}
+	if err := json.Unmarshal(answer.Result, result); err != nil {
+		return fmt.Errorf("%s: the result has another shape", method)
+	}
+	return nil
+}
+
+// picture is what goes out with a reply, where its text fits under it.
+func (c *Channel) picture(r bot.Reply, text string) (bot.Picture, bool) {
+	if r.Picture == "" || c.opt.Pictures == nil || utf16Len(text) > captionMax || strings.TrimSpace(text) == "" {
+		return bot.Picture{}, false
+	}
+	return c.opt.Pictures(r.Picture)
+}
