@@ -101,7 +101,7 @@ func (f *flow) places() []bot.Place {
 		in(Start, "", f.hearStart, on(Greeted, Welcome, "")),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"), on(SaidHello, bot.Stay, "")),
-		in(Menu, "menu.ask", f.hearMenu, with(numbers, on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""))...),
+		in(Menu, "menu.ask", f.hearMenu, with(numbers, on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu"))...),
 
 		in(AskNumber, "number.ask", f.hearNumber, with(numbers,
 			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo"))...),
