@@ -71,7 +71,7 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 // read is what the person's words mean where they stand. Nothing is read into a button, a key or a number alone, nor into
 // another language's words.
 func (f *flow) read(t *bot.Turn) understand.Meaning {
-	if t.Update.Kind != bot.Text || t.Choice() != "" || t.Language() != "es" {
+	if t.Update.Kind != bot.Text || t.Choice() != "" && !f.guessed(t) || t.Language() != "es" {
 		return understand.Meaning{}
 	}
 	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); r.Verdict == affiliate.SecretGiven ||
@@ -94,7 +94,10 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	switch {
 	case f.givesNumber(t):
 		return f.numberAndWish(t, m)
-	case t.Choice() != "":
+	case t.Choice() != "" && (m.Outcome == understand.Nothing || m.Intents[0] == choices[t.Choice()]):
+		return ""
+	case m.Outcome == understand.Unsure && t.Choice() != "":
+		t.Choose("") // the question is asked by the state's own ear
 		return ""
 	case m.Outcome == understand.Sure:
 		return f.does(t, m.Intents[0])
@@ -102,6 +105,15 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		return f.wish(t, t.Meant(wishes...))
 	}
 	return ""
+}
+
+// choices are the buttons that do what cannot be taken back, each with the intent that says the same.
+var choices = map[string]string{"send": "send", "resend": "send", "yes": "yes", "erase": "erase", "erase_yes": "yes", "restart": ""}
+
+// guessed says that such a button was heard inside a longer message, which may be about something else.
+func (f *flow) guessed(t *bot.Turn) bool {
+	_, careful := choices[t.Choice()]
+	return careful && t.Update.Kind == bot.Text && t.Says(t.Choice()) == ""
 }
 
 // givesNumber says that the message holds a number, or what was meant to be one.
