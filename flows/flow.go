@@ -65,7 +65,7 @@ func (f *flow) places() []bot.Place {
 		return in(s, "key.step"+n, f.hearStep,
 			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, ""))
 	}
-	// numbers is what can come of a number wherever one is read.
+	// numbers is what can come of a number: asked for, or said with a wish in any state.
 	numbers := []bot.Row{
 		on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
 		on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
@@ -101,13 +101,13 @@ func (f *flow) places() []bot.Place {
 		in(Start, "", f.hearStart, on(Greeted, Welcome, "")),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"), on(SaidHello, bot.Stay, "")),
-		in(Menu, "menu.ask", f.hearMenu, with(numbers, on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu"))...),
+		in(Menu, "menu.ask", f.hearMenu, on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu")),
 
-		in(AskNumber, "number.ask", f.hearNumber, with(numbers,
-			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo"))...),
-		in(ConfirmNumber, "number.read_back", f.hearConfirm, with(numbers,
+		in(AskNumber, "number.ask", f.hearNumber,
+			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo")),
+		in(ConfirmNumber, "number.read_back", f.hearConfirm,
 			on(Eligible, ReadyToSend, ""), on(Unsaid, ReadyToSend, "ready.ask_uniform"), on(NotEligible, AtOffice, "in_person.outcome"),
-			on(Corrected, AskNumber, ""), on(TooManyNumbers, bot.Stay, "limit.numbers"))...),
+			on(TooManyNumbers, bot.Stay, "limit.numbers")),
 
 		in(ReadyToSend, "ready.ask", f.hearReady, with(links, on(AskedMailHelp, MailWhere, ""))...),
 		in(LinkSent, "sent.ask", f.hearSent, with(links,
@@ -120,8 +120,8 @@ func (f *flow) places() []bot.Place {
 		in(KeyStuck, "key.stuck", f.hearStuck, on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Back, "")),
 		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")),
 		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")),
-		in(Done, "done.ask", f.hearDone, with(numbers,
-			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome"))...),
+		in(Done, "done.ask", f.hearDone,
+			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")),
 
 		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")),
@@ -134,7 +134,7 @@ func (f *flow) places() []bot.Place {
 		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now")),
 		in(Group, "", f.hearGroup),
 	}
-	return f.orAsk(slices.Concat(places, f.paging(numbers), f.mailHelp()))
+	return f.orAsk(slices.Concat(places, f.paging(), f.mailHelp()))
 }
 
 // Records is what the conversation needs to know of the institution's records.

@@ -45,9 +45,9 @@ const (
 const slotHard = "hard"
 
 // paging are the menu's other pages, in order, each with what it asks.
-func (f *flow) paging(numbers []bot.Row) []bot.Place {
+func (f *flow) paging() []bot.Place {
 	page := func(s bot.State, ask string, next bot.State) bot.Place {
-		return bot.In(s, ask, f.hearMenu, append(slices.Clone(numbers), bot.On(WantsMore, next, ""))...)
+		return bot.In(s, ask, f.hearMenu, bot.On(WantsMore, next, ""))
 	}
 	return []bot.Place{page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu)}
 }
