@@ -112,6 +112,7 @@ func (w *walker) near(c bot.Conversation, now time.Time) (int, error) {
 // Nobody is ever stuck: wherever 100,000 random inputs lead (what is on buttons, words, numbers, photos, news of links,
 // long silences), a person or the end is four inputs away at most.
 func TestNeverStuck(t *testing.T) {
+	t.Parallel()
 	e, err := talkEngine()
 	if err != nil {
 		t.Fatal(err)

@@ -157,6 +157,29 @@ func TestSlow_limits(t *testing.T) {
 	}
 }
 
+var counted = regexp.MustCompile(`Paso (\d) de (\d)`)
+
+// Steps are counted from the mail to the portal without a gap, and each has its picture.
+func TestSlow_steps(t *testing.T) {
+	cat := newEngine(t).Languages()[0]
+	steps := map[string]bool{}
+	for key, text := range cat.Texts {
+		m := counted.FindStringSubmatch(text.Text)
+		if m == nil || !strings.HasSuffix(key, ".slow") && text.Picture == "" {
+			continue
+		}
+		steps[m[1]+"/"+m[2]] = true
+		if text.Picture == "" {
+			t.Errorf("%s is a step without a picture", key)
+		}
+	}
+	got := slices.Sorted(maps.Keys(steps))
+	want := []string{"1/3", "1/9", "2/3", "2/9", "3/3", "3/9", "4/9", "5/9", "6/9", "7/9", "8/9", "9/9"}
+	if !slices.Equal(got, want) {
+		t.Errorf("steps %v, want %v", got, want)
+	}
+}
+
 // unhurried are the texts that step by step leaves as they are: what was asked to be read in full, or is a list of which
 // only a part is shown.
 var unhurried = []string{"welcome.notice", "in_person.offices", "language.ask", "meant.ask"}
