@@ -11,7 +11,8 @@ import (
 
 // Answers may be pressed, typed as the button's title, as its number ("2", "2.", "dos", "la 2"), or in plain words,
 // with or without accents and with small slips. What counts for which label is in the catalogue; how close is close
-// enough is here.
+// enough is here, and so are the few words that count in every catalogue alike: ordinals, manners and denials, Spanish and
+// English, since no word of one means something else in the other.
 
 // chosen resolves an update to one of the buttons under the last question.
 func (e *Engine) chosen(c *Conversation, u Update) string {
@@ -30,11 +31,14 @@ func (e *Engine) chosen(c *Conversation, u Update) string {
 	return ""
 }
 
-// plain folds what was typed and drops its punctuation and symbols.
+// plain folds what was typed and drops its punctuation and symbols. An apostrophe leaves no gap: "don't" is "dont".
 func plain(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r):
 			return r
+		case r == '\'', r == '’', r == '‘', r == '`':
+			return -1
 		}
 		return ' '
 	}, Fold(s))
@@ -43,14 +47,17 @@ func plain(s string) string {
 
 var (
 	ordinals = [][]string{
-		{"uno", "una", "primero", "primera", "primer"}, {"dos", "segundo", "segunda"}, {"tres", "tercero", "tercera"},
-		{"cuatro", "cuarto", "cuarta"}, {"cinco", "quinto", "quinta"}, {"seis", "sexto", "sexta"}, {"siete"}, {"ocho"}, {"nueve"}, {"diez"},
+		{"uno", "una", "primero", "primera", "primer", "one", "first", "first one"}, {"dos", "segundo", "segunda", "two", "second", "second one"},
+		{"tres", "tercero", "tercera", "three", "third", "third one"}, {"cuatro", "cuarto", "cuarta", "four", "fourth"},
+		{"cinco", "quinto", "quinta", "five", "fifth"}, {"seis", "sexto", "sexta", "six", "sixth"}, {"siete", "seven"}, {"ocho", "eight"},
+		{"nueve", "nine"}, {"diez", "ten"},
 	}
-	lead    = []string{"opcion", "numero", "la", "el"}
-	manners = []string{"por favor", "porfavor", "porfa", "porfis", "gracias", "senorita", "senor", "senora"}
+	lead    = []string{"opcion", "numero", "la", "el", "option", "number", "the"}
+	manners = []string{"por favor", "porfavor", "porfa", "porfis", "gracias", "senorita", "senor", "senora", "please", "thanks", "thank you", "sir", "madam", "maam"}
 )
 
-// bare takes the manners off the end of what was said: "2 por favor" is "2", "no, señorita" is "no".
+// bare takes the manners off the end of what was said: "2 por favor" is "2", "no, señorita" is "no". In English they stand
+// in front as well: "please repeat".
 func bare(said string) string {
 	for again := true; again; {
 		again = false
@@ -60,7 +67,7 @@ func bare(said string) string {
 			}
 		}
 	}
-	return said
+	return strings.TrimPrefix(said, "please ")
 }
 
 func ordinal(said string) (int, bool) {
@@ -154,13 +161,15 @@ func (w *words) match(text string, labels []string, within bool) string {
 	return best
 }
 
+var turning = []string{"pero", "sino", "porque", "but", "because"}
+
 // clauses are the parts of what was said that a denial does not reach across.
 func clauses(text string) [][]string {
 	var out [][]string
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".,;:!?¡¿\n", r) }) {
 		from, spoken := 0, strings.Fields(plain(part))
 		for i, w := range spoken {
-			if w == "pero" || w == "sino" || w == "porque" {
+			if slices.Contains(turning, w) {
 				out, from = append(out, spoken[from:i]), i+1
 			}
 		}
@@ -169,9 +178,10 @@ func clauses(text string) [][]string {
 	return out
 }
 
-func denies(word string) bool {
-	return word == "no" || word == "nunca" || word == "tampoco" || word == "jamas" || word == "ni"
-}
+var denying = []string{"no", "nunca", "tampoco", "jamas", "ni", "not", "never", "nor", "neither", "dont", "doesnt", "didnt", "isnt", "wasnt",
+	"wont", "wouldnt", "cant", "cannot", "couldnt", "havent", "hasnt", "shouldnt"}
+
+func denies(word string) bool { return slices.Contains(denying, word) }
 
 // denials counts the words that deny: a slip never makes or loses one.
 func denials(said string) int {

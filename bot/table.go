@@ -107,7 +107,7 @@ func (cat Catalogue) unlike(first Catalogue) (problems []error) {
 			bad("text %q has buttons %v, not %v", key, own.Buttons, text.Buttons)
 		case own.Picture != text.Picture:
 			bad("text %q has picture %q, not %q", key, own.Picture, text.Picture)
-		case own.Aside != text.Aside || own.Link != text.Link || (own.Place == "") != (text.Place == "") || len(own.Again) != len(text.Again):
+		case own.Aside != text.Aside || own.Offers != text.Offers || own.Link != text.Link || (own.Place == "") != (text.Place == "") || len(own.Again) != len(text.Again):
 			bad("text %q is of another sort", key)
 		case !slices.Equal(filled(own), filled(text)):
 			bad("text %q fills in %v, not %v", key, filled(own), filled(text))
