@@ -64,7 +64,7 @@ func (x *wire) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.front.mu.Unlock()
 	for _, update := range given.Result {
 		if id, chat := read(update); chat != 0 {
-			x.front.acked[id] = chat // once nothing is pending any more it was confirmed
+			x.front.acked[strconv.Itoa(id)] = conversation(byTelegram, chat) // once nothing is pending any more it was confirmed
 			x.front.posts++
 		}
 	}

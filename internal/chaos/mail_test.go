@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -234,7 +233,7 @@ func refusal(t *testing.T, k kind, uniform bool) {
 	}
 	s, vault := w.openStore(t)
 	for _, p := range refused {
-		c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", strconv.FormatInt(p.chat, 10)))
+		c, err := s.Conversations.Load(t.Context(), p.conv)
 		if err != nil {
 			t.Fatal(err)
 		}
