@@ -90,7 +90,7 @@ type person struct {
 	hasty    bool  // asks "estado" in the same moment as they go on
 
 	opening func(ctx context.Context, link string) (unlocked int, err error) // instead of open
-	midway  func()                                                           // what else happens on the way
+	before  func(step int)                                                   // what else happens on the road
 }
 
 // walk goes the whole road.
@@ -140,8 +140,8 @@ func (p *person) asks(ctx context.Context, api phone, answer string) (last int, 
 		if !think(ctx) {
 			return last, ctx.Err()
 		}
-		if p.midway != nil && i == len(road)/2 {
-			p.midway()
+		if p.before != nil {
+			p.before(i)
 		}
 		if p.hasty && slices.Contains(hurries, i) {
 			api.Say(p.chat, "estado")

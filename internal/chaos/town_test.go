@@ -72,6 +72,7 @@ type town struct {
 	post    *postman
 	people  []*person   // everybody who has a record
 	lost    []time.Time // when a test had an answer lost
+	back    time.Time   // when an API that was down came back
 	public  string      // the front
 	logPath string      // what all processes have written
 	store   *store.Store
@@ -156,7 +157,11 @@ func (w *town) hide(p *person, nth int) {
 	p.conv = bot.ConversationID(whatsapp.Name, w.graph.HidePhone(p.chat))
 	if nth%8 == 7 {
 		p.alias = conversation(p.by, p.chat)
-		p.midway = func() { w.graph.ShowPhone(p.chat) }
+		p.before = func(step int) {
+			if step == len(road)/2 {
+				w.graph.ShowPhone(p.chat)
+			}
+		}
 	}
 }
 
@@ -216,6 +221,9 @@ func (w *town) start() {
 
 // phone is the stub that a person holds.
 func (w *town) phone(p *person) phone { return w.way(p.by) }
+
+// mainWay is the first of the ways in which people come.
+func (w *town) mainWay() phone { return w.way(w.ways[0]) }
 
 func (w *town) way(by way) phone {
 	if by == byWhatsApp {
