@@ -20,7 +20,6 @@ var loadFor = flag.Duration("e2e.load", 2*time.Second, "how long WhatsApp's load
 // What comes in a second: messages, and three statuses for each reply; so 500 webhooks where each is answered by itself.
 const (
 	loadMessages = 125
-	loadStatuses = 3 * loadMessages
 
 	calm   = 400 // people who write seven of eight messages, by turns
 	chatty = 26  // people who write the eighth, and in 30 s more than may be answered one by one
