@@ -173,7 +173,7 @@ func (w *town) holding(ctx context.Context, g *registrar, name string) (int, sto
 // with letters, messages and updates half-way, and goes on as if nothing had been. By then others have its lease and
 // its promises: at no moment are there two owners, and what it still wants to do is refused.
 func TestLease_holderStopped(t *testing.T) {
-	needChaos(t)
+	alongside(t)
 	for _, c := range []struct {
 		lease string
 		full  bool // its lease lives too long for a quick look

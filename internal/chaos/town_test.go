@@ -50,6 +50,16 @@ func needChaos(t *testing.T) {
 	}
 }
 
+// alongside lets a test that mostly waits run beside others of its sort. At its full size it runs alone: its figures are
+// kept.
+func alongside(t *testing.T) {
+	t.Helper()
+	needChaos(t)
+	if !*full {
+		t.Parallel()
+	}
+}
+
 // onBoth runs a test on each sort of store.
 func onBoth(t *testing.T, test func(t *testing.T, k kind)) {
 	t.Helper()
