@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func load(t *testing.T, rate int, settings ...string) {
 		}
 	}
 	settled := time.Since(began)
-	resident := residentKB(llave.Pid())
+	resident, busy := residentKB(llave.Pid()), processorTime(llave.Pid())
 	llave.stop(t)
 
 	bubbles := 0
@@ -137,7 +138,21 @@ func load(t *testing.T, rate int, settings ...string) {
 	slices.Sort(took)
 	t.Logf("in %v: %d messages, %.0f webhooks/s; answered in p50 %v, p99 %v, longest %v; not taken yet at the end: %d", lasted.Round(time.Second),
 		total, float64(len(took))/lasted.Seconds(), took[len(took)/2], took[len(took)*99/100], took[len(took)-1], behind)
-	t.Logf("%d bubbles for them, the last after %v; %d kB resident; load of the machine: %s", bubbles, settled.Round(100*time.Millisecond), resident, loadavg())
+	t.Logf("%d bubbles for them, the last after %v; %d kB resident, %v of processor time; load of the machine: %s",
+		bubbles, settled.Round(100*time.Millisecond), resident, busy, loadavg())
+}
+
+// processorTime is what a process has used of the processors as Linux counts it, in its hundredths of a second; 0 elsewhere.
+func processorTime(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // behind the program's name
+	f := strings.Fields(rest)
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // loadavg is how busy the machine is, as Linux counts it.
