@@ -111,6 +111,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 		letters[m.To] = append(letters[m.To], m)
 	}
 	messages, mails, repeated := 0, 0, 0
+	copiesBy := map[way]int{}
 	for _, p := range people {
 		if p.failed != nil {
 			ended.breaks("person %d: %v", p.index, p.failed)
@@ -148,6 +149,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 		messages += len(said)
 		order, again := unfold(said, p.by == byWhatsApp)
 		copies += len(again)
+		copiesBy[p.by] += len(again)
 		for _, c := range again {
 			if !c.same || !w.explained(c.first.At, c.again.At) {
 				repeats.breaks("person %d: message %q at %s and %s", p.index, begin(c.again.Text), clock(c.first.At), clock(c.again.At))
@@ -205,8 +207,8 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 	t.Logf("%d processes, kill -9 × %d, SIGTERM × %d; %d conversations in %v (%.0f chat messages/s); %d updates acknowledged and %d reports in %d bodies, of which %d repeats, %d overtaken; %d chat messages, %d letters",
 		len(w.fleet.place), len(w.fleet.kills), len(w.fleet.ends), len(people), took.Round(time.Second), float64(messages)/took.Seconds(),
 		len(w.front.acked), w.front.parts-len(w.front.acked), w.front.posts, w.front.repeats, w.front.swaps, messages, mails)
-	t.Logf("%d messages and letters repeated, messages in %d chats; slowest end %v",
-		copies, repeated, slowest.Round(time.Millisecond))
+	t.Logf("%d messages and letters repeated, messages in %d chats (by Telegram %d, by WhatsApp %d); slowest end %v",
+		copies, repeated, copiesBy[byTelegram], copiesBy[byWhatsApp], slowest.Round(time.Millisecond))
 	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, reports, &slow} {
 		v.report(t)
 	}
