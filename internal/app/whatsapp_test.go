@@ -207,11 +207,17 @@ func TestWhatsApp_statuses(t *testing.T) {
 	status := func(m bottest.ChatMessage) string {
 		t.Helper()
 		id := w.Graph.WAMID(world.Chat, m.ID)
-		d, err := w.App.Store.Deliveries.Move(t.Context(), id, "", func(string) bool { return false }, func(*store.Delivery) {})
-		if err != nil {
-			t.Fatal(err)
+		for range 200 { // it is noted beside the conversation
+			d, err := w.App.Store.Deliveries.Move(t.Context(), id, "", func(string) bool { return false }, func(*store.Delivery) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Conv != "" {
+				return d.Status
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
-		return d.Status
+		return "not noted"
 	}
 	answer := func(text string) bottest.ChatMessage {
 		t.Helper()
