@@ -34,7 +34,7 @@ bench:
 # MongoDB part needs TEST_MONGODB_URI.
 CHAOS ?= 2m
 chaos:
-	go test ./internal/chaos -v -count=1 -timeout 0 -chaos.for=$(CHAOS) $(if $(FULL),-chaos.full)
+	go test ./internal/chaos -v -count=1 -timeout 0 -parallel 4 -chaos.for=$(CHAOS) $(if $(FULL),-chaos.full)
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; only the embedded store was broken" >&2
 
 # Writes flows/diagram.md anew; a test says when it is behind.

@@ -281,16 +281,19 @@ const (
 	returnedWait = 10 * time.Second // it was refused by the other side's network, not by the person
 )
 
-// returned takes back a message of ours that did not arrive after all. Where it may arrive another time it is owed anew.
+// returned takes back a message of ours that did not arrive after all. Where it may arrive another time it is owed anew. A
+// report that is older than the person's last word says nothing of what they can be sent now: a report's time is in whole
+// seconds.
 func (c *Conversation) returned(u Update, now time.Time) {
+	wrote := !u.At.IsZero() && c.LastAt.After(u.At.Add(time.Second))
 	switch {
-	case u.Failure == Gone:
+	case u.Failure == Gone && !wrote:
 		c.Gone = true
 		c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Lane == LaneChat })
 	case u.Failure != Permanent && u.Again != nil && u.Again.Returned < returnedMax && !c.Gone:
 		again := *u.Again
 		again.Returned++
-		p := Promise{ID: c.ID + "/" + u.ID + "/" + PromiseSay, Lane: LaneChat, Kind: PromiseSay, Reply: &again, Made: now, Waits: u.Failure == Closed}
+		p := Promise{ID: c.ID + "/" + u.ID + "/" + PromiseSay, Lane: LaneChat, Kind: PromiseSay, Reply: &again, Made: now, Waits: u.Failure == Closed && !wrote}
 		if !p.Waits {
 			p.NotBefore = now.Add(returnedWait)
 		}

@@ -291,6 +291,8 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	case u.Kind == Unblocked:
 		next.Gone = false
 		return next, out, nil
+	case u.Kind == Undelivered && next.LastAt.IsZero(): // forgotten: nothing is kept of it anew
+		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
 	case u.Kind == Undelivered:
 		next.returned(u, env.Now)
 		return next, out, nil

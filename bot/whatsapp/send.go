@@ -53,7 +53,7 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 		return c.failed(failure)
 	}
 	c.opt.Count(CountSent)
-	c.note(ctx, id, chat, to, r)
+	c.notes.Go(func() { c.note(ctx, id, chat, to, r) })
 	return nil
 }
 
@@ -132,8 +132,9 @@ func (c *Channel) knock(ctx context.Context, chat string, to Names, silence time
 	return closed
 }
 
-// note tells Deliveries what has gone out, so that its statuses find their way back. The message cannot be called back,
-// so a failure is only logged: a status of it will then mean nothing to anybody.
+// note tells Deliveries what has gone out, so that its statuses find their way back. Send does not wait for it: the sooner
+// the message is marked as sent, the fewer a crash repeats. What a crash leaves unnoted will only be missed if that very
+// message also fails later. The message cannot be called back, so a failure is only logged.
 func (c *Channel) note(ctx context.Context, id, chat string, to Names, r bot.Reply) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()

@@ -49,6 +49,7 @@ func TestSend_notNoted(t *testing.T) {
 	if err := o.send(ctx, chat, bot.Reply{Text: "x"}); err != nil {
 		t.Errorf("got %v, want nil: the message went out", err)
 	}
+	o.c.notes.Wait()
 	if !strings.Contains(o.logs.String(), "could not be noted") {
 		t.Errorf("not logged:\n%s", o.logs)
 	}

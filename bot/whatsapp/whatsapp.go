@@ -115,6 +115,7 @@ type Channel struct {
 	client  *client
 	pace    *pace
 	knocks  knocks
+	notes   sync.WaitGroup // messages being noted
 	marks   chan mark
 	uploads *bot.Uploads
 }
@@ -200,8 +201,11 @@ func (c *Channel) Run(ctx context.Context) error {
 // SetRate sets how many messages a second this process may send: its share of the whole number's rate.
 func (c *Channel) SetRate(perSecond float64) { c.pace.setRate(perSecond) }
 
-// Close gives idle connections back. It is for after the last Send.
-func (c *Channel) Close() { c.client.close() }
+// Close waits until everything sent is noted, and gives idle connections back. It is for after the last Send.
+func (c *Channel) Close() {
+	c.notes.Wait()
+	c.client.close()
+}
 
 // without returns err's words without the given names of a person, nor anything that looks like one: the store's errors
 // may quote what it was asked for, and a chat is called by the first name its person had.

@@ -108,15 +108,15 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 			if c.KeptTill.After(now) {
 				continue // somebody wrote meanwhile
 			}
-			if err := a.Store.Conversations.Delete(ctx, id, c.Version); err != nil {
-				continue // somebody wrote meanwhile, or the next run will
-			}
-			removed++
-			if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name {
+			if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name { // first: without the conversation nobody would find them
 				if err := a.Store.People.Forget(ctx, channel, chat); err != nil {
 					return f, fmt.Errorf("forget a person's names: %w", err)
 				}
 			}
+			if err := a.Store.Conversations.Delete(ctx, id, c.Version); err != nil {
+				continue // somebody wrote meanwhile, or the next run will
+			}
+			removed++
 		}
 		f.Conversations += int64(removed)
 		if removed == 0 {

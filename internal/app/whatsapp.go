@@ -57,7 +57,7 @@ type whatsappDeliveries struct {
 func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.Reply) error {
 	_, err := d.table.Move(ctx, wamid, string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
 		doc.Conv = bot.ConversationID(whatsapp.Name, chat)
-		if s := whatsapp.Status(doc.Status); s == whatsapp.Accepted || s == whatsapp.Sent {
+		if s := whatsapp.Status(doc.Status); s != whatsapp.Delivered && s != whatsapp.Read { // also when the report that it failed was first
 			r.Text, r.Sealed = d.vault.Seal("reply", r.Text), true
 			doc.Reply = &r
 		}

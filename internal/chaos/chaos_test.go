@@ -1,11 +1,11 @@
 // Package chaos proves "nothing lost, nothing twice" by breaking things around processes of the built binary, while
 // people walk the whole road, from "hola" to the chat that says the key is unlocked.
 //
-// TestChaos kills and ends processes, with a fifth of all updates delivered to every process at once and a tenth of them
-// held back until the chat's next was answered. When all is quiet
-// four ledgers must agree: the updates that were answered 200 (front), the chat messages and the letters that the stubs
-// have seen, and the store. Every invariant is printed with its figure. The other tests each break one thing: a mail
-// server, Telegram, the store, a clock, a disk. Slowness is no violation: a person who waits is waited for, minutes long.
+// TestChaos kills and ends processes, with a fifth of all webhooks delivered to every process at once and a tenth of them
+// held back until the chat's next was answered. Half of the people come by Telegram and half by WhatsApp. When all is
+// quiet four ledgers must agree: the updates and reports that were answered 200 (front), the chat messages and the letters
+// that the stubs have seen, and the store. Every invariant is printed with its figure. The other tests each break one thing: a mail
+// server, Telegram, WhatsApp, the store, a clock, a disk. Slowness is no violation: a person who waits is waited for, minutes long.
 //
 //	go test ./internal/chaos -v -chaos.for=2m
 //
@@ -32,8 +32,8 @@ var (
 )
 
 const (
-	swapped = 0.10 // the share of updates that are held back for the chat's next, if there is one
-	hasty   = 0.50 // the share of people who do two things at once, again and again
+	swapped = 0.10 // the share of webhooks that are held back for the chat's next, if there is one
+	hasty   = 0.50 // the share of people on Telegram who do two things at once, again and again
 
 	patience  = 4 * time.Minute // how long people wait after the last process was broken
 	stillness = 8 * time.Second // longer than a dead keeper is believed alive
@@ -68,10 +68,11 @@ func TestChaos(t *testing.T) {
 // run is one phase: a town, people in it, and what breaks it.
 func run(t *testing.T, k kind, gently bool, lasts time.Duration) {
 	w := newTown(t, k)
+	w.byWhatsApp(byTelegram, byWhatsApp)
 	w.front.swapped = swapped
 	people := w.populate(int(lasts / *every) + 1)
 	for _, p := range people {
-		p.hasty = rand.Float64() < hasty
+		p.hasty = p.by == byTelegram && rand.Float64() < hasty // the other channel paces what it says to one person
 	}
 	w.start()
 	began := time.Now()

@@ -110,7 +110,7 @@ func TestClock_noSwitchInTheBinary(t *testing.T) {
 // as the letter says, by the store's time, whichever process sent it and whichever is asked; limits and conversations
 // are what they would be.
 func TestClock_apart(t *testing.T) {
-	needChaos(t)
+	alongside(t)
 	life := sized(20*time.Second, 180*time.Second)
 	const slack = 2 * time.Second
 	w := newTown(t, onMongoDB, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LINK_TTL="+life.String())

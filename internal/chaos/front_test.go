@@ -2,17 +2,23 @@ package chaos
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"llave/bot"
+	"llave/bot/whatsapp"
 )
 
-// repeated is the share of updates that are delivered to every process at once, and late that of those that come once
+// repeated is the share of bodies that are delivered to every process at once, and late that of those that come once
 // more, seconds after they were acknowledged.
 const (
 	repeated = 0.20
@@ -25,23 +31,25 @@ type front struct {
 	fleet  *fleet
 	client *http.Client
 
-	swapped float64 // the share of updates that are held back until the chat's next has been answered, or for a while
-	copies  int     // every update is delivered so often at once, spread over all processes, and kept; 0: see repeated
+	swapped float64 // the share of bodies that are held back until the chat's next has been answered, or for a while
+	copies  int     // every body is delivered so often at once, spread over all processes, and kept; 0: see repeated
 
-	mu      sync.Mutex
-	kept    []delivery
-	passing map[int64]chan struct{} // chat → closed when an update of it has been answered, where one is held back
-	swaps   int                     // updates that were overtaken
-	acked   map[int]int64           // update → chat
-	posts   int
-	repeats int
-	after   sync.WaitGroup
-	closing chan struct{}
+	mu       sync.Mutex
+	kept     []delivery
+	passing  map[string]chan struct{} // conversation → closed when a body about it has been answered, where one is held back
+	swaps    int                      // bodies that were overtaken
+	acked    map[string]string        // update → conversation, as far as the body tells
+	reported map[string][]string      // message → the statuses of it that were acknowledged
+	parts    int                      // updates and reports in all bodies
+	posts    int
+	repeats  int
+	after    sync.WaitGroup
+	closing  chan struct{}
 }
 
 func newFront(f *fleet) *front {
 	return &front{
-		fleet: f, acked: map[int]int64{}, passing: map[int64]chan struct{}{}, closing: make(chan struct{}),
+		fleet: f, acked: map[string]string{}, reported: map[string][]string{}, passing: map[string]chan struct{}{}, closing: make(chan struct{}),
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 	}
 }
@@ -53,7 +61,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
-	if r.URL.Path != "/webhooks/telegram" {
+	if r.Method != http.MethodPost || !strings.HasPrefix(r.URL.Path, "/webhooks/") {
 		proxy := &httputil.ReverseProxy{
 			Transport: f.client.Transport,
 			Rewrite: func(p *httputil.ProxyRequest) {
@@ -77,25 +85,26 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for i := range to {
 			to[i] = addrs[i%len(addrs)]
 		}
-		f.keep(r.Header, body)
+		f.keep(delivery{r.URL.Path, r.Header.Clone(), body})
 	} else if rand.Float64() < repeated {
 		to = append(addrs, addrs[0]) // at least twice, and once to each
 	}
+	d := delivery{r.URL.Path, r.Header.Clone(), body}
 	if rand.Float64() < f.swapped {
-		f.holdBack(body)
+		f.holdBack(d)
 	}
-	status := f.deliver(r.Header, body, to)
+	status := f.deliver(d, to)
 	if status == http.StatusOK && rand.Float64() < late {
-		f.again(r.Header.Clone(), body)
+		f.again(d)
 	}
 	w.WriteHeader(status)
 }
 
-// deliver posts an update to processes at once; one that answers 200 has acknowledged it.
-func (f *front) deliver(h http.Header, body []byte, to []string) int {
+// deliver posts a body to processes at once; one that answers 200 has acknowledged all that is in it.
+func (f *front) deliver(d delivery, to []string) int {
 	answers := make(chan int, len(to))
 	for _, addr := range to {
-		go func() { answers <- f.post(addr, h, body) }()
+		go func() { answers <- f.post(addr, d) }()
 	}
 	status := http.StatusBadGateway
 	for range to {
@@ -107,19 +116,26 @@ func (f *front) deliver(h http.Header, body []byte, to []string) int {
 	defer f.mu.Unlock()
 	f.posts += len(to)
 	f.repeats += len(to) - 1
-	if status == http.StatusOK {
-		id, chat := read(body)
-		f.acked[id] = chat
-		if passed := f.passing[chat]; passed != nil {
+	if status != http.StatusOK {
+		return status
+	}
+	for _, p := range d.parts() {
+		f.parts++
+		if p.status != "" {
+			f.reported[p.id] = append(f.reported[p.id], p.status)
+		} else {
+			f.acked[p.id] = p.conv
+		}
+		if passed := f.passing[p.conv]; passed != nil {
 			close(passed)
-			delete(f.passing, chat)
+			delete(f.passing, p.conv)
 		}
 	}
 	return status
 }
 
-// again delivers an update once more, after a while.
-func (f *front) again(h http.Header, body []byte) {
+// again delivers a body once more, after a while.
+func (f *front) again(d delivery) {
 	f.after.Go(func() {
 		select {
 		case <-f.closing:
@@ -127,7 +143,7 @@ func (f *front) again(h http.Header, body []byte) {
 		case <-time.After(time.Duration(1+rand.IntN(5)) * time.Second):
 		}
 		if addrs := f.fleet.running(); len(addrs) > 0 {
-			f.post(addrs[rand.IntN(len(addrs))], h, body)
+			f.post(addrs[rand.IntN(len(addrs))], d)
 			f.mu.Lock()
 			f.posts++
 			f.repeats++
@@ -136,14 +152,20 @@ func (f *front) again(h http.Header, body []byte) {
 	})
 }
 
-// holdBack waits until another update of the chat has been answered, if there is one.
-func (f *front) holdBack(body []byte) {
-	_, chat := read(body)
+// holdBack waits until another body about the conversation has been answered, if there is one. The stubs send the
+// updates of one kind one after the other, so that a press is overtaken by a text, and a message by the reports of what
+// was answered to it, or the other way round.
+func (f *front) holdBack(d delivery) {
+	parts := d.parts()
+	if len(parts) == 0 {
+		return
+	}
+	conv := parts[0].conv
 	f.mu.Lock()
-	passed := f.passing[chat]
+	passed := f.passing[conv]
 	if passed == nil {
 		passed = make(chan struct{})
-		f.passing[chat] = passed
+		f.passing[conv] = passed
 	}
 	f.mu.Unlock()
 	select {
@@ -155,23 +177,24 @@ func (f *front) holdBack(body []byte) {
 	}
 }
 
-// delivery is an update as it came.
+// delivery is a webhook's body as it came: an update of Telegram, or what WhatsApp had to tell of one person or several.
 type delivery struct {
+	path   string
 	header http.Header
 	body   []byte
 }
 
-func (f *front) keep(h http.Header, body []byte) {
+func (f *front) keep(d delivery) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.kept = append(f.kept, delivery{h.Clone(), body})
+	f.kept = append(f.kept, d)
 }
 
-// replay delivers every update that was kept once more, each to one process, and returns how many were not taken.
+// replay delivers every body that was kept once more, each to one process, and returns how many were not taken.
 func (f *front) replay() (refused int) {
 	addrs := f.fleet.running()
 	for i, d := range f.kept {
-		if f.deliver(d.header, d.body, addrs[i%len(addrs):][:1]) != http.StatusOK {
+		if f.deliver(d, addrs[i%len(addrs):][:1]) != http.StatusOK {
 			refused++
 		}
 	}
@@ -188,13 +211,15 @@ func (f *front) close() {
 	f.client.CloseIdleConnections()
 }
 
-func (f *front) post(addr string, h http.Header, body []byte) int {
-	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/webhooks/telegram", bytes.NewReader(body))
+func (f *front) post(addr string, d delivery) int {
+	req, err := http.NewRequest(http.MethodPost, "http://"+addr+d.path, bytes.NewReader(d.body))
 	if err != nil {
 		return 0
 	}
-	for _, name := range []string{"Content-Type", "X-Telegram-Bot-Api-Secret-Token"} {
-		req.Header.Set(name, h.Get(name))
+	for _, name := range []string{"Content-Type", "X-Telegram-Bot-Api-Secret-Token", "X-Hub-Signature-256"} {
+		if value := d.header.Get(name); value != "" {
+			req.Header.Set(name, value)
+		}
 	}
 	res, err := f.client.Do(req)
 	if err != nil {
@@ -205,7 +230,51 @@ func (f *front) post(addr string, h http.Header, body []byte) int {
 	return res.StatusCode
 }
 
-// read returns an update's id and the chat it came from.
+// part is one update, or one report of what became of a message.
+type part struct {
+	id     string // the update's, or the message's
+	conv   string // of a person by the name that this body tells
+	status string // of a report
+}
+
+// parts are what is in a body.
+func (d delivery) parts() (out []part) {
+	if d.path != whatsapp.WebhookPath {
+		id, chat := read(d.body)
+		return []part{{id: strconv.Itoa(id), conv: conversation(byTelegram, chat)}}
+	}
+	var all struct {
+		Entry []struct {
+			Changes []struct {
+				Value struct {
+					Messages []struct {
+						ID, From string
+						UserID   string `json:"from_user_id"`
+					}
+					Statuses []struct {
+						ID, Status string
+						Recipient  string `json:"recipient_id"`
+						UserID     string `json:"recipient_user_id"`
+					}
+				}
+			}
+		}
+	}
+	_ = json.Unmarshal(d.body, &all) // the stub wrote it
+	for _, e := range all.Entry {
+		for _, c := range e.Changes {
+			for _, m := range c.Value.Messages {
+				out = append(out, part{id: m.ID, conv: bot.ConversationID(whatsapp.Name, cmp.Or(m.From, m.UserID))})
+			}
+			for _, s := range c.Value.Statuses {
+				out = append(out, part{id: s.ID, conv: bot.ConversationID(whatsapp.Name, cmp.Or(s.Recipient, s.UserID)), status: s.Status})
+			}
+		}
+	}
+	return out
+}
+
+// read returns the id of an update of Telegram's and the chat it came from.
 func read(body []byte) (id int, chat int64) {
 	type message struct{ Chat struct{ ID int64 } }
 	var u struct {

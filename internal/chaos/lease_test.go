@@ -64,7 +64,7 @@ func (x *wire) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.front.mu.Unlock()
 	for _, update := range given.Result {
 		if id, chat := read(update); chat != 0 {
-			x.front.acked[id] = chat // once nothing is pending any more it was confirmed
+			x.front.acked[strconv.Itoa(id)] = conversation(byTelegram, chat) // once nothing is pending any more it was confirmed
 			x.front.posts++
 		}
 	}
@@ -173,7 +173,7 @@ func (w *town) holding(ctx context.Context, g *registrar, name string) (int, sto
 // with letters, messages and updates half-way, and goes on as if nothing had been. By then others have its lease and
 // its promises: at no moment are there two owners, and what it still wants to do is refused.
 func TestLease_holderStopped(t *testing.T) {
-	needChaos(t)
+	alongside(t)
 	for _, c := range []struct {
 		lease string
 		full  bool // its lease lives too long for a quick look

@@ -3,12 +3,12 @@ package chaos
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"llave/bot"
+	"llave/bot/whatsapp"
 	"llave/internal/affiliate"
 	"llave/internal/bottest"
 	"llave/internal/mail/letter"
@@ -100,30 +100,32 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 	links := invariant{name: "requests without exactly one distinct link and one notice"}
 	chats := invariant{name: "chats that read anything but the road, in order"}
 	repeats := invariant{name: "repeats of a message or letter that no kill explains, or not identical"}
+	reports := w.reports(t, s)
 
-	acked := map[int64][]int{}
-	for id, chat := range w.front.acked {
-		acked[chat] = append(acked[chat], id)
+	acked := map[string][]string{}
+	for id, conv := range w.front.acked {
+		acked[conv] = append(acked[conv], id)
 	}
 	letters := map[string][]letter.Letter{}
 	for _, m := range w.smtp.Letters() {
 		letters[m.To] = append(letters[m.To], m)
 	}
 	messages, mails, repeated := 0, 0, 0
+	copiesBy := map[way]int{}
 	for _, p := range people {
 		if p.failed != nil {
 			ended.breaks("person %d: %v", p.index, p.failed)
 		}
-		c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", strconv.FormatInt(p.chat, 10)))
+		c, err := s.Conversations.Load(t.Context(), p.conv)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if p.failed == nil && c.State != "KeyStep1" {
 			ended.breaks("person %d: state %s", p.index, c.State)
 		}
-		for _, id := range acked[p.chat] {
-			if !slices.ContainsFunc(c.Seen, func(u bot.Seen) bool { return u.ID == strconv.Itoa(id) }) {
-				lost.breaks("person %d: update %d", p.index, id)
+		for _, id := range slices.Concat(acked[p.conv], acked[p.alias]) {
+			if !slices.ContainsFunc(c.Seen, func(u bot.Seen) bool { return u.ID == id }) {
+				lost.breaks("person %d: update %s", p.index, id)
 			}
 		}
 		record, err := s.Unlocks.Load(t.Context(), affiliate.Hash(vault, p.number))
@@ -143,19 +145,15 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 		}
 
 		before := copies
-		said := w.api.Messages(p.chat)
+		said := w.phone(p).Messages(p.chat)
 		messages += len(said)
-		var order []bottest.ChatMessage
-		for _, m := range said {
-			if n := len(order); n > 0 && order[n-1].Text == m.Text {
-				copies++
-				if !slices.Equal(order[n-1].Labels(), m.Labels()) || !w.explained(order[n-1].At, m.At) {
-					repeats.breaks("person %d: message %q at %s and %s", p.index, begin(m.Text), clock(order[n-1].At), clock(m.At))
-				}
-				order[n-1] = m
-				continue
+		order, again := unfold(said, p.by == byWhatsApp)
+		copies += len(again)
+		copiesBy[p.by] += len(again)
+		for _, c := range again {
+			if !c.same || !w.explained(c.first.At, c.again.At) {
+				repeats.breaks("person %d: message %q at %s and %s", p.index, begin(c.again.Text), clock(c.first.At), clock(c.again.At))
 			}
-			order = append(order, m)
 		}
 		if n := copies - before; n > 0 {
 			repeated++
@@ -170,7 +168,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 				chats.breaks("person %d: %d answers to what they asked on the way", p.index, asides)
 			}
 		}
-		if got := strange(order); got != "" {
+		if got := strange(order, p.by == byWhatsApp); got != "" {
 			chats.breaks("person %d: %s", p.index, got)
 		}
 
@@ -206,12 +204,12 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 			slow.breaks("%v", d)
 		}
 	}
-	t.Logf("%d processes, kill -9 × %d, SIGTERM × %d; %d conversations in %v (%.0f chat messages/s); %d updates acknowledged, %d deliveries of which %d repeats, %d overtaken; %d chat messages, %d letters",
+	t.Logf("%d processes, kill -9 × %d, SIGTERM × %d; %d conversations in %v (%.0f chat messages/s); %d updates acknowledged and %d reports in %d bodies, of which %d repeats, %d overtaken; %d chat messages, %d letters",
 		len(w.fleet.place), len(w.fleet.kills), len(w.fleet.ends), len(people), took.Round(time.Second), float64(messages)/took.Seconds(),
-		len(w.front.acked), w.front.posts, w.front.repeats, w.front.swaps, messages, mails)
-	t.Logf("%d messages and letters repeated, messages in %d chats; slowest end %v",
-		copies, repeated, slowest.Round(time.Millisecond))
-	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, &slow} {
+		len(w.front.acked), w.front.parts-len(w.front.acked), w.front.posts, w.front.repeats, w.front.swaps, messages, mails)
+	t.Logf("%d messages and letters repeated, messages in %d chats (by Telegram %d, by WhatsApp %d); slowest end %v",
+		copies, repeated, copiesBy[byTelegram], copiesBy[byWhatsApp], slowest.Round(time.Millisecond))
+	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, reports, &slow} {
 		v.report(t)
 	}
 	if len(people) == 0 {
@@ -242,22 +240,111 @@ func (w *town) lossesIn(from, to time.Time) int {
 // losses are the moments at which an answer may have been lost: kills, and what a test has noted.
 func (w *town) losses() []time.Time { return slices.Concat(w.fleet.kills, w.lost) }
 
-// strange says what in a chat is not the road.
-func strange(said []bottest.ChatMessage) string {
+// strange says what in a chat is not the road. With merges a bubble may hold several of its answers.
+func strange(said []bottest.ChatMessage, merges bool) string {
 	want := make([]string, 0, len(road)+1)
 	for _, step := range road {
 		want = append(want, step.want)
 	}
 	want = append(want, roadsEnd)
+	next := 0
 	for i, m := range said {
-		if i >= len(want) || !strings.Contains(m.Text, want[i]) {
+		if next >= len(want) || !strings.Contains(m.Text, want[next]) {
 			return fmt.Sprintf("bubble %d of %d: %q", i+1, len(said), begin(m.Text))
 		}
+		_, rest, _ := strings.Cut(m.Text, want[next])
+		for next++; merges && next < len(want); next++ {
+			_, rest, _ = strings.Cut(rest, between)
+			_, after, found := strings.Cut(rest, want[next])
+			if !found {
+				break
+			}
+			rest = after
+		}
 	}
-	if len(said) < len(want) {
-		return fmt.Sprintf("bubble %d of %d is missing: %q", len(said)+1, len(want), want[len(said)])
+	if next < len(want) {
+		return fmt.Sprintf("bubble %d of %d is missing: %q", next+1, len(want), want[next])
 	}
 	return ""
+}
+
+// between is what stands between what was said in one bubble, in a channel where bubbles that wait together go out as one.
+const between = "\n\n"
+
+// repeat is a bubble that says again what has been said.
+type repeat struct {
+	first, again bottest.ChatMessage
+	same         bool // the buttons too
+}
+
+// unfold returns the bubbles of a chat without what was only said again, and each such repeat. With merges a bubble may
+// say again what the last ones said and then go on, in one: it is repeated as far as that goes, and what follows is new.
+func unfold(said []bottest.ChatMessage, merges bool) (order []bottest.ChatMessage, again []repeat) {
+	for _, m := range said {
+		for n := min(len(order), sayings(merges)); n > 0; n-- {
+			last := order[len(order)-n:]
+			texts := make([]string, n)
+			for i, o := range last {
+				texts[i] = o.Text
+			}
+			before := strings.Join(texts, between)
+			rest, more := strings.CutPrefix(m.Text, before+between)
+			switch {
+			case m.Text == before:
+				again = append(again, repeat{last[n-1], m, slices.Equal(last[n-1].Labels(), m.Labels())})
+				order[len(order)-1].At = m.At
+				m.Text = ""
+			case more && merges:
+				again = append(again, repeat{last[n-1], m, true}) // its buttons are of what follows
+				m.Text = rest
+			default:
+				continue
+			}
+			break
+		}
+		if m.Text != "" {
+			order = append(order, m)
+		}
+	}
+	return order, again
+}
+
+// sayings is how many bubbles may be said again in one.
+func sayings(merges bool) int {
+	if merges {
+		return 4
+	}
+	return 1
+}
+
+// reports compares the reports that were acknowledged with what is kept of the messages: none may have been forgotten,
+// or have run backwards.
+func (w *town) reports(t *testing.T, s *store.Store) *invariant {
+	t.Helper()
+	v := &invariant{name: "messages of which a report that was acknowledged is not kept, or that ran backwards"}
+	nobodys := 0
+	for id, statuses := range w.front.reported {
+		d, err := s.Deliveries.Move(t.Context(), id, "", func(string) bool { return false }, func(*store.Delivery) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, status := range statuses {
+			if before := whatsapp.Status(d.Status); before == "" || whatsapp.Status(status).Follows(before) {
+				v.breaks("a message is %q after %q", d.Status, statuses)
+				break
+			}
+		}
+		if d.Conv == "" {
+			nobodys++
+		}
+	}
+	if w.graph != nil {
+		t.Logf("%d messages by WhatsApp reported on, %d of which nobody knows to whom they went", len(w.front.reported), nobodys)
+		if losses := len(w.losses()); losses == 0 && nobodys > 0 {
+			v.breaks("%d messages of which nobody knows to whom they went, though no answer was lost", nobodys)
+		}
+	}
+	return v
 }
 
 // differing returns the first line in which two texts differ.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +25,7 @@ const (
 // TestMail_down has the mail server away while people ask for their links. Five minutes are longer than a link lives: it
 // lives from its acceptance, so that the one that comes at last still unlocks.
 func TestMail_down(t *testing.T) {
+	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		for _, outage := range sized([]time.Duration{8 * time.Second}, []time.Duration{30 * time.Second, 5 * time.Minute}) {
 			t.Run(outage.String(), func(t *testing.T) {
@@ -62,6 +62,7 @@ func TestMail_down(t *testing.T) {
 
 // TestMail_greylisting has the mail server turn each recipient away until so long after it was named first.
 func TestMail_greylisting(t *testing.T) {
+	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		w := newTown(t, k, "LLAVE_LINK_TTL=3m")
 		people := w.populate(sized(20, 100))
@@ -102,6 +103,7 @@ func TestMail_greylisting(t *testing.T) {
 // TestMail_cut has the connection break off while a letter is handed over. Where the server has kept the letter nobody
 // knows: it is sent again, and the mailbox holds the same letter twice.
 func TestMail_cut(t *testing.T) {
+	alongside(t)
 	cut := bottest.SMTPFault{Drop: true}
 	for _, tt := range []struct {
 		name     string
@@ -146,6 +148,7 @@ func TestMail_cut(t *testing.T) {
 // TestMail_refused has some mailboxes refuse for good. A guided chat says at once that this needs the in-person route; a
 // uniform one must be the chat of a mailbox that accepts, and of a number that nobody has, to the letter.
 func TestMail_refused(t *testing.T) {
+	alongside(t)
 	for _, disclosure := range []string{"guided", "uniform"} {
 		t.Run(disclosure, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, k kind) {
@@ -234,7 +237,7 @@ func refusal(t *testing.T, k kind, uniform bool) {
 	}
 	s, vault := w.openStore(t)
 	for _, p := range refused {
-		c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", strconv.FormatInt(p.chat, 10)))
+		c, err := s.Conversations.Load(t.Context(), p.conv)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -458,7 +458,7 @@ func TestOrder_processes(t *testing.T) {
 		other := invariant{name: "conversations that are not what the model makes of their updates"}
 		windows, inOrder := 0, 0
 		for i, p := range people {
-			c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", strconv.FormatInt(p.chat, 10)))
+			c, err := s.Conversations.Load(t.Context(), p.conv)
 			if err != nil {
 				t.Fatal(err)
 			}

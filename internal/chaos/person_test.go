@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"llave/bot"
+	"llave/bot/whatsapp"
 	"llave/internal/bottest"
 	"llave/internal/mail/letter"
 )
@@ -46,10 +49,39 @@ const (
 // two answers to "estado" are ever side by side and look like a repeat.
 var hurries = []int{2, 4}
 
+// A way is how a person reaches us: the channel's name.
+type way string
+
+const (
+	byTelegram way = "telegram"
+	byWhatsApp way = whatsapp.Name
+)
+
+// phone is the side of a channel's stub that people and tests hold.
+type phone interface {
+	Say(chat int64, text string) int
+	Press(chat int64, label string) (int, error)
+	Messages(chat int64) []bottest.ChatMessage
+	History(chat int64) []bottest.ChatMessage
+	WaitMessage(chat int64, after int, timeout time.Duration) (bottest.ChatMessage, error)
+	Wait(timeout time.Duration, cond func() bool) bool
+	Calls(method string) []bottest.BotCall
+	Pending() int
+	Heal()
+}
+
+// conversation is the id of a chat's conversation.
+func conversation(by way, chat int64) string {
+	return bot.ConversationID(string(by), strconv.FormatInt(chat, 10))
+}
+
 // person is one conversation: who leads it, and how it went.
 type person struct {
 	index    int
+	by       way
 	chat     int64
+	conv     string // the conversation's id
+	alias    string // what it would be by a name that the person has taken since; may be empty
 	number   string
 	address  string
 	began    time.Time
@@ -58,10 +90,11 @@ type person struct {
 	hasty    bool  // asks "estado" in the same moment as they go on
 
 	opening func(ctx context.Context, link string) (unlocked int, err error) // instead of open
+	before  func(step int)                                                   // what else happens on the road
 }
 
 // walk goes the whole road.
-func (p *person) walk(ctx context.Context, api *bottest.BotAPI, post *postman) error {
+func (p *person) walk(ctx context.Context, api phone, post *postman) error {
 	last, err := p.asks(ctx, api, linkSubject)
 	if err != nil {
 		return err
@@ -102,10 +135,13 @@ func (p *person) open(ctx context.Context, link string) (unlocked int, err error
 
 // asks goes the road as far as the chat alone leads: a link was asked for and the chat has answered that. It returns the
 // id of the person's last message.
-func (p *person) asks(ctx context.Context, api *bottest.BotAPI, answer string) (last int, err error) {
+func (p *person) asks(ctx context.Context, api phone, answer string) (last int, err error) {
 	for i, step := range road {
 		if !think(ctx) {
 			return last, ctx.Err()
+		}
+		if p.before != nil {
+			p.before(i)
 		}
 		if p.hasty && slices.Contains(hurries, i) {
 			api.Say(p.chat, "estado")
@@ -142,7 +178,7 @@ func think(ctx context.Context) bool {
 }
 
 // reads waits for a bubble that holds a text.
-func (p *person) reads(ctx context.Context, api *bottest.BotAPI, after int, want string) error {
+func (p *person) reads(ctx context.Context, api phone, after int, want string) error {
 	for {
 		deadline, _ := ctx.Deadline()
 		m, err := api.WaitMessage(p.chat, after, time.Until(deadline))

@@ -30,6 +30,7 @@ type seeded struct {
 // live, and those whose ticket lives, stay to the end. What is there is read off the pages, as people would: the page of
 // an expired link says so, that of one that is gone knows nothing of it. Afterwards the store is opened and must agree.
 func TestPurge_expiredLinks(t *testing.T) {
+	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		const (
 			within = 60 * time.Second

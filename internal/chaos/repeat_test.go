@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"llave/bot"
 	"llave/internal/affiliate"
 )
 
@@ -47,7 +46,7 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 		asks := invariant{name: "records asked other than once"}
 		answered := 0
 		for _, p := range people {
-			c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", strconv.FormatInt(p.chat, 10)))
+			c, err := s.Conversations.Load(t.Context(), p.conv)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -90,7 +90,7 @@ var troubles = []trouble{
 // People walk the road while the store is away, slow, or breaks every connection. Nothing is acknowledged that is not
 // kept, and when the store is back everything goes on by itself.
 func TestStore_trouble(t *testing.T) {
-	needChaos(t)
+	alongside(t)
 	for _, c := range troubles {
 		t.Run(c.name, func(t *testing.T) {
 			var way *strait

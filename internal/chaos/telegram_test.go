@@ -26,58 +26,86 @@ const (
 // no two that follow each other are the same.
 var monologue = []string{"ayuda", "menú", "hola", "gracias", "idioma", "menú"}
 
+// weather is a way in which an API can go wrong.
+type weather struct {
+	name    string
+	share   int                         // one call of so many goes wrong; 0: see over
+	worse   func(w *town, share int)    // has the next few calls go wrong
+	over    func(t *testing.T, w *town) // what happens while people walk
+	repeats bool                        // an answer may be lost
+	after   func(t *testing.T, w *town) // what else must hold
+}
+
 // TestTelegram_trouble has a share of the calls go wrong in each of the ways there are. All the time people walk, and
 // talkers say more than can be answered at once. Then every chat must read as in quiet weather; a bubble twice where its
 // answer was lost, and nowhere else.
 func TestTelegram_trouble(t *testing.T) {
+	alongside(t)
+	fail := func(fault bottest.BotFault) func(w *town, share int) {
+		return func(w *town, share int) {
+			for _, method := range []string{"sendMessage", "deleteMessage"} {
+				w.api.Fail(method, share-1, bottest.BotFault{})
+				w.api.Fail(method, 1, fault)
+			}
+		}
+	}
+	inWeather(t, byTelegram, []weather{
+		{name: "500", share: 3, worse: fail(bottest.FaultServerError)},
+		{name: "502 in HTML", share: 3, worse: fail(bottest.FaultBadGateway)},
+		{name: "reset", share: 3, worse: fail(bottest.FaultDropped)},
+		{name: "answer lost", share: 3, worse: fail(bottest.FaultAnswerLost), repeats: true},
+		{name: "hangs", share: sized(30, 10), worse: fail(bottest.FaultTimeout(hangs))},
+		{name: "down", over: goesDown, repeats: true},
+	})
+}
+
+// goesDown has the API away for a while.
+func goesDown(t *testing.T, w *town) {
 	down := sized(6*time.Second, 30*time.Second)
-	for _, tt := range []struct {
-		name    string
-		fault   bottest.BotFault
-		share   int // one call of so many
-		repeats bool
-	}{
-		{"500", bottest.FaultServerError, 3, false},
-		{"502 in HTML", bottest.FaultBadGateway, 3, false},
-		{"reset", bottest.FaultDropped, 3, false},
-		{"answer lost", bottest.FaultAnswerLost, 3, true},
-		{"hangs", bottest.FaultTimeout(hangs), sized(30, 10), false},
-		{"down", bottest.BotFault{}, 0, true},
-	} {
+	api := w.mainWay().(interface {
+		Down()
+		Up() error
+	})
+	time.Sleep(3 * time.Second)
+	w.lost = append(w.lost, time.Now())
+	api.Down()
+	time.Sleep(down)
+	if err := api.Up(); err != nil {
+		t.Error(err)
+	}
+	w.back = time.Now()
+}
+
+// inWeather has people walk and talkers talk in each weather, and compares what they read with what is read in a quiet one.
+func inWeather(t *testing.T, by way, cases []weather) {
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, k kind) {
 				t.Parallel()
 				w := newTown(t, k)
+				if by == byWhatsApp {
+					w.byWhatsApp(byWhatsApp)
+				}
 				people, talkers := w.populate(sized(20, 100)), sized(5, 25)
 				w.start()
 				w.listen(t)
 				if tt.share > 0 {
 					for range 10 * (len(people) + talkers) / tt.share {
-						w.api.Fail("sendMessage", tt.share-1, bottest.BotFault{})
-						w.api.Fail("sendMessage", 1, tt.fault)
-						w.api.Fail("deleteMessage", tt.share-1, bottest.BotFault{})
-						w.api.Fail("deleteMessage", 1, tt.fault)
+						tt.worse(w, tt.share)
 					}
 				}
-				var back time.Time
-				var weather sync.WaitGroup
-				if tt.share == 0 {
-					weather.Go(func() {
-						time.Sleep(3 * time.Second)
-						w.lost = append(w.lost, time.Now())
-						w.api.Down()
-						time.Sleep(down)
-						if err := w.api.Up(); err != nil {
-							t.Error(err)
-						}
-						back = time.Now()
-					})
+				var happening sync.WaitGroup
+				if tt.over != nil {
+					happening.Go(func() { tt.over(t, w) })
 				}
 				took := w.walkAndTalk(t, people, talkers)
-				weather.Wait()
+				happening.Wait()
+				if tt.share > 0 && tt.repeats && by == byWhatsApp { // what was seen may wait for its turn to be said again
+					w.settle(t.Context())
+				}
 				w.end()
-				failed := 0
-				for _, c := range w.api.Calls("") {
+				failed, calls := 0, w.mainWay().Calls("")
+				for _, c := range calls {
 					if c.Status != 200 {
 						failed++
 					}
@@ -85,14 +113,17 @@ func TestTelegram_trouble(t *testing.T) {
 						w.lost = append(w.lost, c.At)
 					}
 				}
-				switch {
-				case tt.share > 0:
-					t.Logf("%d of %d calls went wrong", failed, len(w.api.Calls("")))
-				default:
-					t.Logf("down for %v: the chats that waited had their next bubble at most %v after it was back", down, w.slowestAfter(back).Round(10*time.Millisecond))
+				if tt.share > 0 {
+					t.Logf("%d of %d calls went wrong", failed, len(calls))
+				}
+				if !w.back.IsZero() {
+					t.Logf("down: the chats that waited had their next bubble at most %v after it was back", w.slowestAfter(w.back).Round(10*time.Millisecond))
 				}
 				if tt.share > 0 && failed == 0 {
 					t.Error("nothing was proved: no call went wrong")
+				}
+				if tt.after != nil {
+					tt.after(t, w)
 				}
 				w.spoke(t, talkers)
 				w.reconcile(t, took)
@@ -104,6 +135,7 @@ func TestTelegram_trouble(t *testing.T) {
 // TestTelegram_throttled has Telegram ask for a pause: one chat's, and, when it refuses several at once, the whole bot's.
 // Each process knows of the pauses that it was asked for itself, so that the second is shown by one process.
 func TestTelegram_throttled(t *testing.T) {
+	alongside(t)
 	for _, tt := range []struct {
 		name  string
 		chats int // that are refused
@@ -125,7 +157,7 @@ func TestTelegram_throttled(t *testing.T) {
 				}
 				took := w.walkAndTalk(t, people, talkers)
 				w.end()
-				w.pausesKept(t, whole, tt.chats*tt.times)
+				w.pausesKept(t, retryAfter*time.Second, whole, tt.chats*tt.times)
 				w.spoke(t, talkers)
 				w.reconcile(t, took)
 			})
@@ -136,6 +168,7 @@ func TestTelegram_throttled(t *testing.T) {
 // TestTelegram_blocked has Telegram say of some chats that the bot is blocked, without the update that says so too: what
 // was to be written to them ends there, nobody else notices, and who writes again is answered again.
 func TestTelegram_blocked(t *testing.T) {
+	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		life := 10 * time.Second
 		w := newTown(t, k, "LLAVE_LINK_TTL="+life.String())
@@ -192,6 +225,7 @@ func TestTelegram_blocked(t *testing.T) {
 // TestTelegram_worthless keeps "look in your mail" waiting until the link it speaks of has ended. Then it would only
 // mislead: the chat reads that the link is worth nothing any more, and nothing before it.
 func TestTelegram_worthless(t *testing.T) {
+	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		const life = 15 * time.Second
 		w := newTown(t, k, "LLAVE_LINK_TTL="+life.String())
@@ -245,7 +279,7 @@ func TestTelegram_worthless(t *testing.T) {
 		if worthless != float64(len(people)) {
 			t.Errorf("worthless counted %.0f, want %d", worthless, len(people))
 		}
-		w.pausesKept(t, false, 0)
+		w.pausesKept(t, retryAfter*time.Second, false, 0)
 	})
 }
 
@@ -255,7 +289,7 @@ func (w *town) listen(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := w.speak(ctx, 0, true); err != nil {
-		t.Fatalf("the monologue in quiet weather: %v; read %q", err, openings(w.api.History(talkerChat)))
+		t.Fatalf("the monologue in quiet weather: %v; read %q", err, openings(w.mainWay().History(talkerChat)))
 	}
 }
 
@@ -263,20 +297,20 @@ func (w *town) listen(t *testing.T) {
 func (w *town) speak(ctx context.Context, talker int, patiently bool) error {
 	chat := talkerChat + int64(talker)
 	somebody := &person{chat: chat}
-	if err := somebody.reads(ctx, w.api, w.api.Say(chat, road[0].do), road[0].want); err != nil {
+	if err := somebody.reads(ctx, w.mainWay(), w.mainWay().Say(chat, road[0].do), road[0].want); err != nil {
 		return err
 	}
-	last, err := w.api.Press(chat, road[1].do)
+	last, err := w.mainWay().Press(chat, road[1].do)
 	if err != nil {
 		return err
 	}
-	if err := somebody.reads(ctx, w.api, last, road[1].want); err != nil {
+	if err := somebody.reads(ctx, w.mainWay(), last, road[1].want); err != nil {
 		return err
 	}
 	for _, words := range monologue {
-		last := w.api.Say(chat, words)
+		last := w.mainWay().Say(chat, words)
 		if patiently {
-			if err := somebody.reads(ctx, w.api, last, ""); err != nil {
+			if err := somebody.reads(ctx, w.mainWay(), last, ""); err != nil {
 				return fmt.Errorf("%s: %w", words, err)
 			}
 		}
@@ -300,11 +334,12 @@ func (w *town) walkAndTalk(t *testing.T, people []*person, talkers int) (took ti
 	}
 	w.walk(ctx, ctx, people, 100*time.Millisecond, *together)
 	talking.Wait()
-	pattern := w.api.Messages(talkerChat)
+	pattern := w.mainWay().Messages(talkerChat)
 	for i := range talkers { // until the last words are there, or are not to come
-		w.api.Wait(time.Minute, func() bool {
-			said := w.api.Messages(talkerChat + int64(i+1))
-			return len(said) >= len(pattern) && said[len(said)-1].Text == pattern[len(pattern)-1].Text
+		w.mainWay().Wait(time.Minute, func() bool {
+			said := w.mainWay().Messages(talkerChat + int64(i+1))
+			order, _ := unfold(said, w.ways[0] == byWhatsApp)
+			return len(joined(order)) >= len(joined(pattern))
 		})
 	}
 	w.noticed(ctx, people)
@@ -315,34 +350,45 @@ func (w *town) walkAndTalk(t *testing.T, people []*person, talkers int) (took ti
 // where its answer was lost.
 func (w *town) spoke(t *testing.T, talkers int) {
 	t.Helper()
-	pattern := w.api.Messages(talkerChat)
-	copies, strange, slowest := 0, 0, time.Duration(0)
+	pattern := w.mainWay().Messages(talkerChat)
+	copies, strange, bubbles, slowest := 0, 0, 0, time.Duration(0)
+	merges := w.ways[0] == byWhatsApp
 	for i := range talkers {
-		var order []bottest.ChatMessage
-		said := w.api.Messages(talkerChat + int64(i+1))
+		said := w.mainWay().Messages(talkerChat + int64(i+1))
 		for j, m := range said {
 			if j > 0 {
 				slowest = max(slowest, m.At.Sub(said[j-1].At))
 			}
-			if n := len(order); n > 0 && order[n-1].Text == m.Text {
-				copies++
-				if !w.explained(order[n-1].At, m.At) {
-					t.Errorf("talker %d: %q came twice, and no answer was lost", i+1, begin(m.Text))
-				}
-				continue
+		}
+		order, again := unfold(said, merges)
+		copies, bubbles = copies+len(again), bubbles+len(said)
+		for _, c := range again {
+			if !c.same || !w.explained(c.first.At, c.again.At) {
+				t.Errorf("talker %d: %q came twice, and no answer was lost", i+1, begin(c.again.Text))
 			}
-			order = append(order, m)
 		}
 		same := slices.EqualFunc(order, pattern, func(a, b bottest.ChatMessage) bool {
 			return a.Text == b.Text && slices.Equal(a.Labels(), b.Labels())
 		})
+		if merges && len(order) > 0 {
+			same = joined(order) == joined(pattern) && slices.Equal(order[len(order)-1].Labels(), pattern[len(pattern)-1].Labels())
+		}
 		if !same {
 			strange++
 			t.Errorf("talker %d read %q, want %q", i+1, openings(order), openings(pattern))
 		}
 	}
-	t.Logf("%d talkers with %d answers each: %d chats with one lost or out of order, %d answers repeated; the longest wait between two was %v",
-		talkers, len(pattern), strange, copies, slowest.Round(10*time.Millisecond))
+	t.Logf("%d talkers with %d answers each, in %d bubbles: %d chats with one lost or out of order, %d answers repeated; the longest wait between two was %v",
+		talkers, len(pattern), bubbles, strange, copies, slowest.Round(10*time.Millisecond))
+}
+
+// joined is what was said, in one.
+func joined(said []bottest.ChatMessage) string {
+	var texts []string
+	for _, m := range said {
+		texts = append(texts, m.Text)
+	}
+	return strings.Join(texts, between)
 }
 
 func openings(said []bottest.ChatMessage) (out []string) {
@@ -355,17 +401,16 @@ func openings(said []bottest.ChatMessage) (out []string) {
 // callsTo are the calls that were about a chat, oldest first.
 func (w *town) callsTo(chat int64) []bottest.BotCall {
 	id := strconv.FormatInt(chat, 10)
-	calls := slices.DeleteFunc(w.api.Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] != id })
+	calls := slices.DeleteFunc(w.mainWay().Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] != id })
 	slices.SortStableFunc(calls, func(a, b bottest.BotCall) int { return a.At.Compare(b.At) })
 	return calls
 }
 
 // pausesKept fails the test where a chat was written to before the pause that a 429 asked for was over, or, with whole,
-// any chat after a second one was refused.
-func (w *town) pausesKept(t *testing.T, whole bool, want int) {
+// any chat after a second one was refused; on WhatsApp, where a refusal says which it is about, after the first.
+func (w *town) pausesKept(t *testing.T, pause time.Duration, whole bool, want int) {
 	t.Helper()
-	const pause = retryAfter * time.Second
-	all := slices.DeleteFunc(w.api.Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] == "" })
+	all := slices.DeleteFunc(w.mainWay().Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] == "" || c.Method == "read" })
 	slices.SortStableFunc(all, func(a, b bottest.BotCall) int { return a.At.Compare(b.At) })
 	pauses, others, smallest := 0, 0, time.Hour
 	var first bottest.BotCall // the first refusal
@@ -377,7 +422,7 @@ func (w *town) pausesKept(t *testing.T, whole bool, want int) {
 		if first.Status == 0 {
 			first = refused
 		}
-		everybody := whole && refused.Params["chat_id"] != first.Params["chat_id"] && refused.At.Before(first.At.Add(pause))
+		everybody := whole && (w.ways[0] == byWhatsApp || refused.Params["chat_id"] != first.Params["chat_id"] && refused.At.Before(first.At.Add(pause)))
 		for _, c := range all[i+1:] {
 			margin := c.At.Sub(refused.At.Add(pause))
 			switch {
@@ -400,7 +445,7 @@ func (w *town) pausesKept(t *testing.T, whole bool, want int) {
 // slowestAfter is how long after a moment the last of the chats that waited then had its next bubble.
 func (w *town) slowestAfter(back time.Time) (slowest time.Duration) {
 	for _, p := range w.people {
-		said := w.api.Messages(p.chat)
+		said := w.mainWay().Messages(p.chat)
 		if i := slices.IndexFunc(said, func(m bottest.ChatMessage) bool { return m.At.After(back) }); i > 0 {
 			slowest = max(slowest, said[i].At.Sub(back))
 		}

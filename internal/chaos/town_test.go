@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"llave/bot"
+	"llave/bot/whatsapp"
 	"llave/internal/bottest"
 	"llave/internal/mail/letter"
 	"llave/internal/secret"
@@ -48,6 +50,16 @@ func needChaos(t *testing.T) {
 	}
 }
 
+// alongside lets a test that mostly waits run beside others of its sort. At its full size it runs alone: its figures are
+// kept.
+func alongside(t *testing.T) {
+	t.Helper()
+	needChaos(t)
+	if !*full {
+		t.Parallel()
+	}
+}
+
 // onBoth runs a test on each sort of store.
 func onBoth(t *testing.T, test func(t *testing.T, k kind)) {
 	t.Helper()
@@ -57,17 +69,21 @@ func onBoth(t *testing.T, test func(t *testing.T, k kind)) {
 	}
 }
 
-// town is a world to be broken: stubs of Telegram and of a mail server, processes of the built binary behind a front, and
+// town is a world to be broken: stubs of Telegram, of WhatsApp where a test wants it, and of a mail server, processes of the built binary behind a front, and
 // people who walk the road.
 type town struct {
 	t       *testing.T
 	api     *bottest.BotAPI
+	graph   *bottest.Graph // nil unless byWhatsApp
+	ways    []way          // how people come, in turn
 	smtp    *bottest.SMTP
 	fleet   *fleet
 	front   *front
 	post    *postman
 	people  []*person   // everybody who has a record
 	lost    []time.Time // when a test had an answer lost
+	back    time.Time   // when an API that was down came back
+	public  string      // the front
 	logPath string      // what all processes have written
 	store   *store.Store
 	vault   *secret.Vault
@@ -76,7 +92,7 @@ type town struct {
 // newTown builds a town whose processes do not run yet. Everything in it ends with the test. Later settings win.
 func newTown(t *testing.T, k kind, settings ...string) *town {
 	t.Helper()
-	w := &town{t: t, api: bottest.NewBotAPI(token), post: &postman{boxes: map[string]chan letter.Letter{}}, logPath: filepath.Join(t.TempDir(), "log")}
+	w := &town{t: t, ways: []way{byTelegram}, api: bottest.NewBotAPI(token), post: &postman{boxes: map[string]chan letter.Letter{}}, logPath: filepath.Join(t.TempDir(), "log")}
 	if err := w.api.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +116,9 @@ func newTown(t *testing.T, k kind, settings ...string) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.public = "http://localhost:" + port
 	w.fleet.env = append([]string{
-		"LLAVE_PUBLIC_URL=http://localhost:" + port, "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
+		"LLAVE_PUBLIC_URL=" + w.public, "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
 		"LLAVE_SMTP_URL=" + w.smtp.URL(), "LLAVE_TRUSTED_PROXIES=127.0.0.0/8", "LLAVE_LINK_TTL=9m",
 		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + w.api.URL(), "LLAVE_TELEGRAM_MODE=webhook",
 		"LLAVE_TELEGRAM_RATE=1000", "LLAVE_LOG_FORMAT=text",
@@ -118,6 +135,46 @@ func newTown(t *testing.T, k kind, settings ...string) *town {
 	return w
 }
 
+// byWhatsApp opens the town to WhatsApp: people who are made up from now on come in these ways, in turn. Everything to be
+// told to the webhook comes up to six in a body, and reports come out of order. WhatsApp's own limit of a pair is kept,
+// the one of the whole number is not.
+func (w *town) byWhatsApp(ways ...way) {
+	w.t.Helper()
+	w.ways = ways
+	w.graph = bottest.NewGraph(bottest.GraphOptions{
+		Tokens: graphTokens, PhoneNumberID: "106540352242922", AppSecret: "app-secret-of-the-town", VerifyToken: "verify-token-of-the-town", PerSecond: -1,
+		Parallel: 4, // what comes meanwhile waits and shares a body
+	})
+	if err := w.graph.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(w.graph.Close)
+	w.graph.Batch(6)
+	w.graph.Statuses("delivered", "sent", "read")
+	w.fleet.env = append(w.fleet.env,
+		"LLAVE_WHATSAPP_TOKEN="+strings.Join(graphTokens, ","), "LLAVE_WHATSAPP_PHONE_NUMBER_ID=106540352242922", "LLAVE_WHATSAPP_APP_SECRET=app-secret-of-the-town",
+		"LLAVE_WHATSAPP_VERIFY_TOKEN=verify-token-of-the-town", "LLAVE_WHATSAPP_API_URL="+w.graph.URL(), "LLAVE_WHATSAPP_RATE=1000")
+}
+
+// graphTokens are the access tokens of the town's bot.
+var graphTokens = []string{"EAAfirst", "EAAsecond"}
+
+// hide keeps the number of every fourth person on WhatsApp from the bot; half of those let it be known on the way.
+func (w *town) hide(p *person, nth int) {
+	if nth%4 != 3 {
+		return
+	}
+	p.conv = bot.ConversationID(whatsapp.Name, w.graph.HidePhone(p.chat))
+	if nth%8 == 7 {
+		p.alias = conversation(p.by, p.chat)
+		p.before = func(step int) {
+			if step == len(road)/2 {
+				w.graph.ShowPhone(p.chat)
+			}
+		}
+	}
+}
+
 // populate makes up n further people, each with a chat and a record of their own, and imports their records as an
 // operator does.
 func (w *town) populate(n int) []*person {
@@ -126,7 +183,11 @@ func (w *town) populate(n int) []*person {
 	var b bytes.Buffer
 	b.WriteString("_id,id_type,category,full_name,email,data_updated_at,status\n")
 	for i := first; i < first+n; i++ {
-		p := &person{index: i, chat: 5551000000 + int64(i), number: bottest.Cedula(i), address: fmt.Sprintf("persona%05d@correo.example", i)}
+		p := &person{index: i, by: w.ways[i%len(w.ways)], chat: 5551000000 + int64(i), number: bottest.Cedula(i), address: fmt.Sprintf("persona%05d@correo.example", i)}
+		p.conv = conversation(p.by, p.chat)
+		if p.by == byWhatsApp {
+			w.hide(p, i/len(w.ways))
+		}
 		w.people = append(w.people, p)
 		fmt.Fprintf(&b, "%s,cedula,affiliate,Persona %05d,%s,2025-03-01,locked\n", p.number, p.index, p.address)
 	}
@@ -160,6 +221,25 @@ func (w *town) start() {
 	if !w.api.Wait(time.Minute, func() bool { return w.api.WebhookURL() != "" }) {
 		w.t.Fatal("no webhook was registered")
 	}
+	if w.graph == nil {
+		return
+	}
+	if err := w.graph.SetWebhook(w.public + whatsapp.WebhookPath); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// phone is the stub that a person holds.
+func (w *town) phone(p *person) phone { return w.way(p.by) }
+
+// mainWay is the first of the ways in which people come.
+func (w *town) mainWay() phone { return w.way(w.ways[0]) }
+
+func (w *town) way(by way) phone {
+	if by == byWhatsApp {
+		return w.graph
+	}
+	return w.api
 }
 
 // walk has people walk the road, one beginning every so often as long as begin lives and not more than together at once.
@@ -173,7 +253,7 @@ func (w *town) walk(begin, waiting context.Context, people []*person, every time
 		walkers.Go(func() {
 			for p := range next {
 				p.began = time.Now()
-				p.failed = p.walk(waiting, w.api, w.post)
+				p.failed = p.walk(waiting, w.phone(p), w.post)
 			}
 		})
 	}
@@ -202,11 +282,15 @@ func (w *town) walk(begin, waiting context.Context, people []*person, every time
 func (w *town) settle(ctx context.Context) {
 	last, since := -1, time.Now()
 	for ctx.Err() == nil {
-		n := len(w.api.Calls("")) + len(w.smtp.Letters()) + w.api.Pending()
+		calls, pending := len(w.api.Calls("")), w.api.Pending()
+		if w.graph != nil {
+			calls, pending = calls+len(w.graph.Calls("")), pending+w.graph.Pending()
+		}
+		n := calls + len(w.smtp.Letters()) + pending
 		if n != last {
 			last, since = n, time.Now()
 		}
-		if time.Since(since) > stillness && w.api.Pending() == 0 {
+		if time.Since(since) > stillness && pending == 0 {
 			return
 		}
 		time.Sleep(500 * time.Millisecond)

@@ -75,6 +75,7 @@ const (
 	byPolling  = "polling"
 	byWhatsApp = "WhatsApp"
 	byBoth     = "both"
+	byNothing  = "nothing" // what it has is added
 )
 
 // newWorld starts the outside and makes the settings; nothing of llave runs yet. Later settings win.
@@ -96,6 +97,7 @@ func newWorld(t testing.TB, way string, settings ...string) *world {
 		"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey, "LLAVE_SMTP_URL=" + w.smtp.URL(), "LLAVE_LOG_FORMAT=text",
 	}
 	switch way {
+	case byNothing:
 	case byWhatsApp:
 		w.withWhatsApp(t, bottest.GraphOptions{})
 	case byBoth:
@@ -285,13 +287,18 @@ func contains(t testing.TB, what, got, want string) {
 // onBothStores runs a test with the settings of the embedded store, and of a MongoDB server where there is one.
 func onBothStores(t *testing.T, name string, do func(t *testing.T, store ...string)) {
 	t.Helper()
-	t.Run(name+" on bolt", func(t *testing.T) {
+	onBothStoresInTurn(t, name, func(t *testing.T, store ...string) {
 		t.Parallel()
-		do(t)
+		do(t, store...)
 	})
+}
+
+// onBothStoresInTurn is onBothStores, one after the other and beside nothing else.
+func onBothStoresInTurn(t *testing.T, name string, do func(t *testing.T, store ...string)) {
+	t.Helper()
+	t.Run(name+" on bolt", func(t *testing.T) { do(t) })
 	t.Run(name+" on MongoDB", func(t *testing.T) {
 		uri := storetest.MongoURI(t)
-		t.Parallel()
 		do(t, "LLAVE_MONGODB_URI="+uri, "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri))
 	})
 }

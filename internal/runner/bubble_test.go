@@ -125,3 +125,82 @@ func TestHandle_undelivered(t *testing.T) {
 		})
 	}
 }
+
+// A report older than what the person wrote last does not say that they cannot be written to now.
+func TestHandle_undeliveredReportedLate(t *testing.T) {
+	for _, f := range []bot.Failure{bot.Closed, bot.Gone} {
+		t.Run(f.String(), func(t *testing.T) {
+			h := newHouse(t)
+			r := h.runner("a")
+			h.handle(r, text(1, "hola"))
+			h.idle(r)
+			now, err := h.store.Now(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.clock.Advance(5 * time.Second)
+			h.handle(r, text(2, "1"))
+			h.idle(r)
+			h.handle(r, bot.Update{ID: "x", Channel: "telegram", Chat: "1", Kind: bot.Undelivered, Failure: f, Again: &bot.Reply{Text: "otra vez"}, At: now})
+			if c := h.conversation(); c.Gone || len(c.Promises) != 1 || c.Promises[0].Waits {
+				t.Errorf("gone %t, owed %+v, want one bubble that does not wait", c.Gone, c.Promises)
+			}
+			h.clock.Advance(11 * time.Second)
+			h.sweep(r)
+			h.wantSent(3, "after ten seconds")
+		})
+	}
+}
+
+// A report on a message to somebody of whom nothing is kept any more keeps nothing anew.
+func TestHandle_undeliveredForgotten(t *testing.T) {
+	h := newHouse(t)
+	r := h.runner("a")
+	h.handle(r, bot.Update{ID: "x", Channel: "telegram", Chat: "1", Kind: bot.Undelivered, Failure: bot.Closed, Again: &bot.Reply{Text: "otra vez"}})
+	if n, err := h.store.Conversations.Count(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d conversations (%v), want none", n, err)
+	}
+}
+
+// What one bubble of several is refused for costs only the one at fault.
+func TestKeep_oneBubbleRefused(t *testing.T) {
+	h := newHouse(t)
+	h.wire.merges = true
+	r := h.runner("a")
+	h.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 6 * time.Second}}
+	h.handle(r, text(1, "hola"))
+	h.idle(r)
+	h.handle(r, text(2, "1"))
+	h.handle(r, text(3, "1"))
+	h.idle(r)
+	never := &bot.SendError{Failure: bot.Permanent, Reason: "told to"}
+	h.wire.answers = []error{never, nil, never, never, nil} // all three; the first; the others; the second; the third
+	h.clock.Advance(7 * time.Second)
+	h.sweep(r)
+	h.wantSent(2, "after the pause")
+	if all := strings.Join(h.wire.sent, "\n\n"); !strings.HasPrefix(all, "Hola") || !strings.Contains(all, "Escriba su número") {
+		t.Errorf("sent %q, want the first and the third", all)
+	}
+	if left := len(h.conversation().Promises); left != 0 {
+		t.Errorf("%d promises left, want none", left)
+	}
+}
+
+// What came back is said before what was said after it, in one bubble that has the buttons of the newest question.
+func TestKeep_oneBubbleCameBack(t *testing.T) {
+	h := newHouse(t)
+	h.wire.merges = true
+	r := h.runner("a")
+	h.handle(r, text(1, "hola"))
+	h.idle(r)
+	h.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 30 * time.Second}}
+	h.handle(r, text(2, "1"))
+	h.idle(r)
+	h.handle(r, bot.Update{ID: "x", Channel: "telegram", Chat: "1", Kind: bot.Undelivered, Again: &bot.Reply{Text: "de antes"}})
+	h.clock.Advance(31 * time.Second)
+	h.sweep(r)
+	h.wantSent(2, "after the pause")
+	if last := h.wire.sent[len(h.wire.sent)-1]; !strings.HasPrefix(last, "de antes\n\n¿Qué necesita hoy?") {
+		t.Errorf("sent %q, want what came back first", last)
+	}
+}

@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,6 +73,10 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 			err = errWorthless
 		default:
 			kept, err = r.try(ctx, s, doc, owed)
+			if len(owed) > 1 && bot.KindOf(err) == bot.Permanent {
+				owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
+				kept, err = r.try(ctx, s, doc, owed)
+			}
 		}
 		after, more := r.mark(ctx, s, doc, lane, owed, kept, err, end)
 		if !more {
@@ -107,7 +113,9 @@ func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.P
 func (r *Runner) bubble(owed []bot.Promise) (bot.Reply, error) {
 	var texts []string
 	var whole bot.Reply
-	for _, p := range owed {
+	said := slices.Clone(owed) // one that came back stands behind what was said after it
+	slices.SortStableFunc(said, func(a, b bot.Promise) int { return cmp.Compare(a.Reply.Prompt, b.Reply.Prompt) })
+	for _, p := range said {
 		reply, protect := *p.Reply, whole.Protect
 		if reply.Sealed {
 			text, err := r.Open(reply.Text)

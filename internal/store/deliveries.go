@@ -9,8 +9,8 @@ import (
 	"llave/bot"
 )
 
-// Delivery is what became of one message that a channel took. Reply is kept, sealed, only until the message has arrived or
-// failed: it may have to be sent again.
+// Delivery is what became of one message that a channel took. Reply is kept, sealed, only until the message has arrived:
+// it may have to be sent again.
 type Delivery struct {
 	ID      string     `bson:"_id"` // the channel's id of the message
 	Version int64      `bson:"v"`

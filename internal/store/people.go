@@ -39,7 +39,8 @@ func newPeople(engine Engine) *PeopleTable {
 }
 
 // Find returns the chat of whoever goes by one of the names, and makes one when nobody does. Either name may be empty.
-// Where the two lead to different chats the user id's is kept: it is the one that does not change hands.
+// Where the two lead to different chats the user id's is kept: it is the one that does not change hands. A name that one of
+// them replaces leads nowhere from now on.
 func (t *PeopleTable) Find(ctx context.Context, channel, phone, userID string) (chat string, err error) {
 	for {
 		byID, err := t.chatOf(ctx, channel, userID)
@@ -67,7 +68,9 @@ func (t *PeopleTable) Find(ctx context.Context, channel, phone, userID string) (
 		if err != nil {
 			return "", err
 		}
-		return chat, t.call(ctx, channel, chat, func(c *Contact) {
+		var was Contact
+		err = t.call(ctx, channel, chat, func(c *Contact) {
+			was = *c
 			c.Hidden = phone == ""
 			if phone != "" {
 				c.Phone = phone
@@ -76,7 +79,26 @@ func (t *PeopleTable) Find(ctx context.Context, channel, phone, userID string) (
 				c.UserID = userID
 			}
 		})
+		if err == nil && phone != "" && was.Phone != phone {
+			err = t.leave(ctx, channel, was.Phone, chat)
+		}
+		if err == nil && userID != "" && was.UserID != userID {
+			err = t.leave(ctx, channel, was.UserID, chat)
+		}
+		return chat, err
 	}
+}
+
+// leave has a name that was replaced without a word lead nowhere: it may be somebody else's tomorrow.
+func (t *PeopleTable) leave(ctx context.Context, channel, name, chat string) error {
+	leads, err := t.chatOf(ctx, channel, name)
+	if err != nil || leads != chat || name == "" {
+		return err
+	}
+	if err := t.names.Delete(ctx, channel+"/"+name, -1); err != nil {
+		return fmt.Errorf("forget name: %w", err)
+	}
+	return nil
 }
 
 // Move has the chat of whoever goes by one of the old names go by the new ones. An old name without a new one of its sort
@@ -140,12 +162,8 @@ func (t *PeopleTable) Forget(ctx context.Context, channel, chat string) error {
 		return err
 	}
 	for _, name := range []string{c.Phone, c.UserID} {
-		if leads, err := t.chatOf(ctx, channel, name); err != nil {
+		if err := t.leave(ctx, channel, name, chat); err != nil {
 			return err
-		} else if leads == chat {
-			if err := t.names.Delete(ctx, channel+"/"+name, -1); err != nil {
-				return fmt.Errorf("forget name: %w", err)
-			}
 		}
 	}
 	if err := t.contacts.Delete(ctx, c.ID, c.Version); err != nil && !errors.Is(err, ErrConflict) {

@@ -48,11 +48,14 @@ var Telegram = Channel{"telegram", func(t testing.TB, w *World) (Phone, []string
 	}, ready
 }}
 
+// Template is what WhatsApp's approved template says there: LLAVE_WHATSAPP_TEMPLATE=volver:es.
+const Template = "Tenemos una respuesta para usted. Escriba algo para verla."
+
 // WhatsApp is the other one.
 var WhatsApp = Channel{"whatsapp", func(t testing.TB, w *World) (Phone, []string, func()) {
 	g := bottest.NewGraph(bottest.GraphOptions{
 		Tokens: []string{"EAAtest"}, PhoneNumberID: "106540352242922", AppSecret: "app-secret-of-the-test", VerifyToken: "verify-token-of-the-test",
-		Now: w.Now, PerSecond: -1,
+		Now: w.Now, PerSecond: -1, Templates: []bottest.GraphTemplate{{Name: "volver", Language: "es", Body: Template}},
 	})
 	if err := g.Start(); err != nil {
 		t.Fatal(err)

@@ -57,6 +57,11 @@ func people(t *testing.T, s *store.Store) {
 	find("593990000006", "EC.6", "EC.6")
 	find("593990000006", "", "EC.6")
 
+	find("593990000011", "EC.11", "593990000011") // a number changes and nobody says so
+	find("593990000012", "EC.11", "593990000011")
+	find("593990000011", "EC.12", "593990000011.2") // somebody else has the old one now
+	address("593990000011", "593990000012", "EC.11")
+
 	must(t, s.People.Forget(ctx, "whatsapp", "EC.6"))
 	address("EC.6", "", "")
 	find("", "EC.6", "EC.6")
