@@ -482,9 +482,12 @@ func sounds(list []string) map[string]bool {
 	return out
 }
 
+// apostrophes leave no gap: "don't" is one word.
+var apostrophes = strings.NewReplacer("'", "", "’", "", "‘", "", "`", "")
+
 // soundsOf is how each word of a text sounds.
 func soundsOf(text string) []string {
-	words := strings.FieldsFunc(bot.Fold(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	words := strings.FieldsFunc(apostrophes.Replace(bot.Fold(text)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for i, w := range words {
 		words[i] = Sound(w)
 	}
