@@ -75,6 +75,7 @@ const (
 	allOfIt      = 1.0 // on top: nothing but this was said
 	expectedHere = 1.0 // on top: the question that stands expects it
 	takesAway    = 2.0
+	slipCosts    = 0.6 // a sign that needs a word to be a slip
 	sureFrom     = 3.0
 	askFrom      = 2.0
 	clearBy      = 0.5
@@ -257,6 +258,7 @@ func parseSign(s string) (sign, error) {
 type heard struct {
 	concepts []concept
 	denied   bool
+	slipped  bool // it is another word, a slip away
 }
 
 // sentence is what was said, looked up.
@@ -328,11 +330,14 @@ func (in intent) score(s sentence) (best float64, whole bool) {
 		}
 	}
 	for _, g := range in.signs {
-		n, ok := g.in(s)
+		n, slipped, ok := g.in(s)
 		if !ok {
 			continue
 		}
 		w := g.weight
+		if slipped {
+			w -= slipCosts
+		}
 		if n == len(s.heard) && s.unknown == 0 {
 			w += allOfIt
 		}
@@ -342,15 +347,15 @@ func (in intent) score(s sentence) (best float64, whole bool) {
 		return 0, false
 	}
 	for _, g := range in.against {
-		if _, ok := g.in(s); ok {
+		if _, _, ok := g.in(s); ok {
 			best -= takesAway
 		}
 	}
 	return best, false
 }
 
-// in says whether all the parts are there, and how many of the words they account for.
-func (g sign) in(s sentence) (words int, ok bool) {
+// in says whether all the parts are there, how many of the words they account for, and whether one of those is a slip.
+func (g sign) in(s sentence) (words int, slipped, ok bool) {
 	var used uint64
 	for _, p := range g.parts {
 		found := false
@@ -360,16 +365,17 @@ func (g sign) in(s sentence) (words int, ok bool) {
 			}) {
 				found = true
 				used |= 1 << i
+				slipped = slipped || h.slipped
 			}
 		}
 		if !found {
-			return 0, false
+			return 0, false, false
 		}
 	}
 	for ; used > 0; used &= used - 1 {
 		words++
 	}
-	return words, true
+	return words, slipped, true
 }
 
 func index(said, phrase []string) int {
@@ -389,6 +395,7 @@ func (u *Understanding) look(text string) sentence {
 		words := soundsOf(clause)
 		denies := 0
 		for i := 0; i < len(words) && left > 0; left-- {
+			first := words[i]
 			word, n, found, filler := u.find(words[i:])
 			i += n
 			if !u.manners[word] {
@@ -405,7 +412,7 @@ func (u *Understanding) look(text string) sentence {
 			}
 			switch {
 			case len(found) > 0:
-				s.heard = append(s.heard, heard{found, denies > 0})
+				s.heard = append(s.heard, heard{found, denies > 0, n == 1 && word != first})
 				denies = max(denies-1, 0)
 			case filler, u.denying[word], u.turning[word], u.plain[word]:
 			default:
