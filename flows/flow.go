@@ -178,7 +178,7 @@ const ResumeAfter = time.Hour
 
 type flow struct {
 	Options
-	spoken *understand.Understanding
+	spoken map[string]*understand.Understanding // by language
 }
 
 // New makes the engine of this conversation.
@@ -187,9 +187,11 @@ func New(o Options) (*bot.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	spoken, err := Understanding()
-	if err != nil {
-		return nil, err
+	spoken := map[string]*understand.Understanding{}
+	for _, cat := range languages {
+		if spoken[cat.Language], err = Understanding(cat.Language); err != nil {
+			return nil, err
+		}
 	}
 	f := &flow{o, spoken}
 	return bot.NewEngine(bot.Options{
@@ -258,12 +260,15 @@ func Languages() ([]bot.Catalogue, error) {
 	return out, nil
 }
 
+// spanish is spoken until another language is chosen, and understood in every one.
+const spanish = "es"
+
 // languageButton and the language's name are the id of its button.
 const languageButton = "language_"
 
 // rank puts Spanish first.
 func rank(file string) int {
-	if file == "es.toml" {
+	if file == spanish+".toml" {
 		return 0
 	}
 	return 1

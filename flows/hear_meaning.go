@@ -68,10 +68,11 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 	return places
 }
 
-// read is what the person's words mean where they stand. Nothing is read into a button, a key or a number alone, nor into
-// another language's words.
+// read is what the person's words mean where they stand. Nothing is read into a button, a key or a number alone, nor where
+// nobody has written down what people say in the language.
 func (f *flow) read(t *bot.Turn) understand.Meaning {
-	if t.Update.Kind != bot.Text || t.Choice() != "" && !f.guessed(t) || t.Language() != "es" {
+	spoken := f.spoken[t.Language()]
+	if spoken == nil || t.Update.Kind != bot.Text || t.Choice() != "" && !f.guessed(t) {
 		return understand.Meaning{}
 	}
 	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); r.Verdict == affiliate.SecretGiven ||
@@ -85,7 +86,7 @@ func (f *flow) read(t *bot.Turn) understand.Meaning {
 	case ReadyToSend:
 		expected = []string{"no_mailbox"}
 	}
-	return f.spoken.Read(t.Text(), expected...)
+	return spoken.Read(t.Text(), expected...)
 }
 
 // hearMeaning does or answers what was understood for sure. A number that comes with a wish is read at once.
@@ -333,7 +334,7 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	case "send", "resend": // the state's own ear sends
 		return ""
 	}
-	for _, intent := range f.spoken.Intents() {
+	for _, intent := range f.spoken[spanish].Intents() {
 		if offerOf(intent, t.Conv.State) == choice {
 			return f.does(t, intent)
 		}

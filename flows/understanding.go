@@ -1,30 +1,41 @@
 package flows
 
 import (
-	_ "embed"
+	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/BurntSushi/toml"
 
 	"llave/flows/understand"
 )
 
-//go:embed understand.toml
-var spoken string
+// understand.toml is Spanish, understand_en.toml English. A language without such a file understands what its labels say.
+//
+//go:embed understand.toml understand_??.toml
+var spoken embed.FS
 
-// Understanding reads understand.toml: what people say in Spanish, and what they mean by it.
-func Understanding() (*understand.Understanding, error) {
+// Understanding reads what people say in a language, and what they mean by it; nil when there is no file for the language.
+func Understanding(language string) (*understand.Understanding, error) {
+	file := "understand_" + language + ".toml"
+	if language == spanish {
+		file = "understand.toml"
+	}
 	var rules understand.Rules
-	meta, err := toml.Decode(spoken, &rules)
-	if err != nil {
-		return nil, fmt.Errorf("read understand.toml: %w", err)
+	meta, err := toml.DecodeFS(spoken, file, &rules)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return nil, fmt.Errorf("read understand.toml: unknown entries %v", unknown)
+		return nil, fmt.Errorf("read %s: unknown entries %v", file, unknown)
 	}
 	u, err := understand.New(rules)
 	if err != nil {
-		return nil, fmt.Errorf("read understand.toml: %w", err)
+		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	return u, nil
 }

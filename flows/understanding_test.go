@@ -34,11 +34,13 @@ func sentences(t testing.TB, file string) []told {
 	return out
 }
 
-func understanding(t testing.TB) *understand.Understanding {
+func understanding(t testing.TB) *understand.Understanding { return understandingOf(t, "es") }
+
+func understandingOf(t testing.TB, language string) *understand.Understanding {
 	t.Helper()
-	u, err := flows.Understanding()
-	if err != nil {
-		t.Fatal(err)
+	u, err := flows.Understanding(language)
+	if err != nil || u == nil {
+		t.Fatalf("understand %s: got %v, %v", language, u, err)
 	}
 	return u
 }
@@ -120,6 +122,28 @@ func TestUnderstanding(t *testing.T) {
 	t.Logf("%d of %d right (%.1f %%), %d of them without asking\n%s", s.right, s.all, 100*accuracy, s.sure, s.table())
 	if accuracy < 0.95 {
 		t.Errorf("accuracy %.3f, want 0.95", accuracy)
+	}
+}
+
+// English knows what Spanish knows, and no more: an intent that only one of them has would be asked for in vain.
+func TestUnderstanding_english(t *testing.T) {
+	u := understandingOf(t, "en")
+	if got, want := u.Intents(), understanding(t).Intents(); !slices.Equal(got, want) {
+		t.Errorf("got intents %v, want %v", got, want)
+	}
+	list := sentences(t, "testdata/understand_en.csv")
+	s := judge(t, u, list)
+	accuracy := float64(s.right) / float64(s.all)
+	t.Logf("%d of %d right (%.1f %%), %d of them without asking\n%s", s.right, s.all, 100*accuracy, s.sure, s.table())
+	if len(list) < 100 || accuracy < 0.95 {
+		t.Errorf("accuracy %.3f of %d sentences, want 0.95 of 100", accuracy, len(list))
+	}
+}
+
+// A language without a file of its own is understood by its labels.
+func TestUnderstanding_noFile(t *testing.T) {
+	if u, err := flows.Understanding("qu"); u != nil || err != nil {
+		t.Errorf("got %v, %v, want neither", u, err)
 	}
 }
 
