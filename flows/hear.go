@@ -142,7 +142,7 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_status", "word_hello", "word_thanks", "word_correct")
+	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct")
 	if t.Update.Kind == bot.Start && t.Conv.State != Welcome {
 		said = "word_menu"
 	}
@@ -413,6 +413,9 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 }
 
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Says("word_english") != "" {
+		t.Speak("en")
+	}
 	f.noteWish(t)
 	return Greeted, nil
 }
