@@ -227,7 +227,7 @@ func TestReplay_bounded(t *testing.T) {
 		d.channel.Send(t.Context(), chat, bot.Reply{Text: fmt.Sprint("respuesta ", i, ".")})
 	}
 	html := d.page()
-	if got := strings.Count(html, "<li "); got != maxEvents {
+	if got := strings.Count(html, `<div class="chat-line`); got != maxEvents {
 		t.Errorf("the page has %d lines, want %d", got, maxEvents)
 	}
 	next, closeIt := d.events("1")
