@@ -462,8 +462,10 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	if t.added != "" {
 		more := cat.Texts[cat.inWay(t.added, c.Way)]
 		reply.Text += "\n\n" + e.fill(t, more.Text)
-		buttons = slices.Concat(buttons, more.Buttons)
 		for _, id := range more.Buttons {
+			if !slices.Contains(buttons, id) {
+				buttons = append(slices.Clip(buttons), id)
+			}
 			if !slices.Contains(c.Shown, id) {
 				c.Shown = append(c.Shown, id)
 			}

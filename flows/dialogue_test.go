@@ -25,7 +25,8 @@ func TestDialogues(t *testing.T) {
 	}
 }
 
-func playAndCompare(t *testing.T, on world.Channel, file string) {
+// playAndCompare plays a file and returns how it ended.
+func playAndCompare(t *testing.T, on world.Channel, file string) world.Ending {
 	t.Parallel()
 	want, err := os.ReadFile(file)
 	if err != nil {
@@ -35,16 +36,17 @@ func playAndCompare(t *testing.T, on world.Channel, file string) {
 	if on.Name == world.WhatsApp.Name && !own {
 		want = onWhatsApp(t, want)
 	}
-	got := world.Play(t, on, want)
+	got, ending := world.PlayToEnd(t, on, want)
 	if *update && (own || on.Name == world.Telegram.Name) {
 		if err := os.WriteFile(file, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return
+		return ending
 	}
 	if line, g, w := firstDifference(string(got), string(want)); line > 0 {
 		t.Errorf("%s:%d\n got: %s\nwant: %s\n(run with -update and read the difference)", file, line, g, w)
 	}
+	return ending
 }
 
 // onWhatsApp is a dialogue as WhatsApp has it: a person's message cannot be deleted there, which is said beforehand, and

@@ -92,6 +92,13 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return "", nil
 	}
 	f.forgetWay(t)
+	if t.Stale() && t.Conv.Text == "meant.ask" { // the buttons above "¿Quiso decir …?" are still on the screen: the question comes back
+		return NotMeant, nil
+	}
+	if said := thumb(u); said != "" {
+		t.Update.Text = t.Wording(said)
+		t.Choose(t.Shows(t.Update.Text))
+	}
 	if ev := f.hearPace(t); ev != "" {
 		return ev, nil
 	}
@@ -170,7 +177,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		t.Empty()
 		return Declined
 	case "word_correct":
-		if agreed && t.Choice() == "" {
+		if t.Choice() == "" {
 			return f.corrects(t)
 		}
 	case "word_repeat":
@@ -190,8 +197,25 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		if t.Idle() < ResumeAfter || !resumable(t.Conv.State) {
 			return SaidHello
 		}
+		t.Choose("") // "ya volví" does not mean "ya"
 	case "word_thanks":
-		return SaidThanks
+		if t.Choice() == "" { // "sí, gracias" is an answer
+			return SaidThanks
+		}
+	}
+	return ""
+}
+
+// thumb says which answer a message of such a sign alone gives.
+func thumb(u bot.Update) string {
+	if u.Kind != bot.Text {
+		return ""
+	}
+	switch strings.Trim(u.Text, " \n\ufe0f\U0001F3FB\U0001F3FC\U0001F3FD\U0001F3FE\U0001F3FF") { // colours of skin
+	case "👍", "👌", "✅", "👍👍":
+		return "said.yes"
+	case "👎", "❌":
+		return "said.no"
 	}
 	return ""
 }
@@ -388,6 +412,9 @@ var wishes = []string{"unlock", "generate", "in_person", "agent", "complaint", "
 func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 	switch label {
 	case "unlock", "generate":
+		if ev := f.underWay(t, label); ev != "" {
+			return ev
+		}
 		f.dropNumber(t)
 		t.Remember(slotWant, label)
 		if label == "unlock" {
@@ -412,11 +439,34 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 	return ""
 }
 
+// underWay hears somebody who writes, in the middle of it, what they came for: the place is kept. At the steps of the
+// key it means that these do not go well.
+func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
+	s := t.Conv.State
+	switch {
+	case t.Update.Kind != bot.Text, t.Slot(slotRecord) == "":
+	case s == KeyTried:
+		f.hard(t)
+		return NeedsHelp
+	case s == KeyStuck:
+		return AskedRepeat
+	case inKey(s):
+		f.hard(t)
+		return GotStuck
+	case label == want(t) && (s == ReadyToSend || s == LinkSent || s == LinkEnded):
+		return AskedRepeat
+	}
+	return ""
+}
+
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Says("word_english") != "" {
 		t.Speak("en")
 	}
 	f.noteWish(t)
+	if t.Says("slow") != "" || f.read(t).Is("slowly") {
+		t.Pace(slow)
+	}
 	return Greeted, nil
 }
 
@@ -643,6 +693,12 @@ func (f *flow) hearOffice(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Choice() == "stay" {
 		return Stayed, nil
+	}
+	if f.givesNumber(t) { // what was asked for before, after all
+		w := want(t)
+		f.dropNumber(t)
+		t.Remember(slotWant, w)
+		return f.readNumber(t), nil
 	}
 	if t.Meant("continue") != "" {
 		return f.ticket(t), nil // "sí" to "¿prefiere hablar con una persona?"

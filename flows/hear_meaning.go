@@ -257,8 +257,12 @@ func (f *flow) corrects(t *bot.Turn) bot.Event {
 	return NothingToCorrect
 }
 
-// goesBack undoes one step, up to what was already done: a link that was used is not waited for again.
+// goesBack undoes one step, up to what was already done: a link that was used is not waited for again, a key that was
+// made is not made again.
 func (f *flow) goesBack(t *bot.Turn) bot.Event {
+	if t.Conv.Text == "key.made" {
+		return NothingToUndo
+	}
 	if back := t.Conv.Back; inKey(t.Conv.State) && len(back) > 0 && needsNumber(back[len(back)-1]) {
 		return NothingToUndo
 	}

@@ -444,6 +444,7 @@ func TestLimit_numbers(t *testing.T) {
 		}
 		k.says("sí")
 		if n != "1713175071" {
+			k.says("menú")
 			k.says("desbloquear")
 		}
 	}

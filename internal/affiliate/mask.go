@@ -119,7 +119,7 @@ func inSpans(spans []span, at int) bool {
 }
 
 // secretShape finds what follows the word "clave": a link ("es", ":") or nothing, and one token.
-var secretShape = regexp.MustCompile(`(?i)(?:^|[^\p{L}\p{N}])(?:claves?|contrase(?:ñ|ñ|n)as?|passwords?|pin)` +
+var secretShape = regexp.MustCompile(`(?i)(?:^|[^\p{L}\p{N}])(?:claves?|contrase(?:ñ|ñ|n)as?|passwords?|pin)(?:\s+(?:nueva|actual|anterior|vieja|antigua))?` +
 	`(\s*[:=]\s*(?:es\s+)?|\s+(?:es|era|ser[ií]a|fue|son)\s*:?\s+|\s+)(\S+)`)
 
 // secretSpans finds keys typed in: "mi clave es 123456". The number itself after the word "clave" is no key, and

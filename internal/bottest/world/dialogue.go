@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"llave/bot"
+	"llave/internal/affiliate"
 	"llave/internal/bottest"
 	"llave/internal/mail/letter"
 )
@@ -36,8 +38,21 @@ import (
 // OwnChat is the name of a file's section for one channel alone.
 func OwnChat(on Channel) string { return "chat " + on.Name }
 
+// Ending is where a dialogue left things.
+type Ending struct {
+	Conv   bot.Conversation // as it is kept
+	Active bool             // a record of the world has a key that is not locked
+}
+
 // Play runs a dialogue on a channel and returns it as it came.
 func Play(t testing.TB, on Channel, file []byte) []byte {
+	t.Helper()
+	played, _ := PlayToEnd(t, on, file)
+	return played
+}
+
+// PlayToEnd is Play, and says how the dialogue ended.
+func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 	t.Helper()
 	a := txtar.Parse(file)
 	var settings, rows []string
@@ -74,15 +89,41 @@ func Play(t testing.TB, on Channel, file []byte) []byte {
 		csv = "_id,id_type,category,full_name,email,data_updated_at,status\n" + strings.Join(rows, "\n") + "\n"
 	}
 	p := &player{t: t, w: NewOn(t, on, csv, settings...)}
+	played := false
+	defer func() {
+		if !played {
+			t.Logf("played this far:\n%s", p.out.String())
+		}
+	}()
 	for _, line := range strings.Split(strings.TrimRight(chat, "\n"), "\n") {
 		p.line(line)
 	}
+	played = true
 	for i, f := range a.Files {
 		if f.Name == "chat" && own == "" || f.Name == own {
 			a.Files[i].Data = []byte(p.out.String())
 		}
 	}
-	return txtar.Format(a)
+	return txtar.Format(a), p.w.ending(on, rows)
+}
+
+// ending reads the store of the world.
+func (w *World) ending(on Channel, rows []string) Ending {
+	w.t.Helper()
+	conv, found, err := w.App.Store.Conversations.Find(w.t.Context(), bot.ConversationID(on.Name, fmt.Sprint(Chat)))
+	if err != nil || !found {
+		w.t.Fatalf("ending: the conversation is not kept: %v", err)
+	}
+	end := Ending{Conv: conv}
+	for _, r := range rows {
+		number, _, _ := strings.Cut(r, ",")
+		record, _, err := w.App.Store.Affiliates.Find(w.t.Context(), number)
+		if err != nil {
+			w.t.Fatalf("ending: %v", err)
+		}
+		end.Active = end.Active || record.Status == affiliate.Active
+	}
+	return end
 }
 
 // row turns "NUMBER mail status data_updated_at=2025-03-01" into a line of the import.
