@@ -186,11 +186,15 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		return AskedHelp
 	case "word_status":
 		return AskedStatus
-	case "word_language":
-		return AskedLanguage
-	case "word_english":
-		t.Speak("en")
-		return AskedEnglish
+	case "word_language", "word_english":
+		switch {
+		case strings.HasPrefix(t.Choice(), languageButton): // the answer to which language
+		case said == "word_english":
+			t.Speak("en")
+			return AskedEnglish
+		default:
+			return AskedLanguage
+		}
 	case "word_person":
 		return f.ticket(t)
 	case "word_hello":
