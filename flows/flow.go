@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -227,8 +228,18 @@ func mask(text string) string {
 // OpenReply opens a reply that was sealed because it holds a number.
 func OpenReply(v *secret.Vault, sealed string) (string, error) { return v.Open("reply", sealed) }
 
-// Languages reads the catalogues, Spanish first. Each gets a button for every language, under its own name.
+// Languages are the catalogues, Spanish first. Each has a button for every language, under its own name. They are read
+// once; what is returned is the caller's own.
 func Languages() ([]bot.Catalogue, error) {
+	read, err := readLanguages()
+	out := slices.Clone(read)
+	for i, cat := range out {
+		out[i].Texts, out[i].Labels = maps.Clone(cat.Texts), maps.Clone(cat.Labels)
+	}
+	return out, err
+}
+
+var readLanguages = sync.OnceValues(func() ([]bot.Catalogue, error) {
 	files, err := catalogues.ReadDir(".")
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogues: %w", err)
@@ -258,7 +269,7 @@ func Languages() ([]bot.Catalogue, error) {
 		maps.Copy(cat.Labels, names)
 	}
 	return out, nil
-}
+})
 
 // spanish is spoken until another language is chosen, and understood in every one.
 const spanish = "es"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"github.com/BurntSushi/toml"
 
@@ -16,8 +17,16 @@ import (
 //go:embed understand.toml understand_??.toml
 var spoken embed.FS
 
-// Understanding reads what people say in a language, and what they mean by it; nil when there is no file for the language.
+// understandings are those that were read, by language: they never change, and reading takes a tenth of a second.
+var understandings sync.Map
+
+// Understanding is what people say in a language, and what they mean by it; nil when there is no file for the language.
 func Understanding(language string) (*understand.Understanding, error) {
+	read, _ := understandings.LoadOrStore(language, sync.OnceValues(func() (*understand.Understanding, error) { return readUnderstanding(language) }))
+	return read.(func() (*understand.Understanding, error))()
+}
+
+func readUnderstanding(language string) (*understand.Understanding, error) {
 	file := "understand_" + language + ".toml"
 	if language == spanish {
 		file = "understand.toml"
