@@ -228,7 +228,8 @@ func loneLetters(pieces []piece) {
 }
 
 var units = map[string]string{"cero": "0", "sero": "0", "uno": "1", "dos": "2", "tres": "3", "cuatro": "4",
-	"cuatros": "4", "cinco": "5", "sinco": "5", "seis": "6", "siete": "7", "ocho": "8", "nueve": "9", "nuebe": "9"}
+	"cuatros": "4", "cinco": "5", "sinco": "5", "seis": "6", "siete": "7", "ocho": "8", "nueve": "9", "nuebe": "9",
+	"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9"}
 
 var teens = map[string]string{"diez": "10", "dies": "10", "once": "11", "doce": "12", "dose": "12", "trece": "13",
 	"trese": "13", "catorce": "14", "catorse": "14", "quince": "15", "quinse": "15", "dieciseis": "16",
@@ -473,9 +474,9 @@ var filler = map[string]bool{"mi": true, "es": true, "el": true, "la": true, "nu
 	"no": true, "n": true, "de": true, "c": true, "i": true, "cc": true, "id": true, "gracias": true, "ok": true, "son": true, "seria": true}
 
 var (
-	wantsForeign = regexp.MustCompile(`\b(soy|somos) (de otro pais|un |una )?(extranjer|venezolan|colombian|peruan|cuban|hait|chilen|argentin|bolivian|mexican|chin[oa]\b|espanol|italian|aleman|frances|estadounidense|american)|\bextranjer[oa]s?\b|\bpasaporte\b|\b(no tengo|sin) (numero de )?cedula( ecuatoriana)?$|codigo de(l)? extranjer`)
-	forgotten    = regexp.MustCompile(`\bno (me|lo|la|los)? ?(acuerdo|recuerdo)\b|\bno (me )?(lo|la)? ?se\b( cual| mi| el|$)|\bno (lo|la) tengo\b|\bno tengo (el|la|mi) (numero|cedula)|\b(se me |me )?olvid[eo]\b|\bno recuerd|\bno (traigo|cargo) (el|la|mi)|\bperdi (el|la|mi) (cedula|numero)`)
-	aboutKey     = regexp.MustCompile(`\b(clave|contrasena|password|correo)\b`)
+	wantsForeign = regexp.MustCompile(`\b(soy|somos) (de otro pais|un |una )?(extranjer|venezolan|colombian|peruan|cuban|hait|chilen|argentin|bolivian|mexican|chin[oa]\b|espanol|italian|aleman|frances|estadounidense|american)|\bextranjer[oa]s?\b|\bpasaporte\b|\b(no tengo|sin) (numero de )?cedula( ecuatoriana)?$|codigo de(l)? extranjer|\bforeigners?\b|\b(my|a|have) passport\b|\bi (don.?t|do not) have an? cedula\b`)
+	forgotten    = regexp.MustCompile(`\bno (me|lo|la|los)? ?(acuerdo|recuerdo)\b|\bno (me )?(lo|la)? ?se\b( cual| mi| el|$)|\bno (lo|la) tengo\b|\bno tengo (el|la|mi) (numero|cedula)|\b(se me |me )?olvid[eo]\b|\bno recuerd|\bno (traigo|cargo) (el|la|mi)|\bperdi (el|la|mi) (cedula|numero)|\bi (don.?t|do not|can.?t|cannot) (remember|know|recall|find) (it|my|the)\b|\bi (don.?t|do not) have (it|my (cedula|number|id|card))\b|\bi (forgot|lost) (it|my (cedula|number|id|card))\b`)
+	aboutKey     = regexp.MustCompile(`\b(clave|contrasena|password|correo|key|e-?mail)\b`)
 )
 
 // codeToken is the built-in idea of a foreigner's code; a letter and a digit are asked for besides.

@@ -118,9 +118,9 @@ func inSpans(spans []span, at int) bool {
 	return slices.ContainsFunc(spans, func(s span) bool { return at >= s.start && at < s.end })
 }
 
-// secretShape finds what follows the word "clave": a link ("es", ":") or nothing, and one token.
-var secretShape = regexp.MustCompile(`(?i)(?:^|[^\p{L}\p{N}])(?:claves?|contrase(?:ñ|ñ|n)as?|passwords?|pin)(?:\s+(?:nueva|actual|anterior|vieja|antigua))?` +
-	`(\s*[:=]\s*(?:es\s+)?|\s+(?:es|era|ser[ií]a|fue|son)\s*:?\s+|\s+)(\S+)`)
+// secretShape finds what follows the word "clave", or "key" in English: a link ("es", ":") or nothing, and one token.
+var secretShape = regexp.MustCompile(`(?i)(?:^|[^\p{L}\p{N}])(?:claves?|contrase(?:ñ|ñ|n)as?|passwords?|keys?|pin)(?:\s+(?:nueva|actual|anterior|vieja|antigua))?` +
+	`(\s*[:=]\s*(?:es\s+)?|\s+(?:es|era|ser[ií]a|fue|son|is|was)\s*:?\s+|\s+)(\S+)`)
 
 // secretSpans finds keys typed in: "mi clave es 123456". The number itself after the word "clave" is no key, and
 // neither is a word that says how the key is ("bloqueada").
@@ -181,13 +181,14 @@ var glue = func() map[string]bool {
 	for _, w := range strings.Fields(`a al ahora algo asi ayer bien cada como con cual cuando de del demasiado desde donde e el ella ellos en
 		entre era es eso estaba fue ha han hasta hay he hoy le les lo los las mal mas me menos mi mis muy nada ni no nos o para pero poco
 		por porque puede puedo que quien quiero se ser si sin sino sobre solo son su sus tal tan te tengo tiene tu un una uno va ya yo y
-		cedula numero codigo ruc`) {
+		cedula numero codigo ruc
+		an and at because but by cannot for from i in is it my not now of on or still that the this to was we with work working works you your`) {
 		m[w] = true
 	}
 	return m
 }()
 
-var notAKey = regexp.MustCompile(`^(bloquead|desbloquead|incorrect|correct|invalid|antigu|viej|nuev|olvid|caducad|vencid|suspendid|activ|inactiv|important|necesari|segur|dificil|complicad|mala|buena|igual|mism|distint|diferent|nunca|siempre|secret|personal|privad|perdid|rechazad|equivocad|erron|fals|gratis|gratuit|urgent|obligatori|desconocid|temporal|ningun|la|el|esta|esa)`)
+var notAKey = regexp.MustCompile(`^(bloquead|desbloquead|incorrect|correct|invalid|antigu|viej|nuev|olvid|caducad|vencid|suspendid|activ|inactiv|important|necesari|segur|dificil|complicad|mala|buena|igual|mism|distint|diferent|nunca|siempre|secret|personal|privad|perdid|rechazad|equivocad|erron|fals|gratis|gratuit|urgent|obligatori|desconocid|temporal|ningun|la|el|esta|esa|lock|block|unlock|wrong|expired|disabled|frozen|broken|rejected|working|forgot|stolen|needed|required|different|(?:new|old|same|safe|free|good|lost|gone|easy|hard|weak|there|here)$)`)
 
 // isNumberAt says whether the token between start and end belongs to something that is the person's number rather
 // than a key. After "es" only a genuine number counts.
