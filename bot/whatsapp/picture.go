@@ -105,6 +105,18 @@ func withoutPicture(code int, again *bot.Reply, failure bot.Failure) (*bot.Reply
 	return &plain, bot.Temporary
 }
 
+// dropPicture forgets the id of a picture that a message failed later on because of, so that the next one uploads it again.
+func (c *Channel) dropPicture(ctx context.Context, code int, failed *bot.Reply) {
+	if code != mediaLost && code != mediaRefused || failed == nil || failed.Picture == "" || c.opt.Pictures == nil {
+		return
+	}
+	if p, ok := c.opt.Pictures(failed.Picture); ok {
+		if id := c.uploads.ID(ctx, p); id != "" {
+			c.uploads.Drop(p, id)
+		}
+	}
+}
+
 // upload gives WhatsApp a picture and returns the id it has there.
 func (c *client) upload(ctx context.Context, p bot.Picture) (string, error) {
 	var body bytes.Buffer

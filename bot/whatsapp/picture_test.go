@@ -154,3 +154,25 @@ func TestStatus_pictureRefused(t *testing.T) {
 		t.Error("the kept reply was changed")
 	}
 }
+
+// An id that a message failed later on because of is not used again: the next message uploads the picture.
+func TestStatus_pictureUploadedAgain(t *testing.T) {
+	p, kept := drawing(t), &shelf{ids: map[string]string{}}
+	o := newOutbound(t, drawn(p, kept))
+	chat := o.meet(593990000001)
+	shown := bot.Reply{Text: "x", Picture: "mail_app"}
+	for _, tt := range []struct {
+		code, uploads int
+	}{{131026, 1}, {mediaRefused, 2}, {mediaLost, 3}} {
+		if err := o.send(t.Context(), chat, shown); err != nil {
+			t.Fatal(err)
+		}
+		o.c.dropPicture(t.Context(), tt.code, &shown)
+		if err := o.send(t.Context(), chat, shown); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(o.api.Calls("media")); n != tt.uploads {
+			t.Errorf("after %d: %d uploads, want %d", tt.code, n, tt.uploads)
+		}
+	}
+}
