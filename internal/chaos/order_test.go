@@ -40,7 +40,7 @@ import (
 //  2. An update that comes after a later one was answered is answered then. Nothing is lost and nothing is answered
 //     twice; the document ends as that of the model that was given the updates in the order of their commits. A button of
 //     a question that is gone changes nothing.
-//  3. Where the meaning of the updates does not depend on their order ("estado", "ayuda", "idioma"), neither does what
+//  3. Where the meaning of the updates does not depend on their order ("estado", "ayuda", "gracias"), neither does what
 //     the conversation has come to.
 //
 // The model is the pure step of package bot: one update after the other, with nothing around it. Documents are compared
@@ -384,7 +384,7 @@ func TestOrder_windows(t *testing.T) {
 			deeds := p.model.talk(rt, chat, number, rapid.IntRange(1, 10).Draw(rt, "before"))
 			before := len(deeds)
 			for range window {
-				deeds = append(deeds, deed{ID: firstUpdate + 2*len(deeds), Text: rapid.SampledFrom([]string{"estado", "ayuda", "idioma"}).Draw(rt, "asks")})
+				deeds = append(deeds, deed{ID: firstUpdate + 2*len(deeds), Text: rapid.SampledFrom([]string{"estado", "ayuda", "gracias"}).Draw(rt, "asks")})
 			}
 			for _, d := range append(slices.Clone(deeds[:before]), permuted(rt, deeds[before:])...) {
 				if err := post(p.app.Addr(), chat, d); err != nil {
