@@ -98,6 +98,7 @@ func (c *client) upload(ctx context.Context, method string, params tgbotapi.Para
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, c.redact(err))
 	}
+	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, c.redact(err))
