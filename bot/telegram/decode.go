@@ -164,7 +164,7 @@ func (in *incoming) edited(m *tgbotapi.Message) {
 func (in *incoming) press(q *tgbotapi.CallbackQuery) {
 	in.Kind = bot.Press
 	in.query = q.ID
-	in.Prompt, in.Button = readPress(q.Data)
+	in.Prompt, in.Button, _ = bot.ReadPress(q.Data)
 	// An old message comes as an inaccessible one, without text and with the date 0. No message at all: inline mode,
 	// which we do not have. The date is the question's, not the press's.
 	if q.Message == nil {

@@ -154,25 +154,6 @@ func TestDecode_noUpdate(t *testing.T) {
 	}
 }
 
-func TestPressData(t *testing.T) {
-	tests := []struct {
-		data   string
-		prompt int
-		id     string
-	}{
-		{"12:yes", 12, "yes"}, {"0:yes", 0, "yes"}, {"12:a:b", 12, "a:b"}, {"12:", 12, ""},
-		{"lang:kk", 0, "lang:kk"}, {"yes", 0, "yes"}, {"", 0, ""}, {"-1:x", 0, "-1:x"}, {"012:x", 0, "012:x"}, {"+1:x", 0, "+1:x"},
-	}
-	for _, tt := range tests {
-		if prompt, id := readPress(tt.data); prompt != tt.prompt || id != tt.id {
-			t.Errorf("readPress(%q): got %d %q, want %d %q", tt.data, prompt, id, tt.prompt, tt.id)
-		}
-	}
-	if got, want := pressData(12, "a:b"), "12:a:b"; got != want {
-		t.Errorf("pressData: got %q, want %q", got, want)
-	}
-}
-
 // FuzzDecode: whatever comes, decode does not fail badly, and what it lets through can be handled.
 func FuzzDecode(f *testing.F) {
 	files, _ := filepath.Glob(filepath.Join("testdata", "*.json"))
@@ -187,7 +168,7 @@ func FuzzDecode(f *testing.F) {
 		case in.Chat == "" || in.Kind == "" || in.ID == "" || in.Channel != Name:
 			t.Errorf("let through %+v", in)
 		case in.Kind == bot.Press:
-			if prompt, id := readPress(pressData(in.Prompt, in.Button)); prompt != in.Prompt || id != in.Button {
+			if prompt, id, _ := bot.ReadPress(bot.PressData(in.Prompt, in.Button)); prompt != in.Prompt || id != in.Button {
 				t.Errorf("pressed %d %q, sent again it is %d %q", in.Prompt, in.Button, prompt, id)
 			}
 		}

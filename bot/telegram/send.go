@@ -150,7 +150,7 @@ func message(chat string, r bot.Reply) (tgbotapi.Params, error) {
 	text := r.Text
 	var buttons []tgbotapi.InlineKeyboardButton
 	for _, b := range r.Buttons {
-		switch data := pressData(r.Prompt, b.ID); {
+		switch data := bot.PressData(r.Prompt, b.ID); {
 		case b.URL != "" && !linkable(b.URL):
 			text += "\n\n" + b.Title + ": " + b.URL
 		case b.URL != "":
@@ -198,20 +198,6 @@ func rows(buttons []tgbotapi.InlineKeyboardButton) [][]tgbotapi.InlineKeyboardBu
 		buttons = buttons[n:]
 	}
 	return out
-}
-
-// pressData is what a button sends back: the stamp of its question and its id.
-func pressData(prompt int, id string) string { return strconv.Itoa(prompt) + ":" + id }
-
-// readPress is the inverse of pressData. What was not made by it (a button of another program behind the same bot) is
-// a button without a question.
-func readPress(data string) (prompt int, id string) {
-	stamp, id, ok := strings.Cut(data, ":")
-	n, err := strconv.Atoi(stamp)
-	if !ok || err != nil || n < 0 || strconv.Itoa(n) != stamp {
-		return 0, data
-	}
-	return n, id
 }
 
 // fit cuts text to so many UTF-16 units, at a space where there is one near, and says so with "…".

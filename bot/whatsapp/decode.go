@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"llave/bot"
@@ -287,7 +286,7 @@ func (in *incoming) content(m wireMessage) {
 		}
 		in.press(choice.ID, choice.Title)
 	case "button":
-		if _, _, ours := readPress(string(m.Button.Payload)); ours {
+		if _, _, ours := bot.ReadPress(string(m.Button.Payload)); ours {
 			in.press(m.Button.Payload, "")
 		} else { // a template that somebody else wrote: what the person said with it
 			in.press("", m.Button.Text)
@@ -348,7 +347,7 @@ func (in *incoming) press(id, title text) {
 	switch {
 	case id != "":
 		in.Kind = bot.Press
-		in.Prompt, in.Button, _ = readPress(string(id))
+		in.Prompt, in.Button, _ = bot.ReadPress(string(id))
 	default:
 		in.Kind, in.Text = bot.Text, string(title)
 	}
@@ -356,17 +355,6 @@ func (in *incoming) press(id, title text) {
 
 func (in *incoming) media(name string, m wireMedia) {
 	in.Kind, in.Media, in.Text = bot.Media, name, string(m.Caption)
-}
-
-// readPress splits the id that a button of ours sends back into the stamp of its question and the button's own id. What
-// was not made by us is a button without a question.
-func readPress(data string) (prompt int, id string, ours bool) {
-	stamp, id, ok := strings.Cut(data, ":")
-	n, err := strconv.Atoi(stamp)
-	if !ok || err != nil || n < 0 || strconv.Itoa(n) != stamp {
-		return 0, data, false
-	}
-	return n, id, true
 }
 
 // when reads a time in Unix seconds; anything else is no time.

@@ -341,23 +341,6 @@ func TestDecode_noWebhook(t *testing.T) {
 	}
 }
 
-func TestReadPress(t *testing.T) {
-	tests := []struct {
-		data   string
-		prompt int
-		id     string
-		ours   bool
-	}{
-		{"12:yes", 12, "yes", true}, {"0:yes", 0, "yes", true}, {"12:a:b", 12, "a:b", true}, {"12:", 12, "", true},
-		{"lang:kk", 0, "lang:kk", false}, {"yes", 0, "yes", false}, {"", 0, "", false}, {"-1:x", 0, "-1:x", false}, {"012:x", 0, "012:x", false}, {"+1:x", 0, "+1:x", false},
-	}
-	for _, tt := range tests {
-		if prompt, id, ours := readPress(tt.data); prompt != tt.prompt || id != tt.id || ours != tt.ours {
-			t.Errorf("readPress(%q): got %d %q %t, want %d %q %t", tt.data, prompt, id, ours, tt.prompt, tt.id, tt.ours)
-		}
-	}
-}
-
 // FuzzDecode: whatever comes, decode does not fail badly, and what it lets through can be handled.
 func FuzzDecode(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
@@ -394,7 +377,7 @@ func FuzzDecode(f *testing.F) {
 			case in.Kind == "" || in.Channel != Name || in.Kind == bot.Text && in.Text == "":
 				t.Errorf("let through %+v", in)
 			case in.Kind == bot.Press && in.Prompt > 0:
-				if prompt, id, ours := readPress(pressData(in.Prompt, in.Button)); !ours || prompt != in.Prompt || id != in.Button {
+				if prompt, id, ours := bot.ReadPress(bot.PressData(in.Prompt, in.Button)); !ours || prompt != in.Prompt || id != in.Button {
 					t.Errorf("pressed %d %q, sent again it is %d %q", in.Prompt, in.Button, prompt, id)
 				}
 			}

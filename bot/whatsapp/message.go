@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -132,7 +131,7 @@ func message(to Names, r bot.Reply) (outgoing, error) {
 			return outgoing{}, errors.New("message: a button has no title")
 		case b.URL != "":
 			links = append(links, b)
-		case len(pressData(r.Prompt, b.ID)) > idMax:
+		case len(bot.PressData(r.Prompt, b.ID)) > idMax:
 			return outgoing{}, fmt.Errorf("message: a button's id of %d bytes is too long", len(b.ID))
 		default:
 			answers = append(answers, b)
@@ -183,7 +182,7 @@ func (m *outgoing) buttons(body string, prompt int, answers []bot.Button) {
 	var a action
 	for _, b := range answers {
 		a.Buttons = append(a.Buttons, replyButton{
-			Type: "reply", Reply: option{ID: pressData(prompt, b.ID), Title: fit(b.Title, buttonTitleMax)},
+			Type: "reply", Reply: option{ID: bot.PressData(prompt, b.ID), Title: fit(b.Title, buttonTitleMax)},
 		})
 	}
 	m.interactive("button", body, a)
@@ -192,7 +191,7 @@ func (m *outgoing) buttons(body string, prompt int, answers []bot.Button) {
 func (m *outgoing) list(body string, prompt int, answers []bot.Button) {
 	var rows []option
 	for _, b := range answers {
-		row := option{ID: pressData(prompt, b.ID), Title: fit(b.Title, rowTitleMax)}
+		row := option{ID: bot.PressData(prompt, b.ID), Title: fit(b.Title, rowTitleMax)}
 		if row.Title != b.Title {
 			row.Description = fit(b.Title, rowDetailMax)
 		}
@@ -228,9 +227,6 @@ func linkable(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && strings.Contains(u.Hostname(), ".")
 }
-
-// pressData is what a button or a row sends back: the stamp of its question and its id.
-func pressData(prompt int, id string) string { return strconv.Itoa(prompt) + ":" + id }
 
 func runes(s string) int { return utf8.RuneCountInString(s) }
 
