@@ -95,9 +95,14 @@ const (
 	mediaRefused = 131053
 )
 
+// lostPicture says whether a message failed later on because of its picture.
+func lostPicture(code int, failed *bot.Reply) bool {
+	return (code == mediaLost || code == mediaRefused) && failed != nil && failed.Picture != ""
+}
+
 // withoutPicture is what to do about a message that failed later on because of its picture: it is owed again, as a text.
 func withoutPicture(code int, again *bot.Reply, failure bot.Failure) (*bot.Reply, bot.Failure) {
-	if code != mediaLost && code != mediaRefused || again == nil || again.Picture == "" {
+	if !lostPicture(code, again) {
 		return again, failure
 	}
 	plain := *again
@@ -107,7 +112,7 @@ func withoutPicture(code int, again *bot.Reply, failure bot.Failure) (*bot.Reply
 
 // dropPicture forgets the id of a picture that a message failed later on because of, so that the next one uploads it again.
 func (c *Channel) dropPicture(ctx context.Context, code int, failed *bot.Reply) {
-	if code != mediaLost && code != mediaRefused || failed == nil || failed.Picture == "" || c.opt.Pictures == nil {
+	if !lostPicture(code, failed) || c.opt.Pictures == nil {
 		return
 	}
 	if p, ok := c.opt.Pictures(failed.Picture); ok {
