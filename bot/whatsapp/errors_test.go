@@ -22,7 +22,7 @@ func TestSend_refused(t *testing.T) {
 		"error_131056_pair.json":         bot.Throttled,
 		"error_190_token.json":           bot.Temporary,
 	}
-	files, err := filepath.Glob(filepath.Join("testdata", "error_*.json"))
+	files, err := filepath.Glob(filepath.Join(fixtures, "error_*.json"))
 	if err != nil || len(files) != len(want) {
 		t.Fatalf("found %d fixtures (%v), the table has %d", len(files), err, len(want))
 	}

@@ -32,9 +32,12 @@ var errStore = errors.New("store cannot be reached")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// fixtures are the wire fixtures, which the stand-in is tested with too.
+var fixtures = filepath.Join("..", "..", "internal", "bottest", "testdata", "whatsapp")
+
 func fixture(t testing.TB, name string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", name))
+	raw, err := os.ReadFile(filepath.Join(fixtures, name))
 	if err != nil {
 		t.Fatal(err)
 	}

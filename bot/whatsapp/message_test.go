@@ -203,7 +203,7 @@ func TestMessage_fixtures(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		raw, err := os.ReadFile(filepath.Join("testdata", tt.fixture))
+		raw, err := os.ReadFile(filepath.Join(fixtures, tt.fixture))
 		if err != nil {
 			t.Fatal(err)
 		}

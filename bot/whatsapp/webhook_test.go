@@ -91,7 +91,7 @@ func TestHandler_forged(t *testing.T) {
 	var bodies [][]byte
 	var signatures []string
 	for _, pattern := range []string{"in_*.json", "status_*.json"} {
-		files, err := filepath.Glob(filepath.Join("testdata", pattern))
+		files, err := filepath.Glob(filepath.Join(fixtures, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
