@@ -30,6 +30,7 @@ import (
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
 
 	"llave/bot"
+	"llave/internal/secret"
 )
 
 // Name is the channel's name in bot.Update.Channel.
@@ -53,17 +54,8 @@ type Mode string
 // ErrToken is what Run returns when Telegram does not know the bot's token: only the operator can mend that.
 var ErrToken = errors.New("the bot's token is not known to Telegram: check LLAVE_TELEGRAM_TOKEN")
 
-// Secret is a value that prints as [redacted].
-type Secret string
-
-// String keeps the value out of logs.
-func (Secret) String() string { return redacted }
-
-// GoString keeps the value out of %#v.
-func (Secret) GoString() string { return redacted }
-
-// MarshalText keeps the value out of JSON.
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// Secret is a value that must not be seen.
+type Secret = secret.Text
 
 const redacted = "[redacted]"
 

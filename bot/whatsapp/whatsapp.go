@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/secret"
 )
 
 // Name is the channel's name in bot.Update.Channel.
@@ -45,17 +46,8 @@ const (
 	DefaultAPIVersion = "v26.0"
 )
 
-// Secret is a value that prints as [redacted].
-type Secret string
-
-// String keeps the value out of logs.
-func (Secret) String() string { return redacted }
-
-// GoString keeps the value out of %#v.
-func (Secret) GoString() string { return redacted }
-
-// MarshalText keeps the value out of JSON.
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// Secret is a value that must not be seen.
+type Secret = secret.Text
 
 const redacted = "[redacted]"
 

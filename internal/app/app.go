@@ -338,7 +338,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 		commands = append(commands, telegram.Command{Name: c.Name, Description: c.Description})
 	}
 	t, err := telegram.New(telegram.Options{
-		Token: telegram.Secret(c.TelegramToken.Reveal()), APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
+		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
 		Commands: commands, Pictures: a.picture, Shown: a.Store.Pictures,
 		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: func(what string) { a.Metrics.Count(what) }, Log: a.options.Log,

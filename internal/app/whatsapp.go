@@ -19,8 +19,8 @@ func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 		tokens = append(tokens, whatsapp.Secret(strings.TrimSpace(t)))
 	}
 	w, err := whatsapp.New(whatsapp.Options{
-		Tokens: tokens, PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: whatsapp.Secret(c.AppSecret.Reveal()),
-		VerifyToken: whatsapp.Secret(c.VerifyToken.Reveal()), APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
+		Tokens: tokens, PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
+		VerifyToken: c.VerifyToken, APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
 		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People},
 		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Pictures: a.picture, Shown: a.Store.Pictures, Count: func(what string) { a.Metrics.Count("whatsapp_" + what) },
 		Log: a.options.Log, Now: a.options.Now,

@@ -4,9 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,25 +12,8 @@ import (
 	"llave/internal/secret"
 )
 
-// Secret is a value that must not be seen. However it is printed, logged or marshalled, it reads [redacted].
-type Secret string
-
-const redacted = "[redacted]"
-
-// Reveal returns the value, for the one place that needs it.
-func (s Secret) Reveal() string { return string(s) }
-
-// String keeps the value out of texts.
-func (Secret) String() string { return redacted }
-
-// Format keeps the value out of every verb, %x and the wrong ones included.
-func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue keeps the value out of logs.
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText keeps the value out of JSON.
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// Secret is a setting that must not be seen.
+type Secret = secret.Text
 
 // secretKeyFile is where the embedded store's key lies, in the data directory.
 const secretKeyFile = "secret.key"
