@@ -7,51 +7,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
+
+	"llave/bot/wire"
 )
 
 const (
 	callTimeout    = 10 * time.Second // everything but the long poll
-	idlePerHost    = 100              // connections kept open to the Bot API; the standard library keeps two
 	answerMaxBytes = 32 << 20         // of one answer; a hundred updates are far below
 )
 
 // client speaks to the Bot API through tgbotapi's MakeRequest.
 type client struct {
-	endpoint  string // "https://host/bot%s/%s", as tgbotapi wants it
-	token     string
-	hide      *strings.Replacer
-	transport *http.Transport
-	http      *http.Client
+	endpoint string // "https://host/bot%s/%s", as tgbotapi wants it
+	token    string
+	hide     *strings.Replacer
+	http     *http.Client
 }
 
 func newClient(apiURL, token, secret string) client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
-	t.TLSHandshakeTimeout = 5 * time.Second
-	t.MaxIdleConns = 2 * idlePerHost
-	t.MaxIdleConnsPerHost = idlePerHost
-	// A connection that died silently is noticed by a ping rather than by every message's time limit.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
 	hide := []string{token, redacted, url.PathEscape(token), redacted, url.QueryEscape(token), redacted}
 	if secret != "" {
 		hide = append(hide, secret, redacted)
 	}
 	return client{
-		endpoint:  strings.ReplaceAll(strings.TrimRight(apiURL, "/"), "%", "%%") + "/bot%s/%s",
-		token:     token,
-		hide:      strings.NewReplacer(hide...),
-		transport: t,
-		http: &http.Client{
-			Transport:     t,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		endpoint: strings.ReplaceAll(strings.TrimRight(apiURL, "/"), "%", "%%") + "/bot%s/%s",
+		token:    token,
+		hide:     strings.NewReplacer(hide...),
+		http:     wire.NewClient(),
 	}
 }
 
@@ -71,7 +59,7 @@ func (c *client) call(ctx context.Context, timeout time.Duration, method string,
 		return nil
 	}
 	if err := json.Unmarshal(resp.Result, result); err != nil {
-		return fmt.Errorf("%s: the result has another shape: %w", method, c.redact(err))
+		return fmt.Errorf("%s: the result has another shape: %w", method, wire.Redact(err, c.hide))
 	}
 	return nil
 }
@@ -125,21 +113,7 @@ func (c *client) explain(method string, status int, err error) error {
 	if status != 0 { // something answered, but not in the Bot API's JSON: a proxy in between
 		return &apiError{method: method, code: max(status, 500), description: fmt.Sprintf("not an answer of the Bot API (HTTP status %d)", status)}
 	}
-	return fmt.Errorf("%s: %w", method, c.redact(err))
-}
-
-// redact returns an error whose words and whose whole chain are free of secrets. An *url.Error prints the URL and so
-// the token; only its cause is kept.
-func (c *client) redact(err error) error {
-	var inURL *url.Error
-	for errors.As(err, &inURL) {
-		err = inURL.Err
-		inURL = nil
-	}
-	if clean := c.hide.Replace(err.Error()); clean != err.Error() {
-		return errors.New(clean)
-	}
-	return err
+	return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
 }
 
 func unauthorized(err error) bool {

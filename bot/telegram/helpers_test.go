@@ -79,7 +79,7 @@ func (w *world) build(apiURL string, change func(*Options)) {
 		w.t.Fatal(err)
 	}
 	if w.pipes != nil {
-		c.client.transport.DialContext = w.pipes.dial
+		c.client.http.Transport.(*http.Transport).DialContext = w.pipes.dial
 	}
 	w.c = c
 	w.t.Cleanup(c.Close)

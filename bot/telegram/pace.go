@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"llave/bot/wire"
 )
 
 const (
@@ -66,7 +68,7 @@ func (p *pace) enter(ctx context.Context, chat string) (after time.Duration, who
 		giveBack()
 		return wait, false, nil
 	}
-	if !sleep(ctx, wait) {
+	if !wire.Sleep(ctx, wait) {
 		giveBack()
 		return 0, false, ctx.Err()
 	}

@@ -15,6 +15,7 @@ import (
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
 
 	"llave/bot"
+	"llave/bot/wire"
 )
 
 // captionMax is how many UTF-16 units fit under a photo.
@@ -90,18 +91,18 @@ func (c *client) upload(ctx context.Context, method string, params tgbotapi.Para
 	}
 	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf(c.endpoint, c.token, method), &body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, c.redact(err))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
 	}
 	req.Header.Set("Content-Type", form.FormDataContentType())
 	trip := &trip{ctx: ctx, http: c.http}
 	resp, err := trip.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, c.redact(err))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, c.redact(err))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
 	}
 	var answer tgbotapi.APIResponse
 	if json.Unmarshal(raw, &answer) != nil {

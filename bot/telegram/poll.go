@@ -13,6 +13,8 @@ import (
 	"time"
 
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
+
+	"llave/bot/wire"
 )
 
 const (
@@ -38,7 +40,7 @@ func (c *Channel) runPolling(ctx context.Context) error {
 		case err != nil:
 			c.log.Warn("no lease to poll telegram, will try again", "err", err)
 		}
-		if !sleep(ctx, time.Second) {
+		if !wire.Sleep(ctx, time.Second) {
 			return nil
 		}
 	}
@@ -211,7 +213,7 @@ func (p *poller) rest(ctx context.Context, o outcome) {
 	default:
 		p.stuck = min(2*p.stuck, stuckWait)
 	}
-	sleep(ctx, p.stuck)
+	wire.Sleep(ctx, p.stuck)
 }
 
 // updateID finds the id of something that is otherwise no update.

@@ -30,6 +30,7 @@ import (
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
 
 	"llave/bot"
+	"llave/bot/wire"
 	"llave/internal/secret"
 )
 
@@ -186,7 +187,7 @@ func New(opt Options) (*Channel, error) {
 func (c *Channel) SetRate(perSecond float64) { c.pace.setRate(perSecond) }
 
 // Close gives idle connections back. It is for after the last Send.
-func (c *Channel) Close() { c.client.transport.CloseIdleConnections() }
+func (c *Channel) Close() { c.client.http.CloseIdleConnections() }
 
 // Run receives updates until ctx ends, and has then waited for everything it started: it returns nil. It returns
 // ErrToken at once when Telegram does not know the token at start; whatever else goes wrong it tries again.
@@ -271,22 +272,7 @@ const (
 // sleep waits, atLeast that long, and says whether ctx still lives.
 func (b *backoff) sleep(ctx context.Context, atLeast time.Duration) bool {
 	b.next = min(max(b.next*2, firstWait), longestWait)
-	return sleep(ctx, max(b.next, atLeast))
+	return wire.Sleep(ctx, max(b.next, atLeast))
 }
 
 func (b *backoff) reset() { b.next = 0 }
-
-// sleep waits and says whether ctx still lives.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}

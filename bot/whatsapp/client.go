@@ -8,18 +8,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"llave/bot/wire"
 )
 
 const (
 	callTimeout    = 10 * time.Second // of one request
-	idlePerHost    = 100              // connections kept open to the Graph API; the standard library keeps two
 	answerMaxBytes = 1 << 20          // of one answer; they have a few hundred
 	wordsMax       = 300              // runes of an error's words that are kept
 )
@@ -27,40 +27,28 @@ const (
 // client speaks to the Graph API in the name of one phone number. It holds the access tokens and knows which of them
 // works; it is the only place that sees them.
 type client struct {
-	messages  string // where messages go
-	media     string // and pictures
-	tokens    []string
-	current   atomic.Int64 // index of the token that worked last
-	refused   atomic.Bool  // none worked when last tried: said once, not once a message
-	hide      *strings.Replacer
-	count     func(name string)
-	log       *slog.Logger
-	now       func() time.Time
-	transport *http.Transport
-	http      *http.Client
+	messages string // where messages go
+	media    string // and pictures
+	tokens   []string
+	current  atomic.Int64 // index of the token that worked last
+	refused  atomic.Bool  // none worked when last tried: said once, not once a message
+	hide     *strings.Replacer
+	count    func(name string)
+	log      *slog.Logger
+	now      func() time.Time
+	http     *http.Client
 }
 
 // newClient wants options that New has checked and completed.
 func newClient(opt Options) *client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
-	t.TLSHandshakeTimeout = 5 * time.Second
-	t.MaxIdleConns = 2 * idlePerHost
-	t.MaxIdleConnsPerHost = idlePerHost
-	// A connection that died silently is noticed by a ping rather than by every message's time limit.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
 	number := strings.TrimRight(opt.APIURL, "/") + "/" + url.PathEscape(opt.APIVersion) + "/" + url.PathEscape(string(opt.PhoneNumberID))
 	c := &client{
-		messages:  number + "/messages",
-		media:     number + "/media",
-		count:     opt.Count,
-		log:       opt.Log.With("channel", Name),
-		now:       opt.Now,
-		transport: t,
-		http: &http.Client{
-			Transport:     t,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		messages: number + "/messages",
+		media:    number + "/media",
+		count:    opt.Count,
+		log:      opt.Log.With("channel", Name),
+		now:      opt.Now,
+		http:     wire.NewClient(),
 	}
 	hide := []string{string(opt.PhoneNumberID), redacted}
 	for _, token := range opt.Tokens {
@@ -116,19 +104,19 @@ func (c *client) try(ctx context.Context, token, address, contentType string, bo
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("messages: %w", c.redact(err))
+		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("messages: %w", c.redact(err))
+		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	// Read whole, so that a connection that breaks half-way is trouble of the network, and a whole one is used again.
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerMaxBytes))
 	if err != nil {
-		return fmt.Errorf("messages: %w", c.redact(err))
+		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
 	}
 	if e := c.refusal(resp, raw); e != nil {
 		return e
@@ -188,19 +176,5 @@ func (c *client) clean(words string) string {
 	return person.ReplaceAllString(c.hide.Replace(words), redacted)
 }
 
-// redact returns an error of the network whose words and whose whole chain are free of secrets. An *url.Error prints the
-// URL, and so the phone number id; only its cause is kept. No person is in it: those are in bodies.
-func (c *client) redact(err error) error {
-	var inURL *url.Error
-	for errors.As(err, &inURL) {
-		err = inURL.Err
-		inURL = nil
-	}
-	if clean := c.hide.Replace(err.Error()); clean != err.Error() {
-		return errors.New(clean)
-	}
-	return err
-}
-
 // close gives idle connections back.
-func (c *client) close() { c.transport.CloseIdleConnections() }
+func (c *client) close() { c.http.CloseIdleConnections() }

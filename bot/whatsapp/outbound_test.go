@@ -143,7 +143,7 @@ func (o *outbound) build(opt Options) {
 		o.t.Fatal(err)
 	}
 	if o.dial != nil {
-		c.client.transport.DialContext = o.dial
+		c.client.http.Transport.(*http.Transport).DialContext = o.dial
 	}
 	o.c = c
 	o.t.Cleanup(func() {

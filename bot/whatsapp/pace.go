@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"llave/bot/wire"
 )
 
 const (
@@ -116,7 +118,7 @@ func (p *pace) turn(ctx context.Context, chat string, in func(string, time.Time)
 		place = q.take(now)
 	}
 	p.mu.Unlock()
-	if after == 0 && !hold(ctx, wait) {
+	if after == 0 && !wire.Sleep(ctx, wait) {
 		p.giveBack(chat, in, place)
 		err = ctx.Err()
 	}
@@ -209,19 +211,4 @@ func (p *pace) find(chat string, now time.Time) *chatPace {
 	c := &chatPace{queue: queue{every: chatEvery, burst: chatBurst}}
 	p.chats[chat] = c
 	return c
-}
-
-// hold waits and says whether ctx still lives.
-func hold(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }

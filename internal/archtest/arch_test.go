@@ -33,7 +33,7 @@ var layers = [][]string{
 		"internal/web", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/key", "internal/unlock", "flows/understand"},
-	{"bot", "internal/secret"},
+	{"bot", "bot/wire", "internal/secret"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
