@@ -260,13 +260,7 @@ func (p *inProcess) newChat(rt *rapid.T) (chat int64, number string) {
 
 // post delivers a deed to a webhook.
 func post(addr string, chat int64, d deed) error {
-	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/webhooks/telegram", strings.NewReader(d.body(chat)))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", hookSecret)
-	res, err := (&http.Client{Transport: pages, Timeout: 30 * time.Second}).Do(req)
+	res, err := (&http.Client{Transport: pages, Timeout: 30 * time.Second}).Do(webhook(context.Background(), addr, d.body(chat)))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/bot/telegram"
 )
 
 // hookSecret is the webhook's, for tests that play Telegram themselves.
@@ -127,13 +128,18 @@ func (w *town) probe(way *http.Transport) *probing {
 func direct(ctx context.Context, client *http.Client, at *place, id int, chat int64, text string) answer {
 	body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":%d,"date":%d,"chat":{"id":%d,"type":"private"},"from":{"id":%d,"is_bot":false,"first_name":"Sonda"},"text":%q}}`,
 		id, id, time.Now().Unix(), chat, chat, text)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at.addr+"/webhooks/telegram", strings.NewReader(body))
+	return ask(client, webhook(ctx, at.addr, body))
+}
+
+// webhook is an update on its way to one process, as Telegram sends it.
+func webhook(ctx context.Context, addr, body string) *http.Request {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+telegram.WebhookPath, strings.NewReader(body))
 	if err != nil {
 		panic(err) // the address is ours
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Telegram-Bot-Api-Secret-Token", hookSecret)
-	return ask(client, r)
+	return r
 }
 
 func ask(client *http.Client, r *http.Request) answer {
