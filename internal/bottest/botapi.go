@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf16"
 )
@@ -28,14 +26,9 @@ type BotAPI struct {
 	// sixteen times as much. Set before Start; zero means 50 ms.
 	RetryWait time.Duration
 
-	token  string
-	client *http.Client
+	platform[BotFault]
 
-	mu       sync.Mutex
-	server   *http.Server  // nil while down
-	addr     string        // kept over Down and Up
-	news     chan struct{} // closed and replaced whenever something changes
-	closed   bool
+	token    string
 	chats    map[int64]*botChat
 	queue    []*botUpdate // not yet confirmed, oldest first
 	nextID   int
@@ -45,15 +38,8 @@ type BotAPI struct {
 	allowed  []string
 	poll     chan struct{} // closed to end the getUpdates that waits now
 	sending  int           // posts to the webhook under way
-	calls    []BotCall
 	commands json.RawMessage
 	photos   map[string]string // by file_id: name of the file
-	slow     map[string]time.Duration
-	faults   map[string][]BotFault
-	aimed    []*aimedFault
-	posts    []WebhookPost
-	workers  sync.WaitGroup
-	stop     chan struct{}
 }
 
 type botChat struct {
@@ -153,13 +139,6 @@ type BotFault struct {
 	Wait time.Duration // before the answer, or before the connection is closed
 }
 
-// aimedFault is a fault for the calls that match, so many times.
-type aimedFault struct {
-	match func(BotCall) bool
-	left  int
-	fault BotFault
-}
-
 // The refusals, in Telegram's words.
 const (
 	botTextUnauthorized  = "Unauthorized"
@@ -196,133 +175,34 @@ func FaultTooMany(seconds int) BotFault { return BotFault{Code: 429, RetryAfter:
 // answers.
 func NewBotAPI(token string) *BotAPI {
 	return &BotAPI{
-		token:   token,
-		addr:    "127.0.0.1:0",
-		client:  &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
-		news:    make(chan struct{}),
+		platform: newPlatform[BotFault](), token: token,
 		chats:   map[int64]*botChat{},
 		queries: map[string]bool{},
 		photos:  map[string]string{},
 		nextID:  700000001,
-		slow:    map[string]time.Duration{},
-		faults:  map[string][]BotFault{},
-		stop:    make(chan struct{}),
 	}
 }
 
 // Start listens on a free port of the loopback interface.
 func (b *BotAPI) Start() error { return b.Up() }
 
-// URL is what the bot must be given as the Bot API's address.
-func (b *BotAPI) URL() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return "http://" + b.addr
-}
-
 // Up listens again after Down, on the same port, and goes on delivering.
 func (b *BotAPI) Up() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.server != nil {
-		return errors.New("bot API: it is closed, or up already")
-	}
-	l, err := net.Listen("tcp", b.addr)
-	if err != nil {
+	if err := b.up(b); err != nil {
 		return fmt.Errorf("bot API: %w", err)
 	}
-	b.addr = l.Addr().String()
-	srv := &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
-	b.server = srv
-	b.workers.Go(func() { _ = srv.Serve(l) }) // ends with ErrServerClosed
 	for _, c := range b.chats {
 		b.pumpAll(c)
 	}
 	return nil
 }
 
-// Down closes the port and every connection, and delivers nothing. What people do meanwhile waits.
-func (b *BotAPI) Down() {
-	b.mu.Lock()
-	srv := b.server
-	b.server = nil
-	b.mu.Unlock()
-	if srv != nil {
-		_ = srv.Close() // the port is gone either way
-	}
-}
-
-// Close ends everything and waits for it.
-func (b *BotAPI) Close() {
-	b.mu.Lock()
-	if !b.closed {
-		b.closed = true
-		close(b.stop)
-	}
-	b.changed()
-	b.mu.Unlock()
-	b.Down()
-	b.workers.Wait()
-	b.client.CloseIdleConnections()
-}
-
-// Slow makes every call of a method take that much longer ("" means every method).
-func (b *BotAPI) Slow(method string, d time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.slow[method] = d
-}
-
-// Fail makes the next n calls of a method go wrong.
-func (b *BotAPI) Fail(method string, n int, f BotFault) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for range n {
-		b.faults[method] = append(b.faults[method], f)
-	}
-}
-
-// FailWhere makes the next n calls that match go wrong, unless Fail has a fault for them. It looks at the method and the
-// parameters.
-func (b *BotAPI) FailWhere(match func(BotCall) bool, n int, f BotFault) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.aimed = append(b.aimed, &aimedFault{match, n, f})
-}
-
 // FailChat makes the next n calls that are about one chat go wrong.
 func (b *BotAPI) FailChat(chat int64, n int, f BotFault) {
 	id := strconv.FormatInt(chat, 10)
 	b.FailWhere(func(c BotCall) bool { return c.Params["chat_id"] == id }, n, f)
-}
-
-// Heal ends every slowness and rudeness.
-func (b *BotAPI) Heal() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	clear(b.slow)
-	clear(b.faults)
-	b.aimed = nil
-}
-
-// Calls returns the calls of a method so far ("" means all), oldest first.
-func (b *BotAPI) Calls(method string) []BotCall {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []BotCall
-	for _, c := range b.calls {
-		if method == "" || c.Method == method {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// Posts returns the deliveries to the webhook so far.
-func (b *BotAPI) Posts() []WebhookPost {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.posts)
 }
 
 // Commands returns the menu the bot has set, as JSON.
@@ -367,34 +247,6 @@ func (b *BotAPI) WebhookURL() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.hook.url
-}
-
-// Wait waits until cond holds. cond is asked again whenever something has changed; it must not call b's methods that
-// play a person.
-func (b *BotAPI) Wait(timeout time.Duration, cond func() bool) bool {
-	late := time.NewTimer(timeout)
-	defer late.Stop()
-	for {
-		b.mu.Lock()
-		news := b.news
-		b.mu.Unlock()
-		if cond() {
-			return true
-		}
-		select {
-		case <-news:
-		case <-late.C:
-			return cond()
-		case <-b.stop:
-			return cond()
-		}
-	}
-}
-
-// changed wakes everybody who waits. The lock is held.
-func (b *BotAPI) changed() {
-	close(b.news)
-	b.news = make(chan struct{})
 }
 
 // ---- people ----
@@ -579,20 +431,7 @@ func (b *BotAPI) History(chat int64) []ChatMessage {
 
 // WaitMessage waits for the bot's first message in a chat that is newer than the message with the id after.
 func (b *BotAPI) WaitMessage(chat int64, after int, timeout time.Duration) (ChatMessage, error) {
-	var found ChatMessage
-	ok := b.Wait(timeout, func() bool {
-		for _, m := range b.Messages(chat) {
-			if m.ID > after {
-				found = m
-				return true
-			}
-		}
-		return false
-	})
-	if !ok {
-		return ChatMessage{}, fmt.Errorf("no message after %d within %v", after, timeout)
-	}
-	return found, nil
+	return b.waitMessage(func() []ChatMessage { return b.Messages(chat) }, after, timeout)
 }
 
 func (b *BotAPI) write(chat int64, text string, content map[string]any) int {
@@ -872,44 +711,6 @@ func (b *BotAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b.record(call, status)
 	answerBot(w, result, err)
-}
-
-// fault takes the fault that a call meets, or nil. The lock is held.
-func (b *BotAPI) fault(c BotCall) *BotFault {
-	if list := b.faults[c.Method]; len(list) > 0 {
-		b.faults[c.Method] = list[1:]
-		if list[0] == (BotFault{}) {
-			return nil
-		}
-		return &list[0]
-	}
-	for _, a := range b.aimed {
-		if a.left > 0 && a.match(c) {
-			a.left--
-			return &a.fault
-		}
-	}
-	return nil
-}
-
-// dawdle waits, unless the bot hangs up before.
-func (b *BotAPI) dawdle(r *http.Request, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(d):
-	case <-r.Context().Done():
-	case <-b.stop:
-	}
-}
-
-func (b *BotAPI) record(c BotCall, status int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c.Status = status
-	b.calls = append(b.calls, c)
-	b.changed()
 }
 
 func (f *BotFault) answer(w http.ResponseWriter) {

@@ -13,13 +13,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf16"
 )
@@ -30,6 +28,10 @@ import (
 // Everything is recorded. It can be told to be slow (Slow), rude (Fail, FailChat, FailWhere, FailStatus) or gone (Down,
 // Up).
 //
+// The methods that Slow, Fail and FailWhere name are "messages" (a send), "read" (a mark as read), "media" (an upload),
+// "phone_number" and "subscribed_apps"; the parameters of a call are the members of its body, with access_token, and with
+// chat_id where it is about a known person.
+//
 // A chat is named by the person's telephone number. Methods that play a person return the id of the newest message of
 // the chat at that moment, so that WaitMessage(chat, id, …) waits for what the bot answers. All methods may be called
 // from many goroutines.
@@ -38,15 +40,10 @@ type Graph struct {
 	// sixteen times as much. Set before Start; zero means 50 ms.
 	RetryWait time.Duration
 
-	opt    GraphOptions
-	client *http.Client
-	seed   uint64 // makes the ids of two of us differ
+	platform[GraphFault]
 
-	mu         sync.Mutex
-	server     *http.Server  // nil while down
-	addr       string        // kept over Down and Up
-	news       chan struct{} // closed and replaced whenever something changes
-	closed     bool
+	opt        GraphOptions
+	seed       uint64   // makes the ids of two of us differ
 	tokens     []string // those that work
 	expired    map[string]bool
 	people     map[int64]*graphPerson  // by the number they use now
@@ -62,15 +59,8 @@ type Graph struct {
 	batch      int
 	statuses   []string
 	throttle   graphBucket
-	calls      []BotCall
-	slow       map[string]time.Duration
-	faults     map[string][]GraphFault
-	aimed      []*aimedGraphFault
-	posts      []WebhookPost
 	took       []time.Duration
 	subscribed bool
-	workers    sync.WaitGroup
-	stop       chan struct{}
 }
 
 // GraphOptions is what Graph knows of the bot and of its number. Only Tokens, PhoneNumberID, AppSecret and VerifyToken
@@ -193,13 +183,6 @@ type GraphFault struct {
 	Wait time.Duration // before the answer, or before the connection is closed
 }
 
-// aimedGraphFault is a fault for the calls that match, so many times.
-type aimedGraphFault struct {
-	match func(BotCall) bool
-	left  int
-	fault GraphFault
-}
-
 // Usual faults, for Fail.
 var (
 	GraphFaultToken       = GraphFault{Code: 190, Subcode: 463}
@@ -233,11 +216,9 @@ func NewGraph(o GraphOptions) *Graph {
 	var seed [8]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	return &Graph{
+		platform:   newPlatform[GraphFault](),
 		opt:        o,
-		addr:       "127.0.0.1:0",
-		client:     &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
 		seed:       binary.BigEndian.Uint64(seed[:]),
-		news:       make(chan struct{}),
 		tokens:     slices.Clone(o.Tokens),
 		expired:    map[string]bool{},
 		people:     map[int64]*graphPerson{},
@@ -246,66 +227,22 @@ func NewGraph(o GraphOptions) *Graph {
 		files:      map[string]string{},
 		batch:      1,
 		statuses:   []string{"sent", "delivered", "read"},
-		slow:       map[string]time.Duration{},
-		faults:     map[string][]GraphFault{},
 		subscribed: true,
-		stop:       make(chan struct{}),
 	}
 }
 
 // Start listens on a free port of the loopback interface.
 func (g *Graph) Start() error { return g.Up() }
 
-// URL is what the bot must be given as the Graph API's address.
-func (g *Graph) URL() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return "http://" + g.addr
-}
-
 // Up listens again after Down, on the same port, and goes on delivering.
 func (g *Graph) Up() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed || g.server != nil {
-		return errors.New("graph: it is closed, or up already")
-	}
-	l, err := net.Listen("tcp", g.addr)
-	if err != nil {
+	if err := g.up(g); err != nil {
 		return fmt.Errorf("graph: %w", err)
 	}
-	g.addr = l.Addr().String()
-	srv := &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
-	g.server = srv
-	g.workers.Go(func() { _ = srv.Serve(l) }) // ends with ErrServerClosed
 	g.pump()
 	return nil
-}
-
-// Down closes the port and every connection, and delivers nothing. What people do meanwhile waits.
-func (g *Graph) Down() {
-	g.mu.Lock()
-	srv := g.server
-	g.server = nil
-	g.changed()
-	g.mu.Unlock()
-	if srv != nil {
-		_ = srv.Close() // the port is gone either way
-	}
-}
-
-// Close ends everything and waits for it.
-func (g *Graph) Close() {
-	g.mu.Lock()
-	if !g.closed {
-		g.closed = true
-		close(g.stop)
-	}
-	g.changed()
-	g.mu.Unlock()
-	g.Down()
-	g.workers.Wait()
-	g.client.CloseIdleConnections()
 }
 
 // SetTokens says which access tokens work from now on; the others have expired.
@@ -316,31 +253,6 @@ func (g *Graph) SetTokens(tokens ...string) {
 		g.expired[t] = true
 	}
 	g.tokens = slices.Clone(tokens)
-}
-
-// Slow makes every call of a method take that much longer ("" means every method). The methods are "messages" (a
-// send), "read" (a mark as read), "phone_number" and "subscribed_apps".
-func (g *Graph) Slow(method string, d time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.slow[method] = d
-}
-
-// Fail makes the next n calls of a method go wrong.
-func (g *Graph) Fail(method string, n int, f GraphFault) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for range n {
-		g.faults[method] = append(g.faults[method], f)
-	}
-}
-
-// FailWhere makes the next n calls that match go wrong, unless Fail has a fault for them. It looks at the method and the
-// parameters: the members of the body, with access_token, and with chat_id where the call is about a known person.
-func (g *Graph) FailWhere(match func(BotCall) bool, n int, f GraphFault) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.aimed = append(g.aimed, &aimedGraphFault{match, n, f})
 }
 
 // FailChat makes the next n sends to one person go wrong.
@@ -388,34 +300,12 @@ func (g *Graph) Batch(n int) {
 
 // Heal ends every slowness and rudeness.
 func (g *Graph) Heal() {
+	g.platform.Heal()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	clear(g.slow)
-	clear(g.faults)
-	g.aimed = nil
 	for _, p := range g.people {
 		p.failures = nil
 	}
-}
-
-// Calls returns the calls of a method so far ("" means all), oldest first.
-func (g *Graph) Calls(method string) []BotCall {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var out []BotCall
-	for _, c := range g.calls {
-		if method == "" || c.Method == method {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// Posts returns the posts to the webhook so far. UpdateID is that of the first update in it.
-func (g *Graph) Posts() []WebhookPost {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Clone(g.posts)
 }
 
 // Took returns how long each post to the webhook so far waited for its answer.
@@ -465,34 +355,6 @@ func (g *Graph) WAMID(chat int64, messageID int) string {
 		}
 	}
 	return ""
-}
-
-// Wait waits until cond holds. cond is asked again whenever something has changed; it must not call g's methods that
-// play a person.
-func (g *Graph) Wait(timeout time.Duration, cond func() bool) bool {
-	late := time.NewTimer(timeout)
-	defer late.Stop()
-	for {
-		g.mu.Lock()
-		news := g.news
-		g.mu.Unlock()
-		if cond() {
-			return true
-		}
-		select {
-		case <-news:
-		case <-late.C:
-			return cond()
-		case <-g.stop:
-			return cond()
-		}
-	}
-}
-
-// changed wakes everybody who waits. The lock is held.
-func (g *Graph) changed() {
-	close(g.news)
-	g.news = make(chan struct{})
 }
 
 // ---- people ----
@@ -805,20 +667,7 @@ func (g *Graph) History(chat int64) []ChatMessage {
 
 // WaitMessage waits for the bot's first message in a chat that is newer than the message with the id after.
 func (g *Graph) WaitMessage(chat int64, after int, timeout time.Duration) (ChatMessage, error) {
-	var found ChatMessage
-	ok := g.Wait(timeout, func() bool {
-		for _, m := range g.Messages(chat) {
-			if m.ID > after {
-				found = m
-				return true
-			}
-		}
-		return false
-	})
-	if !ok {
-		return ChatMessage{}, fmt.Errorf("no message after %d within %v", after, timeout)
-	}
-	return found, nil
+	return g.waitMessage(func() []ChatMessage { return g.Messages(chat) }, after, timeout)
 }
 
 // graphHash stands for what a file holds.

@@ -289,44 +289,6 @@ func (g *Graph) admit(token string) *graphRefusal {
 	return r
 }
 
-// fault takes the fault that a call meets, or nil. The lock is held.
-func (g *Graph) fault(c BotCall) *GraphFault {
-	if list := g.faults[c.Method]; len(list) > 0 {
-		g.faults[c.Method] = list[1:]
-		if list[0] == (GraphFault{}) {
-			return nil
-		}
-		return &list[0]
-	}
-	for _, a := range g.aimed {
-		if a.left > 0 && a.match(c) {
-			a.left--
-			return &a.fault
-		}
-	}
-	return nil
-}
-
-// dawdle waits, unless the bot hangs up before.
-func (g *Graph) dawdle(r *http.Request, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(d):
-	case <-r.Context().Done():
-	case <-g.stop:
-	}
-}
-
-func (g *Graph) record(c BotCall, status int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	c.Status = status
-	g.calls = append(g.calls, c)
-	g.changed()
-}
-
 func (g *Graph) phoneNumber([]byte) (any, func(), *graphRefusal) {
 	return map[string]any{
 		"id": g.opt.PhoneNumberID, "display_phone_number": g.opt.DisplayPhone, "verified_name": "Bot",
