@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"fmt"
 	"regexp"
-	"strings"
 
 	"llave/bot"
 )
@@ -19,32 +17,17 @@ var drawn embed.FS
 
 var pictureTitle = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 
-// Pictures reads every picture that a text may show, by name.
-func Pictures() (map[string]bot.Picture, error) {
-	files, err := drawn.ReadDir("pictures")
+// Picture finds a picture that a text may show. It is read when it is asked for, so that an idle process keeps none.
+func Picture(name string) (bot.Picture, bool) {
+	svg, err := drawn.ReadFile("pictures/" + name + ".svg")
 	if err != nil {
-		return nil, fmt.Errorf("read the pictures: %w", err)
+		return bot.Picture{}, false
 	}
-	out := map[string]bot.Picture{}
-	for _, f := range files {
-		name, ok := strings.CutSuffix(f.Name(), ".svg")
-		if !ok {
-			continue
-		}
-		svg, err := drawn.ReadFile("pictures/" + f.Name())
-		if err != nil {
-			return nil, fmt.Errorf("read picture %s: %w", name, err)
-		}
-		png, err := drawn.ReadFile("pictures/" + name + ".png")
-		if err != nil {
-			return nil, fmt.Errorf("read picture %s: %w", name, err)
-		}
-		title := pictureTitle.FindSubmatch(svg)
-		if title == nil {
-			return nil, fmt.Errorf("picture %s says nothing to who cannot see it", name)
-		}
-		sum := sha256.Sum256(png)
-		out[name] = bot.Picture{Name: name, Hash: hex.EncodeToString(sum[:16]), Alt: string(title[1]), PNG: png}
+	png, err := drawn.ReadFile("pictures/" + name + ".png")
+	title := pictureTitle.FindSubmatch(svg)
+	if err != nil || title == nil { // not drawn to the end, which a test tells
+		return bot.Picture{}, false
 	}
-	return out, nil
+	sum := sha256.Sum256(png)
+	return bot.Picture{Name: name, Hash: hex.EncodeToString(sum[:16]), Alt: string(title[1]), PNG: png}, true
 }

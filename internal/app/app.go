@@ -82,7 +82,6 @@ type App struct {
 	web      *webchat.Channel
 	jobs     *jobs.Table
 	engine   *bot.Engine
-	pictures map[string]bot.Picture
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
@@ -202,9 +201,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.engine, err = NewFlow(c, a.Store.Affiliates, a.Vault, offices, publicURL); err != nil {
 		return a, err
 	}
-	if a.pictures, err = flows.Pictures(); err != nil {
-		return a, err
-	}
 	channels := map[string]runner.Channel{}
 	a.Runner = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Engine: a.engine, Reserve: a.Unlock.Reserve,
@@ -243,7 +239,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
-		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, Pictures: a.picture, Log: o.Log})
+		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, Pictures: flows.Picture, Log: o.Log})
 		channels[webchat.Name] = a.web
 		a.web.Routes(mux)
 		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
@@ -321,12 +317,6 @@ func (a *App) openMail(o Options, publicURL *url.URL) error {
 	return nil
 }
 
-// picture finds one of the flow's pictures, for the channels that can show it.
-func (a *App) picture(name string) (bot.Picture, bool) {
-	p, ok := a.pictures[name]
-	return p, ok
-}
-
 func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 	c := a.options.Config
 	hook := c.TelegramWebhookSecret.Reveal()
@@ -340,7 +330,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 	t, err := telegram.New(telegram.Options{
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
-		Commands: commands, Pictures: a.picture, Shown: a.Store.Pictures,
+		Commands: commands, Pictures: flows.Picture, Shown: a.Store.Pictures,
 		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: func(what string) { a.Metrics.Count(what) }, Log: a.options.Log,
 		Now: a.options.Now,
 	})
