@@ -34,6 +34,9 @@ const (
 	PromiseActivate = "activate" // set the record active
 	PromiseSignal   = "signal"   // deliver Topic to conversation Conv as a signal of Attempt
 	PromiseFile     = "file"     // keep a complaint or a case (Topic) under number Ref, with Body
+	PromiseCase     = "case"     // keep the record of case Ref as Handoff has it
+	PromiseLines    = "lines"    // keep Lines of the handed-off chat of case Ref
+	PromiseErase    = "erase"    // forget the lines of every handed-off chat of this conversation
 )
 
 // Promise is something owed to the outside. ID names what must happen only once: the mail's Message-ID and the
@@ -50,6 +53,8 @@ type Promise struct {
 	Topic     string    `bson:"topic,omitempty"`
 	Ref       string    `bson:"ref,omitempty"`  // file: the number the person was told
 	Body      string    `bson:"body,omitempty"` // file: what they wrote, masked
+	Handoff   *Handoff  `bson:"handoff,omitempty"`
+	Lines     []Line    `bson:"lines,omitempty"`
 	Made      time.Time `bson:"made"`
 	Until     time.Time `bson:"until,omitempty"` // worth nothing after; zero: always worth keeping
 	NotBefore time.Time `bson:"not_before,omitempty"`
@@ -81,11 +86,22 @@ type Seen struct {
 	At    time.Time `bson:"at"`
 }
 
-// Line is one line of the transcript's tail, masked and cut.
+// Who a line of the transcript is from.
+const (
+	FromPerson = "person"
+	FromBot    = "bot"
+	FromAgent  = "agent"
+	FromNote   = "note"  // an agent's, for colleagues: not part of the chat
+	FromEvent  = "event" // what happened meanwhile: not part of the chat
+)
+
+// Line is one line of a transcript, masked and cut.
 type Line struct {
-	From string    `bson:"from"` // "person", "bot", "agent"
+	From string    `bson:"from"`         // one of From…
+	By   string    `bson:"by,omitempty"` // agent and note: what the agent is called
 	Text string    `bson:"text"`
 	At   time.Time `bson:"at"`
+	Seq  int64     `bson:"seq,omitempty"` // in a handed-off chat: from 1, without gaps
 }
 
 // Keeper is the process that is keeping a lane's promises, and until when it may be believed to be alive.
@@ -225,6 +241,7 @@ type Conversation struct {
 	Tail     []Line            `bson:"tail,omitempty"`
 	Gone     bool              `bson:"gone,omitempty"` // they blocked us
 	Case     string            `bson:"case,omitempty"` // case number of this visit
+	Handoff  *Handoff          `bson:"handoff,omitempty"`
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`
 	LastAt   time.Time         `bson:"last_at,omitempty"` // last thing the person did
@@ -242,6 +259,10 @@ func (c Conversation) Clone() Conversation {
 	c.Recent = slices.Clone(c.Recent)
 	c.Seen = slices.Clone(c.Seen)
 	c.Tail = slices.Clone(c.Tail)
+	if c.Handoff != nil {
+		h := *c.Handoff
+		c.Handoff = &h
+	}
 	c.Outbox = c.Outbox.clone()
 	return c
 }

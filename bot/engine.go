@@ -283,8 +283,10 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 			next.Wake(next.NextTimer())
 			return next, out, nil // of an older attempt
 		}
+	case u.Kind == Desk: // an agent's deed is not the person's
 	case u.Kind == Blocked:
 		next.Gone = true
+		next.Stir(env.Now)
 		next.Promises = slices.DeleteFunc(next.Promises, func(p Promise) bool { return p.Lane == LaneChat })
 		next.Wake(next.NextTimer())
 		return next, out, nil
@@ -295,6 +297,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
 	case u.Kind == Undelivered:
 		next.returned(u, env.Now)
+		next.Stir(env.Now)
 		return next, out, nil
 	default:
 		if !next.LastAt.IsZero() {
@@ -339,27 +342,40 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	if ev != Ignored && !t.silent {
 		out.Text = e.answer(t, r, to)
 	}
-	if u.Kind != Signal {
+	if t.FromPerson() {
 		line := personLine(u, e.tongue(&next).Catalogue)
 		if t.hidden {
 			line = "(•••)"
 		}
-		e.note(t, "person", line, u.Kind != Press)
+		e.note(t, Line{From: FromPerson, Text: line}, u.Kind != Press)
 	}
+	e.promise(t)
+	t.promises = nil
+	t.hand(c.Handoff, c.Tail)
+	e.promise(t)
+	next.Wake(next.NextTimer())
+	return next, out, nil
+}
+
+// promise puts what the turn owes into the conversation's outbox, and what is said into the transcript.
+func (e *Engine) promise(t *Turn) {
+	next := t.Conv
 	for _, p := range t.promises {
 		if p.Lane == LaneChat && next.Gone {
 			continue
 		}
 		if p.Kind == PromiseSay {
-			e.note(t, "bot", e.hide(t, p.Reply.Text), t.sealed)
+			line := Line{From: FromBot, Text: e.hide(t, p.Reply.Text)}
+			if p.Reply.By != "" {
+				line.From, line.By = FromAgent, p.Reply.By
+			}
+			e.note(t, line, t.sealed)
 			if t.sealed {
 				p.Reply.Text, p.Reply.Sealed = e.options.Seal(p.Reply.Text), true
 			}
 		}
 		next.Promises = append(next.Promises, p)
 	}
-	next.Wake(next.NextTimer())
-	return next, out, nil
 }
 
 // hear asks the ears in turn, unless they are not to be asked.
@@ -546,16 +562,22 @@ func (e *Engine) hide(t *Turn, text string) string {
 	return text
 }
 
-// note adds a line to the tail of the transcript, cut, and masked where it may hold a number.
-func (e *Engine) note(t *Turn, from, text string, mask bool) {
-	if text == "" {
+// note adds a line to the tail of the transcript, cut, and masked where it may hold a number; and to what the turn has of a
+// handed-off chat.
+func (e *Engine) note(t *Turn, line Line, mask bool) {
+	if line.Text == "" {
 		return
 	}
 	if mask {
-		text = e.options.Mask(text)
+		line.Text = e.options.Mask(line.Text)
 	}
+	line.At = t.Now
+	whole := line
+	whole.Text = cut(line.Text, LineRunes)
+	t.lines = append(t.lines, whole)
 	c := t.Conv
-	c.Tail = append(c.Tail, Line{From: from, Text: cut(text, TailRunes), At: t.Now})
+	line.Text = cut(line.Text, TailRunes)
+	c.Tail = append(c.Tail, line)
 	if extra := len(c.Tail) - TailMax; extra > 0 {
 		c.Tail = slices.Delete(c.Tail, 0, extra)
 	}

@@ -44,6 +44,7 @@ type Turn struct {
 	choice   string
 	said     map[string]string
 	promises []Promise
+	lines    []Line // of a handed-off chat, whole
 	silent   bool
 	missed   bool
 	sealed   bool
@@ -62,8 +63,8 @@ func (t *Turn) Key() string { return t.Conv.ID + "/" + t.Update.ID }
 // Text is what was typed, cleaned of invisible characters.
 func (t *Turn) Text() string { return Clean(t.Update.Text) }
 
-// FromPerson says whether a person did this, rather than a timer or a record.
-func (t *Turn) FromPerson() bool { return t.Update.Kind != Signal }
+// FromPerson says whether the contact did this, rather than a timer, a record or an agent.
+func (t *Turn) FromPerson() bool { return t.Update.Kind != Signal && t.Update.Kind != Desk }
 
 // Choice is the id of the button that was pressed, or typed as its title, its number or in words; "" when none of
 // the buttons under the last question.
@@ -251,11 +252,12 @@ type Env struct {
 // be delivered again for ever; step it Deaf, and tell the operator.
 var ErrNoRow = errors.New("no row in the table")
 
-// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed.
+// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed. The
+// case with the help desk stays; the flow decides when that is over.
 func (t *Turn) Empty() {
 	c := t.Conv
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
-		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Outbox: c.Outbox,
+		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Outbox: c.Outbox,
 	}
 }

@@ -31,6 +31,7 @@ const (
 	Blocked     Kind = "blocked"     // the person blocked us: we stop writing
 	Unblocked   Kind = "unblocked"   // and let us in again
 	Undelivered Kind = "undelivered" // a message of ours did not arrive after all: Update.Failure says why, Update.Again what it was
+	Desk        Kind = "desk"        // an agent of the help desk did something: Update.Desk says what
 	Signal      Kind = "signal"      // from inside: a timer, a used link, a made key; Update.Signal names it
 )
 
@@ -45,6 +46,16 @@ const (
 	SignalForget      = "forget"       // timer: an idle conversation is emptied
 )
 
+// The signals of the help desk. Update.Text is the number of the case they belong to; of a case that is over, or has moved
+// on meanwhile, they change nothing.
+const (
+	SignalDeskOpened  = "desk_opened"  // the desk has opened: who has a case joins the queue
+	SignalDeskClosed  = "desk_closed"  // it has closed: who waits keeps the place for the next opening
+	SignalPlace       = "place"        // the place in the queue has become much better
+	SignalAgentSilent = "agent_silent" // timer: the agent has not answered for too long
+	SignalAgentGone   = "agent_gone"   // the agent's console is not there any more: Update.Desk.Agent
+)
+
 // Update is one thing that came in, whatever the channel.
 type Update struct {
 	ID        string // unique within the conversation and stable over redelivery, e.g. Telegram's update_id
@@ -53,16 +64,17 @@ type Update struct {
 	Chat      string // the channel's name for the chat
 	Kind      Kind
 	Text      string
-	Button    string  // Press: Button.ID as it was sent out
-	Prompt    int     // Press: the stamp of the question the button belongs to; 0 when unknown
-	MessageID string  // the channel's name for the message, so that it can be deleted
-	Phone     string  // Contact: digits of the sender's own number; empty for anybody else's
-	Media     string  // Media: "photo", "voice", "sticker", "document", "video", "audio"
-	Group     bool    // came from a chat with several people
-	Signal    string  // Signal: one of the Signal… names
-	Attempt   string  // Signal: the attempt it belongs to; empty fits every attempt
-	Failure   Failure // Undelivered: what it means for the message
-	Again     *Reply  // Undelivered: the message, where it is still known
+	Button    string   // Press: Button.ID as it was sent out
+	Prompt    int      // Press: the stamp of the question the button belongs to; 0 when unknown
+	MessageID string   // the channel's name for the message, so that it can be deleted
+	Phone     string   // Contact: digits of the sender's own number; empty for anybody else's
+	Media     string   // Media: "photo", "voice", "sticker", "document", "video", "audio"
+	Group     bool     // came from a chat with several people
+	Signal    string   // Signal: one of the Signal… names
+	Attempt   string   // Signal: the attempt it belongs to; empty fits every attempt
+	Failure   Failure  // Undelivered: what it means for the message
+	Again     *Reply   // Undelivered: the message, where it is still known
+	Desk      *DeskAct // Desk: what an agent did
 	At        time.Time
 }
 
@@ -95,6 +107,7 @@ type Reply struct {
 	Picture string   `bson:"picture,omitempty"` // name of a picture to show with the text; never instead of it
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
 	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent
+	By      string   `bson:"by,omitempty"`      // what the agent is called whose words these are; empty: ours
 
 	Returned int           `bson:"returned,omitempty"` // how often it was taken and did not arrive
 	Silence  time.Duration `bson:"-"`                  // how long the person has been silent when it is sent; known to the channel only

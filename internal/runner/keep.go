@@ -347,8 +347,10 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 		case se != nil && se.Failure == bot.Gone:
 			box.Drop(owed.ID) // a record's promise too: nobody is there to be reached
 			doc.gone()
+			doc.stuck(now)
 		case se != nil && se.Failure == bot.Closed:
 			owed.Waits = known // else they may have written meanwhile: it is tried again
+			doc.stuck(now)
 		default:
 			owed.Tries++
 			owed.NotBefore = now.Add(wait(owed.Tries))

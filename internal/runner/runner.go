@@ -131,8 +131,14 @@ var ErrStopping = errors.New("process is stopping")
 // One that comes after a later one was answered is answered all the same, as what it is by then: a button of a question
 // that is gone changes nothing.
 func (r *Runner) Handle(ctx context.Context, u bot.Update) error {
+	_, err := r.Answer(ctx, u)
+	return err
+}
+
+// Answer is Handle, and says what the update came to.
+func (r *Runner) Answer(ctx context.Context, u bot.Update) (bot.Outcome, error) {
 	if !r.enter() {
-		return ErrStopping
+		return bot.Outcome{}, ErrStopping
 	}
 	defer r.leave()
 	id := u.Conv()
@@ -142,27 +148,27 @@ func (r *Runner) Handle(ctx context.Context, u bot.Update) error {
 }
 
 // turn answers an update; the conversation is locked.
-func (r *Runner) turn(ctx context.Context, id string, u bot.Update) error {
+func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome, error) {
 	start := time.Now()
 	env := bot.Env{}
 	for {
 		c, err := r.Conversations.Load(ctx, id)
 		if err != nil {
-			return fmt.Errorf("load conversation: %w", err)
+			return bot.Outcome{}, fmt.Errorf("load conversation: %w", err)
 		}
 		if env.Now, err = r.Now(ctx); err != nil {
-			return fmt.Errorf("read the store's clock: %w", err)
+			return bot.Outcome{}, fmt.Errorf("read the store's clock: %w", err)
 		}
 		if u.Kind == bot.Signal && env.Now.Before(u.At) {
 			env.Now = u.At // the clock was set back a little since the timer was found due: it is due all the same, once
 		}
 		next, out, err := r.step(ctx, c, u, env)
 		if err != nil {
-			return err
+			return out, err
 		}
 		if out.Repeat {
 			r.Count("repeat")
-			return nil
+			return out, nil
 		}
 		mine := r.claim(&next.Outbox, env.Now, next.NextTimer())
 		err = r.Conversations.Save(ctx, &next)
@@ -171,7 +177,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("commit turn: %w", err)
+			return out, fmt.Errorf("commit turn: %w", err)
 		}
 		r.Count("turn")
 		r.withdrew(out)
@@ -181,7 +187,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) error {
 		for _, lane := range mine {
 			r.keep(r.conversations, id, lane, doc)
 		}
-		return nil
+		return out, nil
 	}
 }
 

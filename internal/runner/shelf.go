@@ -19,9 +19,10 @@ import (
 type document interface {
 	id() string
 	box() *bot.Outbox
-	timers() time.Time // the earliest of its timers
-	heard() time.Time  // when the person wrote last
-	gone()             // the person cannot be reached any more: what the chat is owed is dropped
+	timers() time.Time   // the earliest of its timers
+	heard() time.Time    // when the person wrote last
+	gone()               // the person cannot be reached any more: what the chat is owed is dropped
+	stuck(now time.Time) // something for the chat will not arrive for now: who looks on may want to know
 	copy() document
 }
 
@@ -51,6 +52,8 @@ func (d *conversation) gone() {
 	}
 }
 
+func (d *conversation) stuck(now time.Time) { d.c.Stir(now) }
+
 type conversationShelf struct{ r *Runner }
 
 func (conversationShelf) key(id string) string { return "c/" + id }
@@ -75,10 +78,11 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 			continue
 		}
 		channel, chat := bot.SplitConversationID(c.ID)
-		return true, s.r.turn(ctx, c.ID, bot.Update{
+		_, err := s.r.turn(ctx, c.ID, bot.Update{
 			ID:      "timer/" + t.Signal + "/" + t.Attempt + "/" + strconv.FormatInt(t.At.UnixMilli(), 10),
 			Channel: channel, Chat: chat, Kind: bot.Signal, Signal: t.Signal, Attempt: t.Attempt, At: now,
 		})
+		return true, err
 	}
 	return false, nil
 }
@@ -107,6 +111,7 @@ func (d *record) id() string        { return d.r.ID }
 func (d *record) box() *bot.Outbox  { return &d.r.Outbox }
 func (d *record) timers() time.Time { return time.Time{} } // the cron job ends links; nobody is told
 func (d *record) gone()             {}
+func (d *record) stuck(time.Time)   {}
 func (d *record) heard() time.Time  { return time.Time{} }
 func (d *record) copy() document    { return &record{r: d.r.Clone()} }
 

@@ -1,0 +1,127 @@
+package bot
+
+import "time"
+
+// A conversation that a person of the help desk is asked into has a case: Conversation.Handoff. Who answers is written
+// there and nowhere else, in the same document as everything the bot does, so a message is answered by one of the two.
+// What an agent does is an update like any other (Kind Desk), and taking a conversation is one replace of its document.
+
+// The statuses of a case, in the order they are gone through.
+const (
+	HandoffScheduled = "scheduled" // asked for while the desk was closed: the bot goes on, the queue comes at opening
+	HandoffWaiting   = "waiting"   // in the queue
+	HandoffHeld      = "held"      // an agent has it
+	HandoffClosed    = "closed"    // over: Reason says how
+)
+
+// Handoff is a conversation's case with the help desk.
+type Handoff struct {
+	Ref       string    `bson:"ref"`              // the number the person was told
+	Status    string    `bson:"status"`           // one of Handoff…
+	Queue     string    `bson:"queue,omitempty"`  // where it stands among all: see internal/handoff; empty when closed
+	Rank      int       `bson:"rank"`             // lower comes first
+	From      State     `bson:"from,omitempty"`   // where the conversation was
+	Number    string    `bson:"number,omitempty"` // mask of the number it is about
+	Agent     string    `bson:"agent,omitempty"`  // login of who has it, or had it last
+	AgentName string    `bson:"agent_name,omitempty"`
+	Asked     time.Time `bson:"asked"`
+	Taken     time.Time `bson:"taken,omitempty"`    // by the first agent
+	Answered  time.Time `bson:"answered,omitempty"` // the first word of an agent
+	Ended     time.Time `bson:"ended,omitempty"`
+	Since     time.Time `bson:"since,omitempty"`  // the person has been writing without an answer since; zero: answered
+	Told      int       `bson:"told,omitempty"`   // the place in the queue that the person heard last
+	Reason    string    `bson:"reason,omitempty"` // closed: how it ended
+	Rating    int       `bson:"rating,omitempty"` // 1 to 5; 0: none
+	Lines     int64     `bson:"lines,omitempty"`  // how many lines of transcript were kept
+	Rev       int64     `bson:"rev"`              // grows when what the case's record holds changes
+	Moved     time.Time `bson:"moved,omitempty"`  // the last turn that the desk should see
+}
+
+// Open says whether the case is not over. It may be asked of nil.
+func (h *Handoff) Open() bool { return h != nil && h.Status != HandoffClosed }
+
+// Held says whether an agent has the conversation. It may be asked of nil.
+func (h *Handoff) Held() bool { return h != nil && h.Status == HandoffHeld }
+
+// Waiting says whether it stands in the queue. It may be asked of nil.
+func (h *Handoff) Waiting() bool { return h != nil && h.Status == HandoffWaiting }
+
+// Stir lets the desk see that something about the conversation changed which is no turn of the flow's.
+func (c *Conversation) Stir(now time.Time) {
+	if c.Handoff.Open() {
+		c.Handoff.Moved = now
+	}
+}
+
+// recorded is what the case's record holds: all but what moves with every line.
+func (h Handoff) recorded() Handoff {
+	h.Lines, h.Rev, h.Moved, h.Since, h.Told = 0, 0, time.Time{}, time.Time{}, 0
+	return h
+}
+
+// What an agent does with a conversation.
+const (
+	DeskClaim   = "claim"   // take it out of the queue
+	DeskSay     = "say"     // write Update.Text to the person
+	DeskNote    = "note"    // keep Update.Text for colleagues
+	DeskPass    = "pass"    // give it to the colleague To, with a note
+	DeskRelease = "release" // back into the queue
+	DeskReturn  = "return"  // back to the bot, at State
+	DeskResolve = "resolve" // close the case, for Reason
+	DeskLink    = "link"    // send the link again
+	DeskOffice  = "office"  // tell the in-person route
+)
+
+// DeskAct is one thing an agent does. It counts for the case it names alone, and but for claiming only while the agent
+// has the conversation.
+type DeskAct struct {
+	Do         string
+	Ref        string // the case
+	Agent      string // login
+	Name       string // what people are told
+	Supervisor bool   // may also release and resolve what others have
+	To, ToName string // pass
+	State      State  // return
+	Reason     string // resolve
+}
+
+// LineRunes is how much of one message is kept as a line of a handed-off chat.
+const LineRunes = 4000
+
+// Relay says an agent's words to the person.
+func (t *Turn) Relay(text, by string) {
+	t.Promise(Promise{Lane: LaneChat, Kind: PromiseSay, Reply: &Reply{Text: text, By: by}})
+}
+
+// Record adds a line to the transcript of the handed-off chat that is not part of the chat: what happened, or a note.
+func (t *Turn) Record(from, by, text string) {
+	t.lines = append(t.lines, Line{From: from, By: by, Text: cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
+}
+
+// hand promises what a handed-off turn owes the desk: its lines, from the tail as it was when the case was opened, and
+// the case's record where it changed. was is the case before the turn.
+func (t *Turn) hand(was *Handoff, tail []Line) {
+	h := t.Conv.Handoff
+	fresh := h != nil && (was == nil || was.Ref != h.Ref)
+	if h == nil || !h.Open() && !fresh && !was.Open() && h.Rating == was.Rating {
+		return
+	}
+	if fresh {
+		t.lines = append(append([]Line(nil), tail...), t.lines...)
+		h.Lines = 0
+	}
+	h.Moved = t.Now
+	if fresh || h.recorded() != was.recorded() {
+		h.Rev++
+		kept := *h
+		t.Promise(Promise{Lane: LaneEvent, Kind: PromiseCase, Ref: h.Ref, Conv: t.Conv.ID, Handoff: &kept})
+	}
+	if len(t.lines) == 0 {
+		return
+	}
+	for i := range t.lines {
+		h.Lines++
+		t.lines[i].Seq = h.Lines
+	}
+	t.Promise(Promise{Lane: LaneEvent, Kind: PromiseLines, Ref: h.Ref, Conv: t.Conv.ID, Lines: t.lines})
+}
