@@ -32,7 +32,7 @@ var layers = [][]string{
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
 		"internal/web", "internal/web/demo", "internal/web/public",
 	},
-	{"internal/affiliate", "internal/key", "internal/unlock", "flows/understand"},
+	{"internal/affiliate", "internal/agent", "internal/key", "internal/unlock", "flows/understand"},
 	{"bot", "bot/wire", "internal/secret"},
 }
 
@@ -46,6 +46,7 @@ var beside = []struct{ from, to, why string }{
 	{"internal/web/demo", "internal/web", "pages stand on the kit"},
 	{"internal/web/public", "internal/web", "pages stand on the kit"},
 	{"internal/mail/catcher", "internal/mail/letter", "the mailbox shows what a letter holds"},
+	{"internal/agent", "internal/key", "an agent's password is judged and kept as a key is"},
 	{"internal/unlock", "internal/affiliate", "an unlock is of a record"},
 	{"internal/unlock", "internal/key", "an unlock ends in a new key"},
 }
@@ -71,6 +72,7 @@ var owners = []struct {
 	{"github.com/emersion/go-message", "go-message", []string{"internal/mail/letter"}},
 	{"github.com/trustelem/zxcvbn", "zxcvbn", []string{"internal/key"}},
 	{"github.com/alexedwards/argon2id", "argon2id", []string{"internal/key"}},
+	{"github.com/pquerna/otp", "pquerna/otp", []string{"internal/agent"}},
 	{"golang.org/x/crypto", "x/crypto", []string{"internal/secret"}},
 	{"github.com/schollz/progressbar/v3", "progressbar", []string{"internal/importer"}},
 	{"github.com/prometheus/client_golang", "client_golang", []string{"internal/metrics"}},

@@ -100,6 +100,9 @@ const (
 	Names         = "names"
 	Contacts      = "contacts"
 	Deliveries    = "deliveries"
+	Agents        = "agents"
+	Sessions      = "sessions"
+	Tries         = "tries"
 )
 
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
@@ -115,4 +118,6 @@ var Indexes = []Index{
 	{Cases, "made"},
 	{Audit, "at"},
 	{Deliveries, "at"},
+	{Sessions, "ends"},
+	{Tries, "ends"},
 }

@@ -27,6 +27,9 @@ type Store struct {
 	People        *PeopleTable
 	Deliveries    *DeliveryTable
 	Pictures      *PictureTable
+	Agents        *AgentTable
+	Sessions      *SessionTable
+	Tries         *TryTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -51,6 +54,9 @@ func New(engine Engine) *Store {
 		People:     newPeople(engine),
 		Deliveries: newDeliveries(engine),
 		Pictures:   newPictures(engine),
+		Agents:     newAgents(engine),
+		Sessions:   newSessions(engine),
+		Tries:      newTries(engine),
 	}
 }
 

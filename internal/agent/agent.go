@@ -1,0 +1,159 @@
+// Package agent is the accounts of the desk: who may sign in, as what, and what a browser that did so may go on with.
+//
+// An agent is one document. Everything that takes somebody's rights away (disabling, a new password, another role) moves
+// the document's epoch on in the same write, and a session counts only while it is of the agent's present epoch. So a
+// request reads two documents, session and agent, and an account that was disabled is out at the next request of any
+// process, without a list of sessions to walk through.
+//
+// Tries are counted before they are judged, in a document of their own under the keyed hash of the login: at most five
+// can be under way, however many arrive at once in however many processes, and what nobody has an account for is counted,
+// locked and answered in the same words after the same work as an account. A right password takes its try back; only a
+// completed sign-in begins the count anew, so that whoever knows the password cannot buy more codes with it.
+//
+// A second factor (TOTP, RFC 6238) is on once a code of it was right. The step of the last code that was taken is kept in
+// the agent's document by the same conditional write that takes the code: each works once.
+//
+// Who did what to an account goes to the audit. What was changed and the line that tells of it are one write: the document
+// carries its latest lines, and whoever changes it next appends first what a process that died left out.
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"llave/internal/key"
+)
+
+// Role is what an agent may do.
+type Role string
+
+// The roles. A supervisor may do everything that an agent may.
+const (
+	Member     Role = "agent"
+	Supervisor Role = "supervisor"
+)
+
+// Valid says whether there is such a role.
+func (r Role) Valid() bool { return r == Member || r == Supervisor }
+
+// Includes says whether whoever has the role may do what asks for another.
+func (r Role) Includes(asked Role) bool { return r == asked || r == Supervisor && asked == Member }
+
+// Agent is one person of the help desk. It holds the hash of a password and prints as its login.
+type Agent struct {
+	Login   string `bson:"_id"` // small letters
+	Version int64  `bson:"v"`
+	Name    string `bson:"name"` // what people are told
+	Role    Role   `bson:"role"`
+
+	Hash       string    `bson:"hash"` // of the password; argon2id
+	PasswordAt time.Time `bson:"password_at"`
+
+	TOTP      string    `bson:"totp,omitempty"`      // sealed; empty: no second factor
+	TOTPStep  int64     `bson:"totp_step,omitempty"` // of the last code that was taken
+	NewTOTP   string    `bson:"new_totp,omitempty"`  // sealed; shown, not yet proved by a code
+	NewTOTPAt time.Time `bson:"new_totp_at,omitempty"`
+
+	Disabled bool      `bson:"disabled,omitempty"`
+	Epoch    int64     `bson:"epoch"` // sessions of an earlier one are over
+	Made     time.Time `bson:"made"`
+	LastIn   time.Time `bson:"last_in,omitempty"`
+
+	LockedUntil time.Time `bson:"-"` // told by List; zero: not locked
+
+	Deeds []Deed `bson:"deeds,omitempty"` // of the latest change
+}
+
+// String keeps the hash and the secret out of logs.
+func (a Agent) String() string { return a.Login }
+
+// GoString keeps them out of %#v.
+func (a Agent) GoString() string { return a.Login }
+
+// SecondFactor says whether signing in asks for a code besides the password.
+func (a Agent) SecondFactor() bool { return a.TOTP != "" }
+
+// Deed is a line of the audit: who did what. Detail holds no address, number or secret.
+type Deed struct {
+	ID     string    `bson:"id"` // appending it again changes nothing
+	At     time.Time `bson:"at"`
+	Who    string    `bson:"who"`
+	What   string    `bson:"what"`
+	Detail string    `bson:"detail,omitempty"`
+}
+
+// What an account or a sign-in can be refused for.
+var (
+	ErrWrong          = errors.New("login or password is wrong")
+	ErrCode           = errors.New("code is wrong or was used")
+	ErrNotFound       = errors.New("there is no such agent")
+	ErrTaken          = errors.New("login is taken")
+	ErrLogin          = errors.New("login needs 3 to 32 of a-z, 0-9, dot, underscore and dash")
+	ErrName           = errors.New("name needs 2 to 40 characters")
+	ErrRole           = errors.New("role is agent or supervisor")
+	ErrLastSupervisor = errors.New("no other supervisor could sign in")
+	ErrEnrolment      = errors.New("second factor is not being set up")
+)
+
+// Why there is no session (any more).
+var (
+	ErrNoSession = errors.New("not signed in")
+	ErrIdle      = errors.New("session ended: nothing was done for too long")
+	ErrOver      = errors.New("session ended: it lasted as long as one may")
+	ErrRevoked   = errors.New("session ended: the account changed")
+)
+
+// Later refuses a try whatever was typed: too many were wrong, or too many came from one place.
+type Later struct {
+	Until time.Time     // by the store's clock
+	Wait  time.Duration // from now
+}
+
+func (l *Later) Error() string { return "too many tries: later" }
+
+// Weak is a password that may not be used, and why.
+type Weak struct{ Problems []key.Problem }
+
+func (w *Weak) Error() string { return "password cannot be used: " + fmt.Sprint(w.Problems) }
+
+var loginShape = regexp.MustCompile(`^[a-z0-9._-]{3,32}$`)
+
+// ParseLogin returns a login as it is kept, or ErrLogin. Capitals and spaces around it are the keyboard's.
+func ParseLogin(s string) (string, error) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if !loginShape.MatchString(s) {
+		return "", ErrLogin
+	}
+	return s, nil
+}
+
+// ParseName returns a name as it is kept and shown, or ErrName.
+func ParseName(s string) (string, error) {
+	s = strings.Join(strings.Fields(s), " ")
+	if n := utf8.RuneCountInString(s); n < 2 || n > 40 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return "", ErrName
+	}
+	return s, nil
+}
+
+// MinPassword is how many characters a password has at least. At most it has key.MaxLength.
+const MinPassword = 12
+
+// CheckPassword returns what is wrong with a password for that account, nothing when it may be used. The rules are those
+// of the key, but longer; a login counts as a part of the name.
+func CheckPassword(password, login, name string) []key.Problem {
+	problems := key.Check(password, key.About{Name: name + " " + login})
+	short := utf8.ValidString(password) && utf8.RuneCountInString(password) < MinPassword
+	switch {
+	case !short || len(problems) > 0 && (problems[0] == key.TooShort || problems[0] == key.Unreadable):
+		return problems
+	case len(problems) == 1 && problems[0] == key.TooEasy: // longer comes first; then it is judged anew
+		return []key.Problem{key.TooShort}
+	}
+	return append([]key.Problem{key.TooShort}, problems...)
+}

@@ -1,0 +1,362 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"llave/bot"
+	"llave/internal/key"
+	"llave/internal/secret"
+)
+
+// Agents keeps the accounts.
+type Agents interface {
+	// Find returns the agent with that login, and whether there is one.
+	Find(ctx context.Context, login string) (Agent, bool, error)
+	// Save writes where the version is the one that was loaded, 0 for a new one, else bot.ErrConflict.
+	Save(ctx context.Context, a *Agent) error
+	// All returns every agent in order of login.
+	All(ctx context.Context) ([]Agent, error)
+}
+
+// Sessions keeps what browsers go on with.
+type Sessions interface {
+	Find(ctx context.Context, id string) (Session, bool, error)
+	Save(ctx context.Context, s *Session) error
+	// Delete removes the session, whatever its version when that is negative.
+	Delete(ctx context.Context, id string, version int64) error
+}
+
+// Counters counts within windows, exactly and across processes.
+type Counters interface {
+	Add(ctx context.Context, id string, by int64, window time.Duration) (n int64, resetsAt time.Time, err error)
+}
+
+// Options are what the service needs. All are required.
+type Options struct {
+	Agents   Agents
+	Sessions Sessions
+	Tries    TryBook
+	Counters Counters
+	Audit    func(ctx context.Context, d Deed) error // appending the same id again changes nothing
+	Vault    *secret.Vault
+	Now      func(ctx context.Context) (time.Time, error) // the store's clock
+	Idle     time.Duration                                // how long a session lasts without an action
+}
+
+// Service keeps accounts and sessions. It is safe for use by many goroutines and processes.
+type Service struct {
+	Options
+	dummy dummy
+}
+
+// New makes a service.
+func New(o Options) *Service { return &Service{Options: o} }
+
+// CommandLine is who acts when nobody is signed in: the operator at the server.
+const CommandLine = "command line"
+
+// Add makes an account. The password may be refused as *Weak, the rest as ErrLogin, ErrName, ErrRole or ErrTaken.
+func (s *Service) Add(ctx context.Context, by, login, name string, role Role, password string) (Agent, error) {
+	login, err := ParseLogin(login)
+	if err != nil {
+		return Agent{}, err
+	}
+	if name, err = ParseName(name); err != nil {
+		return Agent{}, err
+	}
+	if !role.Valid() {
+		return Agent{}, ErrRole
+	}
+	if _, found, err := s.Agents.Find(ctx, login); err != nil || found {
+		return Agent{}, cmp.Or(err, ErrTaken)
+	}
+	hash, err := s.hash(ctx, password, login, name)
+	if err != nil {
+		return Agent{}, err
+	}
+	now, err := s.now(ctx)
+	if err != nil {
+		return Agent{}, err
+	}
+	a := Agent{Login: login, Name: name, Role: role, Hash: hash, PasswordAt: now, Made: now, Epoch: 1}
+	a.Deeds = []Deed{newDeed(now, by, "agent_added", login+", "+string(role))}
+	if err = s.Agents.Save(ctx, &a); errors.Is(err, bot.ErrConflict) {
+		return Agent{}, ErrTaken
+	}
+	if err != nil {
+		return Agent{}, fmt.Errorf("save agent: %w", err)
+	}
+	return a, s.tell(ctx, a.Deeds...)
+}
+
+// Find returns the agent with that login, or ErrNotFound.
+func (s *Service) Find(ctx context.Context, login string) (Agent, error) {
+	login, err := ParseLogin(login)
+	if err != nil {
+		return Agent{}, ErrNotFound
+	}
+	a, found, err := s.Agents.Find(ctx, login)
+	if err != nil {
+		return Agent{}, fmt.Errorf("find agent: %w", err)
+	}
+	if !found {
+		return Agent{}, ErrNotFound
+	}
+	return a, nil
+}
+
+// List returns every account in order of login, with how long it is locked.
+func (s *Service) List(ctx context.Context) ([]Agent, error) {
+	all, err := s.Agents.All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list agents: %w", err)
+	}
+	now, err := s.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range all {
+		t, err := s.Tries.Load(ctx, s.tryID(a.Login))
+		if err != nil {
+			return nil, fmt.Errorf("load tries: %w", err)
+		}
+		if t.LockedUntil.After(now) {
+			all[i].LockedUntil = t.LockedUntil
+		}
+	}
+	return all, nil
+}
+
+// Disable ends an account's sessions and keeps it from signing in. From the console the last supervisor who can sign in
+// stays: ErrLastSupervisor.
+func (s *Service) Disable(ctx context.Context, by, login string) error {
+	return s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
+		if a.Disabled {
+			return "", "", errUnchanged
+		}
+		a.Disabled = true
+		a.Epoch++
+		return "agent_disabled", a.Login, nil
+	})
+}
+
+// Enable lets an account in again, and ends a lock.
+func (s *Service) Enable(ctx context.Context, by, login string) error {
+	err := s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
+		if !a.Disabled {
+			return "", "", errUnchanged
+		}
+		a.Disabled = false
+		return "agent_enabled", a.Login, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.forgive(ctx, login)
+}
+
+// Rename changes what people are told.
+func (s *Service) Rename(ctx context.Context, by, login, name string) error {
+	name, err := ParseName(name)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
+		if a.Name == name {
+			return "", "", errUnchanged
+		}
+		a.Name = name
+		return "agent_renamed", a.Login, nil
+	})
+}
+
+// SetRole changes what an agent may do, and ends their sessions. From the console the last supervisor who can sign in
+// stays one: ErrLastSupervisor.
+func (s *Service) SetRole(ctx context.Context, by, login string, role Role) error {
+	if !role.Valid() {
+		return ErrRole
+	}
+	return s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
+		if a.Role == role {
+			return "", "", errUnchanged
+		}
+		a.Role = role
+		a.Epoch++
+		return "agent_role", a.Login + ", " + string(role), nil
+	})
+}
+
+// SetPassword gives an account a new password, or refuses it as *Weak. It ends the account's sessions and a lock.
+func (s *Service) SetPassword(ctx context.Context, by, login, password string) error {
+	a, err := s.Find(ctx, login)
+	if err != nil {
+		return err
+	}
+	hash, err := s.hash(ctx, password, a.Login, a.Name)
+	if err != nil {
+		return err
+	}
+	err = s.change(ctx, by, login, func(a *Agent, now time.Time) (string, string, error) {
+		a.Hash, a.PasswordAt = hash, now
+		a.Epoch++
+		return "agent_password", a.Login, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.forgive(ctx, login)
+}
+
+// ChangePassword is SetPassword by the agent themself, who proves the present one; a wrong one counts as a try. The other
+// sessions of the account end, and what is returned goes on in place of the one with this token.
+func (s *Service) ChangePassword(ctx context.Context, token, present, password, source string) (SignedIn, error) {
+	a, _, err := s.Session(ctx, token)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if problems := CheckPassword(password, a.Login, a.Name); len(problems) > 0 {
+		return SignedIn{}, &Weak{problems}
+	}
+	if err := s.prove(ctx, a, present, source); err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.SetPassword(ctx, a.Login, a.Login, password); err != nil {
+		return SignedIn{}, err
+	}
+	if a, err = s.Find(ctx, a.Login); err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.Sessions.Delete(ctx, s.sessionID(token), -1); err != nil {
+		return SignedIn{}, fmt.Errorf("end session: %w", err)
+	}
+	return s.open(ctx, a)
+}
+
+// change loads an agent, lets f change it and say what was done, and saves; when somebody else was first it does so again.
+// f returns errUnchanged to leave without writing.
+func (s *Service) change(ctx context.Context, by, login string, f func(a *Agent, now time.Time) (what, detail string, err error)) error {
+	for {
+		a, err := s.Find(ctx, login)
+		if err != nil {
+			return err
+		}
+		now, err := s.now(ctx)
+		if err != nil {
+			return err
+		}
+		before := a
+		what, detail, err := f(&a, now)
+		if errors.Is(err, errUnchanged) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if reigns(before) && !reigns(a) && by != CommandLine {
+			if err = s.anotherRemains(ctx, a.Login); errors.Is(err, bot.ErrConflict) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err = s.save(ctx, &a, newDeed(now, by, what, detail)); errors.Is(err, bot.ErrConflict) {
+			continue
+		}
+		return err
+	}
+}
+
+var errUnchanged = errors.New("nothing to write")
+
+// save writes an agent and what was done in one, after appending what the write before told, should its process have died.
+func (s *Service) save(ctx context.Context, a *Agent, d Deed) error {
+	if err := s.tell(ctx, a.Deeds...); err != nil {
+		return err
+	}
+	a.Deeds = []Deed{d}
+	if err := s.Agents.Save(ctx, a); err != nil {
+		return fmt.Errorf("save agent: %w", err)
+	}
+	return s.tell(ctx, d)
+}
+
+func reigns(a Agent) bool { return a.Role == Supervisor && !a.Disabled }
+
+// anotherRemains makes sure that a supervisor other than this one can sign in, and goes on being able to until the caller
+// has saved: it moves the other's version on. Of two who would take each other's rights away at once, one then finds that
+// the document it was about to save, or the one that was its witness, has moved (ErrConflict) and looks again.
+func (s *Service) anotherRemains(ctx context.Context, login string) error {
+	all, err := s.Agents.All(ctx)
+	if err != nil {
+		return fmt.Errorf("list agents: %w", err)
+	}
+	i := slices.IndexFunc(all, func(a Agent) bool { return a.Login != login && reigns(a) })
+	if i < 0 {
+		return ErrLastSupervisor
+	}
+	if err := s.Agents.Save(ctx, &all[i]); err != nil {
+		return fmt.Errorf("save agent: %w", err)
+	}
+	return nil
+}
+
+// tell appends to the audit.
+func (s *Service) tell(ctx context.Context, deeds ...Deed) error {
+	for _, d := range deeds {
+		if err := s.Audit(ctx, d); err != nil {
+			return fmt.Errorf("append to the audit: %w", err)
+		}
+	}
+	return nil
+}
+
+func newDeed(now time.Time, who, what, detail string) Deed {
+	return Deed{ID: "agent/" + rand.Text(), At: now, Who: who, What: what, Detail: detail}
+}
+
+func (s *Service) hash(ctx context.Context, password, login, name string) (string, error) {
+	if problems := CheckPassword(password, login, name); len(problems) > 0 {
+		return "", &Weak{problems}
+	}
+	hash, err := key.Hash(ctx, password)
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return hash, nil
+}
+
+func (s *Service) now(ctx context.Context) (time.Time, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return now, fmt.Errorf("read the store's clock: %w", err)
+	}
+	return now, nil
+}
+
+// dummy is the hash of a password that nobody has, for logins that nobody has.
+type dummy struct {
+	mu   sync.Mutex
+	hash string
+}
+
+func (d *dummy) get(ctx context.Context) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hash != "" {
+		return d.hash, nil
+	}
+	hash, err := key.Hash(ctx, rand.Text())
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	d.hash = hash
+	return hash, nil
+}

@@ -1,0 +1,271 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"llave/bot"
+	"llave/internal/key"
+	"llave/internal/secret"
+)
+
+// MaxSession is how long a session lasts, whatever is done in it.
+const MaxSession = 12 * time.Hour
+
+// CodeLife is how long after the right password the code may be typed.
+const CodeLife = 5 * time.Minute
+
+// touchEvery is how exactly the time of the last action is kept: an action that soon after another writes nothing.
+const touchEvery = 15 * time.Second
+
+// Session is what a browser goes on with after signing in. Its token is kept as a keyed hash alone.
+type Session struct {
+	ID      string    `bson:"_id"`
+	Version int64     `bson:"v"`
+	Login   string    `bson:"login"`
+	Epoch   int64     `bson:"epoch"` // the agent's when it began
+	Made    time.Time `bson:"made"`
+	Seen    time.Time `bson:"seen"` // the last action
+	Ends    time.Time `bson:"ends"` // whatever is done
+}
+
+// SignedIn is what a right try gives: the token of a session, or, when Code says so, of the step that asks for a code,
+// which proves nothing else.
+type SignedIn struct {
+	Token secret.Text
+	Life  time.Duration // of the token, from now
+	Agent Agent
+	Code  bool
+}
+
+// SignIn judges a login and a password. What is wrong is ErrWrong, whichever it was, also for an account that is disabled;
+// *Later means that it was not judged. source is where it comes from, for the limit per address. Every sign-in has a
+// token that was made for it.
+func (s *Service) SignIn(ctx context.Context, login, password, source string) (SignedIn, error) {
+	login, err := ParseLogin(login)
+	if err != nil {
+		login = "-" // nobody can have it; what was typed is counted with all else that cannot be a login
+	}
+	locks, err := s.begin(ctx, login, source)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	hash, err := s.dummy.get(ctx)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	a, known, err := s.Agents.Find(ctx, login)
+	if err != nil {
+		return SignedIn{}, fmt.Errorf("find agent: %w", err)
+	}
+	who := "unknown"
+	if known {
+		hash, who = a.Hash, a.Login
+	}
+	right, err := key.Verify(ctx, hash, password)
+	if err != nil {
+		return SignedIn{}, fmt.Errorf("verify password: %w", err)
+	}
+	if !right || !known || a.Disabled {
+		if err := s.failed(ctx, who, "agent_sign_in_failed", locks); err != nil {
+			return SignedIn{}, err
+		}
+		return SignedIn{}, ErrWrong
+	}
+	if a.SecondFactor() {
+		if err := s.takeBack(ctx, login); err != nil {
+			return SignedIn{}, err
+		}
+		return s.half(ctx, a)
+	}
+	return s.enter(ctx, a.Login, a.Epoch, func(*Agent, time.Time) error { return nil })
+}
+
+// half begins the step that asks for a code.
+func (s *Service) half(ctx context.Context, a Agent) (SignedIn, error) {
+	token := newToken()
+	if _, err := s.begun(ctx, s.halfID(token), a, CodeLife); err != nil {
+		return SignedIn{}, err
+	}
+	return SignedIn{Token: secret.Text(token), Life: CodeLife, Agent: a, Code: true}, nil
+}
+
+// SignInCode judges the code that is asked for after the right password. token is the one SignIn gave; ErrNoSession means
+// that its time is over. A wrong code, or one that was taken already, is ErrCode and counts as a try.
+func (s *Service) SignInCode(ctx context.Context, token, code, source string) (SignedIn, error) {
+	h, err := s.HalfSignedIn(ctx, token)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	locks, err := s.begin(ctx, h.Login, source)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	in, err := s.enter(ctx, h.Login, h.Epoch, func(a *Agent, now time.Time) error { return s.takeCode(a, a.TOTP, code, now) })
+	if errors.Is(err, ErrCode) {
+		return SignedIn{}, errors.Join(s.failed(ctx, h.Login, "agent_code_wrong", locks), err)
+	}
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.Sessions.Delete(ctx, h.ID, -1); err != nil {
+		return SignedIn{}, fmt.Errorf("end the step: %w", err)
+	}
+	return in, nil
+}
+
+// HalfSignedIn returns the step that waits for a code, or ErrNoSession.
+func (s *Service) HalfSignedIn(ctx context.Context, token string) (Session, error) {
+	h, found, err := s.Sessions.Find(ctx, s.halfID(token))
+	if err != nil {
+		return Session{}, fmt.Errorf("find the step: %w", err)
+	}
+	now, err := s.now(ctx)
+	if err != nil {
+		return Session{}, err
+	}
+	if !found || !h.Ends.After(now) {
+		return Session{}, ErrNoSession
+	}
+	return h, nil
+}
+
+// enter completes a sign-in: judge has the last word, the account must be as it was when the password was right, and the
+// count of tries begins anew.
+func (s *Service) enter(ctx context.Context, login string, epoch int64, judge func(a *Agent, now time.Time) error) (SignedIn, error) {
+	for {
+		a, found, err := s.Agents.Find(ctx, login)
+		if err != nil {
+			return SignedIn{}, fmt.Errorf("find agent: %w", err)
+		}
+		if !found || a.Disabled || a.Epoch != epoch {
+			return SignedIn{}, ErrNoSession
+		}
+		now, err := s.now(ctx)
+		if err != nil {
+			return SignedIn{}, err
+		}
+		if err := judge(&a, now); err != nil {
+			return SignedIn{}, err
+		}
+		a.LastIn = now
+		err = s.save(ctx, &a, newDeed(now, a.Login, "agent_signed_in", ""))
+		if errors.Is(err, bot.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return SignedIn{}, err
+		}
+		if err := s.forgive(ctx, login); err != nil {
+			return SignedIn{}, err
+		}
+		return s.open(ctx, a)
+	}
+}
+
+// open begins a session.
+func (s *Service) open(ctx context.Context, a Agent) (SignedIn, error) {
+	token := newToken()
+	if _, err := s.begun(ctx, s.sessionID(token), a, MaxSession); err != nil {
+		return SignedIn{}, err
+	}
+	return SignedIn{Token: secret.Text(token), Life: MaxSession, Agent: a}, nil
+}
+
+func (s *Service) begun(ctx context.Context, id string, a Agent, life time.Duration) (Session, error) {
+	now, err := s.now(ctx)
+	if err != nil {
+		return Session{}, err
+	}
+	sn := Session{ID: id, Login: a.Login, Epoch: a.Epoch, Made: now, Seen: now, Ends: now.Add(life)}
+	if err := s.Sessions.Save(ctx, &sn); err != nil {
+		return Session{}, fmt.Errorf("save session: %w", err)
+	}
+	return sn, nil
+}
+
+// Session returns who is signed in with a token, and counts as an action of theirs. The error says why nobody is:
+// ErrNoSession, ErrIdle, ErrOver, ErrRevoked; any other means that the store could not be asked.
+func (s *Service) Session(ctx context.Context, token string) (Agent, Session, error) {
+	a, sn, now, err := s.look(ctx, token)
+	if err != nil || now.Sub(sn.Seen) < touchEvery {
+		return a, sn, err
+	}
+	sn.Seen = now
+	if err := s.Sessions.Save(ctx, &sn); err != nil && !errors.Is(err, bot.ErrConflict) { // else another request counts
+		return Agent{}, Session{}, fmt.Errorf("save session: %w", err)
+	}
+	return a, sn, nil
+}
+
+// Live is Session without counting as an action: for a stream that asks again and again whether it may go on.
+func (s *Service) Live(ctx context.Context, token string) (Agent, Session, error) {
+	a, sn, _, err := s.look(ctx, token)
+	return a, sn, err
+}
+
+func (s *Service) look(ctx context.Context, token string) (a Agent, sn Session, now time.Time, err error) {
+	if token == "" {
+		return a, sn, now, ErrNoSession
+	}
+	sn, found, err := s.Sessions.Find(ctx, s.sessionID(token))
+	if err != nil {
+		return a, sn, now, fmt.Errorf("find session: %w", err)
+	}
+	if !found {
+		return a, sn, now, ErrNoSession
+	}
+	if now, err = s.now(ctx); err != nil {
+		return a, sn, now, err
+	}
+	a, found, err = s.Agents.Find(ctx, sn.Login)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("find agent: %w", err)
+	case !found || a.Disabled || a.Epoch != sn.Epoch:
+		err = ErrRevoked
+	case !sn.Ends.After(now):
+		err = ErrOver
+	case now.Sub(sn.Seen) >= s.Idle:
+		err = ErrIdle
+	}
+	if err != nil {
+		return Agent{}, Session{}, now, err
+	}
+	return a, sn, now, nil
+}
+
+// SignOut ends a session. One that is over, or never was, is no error.
+func (s *Service) SignOut(ctx context.Context, token string) error {
+	a, sn, now, err := s.look(ctx, token)
+	switch {
+	case errors.Is(err, ErrNoSession):
+		return nil
+	case errors.Is(err, ErrIdle), errors.Is(err, ErrOver), errors.Is(err, ErrRevoked):
+	case err != nil:
+		return err
+	default:
+		d := Deed{ID: "agent/out/" + sn.ID, At: now, Who: a.Login, What: "agent_signed_out"}
+		if err := s.tell(ctx, d); err != nil {
+			return err
+		}
+	}
+	if err := s.Sessions.Delete(ctx, s.sessionID(token), -1); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// The two sorts of token are hashed under labels of their own, so that one is never taken for the other.
+func (s *Service) sessionID(token string) string { return s.Vault.Hash("agent-session", token) }
+func (s *Service) halfID(token string) string    { return s.Vault.Hash("agent-half", token) }
+
+func newToken() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

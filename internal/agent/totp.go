@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"image/png"
+	"strings"
+	"time"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+	"github.com/pquerna/otp/totp"
+
+	"llave/bot"
+)
+
+// EnrolmentLife is how long a second factor that was begun waits for its first code.
+const EnrolmentLife = 15 * time.Minute
+
+// stepLength is how long one code lasts. A code of the step before or after counts too: clocks differ.
+const stepLength = 30
+
+// Enrolment is a second factor on its way: what an app needs to know to make codes. It is shown until a code proved it,
+// and never again.
+type Enrolment struct{ key *otp.Key }
+
+// String keeps the secret out of logs.
+func (Enrolment) String() string { return "[redacted]" }
+
+// GoString keeps the secret out of %#v.
+func (Enrolment) GoString() string { return "[redacted]" }
+
+// Secret is what is typed into an app by hand, in groups of four.
+func (e Enrolment) Secret() string {
+	var b strings.Builder
+	for i, r := range e.key.Secret() {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// URL opens an app on the same device ("otpauth:").
+func (e Enrolment) URL() string { return e.key.URL() }
+
+// PNG is the same as a picture, to be read by another device.
+func (e Enrolment) PNG() ([]byte, error) {
+	picture, err := e.key.Image(240, 240)
+	if err != nil {
+		return nil, fmt.Errorf("draw the code: %w", err)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		return nil, fmt.Errorf("draw the code: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// BeginTOTP makes the secret of a new second factor. The one that may be on stays so until ConfirmTOTP.
+func (s *Service) BeginTOTP(ctx context.Context, login string) (Enrolment, error) {
+	k, err := totp.Generate(totp.GenerateOpts{Issuer: "Llave", AccountName: login})
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("make a second factor: %w", err)
+	}
+	err = s.change(ctx, login, login, func(a *Agent, now time.Time) (string, string, error) {
+		a.NewTOTP, a.NewTOTPAt = s.Vault.Seal(totpLabel, k.URL()), now
+		return "agent_totp_begun", a.Login, nil
+	})
+	return Enrolment{k}, err
+}
+
+// Enrolment returns the second factor that was begun and waits for its first code, or ErrEnrolment.
+func (s *Service) Enrolment(ctx context.Context, login string) (Enrolment, error) {
+	a, err := s.Find(ctx, login)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	now, err := s.now(ctx)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	if !a.enrolling(now) {
+		return Enrolment{}, ErrEnrolment
+	}
+	k, err := s.openTOTP(a.NewTOTP)
+	return Enrolment{k}, err
+}
+
+func (a Agent) enrolling(now time.Time) bool {
+	return a.NewTOTP != "" && now.Sub(a.NewTOTPAt) < EnrolmentLife
+}
+
+// ConfirmTOTP turns the second factor on that was begun, if the code is right (ErrCode). Signing in asks for one from then
+// on.
+func (s *Service) ConfirmTOTP(ctx context.Context, login, code string) error {
+	return s.change(ctx, login, login, func(a *Agent, now time.Time) (string, string, error) {
+		if !a.enrolling(now) {
+			return "", "", ErrEnrolment
+		}
+		a.TOTPStep = 0 // of another secret
+		if err := s.takeCode(a, a.NewTOTP, code, now); err != nil {
+			return "", "", err
+		}
+		a.TOTP, a.NewTOTP, a.NewTOTPAt = a.NewTOTP, "", time.Time{}
+		return "agent_totp_on", a.Login, nil
+	})
+}
+
+// EndTOTP takes the second factor off for somebody who is signed in and proves their password; a wrong one counts as a try.
+func (s *Service) EndTOTP(ctx context.Context, login, password, source string) error {
+	a, err := s.Find(ctx, login)
+	if err != nil {
+		return err
+	}
+	if err := s.prove(ctx, a, password, source); err != nil {
+		return err
+	}
+	return s.RemoveTOTP(ctx, login, login)
+}
+
+// RemoveTOTP takes the second factor off, for whoever lost the device.
+func (s *Service) RemoveTOTP(ctx context.Context, by, login string) error {
+	return s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
+		if a.TOTP == "" && a.NewTOTP == "" {
+			return "", "", errUnchanged
+		}
+		a.TOTP, a.NewTOTP, a.TOTPStep, a.NewTOTPAt = "", "", 0, time.Time{}
+		return "agent_totp_off", a.Login, nil
+	})
+}
+
+// takeCode notes in the agent which step a code is of, or returns ErrCode: it is of none near now, or of one that was taken.
+func (s *Service) takeCode(a *Agent, sealed, code string, now time.Time) error {
+	if sealed == "" {
+		return ErrCode
+	}
+	k, err := s.openTOTP(sealed)
+	if err != nil {
+		return err
+	}
+	code = strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, bot.Fold(code))
+	present := now.Unix() / stepLength
+	for step := present - 1; step <= present+1; step++ {
+		want, err := hotp.GenerateCode(k.Secret(), uint64(step))
+		if err != nil {
+			return fmt.Errorf("compute code: %w", err)
+		}
+		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 && step > a.TOTPStep {
+			a.TOTPStep = step
+			return nil
+		}
+	}
+	return ErrCode
+}
+
+const totpLabel = "agent-totp"
+
+func (s *Service) openTOTP(sealed string) (*otp.Key, error) {
+	text, err := s.Vault.Open(totpLabel, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open the second factor: %w", err)
+	}
+	k, err := otp.NewKeyFromURL(text)
+	if err != nil {
+		return nil, errors.New("open the second factor: not what was sealed") // the cause would print it
+	}
+	return k, nil
+}
