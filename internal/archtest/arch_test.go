@@ -32,7 +32,7 @@ var layers = [][]string{
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
 		"internal/web", "internal/web/demo", "internal/web/public",
 	},
-	{"internal/affiliate", "internal/agent", "internal/key", "internal/unlock", "flows/understand"},
+	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unlock", "flows/understand"},
 	{"bot", "bot/wire", "internal/secret"},
 }
 
