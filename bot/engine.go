@@ -126,6 +126,9 @@ func (e *Engine) check() []error {
 			if _, ok := e.places[r.To]; !ok && r.To != Stay && r.To != Back {
 				bad("state %s: %s leads to %q, which is not declared", p.State, r.Event, r.To)
 			}
+			if r.Text == NoText {
+				continue
+			}
 			if r.Text != "" {
 				if _, ok := first.Texts[r.Text]; !ok {
 					bad("state %s: %s says %q, which the catalogue lacks", p.State, r.Event, r.Text)
@@ -339,7 +342,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	}
 	e.move(&next, r, to)
 	out.To = to
-	if ev != Ignored && !t.silent {
+	if ev != Ignored && r.Text != NoText && !t.silent {
 		out.Text = e.answer(t, r, to)
 	}
 	if t.FromPerson() {

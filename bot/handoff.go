@@ -116,7 +116,7 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 		kept := *h
 		t.Promise(Promise{Lane: LaneEvent, Kind: PromiseCase, Ref: h.Ref, Conv: t.Conv.ID, Handoff: &kept})
 	}
-	if len(t.lines) == 0 {
+	if len(t.lines) == 0 || t.emptied {
 		return
 	}
 	for i := range t.lines {

@@ -27,6 +27,9 @@ const (
 	Forgotten   Event = "Forgotten"   // an idle conversation was emptied: nothing is said
 )
 
+// NoText is the text of a row that is answered with nothing, because somebody else answers.
+const NoText = "-"
+
 // Row is one line of the table: in a state, an event leads to a state and is answered with a text. An empty Text is
 // the destination's own question.
 type Row struct {

@@ -48,6 +48,7 @@ type Turn struct {
 	silent   bool
 	missed   bool
 	sealed   bool
+	emptied  bool
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
 	idle     time.Duration
@@ -256,6 +257,7 @@ var ErrNoRow = errors.New("no row in the table")
 // case with the help desk stays; the flow decides when that is over.
 func (t *Turn) Empty() {
 	c := t.Conv
+	t.emptied = true
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
 		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Outbox: c.Outbox,

@@ -83,11 +83,10 @@ func (f *flow) places() []bot.Place {
 	}
 	with := func(shared []bot.Row, own ...bot.Row) []bot.Row { return append(slices.Clone(shared), own...) }
 	places := []bot.Place{
-		in(bot.Any, "", f.hearAny, slices.Concat(meanings(), numbers, []bot.Row{
+		in(bot.Any, "", f.hearAny, slices.Concat(meanings(), numbers, deskRows(), []bot.Row{
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
 			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"), on(SaidHello, bot.Stay, "hello"),
 			on(SaidThanks, bot.Stay, "thanks"), on(Cancelled, Menu, "menu.cancelled"),
-			on(AskedPerson, WithTicket, "person.ticket"), on(AskedPersonAgain, WithTicket, "person.ask"),
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
 			on(WantsComplaint, Complaining, ""), on(WantsOwnData, OwnData, ""),
 			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentPlace, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
@@ -127,7 +126,6 @@ func (f *flow) places() []bot.Place {
 		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")),
-		in(WithTicket, "person.ask", f.hearTicket),
 		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")),
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData, on(Erased, Start, "my_data.erased"), on(Kept, Menu, "")),
@@ -135,7 +133,7 @@ func (f *flow) places() []bot.Place {
 		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now")),
 		in(Group, "", f.hearGroup),
 	}
-	return f.orAsk(slices.Concat(places, f.paging(), f.mailHelp()))
+	return f.toDesk(f.orAsk(slices.Concat(places, f.desk(), f.paging(), f.mailHelp())))
 }
 
 // Records is what the conversation needs to know of the institution's records.
@@ -162,7 +160,12 @@ type Options struct {
 	Idle        time.Duration // how long a conversation left alone keeps its place
 	Seen        time.Duration // how long its seen ids are kept
 	Erasing     func(channel string) Erasing
+	Desk        Desk          // nil: nobody is ever there, and who asks for a person has a case with a number
+	Silence     time.Duration // how long an agent may leave a person without an answer; zero: DefaultSilence
 }
+
+// DefaultSilence is how long an agent may leave a person without an answer.
+const DefaultSilence = 10 * time.Minute
 
 // Erasing is what becomes of a message that a person wrote, once it was read.
 type Erasing int
@@ -194,6 +197,12 @@ func New(o Options) (*bot.Engine, error) {
 			return nil, err
 		}
 	}
+	if o.Desk == nil {
+		o.Desk = noDesk{}
+	}
+	if o.Silence == 0 {
+		o.Silence = DefaultSilence
+	}
 	f := &flow{o, spoken}
 	return bot.NewEngine(bot.Options{
 		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
@@ -210,8 +219,8 @@ func New(o Options) (*bot.Engine, error) {
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"place":       func(t *bot.Turn) string { return t.PlaceName() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
-			"ticket":      func(t *bot.Turn) string { return t.Slot(slotTicket) },
-			"ticket_note": func(t *bot.Turn) string { return when(t.Slot(slotTicket) != "", t.Fill("status.ticket")) },
+			"ticket":      ticket,
+			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 		},

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/handoff"
 )
 
 // The events: what an update meant.
@@ -18,7 +20,7 @@ const (
 	AskedMenu, WentBack, AskedRepeat, AskedHelp  bot.Event = "AskedMenu", "WentBack", "AskedRepeat", "AskedHelp"
 	AskedStatus, AskedLanguage, Cancelled        bot.Event = "AskedStatus", "AskedLanguage", "Cancelled"
 	AskedEnglish, ChoseLanguage                  bot.Event = "AskedEnglish", "ChoseLanguage"
-	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
+	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain" // the first never leaves an ear: see toDesk
 	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
 	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
 	SentMedia, SentPlace, SentContact, Edited    bot.Event = "SentMedia", "SentPlace", "SentContact", "Edited"
@@ -53,7 +55,7 @@ const (
 	slotRecord = "record" // keyed hash of the number
 	slotDoubt  = "doubt"  // keyed hash of a number that failed its check digit
 	slotPhone  = "phone"  // sealed: the chat's own telephone number
-	slotTicket = "ticket" // number of the open case with a person
+	slotTicket = "ticket" // number of the open case with a person; written before Conversation.Handoff was
 	slotEnded  = "ended"  // how many links ended unused
 	slotCode   = "code"   // the number is a foreigner's code
 )
@@ -69,9 +71,13 @@ func want(t *bot.Turn) string {
 const tooLong = 3000
 
 // hearAny hears what is heard everywhere, before the state's own ear.
-func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	u, state := t.Update, t.Conv.State
 	switch {
+	case u.Kind == bot.Desk:
+		return f.hearAgent(ctx, t)
+	case slices.Contains(deskSignals, u.Signal):
+		return f.hearDeskSignal(ctx, t)
 	case u.Kind == bot.Signal:
 		return f.hearSignal(t), nil
 	case u.Group && state != Group:
@@ -79,12 +85,15 @@ func (f *flow) hearAny(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case u.Group, u.Kind == bot.Reaction:
 		return bot.Ignored, nil
 	}
+	if inDesk(state) {
+		return "", nil // the agent's to answer
+	}
 	if fast, warn := f.tooFast(t); fast {
 		switch {
 		case warn:
 			return TooFast, nil
-		case state != Start && state != Complaining && t.Slot(slotTicket) == "" && f.asksPerson(t): // what the notice promises
-			return f.ticket(t), nil
+		case state != Start && state != Complaining && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
+			return AskedPerson, nil
 		}
 		return bot.Ignored, nil
 	}
@@ -196,7 +205,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 			return AskedLanguage
 		}
 	case "word_person":
-		return f.ticket(t)
+		return AskedPerson
 	case "word_hello":
 		if t.Idle() < ResumeAfter || !resumable(t.Conv.State) {
 			return SaidHello
@@ -260,9 +269,18 @@ func needsNumber(s bot.State) bool {
 // hearSignal hears records and timers. What belongs to an older attempt never comes here.
 func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	state := t.Conv.State
+	if note := linkNotes[t.Update.Signal]; note != "" && inDesk(state) {
+		return f.hearLinkInDesk(t, note)
+	}
 	switch t.Update.Signal {
 	case bot.SignalForget:
+		if t.Conv.Handoff.Open() { // somebody will write to them yet
+			t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
+			t.Conv.KeptTill = t.Now.Add(f.Seen)
+			return bot.Ignored
+		}
 		t.Empty()
+		t.Conv.Handoff = nil
 		t.Silent()
 		return bot.Forgotten
 	case bot.SignalLinkUsed:
@@ -399,15 +417,12 @@ func (f *flow) dropNumber(t *bot.Turn) {
 	t.Never(bot.SignalLinkExpired)
 }
 
-// ticket opens a case with a person, one at a time.
-func (f *flow) ticket(t *bot.Turn) bot.Event {
-	if t.Slot(slotTicket) != "" {
-		return AskedPersonAgain
+// ticket is the number of the case with a person, or "".
+func ticket(t *bot.Turn) string {
+	if t.Conv.Handoff == nil {
+		return ""
 	}
-	ref := t.Ref("C")
-	t.Remember(slotTicket, ref)
-	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "person", Ref: ref, Conv: t.Conv.ID, Body: string(t.Conv.State)})
-	return AskedPerson
+	return t.Conv.Handoff.Ref
 }
 
 // wishes are what people come for, in the order of the menu.
@@ -428,7 +443,7 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 	case "in_person":
 		return WantsOffice
 	case "agent":
-		return f.ticket(t)
+		return AskedPerson
 	case "complaint":
 		return WantsComplaint
 	case "my_data":
@@ -508,7 +523,7 @@ func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case t.Update.Kind == bot.Start:
 		return SaidHello, nil
 	case t.Meant("agent") != "":
-		return f.ticket(t), nil
+		return AskedPerson, nil
 	case f.noteWish(t):
 		return Greeted, nil
 	}
@@ -648,6 +663,12 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if short, few := stars[t.Choice()]; few {
 		given = short
 	}
+	if h := t.Conv.Handoff; h != nil && !h.Open() && t.Slot(slotRates) == h.Ref { // the help, not the bot
+		t.Forget(slotRates)
+		h.Rating, _ = strconv.Atoi(given)
+		t.Record(bot.FromEvent, "", NoteRated)
+		return Rated, nil
+	}
 	ref := t.Ref("C")
 	t.Conv.Case = ref
 	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + given})
@@ -705,7 +726,7 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.readNumber(t), nil
 	}
 	if t.Meant("continue") != "" {
-		return f.ticket(t), nil // "sí" to "¿prefiere hablar con una persona?"
+		return AskedPerson, nil // "sí" to "¿prefiere hablar con una persona?"
 	}
 	return "", nil
 }
@@ -741,6 +762,10 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "erase":
 		return AskedErase, nil
 	case "erase_yes":
+		if t.Conv.Handoff.Open() {
+			f.endCase(t, handoff.Erased)
+		}
+		t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseErase})
 		t.Empty()
 		return Erased, nil
 	case "erase_no":

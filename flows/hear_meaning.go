@@ -221,7 +221,7 @@ func sending(s bot.State) string {
 func (f *flow) keepsFirst(t *bot.Turn, intent string) bot.Event {
 	switch {
 	case intent == "agent":
-		return f.ticket(t)
+		return AskedPerson
 	case slices.Contains(firsts, intent):
 		t.Remember(slotWish, intent)
 		return Greeted

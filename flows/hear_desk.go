@@ -1,0 +1,532 @@
+package flows
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+	"llave/internal/handoff"
+)
+
+// With the help desk the bot is silent: what the person writes is the agent's to answer (SPEC 9). While nobody has taken the
+// conversation yet, it still answers the words that ask where one stands, and wherever one is the word that leaves. The
+// states have no question of their own: one never goes back to them, and the question that stood before still stands.
+
+// The states.
+const (
+	InQueue   bot.State = "InQueue"   // waits for an agent
+	WithAgent bot.State = "WithAgent" // an agent has the conversation
+	LeaveSure bot.State = "LeaveSure" // asked whether to leave either
+)
+
+// The events.
+const (
+	AskedPlace, WroteWaiting, WroteToAgent             bot.Event = "AskedPlace", "WroteWaiting", "WroteToAgent"
+	AskedLeave, AskedLeaveAgent                        bot.Event = "AskedLeave", "AskedLeaveAgent"
+	StayedWaiting, StayedWithAgent, LeftDesk           bot.Event = "StayedWaiting", "StayedWithAgent", "LeftDesk"
+	Queued, Ticketed, PlaceMoved                       bot.Event = "Queued", "Ticketed", "PlaceMoved"
+	DeskOpened, DeskOpenedAside                        bot.Event = "DeskOpened", "DeskOpenedAside"
+	DeskClosed, DeskClosedAside                        bot.Event = "DeskClosed", "DeskClosedAside"
+	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
+	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
+	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
+	NotYours, LinkRefused                              bot.Event = "NotYours", "LinkRefused"
+	UnlockedWaiting, KeyMadeWaiting                    bot.Event = "UnlockedWaiting", "KeyMadeWaiting"
+)
+
+// What a line from bot.FromEvent says. The console has the words.
+const (
+	NoteAsked     = "asked"      // a person was asked for
+	NoteOpened    = "opened"     // joined the queue at opening
+	NoteShut      = "shut"       // the desk closed meanwhile
+	NoteTaken     = "taken"      // By took it
+	NotePassed    = "passed"     // By passed it on
+	NoteReleased  = "released"   // By gave it back to the queue
+	NoteSilent    = "silent"     // By did not answer for too long
+	NoteGone      = "gone"       // By's console went away
+	NoteLeft      = "left"       // the person left
+	NoteReturned  = "returned"   // By gave it back to the bot
+	NoteResolved  = "resolved"   // By closed the case
+	NoteLinkSent  = "link_sent"  // By had the link sent again
+	NoteLinkLimit = "link_limit" // By could not: the record has had its mails
+	NoteLinkUsed  = "link_used"
+	NoteLinkEnded = "link_ended"
+	NoteRefused   = "mail_refused"
+	NoteKeyMade   = "key_made"
+	NoteVoided    = "voided"  // the record's owner: it was not them
+	NoteBlocked   = "blocked" // the person has blocked the chat: the line before does not arrive
+	NoteNumber    = "number"  // the person gave a number
+	NoteRated     = "rated"   // the person rated the help
+	NoteLeaving   = "leaving" // the person is being asked whether to leave
+	NoteStayed    = "stayed"  // and stays
+)
+
+// slotRates names the case that the rating asked for is of.
+const slotRates = "rates"
+
+// Desk is what the conversation needs to know of the help desk.
+type Desk interface {
+	// Calendar says when it is open, as supervisors have it at this moment.
+	Calendar(ctx context.Context) (handoff.Calendar, error)
+	// Ahead is how many cases stand in the queue before the one with that key.
+	Ahead(ctx context.Context, queue string) (int, error)
+}
+
+// noDesk is the desk of a program that has none: never open.
+type noDesk struct{}
+
+func (noDesk) Calendar(context.Context) (handoff.Calendar, error) {
+	return handoff.Calendar{Zone: time.UTC}, nil
+}
+
+func (noDesk) Ahead(context.Context, string) (int, error) { return 0, nil }
+
+// desk are the places of those who wait for a person or are with one, and what can come of the help desk in every state.
+func (f *flow) desk() []bot.Place {
+	in, on := bot.In, bot.On
+	return []bot.Place{
+		in(WithTicket, "person.ask", f.hearTicket),
+		in(InQueue, "", f.hearHanded),
+		in(WithAgent, "", f.hearHanded),
+		in(LeaveSure, "", f.hearHanded, on(AskedRepeat, bot.Stay, "repeat")),
+	}
+}
+
+// deskRows hold in every state: whom an agent helps may be anywhere.
+func deskRows() []bot.Row {
+	on := bot.On
+	return []bot.Row{
+		on(Queued, InQueue, "person.queued"), on(Ticketed, WithTicket, "person.ticket"), on(AskedPersonAgain, WithTicket, "person.ask"),
+		on(AskedPlace, bot.Stay, "person.place"), on(PlaceMoved, bot.Stay, "person.place"), on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
+		on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
+		on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
+		on(DeskOpened, InQueue, "person.opened"), on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
+		on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
+		on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText), on(AgentNoted, bot.Stay, bot.NoText),
+		on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
+		on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"),
+		on(AgentSentLink, bot.Stay, "person.link"), on(AgentToOffice, bot.Stay, "person.office"),
+		on(NotYours, bot.Stay, bot.NoText), on(LinkRefused, bot.Stay, bot.NoText),
+		on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"),
+	}
+}
+
+func inDesk(s bot.State) bool { return s == InQueue || s == WithAgent || s == LeaveSure }
+
+// toDesk has every ear that hears a person asked for open the case: that needs to look at the desk's hours.
+func (f *flow) toDesk(places []bot.Place) []bot.Place {
+	for i, p := range places {
+		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+			ev, err := p.Hear(ctx, t)
+			if err != nil || ev != AskedPerson {
+				return ev, err
+			}
+			return f.handOver(ctx, t)
+		}
+	}
+	return places
+}
+
+// handOver opens a case with a person, one at a time.
+func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	calendar, err := f.Desk.Calendar(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the desk's hours: %w", err)
+	}
+	h := t.Conv.Handoff
+	again := h.Open()
+	if !again {
+		ref := t.Slot(slotTicket) // a case from before there were agents
+		if ref == "" {
+			ref = t.Ref("C")
+		}
+		t.Forget(slotTicket)
+		rank := handoff.RankUsual
+		if t.Conv.Way == slow {
+			rank = handoff.RankSlowly
+		}
+		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
+		h.Since = t.Now
+		t.Conv.Handoff = h
+		t.Record(bot.FromEvent, "", NoteAsked)
+	}
+	t.Withdraw()
+	switch {
+	case calendar.Open(t.Now):
+		handoff.Wait(h)
+		return Queued, f.sayPlace(ctx, t)
+	case again && h.Waiting(): // closed a moment ago: the desk's own signal says so
+	default:
+		handoff.Defer(h)
+	}
+	sayOpening(t, calendar)
+	if again {
+		return AskedPersonAgain, nil
+	}
+	return Ticketed, nil
+}
+
+// masked is the mask of the number the conversation is about, or "".
+func (f *flow) masked(t *bot.Turn) string {
+	number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+	if err != nil {
+		return ""
+	}
+	return affiliate.Mask(number)
+}
+
+// sayPlace fills in the place in the queue, which is told once and when it has halved.
+func (f *flow) sayPlace(ctx context.Context, t *bot.Turn) error {
+	ahead, err := f.Desk.Ahead(ctx, t.Conv.Handoff.Queue)
+	if err != nil {
+		return fmt.Errorf("find the place in the queue: %w", err)
+	}
+	t.Conv.Handoff.Told = ahead + 1
+	t.Say("spot", ahead+1)
+	return nil
+}
+
+// sayOpening fills in when the desk opens next.
+func sayOpening(t *bot.Turn, calendar handoff.Calendar) {
+	at, known := calendar.NextOpening(t.Now)
+	if !known {
+		t.Say("opening", t.Wording("opening.unknown"))
+		return
+	}
+	w := handoff.WhenOf(at, t.Now, calendar.Zone)
+	t.Say("opening", strings.NewReplacer(
+		"{clock}", w.Clock, "{weekday}", t.Wording(fmt.Sprintf("weekday.%d", w.Weekday)),
+		"{day}", fmt.Sprint(at.Day()), "{month}", t.Wording(fmt.Sprintf("month.%d", at.Month())),
+	).Replace(t.Wording("opening."+string(w.Day))))
+}
+
+// hearHanded hears a person who waits for an agent or is with one.
+func (f *flow) hearHanded(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	h := t.Conv.Handoff
+	if !h.Open() || h.Status == bot.HandoffScheduled { // written by a version that knew other states
+		return LeftDesk, nil
+	}
+	asked := t.Conv.State == LeaveSure
+	if asked {
+		switch t.Choice() {
+		case "leave_yes":
+			return f.leave(t), nil
+		case "leave_no":
+			t.Record(bot.FromEvent, "", NoteStayed)
+			if h.Held() {
+				t.Say("agent", h.AgentName)
+				return StayedWithAgent, nil
+			}
+			return StayedWaiting, nil
+		}
+	}
+	switch said := t.Says("word_menu", "word_cancel", "word_status", "word_person", "word_repeat", "word_help"); {
+	case said == "word_menu", said == "word_cancel", t.Update.Kind == bot.Start:
+		if !h.Held() {
+			return AskedLeave, nil
+		}
+		t.Say("agent", h.AgentName)
+		t.Record(bot.FromEvent, "", NoteLeaving)
+		return AskedLeaveAgent, nil
+	case asked && said == "word_repeat":
+		return AskedRepeat, nil
+	case said != "" && !asked && !h.Held():
+		return AskedPlace, nil
+	}
+	return f.forAgent(t), nil
+}
+
+// forAgent keeps what was written for the agent, and of a number or a key what may be kept.
+func (f *flow) forAgent(t *bot.Turn) bot.Event {
+	h := t.Conv.Handoff
+	if t.Update.Kind == bot.Text || t.Update.Kind == bot.Edited {
+		r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+		switch {
+		case r.Verdict == affiliate.SecretGiven:
+			f.erase(t)
+			t.Hide()
+		case r.Verdict == affiliate.Accept, r.Verdict == affiliate.CodeGiven && r.Digits >= 4 && len(strings.Fields(t.Text())) == 1: // not any word with a number in it
+			f.erase(t)
+			number := r.Number
+			if r.Code != "" {
+				number = r.Code
+				t.Hide()
+			}
+			f.gave(t, number, GaveNumber)
+			if r.Code != "" {
+				t.Remember(slotCode, "1")
+			}
+			h.Number = f.masked(t)
+			t.Record(bot.FromEvent, "", NoteNumber)
+		}
+	}
+	if h.Since.IsZero() {
+		h.Since = t.Now
+	}
+	if !h.Held() {
+		return WroteWaiting
+	}
+	f.expectAnswer(t)
+	return WroteToAgent
+}
+
+// expectAnswer starts the time that an agent has to answer, unless it runs already.
+func (f *flow) expectAnswer(t *bot.Turn) {
+	if !slices.ContainsFunc(t.Conv.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalAgentSilent }) {
+		t.Later(bot.SignalAgentSilent, "", t.Now.Add(f.Silence))
+	}
+}
+
+// leave ends the case because the person does not want to wait, or goes elsewhere.
+func (f *flow) leave(t *bot.Turn) bot.Event {
+	f.endCase(t, handoff.Left)
+	t.Record(bot.FromEvent, "", NoteLeft)
+	return LeftDesk
+}
+
+func (f *flow) endCase(t *bot.Turn, reason string) {
+	handoff.Close(t.Conv.Handoff, reason, t.Now)
+	t.Never(bot.SignalAgentSilent)
+}
+
+// deskSignals are what hearDeskSignal hears.
+var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPlace, bot.SignalAgentSilent, bot.SignalAgentGone}
+
+// hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
+func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	h, u := t.Conv.Handoff, t.Update
+	if !h.Open() || u.Signal != bot.SignalAgentSilent && h.Ref != u.Text {
+		return bot.Ignored, nil
+	}
+	switch u.Signal {
+	case bot.SignalDeskOpened:
+		if h.Status != bot.HandoffScheduled {
+			return bot.Ignored, nil
+		}
+		handoff.Wait(h)
+		t.Record(bot.FromEvent, "", NoteOpened)
+		if t.Conv.State == WithTicket {
+			return DeskOpened, f.sayPlace(ctx, t)
+		}
+		return DeskOpenedAside, f.sayPlace(ctx, t)
+	case bot.SignalDeskClosed:
+		if !h.Waiting() {
+			return bot.Ignored, nil
+		}
+		calendar, err := f.Desk.Calendar(ctx)
+		if err != nil || calendar.Open(t.Now) {
+			return bot.Ignored, err
+		}
+		handoff.Defer(h)
+		t.Record(bot.FromEvent, "", NoteShut)
+		sayOpening(t, calendar)
+		if inDesk(t.Conv.State) {
+			return DeskClosed, nil
+		}
+		return DeskClosedAside, nil
+	case bot.SignalPlace:
+		if !h.Waiting() {
+			return bot.Ignored, nil
+		}
+		told := h.Told
+		if err := f.sayPlace(ctx, t); err != nil {
+			return "", err
+		}
+		if !handoff.Halved(told, h.Told) {
+			h.Told = told
+			return bot.Ignored, nil
+		}
+		return PlaceMoved, nil
+	case bot.SignalAgentSilent:
+		if !h.Held() {
+			return bot.Ignored, nil
+		}
+		return f.loseAgent(ctx, t, NoteSilent)
+	case bot.SignalAgentGone:
+		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent {
+			return bot.Ignored, nil
+		}
+		return f.loseAgent(ctx, t, NoteGone)
+	}
+	return bot.Ignored, nil
+}
+
+// linkNotes are what an agent reads of what becomes of the link.
+var linkNotes = map[string]string{
+	bot.SignalLinkUsed: NoteLinkUsed, bot.SignalKeyMade: NoteKeyMade, bot.SignalMailRefused: NoteRefused,
+	bot.SignalLinkVoided: NoteVoided, bot.SignalLinkExpired: NoteLinkEnded,
+}
+
+// hearLinkInDesk hears what became of the link while a person helps: the flow does not run on under them, and the agent
+// reads it. Who still waits is told of a success, and goes on waiting or not.
+func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
+	t.Record(bot.FromEvent, "", note)
+	t.Withdraw()
+	waiting := t.Conv.State == InQueue && !t.Conv.Handoff.Held()
+	switch t.Update.Signal {
+	case bot.SignalLinkUsed:
+		t.Never(bot.SignalLinkExpired)
+		t.Forget(slotEnded)
+		if waiting && t.Update.Text != "generate" {
+			return UnlockedWaiting
+		}
+	case bot.SignalKeyMade:
+		if waiting {
+			return KeyMadeWaiting
+		}
+	default:
+		t.Never(bot.SignalLinkExpired)
+		t.Remember(slotEnded, "1")
+		t.Conv.Back = linkEndedInstead(t.Conv.Back)
+	}
+	return bot.Ignored
+}
+
+// loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.
+func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Event, error) {
+	h := t.Conv.Handoff
+	t.Record(bot.FromEvent, h.AgentName, why)
+	t.Never(bot.SignalAgentSilent)
+	t.Say("agent", h.AgentName)
+	calendar, err := f.Desk.Calendar(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the desk's hours: %w", err)
+	}
+	if calendar.Open(t.Now) {
+		handoff.Wait(h)
+		return QueuedAgain, f.sayPlace(ctx, t)
+	}
+	handoff.Defer(h)
+	sayOpening(t, calendar)
+	return TicketedAgain, nil
+}
+
+// hearAgent hears what an agent does.
+func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	h, act := t.Conv.Handoff, t.Update.Desk
+	if act == nil || !h.Open() || h.Ref != act.Ref {
+		return NotYours, nil
+	}
+	if act.Do == bot.DeskClaim {
+		if h.Held() {
+			return NotYours, nil
+		}
+		handoff.Hold(h, act.Agent, act.Name, t.Now)
+		t.Withdraw()
+		t.Say("agent", act.Name)
+		t.Record(bot.FromEvent, act.Name, NoteTaken)
+		f.expectAnswer(t)
+		return Taken, nil
+	}
+	others := act.Supervisor && (act.Do == bot.DeskRelease || act.Do == bot.DeskResolve || act.Do == bot.DeskNote || act.Do == bot.DeskPass)
+	if h.Agent != act.Agent && !others || !h.Held() && act.Do != bot.DeskNote {
+		return NotYours, nil
+	}
+	t.Say("agent", act.Name)
+	switch act.Do {
+	case bot.DeskSay:
+		t.Never(bot.SignalAgentSilent)
+		h.Since = time.Time{}
+		if h.Answered.IsZero() {
+			h.Answered = t.Now
+		}
+		if t.Conv.Gone {
+			t.Record(bot.FromAgent, act.Name, discreet(t.Text()))
+			t.Record(bot.FromEvent, "", NoteBlocked)
+			return AgentSpoke, nil
+		}
+		t.Relay(discreet(t.Text()), act.Name)
+		return AgentSpoke, nil
+	case bot.DeskNote:
+		t.Record(bot.FromNote, act.Name, t.Text())
+		return AgentNoted, nil
+	case bot.DeskPass:
+		if act.To == h.Agent {
+			return NotYours, nil
+		}
+		t.Record(bot.FromEvent, act.Name, NotePassed)
+		if note := t.Text(); note != "" {
+			t.Record(bot.FromNote, act.Name, note)
+		}
+		handoff.Hold(h, act.To, act.ToName, t.Now)
+		t.Never(bot.SignalAgentSilent)
+		f.expectAnswer(t)
+		t.Say("agent", act.ToName)
+		return Passed, nil
+	case bot.DeskRelease:
+		return f.loseAgent(ctx, t, NoteReleased)
+	case bot.DeskReturn:
+		return f.handBack(t, act)
+	case bot.DeskResolve:
+		f.endCase(t, act.Reason)
+		t.Record(bot.FromEvent, act.Name, NoteResolved)
+		t.Remember(slotRates, h.Ref)
+		t.Conv.Case = h.Ref
+		f.dropNumber(t)
+		return Resolved, nil
+	case bot.DeskLink:
+		return f.linkForAgent(t, act)
+	case bot.DeskOffice:
+		t.Never(bot.SignalAgentSilent)
+		h.Since = time.Time{}
+		return AgentToOffice, nil
+	}
+	return NotYours, nil
+}
+
+// linkForAgent sends the link of the record's again, if a number is known.
+func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
+	if t.Slot(slotRecord) == "" {
+		return LinkRefused, nil
+	}
+	ev, err := f.askLink(t)
+	switch {
+	case err != nil:
+		return "", err
+	case ev == TooManyMails:
+		t.Record(bot.FromEvent, act.Name, NoteLinkLimit)
+		return LinkRefused, nil
+	}
+	t.Record(bot.FromEvent, act.Name, NoteLinkSent)
+	return AgentSentLink, nil
+}
+
+// ReturnSteps are where an agent may have the bot go on, in the order of the procedure.
+var ReturnSteps = []bot.State{Menu, AskNumber, ReadyToSend, KeyStep1, KeyStep2, KeyStep3, KeyStep4, KeyStep5, KeyTried, AtOffice, Complaining}
+
+// handBack gives the conversation back to the bot at a step.
+func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
+	to := act.State
+	if !slices.Contains(ReturnSteps, to) {
+		return NotYours, nil
+	}
+	if needsNumber(to) && t.Slot(slotRecord) == "" {
+		to = AskNumber
+	}
+	f.endCase(t, handoff.Returned)
+	t.Record(bot.FromEvent, act.Name, NoteReturned)
+	if i := slices.Index(t.Conv.Back, to); i >= 0 {
+		t.Conv.Back = t.Conv.Back[:i]
+	}
+	t.Conv.Back = append(t.Conv.Back, to)
+	return HandedBack, nil
+}
+
+// official are the institution's own addresses and its telephone number.
+var official = regexp.MustCompile(`(?i)\b[^\s@<>]+@(?:[a-z0-9-]+\.)*iess\.gob\.ec\b|\b02[ -]?394[ -]?5666\b`)
+
+// discreet masks what no chat may hold in an agent's words: numbers, and addresses that are not the institution's.
+func discreet(text string) string {
+	var b strings.Builder
+	from := 0
+	for _, at := range official.FindAllStringIndex(text, -1) {
+		b.WriteString(mask(text[from:at[0]]) + text[at[0]:at[1]])
+		from = at[1]
+	}
+	return b.String() + mask(text[from:])
+}

@@ -1,0 +1,102 @@
+// Package handoff is what becomes of a conversation that a person of the help desk is asked into: the hours of the desk, the
+// queue, who has which conversation, and the way back to the bot.
+//
+// The case stands in the conversation's own document (bot.Handoff), so that taking a conversation is one conditional
+// write, two agents can never have the same one, and bot and agent can never both answer the same message. The functions here
+// change a case as one turn does: flows calls them while it steps, and whatever they decide is committed with everything
+// else of the turn or not at all. Desk is the other side: what the console reads, and the updates it has the runner answer.
+//
+// Where a case stands among all is one string, bot.Handoff.Queue, by which the store lists them: first the status, then,
+// of those that wait, the rank and since when. A case that comes back to the queue keeps since when it has waited, so it
+// stands where it would have stood.
+//
+// What nobody does at a keyboard is done by Tend, every few seconds in one process: it tells who has come closer, takes
+// conversations from agents whose console is gone, and lets the queue follow the hours. Every step of it is an update that
+// changes nothing when it comes twice or too late.
+package handoff
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"llave/bot"
+)
+
+// The ranks of those that wait, first to last. Older people come first (SPEC 9): who goes step by step. A record's category
+// is not looked at: the place in the queue is told to somebody who has proved nothing (SPEC 7).
+const (
+	RankNotMe  = 0 // the owner of a record says that it was not them
+	RankSlowly = 1 // goes step by step
+	RankUsual  = 2
+)
+
+// The reasons for which a case ends. Those an agent may choose are Reasons.
+const (
+	Solved   = "solved"    // the person has what they came for
+	InPerson = "in_person" // has to go to an office
+	NoAnswer = "no_answer" // the person does not write any more
+	NotOurs  = "not_ours"  // about something else
+	Misuse   = "misuse"    // insults, attempts at somebody else's key
+	Left     = "left"      // the person did not want to wait
+	Returned = "returned"  // given back to the bot
+	Erased   = "erased"    // the person had their chat forgotten
+)
+
+// Reasons are what an agent may close a case for, in the order they are offered.
+var Reasons = []string{Solved, InPerson, NoAnswer, NotOurs, Misuse}
+
+// New opens a case. It stands nowhere until Wait or Defer.
+func New(ref string, rank int, from bot.State, number string, now time.Time) *bot.Handoff {
+	return &bot.Handoff{Ref: ref, Rank: rank, From: from, Number: number, Asked: now}
+}
+
+// The first part of Queue. Their order is of no meaning.
+const (
+	prefixWaiting   = "w/"
+	prefixScheduled = "s/"
+	prefixHeld      = "h/"
+)
+
+// key orders by rank and time; the reference tells apart what came in the same millisecond.
+func key(prefix string, h *bot.Handoff) string {
+	return fmt.Sprintf("%s%d/%013d/%s", prefix, h.Rank, h.Asked.UnixMilli(), h.Ref)
+}
+
+// Wait puts a case into the queue.
+func Wait(h *bot.Handoff) {
+	h.Status, h.Queue, h.Agent, h.AgentName = bot.HandoffWaiting, key(prefixWaiting, h), "", ""
+}
+
+// Defer has a case wait for the next opening. Its place is the one it would have had.
+func Defer(h *bot.Handoff) {
+	h.Status, h.Queue, h.Agent, h.AgentName, h.Told = bot.HandoffScheduled, key(prefixScheduled, h), "", "", 0
+}
+
+// Hold gives the conversation to an agent.
+func Hold(h *bot.Handoff, login, name string, now time.Time) {
+	h.Status, h.Agent, h.AgentName = bot.HandoffHeld, login, name
+	h.Queue = fmt.Sprintf("%s%s/%013d/%s", prefixHeld, login, h.Asked.UnixMilli(), h.Ref)
+	if h.Taken.IsZero() {
+		h.Taken = now
+	}
+}
+
+// Close ends a case. Who had it stays written there.
+func Close(h *bot.Handoff, reason string, now time.Time) {
+	h.Status, h.Queue, h.Reason, h.Ended, h.Since = bot.HandoffClosed, "", reason, now, time.Time{}
+}
+
+// Halved says whether a place in the queue is worth telling after the one that was told last: the first, and half of it
+// or better from then on.
+func Halved(told, place int) bool { return told == 0 || place*2 <= told }
+
+// HeldBy says who has the conversation of a queue key, or "".
+func HeldBy(queue string) string {
+	rest, ok := strings.CutPrefix(queue, prefixHeld)
+	if !ok {
+		return ""
+	}
+	login, _, _ := strings.Cut(rest, "/")
+	return login
+}
