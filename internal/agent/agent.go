@@ -97,7 +97,7 @@ var (
 	ErrName           = errors.New("name needs 2 to 40 characters")
 	ErrRole           = errors.New("role is agent or supervisor")
 	ErrLastSupervisor = errors.New("no other supervisor could sign in")
-	ErrEnrolment      = errors.New("second factor is not being set up")
+	ErrEnrolment      = errors.New("no second factor can be set up now")
 )
 
 // Why there is no session (any more).

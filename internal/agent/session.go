@@ -71,10 +71,7 @@ func (s *Service) SignIn(ctx context.Context, login, password, source string) (S
 		return SignedIn{}, fmt.Errorf("verify password: %w", err)
 	}
 	if !right || !known || a.Disabled {
-		if err := s.failed(ctx, who, "agent_sign_in_failed", locks); err != nil {
-			return SignedIn{}, err
-		}
-		return SignedIn{}, ErrWrong
+		return SignedIn{}, s.failed(ctx, who, "agent_sign_in_failed", locks, ErrWrong)
 	}
 	if a.SecondFactor() {
 		if err := s.takeBack(ctx, login); err != nil {
@@ -82,13 +79,17 @@ func (s *Service) SignIn(ctx context.Context, login, password, source string) (S
 		}
 		return s.half(ctx, a)
 	}
-	return s.enter(ctx, a.Login, a.Epoch, func(*Agent, time.Time) error { return nil })
+	in, err := s.enter(ctx, a.Login, a.Epoch, func(*Agent, time.Time) error { return nil })
+	if errors.Is(err, ErrNoSession) { // the account changed under our hands
+		err = ErrWrong
+	}
+	return in, err
 }
 
 // half begins the step that asks for a code.
 func (s *Service) half(ctx context.Context, a Agent) (SignedIn, error) {
 	token := newToken()
-	if _, err := s.begun(ctx, s.halfID(token), a, CodeLife); err != nil {
+	if err := s.begun(ctx, s.halfID(token), a, CodeLife); err != nil {
 		return SignedIn{}, err
 	}
 	return SignedIn{Token: secret.Text(token), Life: CodeLife, Agent: a, Code: true}, nil
@@ -107,7 +108,7 @@ func (s *Service) SignInCode(ctx context.Context, token, code, source string) (S
 	}
 	in, err := s.enter(ctx, h.Login, h.Epoch, func(a *Agent, now time.Time) error { return s.takeCode(a, a.TOTP, code, now) })
 	if errors.Is(err, ErrCode) {
-		return SignedIn{}, errors.Join(s.failed(ctx, h.Login, "agent_code_wrong", locks), err)
+		return SignedIn{}, s.failed(ctx, h.Login, "agent_code_wrong", locks, ErrCode)
 	}
 	if err != nil {
 		return SignedIn{}, err
@@ -170,22 +171,22 @@ func (s *Service) enter(ctx context.Context, login string, epoch int64, judge fu
 // open begins a session.
 func (s *Service) open(ctx context.Context, a Agent) (SignedIn, error) {
 	token := newToken()
-	if _, err := s.begun(ctx, s.sessionID(token), a, MaxSession); err != nil {
+	if err := s.begun(ctx, s.sessionID(token), a, MaxSession); err != nil {
 		return SignedIn{}, err
 	}
 	return SignedIn{Token: secret.Text(token), Life: MaxSession, Agent: a}, nil
 }
 
-func (s *Service) begun(ctx context.Context, id string, a Agent, life time.Duration) (Session, error) {
+func (s *Service) begun(ctx context.Context, id string, a Agent, life time.Duration) error {
 	now, err := s.now(ctx)
 	if err != nil {
-		return Session{}, err
+		return err
 	}
 	sn := Session{ID: id, Login: a.Login, Epoch: a.Epoch, Made: now, Seen: now, Ends: now.Add(life)}
 	if err := s.Sessions.Save(ctx, &sn); err != nil {
-		return Session{}, fmt.Errorf("save session: %w", err)
+		return fmt.Errorf("save session: %w", err)
 	}
-	return sn, nil
+	return nil
 }
 
 // Session returns who is signed in with a token, and counts as an action of theirs. The error says why nobody is:

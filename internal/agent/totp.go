@@ -61,17 +61,24 @@ func (e Enrolment) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// BeginTOTP makes the secret of a new second factor. The one that may be on stays so until ConfirmTOTP.
+// BeginTOTP makes the secret of a second factor, which is off until ConfirmTOTP. ErrEnrolment means that one is on: taking
+// it off needs the password.
 func (s *Service) BeginTOTP(ctx context.Context, login string) (Enrolment, error) {
 	k, err := totp.Generate(totp.GenerateOpts{Issuer: "Llave", AccountName: login})
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("make a second factor: %w", err)
 	}
 	err = s.change(ctx, login, login, func(a *Agent, now time.Time) (string, string, error) {
+		if a.SecondFactor() {
+			return "", "", ErrEnrolment
+		}
 		a.NewTOTP, a.NewTOTPAt = s.Vault.Seal(totpLabel, k.URL()), now
 		return "agent_totp_begun", a.Login, nil
 	})
-	return Enrolment{k}, err
+	if err != nil {
+		return Enrolment{}, err
+	}
+	return Enrolment{k}, nil
 }
 
 // Enrolment returns the second factor that was begun and waits for its first code, or ErrEnrolment.
@@ -88,7 +95,10 @@ func (s *Service) Enrolment(ctx context.Context, login string) (Enrolment, error
 		return Enrolment{}, ErrEnrolment
 	}
 	k, err := s.openTOTP(a.NewTOTP)
-	return Enrolment{k}, err
+	if err != nil {
+		return Enrolment{}, err
+	}
+	return Enrolment{k}, nil
 }
 
 func (a Agent) enrolling(now time.Time) bool {

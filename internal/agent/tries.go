@@ -124,8 +124,9 @@ func (s *Service) changeTries(ctx context.Context, login string, f func(t *Tries
 	}
 }
 
-// failed tells the audit of a wrong try, and of the lock it led to.
-func (s *Service) failed(ctx context.Context, who, what string, locks bool) error {
+// failed tells the audit of a wrong try, and of the lock it led to. It returns how the try is refused: with wrong, or, when
+// it was the last one for now, with *Later.
+func (s *Service) failed(ctx context.Context, who, what string, locks bool, wrong error) error {
 	now, err := s.now(ctx)
 	if err != nil {
 		return err
@@ -133,8 +134,12 @@ func (s *Service) failed(ctx context.Context, who, what string, locks bool) erro
 	deeds := []Deed{newDeed(now, who, what, "")}
 	if locks {
 		deeds = append(deeds, newDeed(now, who, "agent_locked", ""))
+		wrong = &Later{now.Add(LockedFor), LockedFor}
 	}
-	return s.tell(ctx, deeds...)
+	if err := s.tell(ctx, deeds...); err != nil {
+		return err
+	}
+	return wrong
 }
 
 // prove asks somebody who is signed in for their password. A wrong one counts as a try: ErrWrong, or *Later.
@@ -150,8 +155,5 @@ func (s *Service) prove(ctx context.Context, a Agent, password, source string) e
 	if right {
 		return s.takeBack(ctx, a.Login)
 	}
-	if err := s.failed(ctx, a.Login, "agent_password_wrong", locks); err != nil {
-		return err
-	}
-	return ErrWrong
+	return s.failed(ctx, a.Login, "agent_password_wrong", locks, ErrWrong)
 }

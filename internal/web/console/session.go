@@ -1,0 +1,165 @@
+package console
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"llave/internal/agent"
+	"llave/internal/web"
+)
+
+//go:embed templates
+var files embed.FS
+
+// Door lets agents in and out: the pages of signing in, the agent's own account, and the question in front of every other
+// page of who is asking. Kit and Agents are required.
+type Door struct {
+	Kit    *web.Kit
+	Agents *agent.Service
+	pages  web.Pages
+}
+
+// NewDoor makes the door.
+func NewDoor(kit *web.Kit, agents *agent.Service) (*Door, error) {
+	pages, err := web.ParsePages(files, "templates")
+	if err != nil {
+		return nil, err
+	}
+	return &Door{kit, agents, pages}, nil
+}
+
+// Routes are the door's own.
+func (d *Door) Routes(mux *http.ServeMux) {
+	page := d.Kit.Page
+	mux.Handle("GET "+signInPath, page(d.showSignIn))
+	mux.Handle("POST "+signInPath, page(d.signIn))
+	mux.Handle("GET "+codePath, page(d.showCode))
+	mux.Handle("POST "+codePath, page(d.signInCode))
+	mux.Handle("POST "+signOutPath, page(d.signOut))
+	mux.Handle("GET "+accountPath, page(d.For(agent.Member, d.showAccount)))
+	mux.Handle("POST "+accountPath, page(d.For(agent.Member, d.changeAccount)))
+	mux.Handle("GET "+picturePath, page(d.For(agent.Member, d.picture)))
+}
+
+// Where the door's pages are. Home is where signing in leads when nobody asked for another page.
+const (
+	Home        = "/agentes"
+	signInPath  = "/agentes/entrar"
+	codePath    = "/agentes/codigo"
+	signOutPath = "/agentes/salir"
+	accountPath = "/agentes/cuenta"
+	picturePath = "/agentes/cuenta/codigo.png"
+)
+
+// The cookies, before web.Kit puts "__Host-" in front.
+const (
+	sessionCookie = "agente"
+	codeCookie    = "agente-codigo" // between password and code
+)
+
+// Visit is a request of somebody who is signed in.
+type Visit struct {
+	Agent   agent.Agent
+	Session agent.Session
+	token   string
+}
+
+// For turns a handler that wants somebody signed in, with a role, into one that anybody may ask. Whoever is not signed in is
+// sent to do so and comes back to the page; a script, which could not show that page, is answered 401. Without the role the
+// answer is 403. Every request counts as an action of the agent.
+func (d *Door) For(role agent.Role, f func(w http.ResponseWriter, r *http.Request, v Visit) error) web.HandlerFunc {
+	return d.ask(role, d.Agents.Session, f)
+}
+
+// ForStream is For for what a page asks by itself: it does not count as an action.
+func (d *Door) ForStream(role agent.Role, f func(w http.ResponseWriter, r *http.Request, v Visit) error) web.HandlerFunc {
+	return d.ask(role, d.Agents.Live, f)
+}
+
+// Live says whether a visit may go on, for a stream to ask every second or two: the agent as the account is now, or why not.
+func (d *Door) Live(ctx context.Context, v Visit) (agent.Agent, error) {
+	a, _, err := d.Agents.Live(ctx, v.token)
+	return a, err
+}
+
+type lookup func(ctx context.Context, token string) (agent.Agent, agent.Session, error)
+
+func (d *Door) ask(role agent.Role, look lookup, f func(w http.ResponseWriter, r *http.Request, v Visit) error) web.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		token := d.Kit.Cookie(r, sessionCookie)
+		a, s, err := look(r.Context(), token)
+		switch {
+		case whyNot(err) != "":
+			return sendToSignIn(w, r)
+		case err != nil:
+			return unavailable(err)
+		case !a.Role.Includes(role):
+			return &web.Error{Status: http.StatusForbidden}
+		}
+		return f(w, r, Visit{a, s, token})
+	}
+}
+
+// whyNot is the template's word for why nobody is signed in, "" when the error is about something else.
+func whyNot(err error) string {
+	switch {
+	case errors.Is(err, agent.ErrNoSession):
+		return "none"
+	case errors.Is(err, agent.ErrIdle):
+		return "idle"
+	case errors.Is(err, agent.ErrOver):
+		return "over"
+	case errors.Is(err, agent.ErrRevoked):
+		return "revoked"
+	}
+	return ""
+}
+
+func sendToSignIn(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Dest") == "empty" {
+		web.Secure(w.Header(), "", true)
+		w.WriteHeader(http.StatusUnauthorized)
+		return nil
+	}
+	back := Home
+	if r.Method == http.MethodGet {
+		back = r.URL.RequestURI()
+	}
+	return web.Redirect(w, r, withBack(signInPath, back))
+}
+
+// withBack adds to an address where to go afterwards, unless that is Home anyway.
+func withBack(to, back string) string {
+	if back = ownPage(back); back == Home {
+		return to
+	}
+	return to + "?" + url.Values{"volver": {back}}.Encode()
+}
+
+// ownPage returns back if it is one of the console's pages, written plainly, else Home: nobody is sent elsewhere, whatever a
+// link said, and not round in a circle.
+func ownPage(back string) string {
+	u, err := url.ParseRequestURI(back)
+	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || u.User != nil || strings.ContainsAny(back, "\\#") {
+		return Home
+	}
+	if u.EscapedPath() != u.Path || path.Clean(u.Path) != u.Path || !strings.HasPrefix(u.Path, Home+"/") {
+		return Home
+	}
+	switch u.Path {
+	case signInPath, codePath, signOutPath, picturePath:
+		return Home
+	}
+	return back
+}
+
+// unavailable is for whatever could not be done: the store was not there, and will be.
+func unavailable(err error) error {
+	return &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second, Err: err}
+}

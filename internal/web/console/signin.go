@@ -1,0 +1,149 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"llave/internal/agent"
+	"llave/internal/web"
+)
+
+// signInData is what the pages of signing in show; never a password or a code.
+type signInData struct {
+	Back  string   // where to go afterwards
+	Why   string   // why the session ended: "idle", "over", "revoked", "left"; "none": there was none
+	Idle  web.Span // how long a session lasts without an action
+	Login string   // as it was typed
+	Wrong bool
+	Wait  web.Span // until the next try; zero: now
+}
+
+// showSignIn is the form. Whoever is signed in already does not need it.
+func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
+	back := ownPage(r.URL.Query().Get("volver"))
+	_, _, err := d.Agents.Live(r.Context(), d.Kit.Cookie(r, sessionCookie))
+	why := whyNot(err)
+	switch {
+	case err == nil:
+		return web.Redirect(w, r, back)
+	case why == "":
+		return unavailable(err)
+	case why == "none" && r.URL.Query().Has("fin"):
+		why = "left"
+	}
+	return d.askSignIn(w, signInData{Back: back, Why: why})
+}
+
+func (d *Door) askSignIn(w http.ResponseWriter, data signInData) error {
+	data.Idle = web.Wait(d.Agents.Idle)
+	return d.show(w, "signin", data.Wrong, data.Wait, data)
+}
+
+// show shows a form. After something wrong the status says so; when no further try is judged before some time, it says that.
+func (d *Door) show(w http.ResponseWriter, name string, wrong bool, wait web.Span, data any) error {
+	v := web.View{Name: name, Form: true, Data: data}
+	switch {
+	case wait != web.Span{}:
+		v.Status = http.StatusTooManyRequests
+	case wrong:
+		v.Status = http.StatusUnprocessableEntity
+	}
+	return web.Show(w, d.pages, v)
+}
+
+// refused says of an error whether it refuses what was typed, and until when everything is refused.
+func refused(w http.ResponseWriter, err error, wrong ...error) (wait web.Span, ok bool) {
+	var later *agent.Later
+	if errors.As(err, &later) {
+		d := max(later.Wait, time.Second)
+		web.RetryAfter(w.Header(), d)
+		return web.Wait(d), true
+	}
+	for _, e := range wrong {
+		if errors.Is(err, e) {
+			return web.Span{}, true
+		}
+	}
+	return web.Span{}, false
+}
+
+// signIn judges login and password. The browser gets a token that was made for this sign-in, whatever it brought along; what
+// it brought along ends.
+func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	data := signInData{Back: ownPage(form.Get("volver")), Login: cut(form.Get("usuario"), 64), Wrong: true}
+	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.Kit.Source(r))
+	if wait, ok := refused(w, err, agent.ErrWrong); ok {
+		data.Wait = wait
+		return d.askSignIn(w, data)
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	if in.Code {
+		d.Kit.SetStrictCookie(w, codeCookie, in.Token.Reveal(), in.Life)
+		return web.Redirect(w, r, withBack(codePath, data.Back))
+	}
+	return d.enter(w, r, in, data.Back)
+}
+
+// enter gives the browser its session and sends it on.
+func (d *Door) enter(w http.ResponseWriter, r *http.Request, in agent.SignedIn, back string) error {
+	if err := d.Agents.SignOut(r.Context(), d.Kit.Cookie(r, sessionCookie)); err != nil {
+		return unavailable(err)
+	}
+	d.Kit.SetStrictCookie(w, sessionCookie, in.Token.Reveal(), in.Life)
+	return web.Redirect(w, r, back)
+}
+
+// showCode asks for the code, in the browser that has just typed the right password.
+func (d *Door) showCode(w http.ResponseWriter, r *http.Request) error {
+	back := ownPage(r.URL.Query().Get("volver"))
+	if _, err := d.Agents.HalfSignedIn(r.Context(), d.Kit.Cookie(r, codeCookie)); errors.Is(err, agent.ErrNoSession) {
+		return web.Redirect(w, r, withBack(signInPath, back))
+	} else if err != nil {
+		return unavailable(err)
+	}
+	return d.show(w, "signin_code", false, web.Span{}, signInData{Back: back})
+}
+
+func (d *Door) signInCode(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	data := signInData{Back: ownPage(form.Get("volver")), Wrong: true}
+	in, err := d.Agents.SignInCode(r.Context(), d.Kit.Cookie(r, codeCookie), form.Get("codigo"), d.Kit.Source(r))
+	if wait, ok := refused(w, err, agent.ErrCode); ok {
+		data.Wait = wait
+		return d.show(w, "signin_code", true, wait, data)
+	}
+	if errors.Is(err, agent.ErrNoSession) {
+		return web.Redirect(w, r, withBack(signInPath, data.Back))
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	d.Kit.DropCookie(w, codeCookie)
+	return d.enter(w, r, in, data.Back)
+}
+
+func (d *Door) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := d.Agents.SignOut(r.Context(), d.Kit.Cookie(r, sessionCookie)); err != nil {
+		return unavailable(err)
+	}
+	d.Kit.DropCookie(w, sessionCookie)
+	return web.Redirect(w, r, signInPath+"?fin")
+}
+
+// cut is the first n runes of a text.
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
