@@ -24,6 +24,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"llave/bot"
+	"llave/internal/handoff"
 	"llave/internal/secret"
 )
 
@@ -57,7 +58,9 @@ type Config struct {
 	Disclosure   Disclosure
 
 	Timezone           *time.Location
-	OfficeHours        Hours
+	OfficeHours        handoff.Hours
+	AgentIdle          time.Duration  // how long a session lasts without an action
+	AgentSilence       time.Duration  // after how long without an answer a chat goes back to the queue
 	OfficesFile        string         // empty: no list
 	ForeignCodePattern *regexp.Regexp // nil: the built-in rule
 	TrustedProxies     []netip.Prefix

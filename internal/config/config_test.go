@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"llave/internal/config"
+	"llave/internal/handoff"
 )
 
 const aKey = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA==" // "secret secret …", 34 bytes
@@ -48,7 +49,9 @@ func TestLoad_defaults(t *testing.T) {
 		{"events URL", c.EventsURL == nil, true},
 		{"disclosure", c.Disclosure, config.Guided},
 		{"time zone", c.Timezone.String(), "America/Guayaquil"},
-		{"hours", c.OfficeHours, config.Hours{{First: time.Monday, Last: time.Friday, Opens: 8 * time.Hour, Closes: 17 * time.Hour}}},
+		{"hours", c.OfficeHours, handoff.Hours{{First: time.Monday, Last: time.Friday, Opens: 8 * time.Hour, Closes: 17 * time.Hour}}},
+		{"an agent's session", c.AgentIdle, 30 * time.Minute},
+		{"an agent's silence", c.AgentSilence, 10 * time.Minute},
 		{"foreign code", c.ForeignCodePattern == nil, true},
 		{"proxies", len(c.TrustedProxies), 0},
 		{"limits", c.Limits, config.Limits{3, 10, 3, 6, 20, 10}},
@@ -114,7 +117,7 @@ func TestLoad_refuses(t *testing.T) {
 		"LLAVE_SMTP_URL=mail.example:25", "LLAVE_SMTP_URL=smtp://u:hidden@mail.example?tls=none",
 		"LLAVE_SMTP_URL=smtps://u:hidden@localhost?tls=none", "LLAVE_SMTP_URL=smtp://u:hidden@localhost?tls=maybe",
 		"LLAVE_SMTP_URL=smtp://u:hidden@localhost?auth=plain", "LLAVE_SMTP_URL=smtp://u:hid/den@mail.example:587",
-		"LLAVE_MAIL_FROM=IESS", "LLAVE_LINK_TTL=3", "LLAVE_LINK_TTL=11m", "LLAVE_LINK_TTL=-3m",
+		"LLAVE_MAIL_FROM=IESS", "LLAVE_LINK_TTL=3", "LLAVE_LINK_TTL=11m", "LLAVE_LINK_TTL=-3m", "LLAVE_AGENT_IDLE=4m", "LLAVE_AGENT_IDLE=13h", "LLAVE_AGENT_SILENCE=0", "LLAVE_AGENT_SILENCE=25h",
 		"LLAVE_GENERATE_URL=http://portal.example", "LLAVE_DISCLOSURE=open", "LLAVE_TIMEZONE=Guayaquil", "LLAVE_TIMEZONE=Local",
 		"LLAVE_OFFICE_HOURS=always", "LLAVE_OFFICE_HOURS=mon-fri 17:00-08:00", "LLAVE_OFFICE_HOURS=mon-fri 08:00-17:00,",
 		"LLAVE_OFFICE_HOURS=mon-xyz 08:00-17:00", "LLAVE_TRUSTED_PROXIES=10.0.0.0/33", "LLAVE_TRUSTED_PROXIES=proxy",
@@ -208,35 +211,6 @@ func TestConfig_printsNoSecret(t *testing.T) {
 	for _, secret := range []string{"hidden", "secret secret", "68696464656e", "[]byte", "115 101 99"} {
 		if strings.Contains(printed.String(), secret) {
 			t.Errorf("%q is seen in\n%s", secret, printed.String())
-		}
-	}
-}
-
-func TestHours_open(t *testing.T) {
-	h, err := config.ParseHours("mon-fri 08:00-17:00, sat-sun 22:00-24:00, wed 18:30-19:00")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tc := range []struct {
-		at   string // 2025-09-01 was a Monday
-		want bool
-	}{
-		{"2025-09-01 07:59", false},
-		{"2025-09-01 08:00", true},
-		{"2025-09-05 16:59", true},
-		{"2025-09-05 17:00", false},
-		{"2025-09-06 10:00", false},
-		{"2025-09-07 23:59", true},
-		{"2025-09-08 00:00", false},
-		{"2025-09-03 18:45", true},
-		{"2025-09-04 18:45", false},
-	} {
-		at, err := time.Parse("2006-01-02 15:04", tc.at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := h.Open(at); got != tc.want {
-			t.Errorf("%s: got %v, want %v", tc.at, got, tc.want)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"llave/internal/handoff"
 )
 
 // setting is a row of the table. set parses a value that is not empty; its error says what is wrong and what is
@@ -88,7 +90,17 @@ var settings = []setting{
 	{"LLAVE_TIMEZONE", "America/Guayaquil", "", "of hours and days told to people",
 		func(c *Config, v string) (err error) { c.Timezone, err = location(v); return }},
 	{"LLAVE_OFFICE_HOURS", "mon-fri 08:00-17:00", "", "when agents are expected; several spans are separated by commas",
-		func(c *Config, v string) (err error) { c.OfficeHours, err = ParseHours(v); return }},
+		func(c *Config, v string) (err error) { c.OfficeHours, err = handoff.ParseHours(v); return }},
+	{"LLAVE_AGENT_IDLE", "30m", "", "how long an agent stays signed in without doing anything; 5m to 12h",
+		func(c *Config, v string) (err error) {
+			c.AgentIdle, err = between(v, 5*time.Minute, 12*time.Hour)
+			return
+		}},
+	{"LLAVE_AGENT_SILENCE", "10m", "", "after how long without an answer of the agent a chat goes back to the queue; 1m to 24h",
+		func(c *Config, v string) (err error) {
+			c.AgentSilence, err = between(v, time.Minute, 24*time.Hour)
+			return
+		}},
 	{"LLAVE_TRUSTED_PROXIES", "", "empty: none", "networks whose `X-Forwarded-For` counts, separated by commas",
 		func(c *Config, v string) (err error) { c.TrustedProxies, err = prefixes(v); return }},
 

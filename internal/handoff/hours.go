@@ -1,4 +1,4 @@
-package config
+package handoff
 
 import (
 	"fmt"
@@ -12,6 +12,19 @@ type Span struct {
 	Opens, Closes time.Duration // since midnight, Opens < Closes
 }
 
+// on says whether the span's days include one.
+func (s Span) on(day time.Weekday) bool { return (day-s.First+7)%7 <= (s.Last-s.First+7)%7 }
+
+// String is the span as ParseHours reads it.
+func (s Span) String() string {
+	name := func(d time.Weekday) string { return strings.ToLower(d.String()[:3]) }
+	days := name(s.First)
+	if s.Last != s.First {
+		days += "-" + name(s.Last)
+	}
+	return days + " " + clockText(s.Opens) + "-" + clockText(s.Closes)
+}
+
 // Hours are when agents are expected.
 type Hours []Span
 
@@ -19,12 +32,20 @@ type Hours []Span
 func (h Hours) Open(t time.Time) bool {
 	clock := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 	for _, s := range h {
-		day := (t.Weekday() - s.First + 7) % 7
-		if day <= (s.Last-s.First+7)%7 && s.Opens <= clock && clock < s.Closes {
+		if s.on(t.Weekday()) && s.Opens <= clock && clock < s.Closes {
 			return true
 		}
 	}
 	return false
+}
+
+// String is the hours as ParseHours reads them.
+func (h Hours) String() string {
+	spans := make([]string, len(h))
+	for i, s := range h {
+		spans[i] = s.String()
+	}
+	return strings.Join(spans, ", ")
 }
 
 // ParseHours reads "mon-fri 08:00-17:00, sat 09:00-12:00".
@@ -73,4 +94,8 @@ func clock(v string) (time.Duration, bool) {
 	}
 	t, err := time.Parse("15:04", v)
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err == nil
+}
+
+func clockText(d time.Duration) string {
+	return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60)
 }
