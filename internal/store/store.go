@@ -27,6 +27,7 @@ type Store struct {
 	People        *PeopleTable
 	Deliveries    *DeliveryTable
 	Pictures      *PictureTable
+	Schedule      *ScheduleTable
 	Agents        *AgentTable
 	Sessions      *SessionTable
 	Tries         *TryTable
@@ -54,6 +55,7 @@ func New(engine Engine) *Store {
 		People:     newPeople(engine),
 		Deliveries: newDeliveries(engine),
 		Pictures:   newPictures(engine),
+		Schedule:   newSchedule(engine),
 		Agents:     newAgents(engine),
 		Sessions:   newSessions(engine),
 		Tries:      newTries(engine),

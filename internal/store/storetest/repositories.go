@@ -44,6 +44,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"a new person for 16", peopleRace},
 		{"deliveries", deliveries},
 		{"pictures", pictures},
+		{"schedule", schedule},
 		{"data key", dataKey},
 		{"data key for 16", dataKeyRace},
 	} {
