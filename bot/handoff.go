@@ -72,6 +72,12 @@ const (
 	DeskOffice  = "office"  // tell the in-person route
 )
 
+// What comes of a deed of the desk that changes nothing. Flows has rows for both.
+const (
+	NotYours Event = "NotYours" // the case is over, or somebody else's
+	NotSent  Event = "NotSent"  // no link: no number is known, or its record has had its mails
+)
+
 // DeskAct is one thing an agent does. It counts for the case it names alone, and but for claiming only while the agent
 // has the conversation.
 type DeskAct struct {

@@ -35,7 +35,6 @@ const (
 	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
-	NotYours, LinkRefused                              bot.Event = "NotYours", "LinkRefused"
 	UnlockedWaiting, KeyMadeWaiting                    bot.Event = "UnlockedWaiting", "KeyMadeWaiting"
 )
 
@@ -111,7 +110,7 @@ func deskRows() []bot.Row {
 		on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
 		on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"),
 		on(AgentSentLink, bot.Stay, "person.link"), on(AgentToOffice, bot.Stay, "person.office"),
-		on(NotYours, bot.Stay, bot.NoText), on(LinkRefused, bot.Stay, bot.NoText),
+		on(bot.NotYours, bot.Stay, bot.NoText), on(bot.NotSent, bot.Stay, bot.NoText),
 		on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"),
 	}
 }
@@ -410,11 +409,11 @@ func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Even
 func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h, act := t.Conv.Handoff, t.Update.Desk
 	if act == nil || !h.Open() || h.Ref != act.Ref {
-		return NotYours, nil
+		return bot.NotYours, nil
 	}
 	if act.Do == bot.DeskClaim {
 		if h.Held() {
-			return NotYours, nil
+			return bot.NotYours, nil
 		}
 		handoff.Hold(h, act.Agent, act.Name, t.Now)
 		t.Withdraw()
@@ -425,7 +424,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	others := act.Supervisor && (act.Do == bot.DeskRelease || act.Do == bot.DeskResolve || act.Do == bot.DeskNote || act.Do == bot.DeskPass)
 	if h.Agent != act.Agent && !others || !h.Held() && act.Do != bot.DeskNote {
-		return NotYours, nil
+		return bot.NotYours, nil
 	}
 	t.Say("agent", act.Name)
 	switch act.Do {
@@ -447,7 +446,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return AgentNoted, nil
 	case bot.DeskPass:
 		if act.To == h.Agent {
-			return NotYours, nil
+			return bot.NotYours, nil
 		}
 		t.Record(bot.FromEvent, act.Name, NotePassed)
 		if note := t.Text(); note != "" {
@@ -476,13 +475,13 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		h.Since = time.Time{}
 		return AgentToOffice, nil
 	}
-	return NotYours, nil
+	return bot.NotYours, nil
 }
 
 // linkForAgent sends the link of the record's again, if a number is known.
 func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	if t.Slot(slotRecord) == "" {
-		return LinkRefused, nil
+		return bot.NotSent, nil
 	}
 	ev, err := f.askLink(t)
 	switch {
@@ -490,7 +489,7 @@ func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 		return "", err
 	case ev == TooManyMails:
 		t.Record(bot.FromEvent, act.Name, NoteLinkLimit)
-		return LinkRefused, nil
+		return bot.NotSent, nil
 	}
 	t.Record(bot.FromEvent, act.Name, NoteLinkSent)
 	return AgentSentLink, nil
@@ -503,7 +502,7 @@ var ReturnSteps = []bot.State{Menu, AskNumber, ReadyToSend, KeyStep1, KeyStep2, 
 func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	to := act.State
 	if !slices.Contains(ReturnSteps, to) {
-		return NotYours, nil
+		return bot.NotYours, nil
 	}
 	if needsNumber(to) && t.Slot(slotRecord) == "" {
 		to = AskNumber

@@ -51,11 +51,11 @@ func New(ref string, rank int, from bot.State, number string, now time.Time) *bo
 	return &bot.Handoff{Ref: ref, Rank: rank, From: from, Number: number, Asked: now}
 }
 
-// The first part of Queue. Their order is of no meaning.
+// What a queue key begins with.
 const (
-	prefixWaiting   = "w/"
-	prefixScheduled = "s/"
-	prefixHeld      = "h/"
+	QueueWaiting   = "w/"
+	QueueScheduled = "s/" // for the next opening
+	QueueHeld      = "h/" // followed by the agent's login and a slash
 )
 
 // key orders by rank and time; the reference tells apart what came in the same millisecond.
@@ -65,18 +65,18 @@ func key(prefix string, h *bot.Handoff) string {
 
 // Wait puts a case into the queue.
 func Wait(h *bot.Handoff) {
-	h.Status, h.Queue, h.Agent, h.AgentName = bot.HandoffWaiting, key(prefixWaiting, h), "", ""
+	h.Status, h.Queue, h.Agent, h.AgentName = bot.HandoffWaiting, key(QueueWaiting, h), "", ""
 }
 
 // Defer has a case wait for the next opening. Its place is the one it would have had.
 func Defer(h *bot.Handoff) {
-	h.Status, h.Queue, h.Agent, h.AgentName, h.Told = bot.HandoffScheduled, key(prefixScheduled, h), "", "", 0
+	h.Status, h.Queue, h.Agent, h.AgentName, h.Told = bot.HandoffScheduled, key(QueueScheduled, h), "", "", 0
 }
 
 // Hold gives the conversation to an agent.
 func Hold(h *bot.Handoff, login, name string, now time.Time) {
 	h.Status, h.Agent, h.AgentName = bot.HandoffHeld, login, name
-	h.Queue = fmt.Sprintf("%s%s/%013d/%s", prefixHeld, login, h.Asked.UnixMilli(), h.Ref)
+	h.Queue = fmt.Sprintf("%s%s/%013d/%s", QueueHeld, login, h.Asked.UnixMilli(), h.Ref)
 	if h.Taken.IsZero() {
 		h.Taken = now
 	}
@@ -93,7 +93,7 @@ func Halved(told, place int) bool { return told == 0 || place*2 <= told }
 
 // HeldBy says who has the conversation of a queue key, or "".
 func HeldBy(queue string) string {
-	rest, ok := strings.CutPrefix(queue, prefixHeld)
+	rest, ok := strings.CutPrefix(queue, QueueHeld)
 	if !ok {
 		return ""
 	}

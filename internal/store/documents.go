@@ -114,6 +114,32 @@ func (d *Documents[T]) IDsUpTo(ctx context.Context, field string, moment time.Ti
 	return ids, nil
 }
 
+// Scan returns the documents of a query, whose collection is this one.
+func (d *Documents[T]) Scan(ctx context.Context, q Query) ([]T, error) {
+	var all []T
+	err := d.each(ctx, q, func(doc T) bool {
+		all = append(all, doc)
+		return true
+	})
+	return all, err
+}
+
+func (d *Documents[T]) each(ctx context.Context, q Query, each func(T) bool) error {
+	q.Collection = d.collection
+	var broken error
+	err := d.engine.Scan(ctx, q, func(raw bson.Raw) bool {
+		var doc T
+		if doc, broken = d.decode(raw); broken != nil {
+			return false
+		}
+		return each(doc)
+	})
+	if err = errors.Join(err, broken); err != nil {
+		return fmt.Errorf("scan %s: %w", d.collection, err)
+	}
+	return nil
+}
+
 // Count returns how many documents there are.
 func (d *Documents[T]) Count(ctx context.Context) (int64, error) {
 	return d.engine.Count(ctx, Query{Collection: d.collection})

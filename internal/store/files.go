@@ -7,10 +7,21 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"llave/bot"
 )
 
-// Open is the status of a file that nobody has answered yet.
-const Open = "open"
+// The statuses of a file.
+const (
+	Open   = "open" // nobody has answered yet
+	Closed = "closed"
+)
+
+// The topics of files that the help desk works on.
+const (
+	TopicPerson = "person" // a person was asked for
+	TopicNotMe  = "not_me" // the owner of a record says that it was not them
+)
 
 // File is a complaint or a case, kept under the number the person was told.
 type File struct {
@@ -21,6 +32,10 @@ type File struct {
 	Conv    string    `bson:"conv,omitempty"`
 	Made    time.Time `bson:"made"`
 	Status  string    `bson:"status"`
+
+	Handoff *bot.Handoff `bson:"handoff,omitempty"` // a case with a person
+	By      string       `bson:"by,omitempty"`      // who closed a notice, and
+	Answer  string       `bson:"answer,omitempty"`  // what they found
 }
 
 // FileTable keeps files of one sort.

@@ -1,0 +1,190 @@
+package handoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"llave/bot"
+)
+
+// Store is what the desk reads, and the little that it writes itself: see store.DeskTable.
+type Store interface {
+	Queue(ctx context.Context, prefix string, limit int) ([]bot.Conversation, error)
+	Moved(ctx context.Context, since time.Time, limit int) ([]bot.Conversation, error)
+	FindCase(ctx context.Context, ref string) (bot.Conversation, bool, error)
+	Ahead(ctx context.Context, queue string) (int, error)
+	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)
+	EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error
+	Case(ctx context.Context, ref string) (Record, bool, error)
+	EachCase(ctx context.Context, from, to time.Time, each func(Record) bool) error
+	CloseNotice(ctx context.Context, ref, by, answer string) (bool, error)
+	Beat(ctx context.Context, p Presence) error
+	Present(ctx context.Context) ([]Presence, error)
+	Answers(ctx context.Context) (Answers, error)
+	SaveAnswers(ctx context.Context, a *Answers) error
+}
+
+// Schedules keeps the one schedule.
+type Schedules interface {
+	Load(ctx context.Context) (Schedule, error)
+	Save(ctx context.Context, s *Schedule) error
+}
+
+// Record is what is kept of a case after its conversation has moved on, or of an owner's notice that it was not them.
+type Record struct {
+	Ref     string
+	Conv    string
+	Made    time.Time
+	Handoff bot.Handoff // zero for a notice
+	Notice  bool
+	Open    bool
+	By      string // who closed a notice, and
+	Answer  string // what they found
+}
+
+// Presence says when an agent's console was there last.
+type Presence struct {
+	Login   string    `bson:"_id"`
+	Version int64     `bson:"v"`
+	Name    string    `bson:"name"`
+	At      time.Time `bson:"at"`
+	Away    bool      `bson:"away,omitempty"` // there, and takes no new conversation
+}
+
+// GoneAfter is how long an agent's console may be silent before the agent's conversations go back to the queue (SPEC 9: an
+// agent who vanishes frees it).
+const GoneAfter = 60 * time.Second
+
+// Here says whether the agent's console is there.
+func (p Presence) Here(now time.Time) bool { return now.Sub(p.At) < GoneAfter }
+
+// AnswersID is the id of the one document of Answers.
+const AnswersID = "answers"
+
+// Answers are the ready answers that supervisors wrote, beside the built-in ones.
+type Answers struct {
+	ID      string   `bson:"_id"`
+	Version int64    `bson:"v"`
+	List    []Answer `bson:"list,omitempty"`
+}
+
+// Answer is one ready answer. Its words may hold {agente}, {caso} and {persona}.
+type Answer struct {
+	Name string `bson:"name"` // what is typed after the slash
+	Text string `bson:"text"`
+}
+
+// Actor is the agent who does something.
+type Actor struct {
+	Login      string
+	Name       string // what people are told
+	Supervisor bool
+}
+
+// Finding is why a record may use the virtual route or not, in the words of package affiliate. The desk may know it
+// (SPEC 7 speaks of chats); who asks is written down.
+type Finding struct {
+	Known    bool // there is a record
+	Status   string
+	Category string
+	Updated  bool // its data were updated in person
+	Mail     bool // it has a usable address
+	Eligible bool
+}
+
+// Options are what the desk needs.
+type Options struct {
+	Store     Store
+	Schedules Schedules
+	Hours     Hours          // the setting's
+	Zone      *time.Location // of the hours
+	Now       func(ctx context.Context) (time.Time, error)
+	// Answer has the runner answer an update, and says what came of it.
+	Answer func(ctx context.Context, u bot.Update) (bot.Outcome, error)
+	// Number opens the number a conversation is about; "" when it has none.
+	Number func(c bot.Conversation) (string, error)
+	// Look says what stands in the record of a number.
+	Look func(ctx context.Context, number string) (Finding, error)
+	// Audit writes down who did what to which case. The id names the deed.
+	Audit func(ctx context.Context, id, who, what, detail string) error
+	// Typing shows the person that an agent writes, where the channel can; best effort.
+	Typing func(ctx context.Context, conv string)
+	// Known says whether an agent with that login may take conversations, and what people are told they are called.
+	Known func(ctx context.Context, login string) (name string, ok bool, err error)
+}
+
+// Desk is the help desk. It is safe for use by many goroutines and keeps nothing: any number of processes may each have
+// one over the same store.
+type Desk struct{ Options }
+
+// NewDesk makes a desk.
+func NewDesk(o Options) *Desk { return &Desk{o} }
+
+// The errors that somebody at the desk can do something about.
+var (
+	ErrNoCase   = errors.New("no such case")
+	ErrNotYours = errors.New("the conversation is not this agent's")
+	ErrNoNumber = errors.New("the conversation has no number")
+	ErrNotHere  = errors.New("the colleague is not there")
+	ErrRefused  = errors.New("the record has had its mails for now")
+)
+
+// TakenError says who has a conversation that was to be taken.
+type TakenError struct{ Name string }
+
+func (e *TakenError) Error() string { return "the conversation is taken" }
+
+// Calendar says when the desk is open, as supervisors have it at this moment.
+func (d *Desk) Calendar(ctx context.Context) (Calendar, error) {
+	s, err := d.Schedules.Load(ctx)
+	if err != nil {
+		return Calendar{}, fmt.Errorf("read the desk's hours: %w", err)
+	}
+	return Calendar{Hours: d.Hours, Schedule: s, Zone: d.Zone}, nil
+}
+
+// Ahead is how many cases stand in the queue before the one with that key.
+func (d *Desk) Ahead(ctx context.Context, queue string) (int, error) {
+	return d.Store.Ahead(ctx, queue)
+}
+
+// Deed is something an agent does to a case. Once names it: the same deed twice is done once.
+type Deed struct {
+	Once  string
+	Ref   string
+	Actor Actor
+}
+
+// act has an update of the desk answered and says what came of it.
+func (d *Desk) act(ctx context.Context, deed Deed, a bot.DeskAct, text string) (bot.Conversation, bot.Outcome, error) {
+	c, found, err := d.Store.FindCase(ctx, deed.Ref)
+	switch {
+	case err != nil:
+		return c, bot.Outcome{}, fmt.Errorf("find case: %w", err)
+	case !found:
+		return c, bot.Outcome{}, ErrNoCase
+	}
+	a.Ref, a.Agent, a.Name, a.Supervisor = deed.Ref, deed.Actor.Login, deed.Actor.Name, deed.Actor.Supervisor
+	channel, chat := bot.SplitConversationID(c.ID)
+	out, err := d.Answer(ctx, bot.Update{
+		ID: "desk/" + deed.Actor.Login + "/" + deed.Once, Channel: channel, Chat: chat, Kind: bot.Desk, Text: text, Desk: &a,
+	})
+	if err != nil {
+		return c, out, fmt.Errorf("%s: %w", a.Do, err)
+	}
+	if out.Repeat { // done before: what came of it is in the document
+		return c, out, nil
+	}
+	switch out.Event {
+	case bot.NotYours:
+		return c, out, ErrNotYours
+	case bot.NotSent:
+		if a.Do == bot.DeskLink && c.Handoff.Number == "" {
+			return c, out, ErrNoNumber
+		}
+		return c, out, ErrRefused
+	}
+	return c, out, nil
+}

@@ -1,0 +1,215 @@
+package handoff
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"llave/bot"
+)
+
+// Case is a conversation with a case as the desk shows it in its list. Nothing in it says who the person is.
+type Case struct {
+	bot.Handoff
+	Conv    string // the conversation; not for showing: the channel's name of the chat stands in it
+	Channel string
+	Version int64     // of the conversation: grows with every change
+	Last    bot.Line  // what was said last
+	Unsent  int       // messages for the person that have not gone out yet
+	Waits   bool      // of those some wait until the person writes again (the channel's window is closed)
+	Gone    bool      // the person has blocked the chat
+	Slowly  bool      // goes step by step
+	State   bot.State // where the bot is
+	Lang    string
+	Born    time.Time // the person's first message
+	Turns   int64     // messages of the person in all
+	Tried   int       // different numbers that were looked up in the last day
+}
+
+func caseOf(c bot.Conversation) Case {
+	channel, _ := bot.SplitConversationID(c.ID)
+	out := Case{
+		Handoff: *c.Handoff, Conv: c.ID, Channel: channel, Version: c.Version, Gone: c.Gone, Slowly: c.Way != "",
+		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers),
+	}
+	if n := len(c.Tail); n > 0 {
+		out.Last = c.Tail[n-1]
+	}
+	for _, p := range c.Promises {
+		if p.Kind == bot.PromiseSay {
+			out.Unsent++
+			out.Waits = out.Waits || p.Waits
+		}
+	}
+	return out
+}
+
+// Inbox returns every open case: those that agents have, those in the queue in its order, those for the next opening.
+func (d *Desk) Inbox(ctx context.Context) ([]Case, error) {
+	var all []Case
+	for _, prefix := range []string{QueueHeld, QueueWaiting, QueueScheduled} {
+		cs, err := d.Store.Queue(ctx, prefix, everything)
+		if err != nil {
+			return nil, fmt.Errorf("read the inbox: %w", err)
+		}
+		for _, c := range cs {
+			all = append(all, caseOf(c))
+		}
+	}
+	return all, nil
+}
+
+// Late is for how long a change may have been on its way into the store after the moment written in it.
+const Late = 10 * time.Second
+
+// Moved returns the cases that moved since a moment, and some before: who asks again and again passes the last moment it
+// saw, and tells what it knows already by its Version. A closed case is among them once it is.
+func (d *Desk) Moved(ctx context.Context, since time.Time) ([]Case, error) {
+	cs, err := d.Store.Moved(ctx, since.Add(-Late), everything)
+	if err != nil {
+		return nil, fmt.Errorf("read what moved: %w", err)
+	}
+	all := make([]Case, len(cs))
+	for i, c := range cs {
+		all[i] = caseOf(c)
+	}
+	return all, nil
+}
+
+// Find returns a case by its number: as its conversation has it, or as it was recorded once the conversation has moved on to
+// another. ErrNoCase when there is none.
+func (d *Desk) Find(ctx context.Context, ref string) (Case, error) {
+	c, found, err := d.Store.FindCase(ctx, ref)
+	if err != nil {
+		return Case{}, fmt.Errorf("find case: %w", err)
+	}
+	if found {
+		return caseOf(c), nil
+	}
+	r, found, err := d.Store.Case(ctx, ref)
+	switch {
+	case err != nil:
+		return Case{}, fmt.Errorf("find case: %w", err)
+	case !found || r.Notice:
+		return Case{}, ErrNoCase
+	}
+	channel, _ := bot.SplitConversationID(r.Conv)
+	return Case{Handoff: r.Handoff, Conv: r.Conv, Channel: channel}, nil
+}
+
+// LinesAtOnce is how many lines of a case are read at once.
+const LinesAtOnce = 500
+
+// Lines returns the lines of a case after the one with that number, in order; with after 0 the last LinesAtOnce. Those that
+// were committed and are not kept yet are among them.
+func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, error) {
+	c, found, err := d.Store.FindCase(ctx, ref) // before the lines: what is kept meanwhile is in both
+	if err != nil {
+		return nil, fmt.Errorf("find case: %w", err)
+	}
+	lines, err := d.Store.Lines(ctx, ref, after, LinesAtOnce)
+	if err != nil {
+		return nil, fmt.Errorf("read lines: %w", err)
+	}
+	if !found {
+		return lines, nil
+	}
+	for _, p := range c.Promises {
+		if p.Kind != bot.PromiseLines || p.Ref != ref {
+			continue
+		}
+		for _, l := range p.Lines {
+			if l.Seq > after && !slices.ContainsFunc(lines, func(k bot.Line) bool { return k.Seq == l.Seq }) {
+				lines = append(lines, l)
+			}
+		}
+	}
+	slices.SortFunc(lines, func(a, b bot.Line) int { return cmp.Compare(a.Seq, b.Seq) })
+	return lines, nil
+}
+
+// Closed returns the cases that were asked for in from ≤ asked < to and are over, the latest first, at most limit.
+func (d *Desk) Closed(ctx context.Context, from, to time.Time, limit int) ([]Record, error) {
+	var out []Record
+	err := d.Store.EachCase(ctx, from, to, func(r Record) bool {
+		if !r.Open && !r.Notice {
+			out = append(out, r)
+		}
+		return len(out) < limit
+	})
+	return out, err
+}
+
+// Notices returns the open notices of owners who say that it was not them, the latest first.
+func (d *Desk) Notices(ctx context.Context) ([]Record, error) {
+	now, err := d.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's clock: %w", err)
+	}
+	var out []Record
+	err = d.Store.EachCase(ctx, now.AddDate(0, 0, -30), now.Add(time.Minute), func(r Record) bool {
+		if r.Notice && r.Open {
+			out = append(out, r)
+		}
+		return len(out) < 200
+	})
+	return out, err
+}
+
+// CloseNotice closes a notice with what was found. ErrNotYours when somebody else did meanwhile.
+func (d *Desk) CloseNotice(ctx context.Context, deed Deed, found string) error {
+	done, err := d.Store.CloseNotice(ctx, deed.Ref, deed.Actor.Login, strings.TrimSpace(found))
+	switch {
+	case err != nil:
+		return fmt.Errorf("close notice: %w", err)
+	case !done:
+		return ErrNotYours
+	}
+	return d.note(ctx, deed, AuditNotice)
+}
+
+// Hit is a line that a search found.
+type Hit struct {
+	Ref  string
+	Line bot.Line
+}
+
+// Search looks for words in what was said in handed-off chats, the latest first: every word must stand in the line, without
+// regard to accents and capitals. It gives up when ctx ends and returns what it has, and the moment down to which it looked.
+// ErrTooShort when there is nothing to look for.
+func (d *Desk) Search(ctx context.Context, words string, limit int) (hits []Hit, downTo time.Time, err error) {
+	wanted := strings.Fields(bot.Fold(words))
+	if utf8.RuneCountInString(strings.Join(wanted, "")) < 3 {
+		return nil, time.Time{}, ErrTooShort
+	}
+	now, err := d.Now(ctx)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read the store's clock: %w", err)
+	}
+	downTo = now
+	err = d.Store.EachLine(ctx, time.Time{}, now.Add(time.Minute), func(ref string, l bot.Line) bool {
+		downTo = l.At
+		if l.From != bot.FromEvent {
+			text := bot.Fold(l.Text)
+			if !slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(text, w) }) {
+				hits = append(hits, Hit{ref, l})
+			}
+		}
+		return len(hits) < limit && ctx.Err() == nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("search: %w", err)
+	}
+	return hits, downTo, nil
+}
+
+// ErrTooShort means that what is looked for is too short to be looked for.
+var ErrTooShort = errors.New("too short to search for")

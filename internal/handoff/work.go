@@ -1,0 +1,219 @@
+package handoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"llave/bot"
+)
+
+// Claim gives a conversation to an agent. Of several who claim it at the same moment one gets it; the others are told who, in
+// a *TakenError.
+func (d *Desk) Claim(ctx context.Context, deed Deed) error {
+	_, out, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskClaim}, "")
+	if err == nil && !out.Repeat {
+		return nil
+	}
+	if err != nil && !errors.Is(err, ErrNotYours) {
+		return err
+	}
+	c, found, ferr := d.Store.FindCase(ctx, deed.Ref)
+	switch {
+	case ferr != nil:
+		return fmt.Errorf("find case: %w", ferr)
+	case !found || !c.Handoff.Open():
+		return ErrNoCase
+	case c.Handoff.Agent == deed.Actor.Login:
+		return nil
+	case c.Handoff.Held():
+		return &TakenError{c.Handoff.AgentName}
+	}
+	return ErrNotYours
+}
+
+// Say writes to the person. Numbers and addresses in it are masked.
+func (d *Desk) Say(ctx context.Context, deed Deed, text string) error {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskSay}, text)
+	return err
+}
+
+// Note keeps a note for colleagues.
+func (d *Desk) Note(ctx context.Context, deed Deed, text string) error {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskNote}, text)
+	return err
+}
+
+// Pass gives a conversation to a colleague who is there, with a note that may be empty.
+func (d *Desk) Pass(ctx context.Context, deed Deed, to, note string) error {
+	name, known, err := d.Known(ctx, to)
+	if err != nil {
+		return fmt.Errorf("find colleague: %w", err)
+	}
+	here, err := d.here(ctx, to)
+	if err != nil {
+		return err
+	}
+	if !known || !here {
+		return ErrNotHere
+	}
+	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskPass, To: to, ToName: name}, strings.TrimSpace(note))
+	return err
+}
+
+// Release puts a conversation back into the queue.
+func (d *Desk) Release(ctx context.Context, deed Deed) error {
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskRelease}, "")
+	return err
+}
+
+// Return gives a conversation back to the bot, at a step that it offers.
+func (d *Desk) Return(ctx context.Context, deed Deed, step bot.State) error {
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskReturn, State: step}, "")
+	return err
+}
+
+// Resolve closes a case for one of Reasons. The person is asked how they were helped.
+func (d *Desk) Resolve(ctx context.Context, deed Deed, reason string) error {
+	if !slices.Contains(Reasons, reason) {
+		return fmt.Errorf("resolve: %q is no reason", reason)
+	}
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskResolve, Reason: reason}, "")
+	return err
+}
+
+// SendLink has the link of the conversation's record mailed again, within the record's limits: ErrNoNumber and ErrRefused
+// say why not. Whether a letter goes out is the record's to say, and not told to anybody in the chat.
+func (d *Desk) SendLink(ctx context.Context, deed Deed) error {
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskLink}, "")
+	return err
+}
+
+// Office tells the person the in-person route.
+func (d *Desk) Office(ctx context.Context, deed Deed) error {
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskOffice}, "")
+	return err
+}
+
+// Reveal returns the whole number of a conversation that the actor has, or any supervisor. It is written down first.
+func (d *Desk) Reveal(ctx context.Context, deed Deed) (string, error) {
+	c, err := d.allowed(ctx, deed)
+	if err != nil {
+		return "", err
+	}
+	number, err := d.Number(c)
+	if err != nil {
+		return "", fmt.Errorf("open number: %w", err)
+	}
+	if number == "" {
+		return "", ErrNoNumber
+	}
+	return number, d.note(ctx, deed, AuditReveal)
+}
+
+// Why says what stands in the record, for one who has the conversation. It is written down first.
+func (d *Desk) Why(ctx context.Context, deed Deed) (Finding, error) {
+	c, err := d.allowed(ctx, deed)
+	if err != nil {
+		return Finding{}, err
+	}
+	number, err := d.Number(c)
+	if err != nil {
+		return Finding{}, fmt.Errorf("open number: %w", err)
+	}
+	if number == "" {
+		return Finding{}, ErrNoNumber
+	}
+	if err := d.note(ctx, deed, AuditWhy); err != nil {
+		return Finding{}, err
+	}
+	return d.Look(ctx, number)
+}
+
+// What is written down of the desk.
+const (
+	AuditReveal = "case_reveal"
+	AuditWhy    = "case_why"
+	AuditExport = "case_export"
+	AuditHours  = "desk_hours"
+	AuditNotice = "notice_closed"
+)
+
+func (d *Desk) note(ctx context.Context, deed Deed, what string) error {
+	if err := d.Audit(ctx, what+"/"+deed.Actor.Login+"/"+deed.Once, deed.Actor.Login, what, deed.Ref); err != nil {
+		return fmt.Errorf("write down %s: %w", what, err)
+	}
+	return nil
+}
+
+// allowed returns the conversation of a case that the actor has, or any open one for a supervisor.
+func (d *Desk) allowed(ctx context.Context, deed Deed) (bot.Conversation, error) {
+	c, found, err := d.Store.FindCase(ctx, deed.Ref)
+	switch {
+	case err != nil:
+		return c, fmt.Errorf("find case: %w", err)
+	case !found || !c.Handoff.Open():
+		return c, ErrNoCase
+	case c.Handoff.Agent != deed.Actor.Login && !deed.Actor.Supervisor:
+		return c, ErrNotYours
+	}
+	return c, nil
+}
+
+// Type shows the person that the agent who has the conversation is writing, where the channel can.
+func (d *Desk) Type(ctx context.Context, deed Deed) {
+	if c, err := d.allowed(ctx, deed); err == nil && c.Handoff.Agent == deed.Actor.Login {
+		d.Typing(ctx, c.ID)
+	}
+}
+
+// Beat says that an agent's console is there. Away: it is, but takes no new conversation for now.
+func (d *Desk) Beat(ctx context.Context, who Actor, away bool) error {
+	now, err := d.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store's clock: %w", err)
+	}
+	return d.Store.Beat(ctx, Presence{Login: who.Login, Name: who.Name, At: now, Away: away})
+}
+
+// Gone says that an agent's console is not there any more, and frees what the agent has: signed out, or thrown out.
+func (d *Desk) Gone(ctx context.Context, login string) error {
+	if err := d.Store.Beat(ctx, Presence{Login: login}); err != nil {
+		return err
+	}
+	held, err := d.Store.Queue(ctx, QueueHeld+login+"/", everything)
+	if err != nil {
+		return fmt.Errorf("find what the agent has: %w", err)
+	}
+	var problems []error
+	for _, c := range held {
+		problems = append(problems, d.free(ctx, c))
+	}
+	return errors.Join(problems...)
+}
+
+// Colleagues are the agents who are there.
+func (d *Desk) Colleagues(ctx context.Context) ([]Presence, error) {
+	now, err := d.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's clock: %w", err)
+	}
+	all, err := d.Store.Present(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find who is there: %w", err)
+	}
+	return slices.DeleteFunc(all, func(p Presence) bool { return !p.Here(now) }), nil
+}
+
+func (d *Desk) here(ctx context.Context, login string) (bool, error) {
+	all, err := d.Colleagues(ctx)
+	return slices.ContainsFunc(all, func(p Presence) bool { return p.Login == login }), err
+}

@@ -1,0 +1,209 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"llave/bot"
+	"llave/internal/handoff"
+)
+
+// DeskTable is what the help desk reads of everything: the conversations that have a case, the lines of their transcripts,
+// the cases' records, and who is there. Conversations themselves are written by the runner alone.
+type DeskTable struct {
+	engine        Engine
+	conversations *Documents[bot.Conversation]
+	lines         *Documents[storedLine]
+	cases         *Documents[File]
+	presence      *Documents[handoff.Presence]
+	answers       *Documents[handoff.Answers]
+}
+
+func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTable {
+	return &DeskTable{
+		engine: engine, conversations: conversations,
+		lines:    NewDocuments(engine, Lines, func(l *storedLine) (*string, *int64) { return &l.ID, &l.Version }),
+		cases:    NewDocuments(engine, Cases, func(f *File) (*string, *int64) { return &f.Ref, &f.Version }),
+		presence: NewDocuments(engine, Presence, func(p *handoff.Presence) (*string, *int64) { return &p.Login, &p.Version }),
+		answers:  NewDocuments(engine, Settings, func(a *handoff.Answers) (*string, *int64) { return &a.ID, &a.Version }),
+	}
+}
+
+// Ahead is how many cases stand in the queue before the one with that key.
+func (t *DeskTable) Ahead(ctx context.Context, queue string) (int, error) {
+	n, err := t.engine.Count(ctx, Query{Collection: Conversations, Field: "handoff.queue", From: handoff.QueueWaiting, To: queue})
+	return int(n), err
+}
+
+// Queue returns at most limit conversations whose queue key begins with a prefix, in their order.
+func (t *DeskTable) Queue(ctx context.Context, prefix string, limit int) ([]bot.Conversation, error) {
+	return t.conversations.Scan(ctx, Query{Field: "handoff.queue", From: prefix, To: prefix + "\U0010ffff", Limit: limit})
+}
+
+// Moved returns the conversations whose case moved at a moment or later, in that order.
+func (t *DeskTable) Moved(ctx context.Context, since time.Time, limit int) ([]bot.Conversation, error) {
+	return t.conversations.Scan(ctx, Query{Field: "handoff.moved", From: since, Limit: limit})
+}
+
+// FindCase returns the conversation whose latest case has that number, and whether there is one.
+func (t *DeskTable) FindCase(ctx context.Context, ref string) (bot.Conversation, bool, error) {
+	return t.conversations.FindBy(ctx, "handoff.ref", ref)
+}
+
+// storedLine is a line of a handed-off chat.
+type storedLine struct {
+	ID       string `bson:"_id"` // ref/00000001
+	Version  int64  `bson:"v"`
+	Ref      string `bson:"ref"`
+	Conv     string `bson:"conv"`
+	bot.Line `bson:",inline"`
+}
+
+func lineID(ref string, seq int64) string { return fmt.Sprintf("%s/%08d", ref, seq) }
+
+// KeepLines keeps lines of a case. Keeping them again changes nothing.
+func (t *DeskTable) KeepLines(ctx context.Context, conv, ref string, lines []bot.Line) error {
+	docs := make([]bson.Raw, 0, len(lines))
+	for _, l := range lines {
+		raw, err := bson.Marshal(storedLine{ID: lineID(ref, l.Seq), Ref: ref, Conv: conv, Line: l})
+		if err != nil {
+			return fmt.Errorf("keep lines: %w", err)
+		}
+		docs = append(docs, raw)
+	}
+	if err := t.engine.BulkUpsert(ctx, Lines, docs); err != nil {
+		return fmt.Errorf("keep lines: %w", err)
+	}
+	return nil
+}
+
+// Lines returns at most limit kept lines of a case after the one with that number, in order; of more the last ones when
+// after is 0.
+func (t *DeskTable) Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error) {
+	kept, err := t.lines.Scan(ctx, Query{From: lineID(ref, after+1), To: ref + "0", Descending: after == 0, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]bot.Line, len(kept))
+	for i, l := range kept {
+		lines[i] = l.Line
+	}
+	if after == 0 {
+		slices.Reverse(lines)
+	}
+	return lines, nil
+}
+
+// EachLine calls each for the lines of all cases in from ≤ at < to, the latest first, until it returns false.
+func (t *DeskTable) EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error {
+	return t.lines.each(ctx, Query{Field: "at", From: from, To: to, Descending: true}, func(l storedLine) bool { return each(l.Ref, l.Line) })
+}
+
+// EraseLines forgets every line of a conversation.
+func (t *DeskTable) EraseLines(ctx context.Context, conv string) error {
+	_, err := t.engine.DeleteRange(ctx, Query{Collection: Lines, Field: "conv", From: conv, To: conv + "\x00"})
+	if err != nil {
+		return fmt.Errorf("erase lines: %w", err)
+	}
+	return nil
+}
+
+// ForgetLines removes at most limit lines older than a moment, and says how many.
+func (t *DeskTable) ForgetLines(ctx context.Context, before time.Time, limit int) (int64, error) {
+	return t.engine.DeleteRange(ctx, Query{Collection: Lines, Field: "at", To: before, Limit: limit})
+}
+
+// KeepCase keeps a case's record as its conversation has it. One that came before changes nothing.
+func (t *DeskTable) KeepCase(ctx context.Context, conv string, h bot.Handoff) error {
+	for {
+		f, err := t.cases.Load(ctx, h.Ref)
+		if err != nil {
+			return fmt.Errorf("keep case: %w", err)
+		}
+		if f.Handoff != nil && f.Handoff.Rev >= h.Rev {
+			return nil
+		}
+		f.Topic, f.Body, f.Conv, f.Made, f.Status, f.Handoff = TopicPerson, string(h.From), conv, h.Asked, Open, &h
+		if !h.Open() {
+			f.Status = Closed
+		}
+		if err = t.cases.Save(ctx, &f); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+}
+
+// Case returns a case's record, and whether there is one.
+func (t *DeskTable) Case(ctx context.Context, ref string) (handoff.Record, bool, error) {
+	f, found, err := t.cases.Find(ctx, ref)
+	return recordOf(f), found, err
+}
+
+// EachCase calls each for the cases with a person, and the notices of owners who say that it was not them, that were made
+// in from ≤ made < to, the latest first, until it returns false.
+func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(handoff.Record) bool) error {
+	return t.cases.each(ctx, Query{Field: "made", From: from, To: to, Descending: true}, func(f File) bool {
+		if f.Handoff == nil && f.Topic != TopicNotMe {
+			return true // closed by the bot alone
+		}
+		return each(recordOf(f))
+	})
+}
+
+func recordOf(f File) handoff.Record {
+	r := handoff.Record{Ref: f.Ref, Conv: f.Conv, Made: f.Made, Notice: f.Topic == TopicNotMe, Open: f.Status == Open, Answer: f.Answer, By: f.By}
+	if f.Handoff != nil {
+		r.Handoff = *f.Handoff
+	}
+	return r
+}
+
+// CloseNotice closes the notice of an owner with what was found. It says whether this call did: false when it was closed
+// before, or is no notice.
+func (t *DeskTable) CloseNotice(ctx context.Context, ref, by, answer string) (bool, error) {
+	for {
+		f, found, err := t.cases.Find(ctx, ref)
+		if err != nil || !found || f.Topic != TopicNotMe || f.Status != Open {
+			return false, err
+		}
+		f.Status, f.By, f.Answer = Closed, by, answer
+		err = t.cases.Save(ctx, &f)
+		if err == nil || !errors.Is(err, ErrConflict) {
+			return err == nil, err
+		}
+	}
+}
+
+// Beat notes that an agent's console is there.
+func (t *DeskTable) Beat(ctx context.Context, p handoff.Presence) error {
+	for {
+		stored, err := t.presence.Load(ctx, p.Login)
+		if err != nil {
+			return fmt.Errorf("note presence: %w", err)
+		}
+		p.Version = stored.Version
+		if err = t.presence.Save(ctx, &p); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+}
+
+// Present returns every agent that has ever been there, with when it was last.
+func (t *DeskTable) Present(ctx context.Context) ([]handoff.Presence, error) {
+	return t.presence.Scan(ctx, Query{})
+}
+
+// Answers returns the ready answers that supervisors wrote.
+func (t *DeskTable) Answers(ctx context.Context) (handoff.Answers, error) {
+	return t.answers.Load(ctx, handoff.AnswersID)
+}
+
+// SaveAnswers stores them as Documents.Save does.
+func (t *DeskTable) SaveAnswers(ctx context.Context, a *handoff.Answers) error {
+	return t.answers.Save(ctx, a)
+}
