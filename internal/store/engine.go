@@ -100,6 +100,8 @@ const (
 	Names         = "names"
 	Contacts      = "contacts"
 	Deliveries    = "deliveries"
+	Lines         = "lines"
+	Presence      = "presence"
 	Agents        = "agents"
 	Sessions      = "sessions"
 	Tries         = "tries"
@@ -118,6 +120,11 @@ var Indexes = []Index{
 	{Cases, "made"},
 	{Audit, "at"},
 	{Deliveries, "at"},
+	{Conversations, "handoff.queue"},
+	{Conversations, "handoff.moved"},
+	{Conversations, "handoff.ref"},
+	{Lines, "conv"},
+	{Lines, "at"},
 	{Sessions, "ends"},
 	{Tries, "ends"},
 }

@@ -27,6 +27,7 @@ type Store struct {
 	People        *PeopleTable
 	Deliveries    *DeliveryTable
 	Pictures      *PictureTable
+	Desk          *DeskTable
 	Schedule      *ScheduleTable
 	Agents        *AgentTable
 	Sessions      *SessionTable
@@ -37,9 +38,7 @@ type Store struct {
 func New(engine Engine) *Store {
 	return &Store{
 		engine: engine,
-		Conversations: &ConversationTable{NewDocuments(engine, Conversations, func(c *bot.Conversation) (*string, *int64) {
-			return &c.ID, &c.Version
-		})},
+		Conversations: &ConversationTable{NewDocuments(engine, Conversations, headOfConversation)},
 		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Record) (*string, *int64) {
 			return &r.ID, &r.Version
 		})},
@@ -55,6 +54,7 @@ func New(engine Engine) *Store {
 		People:     newPeople(engine),
 		Deliveries: newDeliveries(engine),
 		Pictures:   newPictures(engine),
+		Desk:       newDesk(engine, NewDocuments(engine, Conversations, headOfConversation)),
 		Schedule:   newSchedule(engine),
 		Agents:     newAgents(engine),
 		Sessions:   newSessions(engine),
@@ -70,6 +70,8 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.engine.No
 
 // Ping says whether the store answers.
 func (s *Store) Ping(ctx context.Context) error { return s.engine.Ping(ctx) }
+
+func headOfConversation(c *bot.Conversation) (*string, *int64) { return &c.ID, &c.Version }
 
 // ConversationTable keeps conversations.
 type ConversationTable struct{ *Documents[bot.Conversation] }
