@@ -72,18 +72,24 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.purge(), p.flow(), p.version(), p.configHelp())
-	for _, c := range append(root.Commands(), root) {
-		if check := c.Args; check != nil {
-			c.Args = func(cmd *cobra.Command, args []string) error {
-				if err := check(cmd, args); err != nil {
-					return fmt.Errorf("%w: %w", errUsage, err)
-				}
-				return nil
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.purge(), p.flow(), p.version(), p.configHelp())
+	markUsage(root)
+	return root.ExecuteContext(ctx)
+}
+
+// markUsage makes what a command and those below it say of their arguments a mistake in how the program was called.
+func markUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
 			}
+			return nil
 		}
 	}
-	return root.ExecuteContext(ctx)
+	for _, below := range c.Commands() {
+		markUsage(below)
+	}
 }
 
 func (p *program) load(needs ...config.Need) (config.Config, *slog.Logger, error) {

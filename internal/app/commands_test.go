@@ -45,10 +45,14 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, command := range []string{"", "demo", "serve", "chat", "import", "purge", "flow", "version", "config"} {
+	commands := []string{
+		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password",
+		"purge", "flow", "version", "config",
+	}
+	for _, command := range commands {
 		t.Run("help "+command, func(t *testing.T) {
-			args := []string{command, "--help"}
-			name := "help_" + command + ".txt"
+			args := append(strings.Fields(command), "--help")
+			name := "help_" + strings.ReplaceAll(command, " ", "_") + ".txt"
 			if command == "" {
 				args, name = []string{"--help"}, "help.txt"
 			}
@@ -71,6 +75,15 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"serve", "--nonsense"}, "unknown flag: --nonsense"},
 		{[]string{"import"}, "accepts 1 arg(s), received 0"},
 		{[]string{"purge", "now"}, "now"},
+		{[]string{"agents"}, "add, disable, list, password"},
+		{[]string{"agents", "nonsense"}, `unknown command "nonsense"`},
+		{[]string{"agents", "add"}, "accepts 1 arg(s), received 0"},
+		{[]string{"agents", "add", "a b", "--name", "Ana"}, "login needs"},
+		{[]string{"agents", "add", "ana"}, "name needs"},
+		{[]string{"agents", "add", "ana", "--name", "Ana", "--role", "boss"}, "role is"},
+		{[]string{"agents", "list", "all"}, "all"},
+		{[]string{"agents", "disable"}, "accepts 1 arg(s), received 0"},
+		{[]string{"agents", "password", "ana", "--force"}, "unknown flag: --force"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			code, _, stderr := run(t, nil, "", c.args...)

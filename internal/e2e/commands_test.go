@@ -100,6 +100,33 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// While a process holds the embedded store, the accounts are changed in its console: the command says who holds it.
+func TestAgents_storeHeld(t *testing.T) {
+	t.Parallel()
+	env := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	const password = "sopa verde con nube y tambor"
+	if code, _, errs := outcome(t, env, password+"\n", "agents", "add", "sup", "--name", "Persona Uno", "--role", "supervisor"); code != 0 {
+		t.Fatalf("add: got exit %d, want 0: %s", code, errs)
+	}
+	admin := freeAddr(t)
+	serve := start(t, append(env, "LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR="+admin, "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none"), "serve")
+	serve.waitOK(t, "http://"+admin+"/readyz", 20*time.Second)
+	code, out, errs := outcome(t, env, "", "agents", "list")
+	if code != 1 || out != "" {
+		t.Errorf("got exit %d and on stdout %q, want 1 and nothing", code, out)
+	}
+	contains(t, "stderr", errs, "held by another process")
+	serve.stop(t)
+	code, out, errs = outcome(t, env, "", "agents", "list", "--json")
+	if code != 0 || errs != "" {
+		t.Errorf("afterwards: got exit %d, want 0: %s", code, errs)
+	}
+	contains(t, "stdout", out, `"login":"sup"`)
+	if strings.Contains(out+serve.stderr.String(), password) || strings.Contains(out, "argon2") {
+		t.Error("a password or its hash was printed")
+	}
+}
+
 // What needs no setting and no store.
 func TestCommands(t *testing.T) {
 	t.Parallel()
@@ -126,6 +153,11 @@ func TestCommands(t *testing.T) {
 		{args: "import", code: 2, wantErr: "llave help"},
 		{args: "serve now", code: 2, wantErr: "llave help"},
 		{args: "purge --soon", code: 2, wantErr: "--soon"},
+		{args: "agents --help", wantOut: "no default password"},
+		{args: "agents list --json", out: "[]\n"},
+		{args: "agents", code: 2, wantErr: "add, disable, list, password"},
+		{args: "agents disable", code: 2, wantErr: "llave help"},
+		{args: "agents disable nobody", code: 1, wantErr: "no such agent"},
 		{args: "import no-such-file.csv", code: 1, wantErr: "no-such-file.csv"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
