@@ -45,6 +45,9 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"deliveries", deliveries},
 		{"pictures", pictures},
 		{"schedule", schedule},
+		{"agents", agents},
+		{"agents' sessions", agentSessions},
+		{"tries by 16", triesRace},
 		{"data key", dataKey},
 		{"data key for 16", dataKeyRace},
 	} {
