@@ -245,6 +245,7 @@ type Conversation struct {
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`
 	LastAt   time.Time         `bson:"last_at,omitempty"` // last thing the person did
+	LastID   string            `bson:"last_id,omitempty"` // the channel's name for it, where it was a message
 	KeptTill time.Time         `bson:"kept_till,omitempty"`
 	Outbox   `bson:",inline"`
 }

@@ -306,7 +306,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		if !next.LastAt.IsZero() {
 			t.idle = env.Now.Sub(next.LastAt)
 		}
-		next.Gone, next.LastAt = false, env.Now
+		next.Gone, next.LastAt, next.LastID = false, env.Now, u.MessageID
 		for i := range next.Promises {
 			next.Promises[i].Waits = false // they have written
 		}

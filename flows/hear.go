@@ -765,7 +765,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		if t.Conv.Handoff.Open() {
 			f.endCase(t, handoff.Erased)
 		}
-		t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseErase})
+		t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseErase, Conv: t.Conv.ID})
 		t.Empty()
 		return Erased, nil
 	case "erase_no":

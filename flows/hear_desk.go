@@ -11,6 +11,7 @@ import (
 	"llave/bot"
 	"llave/internal/affiliate"
 	"llave/internal/handoff"
+	"llave/internal/secret"
 )
 
 // With the help desk the bot is silent: what the person writes is the agent's to answer (SPEC 9). While nobody has taken the
@@ -168,6 +169,15 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return AskedPersonAgain, nil
 	}
 	return Ticketed, nil
+}
+
+// Number opens the number that a conversation is about; it is "" when there is none.
+func Number(v *secret.Vault, c bot.Conversation) (string, error) {
+	sealed := c.Slots[slotNumber]
+	if sealed == "" {
+		return "", nil
+	}
+	return affiliate.Open(v, sealed)
 }
 
 // masked is the mask of the number the conversation is about, or "".

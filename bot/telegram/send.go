@@ -81,6 +81,17 @@ func (c *Channel) Delete(ctx context.Context, chat, messageID string) error {
 	return nil
 }
 
+// Typing shows the person for some seconds that somebody writes to them; nothing comes of it when it cannot be shown.
+func (c *Channel) Typing(ctx context.Context, chat string) {
+	if after, _ := c.pace.paused(chat); after > 0 {
+		return
+	}
+	err := c.client.call(ctx, callTimeout, "sendChatAction", tgbotapi.Params{"chat_id": chat, "action": tgbotapi.ChatTyping}, nil)
+	if err != nil {
+		c.opt.Log.Debug("typing not shown", "err", err)
+	}
+}
+
 func undeletable(err error) bool {
 	var refused *apiError
 	return errors.As(err, &refused) && refused.code == http.StatusBadRequest && hasAny(refused.description,

@@ -55,6 +55,19 @@ func (c *Channel) markLater(line []incoming) {
 	}
 }
 
+// Typing shows the person for some seconds that somebody writes to them, beside their last message, if that can be done at
+// once.
+func (c *Channel) Typing(lastMessage string) {
+	if lastMessage == "" {
+		return
+	}
+	select {
+	case c.marks <- mark{id: lastMessage, came: c.now(), typing: true}:
+	default:
+		c.opt.Count(CountUnmarked)
+	}
+}
+
 // markAll marks what is queued until ctx ends. What is queued then stays unmarked: nobody misses it.
 func (c *Channel) markAll(ctx context.Context) {
 	for {

@@ -29,7 +29,9 @@ import (
 	"llave/bot/whatsapp"
 	"llave/flows"
 	"llave/internal/affiliate"
+	"llave/internal/agent"
 	"llave/internal/config"
+	"llave/internal/handoff"
 	"llave/internal/jobs"
 	"llave/internal/mail"
 	"llave/internal/mail/catcher"
@@ -69,6 +71,8 @@ type App struct {
 	Vault   *secret.Vault
 	Unlock  *unlock.Service
 	Runner  *runner.Runner
+	Desk    *handoff.Desk
+	Agents  *agent.Service
 	Metrics *metrics.Metrics
 	Mailbox *catcher.Catcher // demo and chat
 	Chat    *terminal.Channel
@@ -198,7 +202,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		},
 		Kick: func(record string) { a.Runner.Kick(record) },
 	})
-	if a.engine, err = NewFlow(c, a.Store.Affiliates, a.Vault, offices, publicURL); err != nil {
+	a.Desk = a.newDesk()
+	a.Agents = newAgents(c, a.Store, a.Vault)
+	if a.engine, err = NewFlow(c, a.Store.Affiliates, a.Vault, offices, publicURL, a.Desk); err != nil {
 		return a, err
 	}
 	channels := map[string]runner.Channel{}
@@ -262,11 +268,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	return a, nil
 }
 
-// NewFlow builds the conversation's engine from the settings.
-func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices affiliate.Offices, publicURL *url.URL) (*bot.Engine, error) {
+// NewFlow builds the conversation's engine from the settings. desk may be nil: see flows.Options.
+func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices affiliate.Offices, publicURL *url.URL, desk flows.Desk) (*bot.Engine, error) {
 	return flows.New(flows.Options{
 		Records: records, Vault: v, Offices: offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
+		Desk: desk, Silence: c.AgentSilence,
 		Limits: flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
 		Erasing: func(channel string) flows.Erasing {
 			switch channel {

@@ -327,7 +327,7 @@ func (p *program) flow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, err := NewFlow(c, nobody{}, v, nil, c.PublicURL)
+			e, err := NewFlow(c, nobody{}, v, nil, c.PublicURL, nil)
 			if err != nil {
 				return err
 			}

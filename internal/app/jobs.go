@@ -25,12 +25,14 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 	return l.a.Store.Leases.Hold(ctx, name, l.a.name, ttl, do)
 }
 
-// newJobs is the cron table (SPEC 8): every 15 s expired links and a net under the sweep; hourly what is kept no longer.
+// newJobs is the cron table (SPEC 8): every 5 s the desk's queue; every
+// 15 s expired links and a net under the sweep; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Count: a.Metrics.Count})
 	err := errors.Join(
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
+		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
 	)
 	return t, err
@@ -85,6 +87,8 @@ type Forgotten struct {
 	Audit         int64 `json:"audit"`
 	Counters      int64 `json:"counters"`
 	Deliveries    int64 `json:"deliveries"`
+	Lines         int64 `json:"lines"`
+	Sessions      int64 `json:"sessions"`
 }
 
 // Forget removes what is kept no longer.
@@ -141,6 +145,8 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
 		all("counters", &f.Counters, func() (int64, error) { return a.Store.Counters.Purge(ctx, purgeBatch) }),
 		all("deliveries", &f.Deliveries, func() (int64, error) { return a.Store.Deliveries.Forget(ctx, now.Add(-r.Seen), purgeBatch) }),
+		all("lines", &f.Lines, func() (int64, error) { return a.Store.Desk.ForgetLines(ctx, now.Add(-r.Transcript), purgeBatch) }),
+		all("sessions", &f.Sessions, func() (int64, error) { return a.Store.Sessions.Forget(ctx, now, purgeBatch) }),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 	)
 }

@@ -21,6 +21,11 @@ func (a *App) keepers(publicURL *url.URL) map[string]runner.Keep {
 		bot.PromiseLink:   func(ctx context.Context, p bot.Promise) (runner.Kept, error) { return a.keepLink(ctx, p, base) },
 		bot.PromiseNotice: a.keepNotice,
 		bot.PromiseFile:   a.keepFile,
+		bot.PromiseCase:   a.keepCase,
+		bot.PromiseLines:  a.keepLines,
+		bot.PromiseErase: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+			return runner.Kept{}, a.Store.Desk.EraseLines(ctx, p.Conv)
+		},
 		bot.PromiseSignal: func(ctx context.Context, p bot.Promise) (runner.Kept, error) { return a.Runner.Deliver(ctx, p) },
 		bot.PromiseActivate: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
 			return runner.Kept{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
@@ -112,18 +117,18 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise) (runner.Kept, error
 
 // keepFile keeps a complaint or a case under the number the person was told.
 func (a *App) keepFile(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-	f := store.File{Ref: p.Ref, Topic: p.Topic, Body: p.Body, Conv: p.Conv, Made: p.Made, Status: "open"}
+	f := store.File{Ref: p.Ref, Topic: p.Topic, Body: p.Body, Conv: p.Conv, Made: p.Made, Status: store.Open}
 	table := a.Store.Cases
 	switch {
 	case p.Topic == "complaint":
 		table = a.Store.Complaints
 	case strings.HasPrefix(p.Topic, "done_"):
-		f.Status = "closed"
+		f.Status = store.Closed
 	}
 	if err := table.Insert(ctx, f); err != nil {
 		return runner.Kept{}, fmt.Errorf("keep file: %w", err)
 	}
-	if p.Topic == "not_me" {
+	if p.Topic == store.TopicNotMe {
 		a.Metrics.Count("not_me")
 		a.options.Log.Warn("the owner of a record says it was not them", "case", p.Ref)
 		err := a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: p.Ref})

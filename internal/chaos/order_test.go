@@ -495,7 +495,7 @@ func (w *town) model(t *testing.T) (model, *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := app.NewFlow(c, s.Affiliates, vault, affiliate.Offices{}, c.PublicURL)
+	engine, err := app.NewFlow(c, s.Affiliates, vault, affiliate.Offices{}, c.PublicURL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

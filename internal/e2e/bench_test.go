@@ -134,7 +134,7 @@ func BenchmarkTurn(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	flow, err := app.NewFlow(c, s.Affiliates, vault, nil, c.PublicURL)
+	flow, err := app.NewFlow(c, s.Affiliates, vault, nil, c.PublicURL, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

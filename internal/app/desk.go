@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"llave/bot"
+	"llave/bot/telegram"
+	"llave/bot/whatsapp"
+	"llave/flows"
+	"llave/internal/affiliate"
+	"llave/internal/handoff"
+	"llave/internal/runner"
+	"llave/internal/store"
+)
+
+// tendEvery is how often the queue is tended: what an agent who is gone had is free for others that long after the minute.
+const tendEvery = "@every 5s"
+
+// newDesk is the help desk over the store; the runner, which answers what agents do, is made later.
+func (a *App) newDesk() *handoff.Desk {
+	return handoff.NewDesk(handoff.Options{
+		Store: a.Store.Desk, Schedules: a.Store.Schedule, Hours: a.options.Config.OfficeHours, Zone: a.options.Config.Timezone,
+		Now:    a.Store.Now,
+		Answer: func(ctx context.Context, u bot.Update) (bot.Outcome, error) { return a.Runner.Answer(ctx, u) },
+		Number: func(c bot.Conversation) (string, error) { return flows.Number(a.Vault, c) },
+		Look:   a.lookUp,
+		Audit: func(ctx context.Context, id, who, what, detail string) error {
+			now, err := a.Store.Now(ctx)
+			if err != nil {
+				return fmt.Errorf("read the store's clock: %w", err)
+			}
+			return a.Store.Audit.Append(ctx, store.Entry{ID: id, At: now, Who: who, What: what, Detail: detail})
+		},
+		Typing: a.showTyping,
+		Known: func(ctx context.Context, login string) (string, bool, error) {
+			who, found, err := a.Store.Agents.Find(ctx, login)
+			return who.Name, found && !who.Disabled, err
+		},
+	})
+}
+
+// lookUp says what stands in the record of a number, for somebody at the desk.
+func (a *App) lookUp(ctx context.Context, number string) (handoff.Finding, error) {
+	r, found, err := a.Store.Affiliates.Find(ctx, number)
+	if err != nil {
+		return handoff.Finding{}, fmt.Errorf("find record: %w", err)
+	}
+	return handoff.Finding{
+		Known: found, Status: string(r.Status), Category: string(r.Category), Updated: !r.DataUpdatedAt.IsZero(),
+		Mail: affiliate.ValidEmail(r.Email), Eligible: r.Outcome() == affiliate.CanUnlock,
+	}, nil
+}
+
+// typingFor is how long it may take to say that an agent writes: later it would not be true any more.
+const typingFor = 3 * time.Second
+
+// showTyping shows a person that somebody writes to them.
+func (a *App) showTyping(ctx context.Context, conv string) {
+	ctx, cancel := context.WithTimeout(ctx, typingFor)
+	defer cancel()
+	switch channel, chat := bot.SplitConversationID(conv); {
+	case channel == telegram.Name && a.telegram != nil:
+		a.telegram.Typing(ctx, chat)
+	case channel == whatsapp.Name && a.whatsapp != nil:
+		c, err := a.Store.Conversations.Load(ctx, conv)
+		if err != nil {
+			return
+		}
+		a.whatsapp.Typing(c.LastID)
+	}
+}
+
+// keepCase keeps a case's record as the conversation has it.
+func (a *App) keepCase(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+	if p.Handoff == nil {
+		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "a case without its record"}
+	}
+	return runner.Kept{}, a.Store.Desk.KeepCase(ctx, p.Conv, *p.Handoff)
+}
+
+// keepLines keeps lines of a handed-off chat.
+func (a *App) keepLines(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+	return runner.Kept{}, a.Store.Desk.KeepLines(ctx, p.Conv, p.Ref, p.Lines)
+}
