@@ -21,9 +21,9 @@ type accountData struct {
 	Problems []key.Problem
 	Repeat   bool // the second time was another
 
-	Enrolment *agent.Enrolment
-	Link      template.URL // the enrolment's, which is no web address
-	Picture   string
+	Secret  string       // of a second factor that waits for its first code, else ""
+	Link    template.URL // the same for an app on this device; no web address
+	Picture string       // where the same is drawn
 }
 
 // What the forms of the page ask for, and what happened says what was done.
@@ -46,7 +46,7 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 	if !v.Agent.SecondFactor() {
 		switch e, err := d.Agents.Enrolment(r.Context(), v.Agent.Login); {
 		case err == nil:
-			data.Enrolment, data.Link, data.Picture = &e, template.URL(e.URL()), picturePath
+			data.Secret, data.Link, data.Picture = e.Secret(), template.URL(e.URL()), picturePath
 		case !errors.Is(err, agent.ErrEnrolment):
 			return unavailable(err)
 		}
