@@ -211,33 +211,32 @@ func TestCalendar_minutes(t *testing.T) {
 				rt.Fatalf("%v: open %v, want %v", at, got, open[i])
 			}
 		}
-		// Backwards, so that what comes next is known. Beyond the end nothing is.
-		opening, closing := time.Time{}, time.Time{}
+		// Backwards, so that what comes next is known; until there is an edge it lies beyond the end, if anywhere.
+		end := first.Add(time.Duration(len(open)) * time.Minute)
+		var opening, closing time.Time
+		right := func(got time.Time, known bool, want time.Time) bool {
+			if want.IsZero() {
+				return !known || !got.Before(end)
+			}
+			return known && got.Equal(want)
+		}
 		for i := len(open) - 1; i >= 0; i-- {
 			at := first.Add(time.Duration(i) * time.Minute)
-			edge := i+1 < len(open) && open[i] != open[i+1]
-			switch {
-			case open[i] && edge:
+			switch edge := i+1 < len(open) && open[i] != open[i+1]; {
+			case edge && open[i]:
 				closing = at.Add(time.Minute)
 			case edge:
 				opening = at.Add(time.Minute)
-			case i%61 > 0 && i > 0 && open[i-1] == open[i]: // asked at every edge, and now and then between
+			case i%61 > 0 && i > 0 && open[i-1] == open[i]: // asked on both sides of every edge, and now and then between
 				continue
 			}
-			gotOpening, opens := c.NextOpening(at)
-			gotClosing, closes := c.NextClosing(at)
-			switch {
-			case open[i]:
-				if !opens || !gotOpening.Equal(at) {
-					rt.Fatalf("%v, open: opens %v, %v", at, gotOpening, opens)
-				}
-				if !closing.IsZero() && (!closes || !gotClosing.Equal(closing)) || closing.IsZero() && closes && !gotClosing.After(first.Add(time.Duration(len(open)-1)*time.Minute)) {
-					rt.Fatalf("%v: closes %v, %v, want %v", at, gotClosing, closes, closing)
-				}
-			case closes:
-				rt.Fatalf("%v, closed: closes %v", at, gotClosing)
-			case !opening.IsZero() && (!opens || !gotOpening.Equal(opening)), opening.IsZero() && opens && gotOpening.Before(first.Add(time.Duration(len(open))*time.Minute)):
-				rt.Fatalf("%v: opens %v, %v, want %v", at, gotOpening, opens, opening)
+			got, known := c.NextOpening(at)
+			if open[i] && !(known && got.Equal(at)) || !open[i] && !right(got, known, opening) {
+				rt.Fatalf("%v, open %v: opens %v, %v, want %v", at, open[i], got, known, opening)
+			}
+			got, known = c.NextClosing(at)
+			if open[i] && !right(got, known, closing) || !open[i] && known {
+				rt.Fatalf("%v, open %v: closes %v, %v, want %v", at, open[i], got, known, closing)
 			}
 		}
 	})
