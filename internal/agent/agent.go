@@ -8,7 +8,8 @@
 // Tries are counted before they are judged, in a document of their own under the keyed hash of the login: at most five
 // can be under way, however many arrive at once in however many processes, and what nobody has an account for is counted,
 // locked and answered in the same words after the same work as an account. A right password takes its try back; only a
-// completed sign-in begins the count anew, so that whoever knows the password cannot buy more codes with it.
+// completed sign-in begins the count anew, and only for what began before it, so that neither whoever knows the password can
+// buy more codes with it, nor whoever guesses more guesses with the owner's own comings and goings.
 //
 // A second factor (TOTP, RFC 6238) is on once a code of it was right. The step of the last code that was taken is kept in
 // the agent's document by the same conditional write that takes the code: each works once.

@@ -50,7 +50,7 @@ func (s *Service) SignIn(ctx context.Context, login, password, source string) (S
 	if err != nil {
 		login = "-" // nobody can have it; what was typed is counted with all else that cannot be a login
 	}
-	locks, err := s.begin(ctx, login, source)
+	tried, err := s.begin(ctx, login, source)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -71,15 +71,15 @@ func (s *Service) SignIn(ctx context.Context, login, password, source string) (S
 		return SignedIn{}, fmt.Errorf("verify password: %w", err)
 	}
 	if !right || !known || a.Disabled {
-		return SignedIn{}, s.failed(ctx, who, "agent_sign_in_failed", locks, ErrWrong)
+		return SignedIn{}, s.failed(ctx, who, "agent_sign_in_failed", tried, ErrWrong)
 	}
 	if a.SecondFactor() {
-		if err := s.takeBack(ctx, login); err != nil {
+		if err := s.takeBack(ctx, tried); err != nil {
 			return SignedIn{}, err
 		}
 		return s.half(ctx, a)
 	}
-	in, err := s.enter(ctx, a.Login, a.Epoch, func(*Agent, time.Time) error { return nil })
+	in, err := s.enter(ctx, tried, a.Epoch, func(*Agent, time.Time) error { return nil })
 	if errors.Is(err, ErrNoSession) { // the account changed under our hands
 		err = ErrWrong
 	}
@@ -102,13 +102,13 @@ func (s *Service) SignInCode(ctx context.Context, token, code, source string) (S
 	if err != nil {
 		return SignedIn{}, err
 	}
-	locks, err := s.begin(ctx, h.Login, source)
+	tried, err := s.begin(ctx, h.Login, source)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	in, err := s.enter(ctx, h.Login, h.Epoch, func(a *Agent, now time.Time) error { return s.takeCode(a, a.TOTP, code, now) })
+	in, err := s.enter(ctx, tried, h.Epoch, func(a *Agent, now time.Time) error { return s.takeCode(a, a.TOTP, code, now) })
 	if errors.Is(err, ErrCode) {
-		return SignedIn{}, s.failed(ctx, h.Login, "agent_code_wrong", locks, ErrCode)
+		return SignedIn{}, s.failed(ctx, h.Login, "agent_code_wrong", tried, ErrCode)
 	}
 	if err != nil {
 		return SignedIn{}, err
@@ -137,9 +137,9 @@ func (s *Service) HalfSignedIn(ctx context.Context, token string) (Session, erro
 
 // enter completes a sign-in: judge has the last word, the account must be as it was when the password was right, and the
 // count of tries begins anew.
-func (s *Service) enter(ctx context.Context, login string, epoch int64, judge func(a *Agent, now time.Time) error) (SignedIn, error) {
+func (s *Service) enter(ctx context.Context, tried try, epoch int64, judge func(a *Agent, now time.Time) error) (SignedIn, error) {
 	for {
-		a, found, err := s.Agents.Find(ctx, login)
+		a, found, err := s.Agents.Find(ctx, tried.login)
 		if err != nil {
 			return SignedIn{}, fmt.Errorf("find agent: %w", err)
 		}
@@ -161,7 +161,7 @@ func (s *Service) enter(ctx context.Context, login string, epoch int64, judge fu
 		if err != nil {
 			return SignedIn{}, err
 		}
-		if err := s.forgive(ctx, login); err != nil {
+		if err := s.beginAnew(ctx, tried); err != nil {
 			return SignedIn{}, err
 		}
 		return s.open(ctx, a)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"llave/bot"
@@ -21,9 +22,17 @@ const (
 type Tries struct {
 	ID          string    `bson:"_id"` // keyed hash of the login
 	Version     int64     `bson:"v"`
-	Wrong       int       `bson:"wrong"` // in a row; those under way count
+	Begun       int64     `bson:"begun"`         // how many there were; numbers them
+	Row         []int64   `bson:"row,omitempty"` // those begun since the last right one: wrong, or under way
 	LockedUntil time.Time `bson:"locked_until,omitempty"`
 	Ends        time.Time `bson:"ends"` // worth nothing after that
+}
+
+// try is one of them.
+type try struct {
+	login string
+	n     int64
+	locks bool // it locks the login, unless it turns out right
 }
 
 // TryBook keeps tries.
@@ -40,56 +49,62 @@ const rememberTries = 24 * time.Hour
 func (s *Service) tryID(login string) string { return s.Vault.Hash("agent-login", login) }
 
 // begin counts a try before it is judged: against where it comes from, and against the login. *Later means that it must
-// not be judged. locks says that it locks the login unless it is taken back.
-func (s *Service) begin(ctx context.Context, login, source string) (locks bool, err error) {
+// not be judged.
+func (s *Service) begin(ctx context.Context, login, source string) (try, error) {
 	n, resets, err := s.Counters.Add(ctx, "agent-try/"+s.Vault.Hash("address", source), 1, time.Minute)
 	if err != nil {
-		return false, fmt.Errorf("count tries: %w", err)
+		return try{}, fmt.Errorf("count tries: %w", err)
 	}
 	now, err := s.now(ctx)
 	if err != nil {
-		return false, err
+		return try{}, err
 	}
 	if n > SourceTries {
-		return false, &Later{resets, resets.Sub(now)}
+		return try{}, &Later{resets, resets.Sub(now)}
 	}
+	begun := try{login: login}
 	err = s.changeTries(ctx, login, func(t *Tries, now time.Time) error {
 		if t.LockedUntil.After(now) {
 			return &Later{t.LockedUntil, t.LockedUntil.Sub(now)}
 		}
-		t.Wrong++
-		if locks = t.Wrong >= MaxWrong; locks {
+		t.Begun++
+		t.Row = append(t.Row, t.Begun)
+		begun.n, begun.locks = t.Begun, len(t.Row) >= MaxWrong
+		if begun.locks {
 			t.LockedUntil = now.Add(LockedFor)
 		}
 		return nil
 	})
-	return locks, err
+	return begun, err
 }
 
 // takeBack uncounts a try that was right, but is not yet a sign-in.
-func (s *Service) takeBack(ctx context.Context, login string) error {
-	return s.changeTries(ctx, login, func(t *Tries, _ time.Time) error {
-		if t.Wrong == 0 {
-			return errUnchanged
-		}
-		if t.Wrong--; t.Wrong < MaxWrong {
-			t.LockedUntil = time.Time{}
-		}
-		return nil
-	})
+func (s *Service) takeBack(ctx context.Context, right try) error {
+	return s.uncount(ctx, right.login, func(n int64) bool { return n == right.n })
 }
 
-// forgive begins the count anew.
+// beginAnew uncounts a try that was right and all that began before it. Those that began after it still count.
+func (s *Service) beginAnew(ctx context.Context, right try) error {
+	return s.uncount(ctx, right.login, func(n int64) bool { return n <= right.n })
+}
+
+// forgive uncounts everything.
 func (s *Service) forgive(ctx context.Context, login string) error {
 	login, err := ParseLogin(login)
 	if err != nil {
 		return ErrNotFound
 	}
+	return s.uncount(ctx, login, func(int64) bool { return true })
+}
+
+func (s *Service) uncount(ctx context.Context, login string, which func(n int64) bool) error {
 	return s.changeTries(ctx, login, func(t *Tries, _ time.Time) error {
-		if t.Wrong == 0 {
+		before := len(t.Row)
+		t.Row = slices.DeleteFunc(t.Row, which)
+		if len(t.Row) == before {
 			return errUnchanged
 		}
-		t.Wrong, t.LockedUntil = 0, time.Time{}
+		t.LockedUntil = time.Time{} // one less than lock it
 		return nil
 	})
 }
@@ -107,7 +122,7 @@ func (s *Service) changeTries(ctx context.Context, login string, f func(t *Tries
 		}
 		locked := !t.LockedUntil.IsZero()
 		if locked && !t.LockedUntil.After(now) || !t.Ends.After(now) {
-			t.Wrong, t.LockedUntil = 0, time.Time{}
+			t.Row, t.LockedUntil = nil, time.Time{}
 		}
 		if err := f(&t, now); errors.Is(err, errUnchanged) {
 			return nil
@@ -126,13 +141,13 @@ func (s *Service) changeTries(ctx context.Context, login string, f func(t *Tries
 
 // failed tells the audit of a wrong try, and of the lock it led to. It returns how the try is refused: with wrong, or, when
 // it was the last one for now, with *Later.
-func (s *Service) failed(ctx context.Context, who, what string, locks bool, wrong error) error {
+func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong error) error {
 	now, err := s.now(ctx)
 	if err != nil {
 		return err
 	}
 	deeds := []Deed{newDeed(now, who, what, "")}
-	if locks {
+	if tried.locks {
 		deeds = append(deeds, newDeed(now, who, "agent_locked", ""))
 		wrong = &Later{now.Add(LockedFor), LockedFor}
 	}
@@ -144,7 +159,7 @@ func (s *Service) failed(ctx context.Context, who, what string, locks bool, wron
 
 // prove asks somebody who is signed in for their password. A wrong one counts as a try: ErrWrong, or *Later.
 func (s *Service) prove(ctx context.Context, a Agent, password, source string) error {
-	locks, err := s.begin(ctx, a.Login, source)
+	tried, err := s.begin(ctx, a.Login, source)
 	if err != nil {
 		return err
 	}
@@ -153,7 +168,7 @@ func (s *Service) prove(ctx context.Context, a Agent, password, source string) e
 		return fmt.Errorf("verify password: %w", err)
 	}
 	if right {
-		return s.takeBack(ctx, a.Login)
+		return s.takeBack(ctx, tried)
 	}
-	return s.failed(ctx, a.Login, "agent_password_wrong", locks, ErrWrong)
+	return s.failed(ctx, a.Login, "agent_password_wrong", tried, ErrWrong)
 }

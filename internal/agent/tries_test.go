@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -43,8 +44,8 @@ func (s *shelf) Add(context.Context, string, int64, time.Duration) (int64, time.
 	return 1, s.now, nil
 }
 
-// Random tries, right and wrong, of two processes, of which several are under way at once, and time that passes: between two
-// that were right there are never more than five wrong before a lock, and the lock lasts its time.
+// Random tries, right and wrong, of two processes, of which several are under way at once, and time that passes: since the
+// last right one there are never more than five, wrong or under way, before a lock, and the lock lasts its time.
 func TestTries_neverMoreThanFive(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ctx := context.Background()
@@ -57,60 +58,59 @@ func TestTries_neverMoreThanFive(t *testing.T) {
 			return New(Options{Tries: book, Counters: book, Vault: vault, Now: func(context.Context) (time.Time, error) { return book.now, nil }})
 		}
 		services := []*Service{service(), service()}
-		var underWay, wrong int // begun and not judged; judged wrong in a row
-		var lockedAt time.Time
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+		var underWay []try
+		row := map[int64]bool{} // since the last right one, by number; none of them was taken back
+		var locked time.Time    // when the fifth of them began
+		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
 			s := services[rapid.IntRange(0, 1).Draw(rt, "process")]
-			switch rapid.SampledFrom([]string{"begin", "begin", "begin", "wrong", "wrong", "right", "half right", "wait"}).Draw(rt, "what") {
-			case "begin":
-				_, err := s.begin(ctx, "ana", "here")
+			what := rapid.SampledFrom([]string{"begin", "begin", "begin", "wrong", "wrong", "right", "half right", "wait"}).Draw(rt, "what")
+			if !locked.IsZero() && book.now.Sub(locked) >= LockedFor {
+				clear(row)
+				locked = time.Time{}
+			}
+			if what == "begin" {
+				tried, err := s.begin(ctx, "ana", "here")
 				var later *Later
 				switch {
-				case err == nil && !lockedAt.IsZero() && book.now.Sub(lockedAt) < LockedFor:
-					rt.Fatal("a try was let through while the login was locked")
-				case err == nil:
-					lockedAt = time.Time{}
-					underWay++
-				case !errors.As(err, &later):
-					rt.Fatal(err)
-				case underWay+wrong < MaxWrong:
-					rt.Fatalf("refused with %d under way and %d wrong", underWay, wrong)
+				case len(row) < MaxWrong && err != nil:
+					rt.Fatalf("refused with %d in a row: %v", len(row), err)
+				case len(row) < MaxWrong:
+					row[tried.n] = true
+					underWay = append(underWay, tried)
+					if len(row) == MaxWrong {
+						locked = book.now
+					}
+					if tried.locks != (len(row) == MaxWrong) {
+						rt.Fatalf("locks is %v with %d in a row", tried.locks, len(row))
+					}
+				case !errors.As(err, &later) || later.Wait != locked.Add(LockedFor).Sub(book.now):
+					rt.Fatalf("locked at %v, at %v: got %v", locked, book.now, err)
 				}
-				if underWay+wrong > MaxWrong {
-					rt.Fatalf("%d under way and %d wrong", underWay, wrong)
-				}
-			case "wrong":
-				if underWay == 0 {
-					continue
-				}
-				underWay, wrong = underWay-1, wrong+1
-				if wrong == MaxWrong {
-					lockedAt = book.now
-				}
-			case "half right":
-				if underWay == 0 {
-					continue
-				}
-				if err := s.takeBack(ctx, "ana"); err != nil {
-					rt.Fatal(err)
-				}
-				underWay--
-			case "right":
-				if underWay == 0 {
-					continue
-				}
-				if err := s.forgive(ctx, "ana"); err != nil {
-					rt.Fatal(err)
-				}
-				underWay, wrong, lockedAt = 0, 0, time.Time{} // what else was under way is forgiven with it
-			case "wait":
-				if underWay > 0 {
-					continue // judging takes no time to speak of
-				}
+				continue
+			}
+			if what == "wait" {
 				book.now = book.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(rt, "minutes")) * time.Minute)
-				if !lockedAt.IsZero() && book.now.Sub(lockedAt) >= LockedFor {
-					wrong, lockedAt = 0, time.Time{}
-				}
+				continue
+			}
+			if len(underWay) == 0 {
+				continue
+			}
+			i := rapid.IntRange(0, len(underWay)-1).Draw(rt, "which")
+			judged := underWay[i]
+			underWay = append(underWay[:i:i], underWay[i+1:]...)
+			switch what {
+			case "half right":
+				err = s.takeBack(ctx, judged)
+				delete(row, judged.n)
+			case "right":
+				err = s.beginAnew(ctx, judged)
+				maps.DeleteFunc(row, func(n int64, _ bool) bool { return n <= judged.n })
+			}
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if len(row) < MaxWrong {
+				locked = time.Time{}
 			}
 		}
 	})

@@ -59,7 +59,7 @@ func agentSessions(t *testing.T, s *store.Store) {
 	for i, id := range []string{"a", "b", "c"} {
 		ends := at.Add(time.Duration(i) * time.Hour)
 		must(t, s.Sessions.Save(ctx, &agent.Session{ID: id, Login: "ana", Epoch: 1, Made: at, Seen: at, Ends: ends}))
-		must(t, s.Tries.Save(ctx, &agent.Tries{ID: id, Wrong: i, Ends: ends}))
+		must(t, s.Tries.Save(ctx, &agent.Tries{ID: id, Begun: int64(i), Ends: ends}))
 	}
 	if n, err := s.Sessions.Forget(ctx, at.Add(time.Hour), 100); err != nil || n != 1 {
 		t.Errorf("forget sessions: got %d, %v, want 1", n, err)
@@ -75,7 +75,7 @@ func agentSessions(t *testing.T, s *store.Store) {
 	must(t, s.Sessions.Delete(ctx, "b", -1))
 	must(t, s.Sessions.Delete(ctx, "b", -1))
 	tries, err := s.Tries.Load(ctx, "nobody's")
-	if err != nil || tries.ID != "nobody's" || tries.Version != 0 || tries.Wrong != 0 {
+	if err != nil || tries.ID != "nobody's" || tries.Version != 0 || tries.Begun != 0 {
 		t.Errorf("no tries yet: got %+v, %v", tries, err)
 	}
 }
@@ -91,7 +91,8 @@ func triesRace(t *testing.T, s *store.Store) {
 					t.Error(err)
 					return
 				}
-				tries.Wrong++
+				tries.Begun++
+				tries.Row = append(tries.Row, tries.Begun)
 				tries.Ends = time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 				if err = s.Tries.Save(t.Context(), &tries); err == nil {
 					return
@@ -105,7 +106,7 @@ func triesRace(t *testing.T, s *store.Store) {
 	}
 	wg.Wait()
 	tries, err := s.Tries.Load(t.Context(), "race")
-	if err != nil || tries.Wrong != writers {
-		t.Errorf("got %d tries, %v, want %d", tries.Wrong, err, writers)
+	if err != nil || tries.Begun != writers || len(tries.Row) != writers {
+		t.Errorf("got %d tries, %v, want %d", tries.Begun, err, writers)
 	}
 }
