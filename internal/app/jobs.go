@@ -89,6 +89,7 @@ type Forgotten struct {
 	Deliveries    int64 `json:"deliveries"`
 	Lines         int64 `json:"lines"`
 	Sessions      int64 `json:"sessions"`
+	Tries         int64 `json:"tries"`
 }
 
 // Forget removes what is kept no longer.
@@ -147,6 +148,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("deliveries", &f.Deliveries, func() (int64, error) { return a.Store.Deliveries.Forget(ctx, now.Add(-r.Seen), purgeBatch) }),
 		all("lines", &f.Lines, func() (int64, error) { return a.Store.Desk.ForgetLines(ctx, now.Add(-r.Transcript), purgeBatch) }),
 		all("sessions", &f.Sessions, func() (int64, error) { return a.Store.Sessions.Forget(ctx, now, purgeBatch) }),
+		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 	)
 }
