@@ -85,7 +85,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case u.Group, u.Kind == bot.Reaction:
 		return bot.Ignored, nil
 	}
-	if inDesk(state) {
+	if InDesk(state) {
 		return "", nil // the agent's to answer
 	}
 	if fast, warn := f.tooFast(t); fast {
@@ -269,7 +269,7 @@ func needsNumber(s bot.State) bool {
 // hearSignal hears records and timers. What belongs to an older attempt never comes here.
 func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	state := t.Conv.State
-	if note := linkNotes[t.Update.Signal]; note != "" && inDesk(state) {
+	if note := linkNotes[t.Update.Signal]; note != "" && InDesk(state) {
 		return f.hearLinkInDesk(t, note)
 	}
 	switch t.Update.Signal {

@@ -91,7 +91,7 @@ func (f *flow) desk() []bot.Place {
 	in, on := bot.In, bot.On
 	return []bot.Place{
 		in(WithTicket, "person.ask", f.hearTicket),
-		in(InQueue, "", f.hearHanded),
+		in(InQueue, "", f.hearHanded, on(AskedLanguage, bot.Stay, "language.ask"), on(ChoseLanguage, bot.Stay, "person.queued")),
 		in(WithAgent, "", f.hearHanded),
 		in(LeaveSure, "", f.hearHanded, on(AskedRepeat, bot.Stay, "repeat")),
 	}
@@ -116,7 +116,8 @@ func deskRows() []bot.Row {
 	}
 }
 
-func inDesk(s bot.State) bool { return s == InQueue || s == WithAgent || s == LeaveSure }
+// InDesk says whether what a person writes in a state is a person's to answer, not the bot's.
+func InDesk(s bot.State) bool { return s == InQueue || s == WithAgent || s == LeaveSure }
 
 // toDesk has every ear that hears a person asked for open the case: that needs to look at the desk's hours.
 func (f *flow) toDesk(places []bot.Place) []bot.Place {
@@ -215,7 +216,7 @@ func sayOpening(t *bot.Turn, calendar handoff.Calendar) {
 }
 
 // hearHanded hears a person who waits for an agent or is with one.
-func (f *flow) hearHanded(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	if !h.Open() || h.Status == bot.HandoffScheduled { // written by a version that knew other states
 		return LeftDesk, nil
@@ -234,8 +235,14 @@ func (f *flow) hearHanded(_ context.Context, t *bot.Turn) (bot.Event, error) {
 			return StayedWaiting, nil
 		}
 	}
-	switch said := t.Says("word_menu", "word_cancel", "word_status", "word_person", "word_repeat", "word_help"); {
-	case said == "word_menu", said == "word_cancel", t.Update.Kind == bot.Start:
+	if !h.Held() && !asked {
+		if language, chosen := strings.CutPrefix(t.Choice(), languageButton); chosen {
+			t.Speak(language)
+			return ChoseLanguage, f.sayPlace(ctx, t)
+		}
+	}
+	switch said := t.Says("word_menu", "word_cancel", "word_status", "word_person", "word_repeat", "word_help", "word_language"); {
+	case said == "word_menu", said == "word_cancel", t.Update.Kind == bot.Start, t.Update.Kind == bot.Press && t.Update.Button == "menu":
 		if !h.Held() {
 			return AskedLeave, nil
 		}
@@ -244,8 +251,10 @@ func (f *flow) hearHanded(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return AskedLeaveAgent, nil
 	case asked && said == "word_repeat":
 		return AskedRepeat, nil
+	case said == "word_language" && !asked && !h.Held():
+		return AskedLanguage, nil
 	case said != "" && !asked && !h.Held():
-		return AskedPlace, nil
+		return AskedPlace, f.sayPlace(ctx, t)
 	}
 	return f.forAgent(t), nil
 }
@@ -334,7 +343,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		handoff.Defer(h)
 		t.Record(bot.FromEvent, "", NoteShut)
 		sayOpening(t, calendar)
-		if inDesk(t.Conv.State) {
+		if InDesk(t.Conv.State) {
 			return DeskClosed, nil
 		}
 		return DeskClosedAside, nil

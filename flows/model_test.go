@@ -76,7 +76,7 @@ func (w *walker) step(c bot.Conversation, u bot.Update, now time.Time) (bot.Conv
 }
 
 // helped says that a person will write, or that it is done.
-func helped(s bot.State) bool { return s == flows.WithTicket || s == flows.Done }
+func helped(s bot.State) bool { return s == flows.WithTicket || flows.InDesk(s) || s == flows.Done }
 
 // near returns how many inputs from here somebody is helped who presses what is shown and knows the words that hold
 // everywhere.

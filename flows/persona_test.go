@@ -55,7 +55,7 @@ func endOf(t *testing.T, file string, end world.Ending) string {
 		return "key"
 	case c.State == flows.AtOffice:
 		return "office"
-	case c.State == flows.WithTicket && c.Slots["ticket"] != "":
+	case (c.State == flows.WithTicket || c.State == flows.InQueue) && c.Handoff.Open():
 		return "person"
 	default:
 		t.Errorf("%s: left standing in %s (record active: %t, key made: %t)", file, c.State, end.Active, made)

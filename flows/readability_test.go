@@ -37,7 +37,8 @@ func filling(cat bot.Catalogue) *strings.Replacer {
 		"{erase}", cat.Texts["number.keep"].Text, "{offices_ask}", cat.Texts["in_person.city"].Text, "{when}", "en 5 minutos",
 		"{place}", "la espera del enlace", "{ticket_note}", strings.ReplaceAll(cat.Texts["status.ticket"].Text, "{ticket}", "C-0000-000"),
 		"{ticket}", "C-0000-000", "{case}", "C-0000-000", "{ref}", "Q-0000-000", "{privacy_url}", "https://llave.example/privacidad",
-		"{offices}", "", "{lines}", "50", "{count}", "9", "{start}", "99", "{n}", "3",
+		"{offices}", "", "{spot}", "3", "{agent}", "Ana", "{clock}", "08:00", "{weekday}", "lunes", "{day}", "5", "{month}", "enero",
+		"{opening}", "el lunes 5 de enero, desde las 08:00", "{lines}", "50", "{count}", "9", "{start}", "99", "{n}", "3",
 	)
 }
 
