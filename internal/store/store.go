@@ -37,7 +37,7 @@ type Store struct {
 // New makes the repositories. The engine stays the caller's to close.
 func New(engine Engine) *Store {
 	return &Store{
-		engine: engine,
+		engine:        engine,
 		Conversations: &ConversationTable{NewDocuments(engine, Conversations, headOfConversation)},
 		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Record) (*string, *int64) {
 			return &r.ID, &r.Version
