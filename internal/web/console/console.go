@@ -46,6 +46,7 @@ type Options struct {
 	Kit       *web.Kit
 	Desk      *handoff.Desk
 	Agents    *agent.Service
+	Audit     AuditLog
 	Steps     []Step                   // in the order of the procedure
 	StateName func(s bot.State) string // what agents call the place where the bot was
 	Zone      *time.Location           // of the times shown
@@ -85,6 +86,7 @@ func (c *Console) Routes(mux *http.ServeMux) {
 	c.door.Routes(mux)
 	mux.Handle("GET /agentes", c.page(agent.Member, c.inbox))
 	mux.Handle("GET /agentes/{$}", c.Kit.Page(func(w http.ResponseWriter, r *http.Request) error { return web.Redirect(w, r, Home) }))
+	c.supervisorRoutes(mux)
 	assets.Routes(mux)
 }
 

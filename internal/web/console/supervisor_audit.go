@@ -1,0 +1,88 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"llave/internal/agent"
+	"llave/internal/handoff"
+)
+
+const auditDays = 92 // in one list at most
+
+// auditData is the page of the audit.
+type auditData struct {
+	From, To string
+	Who      string
+	Problem  string
+	Rows     []auditRow
+	Paging   paging
+}
+
+// auditRow is one entry. What an edit of the hours did is Deed and Rest, for the template "hours-deed".
+type auditRow struct {
+	At         moment
+	Who, What  string
+	Detail     string
+	Deed, Rest string
+}
+
+// showAudit lists who did what in a range of days, the latest first. The log is read from its beginning, so the last rows
+// up to the page that is wanted are kept and no more.
+func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, v Visit) error {
+	now, err := c.now(r)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	days, problem := c.daysOf(query.Get("desde"), query.Get("hasta"), now, auditDays)
+	data := auditData{From: string(days.From), To: string(days.To), Who: strings.TrimSpace(cut(query.Get("quien"), 64)), Problem: problem}
+	if problem != "" {
+		data.From, data.To = cut(query.Get("desde"), 20), cut(query.Get("hasta"), 20)
+		return c.show(w, r, view{Visit: v, Name: "audit", Here: hereSupervisor, Status: http.StatusUnprocessableEntity, Data: data})
+	}
+	page := pageOf(r)
+	last := newTail[agent.Deed](page*pageSize + 1)
+	err = c.Audit.Between(r.Context(), days.begins, days.ends, func(d agent.Deed) bool {
+		if data.Who == "" || strings.EqualFold(d.Who, data.Who) {
+			last.add(d)
+		}
+		return r.Context().Err() == nil
+	})
+	if err != nil {
+		return unavailable(err)
+	}
+	all := last.all()
+	slices.Reverse(all)
+	for _, d := range all[min((page-1)*pageSize, len(all)):min(page*pageSize, len(all))] {
+		row := auditRow{At: c.moment(d.At), Who: d.Who, What: d.What, Detail: d.Detail}
+		if d.What == handoff.AuditHours {
+			row.Deed, row.Rest, _ = strings.Cut(d.Detail, " ")
+		}
+		data.Rows = append(data.Rows, row)
+	}
+	data.Paging = newPaging(r, page, len(all) > page*pageSize)
+	return c.show(w, r, view{Visit: v, Name: "audit", Here: hereSupervisor, Data: data})
+}
+
+// tail keeps the last of many.
+type tail[T any] struct {
+	most int
+	list []T
+	next int // where the next goes once the list is full
+}
+
+func newTail[T any](most int) *tail[T] { return &tail[T]{most: most} }
+
+func (t *tail[T]) add(v T) {
+	if len(t.list) < t.most {
+		t.list = append(t.list, v)
+		return
+	}
+	t.list[t.next] = v
+	t.next = (t.next + 1) % t.most
+}
+
+// all returns what was kept, in the order it came.
+func (t *tail[T]) all() []T { return slices.Concat(t.list[t.next:], t.list[:t.next]) }

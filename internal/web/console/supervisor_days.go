@@ -1,0 +1,127 @@
+package console
+
+import (
+	"crypto/rand"
+	"html"
+	"net/http"
+	"strings"
+	"time"
+
+	"llave/internal/handoff"
+)
+
+// dayRange is some days at the desk: begins ≤ t < ends.
+type dayRange struct {
+	From, To     handoff.Date
+	begins, ends time.Time
+}
+
+// What can be wrong with a range of days; the template "range-problem" has the words.
+const (
+	rangeNoDate  = "no_date"
+	rangeOrder   = "order"
+	rangeTooLong = "too_long"
+)
+
+// lastDays are n days up to today.
+func (c *Console) lastDays(n int, now time.Time) dayRange {
+	return c.newRange(now.In(c.Desk.Zone).AddDate(0, 0, 1-n), now.In(c.Desk.Zone))
+}
+
+func (c *Console) newRange(first, last time.Time) dayRange {
+	midnight := func(t time.Time, after int) time.Time {
+		return time.Date(t.Year(), t.Month(), t.Day()+after, 0, 0, 0, 0, c.Desk.Zone)
+	}
+	return dayRange{handoff.DateOf(first), handoff.DateOf(last), midnight(first, 0), midnight(last, 1)}
+}
+
+// daysOf reads a range that somebody chose. Without either day it is today; problem says what is wrong with it.
+func (c *Console) daysOf(from, to string, now time.Time, most int) (d dayRange, problem string) {
+	from, to = strings.TrimSpace(from), strings.TrimSpace(to)
+	switch {
+	case from == "" && to == "":
+		return c.lastDays(1, now), ""
+	case from == "":
+		from = to
+	case to == "":
+		to = from
+	}
+	first, err := time.ParseInLocation(time.DateOnly, from, c.Desk.Zone)
+	last, err2 := time.ParseInLocation(time.DateOnly, to, c.Desk.Zone)
+	switch {
+	case err != nil || err2 != nil:
+		return c.lastDays(1, now), rangeNoDate
+	case last.Before(first):
+		return c.newRange(first, last), rangeOrder
+	case last.After(first.AddDate(0, 0, most-1)):
+		return c.newRange(first, last), rangeTooLong
+	}
+	return c.newRange(first, last), ""
+}
+
+// moment is a point in time as a page shows it. The zero moment is none.
+type moment struct{ ISO, Day, Clock string }
+
+func (c *Console) moment(t time.Time) moment {
+	if t.IsZero() {
+		return moment{}
+	}
+	t = t.In(c.Desk.Zone)
+	return moment{t.Format(time.RFC3339), t.Format("02/01/2006"), t.Format("15:04")}
+}
+
+// cell is a moment as a spreadsheet reads it, at the desk; empty when there is none.
+func (c *Console) cell(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(c.Desk.Zone).Format(time.DateTime)
+}
+
+// waitFrom is the moment from which somebody waited for an answer: when they asked or, while the desk was closed, when it
+// opened after that. The figures count the same way.
+func waitFrom(calendar handoff.Calendar, asked, answered time.Time) time.Time {
+	if opens, known := calendar.NextOpening(asked); known && opens.Before(answered) {
+		return opens
+	}
+	return asked
+}
+
+// now is the store's clock.
+func (c *Console) now(r *http.Request) (time.Time, error) {
+	now, err := c.Desk.Now(r.Context())
+	if err != nil {
+		return now, unavailable(err)
+	}
+	return now, nil
+}
+
+// audit writes down what somebody does. A browser that goes away meanwhile does not keep it from being written.
+func (c *Console) audit(r *http.Request, v Visit, what, detail string) error {
+	ctx, cancel := detached(r)
+	defer cancel()
+	if err := c.Desk.Audit(ctx, what+"/"+v.Agent.Login+"/"+rand.Text(), v.Agent.Login, what, detail); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// words returns a look-up of what the templates call something, for what is not a page.
+func (c *Console) words() func(part, of string) string {
+	seen := map[[2]string]string{}
+	return func(part, of string) string {
+		if of == "" {
+			return ""
+		}
+		word, ok := seen[[2]string{part, of}]
+		if !ok {
+			var b strings.Builder
+			if err := c.pages["closed"].ExecuteTemplate(&b, part, of); err != nil {
+				return of
+			}
+			word = html.UnescapeString(b.String())
+			seen[[2]string{part, of}] = word
+		}
+		return word
+	}
+}
