@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"image"
+	"image/draw"
 	"image/png"
 	"strings"
 	"time"
@@ -48,12 +50,20 @@ func (e Enrolment) Secret() string {
 // URL opens an app on the same device ("otpauth:").
 func (e Enrolment) URL() string { return e.key.URL() }
 
-// PNG is the same as a picture, to be read by another device.
+// PictureSide is how wide and high the picture of an enrolment is.
+const PictureSide = 280
+
+// PNG is the same as a picture, to be read by another device. It brings the white margin that a camera needs, since the page
+// around it may be dark.
 func (e Enrolment) PNG() ([]byte, error) {
-	picture, err := e.key.Image(240, 240)
+	const margin = 20
+	code, err := e.key.Image(PictureSide-2*margin, PictureSide-2*margin)
 	if err != nil {
 		return nil, fmt.Errorf("draw the code: %w", err)
 	}
+	picture := image.NewGray(image.Rect(0, 0, PictureSide, PictureSide))
+	draw.Draw(picture, picture.Bounds(), image.White, image.Point{}, draw.Src)
+	draw.Draw(picture, code.Bounds().Add(image.Pt(margin, margin)), code, image.Point{}, draw.Src)
 	var b bytes.Buffer
 	if err := png.Encode(&b, picture); err != nil {
 		return nil, fmt.Errorf("draw the code: %w", err)

@@ -24,6 +24,7 @@ type accountData struct {
 	Secret  string       // of a second factor that waits for its first code, else ""
 	Link    template.URL // the same for an app on this device; no web address
 	Picture string       // where the same is drawn
+	Side    int          // how wide and high
 }
 
 // What the forms of the page ask for, and what happened says what was done.
@@ -46,7 +47,7 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 	if !v.Agent.SecondFactor() {
 		switch e, err := d.Agents.Enrolment(r.Context(), v.Agent.Login); {
 		case err == nil:
-			data.Secret, data.Link, data.Picture = e.Secret(), template.URL(e.URL()), picturePath
+			data.Secret, data.Link, data.Picture, data.Side = e.Secret(), template.URL(e.URL()), picturePath, agent.PictureSide
 		case !errors.Is(err, agent.ErrEnrolment):
 			return unavailable(err)
 		}

@@ -129,7 +129,7 @@ func TestSignIn_lock(t *testing.T) {
 	b.signIn("ana", goodPassword).to(t, "/agentes")
 }
 
-var secretText = regexp.MustCompile(`<strong class="phone-number">([A-Z2-7 ]+)</strong>`)
+var secretText = regexp.MustCompile(`<strong class="secret">([A-Z2-7 ]+)</strong>`)
 
 // turnOn turns the second factor on in a browser that is signed in, and returns its secret.
 func (b *browser) turnOn() string {
