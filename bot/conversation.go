@@ -36,6 +36,7 @@ const (
 	PromiseFile     = "file"     // keep a complaint or a case (Topic) under number Ref, with Body
 	PromiseCase     = "case"     // keep the record of case Ref as Handoff has it
 	PromiseLines    = "lines"    // keep Lines of the handed-off chat of case Ref
+	PromiseAudit    = "audit"    // write down that agent Ref did Topic; Body says to what
 	PromiseErase    = "erase"    // forget the lines of every handed-off chat of this conversation
 )
 

@@ -156,7 +156,6 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Conv.Handoff = h
 		t.Record(bot.FromEvent, "", NoteAsked)
 	}
-	t.Withdraw()
 	switch {
 	case calendar.Open(t.Now):
 		handoff.Wait(h)
@@ -435,7 +434,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return bot.NotYours, nil
 		}
 		handoff.Hold(h, act.Agent, act.Name, t.Now)
-		t.Withdraw()
+		writeDown(t, act, h.Ref)
 		t.Say("agent", act.Name)
 		t.Record(bot.FromEvent, act.Name, NoteTaken)
 		f.expectAnswer(t)
@@ -472,16 +471,19 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			t.Record(bot.FromNote, act.Name, note)
 		}
 		handoff.Hold(h, act.To, act.ToName, t.Now)
+		writeDown(t, act, h.Ref+" "+act.To)
 		t.Never(bot.SignalAgentSilent)
 		f.expectAnswer(t)
 		t.Say("agent", act.ToName)
 		return Passed, nil
 	case bot.DeskRelease:
+		writeDown(t, act, h.Ref)
 		return f.loseAgent(ctx, t, NoteReleased)
 	case bot.DeskReturn:
 		return f.handBack(t, act)
 	case bot.DeskResolve:
 		f.endCase(t, act.Reason)
+		writeDown(t, act, h.Ref+" "+act.Reason)
 		t.Record(bot.FromEvent, act.Name, NoteResolved)
 		t.Remember(slotRates, h.Ref)
 		t.Conv.Case = h.Ref
@@ -495,6 +497,11 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return AgentToOffice, nil
 	}
 	return bot.NotYours, nil
+}
+
+// writeDown promises the audit an agent's deed.
+func writeDown(t *bot.Turn, act *bot.DeskAct, detail string) {
+	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseAudit, Topic: "case_" + act.Do, Ref: act.Agent, Body: detail})
 }
 
 // linkForAgent sends the link of the record's again, if a number is known.
@@ -527,6 +534,7 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 		to = AskNumber
 	}
 	f.endCase(t, handoff.Returned)
+	writeDown(t, act, act.Ref+" "+string(to))
 	t.Record(bot.FromEvent, act.Name, NoteReturned)
 	if i := slices.Index(t.Conv.Back, to); i >= 0 {
 		t.Conv.Back = t.Conv.Back[:i]

@@ -23,6 +23,9 @@ func (a *App) keepers(publicURL *url.URL) map[string]runner.Keep {
 		bot.PromiseFile:   a.keepFile,
 		bot.PromiseCase:   a.keepCase,
 		bot.PromiseLines:  a.keepLines,
+		bot.PromiseAudit: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+			return runner.Kept{}, a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: p.Ref, What: p.Topic, Detail: p.Body})
+		},
 		bot.PromiseErase: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
 			return runner.Kept{}, a.Store.Desk.EraseLines(ctx, p.Conv)
 		},
