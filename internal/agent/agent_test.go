@@ -13,6 +13,8 @@ import (
 
 	"llave/internal/agent"
 	"llave/internal/key"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
 )
 
 func TestParseLogin(t *testing.T) {
@@ -179,8 +181,10 @@ func TestLastSupervisor(t *testing.T) {
 }
 
 // Supervisors who take one another's rights away at once leave one.
-func TestLastSupervisor_atOnce(t *testing.T) {
-	w := newWorld(t)
+func TestLastSupervisor_atOnce(t *testing.T) { storetest.Engines(t, lastSupervisorAtOnce) }
+
+func lastSupervisorAtOnce(t *testing.T, e store.Engine) {
+	w := newWorldOn(t, e)
 	ctx := t.Context()
 	logins := []string{"uno", "dos", "tres", "cuatro"}
 	for _, l := range logins {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"llave/internal/agent"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
 )
 
 // Five wrong in a row lock a login, whether anybody has it or not, in the same words.
@@ -50,8 +52,10 @@ func TestSignIn_lock(t *testing.T) {
 }
 
 // However many guess at once, in two processes, five are judged.
-func TestSignIn_atOnce(t *testing.T) {
-	w := newWorld(t)
+func TestSignIn_atOnce(t *testing.T) { storetest.Engines(t, signInAtOnce) }
+
+func signInAtOnce(t *testing.T, e store.Engine) {
+	w := newWorldOn(t, e)
 	w.add("ana", agent.Member)
 	var wrong, refused atomic.Int32
 	var wg sync.WaitGroup

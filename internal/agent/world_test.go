@@ -36,7 +36,15 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
-	w := &world{t: t, clock: clock, store: store.New(storetest.Bolt(t, clock.Now))}
+	w := newWorldOn(t, storetest.Bolt(t, clock.Now))
+	w.clock = clock
+	return w
+}
+
+// newWorldOn makes a world over an engine, whose clock nobody sets.
+func newWorldOn(t *testing.T, e store.Engine) *world {
+	t.Helper()
+	w := &world{t: t, store: store.New(e)}
 	vault, err := secret.New(secret.NewDataKey())
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +80,11 @@ func (w *world) signIn(login string) string {
 func (w *world) what() []string {
 	w.t.Helper()
 	var all []string
-	err := w.store.Audit.Between(w.t.Context(), time.Time{}, w.clock.Now().Add(time.Hour), func(e store.Entry) bool {
+	now, err := w.store.Now(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	err = w.store.Audit.Between(w.t.Context(), time.Time{}, now.Add(time.Hour), func(e store.Entry) bool {
 		all = append(all, e.Who+" "+e.What)
 		return true
 	})
