@@ -30,10 +30,20 @@ import (
 //	@ press the link    opens the newest letter's link and presses its button
 //	@ press no fui yo   the same with the letter's other link
 //	@ make the key K    on the page that the link led to
+//	! 3 others ask for a person | 2 older people ask for a person
+//	* ana takes the case          an agent of the desk: "takes the next" is who stands first in the queue
+//	* ana: Buenos días            says that to the person
+//	* ana notes: TEXT | passes it to luis: TEXT | releases it | gives it back at KeyStep3 | resolves it: solved
+//	* ana sends the link | tells the offices | reveals the number | asks why
+//	* ana is here | signs out | is gone    whose console is there, as it is from an agent's first line on
+//	* desk closes now | desk opens again   a supervisor, by hand
 //	# comment
 //
+// In -- world --, "begin 2026-04-02 19:30" is what time it is at the desk when the dialogue begins, and "supervisor eva" says
+// who is one. While time passes the consoles that are there go on saying so, and the queue is tended as in production.
+//
 // Everything else is what came: "< " lines are the bot's bubbles and their buttons, "@ mail …" letters, "@ page …"
-// what a page said.
+// what a page said, "@ desk …" what an agent sees of the case that was taken (but for those bubbles) or is refused.
 
 // OwnChat is the name of a file's section for one channel alone.
 func OwnChat(on Channel) string { return "chat " + on.Name }
@@ -56,6 +66,7 @@ func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 	t.Helper()
 	a := txtar.Parse(file)
 	var settings, rows []string
+	begin, supervisors := usual, map[string]bool{}
 	var chat, own string
 	for _, f := range a.Files {
 		switch f.Name {
@@ -66,6 +77,10 @@ func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 				case "":
 				case "set":
 					settings = append(settings, rest)
+				case "begin":
+					begin = beginning(t, rest)
+				case "supervisor":
+					supervisors[rest] = true
 				case "affiliate", "pensioner", "beneficiary":
 					rows = append(rows, row(t, kind, rest))
 				default:
@@ -88,7 +103,7 @@ func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 	if len(rows) > 0 {
 		csv = "_id,id_type,category,full_name,email,data_updated_at,status\n" + strings.Join(rows, "\n") + "\n"
 	}
-	p := &player{t: t, w: NewOn(t, on, csv, settings...)}
+	p := &player{t: t, w: newAt(t, on, begin, csv, settings...), supervisors: supervisors, lines: map[string]int64{}}
 	played := false
 	defer func() {
 		if !played {
@@ -147,6 +162,20 @@ func row(t testing.TB, category, rest string) string {
 	return strings.Join([]string{f[0], kind, category, "Persona de Prueba", email, updated, f[2]}, ",")
 }
 
+// beginning reads the time at the desk at which a dialogue begins.
+func beginning(t testing.TB, at string) time.Time {
+	t.Helper()
+	zone, err := time.LoadLocation("America/Guayaquil")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, err := time.ParseInLocation("2006-01-02 15:04", at, zone)
+	if err != nil {
+		t.Fatalf("world: begin: %v", err)
+	}
+	return begin.UTC()
+}
+
 type player struct {
 	t       testing.TB
 	w       *World
@@ -154,6 +183,12 @@ type player struct {
 	seen    int // bubbles written
 	mails   int
 	deleted int
+
+	others      int // people who asked for a person
+	deeds       int // of the desk
+	supervisors map[string]bool
+	watched     string           // the case that an agent took
+	lines       map[string]int64 // of each case, how many were written
 }
 
 func (p *player) line(line string) {
@@ -176,6 +211,14 @@ func (p *player) line(line string) {
 			p.w.Phone.Say(Chat, text)
 			return nil
 		})
+	case mark == "!" && strings.HasSuffix(rest, " ask for a person"):
+		p.print(line)
+		n, who, _ := strings.Cut(rest, " ")
+		many, err := strconv.Atoi(n)
+		if err != nil {
+			p.t.Fatalf("%q: %v", line, err)
+		}
+		p.othersAsk(many, strings.HasPrefix(who, "older"))
 	case mark == "!":
 		p.print(line)
 		p.w.Do(func() error { return p.act(rest) })
@@ -186,6 +229,9 @@ func (p *player) line(line string) {
 			p.t.Fatalf("%q: %v", line, err)
 		}
 		p.w.Later(d)
+	case mark == "*":
+		p.print(line)
+		p.desk(line)
 	case line == "@ press the link" || line == "@ press no fui yo":
 		p.print(line)
 		p.press(line == "@ press no fui yo")
@@ -281,6 +327,7 @@ func (p *player) came() {
 		p.print("@ mail to " + l.To + ": " + l.Subject)
 	}
 	p.mails = len(letters)
+	p.deskSaw()
 }
 
 var caseNumber = regexp.MustCompile(`\b([CQN])-[0-9A-Z]{4}-[0-9A-Z]{3}\b`)

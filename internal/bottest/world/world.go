@@ -22,6 +22,7 @@ import (
 	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/config"
+	"llave/internal/handoff"
 )
 
 // Chat is the chat that people of the world write in, unless a test chooses another.
@@ -37,10 +38,16 @@ type World struct {
 	Browser *http.Client // follows redirects, keeps cookies
 	Log     *bytes.Buffer
 
-	t      testing.TB
-	offset atomic.Int64
-	start  time.Time
+	t       testing.TB
+	offset  atomic.Int64
+	start   time.Time
+	channel string
+	agents  map[string]handoff.Actor
+	present map[string]bool // whose console is there
 }
+
+// usual is when a world begins: a Monday, at ten in the morning at the desk.
+var usual = time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 
 // Token is the bot's, of the shape Telegram gives.
 const Token = "7000000001:AAtesttesttesttesttesttesttesttest01"
@@ -55,7 +62,15 @@ func New(t testing.TB, importCSV string, settings ...string) *World {
 // NewOn is New with another channel.
 func NewOn(t testing.TB, on Channel, importCSV string, settings ...string) *World {
 	t.Helper()
-	w := &World{t: t, start: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), Log: &bytes.Buffer{}}
+	return newAt(t, on, usual, importCSV, settings...)
+}
+
+// newAt is NewOn at another time.
+func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings ...string) *World {
+	t.Helper()
+	w := &World{
+		t: t, start: start, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
+	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
 	var err error
@@ -122,11 +137,12 @@ func (w *World) Later(d time.Duration) {
 	w.Settle()
 }
 
-// Settle waits until nothing is under way: what was said is answered, what is due has been done.
+// Settle waits until nothing is under way: what was said is answered, what is due has been done, the desk's queue is tended.
 func (w *World) Settle() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
 	defer cancel()
+	w.beat(ctx)
 	for range 3 { // a promise kept may owe another document something, which may owe a chat
 		if !w.Phone.Wait(10*time.Second, func() bool { return w.Phone.Pending() == 0 }) {
 			w.t.Fatalf("the bot has not taken what was said: %s", w.Log.String())
@@ -136,6 +152,9 @@ func (w *World) Settle() {
 		}
 		if err := w.App.Runner.Sweep(ctx); err != nil {
 			w.t.Fatalf("sweep: %v", err)
+		}
+		if err := w.App.Desk.Tend(ctx); err != nil {
+			w.t.Fatalf("tend: %v", err)
 		}
 		if err := w.App.Runner.Idle(ctx); err != nil {
 			w.t.Fatalf("settle: %v", err)
