@@ -31,6 +31,7 @@ const (
 	AskedLeave, AskedLeaveAgent                        bot.Event = "AskedLeave", "AskedLeaveAgent"
 	StayedWaiting, StayedWithAgent, LeftDesk           bot.Event = "StayedWaiting", "StayedWithAgent", "LeftDesk"
 	Queued, Ticketed, PlaceMoved                       bot.Event = "Queued", "Ticketed", "PlaceMoved"
+	QueuedAlone                                        bot.Event = "QueuedAlone"
 	DeskOpened, DeskOpenedAside                        bot.Event = "DeskOpened", "DeskOpenedAside"
 	DeskClosed, DeskClosedAside                        bot.Event = "DeskClosed", "DeskClosedAside"
 	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
@@ -75,6 +76,8 @@ type Desk interface {
 	Calendar(ctx context.Context) (handoff.Calendar, error)
 	// Ahead is how many cases stand in the queue before the one with that key.
 	Ahead(ctx context.Context, queue string) (int, error)
+	// Staffed says whether anybody is there now.
+	Staffed(ctx context.Context) (bool, error)
 }
 
 // noDesk is the desk of a program that has none: never open.
@@ -85,6 +88,7 @@ func (noDesk) Calendar(context.Context) (handoff.Calendar, error) {
 }
 
 func (noDesk) Ahead(context.Context, string) (int, error) { return 0, nil }
+func (noDesk) Staffed(context.Context) (bool, error)      { return false, nil }
 
 // desk are the places of those who wait for a person or are with one, and what can come of the help desk in every state.
 func (f *flow) desk() []bot.Place {
@@ -101,7 +105,7 @@ func (f *flow) desk() []bot.Place {
 func deskRows() []bot.Row {
 	on := bot.On
 	return []bot.Row{
-		on(Queued, InQueue, "person.queued"), on(Ticketed, WithTicket, "person.ticket"), on(AskedPersonAgain, WithTicket, "person.ask"),
+		on(Queued, InQueue, "person.queued"), on(QueuedAlone, InQueue, "person.queued_alone"), on(Ticketed, WithTicket, "person.ticket"), on(AskedPersonAgain, WithTicket, "person.ask"),
 		on(AskedPlace, bot.Stay, "person.place"), on(PlaceMoved, bot.Stay, "person.place"), on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
 		on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
 		on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
@@ -156,14 +160,18 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Conv.Handoff = h
 		t.Record(bot.FromEvent, "", NoteAsked)
 	}
-	switch {
-	case calendar.Open(t.Now):
+	if calendar.Open(t.Now) {
 		handoff.Wait(h)
+		staffed, err := f.Desk.Staffed(ctx)
+		if err != nil {
+			return "", fmt.Errorf("see who is at the desk: %w", err)
+		}
+		if !staffed {
+			return QueuedAlone, f.sayPlace(ctx, t)
+		}
 		return Queued, f.sayPlace(ctx, t)
-	case again && h.Waiting(): // closed a moment ago: the desk's own signal says so
-	default:
-		handoff.Defer(h)
 	}
+	handoff.Defer(h)
 	sayOpening(t, calendar)
 	if again {
 		return AskedPersonAgain, nil

@@ -213,6 +213,12 @@ func (d *Desk) Colleagues(ctx context.Context) ([]Presence, error) {
 	return slices.DeleteFunc(all, func(p Presence) bool { return !p.Here(now) }), nil
 }
 
+// Staffed says whether anybody is at the desk now, on a break or not.
+func (d *Desk) Staffed(ctx context.Context) (bool, error) {
+	all, err := d.Colleagues(ctx)
+	return len(all) > 0, err
+}
+
 func (d *Desk) here(ctx context.Context, login string) (bool, error) {
 	all, err := d.Colleagues(ctx)
 	return slices.ContainsFunc(all, func(p Presence) bool { return p.Login == login }), err
