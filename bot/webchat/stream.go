@@ -16,7 +16,8 @@ const (
 )
 
 // stream sends the changes of the chat since the one the browser saw last ("Last-Event-ID", or "desde" the first
-// time): "add" with a bubble, "delete" with a message's name, "reset" with the whole log when too much was missed.
+// time): "add" with a bubble, "delete" with a message's name, "reset" with the whole log when too much was missed. "typing"
+// says that somebody writes to the person, and has no number: it is not told again to a browser that comes back.
 func (c *Channel) stream(w http.ResponseWriter, r *http.Request) {
 	id := c.who(w, r)
 	after := r.Header.Get("Last-Event-ID")
@@ -55,8 +56,14 @@ func (c *Channel) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
+	var told time.Time // until when the browser believes that somebody writes
 	for {
 		text, upTo, err := c.news(ch, since)
+		if err == nil {
+			var more string
+			more, told, err = c.typing(ch, told)
+			text += more
+		}
 		if err != nil {
 			c.options.Log.Error("web chat stream", "err", err)
 			return
@@ -115,9 +122,32 @@ func (c *Channel) news(ch *chat, since int64) (text string, upTo int64, err erro
 	return b.String(), seq, nil
 }
 
-// write puts one event in the form of the protocol.
+// typing is an event when somebody writes to the person and the browser does not know it yet. Until when that counts is the
+// browser's to measure.
+func (c *Channel) typing(ch *chat, told time.Time) (text string, until time.Time, err error) {
+	c.mu.Lock()
+	until, by := ch.typing, ch.by()
+	c.mu.Unlock()
+	if until.Equal(told) || time.Until(until) <= 0 {
+		return "", until, nil
+	}
+	var html, b strings.Builder
+	if err := templates.ExecuteTemplate(&html, "typing", by); err != nil {
+		return "", until, fmt.Errorf("draw who writes: %w", err)
+	}
+	put(&b, "typing", html.String())
+	return b.String(), until, nil
+}
+
+// write puts a change in the form of the protocol.
 func write(b *strings.Builder, seq int64, kind, data string) {
-	fmt.Fprintf(b, "id: %d\nevent: %s\n", seq, kind)
+	fmt.Fprintf(b, "id: %d\n", seq)
+	put(b, kind, data)
+}
+
+// put puts one event in the form of the protocol.
+func put(b *strings.Builder, kind, data string) {
+	b.WriteString("event: " + kind + "\n")
 	data = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
 	for l := range strings.SplitSeq(data, "\n") {
 		b.WriteString("data: " + l + "\n")

@@ -7,6 +7,8 @@
 //
 // The browser names each thing it sends, and sends it again under the same name when no answer came. The line is drawn
 // once, and the conversation knows the update by that name.
+//
+// That somebody is writing is told both ways and kept by nobody: what is true for some seconds is no line of the log.
 package webchat
 
 import (
@@ -38,6 +40,13 @@ const (
 	maxEvents = 300 // of a chat: lines added and removed
 )
 
+// How long it is believed that somebody is writing, and how often a browser is listened to that says so of its person; the
+// script says it a little less often.
+const (
+	typingFor   = 5 * time.Second
+	typingEvery = 2 * time.Second
+)
+
 // Options are what the channel needs. Handle and Log are required.
 type Options struct {
 	// Handle answers an update; nil means that its effect is durable.
@@ -47,6 +56,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Pictures finds what a reply shows; nil: texts stand alone.
 	Pictures bot.Pictures
+	// PersonTyping is told, by the conversation's id, that the person is writing; nil: nobody is.
+	PersonTyping func(conv string)
 }
 
 // Channel is the web chat. It is safe for use by many goroutines.
@@ -77,6 +88,7 @@ func (c *Channel) Close() { c.close() }
 type line struct {
 	ID      string // the message's name
 	Person  bool
+	By      string // what the agent is called whose words these are; empty: the person's, or the bot's
 	Text    string
 	Picture string // name, where there is one
 	Alt     string // what is to be seen on it
@@ -99,6 +111,8 @@ type chat struct {
 	lost   int64                  // the last change that is not kept any more
 	waiter map[chan struct{}]bool // streams to be woken
 	used   time.Time
+	typing time.Time // until when somebody writes to the person, as far as is known
+	typed  time.Time // when the person was last said to be writing
 }
 
 func (c *Channel) chat(id string) *chat {
@@ -136,6 +150,16 @@ func (ch *chat) lines() []line {
 	return out
 }
 
+// by is what the agent is called whose words came last; empty where the bot's did.
+func (ch *chat) by() string {
+	for _, l := range slices.Backward(ch.lines()) {
+		if !l.Person {
+			return l.By
+		}
+	}
+	return ""
+}
+
 func (ch *chat) add(l line) {
 	if slices.ContainsFunc(ch.events, func(e event) bool { return e.kind == "add" && e.line.ID == l.ID }) {
 		return
@@ -160,6 +184,14 @@ func (ch *chat) append(e event) {
 		ch.lost = ch.events[extra-1].seq
 		ch.events = slices.Delete(ch.events, 0, extra)
 	}
+	if e.kind == "add" && !e.line.Person {
+		ch.typing = time.Time{} // what was being written is there
+	}
+	ch.wake()
+}
+
+// wake has the streams look what is new.
+func (ch *chat) wake() {
 	for w := range ch.waiter {
 		select {
 		case w <- struct{}{}:
@@ -172,12 +204,45 @@ func (ch *chat) append(e event) {
 func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := line{ID: "b-" + rand.Text(), Text: r.Text, Buttons: r.Buttons, Prompt: r.Prompt, Form: rand.Text()}
+	l := line{ID: "b-" + rand.Text(), By: r.By, Text: r.Text, Buttons: r.Buttons, Prompt: r.Prompt, Form: rand.Text()}
 	if p, ok := c.find(r.Picture); ok {
 		l.Picture, l.Alt = p.Name, p.Alt
 	}
 	c.chat(chat).add(l)
 	return nil
+}
+
+// Typing shows the person for some seconds, or until the next bubble, that somebody writes to them. A chat that is not there
+// has nobody to be shown it.
+func (c *Channel) Typing(chat string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ch := c.chats[chat]; ch != nil {
+		ch.typing = time.Now().Add(typingFor)
+		ch.wake()
+	}
+}
+
+// writes takes word of the browser that its person is writing. Nothing of what they write comes along.
+func (c *Channel) writes(w http.ResponseWriter, r *http.Request) {
+	if chat := c.who(w, r); c.options.PersonTyping != nil && c.mayTell(chat) {
+		c.options.PersonTyping(bot.ConversationID(Name, chat))
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// mayTell says whether it is time to tell again that the person of a chat is writing. Of a chat that is not there nothing is
+// told.
+func (c *Channel) mayTell(chat string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch, now := c.chats[chat], time.Now()
+	if ch == nil || now.Sub(ch.typed) < typingEvery {
+		return false
+	}
+	ch.typed = now
+	return true
 }
 
 func (c *Channel) find(name string) (bot.Picture, bool) {
@@ -216,6 +281,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{"pieces": 
 // Routes are all of the channel's.
 func (c *Channel) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /chat", c.origins.Handler(http.HandlerFunc(c.post)))
+	mux.Handle("POST /chat/escribiendo", c.origins.Handler(http.HandlerFunc(c.writes)))
 	mux.HandleFunc("GET /chat/eventos", c.stream)
 	mux.HandleFunc("GET /chat/dibujos/{name}", c.picture)
 	mux.HandleFunc("GET /chat/chat.js", file("chat.js"))

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -32,6 +33,7 @@ type desk struct {
 	mu      sync.Mutex
 	updates []bot.Update
 	fail    error
+	writing []string // conversations whose person was said to be writing
 }
 
 func newDesk(t *testing.T) *desk {
@@ -46,6 +48,11 @@ func newDesk(t *testing.T) *desk {
 			}
 			d.updates = append(d.updates, u)
 			return nil
+		},
+		PersonTyping: func(conv string) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.writing = append(d.writing, conv)
 		},
 		Log: slog.New(slog.DiscardHandler),
 	})
@@ -84,7 +91,12 @@ func (d *desk) page() string {
 
 func (d *desk) post(form url.Values, header ...string) *http.Response {
 	d.t.Helper()
-	req, err := http.NewRequest("POST", d.server.URL+"/chat", strings.NewReader(form.Encode()))
+	return d.postTo("/chat", form, header...)
+}
+
+func (d *desk) postTo(path string, form url.Values, header ...string) *http.Response {
+	d.t.Helper()
+	req, err := http.NewRequest("POST", d.server.URL+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -309,6 +321,119 @@ func TestWho(t *testing.T) {
 		if strings.Contains(a, c.Value) {
 			t.Error("the chat's name holds the cookie")
 		}
+	}
+}
+
+// An agent's words carry the agent's name, which is text whatever it holds.
+func TestSend_by(t *testing.T) {
+	d := newDesk(t)
+	d.page()
+	d.post(url.Values{"id": {"first-message"}, "texto": {"persona"}})
+	chat := d.updates[0].Chat
+	for _, tt := range []struct{ by, want string }{
+		{"", `<div class="chat-line bot" id="`},
+		{"", `<span class="chat-who">Llave: </span>`},
+		{"Agente Uno", `<p class="chat-by">Agente Uno<span class="chat-who">: </span></p>`},
+		{"Agente Uno", `<div class="chat-line bot agent" id="`},
+		{`<script>alert(1)</script>`, `<p class="chat-by">&lt;script&gt;alert(1)&lt;/script&gt;<`},
+		{`"><img src=x onerror=alert(1)>`, `<p class="chat-by">&#34;&gt;&lt;img src=x onerror=alert(1)&gt;<`},
+		{"{{.ID}}\ndata: x\n\nevent: delete", `<p class="chat-by">{{.ID}}`},
+	} {
+		since := strings.Count(d.page(), `<div class="chat-line`)
+		next, closeIt := d.events(fmt.Sprint(since))
+		d.channel.Send(t.Context(), chat, bot.Reply{Text: "Buenos días", By: tt.by})
+		_, kind, data := next()
+		if kind != "add" || !strings.Contains(data, tt.want) || strings.Contains(data, "<script") || strings.Contains(data, "<img") {
+			t.Errorf("by %q: got %s %q, want %q", tt.by, kind, data, tt.want)
+		}
+		if html := d.page(); !strings.Contains(html, tt.want) {
+			t.Errorf("by %q: the page lacks %q: %s", tt.by, tt.want, html)
+		}
+		closeIt()
+	}
+}
+
+// That somebody writes is told to whoever looks, by name once they have said something, and is over with their next bubble. It
+// has no number, so that a browser that comes back misses nothing by it.
+func TestTyping(t *testing.T) {
+	d := newDesk(t)
+	d.page()
+	d.channel.Typing("a chat that is not there")
+	if got := len(d.channel.chats); got != 1 {
+		t.Errorf("%d chats are kept, want the one", got)
+	}
+	d.post(url.Values{"id": {"first-message"}, "texto": {"persona"}})
+	chat := d.updates[0].Chat
+	next, closeIt := d.events("1")
+	defer closeIt()
+	want := func(wantKind, wantData string) {
+		t.Helper()
+		if id, kind, data := next(); kind != wantKind || !strings.Contains(data, wantData) || (id == "") != (kind == "typing") {
+			t.Errorf("got %q %s %q, want %s %q", id, kind, data, wantKind, wantData)
+		}
+	}
+	d.channel.Typing(chat)
+	want("typing", "Una persona está escribiendo…")
+	d.channel.Typing(chat)
+	want("typing", "Una persona está escribiendo…")
+	d.channel.Send(t.Context(), chat, bot.Reply{Text: "Buenos días", By: "Ana <b>"})
+	want("add", "Buenos días")
+	d.channel.Typing(chat)
+	want("typing", "Ana &lt;b&gt; está escribiendo…")
+
+	late, closeLate := d.events("2") // it is still so for a page that opens meanwhile
+	if _, kind, _ := late(); kind != "typing" {
+		t.Errorf("a page that opens while somebody writes got %s", kind)
+	}
+	closeLate()
+	d.post(url.Values{"id": {"second-message"}, "texto": {"sí"}})
+	want("add", "sí")
+	d.channel.Send(t.Context(), chat, bot.Reply{Text: "¿Y ahora?", By: "Ana <b>"})
+	want("add", "ahora")
+	after, closeAfter := d.events("3") // and no more after the bubble
+	defer closeAfter()
+	if _, kind, data := after(); kind != "add" || !strings.Contains(data, "ahora") {
+		t.Errorf("got %s %q, want the last bubble", kind, data)
+	}
+	d.channel.Send(t.Context(), chat, bot.Reply{Text: "Gracias"})
+	if _, kind, data := after(); kind != "add" || !strings.Contains(data, "Gracias") {
+		t.Errorf("got %s %q, want the next bubble and nobody writing", kind, data)
+	}
+}
+
+// The desk is told that the person writes, not too often, and only of a chat that is there.
+func TestPersonTyping(t *testing.T) {
+	d := newDesk(t)
+	if res := d.postTo("/chat/escribiendo", nil); res.StatusCode != 204 || len(d.writing) != 0 || len(d.channel.chats) != 0 {
+		t.Errorf("nobody's chat: got %s, told of %v, %d chats", res.Status, d.writing, len(d.channel.chats))
+	}
+	d.page()
+	if res := d.postTo("/chat/escribiendo", nil, "Sec-Fetch-Site", "cross-site"); res.StatusCode != 403 || len(d.writing) != 0 {
+		t.Errorf("another site: got %s, told of %v", res.Status, d.writing)
+	}
+	for range 5 {
+		if res := d.postTo("/chat/escribiendo", nil); res.StatusCode != 204 {
+			t.Errorf("got %s, want 204", res.Status)
+		}
+	}
+	d.post(url.Values{"id": {"first-message"}, "texto": {"hola"}})
+	if want := d.updates[0].Conv(); len(d.writing) != 1 || d.writing[0] != want {
+		t.Errorf("told of %v, want %s once", d.writing, want)
+	}
+	d.channel.mu.Lock()
+	d.channel.chats[d.updates[0].Chat].typed = time.Now().Add(-typingEvery)
+	d.channel.mu.Unlock()
+	if d.postTo("/chat/escribiendo", nil); len(d.writing) != 2 {
+		t.Errorf("told %d times, want again after a while", len(d.writing))
+	}
+	if res, err := d.client.Get(d.server.URL + "/chat/escribiendo"); err != nil || res.StatusCode != 405 {
+		t.Errorf("GET: got %v %v, want 405", res, err)
+	} else {
+		res.Body.Close()
+	}
+	d.channel.options.PersonTyping = nil
+	if res := d.postTo("/chat/escribiendo", nil); res.StatusCode != 204 {
+		t.Errorf("nobody to tell: got %s, want 204", res.Status)
 	}
 }
 
