@@ -184,12 +184,16 @@ func (p *program) try(ctx context.Context, o Options, change func(*config.Config
 
 func (p *program) demo() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Try it: chat, mailbox and store embedded, no configuration", Args: cobra.NoArgs,
-		Long: "Opens a page with a chat and its mailbox side by side, with fictional people to try. Nothing leaves the machine and\nnothing is kept.",
+		Use: "demo", Short: "Try it: chat, mailbox, agents' desk and store embedded, no configuration", Args: cobra.NoArgs,
+		Long: `Opens a page with a phone, its mailbox and the agents' desk side by side, with fictional people to try. Nothing leaves the
+machine and nothing is kept. The desk is open at any hour, on days of rest too, unless LLAVE_OFFICE_HOURS says otherwise.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.try(cmd.Context(), Options{Demo: true}, func(c *config.Config) {
 				if c.HTTPAddr == ":8080" {
 					c.HTTPAddr = "127.0.0.1:8080" // everybody's demo is their own
+				}
+				if c.OfficeHours.String() == usualHours {
+					c.OfficeHours = anyHour
 				}
 			}, func(a *App) {
 				fmt.Fprintf(p.stderr, "Open http://%s/ in a browser. Ctrl-C ends the demo.\n", localhost(a.public.Addr()))

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -10,9 +11,12 @@ import (
 	"llave/bot/whatsapp"
 	"llave/flows"
 	"llave/internal/affiliate"
+	"llave/internal/agent"
 	"llave/internal/handoff"
 	"llave/internal/runner"
 	"llave/internal/store"
+	"llave/internal/web"
+	"llave/internal/web/console"
 )
 
 // tendEvery is how often the queue is tended: what an agent who is gone had is free for others that long after the minute.
@@ -39,6 +43,52 @@ func (a *App) newDesk() *handoff.Desk {
 			return who.Name, found && !who.Disabled, err
 		},
 	})
+}
+
+// newConsole is the desk's pages.
+func (a *App) newConsole(kit *web.Kit) (*console.Console, error) {
+	cat := a.engine.Languages()[0]
+	name := func(s bot.State) string { return cat.Texts[a.engine.Place(s).Ask].Place } // "" where nothing is asked
+	var steps []console.Step
+	for _, s := range flows.ReturnSteps {
+		steps = append(steps, console.Step{State: s, Label: name(s)})
+	}
+	o := console.Options{
+		Kit: kit, Desk: a.Desk, Agents: a.Agents, Steps: steps, StateName: name, Audit: auditLog{a.Store.Audit},
+		Log: a.options.Log, Embed: a.options.Demo,
+	}
+	if a.options.Demo {
+		o.AutoSignIn = a.demoSignIn
+	}
+	return console.New(o)
+}
+
+// auditLog reads the audit for the console.
+type auditLog struct{ entries *store.AuditLog }
+
+func (l auditLog) Between(ctx context.Context, from, to time.Time, each func(agent.Deed) bool) error {
+	return l.entries.Between(ctx, from, to, func(e store.Entry) bool {
+		return each(agent.Deed{ID: e.ID, At: e.At, Who: e.Who, What: e.What, Detail: e.Detail})
+	})
+}
+
+// demoAgent is who sits at the desk of `llave demo`, under a password that lasts as long as the process.
+const (
+	demoAgent     = "demo"
+	demoAgentName = "Agente de prueba"
+)
+
+func (a *App) addDemoAgent(ctx context.Context) error {
+	a.demoPassword = rand.Text()
+	if _, err := a.Agents.Add(ctx, demoAgent, demoAgent, demoAgentName, agent.Supervisor, a.demoPassword); err != nil {
+		return fmt.Errorf("make the demo's agent: %w", err)
+	}
+	return nil
+}
+
+// demoSignIn lets in whoever opens the demo's desk.
+func (a *App) demoSignIn(ctx context.Context) (agent.SignedIn, error) {
+	return a.Agents.SignIn(ctx, demoAgent, a.demoPassword, demoAgent)
 }
 
 // lookUp says what stands in the record of a number, for somebody at the desk.

@@ -44,7 +44,7 @@ func people() []demo.Person {
 	return out
 }
 
-// seed stores the fictional people.
+// seed stores the fictional people, and who helps them.
 func (a *App) seed(ctx context.Context) error {
 	var records []affiliate.Record
 	for _, m := range peopleRows() {
@@ -60,7 +60,7 @@ func (a *App) seed(ctx context.Context) error {
 	if err := a.Store.Affiliates.Import(ctx, records); err != nil {
 		return fmt.Errorf("store the people to try: %w", err)
 	}
-	return nil
+	return a.addDemoAgent(ctx)
 }
 
 func (a *App) demoLetters() []demo.Letter {
