@@ -46,11 +46,9 @@ type Options struct {
 	Kit       *web.Kit
 	Desk      *handoff.Desk
 	Agents    *agent.Service
-	Audit     AuditLog
+	Audit     AuditLog                 // for the page of who did what
 	Steps     []Step                   // in the order of the procedure
 	StateName func(s bot.State) string // what agents call the place where the bot was
-	Zone      *time.Location           // of the times shown
-	Now       func(ctx context.Context) (time.Time, error)
 	Log       *slog.Logger
 	Embed     bool // the pages may stand in a frame of our own site
 	// AutoSignIn signs in whoever comes without a session; nil: they are asked who they are. For llave demo.
@@ -78,34 +76,87 @@ func New(o Options) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Console{Options: o, door: door, pages: pages, beats: map[string]time.Time{}}, nil
+	return &Console{Options: o, door: door, pages: pages, live: newLive(o.Desk, o.Log), beats: map[string]time.Time{}}, nil
 }
 
 // Routes are all of the console's.
 func (c *Console) Routes(mux *http.ServeMux) {
+	page, quiet, press := c.page, c.quiet, c.press
 	c.door.Routes(mux)
-	mux.Handle("GET /agentes", c.page(agent.Member, c.inbox))
-	mux.Handle("GET /agentes/{$}", c.Kit.Page(func(w http.ResponseWriter, r *http.Request) error { return web.Redirect(w, r, Home) }))
+	mux.Handle("GET /agentes", page(agent.Member, c.inbox))
+	mux.Handle("GET /agentes/{$}", page(agent.Member, func(w http.ResponseWriter, r *http.Request, _ Visit) error { return web.Redirect(w, r, Home) }))
+	mux.Handle("POST /agentes/siguiente", page(agent.Member, c.next))
+	mux.Handle("POST /agentes/pausa", page(agent.Member, c.pause))
+	mux.Handle("GET /agentes/avisos/{ref}", page(agent.Member, c.showNotice))
+	mux.Handle("POST /agentes/avisos/{ref}", page(agent.Member, c.closeNotice))
+
+	mux.Handle("GET /agentes/casos/{ref}", page(agent.Member, c.showTalk))
+	mux.Handle("GET /agentes/casos/{ref}/lineas", page(agent.Member, c.olderLines))
+	mux.Handle("POST /agentes/casos/{ref}/respuesta", page(agent.Member, c.putReady))
+	mux.Handle("POST /agentes/casos/{ref}/escribiendo", page(agent.Member, c.typing))
+	mux.Handle("POST /agentes/casos/{ref}/tomar", press(formClaim, c.claim))
+	mux.Handle("POST /agentes/casos/{ref}/decir", press(formSay, c.say))
+	mux.Handle("POST /agentes/casos/{ref}/nota", press(formNote, c.note))
+	mux.Handle("POST /agentes/casos/{ref}/pasar", press(formPass, c.pass))
+	mux.Handle("POST /agentes/casos/{ref}/soltar", press(formRelease, c.release))
+	mux.Handle("POST /agentes/casos/{ref}/enlace", press(formLink, c.sendLink))
+	mux.Handle("POST /agentes/casos/{ref}/oficina", press(formOffice, c.office))
+	mux.Handle("POST /agentes/casos/{ref}/devolver", press(formReturn, c.giveBack))
+	mux.Handle("POST /agentes/casos/{ref}/resolver", press(formResolve, c.resolve))
+	mux.Handle("POST /agentes/casos/{ref}/numero", c.pressing(formNumber, c.number))
+	mux.Handle("POST /agentes/casos/{ref}/porque", c.pressing(formWhy, c.why))
+
+	mux.Handle("GET /agentes/flujo", quiet(agent.Member, c.stream))
+	mux.Handle("POST /agentes/latido", quiet(agent.Member, c.beatNow))
+	mux.Handle("GET /agentes/casos/{ref}/novedades", quiet(agent.Member, c.news))
 	c.supervisorRoutes(mux)
 	assets.Routes(mux)
 }
 
-// page serves a page to whoever is signed in with a role, and says that they are there. A page that reloaded itself does not
-// count as an action.
+// page serves a page to whoever is signed in with a role, and says that they are there. One that reloaded itself does not
+// count as an action of theirs.
 func (c *Console) page(role agent.Role, f func(w http.ResponseWriter, r *http.Request, v Visit) error) http.Handler {
-	there := func(w http.ResponseWriter, r *http.Request, v Visit) error {
+	action, reload := c.door.For(role, c.there(f)), c.door.ForStream(role, c.there(f))
+	return c.Kit.Page(func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method == http.MethodGet && r.URL.Query().Has(reloadParam) {
+			return reload(w, r)
+		}
+		if in, err := c.autoSignIn(w, r); in || err != nil {
+			return err
+		}
+		return action(w, r)
+	})
+}
+
+// quiet is page for what pages ask for by themselves: it does not count as an action.
+func (c *Console) quiet(role agent.Role, f func(w http.ResponseWriter, r *http.Request, v Visit) error) http.Handler {
+	return c.Kit.Page(c.door.ForStream(role, c.there(f)))
+}
+
+// there has a request say that the agent is there.
+func (c *Console) there(f func(w http.ResponseWriter, r *http.Request, v Visit) error) func(http.ResponseWriter, *http.Request, Visit) error {
+	return func(w http.ResponseWriter, r *http.Request, v Visit) error {
 		if err := c.beat(r.Context(), v); err != nil {
 			return unavailable(err)
 		}
 		return f(w, r, v)
 	}
-	action, reload := c.door.For(role, there), c.door.ForStream(role, there)
-	return c.Kit.Page(func(w http.ResponseWriter, r *http.Request) error {
-		if r.Method == http.MethodGet && r.URL.Query().Has(reloadParam) {
-			return reload(w, r)
-		}
-		return action(w, r)
-	})
+}
+
+// autoSignIn signs in whoever asks for a page without a session, where that is wanted, and sends them on to the same page.
+func (c *Console) autoSignIn(w http.ResponseWriter, r *http.Request) (in bool, err error) {
+	if c.AutoSignIn == nil || r.Method != http.MethodGet || r.Header.Get("Sec-Fetch-Dest") == "empty" {
+		return false, nil
+	}
+	if _, _, err := c.Agents.Live(r.Context(), c.Kit.Cookie(r, sessionCookie)); whyNot(err) == "" {
+		return false, nil // signed in, or the store is away: what follows says so
+	}
+	s, err := c.AutoSignIn(r.Context())
+	if err != nil {
+		return false, unavailable(err)
+	}
+	c.Kit.SetStrictCookie(w, sessionCookie, s.Token.Reveal(), s.Life)
+	return true, web.Redirect(w, r, r.URL.RequestURI())
 }
 
 // reloadParam is in the address of a page that reloads itself.
@@ -190,7 +241,7 @@ type framed struct {
 	Away       bool
 	Stream     string
 	Reload     string
-	Pause      string // the name of the next press of the button
+	Back       string // this page, for a form that leads back to it
 	Data       any
 }
 
@@ -203,9 +254,13 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, v view) error {
 	if err != nil {
 		return unavailable(err)
 	}
+	back := Home
+	if r.Method == http.MethodGet {
+		back = r.URL.RequestURI()
+	}
 	return web.Show(w, c.pages, web.View{Name: v.Name, Status: v.Status, Form: true, Policy: c.policy(c.Embed), Data: framed{
 		Agent: v.Visit.Agent, Supervisor: v.Visit.supervisor(), Here: v.Here, Away: away,
-		Stream: v.Stream, Reload: v.Reload, Data: v.Data,
+		Stream: v.Stream, Reload: v.Reload, Back: back, Data: v.Data,
 	}})
 }
 
