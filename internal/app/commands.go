@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // the zone of the letters and of cron, also where the system has none
@@ -186,13 +187,18 @@ func (p *program) demo() *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "Try it: chat, mailbox, agents' desk and store embedded, no configuration", Args: cobra.NoArgs,
 		Long: `Opens a page with a phone, its mailbox and the agents' desk side by side, with fictional people to try. Nothing leaves the
-machine and nothing is kept. The desk is open at any hour, on days of rest too, unless LLAVE_OFFICE_HOURS says otherwise.`,
+machine and nothing is kept. The desk is open at any hour, on days of rest too, unless LLAVE_OFFICE_HOURS says other hours
+than its default.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			unset, err := config.Load(nil, os.DevNull)
+			if err != nil {
+				return err
+			}
 			return p.try(cmd.Context(), Options{Demo: true}, func(c *config.Config) {
-				if c.HTTPAddr == ":8080" {
+				if c.HTTPAddr == unset.HTTPAddr {
 					c.HTTPAddr = "127.0.0.1:8080" // everybody's demo is their own
 				}
-				if c.OfficeHours.String() == usualHours {
+				if slices.Equal(c.OfficeHours, unset.OfficeHours) {
 					c.OfficeHours = anyHour
 				}
 			}, func(a *App) {

@@ -8,6 +8,7 @@ import (
 
 	"llave/bot"
 	"llave/bot/telegram"
+	"llave/bot/webchat"
 	"llave/bot/whatsapp"
 	"llave/flows"
 	"llave/internal/affiliate"
@@ -119,6 +120,8 @@ func (a *App) showTyping(ctx context.Context, conv string) {
 			return
 		}
 		a.whatsapp.Typing(c.LastID)
+	case channel == webchat.Name && a.web != nil:
+		a.web.Typing(chat)
 	}
 }
 

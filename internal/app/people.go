@@ -5,12 +5,14 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"llave/bot/terminal"
 	"llave/internal/affiliate"
+	"llave/internal/handoff"
 	"llave/internal/web/demo"
 )
 
@@ -44,6 +46,9 @@ func people() []demo.Person {
 	return out
 }
 
+// anyHour is when the desk of `llave demo` is open: whoever tries it keeps no office hours.
+var anyHour = handoff.Hours{{First: time.Monday, Last: time.Sunday, Closes: 24 * time.Hour}}
+
 // seed stores the fictional people, and who helps them.
 func (a *App) seed(ctx context.Context) error {
 	var records []affiliate.Record
@@ -60,7 +65,35 @@ func (a *App) seed(ctx context.Context) error {
 	if err := a.Store.Affiliates.Import(ctx, records); err != nil {
 		return fmt.Errorf("store the people to try: %w", err)
 	}
+	if a.options.Demo && slices.Equal(a.options.Config.OfficeHours, anyHour) {
+		if err := a.workOnHolidays(ctx); err != nil {
+			return fmt.Errorf("open the desk on days of rest: %w", err)
+		}
+	}
 	return a.addDemoAgent(ctx)
+}
+
+// workOnHolidays sets the national days of rest of the month to come as days on which the desk works: a demo lasts no longer.
+func (a *App) workOnHolidays(ctx context.Context) error {
+	now, err := a.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := a.Store.Schedule.Load(ctx)
+	if err != nil {
+		return err
+	}
+	now = now.In(a.options.Config.Timezone)
+	today, last := handoff.DateOf(now), handoff.DateOf(now.AddDate(0, 1, 0))
+	for _, h := range append(handoff.Holidays(today.Year()), handoff.Holidays(today.Year()+1)...) {
+		if h.Date < today || h.Date > last {
+			continue
+		}
+		if err := s.SetDay(handoff.Exception{Date: h.Date, Name: h.Name, Open: true}, anyHour, today); err != nil {
+			return err
+		}
+	}
+	return a.Store.Schedule.Save(ctx, &s)
 }
 
 func (a *App) demoLetters() []demo.Letter {

@@ -69,15 +69,27 @@ func TestPage(t *testing.T) {
 	letters := []demo.Letter{}
 	s := serve(t, &letters)
 	res, html := get(t, s.URL+"/")
-	for _, want := range []string{`<html lang="es">`, `id="chat"`, `role="log"`, "1710034065", "Todavía no hay correos", `class="demo"`, `<label for="chat-texto">`} {
+	for _, want := range []string{
+		`<html lang="es">`, `id="chat"`, `role="log"`, "1710034065", "Todavía no hay correos", `class="demo"`, `<label for="chat-texto">`,
+		`<iframe src="/agentes" title="Escritorio de agentes"></iframe>`, "atienda el caso en el escritorio",
+		`<a href="/agentes" target="_blank" rel="noopener">Abrir en otra pestaña</a>`,
+	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q:\n%s", want, html)
 		}
 	}
+	at := -1 // where the pane before was
+	for _, pane := range []string{"telefono", "buzon", "escritorio"} {
+		next := strings.Index(html, `aria-labelledby="`+pane+`"`)
+		if next <= at || !strings.Contains(html, `<h2 id="`+pane+`">`) || !strings.Contains(html, `<a href="#`+pane+`">`) {
+			t.Errorf("the pane %q is not in its place, or nothing leads to it", pane)
+		}
+		at = next
+	}
 	if got := strings.Count(html, "<h1"); got != 1 {
 		t.Errorf("%d headings of the first rank", got)
 	}
-	for _, bad := range []string{"<style", "<script>", " style=", " onclick", "ZgotmplZ", "<no value>"} {
+	for _, bad := range []string{"<style", "<script>", " style=", " onclick", "autofocus", `loading="lazy"`, "ZgotmplZ", "<no value>"} {
 		if strings.Contains(html, bad) {
 			t.Errorf("the page has %q", bad)
 		}
