@@ -57,6 +57,9 @@ func (p *program) agentsAdd() *cobra.Command {
 		Use: "add LOGIN", Short: "Make an account", Args: cobra.ExactArgs(1),
 		Long: "Makes an account. LOGIN has 3 to 32 of a-z, 0-9, dot, underscore and dash.\n" + asksPassword,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if name == "" {
+				name = args[0]
+			}
 			for _, err := range []error{second(agent.ParseLogin(args[0])), second(agent.ParseName(name)), validRole(role)} {
 				if err != nil {
 					return fmt.Errorf("%w: %w", errUsage, err)
@@ -79,7 +82,7 @@ func (p *program) agentsAdd() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "what people are told, 2 to 40 characters (required)")
+	cmd.Flags().StringVar(&name, "name", "", "what people are told, 2 to 40 characters (default the login)")
 	cmd.Flags().StringVar(&role, "role", string(agent.Member), "agent or supervisor")
 	return cmd
 }
