@@ -151,6 +151,9 @@ func marks(text []rune, words []string) []bool {
 			at += len(word)
 		}
 	}
+	for i := 1; i < len(text); i++ { // accents that are written by themselves go with their letter
+		marked[i] = marked[i] || marked[i-1] && unicode.Is(unicode.M, text[i])
+	}
 	return marked
 }
 

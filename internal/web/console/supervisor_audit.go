@@ -20,12 +20,12 @@ type auditData struct {
 	Paging   paging
 }
 
-// auditRow is one entry. What an edit of the hours did is Deed and Rest, for the template "hours-deed".
+// auditRow is one entry. What an edit of the hours did is Deed, Date and Rest, for the template "hours-deed".
 type auditRow struct {
-	At         moment
-	Who, What  string
-	Detail     string
-	Deed, Rest string
+	At               moment
+	Who, What        string
+	Detail           string
+	Deed, Date, Rest string
 }
 
 // showAudit lists who did what in a range of days, the latest first. The log is read from its beginning, so the last rows
@@ -59,6 +59,12 @@ func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, v Visit) err
 		row := auditRow{At: c.moment(d.At), Who: d.Who, What: d.What, Detail: d.Detail}
 		if d.What == handoff.AuditHours {
 			row.Deed, row.Rest, _ = strings.Cut(d.Detail, " ")
+			switch row.Deed {
+			case "week":
+				row.Rest = spanishDays.Replace(row.Rest)
+			case "day":
+				row.Date, row.Rest, _ = strings.Cut(row.Rest, " ")
+			}
 		}
 		data.Rows = append(data.Rows, row)
 	}

@@ -1,0 +1,320 @@
+package console_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/internal/agent"
+	"llave/internal/handoff"
+)
+
+// allPages are the supervisor's, then those of every agent.
+var (
+	supervisorPages = []string{
+		"/agentes/supervision", "/agentes/supervision?dias=7", "/agentes/supervision?dias=30", "/agentes/supervision/agentes",
+		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", "/agentes/exportar.csv",
+	}
+	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=nada", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
+)
+
+func TestSupervisor_whoMayRead(t *testing.T) {
+	d := newDesk(t)
+	ana, sup, nobody := d.as("ana"), d.as("sup"), d.browser()
+	for _, path := range supervisorPages {
+		sup.get(path).want(t, http.StatusOK)
+		if p := ana.get(path).want(t, http.StatusForbidden, "Esta página es para supervisores"); strings.Contains(p.body, "<th") {
+			t.Errorf("%s: an agent sees a table", path)
+		}
+		if p := nobody.get(path); p.status != http.StatusSeeOther || !strings.HasPrefix(p.location, "/agentes/entrar") {
+			t.Errorf("%s: nobody got %d to %q", path, p.status, p.location)
+		}
+	}
+	for _, path := range agentPages {
+		sup.get(path).want(t, http.StatusOK)
+		ana.get(path).want(t, http.StatusOK)
+	}
+	ana.get("/agentes/supervision/ahora").want(t, http.StatusForbidden)
+	for _, path := range []string{"/agentes/supervision/agentes", "/agentes/supervision/horario", "/agentes/supervision/respuestas"} {
+		ana.post(path, "hacer", "cerrar", "version", "0").want(t, http.StatusForbidden)
+		sup.post(path, "hacer", "otra-cosa", "version", "0").want(t, http.StatusBadRequest)
+		sup.do(http.MethodPost, path, nil, "Origin", "https://otro.example", "Sec-Fetch-Site", "cross-site").want(t, http.StatusForbidden)
+	}
+	if s, err := d.store.Schedule.Load(t.Context()); err != nil || s.Version != 0 {
+		t.Errorf("the hours changed: %+v, %v", s, err)
+	}
+}
+
+// Pages carry nothing inline, one heading of the first rank, a label for every field, and what they are is said.
+func TestSupervisor_pagesAreSound(t *testing.T) {
+	d := newDesk(t)
+	d.keep(closedCase("C-AAAA-AAA", d.clock.Now()))
+	sup := d.as("sup")
+	for _, path := range slices.Concat(supervisorPages, agentPages) {
+		p := sup.get(path)
+		if strings.HasSuffix(path, ".csv") {
+			continue
+		}
+		for _, bad := range []string{" style=", "<style", " onclick", "javascript:", "ZgotmplZ", "<no value>", "%!"} {
+			if strings.Contains(p.body, bad) {
+				t.Errorf("%s holds %q", path, bad)
+			}
+		}
+		if n := strings.Count(p.body, "<h1"); n != 1 {
+			t.Errorf("%s has %d headings of the first rank", path, n)
+		}
+		for rest := p.main(); ; {
+			_, after, more := strings.Cut(rest, " id=\"")
+			if !more {
+				break
+			}
+			id, _, _ := strings.Cut(after, `"`)
+			if n := strings.Count(p.body, ` id="`+id+`"`); n != 1 {
+				t.Errorf("%s: id %q stands there %d times", path, id, n)
+			}
+			rest = after
+		}
+		for _, field := range fields(p.main()) {
+			if !strings.Contains(p.body, `for="`+field+`"`) {
+				t.Errorf("%s: the field %q has no label", path, field)
+			}
+		}
+		if policy := p.header.Get("Content-Security-Policy"); !strings.Contains(policy, "style-src 'self'") || !strings.Contains(policy, "script-src 'self'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: policy %q", path, policy)
+		}
+	}
+}
+
+// fields are the ids of what is typed into or chosen from.
+func fields(html string) []string {
+	var ids []string
+	for _, tag := range strings.Split(html, "<")[1:] {
+		name, _, _ := strings.Cut(tag, " ")
+		if !slices.Contains([]string{"input", "select", "textarea"}, name) || strings.Contains(tag, `type="hidden"`) || strings.Contains(tag, `type="radio"`) {
+			continue
+		}
+		_, rest, _ := strings.Cut(tag, ` id="`)
+		id, _, _ := strings.Cut(rest, `"`)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// closedCase is one that was asked for, taken after two minutes, answered after three, and resolved after ten.
+func closedCase(ref string, asked time.Time) bot.Handoff {
+	h := bot.Handoff{
+		Ref: ref, Status: bot.HandoffClosed, Rank: handoff.RankUsual, Agent: "ana", AgentName: "Persona de Prueba", Reason: handoff.Solved, Rating: 4,
+		Asked: asked, Taken: asked.Add(2 * time.Minute), Answered: asked.Add(3 * time.Minute), Ended: asked.Add(10 * time.Minute),
+	}
+	return h
+}
+
+func TestSupervision_figures(t *testing.T) {
+	d := newDesk(t)
+	now := d.clock.Now()
+	d.keep(closedCase("C-AAAA-AA1", now.Add(-time.Hour)))
+	left := bot.Handoff{Ref: "C-AAAA-AA2", Status: bot.HandoffClosed, Reason: handoff.Left, Asked: now.Add(-2 * time.Hour), Ended: now.Add(-time.Hour)}
+	d.keep(left)
+	old := closedCase("C-AAAA-AA3", now.AddDate(0, 0, -3))
+	old.Answered, old.Rating = old.Asked.Add(2*time.Hour+5*time.Minute), 5
+	d.keep(old)
+	sup := d.as("sup")
+
+	today := sup.get("/agentes/supervision").want(t, http.StatusOK, "Persona de Prueba", "3 min", "4,0", "La persona no esperó", "Resuelto", "<svg", "<desc", "Datos de las")
+	if strings.Contains(today.body, "2 h 5 min") {
+		t.Error("today's figures hold a case of three days ago")
+	}
+	sup.get("/agentes/supervision?dias=7").want(t, http.StatusOK, "2 h 5 min", "4,5", "Últimos 7 días")
+	sup.get("/agentes/supervision?dias=-1").want(t, http.StatusOK, `?dias=1" aria-current="true"`)
+}
+
+func TestSupervision_now(t *testing.T) {
+	d := newDesk(t)
+	if err := d.desk.Beat(t.Context(), handoff.Actor{Login: "ana", Name: "Ana <b>"}, true); err != nil {
+		t.Fatal(err)
+	}
+	d.ask("1")
+	d.clock.Advance(20 * time.Second)
+	second := d.ask("2")
+	d.clock.Advance(25 * time.Second)
+	d.claim("ana", second)
+
+	sup := d.as("sup")
+	sup.get("/agentes/supervision").want(t, http.StatusOK, "<dt>En espera</dt><dd>1</dd>", "<dd>45 s</dd>", "<dt>En atención</dt><dd>1</dd>", "1 chat")
+	part := sup.get("/agentes/supervision/ahora").want(t, http.StatusOK, "<dt>En espera</dt><dd>1</dd>", "abierta")
+	if strings.Contains(part.body, "<html") {
+		t.Error("the piece is a whole page")
+	}
+}
+
+// Who only has the page open is signed out for doing nothing.
+func TestSupervision_lookingIsNoAction(t *testing.T) {
+	d := newDesk(t)
+	sup := d.as("sup")
+	for range 3 {
+		d.clock.Advance(9 * time.Minute)
+		sup.get("/agentes/supervision/ahora").want(t, http.StatusOK)
+	}
+	d.clock.Advance(9 * time.Minute)
+	if p := sup.do(http.MethodGet, "/agentes/supervision/ahora", nil, "Sec-Fetch-Dest", "empty"); p.status != http.StatusUnauthorized {
+		t.Errorf("got %d, want 401", p.status)
+	}
+}
+
+const agentsPage = "/agentes/supervision/agentes"
+
+func TestAgents_add(t *testing.T) {
+	d := newDesk(t)
+	sup := d.as("sup")
+	sup.post(agentsPage, "hacer", "agregar", "usuario", "Luz", "nombre", "Luz <i>Prueba</i>", "rol", "agent", "contrasena", goodPassword).
+		to(t, agentsPage+"?de=luz&hecho=agregar")
+	sup.get(agentsPage+"?de=luz&hecho=agregar").want(t, http.StatusOK, "Luz &lt;i&gt;Prueba&lt;/i&gt; ya puede entrar")
+	d.as("luz").get("/agentes/buscar").want(t, http.StatusOK)
+	sup.get(agentsPage+"?de=%3Cscript%3E&hecho=agregar").want(t, http.StatusOK)
+
+	tests := []struct {
+		name, login, who, role, password string
+		says                             []string
+	}{
+		{"login with a space", "mal usuario", "Eva Prueba", "agent", goodPassword, []string{"Ese usuario no sirve", `value="mal usuario"`, `value="Eva Prueba"`}},
+		{"login is taken", "ana", "Eva Prueba", "supervisor", goodPassword, []string{"Ese usuario ya existe", `value="supervisor" selected`}},
+		{"no name", "eva", " ", "agent", goodPassword, []string{"Ponga un nombre"}},
+		{"no role", "eva", "Eva Prueba", "jefe", goodPassword, []string{"Elija un rol"}},
+		{"short password", "eva", "Eva Prueba", "agent", "sol y mar", []string{"Es muy corta", `value="eva"`}},
+		{"easy password", "eva", "Eva Prueba", "agent", "123456789012345", []string{"Es fácil de adivinar"}},
+		{"password is the name", "eva", "Eva Prueba", "agent", "Eva Prueba nube tambor sopa", []string{"Tiene el nombre o el usuario"}},
+		{"script as a name", "eva", `"><script>x</script>`, "agent", "corta", []string{"&lt;script&gt;"}},
+	}
+	for _, tt := range tests {
+		p := sup.post(agentsPage, "hacer", "agregar", "usuario", tt.login, "nombre", tt.who, "rol", tt.role, "contrasena", tt.password).
+			want(t, http.StatusUnprocessableEntity, append(tt.says, `aria-invalid="true"`, "No se guardó nada")...)
+		if strings.Contains(p.body, tt.password) {
+			t.Errorf("%s: the password stands in the page", tt.name)
+		}
+	}
+	if _, err := d.agents.Find(t.Context(), "eva"); err == nil {
+		t.Error("eva was added")
+	}
+}
+
+func TestAgents_change(t *testing.T) {
+	d := newDesk(t)
+	sup := d.as("sup")
+	sup.post(agentsPage, "hacer", "nombre", "usuario", "ana", "nombre", "Ana María").to(t, agentsPage+"?de=ana&hecho=nombre")
+	sup.get(agentsPage).want(t, http.StatusOK, "Ana María")
+	sup.post(agentsPage, "hacer", "nombre", "usuario", "ana", "nombre", "x").want(t, http.StatusUnprocessableEntity, "Ponga un nombre", `value="x"`, "<details open>")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "supervisor").to(t, agentsPage+"?de=ana&hecho=rol")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "agent").to(t, agentsPage+"?de=ana&hecho=rol")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "jefe").want(t, http.StatusUnprocessableEntity, "Elija un rol")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "sup", "rol", "agent").want(t, http.StatusUnprocessableEntity, "No queda otro supervisor")
+	sup.post(agentsPage, "hacer", "desactivar", "usuario", "sup").want(t, http.StatusUnprocessableEntity, "No queda otro supervisor")
+	sup.post(agentsPage, "hacer", "nombre", "usuario", "nadie", "nombre", "Nadie").want(t, http.StatusUnprocessableEntity, "Esa cuenta no existe")
+	sup.post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", "corta").want(t, http.StatusUnprocessableEntity, "Es muy corta")
+	sup.post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", otherPassword).to(t, agentsPage+"?de=ana&hecho=contrasena")
+	d.browser().signIn("ana", otherPassword).to(t, "/agentes")
+	if _, err := d.agents.BeginTOTP(t.Context(), "ana"); err != nil {
+		t.Fatal(err)
+	}
+	sup.post(agentsPage, "hacer", "sin-codigo", "usuario", "ana").to(t, agentsPage+"?de=ana&hecho=sin-codigo")
+	for _, what := range []string{"agent_renamed", "agent_role", "agent_password", "agent_totp_off"} {
+		if got := d.told(what); len(got) == 0 || !strings.HasPrefix(got[0], "sup: ana") {
+			t.Errorf("the audit says of %s: %q", what, got)
+		}
+	}
+}
+
+// A disabled agent is thrown out at the next request, and who they were talking to waits again.
+func TestAgents_disable(t *testing.T) {
+	d := newDesk(t)
+	ana, sup := d.as("ana"), d.as("sup")
+	ana.get("/agentes/buscar").want(t, http.StatusOK)
+	asked := d.ask("1")
+	d.claim("ana", asked)
+	sup.post(agentsPage, "hacer", "desactivar", "usuario", "ana").to(t, agentsPage+"?de=ana&hecho=desactivar")
+	sup.get(agentsPage+"?de=ana&hecho=desactivar").want(t, http.StatusOK, "ya no puede entrar", "desactivada", "Activar la cuenta")
+	if p := ana.get("/agentes/buscar"); p.status != http.StatusSeeOther {
+		t.Errorf("the disabled agent got %d", p.status)
+	}
+	if c := d.caseOf("1"); !c.Waiting() || c.Agent != "" {
+		t.Errorf("the case is %s with %q, want it in the queue", c.Status, c.Agent)
+	}
+	sup.post(agentsPage, "hacer", "activar", "usuario", "ana").to(t, agentsPage+"?de=ana&hecho=activar")
+	d.as("ana")
+}
+
+func TestAudit(t *testing.T) {
+	d := newDesk(t)
+	for i := range 120 {
+		who := []string{"ana", "sup"}[i%2]
+		err := d.store.Audit.Deed(t.Context(), agent.Deed{
+			ID: "x" + string(rune('A'+i/26)) + string(rune('a'+i%26)), At: d.clock.Now().Add(time.Duration(i) * time.Second), Who: who, What: "case_reveal", Detail: "C-0000-" + string(rune('A'+i/26)) + string(rune('a'+i%26)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.clock.Advance(3 * time.Minute)
+	sup := d.as("sup")
+	const path = "/agentes/supervision/auditoria"
+	first := sup.get(path).want(t, http.StatusOK, "Vio un número completo", "C-0000-Ep", "Siguientes", "Entró")
+	if strings.Contains(first.body, "C-0000-Aa") || strings.Index(first.body, "C-0000-Ep") > strings.Index(first.body, "C-0000-Eo") {
+		t.Error("the latest entries do not come first")
+	}
+	last := sup.get(path+"?pagina=3").want(t, http.StatusOK, "C-0000-Aa", "Anteriores")
+	if strings.Contains(last.body, "Siguientes") {
+		t.Error("there is a page after the last")
+	}
+	sup.get(path+"?pagina=99").want(t, http.StatusOK, "No hay nada escrito")
+	if p := sup.get(path+"?quien=ANA").want(t, http.StatusOK, "C-0000-Eo"); strings.Contains(p.body, "C-0000-Ep") {
+		t.Error("somebody else's entry is in ana's list")
+	}
+	sup.get(path+"?desde=2026-02-01&hasta=2026-02-02").want(t, http.StatusOK, "No hay nada escrito")
+	sup.get(path+"?desde=2026-03-02&hasta=2026-03-01").want(t, http.StatusUnprocessableEntity, "posterior", `value="2026-03-02"`)
+	sup.get(path+"?desde=ayer").want(t, http.StatusUnprocessableEntity, "No es una fecha")
+	sup.get(path+"?desde=2020-01-01&hasta=2026-03-02").want(t, http.StatusUnprocessableEntity, "demasiados días")
+}
+
+const answersPage = "/agentes/supervision/respuestas"
+
+func TestAnswers(t *testing.T) {
+	d := newDesk(t)
+	sup := d.as("sup")
+	sup.post(answersPage, "hacer", "agregar", "version", "0", "nombre", "/Abrir Correo", "texto", "Abra su correo, {persona}.\r\n<b>Ahora</b>").to(t, answersPage+"?hecho=agregar")
+	sup.get(answersPage).want(t, http.StatusOK, "/abrir-correo", "Abra su correo, {persona}.\n&lt;b&gt;Ahora&lt;/b&gt;")
+
+	long := strings.Repeat("ñ", 1001)
+	for _, tt := range []struct {
+		name, text string
+		says       []string
+	}{
+		{"", "texto", []string{"Ese nombre no sirve", ">texto</textarea>"}},
+		{"con/barra", "texto", []string{"Ese nombre no sirve", `value="con/barra"`}},
+		{`"><script>`, "</textarea><script>x</script>", []string{"Ese nombre no sirve", "&lt;/textarea&gt;&lt;script&gt;"}},
+		{"abrir-correo", "texto", []string{"Ya hay una respuesta"}},
+		{"vacia", " \n", []string{"Falta el texto"}},
+		{"larga", long, []string{"Es muy largo", long}},
+	} {
+		sup.post(answersPage, "hacer", "agregar", "version", "1", "nombre", tt.name, "texto", tt.text).want(t, http.StatusUnprocessableEntity, tt.says...)
+	}
+	sup.post(answersPage, "hacer", "agregar", "version", "1", "nombre", "larga", "texto", long[2:]).to(t, answersPage+"?hecho=agregar")
+
+	sup.post(answersPage, "hacer", "cambiar", "version", "1", "era", "larga", "nombre", "corta", "texto", "Lo mío").
+		want(t, http.StatusConflict, "Otra persona guardó un cambio", ">Lo mío</textarea>", "<details open>")
+	sup.post(answersPage, "hacer", "cambiar", "version", "2", "era", "larga", "nombre", "abrir-correo", "texto", "Lo mío").
+		want(t, http.StatusUnprocessableEntity, "Ya hay una respuesta", ">Lo mío</textarea>")
+	sup.post(answersPage, "hacer", "cambiar", "version", "2", "era", "larga", "nombre", "corta", "texto", "Lo mío").to(t, answersPage+"?hecho=cambiar")
+	sup.post(answersPage, "hacer", "borrar", "version", "3", "era", "abrir-correo").to(t, answersPage+"?hecho=borrar")
+	a, err := d.store.Desk.Answers(t.Context())
+	if err != nil || len(a.List) != 1 || a.List[0] != (handoff.Answer{Name: "corta", Text: "Lo mío"}) {
+		t.Errorf("answers: got %+v, %v", a, err)
+	}
+	// A change of what a colleague has deleted is offered as a new one.
+	sup.post(answersPage, "hacer", "cambiar", "version", "3", "era", "abrir-correo", "nombre", "abrir-correo", "texto", "Sigue aquí").
+		want(t, http.StatusConflict, ">Sigue aquí</textarea>")
+	if got := d.told("desk_answers"); len(got) != 4 {
+		t.Errorf("the audit has %d edits of the answers, want 4: %q", len(got), got)
+	}
+}
