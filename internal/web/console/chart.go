@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -10,53 +11,35 @@ import (
 )
 
 // A chart is drawn here as numbers and in the template as SVG. Widths are in per cent of the picture and heights in
-// pixels, so that it fits any page while its letters keep their size; the same figures stand below it in a table.
+// pixels, so that it fits any page. Whatever is written stands beside the picture, as text of the page.
 
 // columns are upright bars side by side, in pairs.
 type columns struct {
-	Height int // of the picture
-	Floor  int // where the bars stand
-	Lines  []gridLine
+	Height int // of the picture, which is also where the bars stand
+	Top    int // what a bar as high as the picture would stand for
+	Lines  []int
 	Pairs  []pair
 	Empty  bool
 }
 
-// gridLine is one line of the scale.
-type gridLine struct {
-	Y     int
-	Text  string
-	TextY int
-}
+// pair is two bars side by side.
+type pair struct{ First, Second bar }
 
-// pair is two bars over one label.
-type pair struct {
-	Label  string
-	First  bar
-	Second bar
-	Shown  bool // the label is written under the bars
-	Middle percent
-}
-
-// bar is one bar. What it stands for is Value.
+// bar is one bar. What it stands for is Value, in words Text.
 type bar struct {
-	X, Y, Width percent
-	Height      percent
-	Value       int
-	Text        string
+	X, Y, Width, Height percent
+	Value               int
+	Text                string
 }
 
-// percent prints as a number with a point, which is how SVG and CSS have it in every language.
+// percent prints as a number with a point, which is how SVG has it in every language.
 type percent float64
 
 func (p percent) String() string {
 	return strconv.FormatFloat(math.Round(float64(p)*100)/100, 'f', -1, 64)
 }
 
-const (
-	plotHeight = 160
-	plotTop    = 18
-	plotLeft   = 9.0 // per cent, for the scale
-)
+const plotHeight = 160
 
 // hourColumns draws how many cases were asked for and got their first answer in each hour of the day.
 func hourColumns(hours [24]handoff.HourFigures) columns {
@@ -64,22 +47,15 @@ func hourColumns(hours [24]handoff.HourFigures) columns {
 	for _, h := range hours {
 		most = max(most, h.Asked, h.Answered)
 	}
-	c := columns{Height: plotTop + plotHeight + 26, Floor: plotTop + plotHeight, Empty: most == 0}
 	top := scaleTop(most)
-	for _, v := range []int{0, top / 2, top} {
-		y := c.Floor - plotHeight*v/top
-		c.Lines = append(c.Lines, gridLine{y, strconv.Itoa(v), y - 4})
-	}
-	width := (100 - plotLeft) / 24
+	c := columns{Height: plotHeight, Top: top, Lines: []int{1, plotHeight / 2, plotHeight - 1}, Empty: most == 0}
+	const width = 100.0 / 24
 	for i, h := range hours {
-		x := plotLeft + width*float64(i)
 		one := func(at float64, v int) bar {
 			high := float64(plotHeight) * float64(v) / float64(top)
-			return bar{percent(x + at*width), percent(float64(c.Floor) - high), percent(0.38 * width), percent(high), v, strconv.Itoa(v)}
+			return bar{X: percent((float64(i) + at) * width), Y: percent(plotHeight - high), Width: percent(0.38 * width), Height: percent(high), Value: v}
 		}
-		c.Pairs = append(c.Pairs, pair{
-			Label: strconv.Itoa(i), First: one(0.1, h.Asked), Second: one(0.5, h.Answered), Shown: i%3 == 0, Middle: percent(x + width/2),
-		})
+		c.Pairs = append(c.Pairs, pair{one(0.1, h.Asked), one(0.5, h.Answered)})
 	}
 	return c
 }
@@ -95,53 +71,30 @@ func scaleTop(most int) int {
 	}
 }
 
-// rows are bars that lie one below the other, each under its name.
-type rows struct {
-	Height int
-	Rows   []row
-}
-
-// row is one name with one or two bars.
+// row is one name with one or two bars that lie below it.
 type row struct {
-	Name  string // as it is shown, or a word of the templates
-	NameY int
-	Bars  []bar
+	Name string // as it is shown, or what the templates have the word for
+	Bars []bar
 }
 
-const (
-	rowName = 22 // pixels
-	rowBar  = 20
-	rowGap  = 12
-	barEnd  = 76.0 // per cent: the text of the longest bar stands behind it
-)
-
-// newRows lays out rows of bars whose values and texts are given; their lengths compare with each other.
-func newRows(of []row) rows {
+// drawn gives the bars of some rows, whose values are known, lengths that compare with each other.
+func drawn(of []row) []row {
 	most := 1
 	for _, r := range of {
 		for _, b := range r.Bars {
 			most = max(most, b.Value)
 		}
 	}
-	y := 0
-	out := rows{Rows: slices.Clone(of)}
-	for i := range out.Rows {
-		r := &out.Rows[i]
-		r.NameY = y + rowName - 6
-		y += rowName
-		for j := range r.Bars {
-			b := &r.Bars[j]
-			b.Y, b.Height, b.Width = percent(y), rowBar-4, percent(max(barEnd*float64(b.Value)/float64(most), 0.5))
-			y += rowBar
+	for _, r := range of {
+		for i := range r.Bars {
+			r.Bars[i].Width = percent(100 * float64(r.Bars[i].Value) / float64(most))
 		}
-		y += rowGap
 	}
-	out.Height = y
-	return out
+	return of
 }
 
 // answerRows draws how long people waited for each agent's first word.
-func answerRows(agents []handoff.AgentFigures) rows {
+func answerRows(agents []handoff.AgentFigures) []row {
 	var of []row
 	for _, a := range agents {
 		if q := a.FirstAnswer; q.N > 0 {
@@ -150,25 +103,19 @@ func answerRows(agents []handoff.AgentFigures) rows {
 			}})
 		}
 	}
-	return newRows(of)
+	return drawn(of)
 }
 
 // reasonRows draws what cases ended for, the most frequent first. The names are the templates' to write.
-func reasonRows(reasons map[string]int) rows {
+func reasonRows(reasons map[string]int) []row {
 	var of []row
 	for reason, n := range reasons {
 		of = append(of, row{Name: reason, Bars: []bar{{Value: n, Text: strconv.Itoa(n)}}})
 	}
 	slices.SortFunc(of, func(a, b row) int {
-		if d := b.Bars[0].Value - a.Bars[0].Value; d != 0 {
-			return d
-		}
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(b.Bars[0].Value, a.Bars[0].Value), cmp.Compare(a.Name, b.Name))
 	})
-	return newRows(of)
+	return drawn(of)
 }
 
 // length writes how long something took, in the two largest units.

@@ -147,8 +147,8 @@ type supervisionData struct {
 	Agents  []agentFigures
 	Hours   [24]handoff.HourFigures
 	ByHour  columns
-	Answers rows
-	Reasons rows
+	Answers []row
+	Reasons []row
 
 	Export struct{ From, To, Problem string }
 }
