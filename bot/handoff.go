@@ -1,6 +1,10 @@
 package bot
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // A conversation that a person of the help desk is asked into has a case: Conversation.Handoff. Who answers is written
 // there and nowhere else, in the same document as everything the bot does, so a message is answered by one of the two.
@@ -104,6 +108,14 @@ func (t *Turn) Record(from, by, text string) {
 	t.lines = append(t.lines, Line{From: from, By: by, Text: cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
 }
 
+// later says whether a line of a turn stands after the person's.
+func later(l Line) int {
+	if l.From == FromPerson {
+		return 0
+	}
+	return 1
+}
+
 // hand promises what a handed-off turn owes the desk: its lines, from the tail as it was when the case was opened, and
 // the case's record where it changed. was is the case before the turn.
 func (t *Turn) hand(was *Handoff, tail []Line) {
@@ -112,6 +124,7 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 	if h == nil || !h.Open() && !fresh && !was.Open() && h.Rating == was.Rating {
 		return
 	}
+	slices.SortStableFunc(t.lines, func(a, b Line) int { return cmp.Compare(later(a), later(b)) }) // first what was written, then what came of it
 	if fresh {
 		t.lines = append(append([]Line(nil), tail...), t.lines...)
 		h.Lines = 0

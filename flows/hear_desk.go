@@ -37,7 +37,7 @@ const (
 	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
-	UnlockedWaiting, KeyMadeWaiting                    bot.Event = "UnlockedWaiting", "KeyMadeWaiting"
+	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -116,7 +116,7 @@ func deskRows() []bot.Row {
 		on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"),
 		on(AgentSentLink, bot.Stay, "person.link"), on(AgentToOffice, bot.Stay, "person.office"),
 		on(bot.NotYours, bot.Stay, bot.NoText), on(bot.NotSent, bot.Stay, bot.NoText),
-		on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"),
+		on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"), on(LinkEndedWaiting, bot.Stay, "person.link_ended"),
 	}
 }
 
@@ -229,7 +229,7 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return LeftDesk, nil
 	}
 	asked := t.Conv.State == LeaveSure
-	if asked {
+	if asked || t.Update.Kind == bot.Press { // the buttons are still there when something else was written meanwhile
 		switch t.Choice() {
 		case "leave_yes":
 			return f.leave(t), nil
@@ -249,7 +249,7 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 	}
 	switch said := t.Says("word_menu", "word_cancel", "word_status", "word_person", "word_repeat", "word_help", "word_language"); {
-	case said == "word_menu", said == "word_cancel", t.Update.Kind == bot.Start, t.Update.Kind == bot.Press && t.Update.Button == "menu":
+	case said == "word_menu", said == "word_cancel", t.Update.Kind == bot.Start, t.Update.Kind == bot.Press && (t.Update.Button == "menu" || t.Update.Button == "leave_yes"):
 		if !h.Held() {
 			return AskedLeave, nil
 		}
@@ -333,6 +333,9 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		if h.Status != bot.HandoffScheduled {
 			return bot.Ignored, nil
 		}
+		if calendar, err := f.Desk.Calendar(ctx); err != nil || !calendar.Open(t.Now) {
+			return bot.Ignored, err
+		}
 		handoff.Wait(h)
 		t.Record(bot.FromEvent, "", NoteOpened)
 		if t.Conv.State == WithTicket {
@@ -388,7 +391,7 @@ var linkNotes = map[string]string{
 }
 
 // hearLinkInDesk hears what became of the link while a person helps: the flow does not run on under them, and the agent
-// reads it. Who still waits is told of a success, and goes on waiting or not.
+// reads it. Who still waits is told that it was used, or works no more, and goes on waiting or not.
 func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	t.Record(bot.FromEvent, "", note)
 	t.Withdraw()
@@ -404,12 +407,24 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 		if waiting {
 			return KeyMadeWaiting
 		}
+	case bot.SignalLinkExpired:
+		linkEnded(t)
+		if waiting {
+			return LinkEndedWaiting
+		}
 	default:
-		t.Never(bot.SignalLinkExpired)
-		t.Remember(slotEnded, "1")
-		t.Conv.Back = linkEndedInstead(t.Conv.Back)
+		if !waiting || !f.Uniform { // else its timer will say the same at the usual time
+			linkEnded(t)
+		}
 	}
 	return bot.Ignored
+}
+
+// linkEnded has the way back lead to a link that ended instead of one that lives.
+func linkEnded(t *bot.Turn) {
+	t.Never(bot.SignalLinkExpired)
+	t.Remember(slotEnded, "1")
+	t.Conv.Back = linkEndedInstead(t.Conv.Back)
 }
 
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.

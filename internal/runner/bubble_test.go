@@ -1,6 +1,7 @@
 package runner_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -202,5 +203,28 @@ func TestKeep_oneBubbleCameBack(t *testing.T) {
 	h.wantSent(2, "after the pause")
 	if last := h.wire.sent[len(h.wire.sent)-1]; !strings.HasPrefix(last, "de antes\n\n¿Qué necesita hoy?") {
 		t.Errorf("sent %q, want what came back first", last)
+	}
+}
+
+// An agent's words are a bubble of their own, in their place among those of the bot that wait with them.
+func TestKeep_agentsOwnBubble(t *testing.T) {
+	h := newHouse(t)
+	h.wire.merges = true
+	r := h.runner("a")
+	h.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 30 * time.Second}}
+	h.handle(r, text(1, "hola"))
+	h.idle(r)
+	c := h.conversation()
+	for i, p := range []bot.Reply{{Text: "uno", Prompt: 1}, {Text: "dos", By: "Ana"}, {Text: "tres", By: "Ana"}, {Text: "cuatro", Prompt: 2}} {
+		c.Promises = append(c.Promises, bot.Promise{ID: fmt.Sprint("p", i), Lane: bot.LaneChat, Kind: bot.PromiseSay, Reply: &p})
+	}
+	if err := h.store.Conversations.Save(t.Context(), &c); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.Advance(31 * time.Second)
+	h.sweep(r)
+	h.wantSent(3, "after the pause")
+	if s := h.wire.sent; !strings.HasSuffix(s[0], "\n\nuno") || s[1] != "dos\n\ntres" || s[2] != "cuatro" {
+		t.Errorf("sent %q", s)
 	}
 }

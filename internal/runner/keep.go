@@ -89,8 +89,8 @@ func (r *Runner) lane(s shelf, id string, lane bot.Lane, doc document, key strin
 // oneBubble is how many bubbles that wait together go out as one at most.
 const oneBubble = 4
 
-// together is the promise whose turn it is, and those that can be kept with it: bubbles that wait behind it, in a channel
-// where each costs.
+// together is the promise whose turn it is, and those that can be kept with it: bubbles of the same voice that wait behind
+// it, in a channel where each costs.
 func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.Promise {
 	owed := []bot.Promise{head}
 	channel, _ := bot.SplitConversationID(doc.id())
@@ -101,8 +101,8 @@ func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.P
 		if p.Lane != head.Lane || p.ID == head.ID {
 			continue
 		}
-		if p.Kind != bot.PromiseSay || p.NotBefore.After(now) || len(owed) == oneBubble {
-			break
+		if p.Kind != bot.PromiseSay || p.NotBefore.After(now) || len(owed) == oneBubble || p.Reply.By != head.Reply.By {
+			break // an agent's words are a bubble of their own
 		}
 		owed = append(owed, p)
 	}
