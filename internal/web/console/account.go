@@ -52,7 +52,11 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 			return unavailable(err)
 		}
 	}
-	return d.show(w, "account", data.Failed != "", data.Wait, data)
+	p := d.view("account", data.Failed != "", data.Wait, data)
+	if d.within != nil {
+		return d.within(w, r, v, p)
+	}
+	return web.Show(w, d.pages, p)
 }
 
 func (d *Door) changeAccount(w http.ResponseWriter, r *http.Request, v Visit) error {

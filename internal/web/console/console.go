@@ -15,9 +15,12 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"embed"
+	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -76,7 +79,34 @@ func New(o Options) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Console{Options: o, door: door, pages: pages, live: newLive(o.Desk, o.Log), beats: map[string]time.Time{}}, nil
+	c := &Console{Options: o, door: door, pages: pages, live: newLive(o.Desk, o.Log), beats: map[string]time.Time{}}
+	door.left, door.within, door.auto = c.left, c.showWithin, o.AutoSignIn != nil
+	if o.Embed {
+		door.policy = embedded(web.Policy)
+	}
+	return c, nil
+}
+
+// left frees what an agent had who signed out.
+func (c *Console) left(ctx context.Context, login string) error {
+	c.mu.Lock()
+	delete(c.beats, login)
+	c.mu.Unlock()
+	defer c.live.hurry()
+	return c.Desk.Gone(ctx, login)
+}
+
+// showWithin draws a page of the door in the console's frame.
+func (c *Console) showWithin(w http.ResponseWriter, r *http.Request, v Visit, p web.View) error {
+	var title, main bytes.Buffer
+	for name, into := range map[string]*bytes.Buffer{"title": &title, "main": &main} {
+		if err := c.door.pages[p.Name].ExecuteTemplate(into, name, p.Data); err != nil {
+			return fmt.Errorf("draw %s: %w", p.Name, err)
+		}
+	}
+	return c.show(w, r, view{Visit: v, Name: "within", Here: hereAccount, Status: p.Status, Data: struct{ Title, Main template.HTML }{
+		template.HTML(title.String()), template.HTML(main.String()),
+	}})
 }
 
 // Routes are all of the console's.
@@ -258,17 +288,22 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, v view) error {
 	if r.Method == http.MethodGet {
 		back = r.URL.RequestURI()
 	}
-	return web.Show(w, c.pages, web.View{Name: v.Name, Status: v.Status, Form: true, Policy: c.policy(c.Embed), Data: framed{
+	return web.Show(w, c.pages, web.View{Name: v.Name, Status: v.Status, Form: true, Policy: c.policy(), Data: framed{
 		Agent: v.Visit.Agent, Supervisor: v.Visit.supervisor(), Here: v.Here, Away: away,
 		Stream: v.Stream, Reload: v.Reload, Back: back, Data: v.Data,
 	}})
 }
 
-func (c *Console) policy(embed bool) string {
-	if embed {
-		return strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1)
+func (c *Console) policy() string {
+	if c.Embed {
+		return embedded(policy)
 	}
 	return policy
+}
+
+// embedded is a policy that lets our own site frame the page.
+func embedded(policy string) string {
+	return strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1)
 }
 
 // newOnce names a press of a button.

@@ -23,6 +23,12 @@ type Door struct {
 	Kit    *web.Kit
 	Agents *agent.Service
 	pages  web.Pages
+
+	// What the rooms behind it may set.
+	policy string                                                                  // of its pages; "": web.Policy
+	left   func(ctx context.Context, login string) error                           // somebody has signed out
+	within func(w http.ResponseWriter, r *http.Request, v Visit, p web.View) error // shows a page of who is signed in
+	auto   bool                                                                    // nobody is asked who they are: the next page signs them in
 }
 
 // NewDoor makes the door.
@@ -31,7 +37,7 @@ func NewDoor(kit *web.Kit, agents *agent.Service) (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Door{kit, agents, pages}, nil
+	return &Door{Kit: kit, Agents: agents, pages: pages}, nil
 }
 
 // Routes are the door's own.

@@ -27,6 +27,8 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err == nil:
 		return web.Redirect(w, r, back)
+	case d.auto:
+		return web.Redirect(w, r, Home)
 	case why == "":
 		return unavailable(err)
 	case why == "none" && r.URL.Query().Has("fin"):
@@ -42,14 +44,18 @@ func (d *Door) askSignIn(w http.ResponseWriter, data signInData) error {
 
 // show shows a form. After something wrong the status says so; when no further try is judged before some time, it says that.
 func (d *Door) show(w http.ResponseWriter, name string, wrong bool, wait web.Span, data any) error {
-	v := web.View{Name: name, Form: true, Data: data}
+	return web.Show(w, d.pages, d.view(name, wrong, wait, data))
+}
+
+func (d *Door) view(name string, wrong bool, wait web.Span, data any) web.View {
+	v := web.View{Name: name, Form: true, Policy: d.policy, Data: data}
 	switch {
 	case wait != web.Span{}:
 		v.Status = http.StatusTooManyRequests
 	case wrong:
 		v.Status = http.StatusUnprocessableEntity
 	}
-	return web.Show(w, d.pages, v)
+	return v
 }
 
 // refused says of an error whether it refuses what was typed, and until when everything is refused.
@@ -133,8 +139,15 @@ func (d *Door) signInCode(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) signOut(w http.ResponseWriter, r *http.Request) error {
-	if err := d.Agents.SignOut(r.Context(), d.Kit.Cookie(r, sessionCookie)); err != nil {
+	token := d.Kit.Cookie(r, sessionCookie)
+	a, _, live := d.Agents.Live(r.Context(), token)
+	if err := d.Agents.SignOut(r.Context(), token); err != nil {
 		return unavailable(err)
+	}
+	if live == nil && d.left != nil {
+		if err := d.left(r.Context(), a.Login); err != nil {
+			return unavailable(err)
+		}
 	}
 	d.Kit.DropCookie(w, sessionCookie)
 	return web.Redirect(w, r, signInPath+"?fin")

@@ -251,7 +251,7 @@ func (c *Console) news(w http.ResponseWriter, r *http.Request, v Visit) error {
 		Ref: of.Ref, Filter: filterOf(v, r.FormValue("ver")), New: max(0, of.Lines-since), Gone: !mayDo(v, of).Note,
 		Reload: r.URL.RequestURI(),
 	}
-	return web.Show(w, c.pages, web.View{Name: "news", Form: true, Policy: c.policy(true), Data: d})
+	return web.Show(w, c.pages, web.View{Name: "news", Form: true, Policy: embedded(policy), Data: d})
 }
 
 // talkFailed is the answer to a conversation that cannot be shown.
