@@ -212,7 +212,7 @@ func (c *Console) answerScript(w http.ResponseWriter, r *http.Request, v Visit, 
 	if err == nil {
 		if shown.Shown != "" {
 			t.Shown, t.Number, t.Finding = shown.Shown, shown.Number, shown.Finding
-			if a.Shown, err = c.part("shown", t); err != nil {
+			if a.Shown, err = c.part("shown", &t); err != nil {
 				return err
 			}
 		}
@@ -240,7 +240,7 @@ func since(r *http.Request) int64 {
 	return n
 }
 
-// part draws one template of the desk's page.
+// part draws one template of the desk's page. A struct comes as a pointer: templates call methods of what it holds.
 func (c *Console) part(name string, data any) (template.HTML, error) {
 	var b bytes.Buffer
 	if err := c.pages["inbox"].ExecuteTemplate(&b, name, data); err != nil {

@@ -294,7 +294,7 @@ func (s *stream) list(p picture, now time.Time) ([]event, error) {
 		if s.rows[r.Ref] == r.Mark {
 			continue
 		}
-		html, err := s.c.part("row", r)
+		html, err := s.c.part("row", &r)
 		if err != nil {
 			return events, err
 		}
@@ -403,7 +403,7 @@ func (s *stream) lines(ctx context.Context) ([]bot.Line, error) {
 func (c *Console) talkEvents(t talkData) ([]event, error) {
 	var events []event
 	if len(t.Lines) > 0 {
-		html, err := c.part("lines", t)
+		html, err := c.part("lines", &t)
 		if err != nil {
 			return nil, err
 		}
@@ -415,7 +415,7 @@ func (c *Console) talkEvents(t talkData) ([]event, error) {
 		into *template.HTML
 	}{{"talk-head", &h.Head}, {"talk-acts", &h.Acts}, {"talk-write", &h.Write}} {
 		var err error
-		if *p.into, err = c.part(p.name, t); err != nil {
+		if *p.into, err = c.part(p.name, &t); err != nil {
 			return nil, err
 		}
 	}
