@@ -28,6 +28,7 @@ const auditAnswers = "desk_answers"
 type answersData struct {
 	Version  int64
 	List     []answerRow
+	BuiltIn  []handoff.Answer
 	Done     string
 	Conflict bool
 	Wrong    map[string]string // of the new one
@@ -86,7 +87,7 @@ func (c *Console) showAnswers(w http.ResponseWriter, r *http.Request, v Visit) e
 
 // drawAnswers lists the answers; refused is the one of which a change was, with its name as it is kept.
 func (c *Console) drawAnswers(w http.ResponseWriter, r *http.Request, v Visit, a handoff.Answers, data answersData, refused answerRow) error {
-	data.Version, data.MaxName, data.MaxText = a.Version, maxAnswerName, maxAnswerText
+	data.Version, data.BuiltIn, data.MaxName, data.MaxText = a.Version, readyAnswers, maxAnswerName, maxAnswerText
 	for _, one := range a.List {
 		row := answerRow{Answer: one, Typed: one}
 		if refused.Open && refused.Name == one.Name {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"llave/bot"
 	"llave/internal/agent"
 	"llave/internal/handoff"
 )
@@ -20,12 +21,40 @@ type auditData struct {
 	Paging   paging
 }
 
-// auditRow is one entry. What an edit of the hours did is Deed, Date and Rest, for the template "hours-deed".
+// auditRow is one entry, its detail taken apart for the template "audit-detail".
 type auditRow struct {
-	At               moment
-	Who, What        string
-	Detail           string
-	Deed, Date, Rest string
+	At        moment
+	Who, What string
+	Kind      string // "case": Ref and Rest; "hours": Deed, Date and Rest; "role": Login and Rest; "": Rest alone
+	Ref       string
+	Login     string
+	Deed      string
+	Date      string
+	Rest      string
+}
+
+// auditRow reads the detail of an entry as whoever wrote it down put it together.
+func (c *Console) auditRow(d agent.Deed) auditRow {
+	row := auditRow{At: c.moment(d.At), Who: d.Who, What: d.What, Rest: d.Detail}
+	first, rest, _ := strings.Cut(d.Detail, " ")
+	switch {
+	case d.What == "case_return" && rest != "":
+		row.Kind, row.Ref, row.Rest = "case", first, c.StateName(bot.State(rest))
+	case strings.HasPrefix(d.What, "case_") && strings.HasPrefix(first, "C-"):
+		row.Kind, row.Ref, row.Rest = "case", first, rest
+	case d.What == handoff.AuditHours:
+		row.Kind, row.Deed, row.Rest = "hours", first, rest
+		switch first {
+		case "week":
+			row.Rest = spanishDays.Replace(rest)
+		case "day":
+			row.Date, row.Rest, _ = strings.Cut(rest, " ")
+		}
+	case d.What == "agent_added", d.What == "agent_role":
+		row.Kind = "role"
+		row.Login, row.Rest, _ = strings.Cut(d.Detail, ", ")
+	}
+	return row
 }
 
 // showAudit lists who did what in a range of days, the latest first. The log is read from its beginning, so the last rows
@@ -56,17 +85,7 @@ func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, v Visit) err
 	all := last.all()
 	slices.Reverse(all)
 	for _, d := range all[min((page-1)*pageSize, len(all)):min(page*pageSize, len(all))] {
-		row := auditRow{At: c.moment(d.At), Who: d.Who, What: d.What, Detail: d.Detail}
-		if d.What == handoff.AuditHours {
-			row.Deed, row.Rest, _ = strings.Cut(d.Detail, " ")
-			switch row.Deed {
-			case "week":
-				row.Rest = spanishDays.Replace(row.Rest)
-			case "day":
-				row.Date, row.Rest, _ = strings.Cut(row.Rest, " ")
-			}
-		}
-		data.Rows = append(data.Rows, row)
+		data.Rows = append(data.Rows, c.auditRow(d))
 	}
 	data.Paging = newPaging(r, page, len(all) > page*pageSize)
 	return c.show(w, r, view{Visit: v, Name: "audit", Here: hereSupervisor, Data: data})

@@ -258,6 +258,16 @@ func TestAudit(t *testing.T) {
 	}
 	d.clock.Advance(3 * time.Minute)
 	sup := d.as("sup")
+	for i, entry := range [][2]string{
+		{"case_resolve", "C-AAAA-AA1 solved"}, {"case_pass", "C-AAAA-AA2 luz"}, {"case_return", "C-AAAA-AA3 PressedLink"}, {"otra_cosa", "<b>detalle</b>"},
+	} {
+		if err := d.desk.Audit(t.Context(), "y"+string(rune('a'+i)), "eva", entry[0], entry[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sup.get("/agentes/supervision/auditoria?quien=eva").want(t, http.StatusOK,
+		`<a href="/agentes/casos/C-AAAA-AA1">C-AAAA-AA1</a>: Resuelto`, "C-AAAA-AA2</a>: a luz", "C-AAAA-AA3</a>: PressedLink", "otra_cosa", "&lt;b&gt;detalle&lt;/b&gt;")
+	sup.get("/agentes/supervision/auditoria?pagina=3").want(t, http.StatusOK, "Creó una cuenta", "sup, supervisor", "ana, agente")
 	const path = "/agentes/supervision/auditoria"
 	first := sup.get(path).want(t, http.StatusOK, "Vio un número completo", "C-0000-Ep", "Siguientes", "Entró")
 	if strings.Contains(first.body, "C-0000-Aa") || strings.Index(first.body, "C-0000-Ep") > strings.Index(first.body, "C-0000-Eo") {
