@@ -73,7 +73,10 @@ pane.addEventListener("submit", async (e) => {
   const typed = e.target.contains(field);
   sending = true;
   trouble.hidden = true;
-  if (typed) field.value = "";
+  if (typed) {
+    field.value = "";
+    told = 0; // what is begun next is told at once
+  }
   const ok = await send(new URLSearchParams(form));
   sending = false;
   trouble.hidden = ok;

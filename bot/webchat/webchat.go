@@ -184,8 +184,12 @@ func (ch *chat) append(e event) {
 		ch.lost = ch.events[extra-1].seq
 		ch.events = slices.Delete(ch.events, 0, extra)
 	}
-	if e.kind == "add" && !e.line.Person {
-		ch.typing = time.Time{} // what was being written is there
+	switch { // what was being written is there; what is begun next is told at once
+	case e.kind != "add":
+	case e.line.Person:
+		ch.typed = time.Time{}
+	default:
+		ch.typing = time.Time{}
 	}
 	ch.wake()
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -353,6 +356,39 @@ func TestSend_by(t *testing.T) {
 	}
 }
 
+// What an agent says stands on a ground of its own, in light and in dark; there the page's ink and links keep 7:1.
+func TestAgentGround_contrast(t *testing.T) {
+	css, err := files.ReadFile("chat.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grounds := regexp.MustCompile(`--agent-ground: (#[0-9a-f]{6})`).FindAllSubmatch(css, -1)
+	if len(grounds) != 2 {
+		t.Fatalf("%d grounds, want those of light and dark", len(grounds))
+	}
+	luminance := func(colour string) float64 {
+		n, err := strconv.ParseUint(strings.TrimPrefix(colour, "#"), 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		linear := func(v uint64) float64 {
+			if s := float64(v&255) / 255; s > 0.04045 {
+				return math.Pow((s+0.055)/1.055, 2.4)
+			}
+			return float64(v&255) / 255 / 12.92
+		}
+		return 0.2126*linear(n>>16) + 0.7152*linear(n>>8) + 0.0722*linear(n) + 0.05
+	}
+	for i, texts := range [][]string{{"#14212b", "#0a4a75"}, {"#f2f6f9", "#a6d4f5"}} { // ink and link of internal/web/assets/llave.css
+		for _, text := range texts {
+			a, b := luminance(text), luminance(string(grounds[i][1]))
+			if got := max(a, b) / min(a, b); got < 7 {
+				t.Errorf("%s on %s has %.1f:1, want 7:1", text, grounds[i][1], got)
+			}
+		}
+	}
+}
+
 // That somebody writes is told to whoever looks, by name once they have said something, and is over with their next bubble. It
 // has no number, so that a browser that comes back misses nothing by it.
 func TestTyping(t *testing.T) {
@@ -420,10 +456,15 @@ func TestPersonTyping(t *testing.T) {
 	if want := d.updates[0].Conv(); len(d.writing) != 1 || d.writing[0] != want {
 		t.Errorf("told of %v, want %s once", d.writing, want)
 	}
+	for range 2 {
+		if d.postTo("/chat/escribiendo", nil); len(d.writing) != 2 {
+			t.Errorf("told %d times, want once again after what was written is there", len(d.writing))
+		}
+	}
 	d.channel.mu.Lock()
 	d.channel.chats[d.updates[0].Chat].typed = time.Now().Add(-typingEvery)
 	d.channel.mu.Unlock()
-	if d.postTo("/chat/escribiendo", nil); len(d.writing) != 2 {
+	if d.postTo("/chat/escribiendo", nil); len(d.writing) != 3 {
 		t.Errorf("told %d times, want again after a while", len(d.writing))
 	}
 	if res, err := d.client.Get(d.server.URL + "/chat/escribiendo"); err != nil || res.StatusCode != 405 {
