@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httputil"
@@ -70,6 +71,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"] // a made-up one of each person
 			},
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+			ErrorLog:     log.New(io.Discard, "", 0), // a stream ends with its process
 		}
 		proxy.ServeHTTP(w, r)
 		return

@@ -1,0 +1,387 @@
+package chaos
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/flows"
+	"llave/internal/bottest"
+	"llave/internal/handoff"
+)
+
+// deskLedger is what was promised of the desk, and what was found against it.
+type deskLedger struct {
+	ended, lost, both, unheard, unlike, repeated, two, alone, gaps, undone, nowhere, records, owed invariant
+
+	cases, lines, answered, open, copies int
+	events                               map[string]int
+}
+
+// judge compares what people and agents were told with the transcripts, these with the conversations, and the
+// conversations with the cases' records.
+func (d *desk) judge(t *testing.T, took time.Duration) {
+	t.Helper()
+	s, _ := d.openStore(t)
+	v := &deskLedger{
+		ended:    invariant{name: "people whose case had no end"},
+		lost:     invariant{name: "people's messages in no transcript and not answered by the bot"},
+		both:     invariant{name: "people's messages that the bot answered in an agent's place, or both"},
+		unheard:  invariant{name: "agents' messages in a transcript that the person did not get"},
+		unlike:   invariant{name: "agents' messages that the person got otherwise than they stand in the transcript"},
+		repeated: invariant{name: "repeats of an agent's message that no kill explains"},
+		two:      invariant{name: "cases that two agents held, or that an agent was told to hold who did not"},
+		alone:    invariant{name: "deeds in a transcript of an agent who did not hold the case"},
+		gaps:     invariant{name: "transcripts with gaps or with a line twice"},
+		undone:   invariant{name: "acknowledged deeds that are not in the transcript, once"},
+		nowhere:  invariant{name: "cases that neither are over nor stand anywhere"},
+		records:  invariant{name: "cases whose record is not what the conversation says"},
+		owed:     invariant{name: "promises not kept"},
+		events:   map[string]int{},
+	}
+	histories := map[string]*history{}
+	recorded := map[string][]handoff.Record{} // by conversation
+	err := s.Desk.EachCase(t.Context(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour), func(r handoff.Record) bool {
+		recorded[r.Conv] = append(recorded[r.Conv], r)
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range d.callers {
+		if c.failed != nil {
+			v.ended.breaks("person %d: %v", c.index, c.failed)
+		}
+		conv, err := s.Conversations.Load(t.Context(), c.conv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(conv.Promises); n > 0 {
+			v.owed.breaks("person %d: %d", c.index, n)
+		}
+		v.judgeRecords(c, conv, recorded[c.conv])
+		var all []*history
+		for _, r := range recorded[c.conv] {
+			lines, err := s.Desk.Lines(t.Context(), r.Ref, 0, 10_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.cases++
+			v.lines += len(lines)
+			if r.Ref == conv.Handoff.Ref && conv.Handoff.Lines != int64(len(lines)) {
+				v.gaps.breaks("case %s: %d lines of %d", r.Ref, len(lines), conv.Handoff.Lines)
+			}
+			h := v.read(r.Ref, lines)
+			histories[r.Ref] = h
+			all = append(all, h)
+		}
+		v.judgeWords(c, conv, all)
+		v.judgeBubbles(d, c, all)
+	}
+	v.judgeFeats(d, histories)
+	d.printDesk(t, v, took)
+}
+
+// history is a case as its transcript has it.
+type history struct {
+	ref    string
+	lines  []bot.Line
+	asked  int // the line since which a person has been asked for
+	ends   int // the line with which it ended
+	held   []holding
+	deeds  map[string]int // kind and agent's name → how often
+	agents []bot.Line     // what agents wrote since
+	notes  []bot.Line
+}
+
+// holding is a time for which an agent held the case.
+type holding struct {
+	name     string
+	from, to time.Time
+}
+
+// The events that take the case from its holder, and those that agents press a button for.
+var (
+	freeing = []string{flows.NoteReleased, flows.NoteSilent, flows.NoteGone, flows.NoteReturned, flows.NoteResolved, flows.NoteLeft}
+	feats   = map[string]string{flows.NoteTaken: "claim", flows.NotePassed: "pasar", flows.NoteReleased: "soltar", flows.NoteReturned: "devolver", flows.NoteResolved: "resolver"}
+)
+
+// read goes through a transcript as it was committed: one agent after the other holds the case, and what agents do they do
+// while they hold it.
+func (v *deskLedger) read(ref string, lines []bot.Line) *history {
+	h := &history{ref: ref, lines: lines, asked: -1, ends: len(lines), deeds: map[string]int{}}
+	words := map[string]bool{}
+	holder := ""
+	take := func(name string, at time.Time) {
+		holder = name
+		h.held = append(h.held, holding{name, at, time.Now().Add(time.Hour)})
+	}
+	free := func(at time.Time) {
+		if holder != "" {
+			h.held[len(h.held)-1].to = at
+		}
+		holder = ""
+	}
+	for i, l := range lines {
+		if l.Seq != int64(i+1) {
+			v.gaps.breaks("case %s: line %d where %d should be", ref, l.Seq, i+1)
+		}
+		if word := madeUp.FindString(last(l.Text)); word != "" {
+			if words[l.From+word] {
+				v.gaps.breaks("case %s: %q twice from the %s", ref, word, l.From)
+			}
+			words[l.From+word] = true
+		}
+		switch {
+		case l.From == bot.FromEvent && l.Text == flows.NoteAsked:
+			if h.asked >= 0 {
+				v.gaps.breaks("case %s: asked for twice", ref)
+			}
+			h.asked = i
+		case h.asked < 0: // the chat before
+		case l.From == bot.FromEvent:
+			v.events[l.Text]++
+			if l.Text == flows.NoteTaken {
+				if holder != "" {
+					v.two.breaks("case %s: %s took it from %s", ref, l.By, holder)
+				}
+				take(l.By, l.At)
+			} else if l.By != "" && l.By != holder {
+				v.alone.breaks("case %s: %s by %s, held by %q", ref, l.Text, l.By, holder)
+			}
+			if slices.Contains(freeing, l.Text) {
+				free(l.At)
+			}
+			if l.Text == flows.NoteReturned || l.Text == flows.NoteResolved || l.Text == flows.NoteLeft {
+				h.ends = i
+			}
+			if kind := feats[l.Text]; kind != "" {
+				h.deeds[kind+" "+l.By]++
+			}
+		case l.From == bot.FromBot && strings.HasPrefix(l.Text, "Ahora le atiende "):
+			name, _, _ := strings.Cut(strings.TrimPrefix(l.Text, "Ahora le atiende "), ".")
+			free(l.At)
+			take(name, l.At)
+		case l.From == bot.FromAgent, l.From == bot.FromNote:
+			if l.By != holder {
+				v.alone.breaks("case %s: %s writes, held by %q", ref, l.By, holder)
+			}
+			if l.From == bot.FromNote {
+				h.notes = append(h.notes, l)
+				continue
+			}
+			h.agents = append(h.agents, l)
+		}
+	}
+	if h.asked < 0 {
+		v.gaps.breaks("case %s: nobody asked for it", ref)
+	}
+	return h
+}
+
+// last is the end of a text, where a line that quotes another has its own word.
+func last(text string) string { return text[strings.LastIndexByte(text, ' ')+1:] }
+
+// judgeRecords compares the records of a person's cases with what the conversation says of the latest.
+func (v *deskLedger) judgeRecords(c *caller, conv bot.Conversation, records []handoff.Record) {
+	if conv.Handoff == nil {
+		if len(records) > 0 {
+			v.records.breaks("person %d: %d records without a case", c.index, len(records))
+		}
+		return
+	}
+	found := false
+	for _, r := range records {
+		h := r.Handoff
+		switch {
+		case r.Ref != conv.Handoff.Ref:
+			if h.Open() {
+				v.records.breaks("person %d: case %s is %s, and there is a later one", c.index, r.Ref, h.Status)
+			}
+		default:
+			found = true
+			want := *conv.Handoff
+			for _, of := range []*bot.Handoff{&h, &want} { // what moves with every line
+				of.Lines, of.Moved, of.Since, of.Told = 0, time.Time{}, time.Time{}, 0
+			}
+			if !reflect.DeepEqual(h, want) {
+				v.records.breaks("person %d: recorded %+v, is %+v", c.index, h, want)
+			}
+		}
+		over := h.Status == bot.HandoffClosed && h.Queue == "" && h.Reason != "" && !h.Ended.IsZero()
+		place := h.Status == bot.HandoffWaiting && strings.HasPrefix(h.Queue, handoff.QueueWaiting) ||
+			h.Status == bot.HandoffHeld && handoff.HeldBy(h.Queue) == h.Agent && h.Agent != ""
+		if !over && !place {
+			v.nowhere.breaks("case %s: %+v", r.Ref, h)
+		}
+		if !over {
+			v.open++
+		}
+	}
+	if !found {
+		v.records.breaks("person %d: case %s has no record", c.index, conv.Handoff.Ref)
+	}
+}
+
+// judgeWords looks where a person's messages have come to: a case's transcript, or an answer of the bot's. While a case is
+// open an agent answers and nobody else; before and after it the bot alone.
+func (v *deskLedger) judgeWords(c *caller, conv bot.Conversation, all []*history) {
+	for _, word := range c.said {
+		kept, bots, agents := false, false, false
+		for _, h := range all {
+			for i, l := range h.lines {
+				switch {
+				case !strings.Contains(l.Text, word):
+				case l.From == bot.FromAgent:
+					agents = true
+				case l.From == bot.FromPerson:
+					kept = true
+					bots = bots || answeredAtOnce(h.lines, i)
+					if i > h.asked && i < h.ends && answeredAtOnce(h.lines, i) {
+						v.both.breaks("case %s: %q, and the bot said %q", h.ref, word, begin(h.lines[i+1].Text))
+					}
+				}
+			}
+		}
+		for i, l := range conv.Tail {
+			if l.From == bot.FromPerson && strings.Contains(l.Text, word) && answeredAtOnce(conv.Tail, i) {
+				bots = true
+			}
+		}
+		if !kept && !bots {
+			v.lost.breaks("person %d: %q", c.index, word)
+		}
+		if agents {
+			v.answered++
+		}
+		if agents && bots {
+			v.both.breaks("person %d: %q", c.index, word)
+		}
+	}
+}
+
+// answeredAtOnce says whether the bot answered a line in the same turn. Where one stands in the queue is told by itself.
+func answeredAtOnce(lines []bot.Line, i int) bool {
+	if i+1 == len(lines) {
+		return false
+	}
+	next := lines[i+1]
+	return next.From == bot.FromBot && next.At.Equal(lines[i].At) && !strings.HasPrefix(next.Text, "Su lugar en la fila es")
+}
+
+// judgeBubbles compares what agents wrote, as the transcripts have it, with what the person read.
+func (v *deskLedger) judgeBubbles(d *desk, c *caller, all []*history) {
+	said := d.phone(c.person).Messages(c.chat)
+	for _, h := range all {
+		for _, l := range h.agents {
+			word := madeUp.FindString(last(l.Text))
+			var got []bottest.ChatMessage
+			for _, m := range said {
+				if !strings.Contains(m.Text, word) {
+					continue
+				}
+				got = append(got, m)
+				if m.Text != l.Text && (c.by != byWhatsApp || !strings.Contains(m.Text, l.Text)) {
+					v.unlike.breaks("case %s: %q, in the transcript %q", h.ref, begin(m.Text), begin(l.Text))
+				}
+			}
+			if len(got) == 0 {
+				v.unheard.breaks("case %s: %q", h.ref, l.Text)
+			}
+			for i := 1; i < len(got); i++ {
+				v.copies++
+				if !d.explained(got[i-1].At, got[i].At) {
+					v.repeated.breaks("case %s: %q at %s and %s", h.ref, l.Text, clock(got[i-1].At), clock(got[i].At))
+				}
+			}
+			if len(got) > 1+len(d.fleet.kills) {
+				v.repeated.breaks("case %s: %q came %d times", h.ref, l.Text, len(got))
+			}
+		}
+	}
+}
+
+// judgeFeats looks for what agents were told is done.
+func (v *deskLedger) judgeFeats(d *desk, histories map[string]*history) {
+	for _, a := range d.agents {
+		told := map[string]int{}
+		for _, f := range a.feats {
+			if !f.done {
+				continue
+			}
+			h := histories[f.ref]
+			if h == nil {
+				v.undone.breaks("%s: %s in case %s, of which nothing is kept", a.name, f.kind, f.ref)
+				continue
+			}
+			switch f.kind {
+			case "claim":
+				if !h.heldBy(a.name, f.sent, f.answered) {
+					v.two.breaks("case %s: %s was told to have it between %s and %s", f.ref, a.name, clock(f.sent), clock(f.answered))
+				}
+			case "say", "nota":
+				among := h.agents
+				if f.kind == "nota" {
+					among = h.notes
+				}
+				n := 0
+				for _, l := range among {
+					if l.Text == f.text && l.By == a.name {
+						n++
+					}
+				}
+				if n != 1 {
+					v.undone.breaks("case %s: %q of %s stands there %d times", f.ref, f.text, a.name, n)
+				}
+			default:
+				told[f.kind+" "+f.ref]++
+			}
+		}
+		for what, n := range told {
+			kind, ref, _ := strings.Cut(what, " ")
+			if did := histories[ref].deeds[kind+" "+a.name]; did < n {
+				v.undone.breaks("case %s: %s was told %d times of %s, which happened %d times", ref, a.name, n, kind, did)
+			}
+		}
+	}
+}
+
+// heldBy says whether an agent held the case at some moment of a time, give or take how exact the store's clock is.
+func (h *history) heldBy(name string, from, to time.Time) bool {
+	const exact = 300 * time.Millisecond
+	return slices.ContainsFunc(h.held, func(x holding) bool {
+		return x.name == name && x.from.Before(to.Add(exact)) && x.to.After(from.Add(-exact))
+	})
+}
+
+// printDesk prints what happened and every promise with its figure.
+func (d *desk) printDesk(t *testing.T, v *deskLedger, took time.Duration) {
+	t.Helper()
+	said, did, refused, absences, tries, beats := 0, map[string]int{}, 0, 0, 0, int64(0)
+	for _, c := range d.callers {
+		said += len(c.said)
+	}
+	for _, a := range d.agents {
+		refused, absences, beats = refused+a.refused, absences+a.absences, beats+a.beats.Load()
+		for _, f := range a.feats {
+			tries += f.tries - 1
+			if f.done {
+				did[f.kind]++
+			}
+		}
+	}
+	t.Logf("%d processes, kill -9 × %d; %d people wrote %d messages and %d agents answered %d of them, in %d cases with %d lines, in %v",
+		len(d.fleet.place), len(d.fleet.kills), len(d.callers), said, len(d.agents), v.answered, v.cases, v.lines, took.Round(time.Second))
+	t.Logf("done for agents: %v; refused: %d; pressed once more: %d; absences: %d; heartbeats: %d; in the transcripts: %v", did, refused, tries, absences, beats, v.events)
+	t.Logf("%6d  repeats of agents' messages, all explained; cases still open: %d", v.copies, v.open)
+	for _, x := range []*invariant{&v.ended, &v.lost, &v.both, &v.unheard, &v.unlike, &v.repeated, &v.two, &v.alone, &v.gaps, &v.undone, &v.nowhere, &v.records, &v.owed} {
+		x.report(t)
+	}
+	if v.cases == 0 || did["say"] == 0 || len(d.fleet.kills) == 0 {
+		t.Error(fmt.Sprintf("nothing was proved: %d cases, %d answers, %d kills", v.cases, did["say"], len(d.fleet.kills)))
+	}
+}
