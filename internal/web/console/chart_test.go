@@ -120,7 +120,8 @@ func FuzzHarmless(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := harmless(s)
-		if strings.ReplaceAll(got, "'", "") != strings.ReplaceAll(strings.Map(func(r rune) rune { return r }, s), "'", "") {
+		text := string([]rune(s)) // what is no text comes out as the sign for it
+		if strings.ReplaceAll(got, "'", "") != strings.ReplaceAll(text, "'", "") {
 			t.Errorf("%q became %q: more than apostrophes", s, got)
 		}
 		for _, cell := range strings.FieldsFunc(got, func(r rune) bool { return strings.ContainsRune(";\t\r\n", r) }) {

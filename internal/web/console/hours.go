@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/affiliate"
 	"llave/internal/handoff"
 	"llave/internal/web"
 )
@@ -115,7 +116,8 @@ func english(week string) string {
 	})
 }
 
-// hourForms are what may be changed. Each changes the schedule and says for the audit what it did, or which fields are wrong.
+// hourForms are what may be changed. Each changes the schedule and says for the audit what it did, or why it cannot. Numbers
+// in what people write there are masked.
 var hourForms = map[string]func(c *Console, s *handoff.Schedule, t hoursTyped, v Visit, now time.Time) (deed string, err error){
 	"semana": func(_ *Console, s *handoff.Schedule, t hoursTyped, _ Visit, _ time.Time) (string, error) {
 		if err := s.SetHours(english(t.Week)); err != nil {
@@ -124,7 +126,7 @@ var hourForms = map[string]func(c *Console, s *handoff.Schedule, t hoursTyped, v
 		return strings.TrimSpace("week " + s.Hours), nil
 	},
 	"dia": func(c *Console, s *handoff.Schedule, t hoursTyped, _ Visit, now time.Time) (string, error) {
-		d := handoff.Exception{Date: handoff.Date(t.Date), Name: t.Name, Open: t.Kind != "cerrado"}
+		d := handoff.Exception{Date: handoff.Date(t.Date), Name: affiliate.MaskAll(t.Name), Open: t.Kind != "cerrado"}
 		if t.Kind == "horas" {
 			if t.Opens == "" && t.Closes == "" {
 				return "", handoff.ErrDayTimes
@@ -148,7 +150,7 @@ var hourForms = map[string]func(c *Console, s *handoff.Schedule, t hoursTyped, v
 		if err != nil {
 			return "", err
 		}
-		if err := s.Close(v.Agent.Login, now, until, t.Note); err != nil {
+		if err := s.Close(v.Agent.Login, now, until, affiliate.MaskAll(t.Note)); err != nil {
 			return "", err
 		}
 		return strings.TrimSpace("closed " + c.cell(until)), nil
@@ -258,6 +260,9 @@ func (c *Console) drawHours(w http.ResponseWriter, r *http.Request, v Visit, s h
 			row.Days = append(row.Days, day)
 		}
 		data.Years = append(data.Years, row)
+	}
+	if data.Failed == "quitar" { // the date was not typed
+		data.Typed = hoursTyped{}
 	}
 	if data.Failed != "semana" {
 		data.Typed.Week = spanishDays.Replace(week.String())

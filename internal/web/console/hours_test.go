@@ -105,11 +105,14 @@ func TestHours_closeNow(t *testing.T) {
 	if c := d.caseOf("1"); !c.Waiting() {
 		t.Fatalf("the case is %s", c.Status)
 	}
-	sup.post(hoursPage, "hacer", "cerrar", "version", "0", "hasta", "2026-03-02T12:30", "nota", "Corte de luz <b>").to(t, hoursPage+"?hecho=cerrar")
+	sup.post(hoursPage, "hacer", "cerrar", "version", "0", "hasta", "2026-03-02T12:30", "nota", "Corte de luz <b> 1710034065").to(t, hoursPage+"?hecho=cerrar")
 	if c := d.caseOf("1"); c.Waiting() {
 		t.Error("the case still waits in the queue")
 	}
-	sup.get(hoursPage).want(t, http.StatusOK, "porque se cerró a mano", "Abre hoy a las 12:30", "Corte de luz &lt;b&gt;", "La cerró <strong>sup</strong>", "Levantar el cierre")
+	sup.get(hoursPage).want(t, http.StatusOK, "porque se cerró a mano", "Abre hoy a las 12:30", "Corte de luz &lt;b&gt; 171•", "La cerró <strong>sup</strong>", "Levantar el cierre")
+	if note := d.schedule().ClosedNow.Note; strings.Contains(note, "1710034065") {
+		t.Errorf("a number is kept in the note: %q", note)
+	}
 	sup.post(hoursPage, "hacer", "abrir", "version", "1").to(t, hoursPage+"?hecho=abrir")
 	if c := d.caseOf("1"); !c.Waiting() {
 		t.Error("the case is not back in the queue")
@@ -135,6 +138,9 @@ func TestHours_conflict(t *testing.T) {
 	sup.post(hoursPage, "hacer", "dia", "version", "0", "fecha", "2026-03-06", "nombre", "Lo mío", "tipo", "horas", "abre", "10:00", "cierra", "12:00").
 		want(t, http.StatusConflict, `value="2026-03-06"`, `value="Lo mío"`, `value="10:00"`, `value="12:00"`, `value="horas" checked`)
 	sup.post(hoursPage, "hacer", "cerrar", "version", "0", "nota", "La mía").want(t, http.StatusConflict, `value="La mía"`)
+	if p := sup.post(hoursPage, "hacer", "quitar", "version", "0", "fecha", "2026-03-05").want(t, http.StatusConflict); strings.Contains(p.body, `value="2026-03-05" `) || strings.Count(p.body, `value="2026-03-05"`) != 1 {
+		t.Error("the day to be dropped stands in the form for a new one")
+	}
 	if s := d.schedule(); s.Version != 1 || len(s.Days) != 1 || s.Hours != "" || s.ClosedNow != nil {
 		t.Errorf("the colleague's schedule is not as it was saved: %+v", s)
 	}
