@@ -655,6 +655,7 @@ var botMethods = map[string]func(b *BotAPI, r *http.Request, p map[string]string
 	"getUpdates":          (*BotAPI).getUpdates,
 	"sendMessage":         (*BotAPI).sendMessage,
 	"sendPhoto":           (*BotAPI).sendPhoto,
+	"sendChatAction":      (*BotAPI).sendChatAction,
 	"deleteMessage":       (*BotAPI).deleteMessage,
 	"answerCallbackQuery": (*BotAPI).answerCallbackQuery,
 	"setMyCommands":       (*BotAPI).setMyCommands,
@@ -1002,6 +1003,19 @@ func readBotKeyboard(p map[string]string) ([][]ChatButton, error) {
 		}
 	}
 	return rows, nil
+}
+
+func (b *BotAPI) sendChatAction(_ *http.Request, p map[string]string) (any, error) {
+	id, _ := strconv.ParseInt(p["chat_id"], 10, 64)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch c := b.chats[id]; {
+	case c == nil:
+		return nil, refuseBot(400, botTextChatNotFound)
+	case c.blocked:
+		return nil, refuseBot(403, botTextBlocked)
+	}
+	return true, nil
 }
 
 func (b *BotAPI) deleteMessage(_ *http.Request, p map[string]string) (any, error) {
