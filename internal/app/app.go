@@ -218,7 +218,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Channels: channels, Keep: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
 	})
 
-	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Log: o.Log})
+	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Log: o.Log, Framed: o.Demo})
 	if err != nil {
 		return a, err
 	}

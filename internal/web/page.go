@@ -78,6 +78,11 @@ func assetFunc(own []*Assets) func(string) (string, error) {
 // Policy is the Content-Security-Policy of a page. Nothing outside this site is ever asked for or posted to.
 const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// Framed is a policy that lets a page stand in a frame of our own site.
+func Framed(policy string) string {
+	return strings.ReplaceAll(policy, "frame-ancestors 'none'", "frame-ancestors 'self'")
+}
+
 // View is a page to be shown.
 type View struct {
 	Name   string

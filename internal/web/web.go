@@ -28,6 +28,8 @@ type Options struct {
 	PublicURL      *url.URL       // https: cookies are Secure and browsers are told to stay on https
 	TrustedProxies []netip.Prefix // networks whose X-Forwarded-For counts
 	Log            *slog.Logger
+	// Framed lets the pages of errors stand in a frame of our own site, as those that may meet them there do.
+	Framed bool
 	// Count is told of every request, under its route; nil: not counted.
 	Count func(route string, status int, took time.Duration)
 }
@@ -138,7 +140,11 @@ func (k *Kit) showError(w http.ResponseWriter, r *http.Request, e *Error) {
 		}
 	}
 	RetryAfter(w.Header(), e.RetryAfter)
-	if err := Show(w, k.errors, View{Name: name, Status: e.Status, Data: Wait(e.RetryAfter)}); err != nil {
+	v := View{Name: name, Status: e.Status, Data: Wait(e.RetryAfter)}
+	if k.options.Framed {
+		v.Policy = Framed(Policy)
+	}
+	if err := Show(w, k.errors, v); err != nil {
 		k.options.Log.Error("error page", "route", route(r), "err", err)
 		http.Error(w, http.StatusText(e.Status), e.Status)
 	}

@@ -301,3 +301,19 @@ func TestServer_Stop(t *testing.T) {
 		t.Error("still listening")
 	}
 }
+
+// In a demo the desk stands in a frame, and so does whatever goes wrong there.
+func TestError_framed(t *testing.T) {
+	for _, framed := range []bool{false, true} {
+		kit, err := New(Options{PublicURL: &url.URL{Scheme: "http", Host: "localhost"}, Log: slog.New(slog.DiscardHandler), Framed: framed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		kit.Wrap(http.NewServeMux()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nothing", nil))
+		got := strings.Contains(w.Header().Get("Content-Security-Policy"), "frame-ancestors 'self'")
+		if w.Code != http.StatusNotFound || got != framed {
+			t.Errorf("framed %t: status %d, may be framed: %t", framed, w.Code, got)
+		}
+	}
+}
