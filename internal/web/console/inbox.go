@@ -158,19 +158,30 @@ const (
 	closedMost = 200
 )
 
-// closedCases are the visitor's own closed cases of the last days, or everybody's for a supervisor.
+// closedCases are the visitor's own closed cases of the last days, or everybody's for a supervisor. The record of one that was
+// closed a moment ago may not be kept yet: its conversation has it.
 func (c *Console) closedCases(ctx context.Context, v Visit, now time.Time) ([]handoff.Case, error) {
 	records, err := c.Desk.Closed(ctx, now.AddDate(0, 0, -closedDays), now.Add(time.Minute), 10*closedMost)
 	if err != nil {
 		return nil, fmt.Errorf("read closed cases: %w", err)
 	}
+	moved, err := c.Desk.Moved(ctx, now)
+	if err != nil {
+		return nil, err
+	}
 	var out []handoff.Case
-	for _, r := range records {
-		if r.Handoff.Agent == v.Agent.Login || v.supervisor() {
-			channel, _ := bot.SplitConversationID(r.Conv)
-			out = append(out, handoff.Case{Handoff: r.Handoff, Conv: r.Conv, Channel: channel, Version: r.Handoff.Rev})
+	for _, of := range moved {
+		if !of.Open() && (of.Agent == v.Agent.Login || v.supervisor()) {
+			out = append(out, of)
 		}
-		if len(out) == closedMost {
+	}
+	late := len(out)
+	for _, r := range records {
+		if r.Handoff.Agent != v.Agent.Login && !v.supervisor() || slices.ContainsFunc(out[:late], func(of handoff.Case) bool { return of.Ref == r.Ref }) {
+			continue
+		}
+		channel, _ := bot.SplitConversationID(r.Conv)
+		if out = append(out, handoff.Case{Handoff: r.Handoff, Conv: r.Conv, Channel: channel, Version: r.Handoff.Rev}); len(out) >= closedMost {
 			break
 		}
 	}
