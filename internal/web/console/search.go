@@ -200,6 +200,7 @@ type closedData struct {
 	Problem    string
 	Prev, Next string // days; Next is "" on today
 	Rows       []closedRow
+	Files      bool // may take the transcripts away
 	Paging     paging
 }
 
@@ -219,7 +220,7 @@ func (c *Console) closed(w http.ResponseWriter, r *http.Request, v Visit) error 
 	typed := r.URL.Query().Get("dia")
 	day, problem := c.daysOf(typed, typed, now, 1)
 	page := pageOf(r)
-	data := closedData{Day: string(day.From), When: dateOf(day.From), Problem: problem}
+	data := closedData{Day: string(day.From), When: dateOf(day.From), Problem: problem, Files: v.supervisor()}
 	status := http.StatusOK
 	if problem != "" {
 		data.Day, status = cut(typed, 20), http.StatusUnprocessableEntity

@@ -87,6 +87,11 @@ func TestClosed(t *testing.T) {
 	if strings.Contains(p.body, "C-AAAA-050") || strings.Contains(p.body, "N-0000") || strings.Contains(p.body, "Día siguiente") {
 		t.Errorf("the page shows too much:\n%s", p.main())
 	}
+	const file = "/agentes/casos/C-AAAA-000/transcripcion.csv"
+	d.as("sup").get("/agentes/cerrados").want(t, http.StatusOK, file)
+	if strings.Contains(p.body, file) {
+		t.Error("an agent is offered the file of a transcript")
+	}
 	ana.get("/agentes/cerrados?pagina=2").want(t, http.StatusOK, "C-AAAA-050", "C-AAAA-059", "Anteriores")
 	ana.get("/agentes/cerrados?dia=2026-02-27").want(t, http.StatusOK, "C-BBBB-001", "La persona no esperó", "Día siguiente")
 	ana.get("/agentes/cerrados?dia=%22%3E%3Cscript%3E").want(t, http.StatusUnprocessableEntity, "No es una fecha", "&#34;&gt;&lt;script&gt;")
