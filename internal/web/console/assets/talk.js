@@ -41,7 +41,7 @@ const talk = (() => {
     e.preventDefault();
     const answer = await fetch(link.dataset.older).catch(() => null);
     if (!answer?.ok) { location.assign(link.href); return; }
-    const box = scrolls() ? lines : lines.closest(".talk").scrollHeight > lines.closest(".talk").clientHeight ? lines.closest(".talk") : document.scrollingElement;
+    const box = scrolls() ? lines : document.scrollingElement;
     const below = box.scrollHeight - box.scrollTop;
     const older = piece(await answer.text());
     const more = one("#anteriores", older);
