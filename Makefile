@@ -19,6 +19,7 @@ test:
 	scripts/deps
 	go test -race -timeout 8m ./...
 	go test ./flows -run NeverStuck
+	go test ./internal/handoff -run Interleavings -v
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; set TEST_MONGODB_URI to a server that may be written to" >&2
 
 # vet, gofmt, and golangci-lint (which brings staticcheck) at a pinned version, built by the go command.

@@ -85,6 +85,7 @@ type Seen struct {
 	ID    string    `bson:"id"`
 	Order int64     `bson:"order,omitempty"` // Update.Order
 	At    time.Time `bson:"at"`
+	Came  Event     `bson:"came,omitempty"` // NotYours or NotSent: the deed of the desk that was refused then
 }
 
 // Who a line of the transcript is from.

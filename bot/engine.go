@@ -253,7 +253,7 @@ func (e *Engine) judge(ctx context.Context, from State, r Row, to State) error {
 
 // Outcome is what a step did, for the log and the metrics.
 type Outcome struct {
-	Repeat   bool // the update had been answered before: nothing changed
+	Repeat   bool // the update had been answered before: nothing changed. Event says whether it was refused then
 	From, To State
 	Event    Event
 	Text     string // catalogue key of what was answered
@@ -265,7 +265,7 @@ type Outcome struct {
 // *NeedsReservation when the turn must reserve at a record first.
 func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (Conversation, Outcome, error) {
 	if c.SawUpdate(u, env.Now) && !c.isDue(u, env.Now) {
-		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
+		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: c.refused(u)}, nil
 	}
 	next := c.Clone()
 	if _, known := e.places[next.State]; !known {
@@ -331,6 +331,9 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		e.options.Lost(t)
 	}
 	out.Event, out.Withdrawn = ev, t.withdrawn
+	if ev == NotYours || ev == NotSent {
+		next.remember(u, ev)
+	}
 
 	r, ok := e.row(next.State, ev)
 	if !ok {

@@ -95,6 +95,25 @@ type DeskAct struct {
 	Reason     string // resolve
 }
 
+// remember notes that a deed of the desk was refused, so that whoever repeats it hears that again.
+func (c *Conversation) remember(u Update, ev Event) {
+	for i := range c.Seen {
+		if u.ID != "" && c.Seen[i].ID == u.ID {
+			c.Seen[i].Came = ev
+		}
+	}
+}
+
+// refused is what came of an update that was seen before: NotYours or NotSent of a deed that was refused, else Ignored.
+func (c *Conversation) refused(u Update) Event {
+	for _, s := range c.Seen {
+		if s.ID == u.ID && s.Came != "" {
+			return s.Came
+		}
+	}
+	return Ignored
+}
+
 // LineRunes is how much of one message is kept as a line of a handed-off chat.
 const LineRunes = 4000
 

@@ -157,7 +157,7 @@ type Deed struct {
 	Actor Actor
 }
 
-// act has an update of the desk answered and says what came of it.
+// act has an update of the desk answered and says what came of it, or had come of it when the same was asked before.
 func (d *Desk) act(ctx context.Context, deed Deed, a bot.DeskAct, text string) (bot.Conversation, bot.Outcome, error) {
 	c, found, err := d.Store.FindCase(ctx, deed.Ref)
 	switch {
@@ -173,9 +173,6 @@ func (d *Desk) act(ctx context.Context, deed Deed, a bot.DeskAct, text string) (
 	})
 	if err != nil {
 		return c, out, fmt.Errorf("%s: %w", a.Do, err)
-	}
-	if out.Repeat { // done before: what came of it is in the document
-		return c, out, nil
 	}
 	switch out.Event {
 	case bot.NotYours:

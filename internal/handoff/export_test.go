@@ -1,0 +1,4 @@
+package handoff
+
+// Raced says that the tests run under the race detector.
+const Raced = raced
