@@ -21,13 +21,18 @@ const (
 
 // spot is what makes one conversation differ from another for what can come next.
 type spot struct {
-	state          bot.State
-	text, way      string
-	number, ticket bool
+	state     bot.State
+	text, way string
+	number    bool
+	desk      string // status of the case with a person
 }
 
 func spotOf(c bot.Conversation) spot {
-	return spot{c.State, c.Text, c.Way, c.Slots["record"] != "", c.Slots["ticket"] != ""}
+	s := spot{c.State, c.Text, c.Way, c.Slots["record"] != "", ""}
+	if c.Handoff != nil {
+		s.desk = c.Handoff.Status
+	}
+	return s
 }
 
 // typed is what a walker writes, besides what stands on buttons.
@@ -43,6 +48,8 @@ var signalled = []string{bot.SignalLinkUsed, bot.SignalLinkVoided, bot.SignalLin
 // random is one thing that may happen next.
 func random(r *rand.Rand, c bot.Conversation) bot.Update {
 	switch n := r.IntN(100); {
+	case n < 15 && c.Handoff != nil:
+		return deed(r, c)
 	case n < 50 && len(c.Shown) > 0:
 		return bot.Update{Kind: bot.Press, Button: c.Shown[r.IntN(len(c.Shown))], Prompt: c.Prompt}
 	case n < 80:
@@ -110,13 +117,11 @@ func (w *walker) near(c bot.Conversation, now time.Time) (int, error) {
 }
 
 // Nobody is ever stuck: wherever 100,000 random inputs lead (what is on buttons, words, numbers, photos, news of links,
-// long silences), a person or the end is four inputs away at most.
+// long silences, agents' deeds and a desk that opens and closes), a person or the end is four inputs away at most.
 func TestNeverStuck(t *testing.T) {
 	t.Parallel()
-	e, err := talkEngine()
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := &frontDesk{}
+	e := deskEngine(t, d, false)
 	steps, short := walked, testing.Short() || raced // make test walks all of them without the race detector
 	if short {
 		steps /= 10
@@ -131,7 +136,11 @@ func TestNeverStuck(t *testing.T) {
 		now = now.Add(5 * time.Second)
 		if r.IntN(50) == 0 {
 			now = now.Add(2 * time.Hour)
+			d.closed.Store(r.IntN(3) == 0)
+			d.empty.Store(r.IntN(3) == 0)
+			d.ahead.Store(r.Int64N(9))
 		}
+		var err error
 		if c, err = w.step(c, random(r, c), now); err != nil {
 			t.Fatal(err)
 		}

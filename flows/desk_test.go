@@ -1,0 +1,227 @@
+package flows_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/flows"
+	"llave/internal/handoff"
+	"llave/internal/secret"
+)
+
+// frontDesk is a help desk with somebody there, open at every hour but on days of rest, until it is closed by hand.
+type frontDesk struct {
+	closed atomic.Bool
+	empty  atomic.Bool // nobody is there
+	ahead  atomic.Int64
+}
+
+func (d *frontDesk) Calendar(context.Context) (handoff.Calendar, error) {
+	hours, err := handoff.ParseHours("mon-sun 00:00-24:00")
+	c := handoff.Calendar{Hours: hours, Zone: time.UTC}
+	if d.closed.Load() {
+		c.Schedule.ClosedNow = &handoff.Closed{}
+	}
+	return c, err
+}
+
+func (d *frontDesk) Ahead(context.Context, string) (int, error) { return int(d.ahead.Load()), nil }
+func (d *frontDesk) Staffed(context.Context) (bool, error)      { return !d.empty.Load(), nil }
+
+// staffedTalk is a talk with a desk.
+func staffedTalk(t testing.TB) (*talk, *frontDesk) {
+	t.Helper()
+	k, d := newTalk(t), &frontDesk{}
+	k.e = deskEngine(t, d, false)
+	return k, d
+}
+
+func deskEngine(t testing.TB, d flows.Desk, uniform bool) *bot.Engine {
+	t.Helper()
+	v, err := secret.New(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := flows.New(flows.Options{
+		Records: oneRecord{}, Vault: v, PublicURL: "http://localhost:8080", LinkTTL: 3 * time.Minute, Desk: d, Uniform: uniform,
+		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
+		Erasing: func(string) flows.Erasing { return flows.Deleted },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// desk is an agent's deed on the case of the talk.
+func (k *talk) desk(act bot.DeskAct, words string) bot.Outcome {
+	k.t.Helper()
+	if act.Ref == "" && k.c.Handoff != nil {
+		act.Ref = k.c.Handoff.Ref
+	}
+	if act.Agent == "" {
+		act.Agent, act.Name = "ana", "Ana"
+	}
+	return k.step(bot.Update{Kind: bot.Desk, Text: words, Desk: &act})
+}
+
+// deed is something an agent, or the desk itself, may do to a conversation next.
+func deed(r *rand.Rand, c bot.Conversation) bot.Update {
+	h := c.Handoff
+	if r.IntN(3) == 0 {
+		signals := []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPlace, bot.SignalAgentSilent, bot.SignalAgentGone}
+		return bot.Update{Kind: bot.Signal, Signal: signals[r.IntN(len(signals))], Text: h.Ref, Desk: &bot.DeskAct{Agent: h.Agent}}
+	}
+	dos := []string{
+		bot.DeskClaim, bot.DeskClaim, bot.DeskSay, bot.DeskNote, bot.DeskPass, bot.DeskRelease, bot.DeskReturn, bot.DeskResolve, bot.DeskLink, bot.DeskOffice,
+	}
+	act := &bot.DeskAct{
+		Do: dos[r.IntN(len(dos))], Ref: h.Ref, Agent: "ana", Name: "Ana", To: "luis", ToName: "Luis", Reason: handoff.Solved,
+		State: flows.ReturnSteps[r.IntN(len(flows.ReturnSteps))],
+	}
+	if h.Held() {
+		act.Agent, act.Name = h.Agent, h.AgentName
+	}
+	return bot.Update{Kind: bot.Desk, Text: "Buenos días", Desk: act}
+}
+
+// A number, a code or a key that is typed while a person helps: what is kept of it.
+func TestDesk_typed(t *testing.T) {
+	for _, tt := range []struct {
+		name, says, line, mask string
+		deleted                bool
+	}{
+		{"a number", known, "171•••••65", "171•••••65", true},
+		{"a number in a sentence", "mi cédula es 171 003 4065", "mi cédula es 171•••••65", "171•••••65", true},
+		{"a code", "AB-12345", "(•••)", "AB-•••45", true},
+		{"a key", "mi clave es Perro2024!", "(•••)", "", true},
+		{"words", "no me llega el correo", "no me llega el correo", "", false},
+		{"a year", "nací en 1950", "nací en 1950", "", false},
+		{"an address", "mi correo es ana@correo.example", "mi correo es •••@•••", "", false},
+	} {
+		for _, held := range []bool{false, true} {
+			t.Run(tt.name, func(t *testing.T) {
+				k, _ := staffedTalk(t)
+				k.says("hola")
+				k.says("persona")
+				if held {
+					k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+				}
+				k.step(bot.Update{Kind: bot.Text, Text: tt.says, MessageID: "m"})
+				if k.said {
+					t.Errorf("the bot says %q", k.reply.Text)
+				}
+				deleted, line := false, ""
+				for _, p := range k.c.Promises {
+					deleted = deleted || p.Kind == bot.PromiseDelete
+					if p.Kind == bot.PromiseLines {
+						line = p.Lines[0].Text
+					}
+				}
+				if line != tt.line || deleted != tt.deleted || (k.c.Handoff.Number == "") != (tt.mask == "") {
+					t.Errorf("line %q, deleted %t, number %q; want %q, %t, %q", line, deleted, k.c.Handoff.Number, tt.line, tt.deleted, tt.mask)
+				}
+			})
+		}
+	}
+}
+
+// A button that asks about leaving counts as long as it is there, whatever was written meanwhile.
+func TestDesk_leavesLater(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(k *talk)
+		want bot.Event
+	}{
+		{"at once", func(*talk) {}, flows.LeftDesk},
+		{"something written meanwhile", func(k *talk) { k.says("no sé") }, flows.LeftDesk},
+		{"taken meanwhile", func(k *talk) { k.desk(bot.DeskAct{Do: bot.DeskClaim}, "") }, flows.AskedLeaveAgent},
+		{"asked anew", func(k *talk) { k.says("menú") }, flows.AskedLeave},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k, _ := staffedTalk(t)
+			for _, words := range []string{"hola", "persona", "menú"} {
+				k.says(words)
+			}
+			prompt := k.c.Prompt
+			tt.do(k)
+			if out := k.step(bot.Update{Kind: bot.Press, Button: "leave_yes", Prompt: prompt}); out.Event != tt.want || !k.said {
+				t.Errorf("got %s, answered %t, want %s", out.Event, k.said, tt.want)
+			}
+		})
+	}
+}
+
+// A deed that was refused is refused when it comes again, although it could be done by then.
+func TestDesk_refusedAgain(t *testing.T) {
+	k, _ := staffedTalk(t)
+	k.says("hola")
+	k.says("persona")
+	say := bot.Update{ID: "desk/ana/1", Kind: bot.Desk, Text: "Buenos días", Desk: &bot.DeskAct{Do: bot.DeskSay, Ref: k.c.Handoff.Ref, Agent: "ana", Name: "Ana"}}
+	if out := k.step(say); out.Event != bot.NotYours || out.Repeat {
+		t.Fatalf("got %+v, want refused", out)
+	}
+	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	if out := k.step(say); out.Event != bot.NotYours || !out.Repeat {
+		t.Errorf("got %+v, want refused as before", out)
+	}
+	say.ID = "desk/ana/2"
+	for _, repeat := range []bool{false, true} {
+		out := k.step(say)
+		if want := map[bool]bot.Event{false: flows.AgentSpoke, true: bot.Ignored}[repeat]; out.Event != want || out.Repeat != repeat {
+			t.Errorf("got %+v, want %s", out, want)
+		}
+	}
+}
+
+// Who waits hears that the link works no more: with uniform disclosure at the usual time, whatever happened to it.
+func TestDesk_linkEndsWaiting(t *testing.T) {
+	for _, uniform := range []bool{false, true} {
+		for signal, want := range map[string]bot.Event{
+			bot.SignalLinkExpired: flows.LinkEndedWaiting, bot.SignalMailRefused: bot.Ignored, bot.SignalLinkVoided: bot.Ignored,
+		} {
+			k, d := staffedTalk(t)
+			k.e = deskEngine(t, d, uniform)
+			for _, words := range append(slices.Clone(roads[flows.LinkSent]), "persona") {
+				k.says(words)
+			}
+			if out := k.signal(signal); out.Event != want || k.c.State != flows.InQueue {
+				t.Errorf("%s: got %s in %s, want %s", signal, out.Event, k.c.State, want)
+			}
+			waits := slices.ContainsFunc(k.c.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalLinkExpired })
+			if waits != (uniform && want == bot.Ignored) {
+				t.Errorf("%s, uniform %t: its end is still waited for: %t", signal, uniform, waits)
+			}
+		}
+	}
+}
+
+// The signal of an opening or a closing that is not so any more changes nothing.
+func TestDesk_hoursMovedOn(t *testing.T) {
+	k, d := staffedTalk(t)
+	k.says("hola")
+	k.says("persona")
+	ref := k.c.Handoff.Ref
+	tell := func(signal string) bot.Event {
+		return k.step(bot.Update{Kind: bot.Signal, Signal: signal, Text: ref}).Event
+	}
+	if got := tell(bot.SignalDeskClosed); got != bot.Ignored || !k.c.Handoff.Waiting() {
+		t.Errorf("closed, while open: %s, %s", got, k.c.Handoff.Status)
+	}
+	d.closed.Store(true)
+	if got := tell(bot.SignalDeskClosed); got != flows.DeskClosed || k.c.Handoff.Status != bot.HandoffScheduled {
+		t.Errorf("closed: %s, %s", got, k.c.Handoff.Status)
+	}
+	if got := tell(bot.SignalDeskOpened); got != bot.Ignored || k.c.Handoff.Waiting() {
+		t.Errorf("opened, while closed: %s, %s", got, k.c.Handoff.Status)
+	}
+	d.closed.Store(false)
+	if got := tell(bot.SignalDeskOpened); got != flows.DeskOpened || !k.c.Handoff.Waiting() {
+		t.Errorf("opened: %s, %s", got, k.c.Handoff.Status)
+	}
+}
