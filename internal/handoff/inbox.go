@@ -116,7 +116,7 @@ func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, 
 	if err != nil {
 		return nil, fmt.Errorf("read lines: %w", err)
 	}
-	if !found {
+	if !found || after > 0 && len(lines) == LinesAtOnce { // there are more before those that are not kept yet
 		return lines, nil
 	}
 	for _, p := range c.Promises {

@@ -65,6 +65,7 @@ func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	calendar.Schedule.Reopen() // that it is closed by hand now says nothing of the past
 	type sums struct {
 		name            string
 		f               Figures

@@ -116,7 +116,10 @@ func (d *Desk) Reveal(ctx context.Context, deed Deed) (string, error) {
 	if number == "" {
 		return "", ErrNoNumber
 	}
-	return number, d.note(ctx, deed, AuditReveal)
+	if err := d.note(ctx, deed, AuditReveal); err != nil {
+		return "", err
+	}
+	return number, nil
 }
 
 // Why says what stands in the record, for one who has the conversation. It is written down first.

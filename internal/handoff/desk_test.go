@@ -1,0 +1,426 @@
+package handoff_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/flows"
+	"llave/internal/handoff"
+	"llave/internal/store"
+)
+
+// Of sixteen who take a case at the same moment, in two processes, one gets it, and the others are told who.
+func TestClaim_by16(t *testing.T) {
+	h := newHouse(t)
+	for round := range 20 {
+		chat := fmt.Sprint(round)
+		ref := h.waits(chat).Ref
+		won := make([]error, 16)
+		var all sync.WaitGroup
+		for i := range won {
+			all.Go(func() {
+				won[i] = h.desks[i%2].Claim(t.Context(), handoff.Deed{Once: "1", Ref: ref, Actor: actor(fmt.Sprint("agente", i))})
+			})
+		}
+		all.Wait()
+		c, err := h.conv(chat)
+		h.must(err)
+		winners := 0
+		for i, err := range won {
+			var taken *handoff.TakenError
+			switch {
+			case err == nil && c.Handoff.Agent == fmt.Sprint("agente", i):
+				winners++
+			case !errors.As(err, &taken) || taken.Name != c.Handoff.AgentName:
+				t.Errorf("agent %d: %v, while %s has it", i, err, c.Handoff.Agent)
+			}
+		}
+		if winners != 1 {
+			t.Errorf("round %d: %d won", round, winners)
+		}
+	}
+}
+
+// What a deed is refused for, and by whom it may be done at all.
+func TestDeeds_refused(t *testing.T) {
+	h := newHouse(t)
+	ctx, desk := t.Context(), h.desks[0]
+	ref := h.waits("1").Ref
+	for _, login := range []string{"ana", "luis", "sup"} {
+		h.must(desk.Beat(ctx, actor(login), false))
+	}
+	n := 0
+	deed := func(who string) handoff.Deed {
+		n++
+		return handoff.Deed{Once: fmt.Sprint(n), Ref: ref, Actor: actor(who)}
+	}
+	nowhere := deed("ana")
+	nowhere.Ref = "C-0000-000"
+	h.must(desk.Claim(ctx, deed("ana")))
+	h.must(desk.Claim(ctx, deed("ana"))) // has it already
+	for _, tt := range []struct {
+		name string
+		do   func() error
+		want error
+	}{
+		{"no such case", func() error { return desk.Say(ctx, nowhere, "Hola") }, handoff.ErrNoCase},
+		{"another's: say", func() error { return desk.Say(ctx, deed("luis"), "Hola") }, handoff.ErrNotYours},
+		{"another's: note", func() error { return desk.Note(ctx, deed("luis"), "Hola") }, handoff.ErrNotYours},
+		{"another's: pass", func() error { return desk.Pass(ctx, deed("luis"), "sup", "") }, handoff.ErrNotYours},
+		{"another's: release", func() error { return desk.Release(ctx, deed("luis")) }, handoff.ErrNotYours},
+		{"another's: return", func() error { return desk.Return(ctx, deed("luis"), flows.Menu) }, handoff.ErrNotYours},
+		{"another's: resolve", func() error { return desk.Resolve(ctx, deed("luis"), handoff.Solved) }, handoff.ErrNotYours},
+		{"another's: link", func() error { return desk.SendLink(ctx, deed("luis")) }, handoff.ErrNotYours},
+		{"another's: office", func() error { return desk.Office(ctx, deed("luis")) }, handoff.ErrNotYours},
+		{"another's: number", func() error { _, err := desk.Reveal(ctx, deed("luis")); return err }, handoff.ErrNotYours},
+		{"another's: why", func() error { _, err := desk.Why(ctx, deed("luis")); return err }, handoff.ErrNotYours},
+		{"a supervisor does not speak for others", func() error { return desk.Say(ctx, deed("sup"), "Hola") }, handoff.ErrNotYours},
+		{"to oneself", func() error { return desk.Pass(ctx, deed("ana"), "ana", "") }, handoff.ErrNotYours},
+		{"to somebody who is not there", func() error { return desk.Pass(ctx, deed("ana"), "eva", "") }, handoff.ErrNotHere},
+		{"to nobody", func() error { return desk.Pass(ctx, deed("ana"), "nobody", "") }, handoff.ErrNotHere},
+		{"to no step", func() error { return desk.Return(ctx, deed("ana"), flows.Rating) }, handoff.ErrNotYours},
+		{"without a number: link", func() error { return desk.SendLink(ctx, deed("ana")) }, handoff.ErrNoNumber},
+		{"without a number: reveal", func() error { _, err := desk.Reveal(ctx, deed("ana")); return err }, handoff.ErrNoNumber},
+		{"without a number: why", func() error { _, err := desk.Why(ctx, deed("ana")); return err }, handoff.ErrNoNumber},
+		{"nothing to say", func() error { return desk.Say(ctx, deed("ana"), " \n") }, nil},
+		{"a supervisor notes", func() error { return desk.Note(ctx, deed("sup"), "Hola") }, nil},
+		{"a supervisor passes", func() error { return desk.Pass(ctx, deed("sup"), "luis", "") }, nil},
+		{"a supervisor releases", func() error { return desk.Release(ctx, deed("sup")) }, nil},
+		{"nobody's: say", func() error { return desk.Say(ctx, deed("ana"), "Hola") }, handoff.ErrNotYours},
+		{"taken again", func() error { return desk.Claim(ctx, deed("luis")) }, nil},
+		{"a supervisor resolves", func() error { return desk.Resolve(ctx, deed("sup"), handoff.Misuse) }, nil},
+		{"over: claim", func() error { return desk.Claim(ctx, deed("luis")) }, handoff.ErrNoCase},
+		{"over: say", func() error { return desk.Say(ctx, deed("luis"), "Hola") }, handoff.ErrNotYours},
+	} {
+		if err := tt.do(); !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+	}
+	if err := desk.Resolve(ctx, deed("luis"), "boredom"); err == nil {
+		t.Error("resolved for no reason")
+	}
+}
+
+// The number and the record are shown to who has the conversation, once it is written down.
+func TestReveal(t *testing.T) {
+	h := newHouse(t)
+	ctx, desk := t.Context(), h.desks[0]
+	ref := h.waits("1").Ref
+	h.must(h.says(0, "1", "n", known))
+	deed := handoff.Deed{Once: "1", Ref: ref, Actor: actor("ana")}
+	h.must(desk.Claim(ctx, deed))
+	number, err := desk.Reveal(ctx, deed)
+	f, werr := desk.Why(ctx, handoff.Deed{Once: "2", Ref: ref, Actor: actor("sup")})
+	if err != nil || werr != nil || number != known || !f.Known {
+		t.Errorf("got %q, %v and %+v, %v", number, err, f, werr)
+	}
+	for id, want := range map[string]string{"case_reveal/ana/1": "ana case_reveal " + ref, "case_why/sup/2": "sup case_why " + ref} {
+		if h.audit[id] != want {
+			t.Errorf("%s: written down %q, want %q", id, h.audit[id], want)
+		}
+	}
+	desk.Audit = func(context.Context, string, string, string, string) error { return errors.New("cannot write") }
+	if number, err = desk.Reveal(ctx, deed); err == nil || number != "" {
+		t.Errorf("not written down: got %q, %v", number, err)
+	}
+}
+
+// Who waits is told a place when it has halved; an agent who is gone frees what they had, and so does one who leaves.
+func TestTend(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	var refs []string
+	for i := range 5 {
+		h.clock.Advance(time.Second)
+		refs = append(refs, h.waits(fmt.Sprint(i)).Ref)
+	}
+	last := func() bot.Handoff {
+		t.Helper()
+		h.must(h.desks[0].Tend(ctx))
+		h.must(h.settle(ctx))
+		c, err := h.conv("4")
+		h.must(err)
+		return *c.Handoff
+	}
+	h.wire.follow("4")
+	ref := refs[4]
+	for _, tt := range []struct{ take, told int }{{0, 5}, {1, 5}, {2, 2}, {1, 1}} { // the places 5, 4, 2, 1
+		h.must(h.desks[1].Beat(ctx, actor("ana"), false))
+		for range tt.take {
+			h.must(h.desks[1].Claim(ctx, handoff.Deed{Once: refs[0], Ref: refs[0], Actor: actor("ana")}))
+			refs = refs[1:]
+		}
+		if got := last().Told; got != tt.told {
+			t.Errorf("%d taken: told %d, want %d", tt.take, got, tt.told)
+		}
+	}
+	if n := len(h.wire.bubbles()); n != 2 {
+		t.Errorf("%d bubbles, want one for each half", n)
+	}
+	deed := handoff.Deed{Once: "last", Ref: ref, Actor: actor("luis")}
+	h.must(h.desks[0].Beat(ctx, actor("luis"), false))
+	h.must(h.desks[0].Claim(ctx, deed))
+	h.clock.Advance(59 * time.Second)
+	if got := last(); !got.Held() {
+		t.Errorf("gone for 59 s: %s", got.Status)
+	}
+	h.clock.Advance(time.Second)
+	if got := last(); !got.Waiting() || got.Agent != "" {
+		t.Errorf("gone for 60 s: %s", got.Status)
+	}
+	held, err := h.store.Desk.Queue(ctx, handoff.QueueHeld, 100)
+	if err != nil || len(held) != 0 {
+		t.Errorf("%d still held, %v", len(held), err)
+	}
+	h.must(h.desks[0].Beat(ctx, actor("luis"), false))
+	deed.Once = "again"
+	h.must(h.desks[0].Claim(ctx, deed))
+	h.must(h.desks[0].Gone(ctx, "luis"))
+	if c, err := h.conv("4"); err != nil || c.Handoff.Held() {
+		t.Errorf("signed out: %+v, %v", c.Handoff, err)
+	}
+	if staffed, err := h.desks[0].Staffed(ctx); err != nil || staffed {
+		t.Errorf("somebody is there: %t, %v", staffed, err)
+	}
+}
+
+// The queue follows the hours, also when two processes tend it at once.
+func TestTend_hours(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	h.waits("1")
+	h.wire.follow("1")
+	for i, closed := range []bool{true, false, true, false} {
+		s, err := h.store.Schedule.Load(ctx)
+		h.must(err)
+		if s.Reopen(); closed {
+			h.must(s.Close("sup", h.clock.Now(), time.Time{}, ""))
+		}
+		h.must(h.store.Schedule.Save(ctx, &s))
+		var both sync.WaitGroup
+		for _, d := range h.desks {
+			both.Go(func() {
+				for range 3 {
+					if err := d.Tend(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		both.Wait()
+		h.must(h.settle(ctx))
+		c, err := h.conv("1")
+		h.must(err)
+		if c.Handoff.Waiting() == closed || len(h.wire.bubbles()) != i+1 {
+			t.Errorf("closed %t: %s, %d bubbles, want %d", closed, c.Handoff.Status, len(h.wire.bubbles()), i+1)
+		}
+		h.clock.Advance(5 * time.Second)
+	}
+}
+
+// The inbox has every open case in the order of its lists, and what moved; a case and its lines are found while the
+// conversation has it and afterwards.
+func TestInbox(t *testing.T) {
+	h := newHouse(t)
+	ctx, desk := t.Context(), h.desks[0]
+	var refs []string
+	for i := range 4 {
+		h.clock.Advance(time.Minute)
+		refs = append(refs, h.waits(fmt.Sprint(i)).Ref)
+	}
+	h.must(desk.Claim(ctx, handoff.Deed{Once: "1", Ref: refs[2], Actor: actor("ana")}))
+	h.must(desk.Claim(ctx, handoff.Deed{Once: "2", Ref: refs[3], Actor: actor("ana")}))
+	h.must(desk.Resolve(ctx, handoff.Deed{Once: "3", Ref: refs[3], Actor: actor("ana")}, handoff.Solved))
+	h.must(h.settle(ctx))
+	all, err := desk.Inbox(ctx)
+	h.must(err)
+	var got []string
+	for _, c := range all {
+		got = append(got, c.Ref)
+		if c.Channel != "telegram" || c.Turns != 2 || c.Gone || c.Unsent != 0 {
+			t.Errorf("%s: %+v", c.Ref, c)
+		}
+	}
+	if want := []string{refs[2], refs[0], refs[1]}; !slices.Equal(got, want) {
+		t.Errorf("inbox: got %v, want %v", got, want)
+	}
+	moved, err := desk.Moved(ctx, h.clock.Now())
+	if err != nil || len(moved) != 2 || !slices.ContainsFunc(moved, func(c handoff.Case) bool { return c.Ref == refs[3] && !c.Open() }) {
+		t.Errorf("moved: got %+v, %v", moved, err)
+	}
+	h.must(h.says(0, "3", "again", "persona"))
+	h.must(h.settle(ctx))
+	c, err := desk.Find(ctx, refs[3])
+	if err != nil || c.Open() || c.Reason != handoff.Solved || c.Conv != "telegram:3" {
+		t.Errorf("a case that is over: got %+v, %v", c, err)
+	}
+	if _, err = desk.Find(ctx, "C-0000-000"); !errors.Is(err, handoff.ErrNoCase) {
+		t.Errorf("no case: got %v", err)
+	}
+	lines, err := desk.Lines(ctx, refs[3], 0)
+	if err != nil || len(lines) == 0 || lines[0].Text != "hola" {
+		t.Errorf("its lines: got %v, %v", lines, err)
+	}
+	closed, err := desk.Closed(ctx, h.clock.Now().Add(-time.Hour), h.clock.Now().Add(time.Hour), 10)
+	if err != nil || len(closed) != 1 || closed[0].Ref != refs[3] {
+		t.Errorf("closed: got %+v, %v", closed, err)
+	}
+}
+
+// Lines that are not kept yet are read from what the conversation owes; none is skipped by who reads on and on.
+func TestLines_owed(t *testing.T) {
+	h := newHouse(t)
+	ctx, desk := t.Context(), h.desks[0]
+	ref := h.waits("1").Ref
+	c, err := h.conv("1")
+	h.must(err)
+	from := c.Handoff.Lines
+	line := func(seq int64) bot.Line {
+		return bot.Line{From: bot.FromPerson, Text: fmt.Sprint(seq), Seq: seq, At: h.clock.Now()}
+	}
+	var kept, owed []bot.Line
+	for seq := from + 1; seq <= from+handoff.LinesAtOnce+20; seq++ {
+		kept = append(kept, line(seq))
+	}
+	for seq := from + handoff.LinesAtOnce + 18; seq <= from+handoff.LinesAtOnce+25; seq++ { // some of them are kept meanwhile
+		owed = append(owed, line(seq))
+	}
+	h.must(h.store.Desk.KeepLines(ctx, c.ID, ref, kept))
+	c.Promises = append(c.Promises, bot.Promise{ID: "lines", Lane: bot.LaneEvent, Kind: bot.PromiseLines, Ref: ref, Conv: c.ID, Lines: owed})
+	h.must(h.store.Conversations.Save(ctx, &c))
+	after := from
+	for after < from+handoff.LinesAtOnce+25 {
+		lines, err := desk.Lines(ctx, ref, after)
+		if err != nil || len(lines) == 0 {
+			t.Fatalf("after %d: %d lines, %v", after, len(lines), err)
+		}
+		for _, l := range lines {
+			if after++; l.Seq != after {
+				t.Fatalf("line %d follows line %d", l.Seq, after-1)
+			}
+		}
+	}
+	last, err := desk.Lines(ctx, ref, 0)
+	if err != nil || last[len(last)-1].Seq != after {
+		t.Errorf("the last: %d lines, %v", len(last), err)
+	}
+}
+
+// A search finds what was said, whatever the accents, says how far back it looked, and wants something to look for.
+func TestSearch(t *testing.T) {
+	h := newHouse(t)
+	ctx, desk := t.Context(), h.desks[0]
+	ref := h.waits("1").Ref
+	for i, words := range []string{"se me trabó la página", "La PAGINA sigue trabada", "otra cosa"} {
+		h.clock.Advance(time.Second)
+		h.must(h.says(0, "1", fmt.Sprint("s", i), words))
+	}
+	h.must(h.settle(ctx))
+	for _, tt := range []struct {
+		words string
+		limit int
+		want  []string
+	}{
+		{"página trab", 10, []string{"La PAGINA sigue trabada", "se me trabó la página"}}, {"pagina", 1, []string{"La PAGINA sigue trabada"}},
+		{"trabada otra", 10, nil}, {"asked", 10, nil},
+	} {
+		hits, _, err := desk.Search(ctx, tt.words, tt.limit)
+		var got []string
+		for _, hit := range hits {
+			got = append(got, hit.Line.Text)
+			if hit.Ref != ref {
+				t.Errorf("%q: case %s", tt.words, hit.Ref)
+			}
+		}
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%q: got %v, %v, want %v", tt.words, got, err, tt.want)
+		}
+	}
+	if _, _, err := desk.Search(ctx, " a b ", 10); !errors.Is(err, handoff.ErrTooShort) {
+		t.Errorf("two letters: got %v", err)
+	}
+}
+
+// What a supervisor sees of some cases: how long people waited is counted from the opening, and by the last agent.
+func TestReport(t *testing.T) {
+	h := newHouse(t)
+	ctx, desk := t.Context(), h.desks[0]
+	desk.Hours, _ = handoff.ParseHours("mon-fri 08:00-17:00")
+	day := time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC) // a Tuesday
+	at := func(hour, minute int) time.Time {
+		return day.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+	}
+	for i, c := range []bot.Handoff{
+		{Status: bot.HandoffClosed, Reason: handoff.Solved, Agent: "ana", AgentName: "Ana", Asked: at(9, 0), Taken: at(9, 1), Answered: at(9, 2), Ended: at(9, 11), Rating: 5},
+		{Status: bot.HandoffClosed, Reason: handoff.InPerson, Agent: "ana", AgentName: "Ana", Asked: at(3, 0), Taken: at(8, 3), Answered: at(8, 4), Ended: at(8, 23), Rating: 3},
+		{Status: bot.HandoffClosed, Reason: handoff.Returned, Agent: "luis", AgentName: "Luis", Asked: at(10, 0), Taken: at(10, 9), Answered: at(10, 10), Ended: at(10, 12)},
+		{Status: bot.HandoffClosed, Reason: handoff.Left, Asked: at(10, 30), Ended: at(10, 40)},
+		{Status: bot.HandoffHeld, Agent: "luis", AgentName: "Luis", Asked: at(11, 0), Taken: at(11, 1)},
+		{Status: bot.HandoffWaiting, Asked: at(11, 30)},
+		{Status: bot.HandoffWaiting, Asked: at(24, 0)}, // the next day
+	} {
+		c.Ref, c.Rev = fmt.Sprintf("C-REPT-%03d", i), 1
+		h.must(h.store.Desk.KeepCase(ctx, "telegram:1", c))
+	}
+	for _, closed := range []bool{false, true} { // by hand, which changes nothing of what was
+		s, err := h.store.Schedule.Load(ctx)
+		h.must(err)
+		if closed {
+			h.must(s.Close("sup", at(12, 0), time.Time{}, ""))
+			h.must(h.store.Schedule.Save(ctx, &s))
+		}
+		r, err := desk.Report(ctx, day, day.AddDate(0, 0, 1))
+		h.must(err)
+		want := handoff.Figures{
+			Asked: 6, Taken: 4, Resolved: 2, Returned: 1, Left: 1, Open: 2,
+			FirstAnswer: handoff.Quantiles{N: 3, P50: 4 * time.Minute, P90: 10 * time.Minute},
+			Handling:    handoff.Quantiles{N: 3, P50: 10 * time.Minute, P90: 20 * time.Minute},
+			Ratings:     [6]int{3: 1, 5: 1},
+		}
+		if r.All != want {
+			t.Errorf("closed %t:\ngot  %+v\nwant %+v", closed, r.All, want)
+		}
+		if len(r.Agents) != 2 || r.Agents[0].Login != "ana" || r.Agents[0].Resolved != 2 || r.Agents[1].Name != "Luis" || r.Agents[1].Open != 1 || r.Agents[1].Returned != 1 {
+			t.Errorf("agents: %+v", r.Agents)
+		}
+		if r.ByHour[10].Asked != 2 || r.ByHour[8].Answered != 1 || r.Reasons[handoff.Solved] != 1 || len(r.Reasons) != 4 {
+			t.Errorf("hours %v, reasons %v", r.ByHour, r.Reasons)
+		}
+		if mean, n := r.All.Rating(); mean != 4 || n != 2 {
+			t.Errorf("rating: %v of %d", mean, n)
+		}
+	}
+	if mean, n := (handoff.Figures{}).Rating(); mean != 0 || n != 0 {
+		t.Errorf("no rating: %v of %d", mean, n)
+	}
+}
+
+// Notices of owners are closed once, with what was found.
+func TestCloseNotice(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	h.must(h.store.Cases.Insert(ctx, store.File{Ref: "N-0000-001", Topic: store.TopicNotMe, Made: h.clock.Now()}))
+	open, err := h.desks[0].Notices(ctx)
+	if err != nil || len(open) != 1 || !open[0].Notice {
+		t.Fatalf("got %+v, %v", open, err)
+	}
+	deed := handoff.Deed{Once: "1", Ref: "N-0000-001", Actor: actor("sup")}
+	h.must(h.desks[0].CloseNotice(ctx, deed, " era su hija "))
+	if err := h.desks[1].CloseNotice(ctx, deed, "otra cosa"); !errors.Is(err, handoff.ErrNotYours) {
+		t.Errorf("again: got %v", err)
+	}
+	r, _, err := h.store.Desk.Case(ctx, "N-0000-001")
+	if err != nil || r.Open || r.Answer != "era su hija" || r.By != "sup" || !strings.Contains(h.audit["notice_closed/sup/1"], "N-0000-001") {
+		t.Errorf("got %+v, %v; written down %v", r, err, h.audit)
+	}
+	if open, err = h.desks[0].Notices(ctx); err != nil || len(open) != 0 {
+		t.Errorf("still open: %+v, %v", open, err)
+	}
+}
