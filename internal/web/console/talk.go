@@ -238,7 +238,6 @@ type newsData struct {
 	Ref, Filter string
 	New         int64
 	Gone        bool // not the visitor's any more
-	Reload      string
 }
 
 func (c *Console) news(w http.ResponseWriter, r *http.Request, v Visit) error {
@@ -249,8 +248,8 @@ func (c *Console) news(w http.ResponseWriter, r *http.Request, v Visit) error {
 	since, _ := strconv.ParseInt(r.FormValue("desde"), 10, 64)
 	d := newsData{
 		Ref: of.Ref, Filter: filterOf(v, r.FormValue("ver")), New: max(0, of.Lines-since), Gone: !mayDo(v, of).Note,
-		Reload: r.URL.RequestURI(),
 	}
+	w.Header().Set("Refresh", "20")
 	return web.Show(w, c.pages, web.View{Name: "news", Form: true, Policy: embedded(policy), Data: d})
 }
 

@@ -50,7 +50,9 @@ func TestTalk_withoutScript(t *testing.T) {
 	if want := []string{"Buenos días.\n¿Qué pasó?", "Llamó antes.", "gracias"}; !slices.Equal(got[len(got)-3:], want) {
 		t.Errorf("lines: got %q, want %q", got[len(got)-3:], want)
 	}
-	ana.get(casePath(of, "novedades")+"?ver=mios&desde=1").want(t, http.StatusOK, "líneas nuevas", `http-equiv="refresh"`)
+	if got := ana.get(casePath(of, "novedades")+"?ver=mios&desde=1").want(t, http.StatusOK, "líneas nuevas").header.Get("Refresh"); got != "20" {
+		t.Errorf("what is new reloads itself: got %q", got)
+	}
 
 	resolve := casePath(of, "resolver")
 	ana.post(resolve, "once", p.once(t, resolve), "ver", "mios", "motivo", "solved").to(t, casePath(of, "")+"?ver=mios&dicho=resolver")

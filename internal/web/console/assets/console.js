@@ -195,6 +195,9 @@ function again() {
   post("/agentes/latido").then((r) => { if (r.status === 401) signIn(); else connect(); }, connect);
 }
 
+document.addEventListener("submit", (e) => { // what was being written is nobody else's to read
+  if (e.target.getAttribute("action") === "/agentes/salir") try { sessionStorage.clear(); } catch { /* there is nothing */ }
+});
 addEventListener("online", again);
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (e) => { if (e.persisted) connect(); });

@@ -90,15 +90,9 @@ const talk = (() => {
     if (e.shape === shape) return;
     shape = e.shape;
     redraw(acts, e.acts);
-    const unsent = box()?.value.trim();
-    if (!e.mine && unsent) { // what was being written stays where it is
-      writing.classList.add("stopped");
-      if (!one(".bad", writing)) writing.prepend(one("#detenido").content.cloneNode(true));
-      for (const b of all("button", writing)) b.disabled = true;
-      return;
-    }
-    writing.classList.remove("stopped");
+    const unsent = box()?.value || aside()?.value || "";
     redraw(writing, e.write);
+    if (unsent.trim()) putBack(unsent);
     restore();
   };
 
@@ -200,12 +194,14 @@ const talk = (() => {
     pumping = false;
   }
 
-  /** putBack gives a message that was refused back to its writer. */
+  const aside = () => one("#texto-guardado");
+
+  /** putBack gives words that did not go out back to their writer: into the field, or beside where it was. */
   function putBack(text) {
-    const b = box();
-    if (!b) return;
-    b.value = b.value.trim() ? `${text}\n${b.value}` : text;
-    keep(draft, b.value);
+    if (!box() && !aside()) writing.prepend(one("#detenido").content.cloneNode(true));
+    const into = box() ?? aside();
+    if (into.value.trim() !== text.trim()) into.value = into.value.trim() ? `${text}\n${into.value}` : text;
+    keep(draft, into.value);
   }
 
   function restore() {
@@ -240,31 +236,34 @@ const talk = (() => {
       .map((c) => ({ ...c, rank: fold(c.name).startsWith(wanted) ? 0 : wanted.length > 1 && fold(c.name).includes(wanted) ? 1 : wanted.length > 2 && fold(c.text).includes(wanted) ? 2 : 3 }))
       .filter((c) => c.rank < 3).sort((a, b) => a.rank - b.rank);
     options = ranked;
-    answers().replaceChildren(...ranked.map((c, i) => {
+    const told = one("#respuestas-cuantas");
+    told.textContent = `${ranked.length} ${told.dataset.words}`;
+    if (!ranked.length) { closeAnswers(); return; }
+    answers().hidden = false;
+    box().setAttribute("aria-autocomplete", "list");
+    box().setAttribute("aria-controls", "respuestas");
+    activate(0);
+  }
+
+  /** activate draws the options around the active one, as many as there is room for. */
+  function activate(i) {
+    active = (i + options.length) % options.length;
+    const room = Math.max(3, Math.min(6, Math.floor(innerHeight / 110)));
+    const from = Math.max(0, Math.min(active - Math.floor(room / 2), options.length - room));
+    answers().replaceChildren(...options.slice(from, from + room).map((c, n) => {
       const li = document.createElement("li");
-      li.id = "respuesta-" + i;
+      li.id = "respuesta-" + (from + n);
       li.setAttribute("role", "option");
+      li.setAttribute("aria-setsize", options.length);
+      li.setAttribute("aria-posinset", from + n + 1);
+      li.setAttribute("aria-selected", from + n === active);
       const name = document.createElement("strong"), text = document.createElement("span");
       name.textContent = "/" + c.name;
       text.textContent = " " + c.text;
       li.append(name, text);
       return li;
     }));
-    answers().hidden = ranked.length === 0;
-    const b = box();
-    b.setAttribute("aria-autocomplete", "list");
-    b.setAttribute("aria-controls", "respuestas");
-    const told = one("#respuestas-cuantas");
-    told.textContent = `${ranked.length} ${told.dataset.words}`;
-    if (ranked.length) activate(0); else closeAnswers();
-  }
-
-  function activate(i) {
-    active = (i + options.length) % options.length;
-    all("[role=option]", answers()).forEach((li, n) => li.setAttribute("aria-selected", n === active));
-    const li = document.getElementById("respuesta-" + active);
-    box().setAttribute("aria-activedescendant", li.id);
-    li.scrollIntoView({ block: "nearest" });
+    box().setAttribute("aria-activedescendant", "respuesta-" + active);
   }
 
   function closeAnswers() {
@@ -288,7 +287,7 @@ const talk = (() => {
   section.addEventListener("mousedown", (e) => { if (e.target.closest("[role=option]")) e.preventDefault(); }); // the field keeps the focus
   section.addEventListener("click", (e) => {
     const option = e.target.closest("[role=option]");
-    if (option) putAnswer(options[[...option.parentNode.children].indexOf(option)].text);
+    if (option) putAnswer(options[option.getAttribute("aria-posinset") - 1].text);
     const choice = e.target.closest(".choice");
     if (choice) {
       e.preventDefault();
@@ -322,10 +321,15 @@ const talk = (() => {
   document.body.classList.add("scripted");
   try { queue = JSON.parse(kept(outgoing) ?? "[]"); } catch { queue = []; }
   restore();
+  if (!box() && kept(draft)?.trim()) putBack(kept(draft));
   toEnd();
   if (queue.length) {
     if (box()) pump();
-    else { putBack(queue.map((m) => m.text).join("\n")); drawQueue(); }
+    else {
+      putBack(queue.map((m) => m.text).join("\n"));
+      queue = [];
+      drawQueue();
+    }
   }
   return { last };
 })();
