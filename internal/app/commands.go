@@ -129,8 +129,15 @@ func (p *program) serve() *cobra.Command {
 	}
 }
 
+// collectAt is how much the heap may grow before it is collected, in percent of what lives: half of Go's own. A process
+// with a full desk stays below 80 MB then, and one that does nothing but answer takes a tenth more of the processor.
+const collectAt = 50
+
 // run builds, starts, waits for the end and stops.
 func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	a, err := New(ctx, o)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ func (f DeskForm) With(field, value string) DeskForm {
 
 // DeskRow is a case in a page's list, and DeskLine a line of its conversation.
 type (
-	DeskRow  struct{ Ref, Status string }
+	DeskRow  struct{ Ref, Status, Text string }
 	DeskLine struct {
 		Seq        int64
 		From, Text string
@@ -211,19 +211,13 @@ func (a *Agent) Listen(ctx context.Context, stream, lastID string, each func(Des
 // Close lets go of the connections.
 func (a *Agent) Close() { a.client.CloseIdleConnections() }
 
-// ReadLines reads the lines of a conversation from a piece of a page, such as an event holds.
-func ReadLines(html string) ([]DeskLine, error) {
-	var p DeskPage
-	err := p.read([]byte(html))
-	return p.Lines, err
-}
-
 // read finds in a page what an agent looks at.
 func (p *DeskPage) read(html []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(html))
 	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
 	var form *DeskForm
 	var line *DeskLine
+	var row *DeskRow
 	field := "" // the select or textarea that is open
 	inText := false
 	for {
@@ -254,7 +248,8 @@ func (p *DeskPage) read(html []byte) error {
 			case name == "option" && form != nil && at["value"] != "":
 				form.Choices[field] = append(form.Choices[field], at["value"])
 			case name == "li" && at["data-order"] != "":
-				p.Rows = append(p.Rows, DeskRow{at["data-ref"], at["data-status"]})
+				p.Rows = append(p.Rows, DeskRow{Ref: at["data-ref"], Status: at["data-status"]})
+				row = &p.Rows[len(p.Rows)-1]
 			case name == "li" && at["data-seq"] != "":
 				seq, err := strconv.ParseInt(at["data-seq"], 10, 64)
 				if err != nil {
@@ -266,8 +261,11 @@ func (p *DeskPage) read(html []byte) error {
 				inText = true
 			}
 		case xml.CharData:
-			if inText && line != nil {
+			switch {
+			case inText && line != nil:
 				line.Text += string(tok)
+			case row != nil:
+				row.Text += string(tok)
 			}
 		case xml.EndElement:
 			switch tok.Name.Local {
@@ -276,7 +274,7 @@ func (p *DeskPage) read(html []byte) error {
 			case "select", "textarea":
 				field = ""
 			case "li":
-				line = nil
+				line, row = nil, nil
 			case "p":
 				inText = false
 			}
