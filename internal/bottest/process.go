@@ -128,8 +128,13 @@ func (p *Process) ExitCode() int {
 }
 
 // Cedula makes the i-th made-up national number: ten digits of a province, with the right check digit.
-func Cedula(i int) string {
-	nine := fmt.Sprintf("%02d%07d", i%24+1, 3000000+i)
+func Cedula(i int) string { return checked(fmt.Sprintf("%02d%07d", i%24+1, 3000000+i)) }
+
+// Nobodys is Cedula with a third digit that no person's number has: for what is shown to people.
+func Nobodys(i int) string { return checked(fmt.Sprintf("179%06d", 431000+i)) }
+
+// checked puts the check digit behind nine digits.
+func checked(nine string) string {
 	sum := 0
 	for at, digit := range nine {
 		d := int(digit - '0')

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var update = flag.Bool("update", false, "take the pictures of docs/pages.md anew")
+var update = flag.Bool("update", false, "take the pictures in docs/ anew")
 
 // album is docs/pages.md and its pictures. Letters are drawn a little otherwise on every machine, so pictures are not
 // compared: docs/pages.md names beside each the digest of the page that was taken, its style sheet's included, and that
@@ -73,7 +73,12 @@ func (a *album) take(v *visitor, p page, view view) {
 	if p.what == "" || view.name == "wide" {
 		return
 	}
-	file := filepath.Join(a.dir, "pages", picture(p, view))
+	keepPicture(v, filepath.Join(a.dir, "pages", picture(p, view)), colours)
+}
+
+// keepPicture takes a picture of the page that is open, with -update; else it wants one to be there.
+func keepPicture(v *visitor, file string, colours int) {
+	v.t.Helper()
 	if !*update {
 		if _, err := os.Stat(file); err != nil {
 			v.t.Errorf("no picture (-update takes it): %v", err)
@@ -84,7 +89,7 @@ func (a *album) take(v *visitor, p page, view view) {
 	if err != nil {
 		v.t.Fatalf("take a picture: %v", err)
 	}
-	if shot, err = small(shot); err == nil {
+	if shot, err = small(shot, colours); err == nil {
 		err = os.WriteFile(file, shot, 0o644)
 	}
 	if err != nil {
@@ -115,11 +120,15 @@ func (a *album) close(t *testing.T) {
 	}
 }
 
-// colours is how many a picture keeps. Our pages have a dozen and their mixtures at the edges of letters.
-const colours = 24
+// colours is how many a picture keeps. Our pages have a dozen and their mixtures at the edges of letters; a page of the desk has
+// small marks in colours of their own beside.
+const (
+	colours     = 24
+	deskColours = 128
+)
 
 // small is the picture with its most frequent colours only, which takes a quarter of the room.
-func small(shot []byte) ([]byte, error) {
+func small(shot []byte, colours int) ([]byte, error) {
 	full, err := png.Decode(bytes.NewReader(shot))
 	if err != nil {
 		return nil, fmt.Errorf("read picture: %w", err)

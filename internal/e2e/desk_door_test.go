@@ -174,7 +174,7 @@ func TestDesk_fixation(t *testing.T) {
 }
 
 // codeOf is what an app of codes shows for a secret (RFC 6238).
-func codeOf(t *testing.T, secret string, now time.Time) string {
+func codeOf(t testing.TB, secret string, now time.Time) string {
 	t.Helper()
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(secret, " ", ""))
 	if err != nil {

@@ -149,12 +149,14 @@ func (p *phone) asks() string {
 	return ref
 }
 
-// hire makes an account. People are told a name that begins as the login does, so a name may not be reused as a password.
-func (o *office) hire(login, name string, role agent.Role) {
+// hire makes an account.
+func (o *office) hire(login, name string, role agent.Role) agent.Agent {
 	o.t.Helper()
-	if _, err := o.app.Agents.Add(o.t.Context(), agent.CommandLine, login, name, role, deskPassword); err != nil {
+	account, err := o.app.Agents.Add(o.t.Context(), agent.CommandLine, login, name, role, deskPassword)
+	if err != nil {
 		o.t.Fatal(err)
 	}
+	return account
 }
 
 // clerk is somebody of the desk at their console.
@@ -164,17 +166,17 @@ type clerk struct {
 	login string
 }
 
-// sits opens a browser in which somebody of the desk has signed in; their account is made if there is none.
+// sits opens a browser in which somebody of the desk has signed in; their account is made, with that role, if there is none.
 func (o *office) sits(login string, role agent.Role) *clerk {
 	o.t.Helper()
-	name := strings.ToUpper(login[:1]) + login[1:]
-	if _, err := o.app.Agents.Find(o.t.Context(), login); err != nil {
-		o.hire(login, name, role)
+	account, err := o.app.Agents.Find(o.t.Context(), login)
+	if err != nil {
+		account = o.hire(login, strings.ToUpper(login[:1])+login[1:], role)
 	}
 	c := &clerk{newVisitor(o.t), o, login}
 	c.watch()
 	o.mu.Lock()
-	o.here[login] = handoff.Actor{Login: login, Name: name, Supervisor: role == agent.Supervisor}
+	o.here[login] = handoff.Actor{Login: login, Name: account.Name, Supervisor: account.Role == agent.Supervisor}
 	o.mu.Unlock()
 	c.open(o.base + "/agentes")
 	c.signIn(login, deskPassword)
@@ -302,7 +304,7 @@ func (v *visitor) watch() {
 			if err != nil {
 				return
 			}
-			if (m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleException || m.Type == chromedp.ConsoleWarning) && m.Source != "network" {
+			if (m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleException) && m.Source != "network" {
 				v.t.Errorf("the page complains: %s (%s)", m, m.URL)
 			}
 		}
@@ -314,14 +316,12 @@ func (v *visitor) watch() {
 }
 
 // record puts a record into the store.
-func (o *office) record(i int, status affiliate.Status) string {
+func (o *office) record(number, mail string, status affiliate.Status) {
 	o.t.Helper()
-	number := bottest.Cedula(i)
 	if err := o.app.Store.Affiliates.Import(o.t.Context(), []affiliate.Record{{
 		ID: number, IDType: affiliate.Cedula, Category: affiliate.Affiliate, FullName: "PERSONA DE PRUEBA",
-		Email: address(i), DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Status: status,
+		Email: mail, DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Status: status,
 	}}); err != nil {
 		o.t.Fatal(err)
 	}
-	return number
 }

@@ -142,7 +142,7 @@ func TestDesk_scripts(t *testing.T) {
 	eva.until("all the notes are there", said("note"))
 	eva.harmless("as it came")
 	do(eva.visitor, "ask for ready answers", chromedp.Steps(chromedp.Focus(chromedp.CSS("#texto")), pressing("/texto-0")))
-	eva.until("they are listed", `document.querySelectorAll("#respuestas [role=option]").length === 10`)
+	eva.until("they are listed", `document.querySelectorAll("#respuestas [role=option]").length > 1`)
 	eva.harmless("the ready answers")
 	eva.keys(kb.Enter)
 	eva.until("the text is in the field", fmt.Sprintf(`document.querySelector("#texto").value === %q`, scripts[0]))

@@ -220,11 +220,11 @@ func look[T any](v *visitor, script string) T {
 }
 
 // targets is a script's function: what can be pressed on the page, with its words and its box. A box to tick is as large
-// as its label.
+// as its label, and so is one of several to choose from.
 const targets = `(() => {
 	const shown = (e) => e.checkVisibility() && e.getClientRects().length > 0 && !e.disabled;
 	return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), summary, select, textarea")].filter(shown)
-		.filter((e) => !e.matches(".skip")).map((e) => e.type === "checkbox" ? e.closest("label") : e);
+		.filter((e) => !e.matches(".skip")).map((e) => e.type === "checkbox" || e.type === "radio" ? e.closest("label") : e);
 })()`
 
 // layout wants nothing to be wider than the window, and every target to be 44 pixels high and wide.
@@ -242,10 +242,11 @@ func (v *visitor) layout(t *testing.T, view view) {
 }
 
 // keyboard walks the page with the Tab key and wants to come to every target, to see where it is (a ring of two pixels or
-// more, or the browser's own), and nothing to lie over it.
+// more, or the browser's own), and nothing to lie over it. Of several to choose one from it comes to one; within a field for
+// a date it stops at every part.
 func (v *visitor) keyboard(t *testing.T) {
 	t.Helper()
-	count := look[int](v, targets+`.length`)
+	count := look[int](v, targets+`.reduce((n, e) => n + (/^(date|time)/.test(e.type) ? 8 : 1), 0)`)
 	do(v, "start at the top", chromedp.Evaluate[chromedp.Void](`document.activeElement.blur(); scrollTo(0, 0); window.walked = new Set(); undefined`))
 	for range count + 2 {
 		do(v, "press Tab", chromedp.KeyEvent(kb.Tab))
@@ -253,7 +254,10 @@ func (v *visitor) keyboard(t *testing.T) {
 			await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); // it is scrolled to by then
 			const e = document.activeElement;
 			if (e === document.body) return "";
-			walked.add(e.type === "checkbox" ? e.closest("label") : e);
+			if (walked.size > 0 && e === walked.values().next().value) walked.round = true;
+			const group = e.type === "radio" ? [...document.getElementsByName(e.name)] : [e];
+			for (const one of group) walked.add(e.type === "checkbox" || e.type === "radio" ? one.closest("label") : one);
+			if (!e.matches(":focus")) return ""; // a part of it that has a ring of its own
 			const style = getComputedStyle(e), box = e.getBoundingClientRect(), name = e.outerHTML.slice(0, 80);
 			if (style.outlineStyle === "none" || style.outlineStyle !== "auto" && parseFloat(style.outlineWidth) < 2) return name + " has no ring";
 			if (box.left < 0 || box.top < 0 || box.bottom > innerHeight + 1) return name + " is not to be seen: " + box.top + " to " + box.bottom;
@@ -262,6 +266,9 @@ func (v *visitor) keyboard(t *testing.T) {
 		})()`)
 		if fault != "" {
 			t.Errorf("keyboard: %s", fault)
+		}
+		if look[bool](v, `walked.round === true`) {
+			break
 		}
 	}
 	for _, name := range look[[]string](v, targets+`.filter((e) => !walked.has(e)).map((e) => e.outerHTML.slice(0, 80))`) {
