@@ -38,7 +38,7 @@ func TestDesk(t *testing.T) {
 		w.front.swapped = swapped
 		d := w.openDesk(t, sized(4, 6))
 		lasts := sized(20*time.Second, 3*time.Minute)
-		people := w.populate(sized(60, 300))
+		people := w.populate(sized(60, 240))
 		w.start()
 		took := d.open(t, people, lasts)
 		w.end()

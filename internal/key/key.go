@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"unicode"
@@ -162,12 +163,12 @@ var params = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, 
 // turns holds one place for every hash that may be computed at once.
 var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
 
-// turn waits for a place. Whoever is done with it calls done, which frees the memory too: the collector would let several
-// hashes' worth pile up before it looks, and keep as much for later.
+// turn waits for a place. Whoever is done with it calls done, which gives the memory back too: the collector would let
+// several hashes' worth pile up before it looks, and keep as much for later.
 func turn(ctx context.Context) (done func(), err error) {
 	select {
 	case turns <- struct{}{}:
-		return func() { runtime.GC(); <-turns }, nil
+		return func() { debug.FreeOSMemory(); <-turns }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
