@@ -79,7 +79,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"agents", "nonsense"}, `unknown command "nonsense"`},
 		{[]string{"agents", "add"}, "accepts 1 arg(s), received 0"},
 		{[]string{"agents", "add", "a b", "--name", "Ana"}, "login needs"},
-		{[]string{"agents", "add", "ana"}, "name needs"},
+		{[]string{"agents", "add", "ana", "--name", "A"}, "name needs"},
 		{[]string{"agents", "add", "ana", "--name", "Ana", "--role", "boss"}, "role is"},
 		{[]string{"agents", "list", "all"}, "all"},
 		{[]string{"agents", "disable"}, "accepts 1 arg(s), received 0"},
