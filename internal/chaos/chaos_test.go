@@ -4,7 +4,8 @@
 // TestChaos kills and ends processes, with a fifth of all webhooks delivered to every process at once and a tenth of them
 // held back until the chat's next was answered. Half of the people come by Telegram and half by WhatsApp. When all is
 // quiet four ledgers must agree: the updates and reports that were answered 200 (front), the chat messages and the letters
-// that the stubs have seen, and the store. Every invariant is printed with its figure. The other tests each break one thing: a mail
+// that the stubs have seen, and the store. Every invariant is printed with its figure. TestDesk does the same with
+// people who ask for a person and agents at the console. The other tests each break one thing: a mail
 // server, Telegram, WhatsApp, the store, a clock, a disk. Slowness is no violation: a person who waits is waited for, minutes long.
 //
 //	go test ./internal/chaos -v -chaos.for=2m

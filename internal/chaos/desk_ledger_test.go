@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -382,6 +381,6 @@ func (d *desk) printDesk(t *testing.T, v *deskLedger, took time.Duration) {
 		x.report(t)
 	}
 	if v.cases == 0 || did["say"] == 0 || len(d.fleet.kills) == 0 {
-		t.Error(fmt.Sprintf("nothing was proved: %d cases, %d answers, %d kills", v.cases, did["say"], len(d.fleet.kills)))
+		t.Errorf("nothing was proved: %d cases, %d answers, %d kills", v.cases, did["say"], len(d.fleet.kills))
 	}
 }

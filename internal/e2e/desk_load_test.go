@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"llave/internal/bottest"
+	"llave/internal/handoff"
 	"llave/internal/store/storetest"
 )
 
@@ -51,12 +52,12 @@ func loadDesk(t *testing.T, size deskLoad, processes int, settings ...string) {
 		"LLAVE_OFFICE_HOURS=mon-sun 00:00-24:00", "LLAVE_TRUSTED_PROXIES=127.0.0.0/8", "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
 		"LLAVE_TELEGRAM_RATE=1000", "LLAVE_LOG_FORMAT=json",
 	}, settings...)...)
-	const password = "sopa verde con nube y tambor"
+	w.openOnHolidays(t)
 	b := &board{w: w, size: size, messages: map[string]*message{}, answers: map[string]int64{}}
 	for i := range size.agents {
-		a := &desked{board: b, login: fmt.Sprintf("agente%02d", i), waiting: map[string][]string{}}
+		a := &seat{board: b, login: fmt.Sprintf("agente%02d", i), waiting: map[string][]string{}}
 		b.agents = append(b.agents, a)
-		if code, _, errs := outcome(t, w.env, password+"\n", "agents", "add", a.login, "--name", "Agente "+strconv.Itoa(i)); code != 0 {
+		if code, _, errs := outcome(t, w.env, deskPassword+"\n", "agents", "add", a.login, "--name", "Agente "+strconv.Itoa(i)); code != 0 {
 			t.Fatal(errs)
 		}
 	}
@@ -75,7 +76,7 @@ func loadDesk(t *testing.T, size deskLoad, processes int, settings ...string) {
 	for i, a := range b.agents {
 		a.Agent = bottest.NewAgent("http://"+addr, fmt.Sprintf("192.0.2.%d", i+1))
 		t.Cleanup(a.Close)
-		if err := a.SignIn(t.Context(), a.login, password); err != nil {
+		if err := a.SignIn(t.Context(), a.login, deskPassword); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,7 +87,6 @@ func loadDesk(t *testing.T, size deskLoad, processes int, settings ...string) {
 	for _, a := range b.agents {
 		a.looksAt(t, listening, a.refs[0])
 	}
-	t.Logf("highest memory: ready %d kB, signed in %d kB, opened %d kB; now %d kB", ready, signedIn, peakKB(seats.Pid()), residentKB(seats.Pid()))
 	time.Sleep(size.idle / 4)
 	quiet := usage(seats, size.idle)
 
@@ -95,9 +95,9 @@ func loadDesk(t *testing.T, size deskLoad, processes int, settings ...string) {
 	lasted := time.Since(began)
 	busy = processorTime(seats.Pid()) - busy
 	b.settle(t)
-	var peaks []string
+	peaks := make([]string, 0, len(all))
 	for _, p := range all {
-		peaks = append(peaks, fmt.Sprintf("%.1f MB", float64(peakKB(p.Pid()))/1024))
+		peaks = append(peaks, megabytes(peakKB(p.Pid())))
 	}
 	load := loadavg()
 	hangUp()
@@ -106,10 +106,40 @@ func loadDesk(t *testing.T, size deskLoad, processes int, settings ...string) {
 		p.stop(t)
 	}
 	b.report(t)
-	t.Logf("in %v: the console's process took %.1f %% of a core; at rest %.1f %% with %d agents looking at %d conversations, %.1f %% with none; its memory at its highest %s after %d sign-ins; at the end of all: %s; load of the machine: %s",
-		lasted.Round(time.Second), percent(busy, lasted), quiet, size.agents, size.agents*size.each, empty,
-		fmt.Sprintf("%.1f MB", float64(signedIn)/1024), size.agents, strings.Join(peaks, ", "), load)
+	t.Logf("the console's process took %.1f %% of a core for that; at rest %.1f %% with %d streams open, %.1f %% with none; load of the machine: %s",
+		percent(busy, lasted), quiet, size.agents, empty, load)
+	t.Logf("its memory at its highest: %s when ready, %s when %d agents had signed in; of each process at the end: %s",
+		megabytes(ready), megabytes(signedIn), size.agents, strings.Join(peaks, ", "))
 }
+
+// openOnHolidays has the desk open today and tomorrow, whatever days they are. Nothing of llave runs yet.
+func (w *world) openOnHolidays(t *testing.T) {
+	t.Helper()
+	s, _ := w.openStore(t)
+	zone, err := time.LoadLocation("America/Guayaquil")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schedule, err := s.Schedule.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().In(zone)
+	for _, day := range []time.Time{now, now.AddDate(0, 0, 1)} {
+		open := handoff.Exception{Date: handoff.DateOf(day), Open: true, Opens: "00:00", Closes: "24:00"}
+		if err := schedule.SetDay(open, nil, handoff.DateOf(now)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Schedule.Save(t.Context(), &schedule); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Engine().Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func megabytes(kb int) string { return fmt.Sprintf("%.1f MB", float64(kb)/1024) }
 
 // usage is what a process takes of a core in a time, in percent.
 func usage(p *process, over time.Duration) float64 {
@@ -147,7 +177,7 @@ type message struct {
 type board struct {
 	w      *world
 	size   deskLoad
-	agents []*desked
+	agents []*seat
 	chats  []int64
 	away   sync.WaitGroup // streams
 
@@ -160,8 +190,8 @@ type board struct {
 	bytes    int
 }
 
-// desked is an agent with conversations.
-type desked struct {
+// seat is an agent with conversations.
+type seat struct {
 	*bottest.Agent
 	board   *board
 	login   string
@@ -228,7 +258,7 @@ func (b *board) heard(chat int64, text string) (n int) {
 }
 
 // looksAt opens the page of a conversation, as a browser does: the stream of the page before ends.
-func (a *desked) looksAt(t *testing.T, ctx context.Context, ref string) (page bottest.DeskPage) {
+func (a *seat) looksAt(t *testing.T, ctx context.Context, ref string) (page bottest.DeskPage) {
 	began := time.Now()
 	page, err := a.Get(ctx, "/agentes/casos/"+ref+"?ver=mios")
 	if err != nil || page.Status != http.StatusOK {
@@ -262,7 +292,7 @@ func (a *desked) looksAt(t *testing.T, ctx context.Context, ref string) (page bo
 }
 
 // hears takes in an event of the stream.
-func (a *desked) hears(ctx context.Context, open string, e bottest.DeskEvent) {
+func (a *seat) hears(ctx context.Context, open string, e bottest.DeskEvent) {
 	switch e.Name {
 	case "ping":
 		a.board.away.Go(func() { _ = a.Beat(ctx) })
@@ -277,7 +307,7 @@ func (a *desked) hears(ctx context.Context, open string, e bottest.DeskEvent) {
 }
 
 // shown notes which messages an agent is shown, and has them wait for an answer.
-func (b *board) shown(a *desked, where, ref, text string, at time.Time) {
+func (b *board) shown(a *seat, where, ref, text string, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, word := range deskWord.FindAllString(text, -1) {
@@ -334,7 +364,7 @@ func (b *board) run(t *testing.T, ctx context.Context) {
 }
 
 // answers answers whoever has waited longest.
-func (a *desked) answers(t *testing.T, ctx context.Context) {
+func (a *seat) answers(t *testing.T, ctx context.Context) {
 	a.mu.Lock()
 	if len(a.queue) == 0 {
 		a.mu.Unlock()
