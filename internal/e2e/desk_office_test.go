@@ -162,7 +162,7 @@ func (o *office) hire(login, name string, role agent.Role) agent.Agent {
 // clerk is somebody of the desk at their console.
 type clerk struct {
 	*visitor
-	o     *office
+	base  string // of the process that serves the console to them
 	login string
 }
 
@@ -173,7 +173,7 @@ func (o *office) sits(login string, role agent.Role) *clerk {
 	if err != nil {
 		account = o.hire(login, strings.ToUpper(login[:1])+login[1:], role)
 	}
-	c := &clerk{newVisitor(o.t), o, login}
+	c := &clerk{newVisitor(o.t), o.base, login}
 	c.watch()
 	o.mu.Lock()
 	o.here[login] = handoff.Actor{Login: login, Name: account.Name, Supervisor: account.Role == agent.Supervisor}
@@ -192,21 +192,21 @@ func (v *visitor) signIn(login, password string) string {
 	))
 }
 
-// leaves closes the browser without a word.
-func (c *clerk) leaves() {
-	c.t.Helper()
-	c.o.mu.Lock()
-	delete(c.o.here, c.login)
-	c.o.mu.Unlock()
+// vanishes closes an agent's browser without a word.
+func (o *office) vanishes(c *clerk) {
+	o.t.Helper()
+	o.mu.Lock()
+	delete(o.here, c.login)
+	o.mu.Unlock()
 	if err := chromedp.Cancel(c.ctx); err != nil {
-		c.t.Fatalf("close the browser: %v", err)
+		o.t.Fatalf("close the browser: %v", err)
 	}
 }
 
 // at opens a page of the console.
 func (c *clerk) at(path string) string {
 	c.t.Helper()
-	text := c.open(c.o.base + path)
+	text := c.open(c.base + path)
 	c.listening()
 	return text
 }

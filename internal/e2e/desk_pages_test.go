@@ -229,7 +229,7 @@ func (m *morning) clerk(login string) *clerk {
 	case there:
 		return c
 	case login == "":
-		c = &clerk{newVisitor(m.t), m.office, ""}
+		c = &clerk{newVisitor(m.t), m.base, ""}
 		c.watch()
 	default:
 		c = m.sits(login, agent.Member)

@@ -245,7 +245,7 @@ func TestDesk_vanished(t *testing.T) {
 	p.hears("Hola, le atiende Ana")
 	luis.at("/agentes")
 	luis.until("nobody waits", `document.querySelectorAll("#lista > li").length === 0`)
-	ana.leaves()
+	o.vanishes(ana)
 	o.later(handoff.GoneAfter - 15*time.Second)
 	if got := o.held(ref); got != "ana" {
 		t.Errorf("within the minute: %q has it, want ana", got)
@@ -336,7 +336,7 @@ func TestDesk_keyboard(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.hire("ana", "Ana", agent.Member)
-	c := &clerk{newVisitor(t), o, "ana"}
+	c := &clerk{newVisitor(t), o.base, "ana"}
 	c.watch()
 	o.here["ana"] = handoff.Actor{Login: "ana", Name: "Ana"}
 	first, p := o.person(), o.person()
