@@ -254,7 +254,7 @@ func (v *visitor) keyboard(t *testing.T) {
 			await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); // it is scrolled to by then
 			const e = document.activeElement;
 			if (e === document.body) return "";
-			if (walked.size > 0 && e === walked.values().next().value) walked.round = true;
+			if (walked.size > 1 && e === walked.values().next().value) return "round";
 			const group = e.type === "radio" ? [...document.getElementsByName(e.name)] : [e];
 			for (const one of group) walked.add(e.type === "checkbox" || e.type === "radio" ? one.closest("label") : one);
 			if (!e.matches(":focus")) return ""; // a part of it that has a ring of its own
@@ -264,11 +264,11 @@ func (v *visitor) keyboard(t *testing.T) {
 			const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
 			return e.contains(top) ? "" : name + " is covered";
 		})()`)
+		if fault == "round" {
+			break
+		}
 		if fault != "" {
 			t.Errorf("keyboard: %s", fault)
-		}
-		if look[bool](v, `walked.round === true`) {
-			break
 		}
 	}
 	for _, name := range look[[]string](v, targets+`.filter((e) => !walked.has(e)).map((e) => e.outerHTML.slice(0, 80))`) {
