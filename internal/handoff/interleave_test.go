@@ -266,6 +266,9 @@ func (p *play) do(ds ...*deed) {
 		process := d.process
 		all.Go(func() {
 			err := p.act(d, process)
+			if errors.Is(err, handoff.ErrNotHere) {
+				return // the conversation was not asked: the same may be done later
+			}
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.errs = append(d.errs, err)
@@ -637,8 +640,11 @@ func (p *play) judgeTurn(t turn) {
 	}
 	person := 0
 	for _, l := range t.lines[min(t.tail, len(t.lines)):] {
-		if l.From == bot.FromPerson {
-			person++
+		if l.From != bot.FromPerson {
+			continue
+		}
+		if person++; d.button == "" && d.text != known && l.Text != d.text {
+			p.fatal("%s: %q stands as %q", t.id, d.text, l.Text)
 		}
 	}
 	rates := h != nil && was != nil && h.Rating != was.Rating // the last line of a case that is over
@@ -728,7 +734,7 @@ func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 		for _, l := range kept {
 			if l.Text == d.text && l.From == from && l.By == name(d.who) {
 				lines++
-			} else if strings.Contains(l.Text, d.text) && l.From != bot.FromAgent {
+			} else if strings.Contains(l.Text, d.text) {
 				p.fatal("%s: %q stands in %+v", d.update(), d.text, l)
 			}
 		}
