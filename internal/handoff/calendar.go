@@ -98,6 +98,16 @@ func (c Calendar) NextClosing(now time.Time) (time.Time, bool) {
 	return end.In(c.Zone), true
 }
 
+// WaitFrom is the moment from which somebody waited for what came at until: when they asked or, while the desk was closed, when
+// it opened after that. That the desk is closed by hand now says nothing of the past.
+func (c Calendar) WaitFrom(asked, until time.Time) time.Time {
+	c.Schedule.Reopen()
+	if opens, known := c.NextOpening(asked); known && opens.Before(until) {
+		return opens
+	}
+	return asked
+}
+
 // expected is Open by the calendar alone, whatever was closed by hand.
 func (c Calendar) expected(now time.Time) bool {
 	for s := range c.stretches(now, 0) {

@@ -65,7 +65,6 @@ func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	calendar.Schedule.Reopen() // that it is closed by hand now says nothing of the past
 	type sums struct {
 		name            string
 		f               Figures
@@ -108,11 +107,7 @@ func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 				s.f.Resolved++
 			}
 			if !h.Answered.IsZero() {
-				since := h.Asked
-				if opens, known := calendar.NextOpening(since); known && opens.Before(h.Answered) {
-					since = opens
-				}
-				s.first = append(s.first, h.Answered.Sub(since))
+				s.first = append(s.first, h.Answered.Sub(calendar.WaitFrom(h.Asked, h.Answered)))
 			}
 			if !h.Taken.IsZero() && !h.Ended.IsZero() {
 				s.handling = append(s.handling, h.Ended.Sub(h.Taken))

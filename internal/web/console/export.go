@@ -51,7 +51,7 @@ func (c *Console) exportCases(w http.ResponseWriter, r *http.Request, v Visit) e
 		channel, _ := bot.SplitConversationID(rec.Conv)
 		return f.row(
 			h.Ref, word("channel", channel), word("status", h.Status), c.cell(h.Asked), c.cell(h.Taken), c.cell(h.Answered), c.cell(h.Ended),
-			secondsBetween(waitFrom(calendar, h.Asked, h.Answered), h.Answered), secondsBetween(h.Taken, h.Ended),
+			secondsBetween(calendar.WaitFrom(h.Asked, h.Answered), h.Answered), secondsBetween(h.Taken, h.Ended),
 			h.AgentName, h.Agent, word("reason", h.Reason), starsCell(h.Rating),
 		)
 	})

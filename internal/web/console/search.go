@@ -248,7 +248,7 @@ func (c *Console) closed(w http.ResponseWriter, r *http.Request, v Visit) error 
 			Asked: c.moment(h.Asked), Taken: c.moment(h.Taken), Answered: c.moment(h.Answered), Ended: c.moment(h.Ended),
 		}
 		if !h.Answered.IsZero() {
-			row.Waited = length(max(h.Answered.Sub(waitFrom(calendar, h.Asked, h.Answered)), 0))
+			row.Waited = length(max(h.Answered.Sub(calendar.WaitFrom(h.Asked, h.Answered)), 0))
 		}
 		if !h.Taken.IsZero() && !h.Ended.IsZero() {
 			row.Took = length(h.Ended.Sub(h.Taken))

@@ -110,7 +110,7 @@ func (c *Console) presentDesk(ctx context.Context) (present, error) {
 			byLogin[k.Agent].Held++
 		case k.Waiting():
 			p.Waiting++
-			longest = max(longest, now.Sub(waitFrom(calendar, k.Asked, now)))
+			longest = max(longest, now.Sub(calendar.WaitFrom(k.Asked, now)))
 		default:
 			p.Scheduled++
 		}

@@ -78,15 +78,6 @@ func (c *Console) cell(t time.Time) string {
 	return t.In(c.Desk.Zone).Format(time.DateTime)
 }
 
-// waitFrom is the moment from which somebody waited for an answer: when they asked or, while the desk was closed, when it
-// opened after that. The figures count the same way.
-func waitFrom(calendar handoff.Calendar, asked, answered time.Time) time.Time {
-	if opens, known := calendar.NextOpening(asked); known && opens.Before(answered) {
-		return opens
-	}
-	return asked
-}
-
 // now is the store's clock.
 func (c *Console) now(r *http.Request) (time.Time, error) {
 	now, err := c.Desk.Now(r.Context())
