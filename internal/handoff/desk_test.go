@@ -413,8 +413,13 @@ func TestCloseNotice(t *testing.T) {
 	}
 	deed := handoff.Deed{Once: "1", Ref: "N-0000-001", Actor: actor("sup")}
 	h.must(h.desks[0].CloseNotice(ctx, deed, " era su hija "))
+	clear(h.audit) // as when the process had died before it was written down
+	h.must(h.desks[1].CloseNotice(ctx, deed, "era su hija"))
 	if err := h.desks[1].CloseNotice(ctx, deed, "otra cosa"); !errors.Is(err, handoff.ErrNotYours) {
-		t.Errorf("again: got %v", err)
+		t.Errorf("with something else: got %v", err)
+	}
+	if err := h.desks[1].CloseNotice(ctx, handoff.Deed{Once: "2", Ref: deed.Ref, Actor: actor("ana")}, "era su hija"); !errors.Is(err, handoff.ErrNotYours) {
+		t.Errorf("by somebody else: got %v", err)
 	}
 	r, _, err := h.store.Desk.Case(ctx, "N-0000-001")
 	if err != nil || r.Open || r.Answer != "era su hija" || r.By != "sup" || !strings.Contains(h.audit["notice_closed/sup/1"], "N-0000-001") {

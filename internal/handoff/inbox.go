@@ -161,14 +161,21 @@ func (d *Desk) Notices(ctx context.Context) ([]Record, error) {
 	return out, err
 }
 
-// CloseNotice closes a notice with what was found. ErrNotYours when somebody else did meanwhile.
+// CloseNotice closes a notice with what was found. ErrNotYours when it is closed with something else, or by somebody else;
+// again with the same it is done, and written down where it was not.
 func (d *Desk) CloseNotice(ctx context.Context, deed Deed, found string) error {
-	done, err := d.Store.CloseNotice(ctx, deed.Ref, deed.Actor.Login, strings.TrimSpace(found))
-	switch {
-	case err != nil:
+	found = strings.TrimSpace(found)
+	done, err := d.Store.CloseNotice(ctx, deed.Ref, deed.Actor.Login, found)
+	if err != nil {
 		return fmt.Errorf("close notice: %w", err)
-	case !done:
-		return ErrNotYours
+	}
+	if !done {
+		switch r, known, err := d.Store.Case(ctx, deed.Ref); {
+		case err != nil:
+			return fmt.Errorf("find notice: %w", err)
+		case !known || !r.Notice || r.By != deed.Actor.Login || r.Answer != found:
+			return ErrNotYours
+		}
 	}
 	return d.note(ctx, deed, AuditNotice)
 }

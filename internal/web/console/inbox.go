@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/affiliate"
 	"llave/internal/handoff"
 	"llave/internal/web"
 )
@@ -389,7 +390,7 @@ func (c *Console) askNotice(w http.ResponseWriter, r *http.Request, v Visit, sai
 	return c.showDesk(w, r, v, d, status)
 }
 
-// closeNotice closes a notice with what was found, which has to be written.
+// closeNotice closes a notice with what was found, which has to be written. Numbers in it are masked.
 func (c *Console) closeNotice(w http.ResponseWriter, r *http.Request, v Visit) error {
 	form, err := web.Form(r)
 	if err != nil {
@@ -406,7 +407,7 @@ func (c *Console) closeNotice(w http.ResponseWriter, r *http.Request, v Visit) e
 	}
 	ctx, cancel := detached(r)
 	defer cancel()
-	err = c.Desk.CloseNotice(ctx, handoff.Deed{Once: once, Ref: r.PathValue("ref"), Actor: v.actor()}, typed)
+	err = c.Desk.CloseNotice(ctx, handoff.Deed{Once: once, Ref: r.PathValue("ref"), Actor: v.actor()}, affiliate.MaskAll(typed))
 	switch {
 	case errors.Is(err, handoff.ErrNotYours):
 		return c.askNotice(w, r, v, saidNoticeClosed, typed, http.StatusConflict)
