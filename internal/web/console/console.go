@@ -23,7 +23,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -82,7 +81,7 @@ func New(o Options) (*Console, error) {
 	c := &Console{Options: o, door: door, pages: pages, live: newLive(o.Desk, o.Log), beats: map[string]time.Time{}}
 	door.left, door.within, door.auto = c.left, c.showWithin, o.AutoSignIn != nil
 	if o.Embed {
-		door.policy = embedded(web.Policy)
+		door.policy = web.Framed(web.Policy)
 	}
 	return c, nil
 }
@@ -296,14 +295,9 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, v view) error {
 
 func (c *Console) policy() string {
 	if c.Embed {
-		return embedded(policy)
+		return web.Framed(policy)
 	}
 	return policy
-}
-
-// embedded is a policy that lets our own site frame the page.
-func embedded(policy string) string {
-	return strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1)
 }
 
 // newOnce names a press of a button.

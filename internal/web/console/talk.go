@@ -250,7 +250,7 @@ func (c *Console) news(w http.ResponseWriter, r *http.Request, v Visit) error {
 		Ref: of.Ref, Filter: filterOf(v, r.FormValue("ver")), New: max(0, of.Lines-since), Gone: !mayDo(v, of).Note,
 	}
 	w.Header().Set("Refresh", "20")
-	return web.Show(w, c.pages, web.View{Name: "news", Form: true, Policy: embedded(policy), Data: d})
+	return web.Show(w, c.pages, web.View{Name: "news", Form: true, Policy: web.Framed(policy), Data: d})
 }
 
 // talkFailed is the answer to a conversation that cannot be shown.
