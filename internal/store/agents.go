@@ -2,11 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"llave/internal/agent"
 )
@@ -28,18 +24,7 @@ func (t *AgentTable) Save(ctx context.Context, a *agent.Agent) error { return t.
 
 // All returns every agent in order of login.
 func (t *AgentTable) All(ctx context.Context) ([]agent.Agent, error) {
-	var all []agent.Agent
-	var broken error
-	err := t.documents.engine.Scan(ctx, Query{Collection: Agents}, func(raw bson.Raw) bool {
-		var a agent.Agent
-		a, broken = t.documents.decode(raw)
-		all = append(all, a)
-		return broken == nil
-	})
-	if err = errors.Join(err, broken); err != nil {
-		return nil, fmt.Errorf("list agents: %w", err)
-	}
-	return all, nil
+	return t.documents.Scan(ctx, Query{})
 }
 
 // SessionTable keeps the sessions of agents.
