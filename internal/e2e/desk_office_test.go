@@ -296,7 +296,7 @@ func pressing(keys string) chromedp.Action[chromedp.Void] {
 // A store or a server that is away, and an answer that is no 200, are told there too and no fault.
 func (v *visitor) watch() {
 	v.t.Helper()
-	messages := chromedp.Console(v.ctx)
+	t, messages := v.t, chromedp.Console(v.ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -305,7 +305,7 @@ func (v *visitor) watch() {
 				return
 			}
 			if (m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleException) && m.Source != "network" {
-				v.t.Errorf("the page complains: %s (%s)", m, m.URL)
+				t.Errorf("the page complains: %s (%s)", m, m.URL)
 			}
 		}
 	}()

@@ -30,7 +30,8 @@ type morning struct {
 	notice                              string
 }
 
-func newMorning(t testing.TB) *morning {
+// openMorning is an office before anybody has written.
+func openMorning(t testing.TB) *morning {
 	t.Helper()
 	m := &morning{office: openOffice(t, &office{start: monday}), clerks: map[string]*clerk{}}
 	for _, who := range []struct {
@@ -41,7 +42,12 @@ func newMorning(t testing.TB) *morning {
 		m.here[who.login] = handoff.Actor{Login: who.login, Name: who.name, Supervisor: who.role == agent.Supervisor}
 	}
 	m.later(0)
+	return m
+}
 
+func newMorning(t testing.TB) *morning {
+	t.Helper()
+	m := openMorning(t)
 	helped := m.person()
 	m.closed = m.asked(helped, 2)
 	m.does("ana", m.closed, func(d handoff.Deed) error { return m.app.Desk.Claim(t.Context(), d) })
@@ -334,6 +340,28 @@ func atTheDoor() []deskPage {
 		}},
 		{name: "not found", who: "ana", open: func(c *clerk, m *morning) { c.open(m.base + "/agentes/casos/C-0000-000") }},
 		{name: "for supervisors", who: "ana", open: at("/agentes/supervision/agentes")},
+		{name: "account changed meanwhile", who: "luis", open: func(c *clerk, m *morning) {
+			if err := m.app.Agents.SetPassword(m.t.Context(), "eva", "luis", "mesa azul con tres patas rotas"); err != nil {
+				m.t.Fatal(err)
+			}
+			contains(m.t, "the page", c.open(m.base+"/agentes"), "Hubo un cambio en su cuenta")
+		}},
+		{name: "nothing done for too long", who: "ana", open: func(c *clerk, m *morning) {
+			m.later(31 * time.Minute)
+			contains(m.t, "the page", c.open(m.base+"/agentes"), "sin que hiciera nada")
+		}},
+	}
+}
+
+// atTheStart are the pages that show something else when nothing has happened yet.
+func atTheStart() []deskPage {
+	return []deskPage{
+		{name: "nobody waits", who: "ana", open: at("/agentes")},
+		{name: "nothing closed", who: "ana", open: at("/agentes?ver=cerrados")},
+		{name: "nothing open", who: "eva", open: at("/agentes?ver=todos")},
+		{name: "no figures", who: "eva", open: at("/agentes/supervision")},
+		{name: "no answers", who: "eva", open: at("/agentes/supervision/respuestas")},
+		{name: "usual hours", who: "eva", open: at("/agentes/supervision/horario")},
 	}
 }
 
@@ -501,11 +529,20 @@ var deskViews = append(views, view{"360", 360, 740})
 // Every page of the console in every state: nothing that axe-core objects to, light and dark, narrow and wide; nothing to be
 // scrolled sideways, down to 320 pixels and at 200 %; every target large enough.
 func TestDesk_pages(t *testing.T) {
-	for name, pages := range map[string][]deskPage{"door": atTheDoor(), "desk": atTheDesk(), "supervisor": atTheSupervisor()} {
-		t.Run(name, func(t *testing.T) {
+	for _, group := range []struct {
+		name  string
+		open  func(t testing.TB) *morning
+		pages []deskPage
+	}{
+		{"door", openMorning, atTheDoor()},
+		{"start", openMorning, atTheStart()},
+		{"desk", newMorning, atTheDesk()},
+		{"supervisor", newMorning, atTheSupervisor()},
+	} {
+		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
-			m := newMorning(t)
-			for _, p := range pages {
+			m := group.open(t)
+			for _, p := range group.pages {
 				t.Run(p.name, func(t *testing.T) { p.check(t, m) })
 			}
 		})
