@@ -17,8 +17,9 @@ import (
 type deskLedger struct {
 	ended, lost, both, unheard, unlike, repeated, two, alone, gaps, undone, nowhere, records, owed invariant
 
-	cases, lines, answered, open, copies int
-	events                               map[string]int
+	cases, lines, answered, open int
+	copies                       map[way]int
+	events                       map[string]int
 }
 
 // judge compares what people and agents were told with the transcripts, these with the conversations, and the
@@ -40,6 +41,7 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 		nowhere:  invariant{name: "cases that neither are over nor stand anywhere"},
 		records:  invariant{name: "cases whose record is not what the conversation says"},
 		owed:     invariant{name: "promises not kept"},
+		copies:   map[way]int{},
 		events:   map[string]int{},
 	}
 	histories := map[string]*history{}
@@ -292,7 +294,7 @@ func (v *deskLedger) judgeBubbles(d *desk, c *caller, all []*history) {
 				v.unheard.breaks("case %s: %q", h.ref, l.Text)
 			}
 			for i := 1; i < len(got); i++ {
-				v.copies++
+				v.copies[c.by]++
 				if !d.explained(got[i-1].At, got[i].At) {
 					v.repeated.breaks("case %s: %q at %s and %s", h.ref, l.Text, clock(got[i-1].At), clock(got[i].At))
 				}
@@ -376,7 +378,7 @@ func (d *desk) printDesk(t *testing.T, v *deskLedger, took time.Duration) {
 	t.Logf("%d processes, kill -9 × %d; %d people wrote %d messages and %d agents answered %d of them, in %d cases with %d lines, in %v",
 		len(d.fleet.place), len(d.fleet.kills), len(d.callers), said, len(d.agents), v.answered, v.cases, v.lines, took.Round(time.Second))
 	t.Logf("done for agents: %v; refused: %d; pressed once more: %d; absences: %d; heartbeats: %d; in the transcripts: %v", did, refused, tries, absences, beats, v.events)
-	t.Logf("%6d  repeats of agents' messages, all explained; cases still open: %d", v.copies, v.open)
+	t.Logf("%d messages of agents repeated by Telegram, %d by WhatsApp; cases still open: %d", v.copies[byTelegram], v.copies[byWhatsApp], v.open)
 	for _, x := range []*invariant{&v.ended, &v.lost, &v.both, &v.unheard, &v.unlike, &v.repeated, &v.two, &v.alone, &v.gaps, &v.undone, &v.nowhere, &v.records, &v.owed} {
 		x.report(t)
 	}
