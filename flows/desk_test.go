@@ -179,6 +179,28 @@ func TestDesk_refusedAgain(t *testing.T) {
 	}
 }
 
+// That an agent had the link sent is written down, as is what else they do to a case.
+func TestDesk_linkWrittenDown(t *testing.T) {
+	k, _ := staffedTalk(t)
+	for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
+		k.says(words)
+	}
+	written := func() (all []string) {
+		for _, p := range k.c.Promises {
+			if p.Kind == bot.PromiseAudit {
+				all = append(all, p.Ref+" "+p.Topic+" "+p.Body)
+			}
+		}
+		return all
+	}
+	for _, do := range []string{bot.DeskClaim, bot.DeskLink} {
+		k.desk(bot.DeskAct{Do: do}, "")
+		if got, want := written(), []string{"ana case_" + do + " " + k.c.Handoff.Ref}; !slices.Equal(got, want) {
+			t.Errorf("%s: written down %q, want %q", do, got, want)
+		}
+	}
+}
+
 // Who waits hears that the link works no more: with uniform disclosure at the usual time, whatever happened to it.
 func TestDesk_linkEndsWaiting(t *testing.T) {
 	for _, uniform := range []bool{false, true} {

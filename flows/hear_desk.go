@@ -540,6 +540,7 @@ func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 		t.Record(bot.FromEvent, act.Name, NoteLinkLimit)
 		return bot.NotSent, nil
 	}
+	writeDown(t, act, act.Ref)
 	t.Record(bot.FromEvent, act.Name, NoteLinkSent)
 	return AgentSentLink, nil
 }
