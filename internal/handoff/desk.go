@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"llave/bot"
@@ -157,6 +158,18 @@ type Deed struct {
 	Actor Actor
 }
 
+// id is the id of the update that a deed is.
+func (d Deed) id() string { return "desk/" + d.Actor.Login + "/" + d.Once }
+
+// Came says whether a deed has come to its case before.
+func (d *Desk) Came(ctx context.Context, deed Deed) (bool, error) {
+	c, found, err := d.Store.FindCase(ctx, deed.Ref)
+	if err != nil {
+		return false, fmt.Errorf("find case: %w", err)
+	}
+	return found && slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return s.ID == deed.id() }), nil
+}
+
 // act has an update of the desk answered and says what came of it, or had come of it when the same was asked before.
 func (d *Desk) act(ctx context.Context, deed Deed, a bot.DeskAct, text string) (bot.Conversation, bot.Outcome, error) {
 	c, found, err := d.Store.FindCase(ctx, deed.Ref)
@@ -169,7 +182,7 @@ func (d *Desk) act(ctx context.Context, deed Deed, a bot.DeskAct, text string) (
 	a.Ref, a.Agent, a.Name, a.Supervisor = deed.Ref, deed.Actor.Login, deed.Actor.Name, deed.Actor.Supervisor
 	channel, chat := bot.SplitConversationID(c.ID)
 	out, err := d.Answer(ctx, bot.Update{
-		ID: "desk/" + deed.Actor.Login + "/" + deed.Once, Channel: channel, Chat: chat, Kind: bot.Desk, Text: text, Desk: &a,
+		ID: deed.id(), Channel: channel, Chat: chat, Kind: bot.Desk, Text: text, Desk: &a,
 	})
 	if err != nil {
 		return c, out, fmt.Errorf("%s: %w", a.Do, err)

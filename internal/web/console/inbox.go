@@ -322,7 +322,8 @@ func (c *Console) showDesk(w http.ResponseWriter, r *http.Request, v Visit, d de
 	return c.show(w, r, view{Visit: v, Name: "inbox", Here: d.Filter, Status: status, Stream: q.Encode(), Reload: reload, Data: d})
 }
 
-// next takes the first case of the queue: of several who press at once each gets another.
+// next takes the first case of the queue: of several who press at once each gets another, and one press that comes twice gets
+// one.
 func (c *Console) next(w http.ResponseWriter, r *http.Request, v Visit) error {
 	form, err := web.Form(r)
 	if err != nil {
@@ -338,20 +339,34 @@ func (c *Console) next(w http.ResponseWriter, r *http.Request, v Visit) error {
 	}
 	ctx, cancel := detached(r)
 	defer cancel()
+	press := func(ref string) handoff.Deed {
+		return handoff.Deed{Once: once + "-" + ref, Ref: ref, Actor: v.actor()}
+	}
+	taken := func(ref string) error { return web.Redirect(w, r, "/agentes/casos/"+ref+"?ver="+hereMine) }
+	for _, of := range open {
+		if !in(hereMine, v, of) {
+			continue
+		}
+		if came, err := c.Desk.Came(ctx, press(of.Ref)); err != nil {
+			return unavailable(err)
+		} else if came {
+			return taken(of.Ref)
+		}
+	}
 	for _, row := range c.list(v, hereWaiting, open, time.Now()) {
 		if !row.Waiting() {
 			break
 		}
-		err := c.Desk.Claim(ctx, handoff.Deed{Once: once + "-" + row.Ref, Ref: row.Ref, Actor: v.actor()})
-		var taken *handoff.TakenError
-		if errors.As(err, &taken) || errors.Is(err, handoff.ErrNoCase) || errors.Is(err, handoff.ErrNotYours) {
+		err := c.Desk.Claim(ctx, press(row.Ref))
+		var other *handoff.TakenError
+		if errors.As(err, &other) || errors.Is(err, handoff.ErrNoCase) || errors.Is(err, handoff.ErrNotYours) {
 			continue
 		}
 		if err != nil {
 			return unavailable(err)
 		}
 		c.live.hurry()
-		return web.Redirect(w, r, "/agentes/casos/"+row.Ref+"?ver="+hereMine)
+		return taken(row.Ref)
 	}
 	return web.Redirect(w, r, Home+"?ver="+hereWaiting+"&dicho=nadie")
 }

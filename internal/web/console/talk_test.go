@@ -225,7 +225,10 @@ func TestTalk_passedOn(t *testing.T) {
 	sup.post(release, "once", sup.get(casePath(of, "")).once(t, release)).to(t, casePath(of, "")+"?ver=espera&dicho=soltar")
 	next := ana.get("/agentes").once(t, "/agentes/siguiente")
 	ana.post("/agentes/siguiente", "once", next).to(t, casePath(of, "")+"?ver=mios")
-	ana.post("/agentes/siguiente", "once", next+"2").to(t, "/agentes?ver=espera&dicho=nadie")
+	behind := d.ask("2")
+	ana.post("/agentes/siguiente", "once", next).to(t, casePath(of, "")+"?ver=mios") // pressed twice
+	ana.post("/agentes/siguiente", "once", next+"2").to(t, casePath(behind, "")+"?ver=mios")
+	ana.post("/agentes/siguiente", "once", next+"3").to(t, "/agentes?ver=espera&dicho=nadie")
 	back := casePath(of, "devolver")
 	ana.post(back, "once", ana.get(casePath(of, "")).once(t, back), "paso", "Menu").to(t, casePath(of, "")+"?ver=espera&dicho=devolver")
 	if got := d.find(of.Ref); got.Open() || got.Reason != handoff.Returned {
