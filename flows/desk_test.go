@@ -201,6 +201,31 @@ func TestDesk_linkWrittenDown(t *testing.T) {
 	}
 }
 
+// Whatever an agent tells a person is an answer: from then on it is not the agent who is silent.
+func TestDesk_answers(t *testing.T) {
+	for _, do := range []string{bot.DeskSay, bot.DeskLink, bot.DeskOffice} {
+		k, _ := staffedTalk(t)
+		for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
+			k.says(words)
+		}
+		silent := func() bool {
+			return slices.ContainsFunc(k.c.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalAgentSilent })
+		}
+		k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+		if !silent() || k.c.Handoff.Since.IsZero() {
+			t.Fatal("nobody waits for an answer")
+		}
+		k.desk(bot.DeskAct{Do: do}, "Buenos días")
+		if silent() || !k.c.Handoff.Since.IsZero() || !k.said {
+			t.Errorf("%s: still waited for, %t, since %v; told something %t", do, silent(), k.c.Handoff.Since, k.said)
+		}
+		k.says("gracias")
+		if !silent() || k.c.Handoff.Since.IsZero() {
+			t.Errorf("%s: what the person says then is not waited for", do)
+		}
+	}
+}
+
 // Who waits hears that the link works no more: with uniform disclosure at the usual time, whatever happened to it.
 func TestDesk_linkEndsWaiting(t *testing.T) {
 	for _, uniform := range []bool{false, true} {

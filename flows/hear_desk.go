@@ -307,6 +307,12 @@ func (f *flow) expectAnswer(t *bot.Turn) {
 	}
 }
 
+// answered ends that time: the person was told something, and whatever comes next is theirs to say.
+func answered(t *bot.Turn) {
+	t.Never(bot.SignalAgentSilent)
+	t.Conv.Handoff.Since = time.Time{}
+}
+
 // leave ends the case because the person does not want to wait, or goes elsewhere.
 func (f *flow) leave(t *bot.Turn) bot.Event {
 	f.endCase(t, handoff.Left)
@@ -470,8 +476,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	t.Say("agent", act.Name)
 	switch act.Do {
 	case bot.DeskSay:
-		t.Never(bot.SignalAgentSilent)
-		h.Since = time.Time{}
+		answered(t)
 		if h.Answered.IsZero() {
 			h.Answered = t.Now
 		}
@@ -515,8 +520,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case bot.DeskLink:
 		return f.linkForAgent(t, act)
 	case bot.DeskOffice:
-		t.Never(bot.SignalAgentSilent)
-		h.Since = time.Time{}
+		answered(t)
 		return AgentToOffice, nil
 	}
 	return bot.NotYours, nil
@@ -540,6 +544,7 @@ func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 		t.Record(bot.FromEvent, act.Name, NoteLinkLimit)
 		return bot.NotSent, nil
 	}
+	answered(t)
 	writeDown(t, act, act.Ref)
 	t.Record(bot.FromEvent, act.Name, NoteLinkSent)
 	return AgentSentLink, nil
