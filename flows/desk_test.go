@@ -179,6 +179,35 @@ func TestDesk_refusedAgain(t *testing.T) {
 	}
 }
 
+// Whoever waits for a person, or is with one, gives no more different numbers than elsewhere: the way back leads to where a
+// link is asked for.
+func TestDesk_numbersLimit(t *testing.T) {
+	for _, held := range []bool{false, true} {
+		k, _ := staffedTalk(t)
+		for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
+			k.says(words)
+		}
+		if held {
+			k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+		}
+		var masks []string
+		for _, number := range []string{"0102030400", "0912345675", "1710034073"} {
+			k.says(number)
+			masks = append(masks, k.c.Handoff.Number)
+		}
+		if len(k.c.Numbers) != 3 || masks[1] == masks[0] || masks[2] != masks[1] {
+			t.Errorf("held %t: %d different numbers, shown as %q", held, len(k.c.Numbers), masks)
+		}
+		k.says("menú")
+		k.says("sí")
+		k.says("atrás")
+		k.says("Enviar enlace")
+		if record := k.c.Slots["record"]; !slices.ContainsFunc(k.c.Numbers, func(s bot.Seen) bool { return s.ID == record }) {
+			t.Errorf("held %t: in %s with a number that was not counted", held, k.c.State)
+		}
+	}
+}
+
 // That an agent had the link sent is written down, as is what else they do to a case.
 func TestDesk_linkWrittenDown(t *testing.T) {
 	k, _ := staffedTalk(t)

@@ -42,29 +42,30 @@ const (
 
 // What a line from bot.FromEvent says. The console has the words.
 const (
-	NoteAsked     = "asked"      // a person was asked for
-	NoteOpened    = "opened"     // joined the queue at opening
-	NoteShut      = "shut"       // the desk closed meanwhile
-	NoteTaken     = "taken"      // By took it
-	NotePassed    = "passed"     // By passed it on
-	NoteReleased  = "released"   // By gave it back to the queue
-	NoteSilent    = "silent"     // By did not answer for too long
-	NoteGone      = "gone"       // By's console went away
-	NoteLeft      = "left"       // the person left
-	NoteReturned  = "returned"   // By gave it back to the bot
-	NoteResolved  = "resolved"   // By closed the case
-	NoteLinkSent  = "link_sent"  // By had the link sent again
-	NoteLinkLimit = "link_limit" // By could not: the record has had its mails
-	NoteLinkUsed  = "link_used"
-	NoteLinkEnded = "link_ended"
-	NoteRefused   = "mail_refused"
-	NoteKeyMade   = "key_made"
-	NoteVoided    = "voided"  // the record's owner: it was not them
-	NoteBlocked   = "blocked" // the person has blocked the chat: the line before does not arrive
-	NoteNumber    = "number"  // the person gave a number
-	NoteRated     = "rated"   // the person rated the help
-	NoteLeaving   = "leaving" // the person is being asked whether to leave
-	NoteStayed    = "stayed"  // and stays
+	NoteAsked       = "asked"      // a person was asked for
+	NoteOpened      = "opened"     // joined the queue at opening
+	NoteShut        = "shut"       // the desk closed meanwhile
+	NoteTaken       = "taken"      // By took it
+	NotePassed      = "passed"     // By passed it on
+	NoteReleased    = "released"   // By gave it back to the queue
+	NoteSilent      = "silent"     // By did not answer for too long
+	NoteGone        = "gone"       // By's console went away
+	NoteLeft        = "left"       // the person left
+	NoteReturned    = "returned"   // By gave it back to the bot
+	NoteResolved    = "resolved"   // By closed the case
+	NoteLinkSent    = "link_sent"  // By had the link sent again
+	NoteLinkLimit   = "link_limit" // By could not: the record has had its mails
+	NoteLinkUsed    = "link_used"
+	NoteLinkEnded   = "link_ended"
+	NoteRefused     = "mail_refused"
+	NoteKeyMade     = "key_made"
+	NoteVoided      = "voided"       // the record's owner: it was not them
+	NoteBlocked     = "blocked"      // the person has blocked the chat: the line before does not arrive
+	NoteNumber      = "number"       // the person gave a number
+	NoteNumberLimit = "number_limit" // they gave one more than the chat may have for now: it is not looked at
+	NoteRated       = "rated"        // the person rated the help
+	NoteLeaving     = "leaving"      // the person is being asked whether to leave
+	NoteStayed      = "stayed"       // and stays
 )
 
 // slotRates names the case that the rating asked for is of.
@@ -281,6 +282,10 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 			if r.Code != "" {
 				number = r.Code
 				t.Hide()
+			}
+			if at := f.numbersRetryAt(t, affiliate.Hash(f.Vault, number)); !at.IsZero() { // a link could be asked for with it on the way back
+				t.Record(bot.FromEvent, "", NoteNumberLimit)
+				break
 			}
 			f.gave(t, number, GaveNumber)
 			if r.Code != "" {

@@ -128,7 +128,7 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 	default:
 		return "", nil
 	}
-	if at := f.numbersRetryAt(t); !at.IsZero() {
+	if at := f.numbersRetryAt(t, t.Slot(slotRecord)); !at.IsZero() {
 		t.Say("when", waiting(t, at))
 		return TooManyNumbers, nil
 	}
@@ -178,9 +178,9 @@ func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
 	return f.readNumber(t)
 }
 
-// numbersRetryAt keeps the limit of different numbers of a chat; zero means that this one may be looked up.
-func (f *flow) numbersRetryAt(t *bot.Turn) time.Time {
-	c, record := t.Conv, t.Slot(slotRecord)
+// numbersRetryAt keeps the limit of different numbers of a chat; zero means that the one with this hash may be looked up.
+func (f *flow) numbersRetryAt(t *bot.Turn, record string) time.Time {
+	c := t.Conv
 	var kept []bot.Seen
 	for _, s := range c.Numbers {
 		if t.Now.Sub(s.At) < 24*time.Hour {
