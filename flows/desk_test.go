@@ -10,6 +10,7 @@ import (
 
 	"llave/bot"
 	"llave/flows"
+	"llave/internal/affiliate"
 	"llave/internal/handoff"
 	"llave/internal/secret"
 )
@@ -299,5 +300,51 @@ func TestDesk_hoursMovedOn(t *testing.T) {
 	d.closed.Store(false)
 	if got := tell(bot.SignalDeskOpened); got != flows.DeskOpened || !k.c.Handoff.Waiting() {
 		t.Errorf("opened: %s, %s", got, k.c.Handoff.Status)
+	}
+}
+
+// A case that nobody moves for as long as what was said is kept ends, and with it what was kept for it.
+func TestDesk_nobodyCame(t *testing.T) {
+	k, d := staffedTalk(t)
+	for _, said := range []string{"hola", "sí", "desbloquear", known, "sí"} {
+		k.says(said)
+	}
+	d.closed.Store(true)
+	k.says("persona")
+	idle := bot.Update{Kind: bot.Signal, Signal: bot.SignalForget}
+	k.now = k.now.Add(29 * 24 * time.Hour)
+	if k.step(idle); !k.c.Handoff.Open() || k.c.Slots["number"] == "" {
+		t.Fatalf("after 29 days: case %+v, number kept %t, want an open case with it", k.c.Handoff, k.c.Slots["number"] != "")
+	}
+	k.now = k.now.Add(2 * 24 * time.Hour)
+	k.step(idle)
+	if h := k.c.Handoff; h.Open() || h == nil || h.Reason != handoff.NoAnswer || len(k.c.Slots) > 0 || k.said {
+		t.Fatalf("after 31 days: case %+v, slots %v, said something %t, want it closed and silence", h, k.c.Slots, k.said)
+	}
+	k.now = k.now.Add(25 * time.Hour)
+	if k.step(idle); k.c.Handoff != nil {
+		t.Errorf("the closed case is still there: %+v", k.c.Handoff)
+	}
+}
+
+// An agent's words go out without what no chat may hold.
+func TestDesk_discreet(t *testing.T) {
+	for words, want := range map[string]string{
+		"Llame al 02 394 5666.":                              "Llame al 02 394 5666.",
+		"Escriba a atencionalusuario@iess.gob.ec, por favor": "Escriba a atencionalusuario@iess.gob.ec, por favor",
+		"Su correo es alguien@correo.example":                "Su correo es •••@•••",
+		"a@iess.gob.ec.correo.example":                       "•••@•••",
+		known + "@iess.gob.ec":                               "•••@•••",
+		"Su número es " + known:                              "Su número es " + affiliate.Mask(known),
+	} {
+		k, _ := staffedTalk(t)
+		k.says("hola")
+		k.says("sí")
+		k.says("persona")
+		k.desk(bot.DeskAct{Do: bot.DeskClaim, Agent: "ana", Name: "Ana"}, "")
+		k.desk(bot.DeskAct{Do: bot.DeskSay, Agent: "ana", Name: "Ana"}, words)
+		if k.reply.Text != want {
+			t.Errorf("%q went out as %q, want %q", words, k.reply.Text, want)
+		}
 	}
 }

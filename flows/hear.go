@@ -85,8 +85,8 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case u.Group, u.Kind == bot.Reaction:
 		return bot.Ignored, nil
 	}
-	if InDesk(state) {
-		return "", nil // the agent's to answer
+	if InDesk(state) { // the agent's to answer; the limit of messages spares the bot's answers, and here there are none: nothing is lost
+		return "", nil
 	}
 	if fast, warn := f.tooFast(t); fast {
 		switch {
@@ -266,6 +266,10 @@ func needsNumber(s bot.State) bool {
 	return inMailHelp(s) || slices.Contains([]bot.State{ConfirmNumber, ReadyToSend, LinkSent, LinkEnded}, s)
 }
 
+// caseLife is how long a case stays open at most while the person is silent: as long as what was said is kept (SPEC 8). A
+// number that nobody came to use is not kept for ever.
+const caseLife = 30 * 24 * time.Hour
+
 // hearSignal hears records and timers. What belongs to an older attempt never comes here.
 func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	state := t.Conv.State
@@ -274,10 +278,16 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	}
 	switch t.Update.Signal {
 	case bot.SignalForget:
-		if t.Conv.Handoff.Open() { // somebody will write to them yet
+		if h := t.Conv.Handoff; h.Open() && t.Now.Sub(h.Asked) < caseLife { // somebody will write to them yet
 			t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
 			t.Conv.KeptTill = t.Now.Add(f.Seen)
 			return bot.Ignored
+		}
+		if t.Conv.Handoff.Open() {
+			f.endCase(t, handoff.NoAnswer)
+			t.Empty() // the closed case stays until it has been seen and recorded
+			t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
+			return bot.Forgotten
 		}
 		t.Empty()
 		t.Conv.Handoff = nil

@@ -578,13 +578,19 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 }
 
 // official are the institution's own addresses and its telephone number.
-var official = regexp.MustCompile(`(?i)\b[^\s@<>]+@(?:[a-z0-9-]+\.)*iess\.gob\.ec\b|\b02[ -]?394[ -]?5666\b`)
+var official = regexp.MustCompile(`(?i)\b[a-z][a-z._-]*@(?:[a-z0-9-]+\.)*iess\.gob\.ec\b|\b02[ -]?394[ -]?5666\b`)
+
+// goesOn says that an address only begins like an official one.
+var goesOn = regexp.MustCompile(`^[.-]?[\pL\d@]`)
 
 // discreet masks what no chat may hold in an agent's words: numbers, and addresses that are not the institution's.
 func discreet(text string) string {
 	var b strings.Builder
 	from := 0
 	for _, at := range official.FindAllStringIndex(text, -1) {
+		if goesOn.MatchString(text[at[1]:]) {
+			continue
+		}
 		b.WriteString(mask(text[from:at[0]]) + text[at[0]:at[1]])
 		from = at[1]
 	}
