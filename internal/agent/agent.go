@@ -94,8 +94,8 @@ var (
 	ErrCode           = errors.New("code is wrong or was used")
 	ErrNotFound       = errors.New("there is no such agent")
 	ErrTaken          = errors.New("login is taken")
-	ErrLogin          = errors.New("login needs 3 to 32 of a-z, 0-9, dot, underscore and dash")
-	ErrName           = errors.New("name needs 2 to 40 characters")
+	ErrLogin          = errors.New("login needs 3 to 32 of a-z, 0-9, dot, underscore and dash, and no national number")
+	ErrName           = errors.New("name needs 2 to 40 characters, and no national number")
 	ErrRole           = errors.New("role is agent or supervisor")
 	ErrLastSupervisor = errors.New("no other supervisor could sign in")
 	ErrEnrolment      = errors.New("no second factor can be set up now")
@@ -127,7 +127,7 @@ var loginShape = regexp.MustCompile(`^[a-z0-9._-]{3,32}$`)
 // ParseLogin returns a login as it is kept, or ErrLogin. Capitals and spaces around it are the keyboard's.
 func ParseLogin(s string) (string, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
-	if !loginShape.MatchString(s) {
+	if !loginShape.MatchString(s) || holdsNumber(s) {
 		return "", ErrLogin
 	}
 	return s, nil
@@ -136,10 +136,21 @@ func ParseLogin(s string) (string, error) {
 // ParseName returns a name as it is kept and shown, or ErrName.
 func ParseName(s string) (string, error) {
 	s = strings.Join(strings.Fields(s), " ")
-	if n := utf8.RuneCountInString(s); n < 2 || n > 40 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if n := utf8.RuneCountInString(s); n < 2 || n > 40 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) || holdsNumber(s) {
 		return "", ErrName
 	}
 	return s, nil
+}
+
+// holdsNumber says that there are digits enough for a national number, which is kept nowhere but in its record (SPEC 8).
+func holdsNumber(s string) bool {
+	n := 0
+	for _, r := range s {
+		if unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n >= 9
 }
 
 // MinPassword is how many characters a password has at least. At most it has key.MaxLength.

@@ -99,6 +99,24 @@ func TestSignIn_perAddress(t *testing.T) {
 	w.signIn("ana")
 }
 
+// An office behind one address is not kept out by its own right passwords, with a code or without.
+func TestSignIn_officeBehindOneAddress(t *testing.T) {
+	w := newWorld(t)
+	w.add("ana", agent.Member)
+	ctx := t.Context()
+	for i := range 2*agent.SourceTries + 5 {
+		if _, err := w.one.SignIn(ctx, "ana", goodPassword, "192.0.2.1"); err != nil {
+			t.Fatalf("right password %d within a minute: %v", i+1, err)
+		}
+	}
+	for i := range agent.SourceTries {
+		_, err := w.one.SignIn(ctx, fmt.Sprint("nadie", i), "no es esta", "192.0.2.1")
+		wantErr(t, fmt.Sprint("wrong try ", i), err, agent.ErrWrong)
+	}
+	_, err := w.two.SignIn(ctx, "ana", goodPassword, "192.0.2.1")
+	later(t, "one more than the wrong ones allow", err, time.Minute)
+}
+
 // What nobody has an account for takes as long as an account: the same work is done.
 func TestSignIn_sameWork(t *testing.T) {
 	w := newWorld(t)

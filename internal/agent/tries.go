@@ -31,6 +31,7 @@ type Tries struct {
 // try is one of them.
 type try struct {
 	login string
+	from  string // the count of where it comes from
 	n     int64
 	locks bool // it locks the login, unless it turns out right
 }
@@ -51,7 +52,8 @@ func (s *Service) tryID(login string) string { return s.Vault.Hash("agent-login"
 // begin counts a try before it is judged: against where it comes from, and against the login. *Later means that it must
 // not be judged.
 func (s *Service) begin(ctx context.Context, login, source string) (try, error) {
-	n, resets, err := s.Counters.Add(ctx, "agent-try/"+s.Vault.Hash("address", source), 1, time.Minute)
+	from := "agent-try/" + s.Vault.Hash("address", source)
+	n, resets, err := s.Counters.Add(ctx, from, 1, time.Minute)
 	if err != nil {
 		return try{}, fmt.Errorf("count tries: %w", err)
 	}
@@ -62,7 +64,7 @@ func (s *Service) begin(ctx context.Context, login, source string) (try, error) 
 	if n > SourceTries {
 		return try{}, &Later{resets, resets.Sub(now)}
 	}
-	begun := try{login: login}
+	begun := try{login: login, from: from}
 	err = s.changeTries(ctx, login, func(t *Tries, now time.Time) error {
 		if t.LockedUntil.After(now) {
 			return &Later{t.LockedUntil, t.LockedUntil.Sub(now)}
@@ -78,13 +80,28 @@ func (s *Service) begin(ctx context.Context, login, source string) (try, error) 
 	return begun, err
 }
 
+// fromHere takes a right try off the count of where it came from, so that an office behind one address is not kept out by
+// its own right passwords. When the minute has passed meanwhile, the next has room for one more.
+func (s *Service) fromHere(ctx context.Context, right try) error {
+	if _, _, err := s.Counters.Add(ctx, right.from, -1, time.Minute); err != nil {
+		return fmt.Errorf("count tries: %w", err)
+	}
+	return nil
+}
+
 // takeBack uncounts a try that was right, but is not yet a sign-in.
 func (s *Service) takeBack(ctx context.Context, right try) error {
+	if err := s.fromHere(ctx, right); err != nil {
+		return err
+	}
 	return s.uncount(ctx, right.login, func(n int64) bool { return n == right.n })
 }
 
 // beginAnew uncounts a try that was right and all that began before it. Those that began after it still count.
 func (s *Service) beginAnew(ctx context.Context, right try) error {
+	if err := s.fromHere(ctx, right); err != nil {
+		return err
+	}
 	return s.uncount(ctx, right.login, func(n int64) bool { return n <= right.n })
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -175,7 +176,11 @@ func (p *program) agentsDisable() *cobra.Command {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
 				fmt.Fprintf(p.stderr, "%s %s.\n", args[0], said)
-				return nil
+				all, err := agents.List(ctx)
+				if err == nil && !slices.ContainsFunc(all, func(a agent.Agent) bool { return a.Role == agent.Supervisor && !a.Disabled }) {
+					fmt.Fprintln(p.stderr, "No supervisor can sign in now: make one with llave agents add, or let one in again with --enable.")
+				}
+				return err
 			})
 		},
 	}
