@@ -21,6 +21,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/config"
 	"llave/internal/importer"
+	"llave/internal/key"
 	"llave/internal/secret"
 )
 
@@ -137,6 +138,7 @@ const collectAt = 50
 func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
+		key.Spare()
 	}
 	a, err := New(ctx, o)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -163,12 +164,24 @@ var params = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, 
 // turns holds one place for every hash that may be computed at once.
 var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
 
-// turn waits for a place. Whoever is done with it calls done, which gives the memory back too: the collector would let
-// several hashes' worth pile up before it looks, and keep as much for later.
+// spare is set by Spare.
+var spare atomic.Bool
+
+// Spare has this process give back each hash's memory as soon as it is computed: the collector would let several pile up
+// before it looks, and keep as much for later. That takes a collection of the heap each time, so it is for a process that is to
+// stay small, whose heap is small then.
+func Spare() { spare.Store(true) }
+
+// turn waits for a place. Whoever is done with it calls done.
 func turn(ctx context.Context) (done func(), err error) {
 	select {
 	case turns <- struct{}{}:
-		return func() { debug.FreeOSMemory(); <-turns }, nil
+		return func() {
+			if spare.Load() {
+				debug.FreeOSMemory()
+			}
+			<-turns
+		}, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
