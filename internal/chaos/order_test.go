@@ -26,6 +26,7 @@ import (
 	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/config"
+	"llave/internal/handoff"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
@@ -236,6 +237,7 @@ func newInProcess(t *testing.T) *inProcess {
 	if !p.api.Wait(10*time.Second, func() bool { return p.api.WebhookURL() != "" }) {
 		t.Fatal("no webhook was registered")
 	}
+	shutDesk(t, p.app.Store)
 	p.model = model{engine: p.app.Runner.Engine, reserve: p.app.Runner.Reserve}
 	return p
 }
@@ -487,6 +489,19 @@ func TestOrder_processes(t *testing.T) {
 	})
 }
 
+// shutDesk closes the help desk: a place in its queue depends on when one asks.
+func shutDesk(t *testing.T, s *store.Store) {
+	t.Helper()
+	shut, err := s.Schedule.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shut.ClosedNow = &handoff.Closed{By: "nobody", At: time.Now()}
+	if err := s.Schedule.Save(t.Context(), &shut); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // model is the conversation as the town's processes have it, over the town's store.
 func (w *town) model(t *testing.T) (model, *store.Store) {
 	t.Helper()
@@ -495,6 +510,7 @@ func (w *town) model(t *testing.T) (model, *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shutDesk(t, s)
 	engine, err := app.NewFlow(c, s.Affiliates, vault, affiliate.Offices{}, c.PublicURL, nil)
 	if err != nil {
 		t.Fatal(err)
