@@ -30,8 +30,7 @@ const (
 	AskedPlace, WroteWaiting, WroteToAgent             bot.Event = "AskedPlace", "WroteWaiting", "WroteToAgent"
 	AskedLeave, AskedLeaveAgent                        bot.Event = "AskedLeave", "AskedLeaveAgent"
 	StayedWaiting, StayedWithAgent, LeftDesk           bot.Event = "StayedWaiting", "StayedWithAgent", "LeftDesk"
-	Queued, Ticketed, PlaceMoved                       bot.Event = "Queued", "Ticketed", "PlaceMoved"
-	QueuedAlone                                        bot.Event = "QueuedAlone"
+	Queued, QueuedAlone, Ticketed, PlaceMoved          bot.Event = "Queued", "QueuedAlone", "Ticketed", "PlaceMoved"
 	DeskOpened, DeskOpenedAside                        bot.Event = "DeskOpened", "DeskOpenedAside"
 	DeskClosed, DeskClosedAside                        bot.Event = "DeskClosed", "DeskClosedAside"
 	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
@@ -140,10 +139,6 @@ func (f *flow) toDesk(places []bot.Place) []bot.Place {
 
 // handOver opens a case with a person, one at a time.
 func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
-	calendar, err := f.Desk.Calendar(ctx)
-	if err != nil {
-		return "", fmt.Errorf("read the desk's hours: %w", err)
-	}
 	h := t.Conv.Handoff
 	again := h.Open()
 	if !again {
@@ -161,23 +156,39 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Conv.Handoff = h
 		t.Record(bot.FromEvent, "", NoteAsked)
 	}
-	if calendar.Open(t.Now) {
-		handoff.Wait(h)
-		staffed, err := f.Desk.Staffed(ctx)
-		if err != nil {
-			return "", fmt.Errorf("see who is at the desk: %w", err)
-		}
-		if !staffed {
-			return QueuedAlone, f.sayPlace(ctx, t)
-		}
-		return Queued, f.sayPlace(ctx, t)
-	}
-	handoff.Defer(h)
-	sayOpening(t, calendar)
-	if again {
+	open, err := f.lineUp(ctx, t)
+	switch {
+	case err != nil:
+		return "", err
+	case !open && again:
 		return AskedPersonAgain, nil
+	case !open:
+		return Ticketed, nil
 	}
-	return Ticketed, nil
+	staffed, err := f.Desk.Staffed(ctx)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("see who is at the desk: %w", err)
+	case !staffed:
+		return QueuedAlone, nil
+	}
+	return Queued, nil
+}
+
+// lineUp puts a case into the queue and fills in the place, or, while the desk is closed, has it wait for the next opening and
+// fills in that.
+func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
+	calendar, err := f.Desk.Calendar(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read the desk's hours: %w", err)
+	}
+	if !calendar.Open(t.Now) {
+		handoff.Defer(t.Conv.Handoff)
+		sayOpening(t, calendar)
+		return false, nil
+	}
+	handoff.Wait(t.Conv.Handoff)
+	return true, f.sayPlace(ctx, t)
 }
 
 // Number opens the number that a conversation is about; it is "" when there is none.
@@ -444,17 +455,14 @@ func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Even
 	t.Record(bot.FromEvent, h.AgentName, why)
 	t.Never(bot.SignalAgentSilent)
 	t.Say("agent", h.AgentName)
-	calendar, err := f.Desk.Calendar(ctx)
-	if err != nil {
-		return "", fmt.Errorf("read the desk's hours: %w", err)
+	open, err := f.lineUp(ctx, t)
+	switch {
+	case err != nil:
+		return "", err
+	case !open:
+		return TicketedAgain, nil
 	}
-	if calendar.Open(t.Now) {
-		handoff.Wait(h)
-		return QueuedAgain, f.sayPlace(ctx, t)
-	}
-	handoff.Defer(h)
-	sayOpening(t, calendar)
-	return TicketedAgain, nil
+	return QueuedAgain, nil
 }
 
 // hearAgent hears what an agent does.

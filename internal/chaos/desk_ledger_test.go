@@ -215,7 +215,7 @@ func (v *deskLedger) judgeRecords(c *caller, conv bot.Conversation, records []ha
 		}
 		over := h.Status == bot.HandoffClosed && h.Queue == "" && h.Reason != "" && !h.Ended.IsZero()
 		place := h.Status == bot.HandoffWaiting && strings.HasPrefix(h.Queue, handoff.QueueWaiting) ||
-			h.Status == bot.HandoffHeld && handoff.HeldBy(h.Queue) == h.Agent && h.Agent != ""
+			h.Status == bot.HandoffHeld && h.Agent != "" && strings.HasPrefix(h.Queue, handoff.QueueHeld+h.Agent+"/")
 		if !over && !place {
 			v.nowhere.breaks("case %s: %+v", r.Ref, h)
 		}

@@ -17,7 +17,6 @@ package handoff
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"llave/bot"
@@ -90,13 +89,3 @@ func Close(h *bot.Handoff, reason string, now time.Time) {
 // Halved says whether a place in the queue is worth telling after the one that was told last: the first, and half of it
 // or better from then on.
 func Halved(told, place int) bool { return told == 0 || place*2 <= told }
-
-// HeldBy says who has the conversation of a queue key, or "".
-func HeldBy(queue string) string {
-	rest, ok := strings.CutPrefix(queue, QueueHeld)
-	if !ok {
-		return ""
-	}
-	login, _, _ := strings.Cut(rest, "/")
-	return login
-}
