@@ -578,10 +578,12 @@ func (e *Engine) note(t *Turn, line Line, mask bool) {
 		line.Text = e.options.Mask(line.Text)
 	}
 	line.At = t.Now
-	whole := line
-	whole.Text = cut(line.Text, LineRunes)
-	t.lines = append(t.lines, whole)
 	c := t.Conv
+	if c.Handoff != nil {
+		whole := line
+		whole.Text = cut(line.Text, LineRunes)
+		t.lines = append(t.lines, whole)
+	}
 	line.Text = cut(line.Text, TailRunes)
 	c.Tail = append(c.Tail, line)
 	if extra := len(c.Tail) - TailMax; extra > 0 {
