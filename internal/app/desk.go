@@ -68,9 +68,7 @@ func (a *App) newConsole(kit *web.Kit) (*console.Console, error) {
 type auditLog struct{ entries *store.AuditLog }
 
 func (l auditLog) Between(ctx context.Context, from, to time.Time, each func(agent.Deed) bool) error {
-	return l.entries.Between(ctx, from, to, func(e store.Entry) bool {
-		return each(agent.Deed{ID: e.ID, At: e.At, Who: e.Who, What: e.What, Detail: e.Detail})
-	})
+	return l.entries.Between(ctx, from, to, func(e store.Entry) bool { return each(agent.Deed(e)) })
 }
 
 // demoAgent is who sits at the desk of `llave demo`, under a password that lasts as long as the process.
