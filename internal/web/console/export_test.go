@@ -10,17 +10,18 @@ import (
 
 	"llave/bot"
 	"llave/internal/agent"
+	"llave/internal/bottest"
 	"llave/internal/handoff"
 )
 
 // file reads a CSV answer: its mark, and its lines.
-func (p page) file(t *testing.T) [][]string {
+func file(t *testing.T, p bottest.Page) [][]string {
 	t.Helper()
-	p.want(t, http.StatusOK)
-	if got := p.header.Get("Content-Type"); !strings.HasPrefix(got, "text/csv; charset=utf-8") {
+	p.Want(t, http.StatusOK)
+	if got := p.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/csv; charset=utf-8") {
 		t.Errorf("content type %q", got)
 	}
-	body, marked := strings.CutPrefix(p.body, "\uFEFF")
+	body, marked := strings.CutPrefix(p.Body, "\uFEFF")
 	if !marked {
 		t.Error("the file has no mark in front")
 	}
@@ -53,7 +54,7 @@ func TestExport_cases(t *testing.T) {
 	}
 
 	p := d.as("sup").get("/agentes/exportar.csv?desde=2026-03-02&hasta=2026-03-02")
-	rows := p.file(t)
+	rows := file(t, p)
 	want := [][]string{
 		{"caso", "canal", "estado", "pedido", "tomado", "primera respuesta", "cerrado", "espera en segundos", "atención en segundos", "agente", "usuario", "motivo", "calificación"},
 		{"C-AAAA-AA4", "Telegram", "en espera", "2026-03-02 10:00:00", "", "", "", "", "", "", "", "", ""},
@@ -61,19 +62,19 @@ func TestExport_cases(t *testing.T) {
 		{"C-AAAA-AA2", "Telegram", "cerrado", "2026-03-02 07:00:00", "2026-03-02 08:00:00", "2026-03-02 08:00:30", "2026-03-02 07:10:00", "30", "0", "'=HYPERLINK(\"http://mal.example\")", "ana", "Resuelto", "4"},
 	}
 	if len(rows) != len(want) {
-		t.Fatalf("got %d lines, want %d:\n%s", len(rows), len(want), p.body)
+		t.Fatalf("got %d lines, want %d:\n%s", len(rows), len(want), p.Body)
 	}
 	for i := range want {
 		if strings.Join(rows[i], "|") != strings.Join(want[i], "|") {
 			t.Errorf("line %d: got %q, want %q", i, rows[i], want[i])
 		}
 	}
-	if got := p.header.Get("Content-Disposition"); got != `attachment; filename="casos_2026-03-02_2026-03-02.csv"` {
+	if got := p.Header.Get("Content-Disposition"); got != `attachment; filename="casos_2026-03-02_2026-03-02.csv"` {
 		t.Errorf("name: %q", got)
 	}
 	for _, bad := range []string{"telegram:", "9C-AAAA"} {
-		if strings.Contains(p.body, bad) {
-			t.Errorf("the file names a chat: %s", p.body)
+		if strings.Contains(p.Body, bad) {
+			t.Errorf("the file names a chat: %s", p.Body)
 		}
 	}
 	if got := d.told(handoff.AuditExport); len(got) != 1 || got[0] != "sup: 2026-03-02 2026-03-02" {
@@ -90,8 +91,8 @@ func TestExport_badDays(t *testing.T) {
 		"desde=2026-03-02&hasta=2026-03-01": "posterior al último",
 		"desde=2020-03-02&hasta=2026-03-01": "demasiados días",
 	} {
-		p := sup.get("/agentes/exportar.csv?"+query).want(t, http.StatusUnprocessableEntity, says, "Exportar")
-		if from, _, _ := strings.Cut(strings.TrimPrefix(query, "desde="), "&"); !strings.Contains(p.body, `value="`+from+`"`) {
+		p := sup.get("/agentes/exportar.csv?"+query).Want(t, http.StatusUnprocessableEntity, says, "Exportar")
+		if from, _, _ := strings.Cut(strings.TrimPrefix(query, "desde="), "&"); !strings.Contains(p.Body, `value="`+from+`"`) {
 			t.Errorf("%s: what was typed is gone", query)
 		}
 	}
@@ -107,7 +108,7 @@ func TestExport_manyCases(t *testing.T) {
 		h.Ref = bot.Ref("C", time.Duration(i).String())
 		d.keep(h)
 	}
-	if rows := d.as("sup").get("/agentes/exportar.csv").file(t); len(rows) != 701 {
+	if rows := file(t, d.as("sup").get("/agentes/exportar.csv")); len(rows) != 701 {
 		t.Errorf("got %d lines, want 701", len(rows))
 	}
 }
@@ -119,7 +120,7 @@ func TestExport_lines(t *testing.T) {
 	d.write("1", "primera\n-5 dólares")
 	d.claim("ana", asked)
 	p := d.as("sup").get("/agentes/casos/" + asked.Ref + "/transcripcion.csv")
-	rows := p.file(t)
+	rows := file(t, p)
 	if strings.Join(rows[0], "|") != "línea|hora|quién|nombre|texto" || len(rows) < 5 {
 		t.Errorf("got %q", rows)
 	}
@@ -133,8 +134,8 @@ func TestExport_lines(t *testing.T) {
 			t.Errorf("the file lacks %q:\n%s", want, all)
 		}
 	}
-	d.as("sup").get("/agentes/casos/C-0000-000/transcripcion.csv").want(t, http.StatusNotFound)
-	d.as("ana").get("/agentes/casos/"+asked.Ref+"/transcripcion.csv").want(t, http.StatusForbidden)
+	d.as("sup").get("/agentes/casos/C-0000-000/transcripcion.csv").Want(t, http.StatusNotFound)
+	d.as("ana").get("/agentes/casos/"+asked.Ref+"/transcripcion.csv").Want(t, http.StatusForbidden)
 	if got := d.told(handoff.AuditExport); len(got) != 1 || got[0] != "sup: "+asked.Ref {
 		t.Errorf("audit: got %q", got)
 	}
@@ -149,7 +150,7 @@ func TestExport_agentName(t *testing.T) {
 	h := closedCase("C-AAAA-AA1", d.clock.Now())
 	h.Agent, h.AgentName = "-mal", "+1 Nombre"
 	d.keep(h)
-	rows := d.as("sup").get("/agentes/exportar.csv").file(t)
+	rows := file(t, d.as("sup").get("/agentes/exportar.csv"))
 	if got := rows[1][9] + " " + rows[1][10]; got != "'+1 Nombre '-mal" {
 		t.Errorf("got %q", got)
 	}

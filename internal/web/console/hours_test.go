@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/internal/bottest"
 	"llave/internal/handoff"
 )
 
@@ -23,30 +24,30 @@ func (d *desk) schedule() handoff.Schedule {
 
 func TestHours_page(t *testing.T) {
 	d := newDesk(t)
-	d.as("sup").get(hoursPage).want(t, http.StatusOK,
+	d.as("sup").get(hoursPage).Want(t, http.StatusOK,
 		"La atención está <strong>abierta</strong>", "Cierra hoy a las 17:00", "lunes a viernes, de 08:00 a 17:00", `value="lun-vie 08:00-17:00"`,
 		"<h3>2026</h3>", "<h3>2027</h3>", "Viernes Santo", "viernes 3 de abril de 2026", "(por el 24 de mayo)", "mon-fri 08:00-17:00",
 	)
 	d.clock.Advance(8 * time.Hour)
-	d.as("sup").get(hoursPage).want(t, http.StatusOK, "<strong>cerrada</strong>: no es hora de atención", "Abre mañana a las 08:00")
+	d.as("sup").get(hoursPage).Want(t, http.StatusOK, "<strong>cerrada</strong>: no es hora de atención", "Abre mañana a las 08:00")
 	d.clock.Advance(3 * 24 * time.Hour)
-	d.as("sup").get(hoursPage).want(t, http.StatusOK, "Abre mañana a las 08:00")
+	d.as("sup").get(hoursPage).Want(t, http.StatusOK, "Abre mañana a las 08:00")
 	d.clock.Advance(24 * time.Hour)
-	d.as("sup").get(hoursPage).want(t, http.StatusOK, "Abre el lunes 9 de marzo a las 08:00")
+	d.as("sup").get(hoursPage).Want(t, http.StatusOK, "Abre el lunes 9 de marzo a las 08:00")
 }
 
 func TestHours_week(t *testing.T) {
 	d := newDesk(t)
 	sup := d.as("sup")
-	sup.post(hoursPage, "hacer", "semana", "version", "0", "semana", "lun-vie 08:00-12:30, LUN-VIE 13:30-17:00, sábado 09:00-12:00").to(t, hoursPage+"?hecho=semana")
+	sup.post(hoursPage, "hacer", "semana", "version", "0", "semana", "lun-vie 08:00-12:30, LUN-VIE 13:30-17:00, sábado 09:00-12:00").To(t, hoursPage+"?hecho=semana")
 	if got, want := d.schedule().Hours, "mon-fri 08:00-12:30, mon-fri 13:30-17:00, sat 09:00-12:00"; got != want {
 		t.Errorf("hours: got %q, want %q", got, want)
 	}
-	sup.get(hoursPage+"?hecho=semana").want(t, http.StatusOK, "Listo: el horario", "sábado, de 09:00 a 12:00", `value="lun-vie 08:00-12:30, lun-vie 13:30-17:00, sáb 09:00-12:00"`)
-	sup.post(hoursPage, "hacer", "semana", "version", "1", "semana", "mon-thu 07:00-24:00").to(t, hoursPage+"?hecho=semana")
+	sup.get(hoursPage+"?hecho=semana").Want(t, http.StatusOK, "Listo: el horario", "sábado, de 09:00 a 12:00", `value="lun-vie 08:00-12:30, lun-vie 13:30-17:00, sáb 09:00-12:00"`)
+	sup.post(hoursPage, "hacer", "semana", "version", "1", "semana", "mon-thu 07:00-24:00").To(t, hoursPage+"?hecho=semana")
 	sup.post(hoursPage, "hacer", "semana", "version", "2", "semana", `lun-vie 8-17, "><script>, vie 09:00-10:00`).
-		want(t, http.StatusUnprocessableEntity, "No se entiende «lun-vie 8-17»", "No se entiende «&#34;&gt;&lt;script&gt;»", `value="lun-vie 8-17, &#34;&gt;&lt;script&gt;, vie 09:00-10:00"`, `aria-describedby="horas-falta horas-regla"`)
-	sup.post(hoursPage, "hacer", "semana", "version", "2", "semana", "").to(t, hoursPage+"?hecho=semana")
+		Want(t, http.StatusUnprocessableEntity, "No se entiende «lun-vie 8-17»", "No se entiende «&#34;&gt;&lt;script&gt;»", `value="lun-vie 8-17, &#34;&gt;&lt;script&gt;, vie 09:00-10:00"`, `aria-describedby="horas-falta horas-regla"`)
+	sup.post(hoursPage, "hacer", "semana", "version", "2", "semana", "").To(t, hoursPage+"?hecho=semana")
 	if s := d.schedule(); s.Hours != "" || s.Version != 3 {
 		t.Errorf("the setting's hours are not back: %+v", s)
 	}
@@ -54,19 +55,19 @@ func TestHours_week(t *testing.T) {
 	if got := d.told(handoff.AuditHours); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("audit: got %q, want %q", got, want)
 	}
-	sup.get("/agentes/supervision/auditoria").want(t, http.StatusOK, "Cambió el horario", "semana: la de la configuración", "semana: lun-jue 07:00-24:00")
+	sup.get("/agentes/supervision/auditoria").Want(t, http.StatusOK, "Cambió el horario", "semana: la de la configuración", "semana: lun-jue 07:00-24:00")
 }
 
 func TestHours_days(t *testing.T) {
 	d := newDesk(t)
 	sup := d.as("sup")
-	day := func(version string, fields ...string) page {
+	day := func(version string, fields ...string) bottest.Page {
 		return sup.post(hoursPage, append([]string{"hacer", "dia", "version", version}, fields...)...)
 	}
-	day("0", "fecha", "2026-03-05", "nombre", "Fiesta <local>", "tipo", "cerrado").to(t, hoursPage+"?hecho=dia")
-	day("1", "fecha", "2026-03-07", "nombre", "", "tipo", "horas", "abre", "09:00", "cierra", "11:00").to(t, hoursPage+"?hecho=dia")
-	day("2", "fecha", "2026-04-03", "nombre", "Se trabaja", "tipo", "abierto").to(t, hoursPage+"?hecho=dia")
-	sup.get(hoursPage).want(t, http.StatusOK, "jueves 5 de marzo de 2026", "Fiesta &lt;local&gt;, cerrado", "abierto de 09:00 a 11:00", "abierto en el horario de siempre", "cambiado arriba")
+	day("0", "fecha", "2026-03-05", "nombre", "Fiesta <local>", "tipo", "cerrado").To(t, hoursPage+"?hecho=dia")
+	day("1", "fecha", "2026-03-07", "nombre", "", "tipo", "horas", "abre", "09:00", "cierra", "11:00").To(t, hoursPage+"?hecho=dia")
+	day("2", "fecha", "2026-04-03", "nombre", "Se trabaja", "tipo", "abierto").To(t, hoursPage+"?hecho=dia")
+	sup.get(hoursPage).Want(t, http.StatusOK, "jueves 5 de marzo de 2026", "Fiesta &lt;local&gt;, cerrado", "abierto de 09:00 a 11:00", "abierto en el horario de siempre", "cambiado arriba")
 
 	for _, tt := range []struct {
 		fields []string
@@ -82,13 +83,13 @@ func TestHours_days(t *testing.T) {
 		{[]string{"fecha", "2026-03-08", "nombre", "Domingo", "tipo", "abierto"}, []string{"La semana no tiene horas ese día"}},
 		{[]string{"fecha", `"><script>`, "nombre", `"><img src=x>`, "tipo", "cerrado"}, []string{"&#34;&gt;&lt;script&gt;", "&#34;&gt;&lt;img src=x&gt;"}},
 	} {
-		p := day("3", tt.fields...).want(t, http.StatusUnprocessableEntity, append(tt.says, `aria-invalid="true"`, "No se guardó nada")...)
-		if strings.Contains(p.body, "<script>") || strings.Contains(p.body, "<img src=x") {
+		p := day("3", tt.fields...).Want(t, http.StatusUnprocessableEntity, append(tt.says, `aria-invalid="true"`, "No se guardó nada")...)
+		if strings.Contains(p.Body, "<script>") || strings.Contains(p.Body, "<img src=x") {
 			t.Error("what was typed is markup in the page")
 		}
 	}
-	sup.post(hoursPage, "hacer", "quitar", "version", "3", "fecha", "2026-03-05").to(t, hoursPage+"?hecho=quitar")
-	sup.post(hoursPage, "hacer", "quitar", "version", "4", "fecha", "nunca").want(t, http.StatusUnprocessableEntity, "No es una fecha")
+	sup.post(hoursPage, "hacer", "quitar", "version", "3", "fecha", "2026-03-05").To(t, hoursPage+"?hecho=quitar")
+	sup.post(hoursPage, "hacer", "quitar", "version", "4", "fecha", "nunca").Want(t, http.StatusUnprocessableEntity, "No es una fecha")
 	if s := d.schedule(); len(s.Days) != 2 || s.Version != 4 {
 		t.Errorf("days: got %+v", s)
 	}
@@ -105,23 +106,23 @@ func TestHours_closeNow(t *testing.T) {
 	if c := d.caseOf("1"); !c.Waiting() {
 		t.Fatalf("the case is %s", c.Status)
 	}
-	sup.post(hoursPage, "hacer", "cerrar", "version", "0", "hasta", "2026-03-02T12:30", "nota", "Corte de luz <b> 1710034065").to(t, hoursPage+"?hecho=cerrar")
+	sup.post(hoursPage, "hacer", "cerrar", "version", "0", "hasta", "2026-03-02T12:30", "nota", "Corte de luz <b> 1710034065").To(t, hoursPage+"?hecho=cerrar")
 	if c := d.caseOf("1"); c.Waiting() {
 		t.Error("the case still waits in the queue")
 	}
-	sup.get(hoursPage).want(t, http.StatusOK, "porque se cerró a mano", "Abre hoy a las 12:30", "Corte de luz &lt;b&gt; 171•", "La cerró <strong>sup</strong>", "Levantar el cierre")
+	sup.get(hoursPage).Want(t, http.StatusOK, "porque se cerró a mano", "Abre hoy a las 12:30", "Corte de luz &lt;b&gt; 171•", "La cerró <strong>sup</strong>", "Levantar el cierre")
 	if note := d.schedule().ClosedNow.Note; strings.Contains(note, "1710034065") {
 		t.Errorf("a number is kept in the note: %q", note)
 	}
-	sup.post(hoursPage, "hacer", "abrir", "version", "1").to(t, hoursPage+"?hecho=abrir")
+	sup.post(hoursPage, "hacer", "abrir", "version", "1").To(t, hoursPage+"?hecho=abrir")
 	if c := d.caseOf("1"); !c.Waiting() {
 		t.Error("the case is not back in the queue")
 	}
-	sup.post(hoursPage, "hacer", "cerrar", "version", "2").to(t, hoursPage+"?hecho=cerrar")
-	sup.get(hoursPage).want(t, http.StatusOK, "No se sabe cuándo abre", "sin hora de fin")
-	sup.post(hoursPage, "hacer", "cerrar", "version", "3", "hasta", "2026-03-02T09:00", "nota", "Mi nota").want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="2026-03-02T09:00"`, `value="Mi nota"`)
-	sup.post(hoursPage, "hacer", "cerrar", "version", "3", "hasta", "luego").want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="luego"`)
-	sup.post(hoursPage, "hacer", "cerrar", "version", "3", "nota", strings.Repeat("n", 201)).want(t, http.StatusUnprocessableEntity, "Es muy larga")
+	sup.post(hoursPage, "hacer", "cerrar", "version", "2").To(t, hoursPage+"?hecho=cerrar")
+	sup.get(hoursPage).Want(t, http.StatusOK, "No se sabe cuándo abre", "sin hora de fin")
+	sup.post(hoursPage, "hacer", "cerrar", "version", "3", "hasta", "2026-03-02T09:00", "nota", "Mi nota").Want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="2026-03-02T09:00"`, `value="Mi nota"`)
+	sup.post(hoursPage, "hacer", "cerrar", "version", "3", "hasta", "luego").Want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="luego"`)
+	sup.post(hoursPage, "hacer", "cerrar", "version", "3", "nota", strings.Repeat("n", 201)).Want(t, http.StatusUnprocessableEntity, "Es muy larga")
 	want := []string{"sup: closed 2026-03-02 12:30:00", "sup: reopened", "sup: closed"}
 	if got := d.told(handoff.AuditHours); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("audit: got %q, want %q", got, want)
@@ -132,19 +133,19 @@ func TestHours_closeNow(t *testing.T) {
 func TestHours_conflict(t *testing.T) {
 	d := newDesk(t)
 	sup, other := d.as("sup"), d.as("sup")
-	other.post(hoursPage, "hacer", "dia", "version", "0", "fecha", "2026-03-05", "nombre", "Lo de otra", "tipo", "cerrado").to(t, hoursPage+"?hecho=dia")
+	other.post(hoursPage, "hacer", "dia", "version", "0", "fecha", "2026-03-05", "nombre", "Lo de otra", "tipo", "cerrado").To(t, hoursPage+"?hecho=dia")
 	sup.post(hoursPage, "hacer", "semana", "version", "0", "semana", "lun 10:00-11:00").
-		want(t, http.StatusConflict, "Otra persona guardó un cambio", `value="lun 10:00-11:00"`, "Lo de otra", `name="version" value="1"`)
+		Want(t, http.StatusConflict, "Otra persona guardó un cambio", `value="lun 10:00-11:00"`, "Lo de otra", `name="version" value="1"`)
 	sup.post(hoursPage, "hacer", "dia", "version", "0", "fecha", "2026-03-06", "nombre", "Lo mío", "tipo", "horas", "abre", "10:00", "cierra", "12:00").
-		want(t, http.StatusConflict, `value="2026-03-06"`, `value="Lo mío"`, `value="10:00"`, `value="12:00"`, `value="horas" checked`)
-	sup.post(hoursPage, "hacer", "cerrar", "version", "0", "nota", "La mía").want(t, http.StatusConflict, `value="La mía"`)
-	if p := sup.post(hoursPage, "hacer", "quitar", "version", "0", "fecha", "2026-03-05").want(t, http.StatusConflict); strings.Contains(p.body, `value="2026-03-05" `) || strings.Count(p.body, `value="2026-03-05"`) != 1 {
+		Want(t, http.StatusConflict, `value="2026-03-06"`, `value="Lo mío"`, `value="10:00"`, `value="12:00"`, `value="horas" checked`)
+	sup.post(hoursPage, "hacer", "cerrar", "version", "0", "nota", "La mía").Want(t, http.StatusConflict, `value="La mía"`)
+	if p := sup.post(hoursPage, "hacer", "quitar", "version", "0", "fecha", "2026-03-05").Want(t, http.StatusConflict); strings.Contains(p.Body, `value="2026-03-05" `) || strings.Count(p.Body, `value="2026-03-05"`) != 1 {
 		t.Error("the day to be dropped stands in the form for a new one")
 	}
 	if s := d.schedule(); s.Version != 1 || len(s.Days) != 1 || s.Hours != "" || s.ClosedNow != nil {
 		t.Errorf("the colleague's schedule is not as it was saved: %+v", s)
 	}
-	sup.do(http.MethodPost, hoursPage, url.Values{"hacer": {"abrir"}, "version": {"uno"}}).want(t, http.StatusBadRequest)
+	sup.do(http.MethodPost, hoursPage, url.Values{"hacer": {"abrir"}, "version": {"uno"}}).Want(t, http.StatusBadRequest)
 	if got := d.told(handoff.AuditHours); len(got) != 1 {
 		t.Errorf("audit: got %q, want one edit", got)
 	}

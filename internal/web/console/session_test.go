@@ -14,43 +14,43 @@ import (
 func TestFor(t *testing.T) {
 	w := newWorld(t, "http")
 	b := w.browser()
-	b.get("/agentes").to(t, "/agentes/entrar")
-	b.get("/agentes/caso/C-1234?ver=notas").to(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1234%3Fver%3Dnotas")
-	b.post("/agentes/caso/C-1234", "texto", "hola").to(t, "/agentes/entrar")
-	if p := b.do(http.MethodGet, "/agentes/vivo", nil, "Sec-Fetch-Dest", "empty"); p.status != http.StatusUnauthorized || p.body != "" {
-		t.Errorf("a script: got %d %q, want an empty 401", p.status, p.body)
+	b.get("/agentes").To(t, "/agentes/entrar")
+	b.get("/agentes/caso/C-1234?ver=notas").To(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1234%3Fver%3Dnotas")
+	b.post("/agentes/caso/C-1234", "texto", "hola").To(t, "/agentes/entrar")
+	if p := b.do(http.MethodGet, "/agentes/vivo", nil, "Sec-Fetch-Dest", "empty"); p.Status != http.StatusUnauthorized || p.Body != "" {
+		t.Errorf("a script: got %d %q, want an empty 401", p.Status, p.Body)
 	}
-	b.signIn("ana", goodPassword).to(t, "/agentes")
-	b.get("/agentes").want(t, 200, "here is ana")
-	b.get("/agentes/vivo").want(t, 200, "here is ana")
-	b.post("/agentes/caso/C-1234").want(t, 200, "here is ana")
-	b.get("/agentes/hoy").want(t, 403)
+	b.signIn("ana", goodPassword).To(t, "/agentes")
+	b.get("/agentes").Want(t, 200, "here is ana")
+	b.get("/agentes/vivo").Want(t, 200, "here is ana")
+	b.post("/agentes/caso/C-1234").Want(t, 200, "here is ana")
+	b.get("/agentes/hoy").Want(t, 403)
 	s := w.browser()
-	s.signIn("sup", goodPassword).to(t, "/agentes")
-	s.get("/agentes/hoy").want(t, 200, "here is sup")
-	s.get("/agentes").want(t, 200, "here is sup")
+	s.signIn("sup", goodPassword).To(t, "/agentes")
+	s.get("/agentes/hoy").Want(t, 200, "here is sup")
+	s.get("/agentes").Want(t, 200, "here is sup")
 }
 
 // After half an hour without an action the page says why; the stream is none.
 func TestFor_idle(t *testing.T) {
 	w := newWorld(t, "http")
 	b := w.browser()
-	b.signIn("ana", goodPassword).to(t, "/agentes")
+	b.signIn("ana", goodPassword).To(t, "/agentes")
 	for range 59 {
 		w.clock.Advance(time.Minute / 2)
-		b.get("/agentes/vivo").want(t, 200)
+		b.get("/agentes/vivo").Want(t, 200)
 	}
-	b.get("/agentes").want(t, 200)
+	b.get("/agentes").Want(t, 200)
 	for range 60 {
 		w.clock.Advance(time.Minute / 2)
 		b.get("/agentes/vivo")
 	}
-	b.get("/agentes/caso/C-1").to(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1")
-	p := b.get("/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1").want(t, 200, "Su sesión se cerró", "30 minutos", `value="/agentes/caso/C-1"`)
-	if strings.Contains(p.body, "aria-invalid") {
+	b.get("/agentes/caso/C-1").To(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1")
+	p := b.get("/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1").Want(t, 200, "Su sesión se cerró", "30 minutos", `value="/agentes/caso/C-1"`)
+	if strings.Contains(p.Body, "aria-invalid") {
 		t.Error("a field is marked as wrong")
 	}
-	b.signIn("ana", goodPassword, "volver", "/agentes/caso/C-1").to(t, "/agentes/caso/C-1")
+	b.signIn("ana", goodPassword, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
 }
 
 func TestFor_twelveHours(t *testing.T) {
@@ -59,11 +59,11 @@ func TestFor_twelveHours(t *testing.T) {
 	b.signIn("ana", goodPassword)
 	for range 35 {
 		w.clock.Advance(20 * time.Minute)
-		b.get("/agentes").want(t, 200)
+		b.get("/agentes").Want(t, 200)
 	}
 	w.clock.Advance(20 * time.Minute)
-	b.get("/agentes").to(t, "/agentes/entrar")
-	b.get("/agentes/entrar").want(t, 200, "doce horas")
+	b.get("/agentes").To(t, "/agentes/entrar")
+	b.get("/agentes/entrar").Want(t, 200, "doce horas")
 }
 
 // Whoever is disabled is out at the next request, and in a stream at the next look.
@@ -77,7 +77,7 @@ func TestFor_disabled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.AddCookie(&http.Cookie{Name: "agente", Value: b.cookie("agente")})
+	r.AddCookie(&http.Cookie{Name: "agente", Value: b.Cookie("agente")})
 	if err := grab(nil, r); err != nil || v.Agent.Login != "ana" {
 		t.Fatalf("got %v, %v", v.Agent, err)
 	}
@@ -90,9 +90,9 @@ func TestFor_disabled(t *testing.T) {
 	if _, err := w.door.Live(t.Context(), v); !errors.Is(err, agent.ErrRevoked) {
 		t.Errorf("live, disabled: got %v, want %v", err, agent.ErrRevoked)
 	}
-	b.get("/agentes").to(t, "/agentes/entrar")
-	b.get("/agentes/entrar").want(t, 200, "Hubo un cambio en su cuenta")
-	b.signIn("ana", goodPassword).want(t, 422, "El usuario o la contraseña no son correctos")
+	b.get("/agentes").To(t, "/agentes/entrar")
+	b.get("/agentes/entrar").Want(t, 200, "Hubo un cambio en su cuenta")
+	b.signIn("ana", goodPassword).Want(t, 422, "El usuario o la contraseña no son correctos")
 }
 
 // Nobody is sent to another site, or round in a circle.
@@ -121,8 +121,8 @@ func TestSignIn_goesBackToOwnPagesOnly(t *testing.T) {
 	} {
 		b := w.browser()
 		w.clock.Advance(time.Minute) // else it were too many for one address
-		if p := b.signIn("ana", goodPassword, "volver", c.back); p.status != 303 || p.location != c.want {
-			t.Errorf("%q: got %d to %q, want %q", c.back, p.status, p.location, c.want)
+		if p := b.signIn("ana", goodPassword, "volver", c.back); p.Status != 303 || p.Location != c.want {
+			t.Errorf("%q: got %d to %q, want %q", c.back, p.Status, p.Location, c.want)
 		}
 	}
 }

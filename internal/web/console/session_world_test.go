@@ -4,17 +4,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"llave/internal/agent"
+	"llave/internal/bottest"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
@@ -36,14 +34,14 @@ type world struct {
 	agents *agent.Service
 	door   *console.Door
 	server *httptest.Server
-	log    *syncBuffer
+	log    *bottest.Log
 	public string // what the console calls itself
 }
 
 // newWorld makes one with an agent "ana" and a supervisor "sup". scheme is that of the public address.
 func newWorld(t *testing.T, scheme string) *world {
 	t.Helper()
-	w := &world{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &syncBuffer{}}
+	w := &world{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &bottest.Log{}}
 	s := store.New(storetest.Bolt(t, w.clock.Now))
 	vault, err := secret.New(secret.NewDataKey())
 	if err != nil {
@@ -91,58 +89,30 @@ func (w *world) add(login string, role agent.Role) {
 	}
 }
 
-// browser is one agent's browser: it keeps cookies and says where a form came from. It does not follow redirects.
+// browser is one agent's.
 type browser struct {
-	w      *world
-	client *http.Client
+	*bottest.Browser
+	w *world
 }
 
-func (w *world) browser() *browser {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return &browser{w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
+func (w *world) browser() *browser { return &browser{bottest.NewBrowser(w.server.URL, w.public), w} }
 
-// page is an answer.
-type page struct {
-	status   int
-	header   http.Header
-	body     string
-	location string
-}
-
-func (b *browser) do(method, path string, form url.Values, header ...string) page {
+func (b *browser) do(method, path string, form url.Values, header ...string) bottest.Page {
 	b.w.t.Helper()
-	req, err := http.NewRequestWithContext(b.w.t.Context(), method, b.w.server.URL+path, strings.NewReader(form.Encode()))
+	p, err := b.Do(b.w.t.Context(), method, path, form, header...)
 	if err != nil {
 		b.w.t.Fatal(err)
 	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", b.w.public)
-		req.Header.Set("Sec-Fetch-Site", "same-origin")
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := b.client.Do(req)
-	if err != nil {
-		b.w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.w.t.Fatal(err)
-	}
-	return page{res.StatusCode, res.Header, string(body), res.Header.Get("Location")}
+	return p
 }
 
-func (b *browser) get(path string) page { b.w.t.Helper(); return b.do(http.MethodGet, path, nil) }
+func (b *browser) get(path string) bottest.Page {
+	b.w.t.Helper()
+	return b.do(http.MethodGet, path, nil)
+}
 
 // post sends a form whose fields are given as name, value, name, value.
-func (b *browser) post(path string, fields ...string) page {
+func (b *browser) post(path string, fields ...string) bottest.Page {
 	b.w.t.Helper()
 	form := url.Values{}
 	for i := 0; i < len(fields); i += 2 {
@@ -151,70 +121,7 @@ func (b *browser) post(path string, fields ...string) page {
 	return b.do(http.MethodPost, path, form)
 }
 
-func (b *browser) signIn(login, password string, more ...string) page {
+func (b *browser) signIn(login, password string, more ...string) bottest.Page {
 	b.w.t.Helper()
 	return b.post("/agentes/entrar", append([]string{"usuario", login, "contrasena", password}, more...)...)
-}
-
-// cookie is the value the browser has for a name, and setCookie puts one there.
-func (b *browser) cookie(name string) string {
-	u, _ := url.Parse(b.w.server.URL)
-	for _, c := range b.client.Jar.Cookies(u) {
-		if c.Name == name {
-			return c.Value
-		}
-	}
-	return ""
-}
-
-func (b *browser) setCookie(name, value string) {
-	u, _ := url.Parse(b.w.server.URL)
-	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
-}
-
-// main is the part of the page that is not on every page.
-func (p page) main() string {
-	_, rest, _ := strings.Cut(p.body, "<main")
-	main, _, _ := strings.Cut(rest, "</main>")
-	return main
-}
-
-// want fails when the page is not the one expected.
-func (p page) want(t *testing.T, status int, says ...string) page {
-	t.Helper()
-	if p.status != status {
-		t.Errorf("status: got %d to %q, want %d; page:\n%s", p.status, p.location, status, p.main())
-	}
-	for _, s := range says {
-		if !strings.Contains(p.body, s) {
-			t.Errorf("the page lacks %q:\n%s", s, p.main())
-		}
-	}
-	return p
-}
-
-// to fails when the page does not send the browser on to that address.
-func (p page) to(t *testing.T, location string) page {
-	t.Helper()
-	if p.status != http.StatusSeeOther || p.location != location {
-		t.Errorf("got %d to %q, want 303 to %q; page:\n%s", p.status, p.location, location, p.main())
-	}
-	return p
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -18,26 +18,26 @@ import (
 func TestSignIn(t *testing.T) {
 	w := newWorld(t, "http")
 	b := w.browser()
-	b.get("/agentes/entrar").want(t, 200, `autocomplete="username"`, `autocomplete="current-password"`, `lang="es"`)
-	known := b.signIn("ana", "no es esta").want(t, 422, "El usuario o la contraseña no son correctos", `aria-invalid="true"`, `value="ana"`)
-	unknown := b.signIn("nadie", "no es esta").want(t, 422)
-	if a, b := strings.ReplaceAll(known.body, `value="ana"`, ""), strings.ReplaceAll(unknown.body, `value="nadie"`, ""); a != b {
+	b.get("/agentes/entrar").Want(t, 200, `autocomplete="username"`, `autocomplete="current-password"`, `lang="es"`)
+	known := b.signIn("ana", "no es esta").Want(t, 422, "El usuario o la contraseña no son correctos", `aria-invalid="true"`, `value="ana"`)
+	unknown := b.signIn("nadie", "no es esta").Want(t, 422)
+	if a, b := strings.ReplaceAll(known.Body, `value="ana"`, ""), strings.ReplaceAll(unknown.Body, `value="nadie"`, ""); a != b {
 		t.Errorf("the two pages differ:\n%s\n%s", a, b)
 	}
-	if b.cookie("agente") != "" {
+	if b.Cookie("agente") != "" {
 		t.Error("a cookie without a sign-in")
 	}
-	p := b.signIn(" ANA ", goodPassword, "volver", "/agentes/caso/C-1").to(t, "/agentes/caso/C-1")
-	if c := p.header.Get("Set-Cookie"); !regexp.MustCompile(`^agente=[A-Za-z0-9_-]{43}; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict$`).MatchString(c) {
+	p := b.signIn(" ANA ", goodPassword, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
+	if c := p.Header.Get("Set-Cookie"); !regexp.MustCompile(`^agente=[A-Za-z0-9_-]{43}; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict$`).MatchString(c) {
 		t.Errorf("cookie: %q", c)
 	}
-	b.get("/agentes/entrar?volver=/agentes/caso/C-2").to(t, "/agentes/caso/C-2") // signed in already
-	b.post("/agentes/salir").to(t, "/agentes/entrar?fin")
-	if b.cookie("agente") != "" {
+	b.get("/agentes/entrar?volver=/agentes/caso/C-2").To(t, "/agentes/caso/C-2") // signed in already
+	b.post("/agentes/salir").To(t, "/agentes/entrar?fin")
+	if b.Cookie("agente") != "" {
 		t.Error("the cookie is still there")
 	}
-	b.get("/agentes/entrar?fin").want(t, 200, "Usted salió")
-	b.get("/agentes").to(t, "/agentes/entrar")
+	b.get("/agentes/entrar?fin").Want(t, 200, "Usted salió")
+	b.get("/agentes").To(t, "/agentes/entrar")
 	if log := w.log.String(); strings.Contains(log, goodPassword) || strings.Contains(log, "ana") {
 		t.Errorf("the log holds what was typed:\n%s", log)
 	}
@@ -46,7 +46,7 @@ func TestSignIn(t *testing.T) {
 func TestSignIn_https(t *testing.T) {
 	w := newWorld(t, "https")
 	p := w.browser().signIn("ana", goodPassword)
-	if c := p.header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-agente=") || !strings.Contains(c, "; Secure") || !strings.Contains(c, "; SameSite=Strict") {
+	if c := p.Header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-agente=") || !strings.Contains(c, "; Secure") || !strings.Contains(c, "; SameSite=Strict") {
 		t.Errorf("cookie: %q", c)
 	}
 }
@@ -59,7 +59,7 @@ func TestSignIn_fixation(t *testing.T) {
 	thief.signIn("sup", goodPassword)
 	for name, planted := range map[string]string{
 		"made up":      base64.RawURLEncoding.EncodeToString(make([]byte, 32)),
-		"the thief's":  thief.cookie("agente"),
+		"the thief's":  thief.Cookie("agente"),
 		"not a token":  "x",
 		"very long":    strings.Repeat("A", 4000),
 		"of a session": "",
@@ -67,17 +67,17 @@ func TestSignIn_fixation(t *testing.T) {
 		b := w.browser()
 		if name == "of a session" {
 			b.signIn("ana", goodPassword)
-			planted = b.cookie("agente")
+			planted = b.Cookie("agente")
 		}
-		b.setCookie("agente", planted)
-		b.signIn("ana", goodPassword).to(t, "/agentes")
-		if b.cookie("agente") == planted || len(b.cookie("agente")) != 43 {
-			t.Errorf("%s: goes on with %q", name, b.cookie("agente"))
+		b.SetCookie("agente", planted)
+		b.signIn("ana", goodPassword).To(t, "/agentes")
+		if b.Cookie("agente") == planted || len(b.Cookie("agente")) != 43 {
+			t.Errorf("%s: goes on with %q", name, b.Cookie("agente"))
 		}
-		b.get("/agentes").want(t, 200, "here is ana")
+		b.get("/agentes").Want(t, 200, "here is ana")
 		other := w.browser()
-		other.setCookie("agente", planted)
-		other.get("/agentes").to(t, "/agentes/entrar")
+		other.SetCookie("agente", planted)
+		other.get("/agentes").To(t, "/agentes/entrar")
 		w.clock.Advance(time.Minute)
 	}
 }
@@ -87,7 +87,7 @@ func TestSignIn_otherSites(t *testing.T) {
 	w := newWorld(t, "http")
 	b := w.browser()
 	b.signIn("ana", goodPassword)
-	token := b.cookie("agente")
+	token := b.Cookie("agente")
 	for _, path := range []string{"/agentes/entrar", "/agentes/codigo", "/agentes/salir", "/agentes/cuenta", "/agentes/caso/C-1"} {
 		form := url.Values{"usuario": {"sup"}, "contrasena": {goodPassword}, "hacer": {"empezar"}}
 		for _, from := range [][]string{
@@ -95,20 +95,20 @@ func TestSignIn_otherSites(t *testing.T) {
 			{"Sec-Fetch-Site", "same-site", "Origin", "http://other.localhost"},
 			{"Sec-Fetch-Site", "", "Origin", "null"},
 		} {
-			if p := b.do(http.MethodPost, path, form, from...); p.status != http.StatusForbidden || p.header.Get("Set-Cookie") != "" {
-				t.Errorf("%s from %q: got %d, cookie %q", path, from, p.status, p.header.Get("Set-Cookie"))
+			if p := b.do(http.MethodPost, path, form, from...); p.Status != http.StatusForbidden || p.Header.Get("Set-Cookie") != "" {
+				t.Errorf("%s from %q: got %d, cookie %q", path, from, p.Status, p.Header.Get("Set-Cookie"))
 			}
 		}
 	}
-	if b.cookie("agente") != token {
+	if b.Cookie("agente") != token {
 		t.Error("the cookie changed")
 	}
-	b.get("/agentes").want(t, 200, "here is ana")
+	b.get("/agentes").Want(t, 200, "here is ana")
 	if _, err := w.agents.Enrolment(t.Context(), "ana"); err == nil {
 		t.Error("a second factor was begun")
 	}
 	for _, path := range []string{"/agentes/salir"} { // a GET changes nothing
-		b.get(path).want(t, 405)
+		b.get(path).Want(t, 405)
 	}
 }
 
@@ -116,17 +116,17 @@ func TestSignIn_lock(t *testing.T) {
 	w := newWorld(t, "http")
 	b := w.browser()
 	for range agent.MaxWrong - 1 {
-		b.signIn("ana", "no es esta").want(t, 422)
+		b.signIn("ana", "no es esta").Want(t, 422)
 	}
-	p := b.signIn("ana", "no es esta").want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 15 minutos")
-	if got := p.header.Get("Retry-After"); got != "900" {
+	p := b.signIn("ana", "no es esta").Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 15 minutos")
+	if got := p.Header.Get("Retry-After"); got != "900" {
 		t.Errorf("Retry-After: got %q, want 900", got)
 	}
 	w.clock.Advance(time.Minute)
-	b.signIn("ana", goodPassword).want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 14 minutos")
-	w.browser().signIn("sup", goodPassword).to(t, "/agentes")
+	b.signIn("ana", goodPassword).Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 14 minutos")
+	w.browser().signIn("sup", goodPassword).To(t, "/agentes")
 	w.clock.Advance(14 * time.Minute)
-	b.signIn("ana", goodPassword).to(t, "/agentes")
+	b.signIn("ana", goodPassword).To(t, "/agentes")
 }
 
 var secretText = regexp.MustCompile(`<strong class="secret">([A-Z2-7 ]+)</strong>`)
@@ -135,21 +135,21 @@ var secretText = regexp.MustCompile(`<strong class="secret">([A-Z2-7 ]+)</strong
 func (b *browser) turnOn() string {
 	t := b.w.t
 	t.Helper()
-	b.post("/agentes/cuenta", "hacer", "empezar").to(t, "/agentes/cuenta")
-	p := b.get("/agentes/cuenta").want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:ana?`)
-	m := secretText.FindStringSubmatch(p.body)
+	b.post("/agentes/cuenta", "hacer", "empezar").To(t, "/agentes/cuenta")
+	p := b.get("/agentes/cuenta").Want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:ana?`)
+	m := secretText.FindStringSubmatch(p.Body)
 	if m == nil {
-		t.Fatalf("no secret on the page:\n%s", p.main())
+		t.Fatalf("no secret on the page:\n%s", p.Main())
 	}
 	secret := strings.ReplaceAll(html.UnescapeString(m[1]), " ", "")
-	if picture := b.get("/agentes/cuenta/codigo.png"); picture.status != 200 || !strings.HasPrefix(picture.body, "\x89PNG") || picture.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("picture: got %d, %v", picture.status, picture.header)
+	if picture := b.get("/agentes/cuenta/codigo.png"); picture.Status != 200 || !strings.HasPrefix(picture.Body, "\x89PNG") || picture.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("picture: got %d, %v", picture.Status, picture.Header)
 	}
-	b.post("/agentes/cuenta", "hacer", "confirmar", "codigo", "000000").want(t, 422, "Ese código no sirve", m[1])
-	b.post("/agentes/cuenta", "hacer", "confirmar", "codigo", b.w.code(secret)).to(t, "/agentes/cuenta?hecho=codigo")
-	b.get("/agentes/cuenta?hecho=codigo").want(t, 200, "se le pide también un código", "Quitar el código")
-	b.get("/agentes/cuenta/codigo.png").want(t, 404)
-	if p := b.get("/agentes/cuenta"); strings.Contains(p.body, m[1]) || strings.Contains(p.body, "otpauth") {
+	b.post("/agentes/cuenta", "hacer", "confirmar", "codigo", "000000").Want(t, 422, "Ese código no sirve", m[1])
+	b.post("/agentes/cuenta", "hacer", "confirmar", "codigo", b.w.code(secret)).To(t, "/agentes/cuenta?hecho=codigo")
+	b.get("/agentes/cuenta?hecho=codigo").Want(t, 200, "se le pide también un código", "Quitar el código")
+	b.get("/agentes/cuenta/codigo.png").Want(t, 404)
+	if p := b.get("/agentes/cuenta"); strings.Contains(p.Body, m[1]) || strings.Contains(p.Body, "otpauth") {
 		t.Error("the secret is shown again")
 	}
 	return secret
@@ -167,39 +167,39 @@ func (w *world) code(secret string) string {
 func TestSignIn_code(t *testing.T) {
 	w := newWorld(t, "http")
 	first := w.browser()
-	first.get("/agentes/codigo").to(t, "/agentes/entrar")
+	first.get("/agentes/codigo").To(t, "/agentes/entrar")
 	first.signIn("ana", goodPassword)
 	secret := first.turnOn()
 	confirmed := w.code(secret)
 
 	b := w.browser()
-	b.signIn("ana", goodPassword, "volver", "/agentes/caso/C-1").to(t, "/agentes/codigo?volver=%2Fagentes%2Fcaso%2FC-1")
-	half := b.cookie("agente-codigo")
-	if half == "" || b.cookie("agente") != "" {
+	b.signIn("ana", goodPassword, "volver", "/agentes/caso/C-1").To(t, "/agentes/codigo?volver=%2Fagentes%2Fcaso%2FC-1")
+	half := b.Cookie("agente-codigo")
+	if half == "" || b.Cookie("agente") != "" {
 		t.Error("the password alone gave a session")
 	}
-	b.setCookie("agente", half)
-	b.get("/agentes").to(t, "/agentes/entrar") // it proves nothing else
-	b.get("/agentes/codigo?volver=/agentes/caso/C-1").want(t, 200, `autocomplete="one-time-code"`, `value="/agentes/caso/C-1"`)
-	b.post("/agentes/codigo", "codigo", confirmed).want(t, 422, "Ese código no sirve") // taken when it was turned on
+	b.SetCookie("agente", half)
+	b.get("/agentes").To(t, "/agentes/entrar") // it proves nothing else
+	b.get("/agentes/codigo?volver=/agentes/caso/C-1").Want(t, 200, `autocomplete="one-time-code"`, `value="/agentes/caso/C-1"`)
+	b.post("/agentes/codigo", "codigo", confirmed).Want(t, 422, "Ese código no sirve") // taken when it was turned on
 	w.clock.Advance(time.Minute)
 	typed := w.code(secret)
-	b.post("/agentes/codigo", "codigo", typed, "volver", "/agentes/caso/C-1").to(t, "/agentes/caso/C-1")
-	if token := b.cookie("agente"); token == half || len(token) != 43 || b.cookie("agente-codigo") != "" {
-		t.Errorf("after the code: session %q, step %q", token, b.cookie("agente-codigo"))
+	b.post("/agentes/codigo", "codigo", typed, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
+	if token := b.Cookie("agente"); token == half || len(token) != 43 || b.Cookie("agente-codigo") != "" {
+		t.Errorf("after the code: session %q, step %q", token, b.Cookie("agente-codigo"))
 	}
-	b.get("/agentes").want(t, 200, "here is ana")
+	b.get("/agentes").Want(t, 200, "here is ana")
 
 	replay := w.browser()
 	replay.signIn("ana", goodPassword)
-	replay.post("/agentes/codigo", "codigo", typed).want(t, 422)
-	replay.setCookie("agente-codigo", half)
+	replay.post("/agentes/codigo", "codigo", typed).Want(t, 422)
+	replay.SetCookie("agente-codigo", half)
 	w.clock.Advance(time.Minute)
-	replay.post("/agentes/codigo", "codigo", w.code(secret)).to(t, "/agentes/entrar") // that step is over
+	replay.post("/agentes/codigo", "codigo", w.code(secret)).To(t, "/agentes/entrar") // that step is over
 
 	late := w.browser()
 	late.signIn("ana", goodPassword)
 	w.clock.Advance(agent.CodeLife)
-	late.get("/agentes/codigo").to(t, "/agentes/entrar")
-	late.post("/agentes/codigo", "codigo", w.code(secret)).to(t, "/agentes/entrar")
+	late.get("/agentes/codigo").To(t, "/agentes/entrar")
+	late.post("/agentes/codigo", "codigo", w.code(secret)).To(t, "/agentes/entrar")
 }

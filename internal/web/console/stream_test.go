@@ -40,7 +40,7 @@ func TestStream_twoProcesses(t *testing.T) {
 	queue.wait("came", func(h heard) bool { return h.data["ref"] == of.Ref })
 
 	p := ana.get(casePath(of, ""))
-	ana.post(casePath(of, "tomar"), "once", p.once(t, casePath(of, "tomar"))).to(t, casePath(of, "")+"?ver=mios")
+	ana.post(casePath(of, "tomar"), "once", nonce(t, p, casePath(of, "tomar"))).To(t, casePath(of, "")+"?ver=mios")
 	queue.wait("gone", func(h heard) bool { return h.data["ref"] == of.Ref })
 
 	watching := sup.listen("?ver=todos&caso=" + of.Ref + "&desde=" + strconv.FormatInt(d.find(of.Ref).Lines, 10))
@@ -48,7 +48,7 @@ func TestStream_twoProcesses(t *testing.T) {
 	mine := ana.listen("?ver=mios&caso=" + of.Ref + "&desde=0")
 	mine.wait("head", func(h heard) bool { return h.data["mine"] == true })
 	began = time.Now()
-	ana.post(casePath(of, "decir"), "once", strings.Repeat("a", 20), "texto", "Ya le ayudo").to(t, casePath(of, "")+"?ver=espera")
+	ana.post(casePath(of, "decir"), "once", strings.Repeat("a", 20), "texto", "Ya le ayudo").To(t, casePath(of, "")+"?ver=espera")
 	seen := watching.wait("lines", saysHTML("Ya le ayudo"))
 	if took := seen.at.Sub(began); took > soon {
 		t.Errorf("a line was seen after %v", took)
@@ -60,7 +60,7 @@ func TestStream_twoProcesses(t *testing.T) {
 
 	one.console.PersonTyping(of.Conv)
 	mine.wait("typing", nil)
-	ana.post(casePath(of, "resolver"), "once", strings.Repeat("r", 20), "motivo", "solved").to(t, casePath(of, "")+"?ver=espera&dicho=resolver")
+	ana.post(casePath(of, "resolver"), "once", strings.Repeat("r", 20), "motivo", "solved").To(t, casePath(of, "")+"?ver=espera&dicho=resolver")
 	watching.wait("head", func(h heard) bool { return strings.Contains(fmt.Sprint(h.data["head"]), "Resuelto") })
 }
 
@@ -108,7 +108,7 @@ func TestStream_sincePageWasDrawn(t *testing.T) {
 	of := d.ask("1")
 	ana := d.as("ana")
 	query := func() string {
-		_, rest, _ := strings.Cut(ana.get(casePath(of, "")).want(t, http.StatusOK).body, `data-stream="/agentes/flujo`)
+		_, rest, _ := strings.Cut(ana.get(casePath(of, "")).Want(t, http.StatusOK).Body, `data-stream="/agentes/flujo`)
 		q, _, _ := strings.Cut(rest, `"`)
 		return strings.ReplaceAll(q, "&amp;", "&")
 	}
@@ -166,8 +166,8 @@ func TestStream_idle(t *testing.T) {
 func TestStream_askedByNobody(t *testing.T) {
 	d := newDesk(t).process()
 	b := d.browser()
-	b.do(http.MethodGet, "/agentes/flujo", nil, "Sec-Fetch-Dest", "empty").want(t, http.StatusUnauthorized)
-	b.do(http.MethodPost, "/agentes/latido", nil, "Sec-Fetch-Dest", "empty").want(t, http.StatusUnauthorized)
+	b.do(http.MethodGet, "/agentes/flujo", nil, "Sec-Fetch-Dest", "empty").Want(t, http.StatusUnauthorized)
+	b.do(http.MethodPost, "/agentes/latido", nil, "Sec-Fetch-Dest", "empty").Want(t, http.StatusUnauthorized)
 }
 
 // watching says whether a goroutine of some console asks the store.
@@ -221,8 +221,8 @@ func TestStream_closed(t *testing.T) {
 	d.console.Close()
 	d.console.Close()
 	<-e.ended
-	ana.get("/agentes/flujo").want(t, http.StatusServiceUnavailable)
-	ana.get("/agentes").want(t, http.StatusOK)
+	ana.get("/agentes/flujo").Want(t, http.StatusServiceUnavailable)
+	ana.get("/agentes").Want(t, http.StatusOK)
 	eventually(t, "the end of watching", func() bool { return !watching() })
 }
 
@@ -240,7 +240,7 @@ func TestStream_slowClient(t *testing.T) {
 	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "GET /agentes/flujo?ver=mios&caso=%s&desde=0 HTTP/1.1\r\nHost: x\r\nCookie: agente=%s\r\n\r\n", of.Ref, ana.cookie("agente"))
+	fmt.Fprintf(conn, "GET /agentes/flujo?ver=mios&caso=%s&desde=0 HTTP/1.1\r\nHost: x\r\nCookie: agente=%s\r\n\r\n", of.Ref, ana.Cookie("agente"))
 	if status, err := bufio.NewReaderSize(conn, 64).ReadString('\n'); err != nil || !strings.Contains(status, "200") {
 		t.Fatalf("stream: got %q, %v", status, err)
 	}

@@ -25,23 +25,23 @@ func TestSupervisor_whoMayRead(t *testing.T) {
 	d := newDesk(t)
 	ana, sup, nobody := d.as("ana"), d.as("sup"), d.browser()
 	for _, path := range supervisorPages {
-		sup.get(path).want(t, http.StatusOK)
-		if p := ana.get(path).want(t, http.StatusForbidden, "Esta página es para supervisores"); strings.Contains(p.body, "<th") {
+		sup.get(path).Want(t, http.StatusOK)
+		if p := ana.get(path).Want(t, http.StatusForbidden, "Esta página es para supervisores"); strings.Contains(p.Body, "<th") {
 			t.Errorf("%s: an agent sees a table", path)
 		}
-		if p := nobody.get(path); p.status != http.StatusSeeOther || !strings.HasPrefix(p.location, "/agentes/entrar") {
-			t.Errorf("%s: nobody got %d to %q", path, p.status, p.location)
+		if p := nobody.get(path); p.Status != http.StatusSeeOther || !strings.HasPrefix(p.Location, "/agentes/entrar") {
+			t.Errorf("%s: nobody got %d to %q", path, p.Status, p.Location)
 		}
 	}
 	for _, path := range agentPages {
-		sup.get(path).want(t, http.StatusOK)
-		ana.get(path).want(t, http.StatusOK)
+		sup.get(path).Want(t, http.StatusOK)
+		ana.get(path).Want(t, http.StatusOK)
 	}
-	ana.get("/agentes/supervision/ahora").want(t, http.StatusForbidden)
+	ana.get("/agentes/supervision/ahora").Want(t, http.StatusForbidden)
 	for _, path := range []string{"/agentes/supervision/agentes", "/agentes/supervision/horario", "/agentes/supervision/respuestas"} {
-		ana.post(path, "hacer", "cerrar", "version", "0").want(t, http.StatusForbidden)
-		sup.post(path, "hacer", "otra-cosa", "version", "0").want(t, http.StatusBadRequest)
-		sup.do(http.MethodPost, path, nil, "Origin", "https://otro.example", "Sec-Fetch-Site", "cross-site").want(t, http.StatusForbidden)
+		ana.post(path, "hacer", "cerrar", "version", "0").Want(t, http.StatusForbidden)
+		sup.post(path, "hacer", "otra-cosa", "version", "0").Want(t, http.StatusBadRequest)
+		sup.do(http.MethodPost, path, nil, "Origin", "https://otro.example", "Sec-Fetch-Site", "cross-site").Want(t, http.StatusForbidden)
 	}
 	if s, err := d.store.Schedule.Load(t.Context()); err != nil || s.Version != 0 {
 		t.Errorf("the hours changed: %+v, %v", s, err)
@@ -59,30 +59,30 @@ func TestSupervisor_pagesAreSound(t *testing.T) {
 			continue
 		}
 		for _, bad := range []string{" style=", "<style", " onclick", "javascript:", "ZgotmplZ", "<no value>", "%!"} {
-			if strings.Contains(p.body, bad) {
+			if strings.Contains(p.Body, bad) {
 				t.Errorf("%s holds %q", path, bad)
 			}
 		}
-		if n := strings.Count(p.body, "<h1"); n != 1 {
+		if n := strings.Count(p.Body, "<h1"); n != 1 {
 			t.Errorf("%s has %d headings of the first rank", path, n)
 		}
-		for rest := p.main(); ; {
+		for rest := p.Main(); ; {
 			_, after, more := strings.Cut(rest, " id=\"")
 			if !more {
 				break
 			}
 			id, _, _ := strings.Cut(after, `"`)
-			if n := strings.Count(p.body, ` id="`+id+`"`); n != 1 {
+			if n := strings.Count(p.Body, ` id="`+id+`"`); n != 1 {
 				t.Errorf("%s: id %q stands there %d times", path, id, n)
 			}
 			rest = after
 		}
-		for _, field := range fields(p.main()) {
-			if !strings.Contains(p.body, `for="`+field+`"`) {
+		for _, field := range fields(p.Main()) {
+			if !strings.Contains(p.Body, `for="`+field+`"`) {
 				t.Errorf("%s: the field %q has no label", path, field)
 			}
 		}
-		if policy := p.header.Get("Content-Security-Policy"); !strings.Contains(policy, "style-src 'self'") || !strings.Contains(policy, "script-src 'self'") || strings.Contains(policy, "unsafe") {
+		if policy := p.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "style-src 'self'") || !strings.Contains(policy, "script-src 'self'") || strings.Contains(policy, "unsafe") {
 			t.Errorf("%s: policy %q", path, policy)
 		}
 	}
@@ -123,12 +123,12 @@ func TestSupervision_figures(t *testing.T) {
 	d.keep(old)
 	sup := d.as("sup")
 
-	today := sup.get("/agentes/supervision").want(t, http.StatusOK, "Persona de Prueba", "3 min", "4,0", "La persona no esperó", "Resuelto", "<svg", "<desc", "Datos de las")
-	if strings.Contains(today.body, "2 h 5 min") {
+	today := sup.get("/agentes/supervision").Want(t, http.StatusOK, "Persona de Prueba", "3 min", "4,0", "La persona no esperó", "Resuelto", "<svg", "<desc", "Datos de las")
+	if strings.Contains(today.Body, "2 h 5 min") {
 		t.Error("today's figures hold a case of three days ago")
 	}
-	sup.get("/agentes/supervision?dias=7").want(t, http.StatusOK, "2 h 5 min", "4,5", "Últimos 7 días")
-	sup.get("/agentes/supervision?dias=-1").want(t, http.StatusOK, `?dias=1" aria-current="true"`)
+	sup.get("/agentes/supervision?dias=7").Want(t, http.StatusOK, "2 h 5 min", "4,5", "Últimos 7 días")
+	sup.get("/agentes/supervision?dias=-1").Want(t, http.StatusOK, `?dias=1" aria-current="true"`)
 }
 
 func TestSupervision_now(t *testing.T) {
@@ -143,9 +143,9 @@ func TestSupervision_now(t *testing.T) {
 	d.claim("ana", second)
 
 	sup := d.as("sup")
-	sup.get("/agentes/supervision").want(t, http.StatusOK, "<dt>En espera</dt><dd>1</dd>", "<dd>45 s</dd>", "<dt>En atención</dt><dd>1</dd>", "1 chat")
-	part := sup.get("/agentes/supervision/ahora").want(t, http.StatusOK, "<dt>En espera</dt><dd>1</dd>", "abierta")
-	if strings.Contains(part.body, "<html") {
+	sup.get("/agentes/supervision").Want(t, http.StatusOK, "<dt>En espera</dt><dd>1</dd>", "<dd>45 s</dd>", "<dt>En atención</dt><dd>1</dd>", "1 chat")
+	part := sup.get("/agentes/supervision/ahora").Want(t, http.StatusOK, "<dt>En espera</dt><dd>1</dd>", "abierta")
+	if strings.Contains(part.Body, "<html") {
 		t.Error("the piece is a whole page")
 	}
 }
@@ -156,11 +156,11 @@ func TestSupervision_lookingIsNoAction(t *testing.T) {
 	sup := d.as("sup")
 	for range 3 {
 		d.clock.Advance(9 * time.Minute)
-		sup.get("/agentes/supervision/ahora").want(t, http.StatusOK)
+		sup.get("/agentes/supervision/ahora").Want(t, http.StatusOK)
 	}
 	d.clock.Advance(9 * time.Minute)
-	if p := sup.do(http.MethodGet, "/agentes/supervision/ahora", nil, "Sec-Fetch-Dest", "empty"); p.status != http.StatusUnauthorized {
-		t.Errorf("got %d, want 401", p.status)
+	if p := sup.do(http.MethodGet, "/agentes/supervision/ahora", nil, "Sec-Fetch-Dest", "empty"); p.Status != http.StatusUnauthorized {
+		t.Errorf("got %d, want 401", p.Status)
 	}
 }
 
@@ -170,10 +170,10 @@ func TestAgents_add(t *testing.T) {
 	d := newDesk(t)
 	sup := d.as("sup")
 	sup.post(agentsPage, "hacer", "agregar", "usuario", "Luz", "nombre", "Luz <i>Prueba</i>", "rol", "agent", "contrasena", goodPassword).
-		to(t, agentsPage+"?de=luz&hecho=agregar")
-	sup.get(agentsPage+"?de=luz&hecho=agregar").want(t, http.StatusOK, "Luz &lt;i&gt;Prueba&lt;/i&gt; ya puede entrar")
-	d.as("luz").get("/agentes/buscar").want(t, http.StatusOK)
-	sup.get(agentsPage+"?de=%3Cscript%3E&hecho=agregar").want(t, http.StatusOK)
+		To(t, agentsPage+"?de=luz&hecho=agregar")
+	sup.get(agentsPage+"?de=luz&hecho=agregar").Want(t, http.StatusOK, "Luz &lt;i&gt;Prueba&lt;/i&gt; ya puede entrar")
+	d.as("luz").get("/agentes/buscar").Want(t, http.StatusOK)
+	sup.get(agentsPage+"?de=%3Cscript%3E&hecho=agregar").Want(t, http.StatusOK)
 
 	tests := []struct {
 		name, login, who, role, password string
@@ -190,8 +190,8 @@ func TestAgents_add(t *testing.T) {
 	}
 	for _, tt := range tests {
 		p := sup.post(agentsPage, "hacer", "agregar", "usuario", tt.login, "nombre", tt.who, "rol", tt.role, "contrasena", tt.password).
-			want(t, http.StatusUnprocessableEntity, append(tt.says, `aria-invalid="true"`, "No se guardó nada")...)
-		if strings.Contains(p.body, tt.password) {
+			Want(t, http.StatusUnprocessableEntity, append(tt.says, `aria-invalid="true"`, "No se guardó nada")...)
+		if strings.Contains(p.Body, tt.password) {
 			t.Errorf("%s: the password stands in the page", tt.name)
 		}
 	}
@@ -203,22 +203,22 @@ func TestAgents_add(t *testing.T) {
 func TestAgents_change(t *testing.T) {
 	d := newDesk(t)
 	sup := d.as("sup")
-	sup.post(agentsPage, "hacer", "nombre", "usuario", "ana", "nombre", "Ana María").to(t, agentsPage+"?de=ana&hecho=nombre")
-	sup.get(agentsPage).want(t, http.StatusOK, "Ana María")
-	sup.post(agentsPage, "hacer", "nombre", "usuario", "ana", "nombre", "x").want(t, http.StatusUnprocessableEntity, "Ponga un nombre", `value="x"`, "<details open>")
-	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "supervisor").to(t, agentsPage+"?de=ana&hecho=rol")
-	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "agent").to(t, agentsPage+"?de=ana&hecho=rol")
-	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "jefe").want(t, http.StatusUnprocessableEntity, "Elija un rol")
-	sup.post(agentsPage, "hacer", "rol", "usuario", "sup", "rol", "agent").want(t, http.StatusUnprocessableEntity, "No queda otro supervisor")
-	sup.post(agentsPage, "hacer", "desactivar", "usuario", "sup").want(t, http.StatusUnprocessableEntity, "No queda otro supervisor")
-	sup.post(agentsPage, "hacer", "nombre", "usuario", "nadie", "nombre", "Nadie").want(t, http.StatusUnprocessableEntity, "Esa cuenta no existe")
-	sup.post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", "corta").want(t, http.StatusUnprocessableEntity, "Es muy corta")
-	sup.post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", otherPassword).to(t, agentsPage+"?de=ana&hecho=contrasena")
-	d.browser().signIn("ana", otherPassword).to(t, "/agentes")
+	sup.post(agentsPage, "hacer", "nombre", "usuario", "ana", "nombre", "Ana María").To(t, agentsPage+"?de=ana&hecho=nombre")
+	sup.get(agentsPage).Want(t, http.StatusOK, "Ana María")
+	sup.post(agentsPage, "hacer", "nombre", "usuario", "ana", "nombre", "x").Want(t, http.StatusUnprocessableEntity, "Ponga un nombre", `value="x"`, "<details open>")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "supervisor").To(t, agentsPage+"?de=ana&hecho=rol")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "agent").To(t, agentsPage+"?de=ana&hecho=rol")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "jefe").Want(t, http.StatusUnprocessableEntity, "Elija un rol")
+	sup.post(agentsPage, "hacer", "rol", "usuario", "sup", "rol", "agent").Want(t, http.StatusUnprocessableEntity, "No queda otro supervisor")
+	sup.post(agentsPage, "hacer", "desactivar", "usuario", "sup").Want(t, http.StatusUnprocessableEntity, "No queda otro supervisor")
+	sup.post(agentsPage, "hacer", "nombre", "usuario", "nadie", "nombre", "Nadie").Want(t, http.StatusUnprocessableEntity, "Esa cuenta no existe")
+	sup.post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", "corta").Want(t, http.StatusUnprocessableEntity, "Es muy corta")
+	sup.post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", otherPassword).To(t, agentsPage+"?de=ana&hecho=contrasena")
+	d.browser().signIn("ana", otherPassword).To(t, "/agentes")
 	if _, err := d.agents.BeginTOTP(t.Context(), "ana"); err != nil {
 		t.Fatal(err)
 	}
-	sup.post(agentsPage, "hacer", "sin-codigo", "usuario", "ana").to(t, agentsPage+"?de=ana&hecho=sin-codigo")
+	sup.post(agentsPage, "hacer", "sin-codigo", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=sin-codigo")
 	for _, what := range []string{"agent_renamed", "agent_role", "agent_password", "agent_totp_off"} {
 		if got := d.told(what); len(got) == 0 || !strings.HasPrefix(got[0], "sup: ana") {
 			t.Errorf("the audit says of %s: %q", what, got)
@@ -230,18 +230,18 @@ func TestAgents_change(t *testing.T) {
 func TestAgents_disable(t *testing.T) {
 	d := newDesk(t)
 	ana, sup := d.as("ana"), d.as("sup")
-	ana.get("/agentes/buscar").want(t, http.StatusOK)
+	ana.get("/agentes/buscar").Want(t, http.StatusOK)
 	asked := d.ask("1")
 	d.claim("ana", asked)
-	sup.post(agentsPage, "hacer", "desactivar", "usuario", "ana").to(t, agentsPage+"?de=ana&hecho=desactivar")
-	sup.get(agentsPage+"?de=ana&hecho=desactivar").want(t, http.StatusOK, "ya no puede entrar", "desactivada", "Activar la cuenta")
-	if p := ana.get("/agentes/buscar"); p.status != http.StatusSeeOther {
-		t.Errorf("the disabled agent got %d", p.status)
+	sup.post(agentsPage, "hacer", "desactivar", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=desactivar")
+	sup.get(agentsPage+"?de=ana&hecho=desactivar").Want(t, http.StatusOK, "ya no puede entrar", "desactivada", "Activar la cuenta")
+	if p := ana.get("/agentes/buscar"); p.Status != http.StatusSeeOther {
+		t.Errorf("the disabled agent got %d", p.Status)
 	}
 	if c := d.caseOf("1"); !c.Waiting() || c.Agent != "" {
 		t.Errorf("the case is %s with %q, want it in the queue", c.Status, c.Agent)
 	}
-	sup.post(agentsPage, "hacer", "activar", "usuario", "ana").to(t, agentsPage+"?de=ana&hecho=activar")
+	sup.post(agentsPage, "hacer", "activar", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=activar")
 	d.as("ana")
 }
 
@@ -265,26 +265,26 @@ func TestAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sup.get("/agentes/supervision/auditoria?quien=eva").want(t, http.StatusOK,
+	sup.get("/agentes/supervision/auditoria?quien=eva").Want(t, http.StatusOK,
 		`<a href="/agentes/casos/C-AAAA-AA1">C-AAAA-AA1</a>: Resuelto`, "C-AAAA-AA2</a>: a luz", "C-AAAA-AA3</a>: PressedLink", "otra_cosa", "&lt;b&gt;detalle&lt;/b&gt;")
-	sup.get("/agentes/supervision/auditoria?pagina=3").want(t, http.StatusOK, "Creó una cuenta", "sup, supervisor", "ana, agente")
+	sup.get("/agentes/supervision/auditoria?pagina=3").Want(t, http.StatusOK, "Creó una cuenta", "sup, supervisor", "ana, agente")
 	const path = "/agentes/supervision/auditoria"
-	first := sup.get(path).want(t, http.StatusOK, "Vio un número completo", "C-0000-Ep", "Siguientes", "Entró")
-	if strings.Contains(first.body, "C-0000-Aa") || strings.Index(first.body, "C-0000-Ep") > strings.Index(first.body, "C-0000-Eo") {
+	first := sup.get(path).Want(t, http.StatusOK, "Vio un número completo", "C-0000-Ep", "Siguientes", "Entró")
+	if strings.Contains(first.Body, "C-0000-Aa") || strings.Index(first.Body, "C-0000-Ep") > strings.Index(first.Body, "C-0000-Eo") {
 		t.Error("the latest entries do not come first")
 	}
-	last := sup.get(path+"?pagina=3").want(t, http.StatusOK, "C-0000-Aa", "Anteriores")
-	if strings.Contains(last.body, "Siguientes") {
+	last := sup.get(path+"?pagina=3").Want(t, http.StatusOK, "C-0000-Aa", "Anteriores")
+	if strings.Contains(last.Body, "Siguientes") {
 		t.Error("there is a page after the last")
 	}
-	sup.get(path+"?pagina=99").want(t, http.StatusOK, "No hay nada escrito")
-	if p := sup.get(path+"?quien=ANA").want(t, http.StatusOK, "C-0000-Eo"); strings.Contains(p.body, "C-0000-Ep") {
+	sup.get(path+"?pagina=99").Want(t, http.StatusOK, "No hay nada escrito")
+	if p := sup.get(path+"?quien=ANA").Want(t, http.StatusOK, "C-0000-Eo"); strings.Contains(p.Body, "C-0000-Ep") {
 		t.Error("somebody else's entry is in ana's list")
 	}
-	sup.get(path+"?desde=2026-02-01&hasta=2026-02-02").want(t, http.StatusOK, "No hay nada escrito")
-	sup.get(path+"?desde=2026-03-02&hasta=2026-03-01").want(t, http.StatusUnprocessableEntity, "posterior", `value="2026-03-02"`)
-	sup.get(path+"?desde=ayer").want(t, http.StatusUnprocessableEntity, "No es una fecha")
-	sup.get(path+"?desde=2020-01-01&hasta=2026-03-02").want(t, http.StatusUnprocessableEntity, "demasiados días")
+	sup.get(path+"?desde=2026-02-01&hasta=2026-02-02").Want(t, http.StatusOK, "No hay nada escrito")
+	sup.get(path+"?desde=2026-03-02&hasta=2026-03-01").Want(t, http.StatusUnprocessableEntity, "posterior", `value="2026-03-02"`)
+	sup.get(path+"?desde=ayer").Want(t, http.StatusUnprocessableEntity, "No es una fecha")
+	sup.get(path+"?desde=2020-01-01&hasta=2026-03-02").Want(t, http.StatusUnprocessableEntity, "demasiados días")
 }
 
 const answersPage = "/agentes/supervision/respuestas"
@@ -292,8 +292,8 @@ const answersPage = "/agentes/supervision/respuestas"
 func TestAnswers(t *testing.T) {
 	d := newDesk(t)
 	sup := d.as("sup")
-	sup.post(answersPage, "hacer", "agregar", "version", "0", "nombre", "/Abrir Correo", "texto", "Abra su correo, {persona}.\r\n<b>Ahora</b>").to(t, answersPage+"?hecho=agregar")
-	sup.get(answersPage).want(t, http.StatusOK, "/abrir-correo", "Abra su correo, {persona}.\n&lt;b&gt;Ahora&lt;/b&gt;")
+	sup.post(answersPage, "hacer", "agregar", "version", "0", "nombre", "/Abrir Correo", "texto", "Abra su correo, {persona}.\r\n<b>Ahora</b>").To(t, answersPage+"?hecho=agregar")
+	sup.get(answersPage).Want(t, http.StatusOK, "/abrir-correo", "Abra su correo, {persona}.\n&lt;b&gt;Ahora&lt;/b&gt;")
 
 	long := strings.Repeat("ñ", 1001)
 	for _, tt := range []struct {
@@ -307,23 +307,23 @@ func TestAnswers(t *testing.T) {
 		{"vacia", " \n", []string{"Falta el texto"}},
 		{"larga", long, []string{"Es muy largo", long}},
 	} {
-		sup.post(answersPage, "hacer", "agregar", "version", "1", "nombre", tt.name, "texto", tt.text).want(t, http.StatusUnprocessableEntity, tt.says...)
+		sup.post(answersPage, "hacer", "agregar", "version", "1", "nombre", tt.name, "texto", tt.text).Want(t, http.StatusUnprocessableEntity, tt.says...)
 	}
-	sup.post(answersPage, "hacer", "agregar", "version", "1", "nombre", "larga", "texto", long[2:]).to(t, answersPage+"?hecho=agregar")
+	sup.post(answersPage, "hacer", "agregar", "version", "1", "nombre", "larga", "texto", long[2:]).To(t, answersPage+"?hecho=agregar")
 
 	sup.post(answersPage, "hacer", "cambiar", "version", "1", "era", "larga", "nombre", "corta", "texto", "Lo mío").
-		want(t, http.StatusConflict, "Otra persona guardó un cambio", ">Lo mío</textarea>", "<details open>")
+		Want(t, http.StatusConflict, "Otra persona guardó un cambio", ">Lo mío</textarea>", "<details open>")
 	sup.post(answersPage, "hacer", "cambiar", "version", "2", "era", "larga", "nombre", "abrir-correo", "texto", "Lo mío").
-		want(t, http.StatusUnprocessableEntity, "Ya hay una respuesta", ">Lo mío</textarea>")
-	sup.post(answersPage, "hacer", "cambiar", "version", "2", "era", "larga", "nombre", "corta", "texto", "Lo mío").to(t, answersPage+"?hecho=cambiar")
-	sup.post(answersPage, "hacer", "borrar", "version", "3", "era", "abrir-correo").to(t, answersPage+"?hecho=borrar")
+		Want(t, http.StatusUnprocessableEntity, "Ya hay una respuesta", ">Lo mío</textarea>")
+	sup.post(answersPage, "hacer", "cambiar", "version", "2", "era", "larga", "nombre", "corta", "texto", "Lo mío").To(t, answersPage+"?hecho=cambiar")
+	sup.post(answersPage, "hacer", "borrar", "version", "3", "era", "abrir-correo").To(t, answersPage+"?hecho=borrar")
 	a, err := d.store.Desk.Answers(t.Context())
 	if err != nil || len(a.List) != 1 || a.List[0] != (handoff.Answer{Name: "corta", Text: "Lo mío"}) {
 		t.Errorf("answers: got %+v, %v", a, err)
 	}
 	// A change of what a colleague has deleted is offered as a new one.
 	sup.post(answersPage, "hacer", "cambiar", "version", "3", "era", "abrir-correo", "nombre", "abrir-correo", "texto", "Sigue aquí").
-		want(t, http.StatusConflict, ">Sigue aquí</textarea>")
+		Want(t, http.StatusConflict, ">Sigue aquí</textarea>")
 	if got := d.told("desk_answers"); len(got) != 4 {
 		t.Errorf("the audit has %d edits of the answers, want 4: %q", len(got), got)
 	}

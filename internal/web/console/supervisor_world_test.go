@@ -13,6 +13,7 @@ import (
 	"llave/bot"
 	"llave/flows"
 	"llave/internal/agent"
+	"llave/internal/bottest"
 	"llave/internal/handoff"
 	"llave/internal/runner"
 	"llave/internal/secret"
@@ -49,7 +50,7 @@ func (a audited) Between(ctx context.Context, from, to time.Time, each func(agen
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	w := &world{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &syncBuffer{}}
+	w := &world{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &bottest.Log{}}
 	s := store.New(storetest.Bolt(t, w.clock.Now))
 	d := &desk{world: w, store: s}
 	vault, err := secret.New(secret.NewDataKey())
@@ -141,7 +142,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) as(login string) *browser {
 	d.t.Helper()
 	b := d.browser()
-	b.signIn(login, goodPassword).to(d.t, "/agentes")
+	b.signIn(login, goodPassword).To(d.t, "/agentes")
 	return b
 }
 

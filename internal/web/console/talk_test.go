@@ -24,41 +24,41 @@ func TestTalk_withoutScript(t *testing.T) {
 	of := d.askWithNumber("1")
 	ana := d.as("ana")
 
-	inbox := ana.get("/agentes").want(t, http.StatusOK, of.Ref, "Telegram", "En espera", masked)
-	if strings.Contains(inbox.body, "telegram:1") {
+	inbox := ana.get("/agentes").Want(t, http.StatusOK, of.Ref, "Telegram", "En espera", masked)
+	if strings.Contains(inbox.Body, "telegram:1") {
 		t.Error("the page names the chat")
 	}
-	p := ana.get(casePath(of, "")).want(t, http.StatusOK, "Pidió hablar con una persona", "Tomar este caso", masked, `http-equiv="refresh"`)
-	if strings.Contains(p.body, number) {
+	p := ana.get(casePath(of, "")).Want(t, http.StatusOK, "Pidió hablar con una persona", "Tomar este caso", masked, `http-equiv="refresh"`)
+	if strings.Contains(p.Body, number) {
 		t.Error("the page has the whole number")
 	}
 	claim := casePath(of, "tomar")
-	ana.post(claim, "once", p.once(t, claim), "ver", "espera").to(t, casePath(of, "")+"?ver=mios")
+	ana.post(claim, "once", nonce(t, p, claim), "ver", "espera").To(t, casePath(of, "")+"?ver=mios")
 
-	p = ana.get(casePath(of, "")+"?ver=mios").want(t, http.StatusOK, "Lo atiende usted", "lugar ", `<iframe class="news"`)
-	if strings.Contains(p.body, `http-equiv="refresh"`) {
+	p = ana.get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, "Lo atiende usted", "lugar ", `<iframe class="news"`)
+	if strings.Contains(p.Body, `http-equiv="refresh"`) {
 		t.Error("the page reloads itself under what is being typed")
 	}
 	say := casePath(of, "decir")
-	ana.post(say, "once", p.once(t, say), "ver", "mios", "texto", "Buenos días.\r\n¿Qué pasó?").to(t, casePath(of, "")+"?ver=mios")
+	ana.post(say, "once", nonce(t, p, say), "ver", "mios", "texto", "Buenos días.\r\n¿Qué pasó?").To(t, casePath(of, "")+"?ver=mios")
 	note := casePath(of, "nota")
-	ana.post(note, "once", p.once(t, note), "ver", "mios", "texto", "Llamó antes.").to(t, casePath(of, "")+"?ver=mios&dicho=nota")
+	ana.post(note, "once", nonce(t, p, note), "ver", "mios", "texto", "Llamó antes.").To(t, casePath(of, "")+"?ver=mios&dicho=nota")
 	d.write("1", "gracias")
 
-	p = ana.get(casePath(of, "")+"?ver=mios").want(t, http.StatusOK, "nota interna")
-	got := texts(p.body)
+	p = ana.get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, "nota interna")
+	got := texts(p.Body)
 	if want := []string{"Buenos días.\n¿Qué pasó?", "Llamó antes.", "gracias"}; !slices.Equal(got[len(got)-3:], want) {
 		t.Errorf("lines: got %q, want %q", got[len(got)-3:], want)
 	}
-	if got := ana.get(casePath(of, "novedades")+"?ver=mios&desde=1").want(t, http.StatusOK, "líneas nuevas").header.Get("Refresh"); got != "20" {
+	if got := ana.get(casePath(of, "novedades")+"?ver=mios&desde=1").Want(t, http.StatusOK, "líneas nuevas").Header.Get("Refresh"); got != "20" {
 		t.Errorf("what is new reloads itself: got %q", got)
 	}
 
 	resolve := casePath(of, "resolver")
-	ana.post(resolve, "once", p.once(t, resolve), "ver", "mios", "motivo", "solved").to(t, casePath(of, "")+"?ver=mios&dicho=resolver")
-	ana.get(casePath(of, "")+"?ver=mios&dicho=resolver").want(t, http.StatusOK, "el caso quedó cerrado", "Resuelto")
-	ana.get("/agentes?ver=cerrados").want(t, http.StatusOK, of.Ref, "Resuelto")
-	ana.get("/agentes?ver=mios").want(t, http.StatusOK, "No tiene ningún caso.")
+	ana.post(resolve, "once", nonce(t, p, resolve), "ver", "mios", "motivo", "solved").To(t, casePath(of, "")+"?ver=mios&dicho=resolver")
+	ana.get(casePath(of, "")+"?ver=mios&dicho=resolver").Want(t, http.StatusOK, "el caso quedó cerrado", "Resuelto")
+	ana.get("/agentes?ver=cerrados").Want(t, http.StatusOK, of.Ref, "Resuelto")
+	ana.get("/agentes?ver=mios").Want(t, http.StatusOK, "No tiene ningún caso.")
 }
 
 // A button that is pressed twice does it once; other words under the same name are other words.
@@ -69,11 +69,11 @@ func TestTalk_twice(t *testing.T) {
 	ana := d.as("ana")
 	p := ana.get(casePath(of, "") + "?ver=mios")
 	say := casePath(of, "decir")
-	once := p.once(t, say)
+	once := nonce(t, p, say)
 	for range 2 {
-		ana.post(say, "once", once, "texto", "Hola, le leo.").to(t, casePath(of, "")+"?ver=espera")
+		ana.post(say, "once", once, "texto", "Hola, le leo.").To(t, casePath(of, "")+"?ver=espera")
 	}
-	ana.post(say, "once", once, "texto", "Hola, le leo todo.").to(t, casePath(of, "")+"?ver=espera")
+	ana.post(say, "once", once, "texto", "Hola, le leo todo.").To(t, casePath(of, "")+"?ver=espera")
 	n := 0
 	for _, l := range d.said(of) {
 		if strings.HasPrefix(l, "agent: ") {
@@ -84,7 +84,7 @@ func TestTalk_twice(t *testing.T) {
 		t.Errorf("agent's lines: got %d, want 2: %q", n, d.said(of))
 	}
 	for _, form := range []string{"resolver", "resolver"} {
-		ana.post(casePath(of, form), "once", once, "motivo", "solved").to(t, casePath(of, "")+"?ver=espera&dicho=resolver")
+		ana.post(casePath(of, form), "once", once, "motivo", "solved").To(t, casePath(of, "")+"?ver=espera&dicho=resolver")
 	}
 	if got := d.find(of.Ref); got.Open() || got.Reason != handoff.Solved {
 		t.Errorf("case: got %s %s, want closed and solved", got.Status, got.Reason)
@@ -130,19 +130,19 @@ func TestTalk_refused(t *testing.T) {
 		{"number of another's", held, "numero", nil, http.StatusConflict, "Este chat no es suyo", false},
 	} {
 		p := ana.post(casePath(c.of, c.form), append([]string{"once", fmt.Sprint(once, i), "ver", "mios"}, c.fields...)...)
-		if p.status != c.status || !strings.Contains(p.body, c.says) {
-			t.Errorf("%s: got %d, want %d and %q:\n%s", c.what, p.status, c.status, c.says, p.main())
+		if p.Status != c.status || !strings.Contains(p.Body, c.says) {
+			t.Errorf("%s: got %d, want %d and %q:\n%s", c.what, p.Status, c.status, c.says, p.Main())
 		}
-		if kept := strings.Contains(p.body, `No &lt;borrar&gt; &#34;esto&#34;</textarea>`); kept != c.keeps {
+		if kept := strings.Contains(p.Body, `No &lt;borrar&gt; &#34;esto&#34;</textarea>`); kept != c.keeps {
 			t.Errorf("%s: what was typed stands in the page: got %v, want %v", c.what, kept, c.keeps)
 		}
-		if strings.Contains(p.body, `http-equiv="refresh"`) {
+		if strings.Contains(p.Body, `http-equiv="refresh"`) {
 			t.Errorf("%s: the page reloads itself", c.what)
 		}
 	}
-	ana.post(casePath(mine, "decir"), "texto", "sin nombre").want(t, http.StatusBadRequest)
-	ana.get("/agentes/casos/C-0000-000").want(t, http.StatusNotFound)
-	ana.post(casePath(mine, "decir"), "once", once, "texto", "hola").to(t, casePath(mine, "")+"?ver=espera")
+	ana.post(casePath(mine, "decir"), "texto", "sin nombre").Want(t, http.StatusBadRequest)
+	ana.get("/agentes/casos/C-0000-000").Want(t, http.StatusNotFound)
+	ana.post(casePath(mine, "decir"), "once", once, "texto", "hola").To(t, casePath(mine, "")+"?ver=espera")
 }
 
 // A repeat of words that were refused is not taken for success.
@@ -151,7 +151,7 @@ func TestTalk_refusedTwice(t *testing.T) {
 	of := d.ask("1")
 	ana := d.as("ana")
 	for range 2 {
-		ana.post(casePath(of, "decir"), "once", strings.Repeat("o", 20), "texto", "se queda").want(t, http.StatusConflict, "se queda</textarea>")
+		ana.post(casePath(of, "decir"), "once", strings.Repeat("o", 20), "texto", "se queda").Want(t, http.StatusConflict, "se queda</textarea>")
 	}
 }
 
@@ -171,14 +171,14 @@ func TestTalk_storeAway(t *testing.T) {
 	d.claim("ana", of)
 	ana := d.as("ana")
 	say := casePath(of, "decir")
-	once := ana.get(casePath(of, "")+"?ver=mios").once(t, say)
+	once := nonce(t, ana.get(casePath(of, "")+"?ver=mios"), say)
 	away = true
-	p := ana.post(say, "once", once, "texto", "no se pierde").want(t, http.StatusServiceUnavailable, "No se pudo guardar", "no se pierde</textarea>")
-	if got := p.once(t, say); got != once {
+	p := ana.post(say, "once", once, "texto", "no se pierde").Want(t, http.StatusServiceUnavailable, "No se pudo guardar", "no se pierde</textarea>")
+	if got := nonce(t, p, say); got != once {
 		t.Errorf("the next press is named %q, want the same one %q", got, once)
 	}
 	away = false
-	ana.post(say, "once", once, "texto", "no se pierde").to(t, casePath(of, "")+"?ver=espera")
+	ana.post(say, "once", once, "texto", "no se pierde").To(t, casePath(of, "")+"?ver=espera")
 	if got := d.said(of); got[len(got)-1] != "agent: no se pierde" {
 		t.Errorf("last line: got %q", got[len(got)-1])
 	}
@@ -191,18 +191,18 @@ func TestTalk_number(t *testing.T) {
 	d.claim("ana", of)
 	ana := d.as("ana")
 	reveal := casePath(of, "numero")
-	p := ana.post(reveal, "once", ana.get(casePath(of, "")+"?ver=mios").once(t, reveal), "ver", "mios").want(t, http.StatusOK, number)
-	if got := p.header.Get("Cache-Control"); got != "no-store" {
+	p := ana.post(reveal, "once", nonce(t, ana.get(casePath(of, "")+"?ver=mios"), reveal), "ver", "mios").Want(t, http.StatusOK, number)
+	if got := p.Header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control: got %q", got)
 	}
 	if got := d.told(handoff.AuditReveal); !slices.Equal(got, []string{"ana: " + of.Ref}) {
 		t.Errorf("audit: got %q", got)
 	}
-	if p := ana.get(casePath(of, "") + "?ver=mios"); strings.Contains(p.body, number) {
+	if p := ana.get(casePath(of, "") + "?ver=mios"); strings.Contains(p.Body, number) {
 		t.Error("the number stands in the page that is shown next")
 	}
 	why := casePath(of, "porque")
-	ana.post(why, "once", p.once(t, why), "ver", "mios").want(t, http.StatusOK, "No hay ningún registro con ese número")
+	ana.post(why, "once", nonce(t, p, why), "ver", "mios").Want(t, http.StatusOK, "No hay ningún registro con ese número")
 	if log := d.log.String(); strings.Contains(log, number) {
 		t.Error("the log has the number")
 	}
@@ -214,23 +214,23 @@ func TestTalk_passedOn(t *testing.T) {
 	of := d.ask("1")
 	d.claim("ana", of)
 	ana, sup := d.as("ana"), d.as("sup")
-	sup.get("/agentes").want(t, http.StatusOK)
+	sup.get("/agentes").Want(t, http.StatusOK)
 	pass := casePath(of, "pasar")
-	p := ana.get(casePath(of, "")+"?ver=mios").want(t, http.StatusOK, `<option value="sup">Persona de Prueba</option>`)
-	ana.post(pass, "once", p.once(t, pass), "ver", "mios", "a", "sup", "texto", "Es para ti.").to(t, casePath(of, "")+"?ver=mios&dicho=pasar")
-	sup.get(casePath(of, "")+"?ver=mios").want(t, http.StatusOK, "Lo atiende usted", "Es para ti.")
-	ana.get(casePath(of, "")).want(t, http.StatusOK, "Lo atiende <strong>Persona de Prueba</strong>")
+	p := ana.get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, `<option value="sup">Persona de Prueba</option>`)
+	ana.post(pass, "once", nonce(t, p, pass), "ver", "mios", "a", "sup", "texto", "Es para ti.").To(t, casePath(of, "")+"?ver=mios&dicho=pasar")
+	sup.get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, "Lo atiende usted", "Es para ti.")
+	ana.get(casePath(of, "")).Want(t, http.StatusOK, "Lo atiende <strong>Persona de Prueba</strong>")
 
 	release := casePath(of, "soltar")
-	sup.post(release, "once", sup.get(casePath(of, "")).once(t, release)).to(t, casePath(of, "")+"?ver=espera&dicho=soltar")
-	next := ana.get("/agentes").once(t, "/agentes/siguiente")
-	ana.post("/agentes/siguiente", "once", next).to(t, casePath(of, "")+"?ver=mios")
+	sup.post(release, "once", nonce(t, sup.get(casePath(of, "")), release)).To(t, casePath(of, "")+"?ver=espera&dicho=soltar")
+	next := nonce(t, ana.get("/agentes"), "/agentes/siguiente")
+	ana.post("/agentes/siguiente", "once", next).To(t, casePath(of, "")+"?ver=mios")
 	behind := d.ask("2")
-	ana.post("/agentes/siguiente", "once", next).to(t, casePath(of, "")+"?ver=mios") // pressed twice
-	ana.post("/agentes/siguiente", "once", next+"2").to(t, casePath(behind, "")+"?ver=mios")
-	ana.post("/agentes/siguiente", "once", next+"3").to(t, "/agentes?ver=espera&dicho=nadie")
+	ana.post("/agentes/siguiente", "once", next).To(t, casePath(of, "")+"?ver=mios") // pressed twice
+	ana.post("/agentes/siguiente", "once", next+"2").To(t, casePath(behind, "")+"?ver=mios")
+	ana.post("/agentes/siguiente", "once", next+"3").To(t, "/agentes?ver=espera&dicho=nadie")
 	back := casePath(of, "devolver")
-	ana.post(back, "once", ana.get(casePath(of, "")).once(t, back), "paso", "Menu").to(t, casePath(of, "")+"?ver=espera&dicho=devolver")
+	ana.post(back, "once", nonce(t, ana.get(casePath(of, "")), back), "paso", "Menu").To(t, casePath(of, "")+"?ver=espera&dicho=devolver")
 	if got := d.find(of.Ref); got.Open() || got.Reason != handoff.Returned {
 		t.Errorf("case: got %s %q, want closed and returned", got.Status, got.Reason)
 	}
@@ -264,7 +264,7 @@ func TestTalk_payloads(t *testing.T) {
 	for _, p := range payloads {
 		d.clock.Advance(5 * time.Second)
 		d.write("1", p)
-		ana.post(casePath(of, "nota"), "once", strings.Repeat("n", 20)+fmt.Sprint(d.n), "texto", p).to(t, casePath(of, "")+"?ver=espera&dicho=nota")
+		ana.post(casePath(of, "nota"), "once", strings.Repeat("n", 20)+fmt.Sprint(d.n), "texto", p).To(t, casePath(of, "")+"?ver=espera&dicho=nota")
 		raw := strings.NewReplacer("\r\n", "\n", "\u2028", "\n").Replace(strings.TrimSpace(p))
 		h := stream.wait("lines", func(h heard) bool { return strings.Contains(h.html(), "nota interna") })
 		if got := texts(h.html()); got[len(got)-1] != raw {
@@ -275,7 +275,7 @@ func TestTalk_payloads(t *testing.T) {
 		}
 	}
 	for _, path := range []string{casePath(of, "") + "?ver=mios", "/agentes?ver=mios", casePath(of, "lineas") + "?antes=100"} {
-		body := ana.get(path).want(t, http.StatusOK).body
+		body := ana.get(path).Want(t, http.StatusOK).Body
 		for _, p := range payloads {
 			if strings.Contains(p, "<") && strings.Contains(body, p) {
 				t.Errorf("%s has %q as it was written", path, p)
@@ -297,17 +297,17 @@ func TestTalk_older(t *testing.T) {
 		d.write("1", fmt.Sprintf("línea %03d", i))
 	}
 	ana := d.as("ana")
-	p := ana.get(casePath(of, "")+"?ver=mios").want(t, http.StatusOK, "línea 129", "Ver anteriores")
-	if strings.Contains(p.body, "línea 010") {
+	p := ana.get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, "línea 129", "Ver anteriores")
+	if strings.Contains(p.Body, "línea 010") {
 		t.Error("the page shows everything at once")
 	}
 	first := d.find(of.Ref).Lines - 99
-	older := ana.get(fmt.Sprint(casePath(of, "lineas"), "?antes=", first)).want(t, http.StatusOK, "línea 010", "Pidió hablar con una persona")
-	if strings.Contains(older.body, "línea 129") || strings.Contains(older.body, "Ver anteriores") {
+	older := ana.get(fmt.Sprint(casePath(of, "lineas"), "?antes=", first)).Want(t, http.StatusOK, "línea 010", "Pidió hablar con una persona")
+	if strings.Contains(older.Body, "línea 129") || strings.Contains(older.Body, "Ver anteriores") {
 		t.Error("the piece goes on past the lines that are shown, or says that there are more")
 	}
-	ana.get(fmt.Sprint(casePath(of, ""), "?ver=mios&antes=", first)).want(t, http.StatusOK, "línea 010", "línea 129")
-	ana.get(casePath(of, "lineas")+"?antes=x").want(t, http.StatusBadRequest)
+	ana.get(fmt.Sprint(casePath(of, ""), "?ver=mios&antes=", first)).Want(t, http.StatusOK, "línea 010", "línea 129")
+	ana.get(casePath(of, "lineas")+"?antes=x").Want(t, http.StatusBadRequest)
 }
 
 // The script's answer holds what changed, so that nothing waits for the stream.
@@ -317,9 +317,9 @@ func TestTalk_scriptAnswer(t *testing.T) {
 	ana := d.as("ana")
 	form := url.Values{"once": {strings.Repeat("s", 20)}, "ver": {"espera"}, "desde": {"2"}}
 	claimed := ana.do(http.MethodPost, casePath(of, "tomar"), form, "Accept", "application/json", "Sec-Fetch-Dest", "empty")
-	claimed.want(t, http.StatusOK, `"done":true`, `"name":"lines"`, `"name":"head"`, "Mensaje para la persona")
+	claimed.Want(t, http.StatusOK, `"done":true`, `"name":"lines"`, `"name":"head"`, "Mensaje para la persona")
 	refused := ana.do(http.MethodPost, casePath(of, "enlace"), url.Values{"once": {strings.Repeat("t", 20)}}, "Accept", "application/json")
-	refused.want(t, http.StatusOK, `"done":false`, "todavía no ha dado su número")
+	refused.Want(t, http.StatusOK, `"done":false`, "todavía no ha dado su número")
 }
 
 // Ready answers: the built-in ones, those of supervisors in place of them, and the words put into the field without script.
@@ -337,8 +337,8 @@ func TestReady(t *testing.T) {
 	}
 	ana := d.as("ana")
 	filled := "Soy Persona de Prueba, caso " + of.Ref + ", le ayudo a usted."
-	ana.get(casePath(of, "")+"?ver=mios").want(t, http.StatusOK, "/propia", "/presencial", `data-text="`+filled+`"`)
-	ana.post(casePath(of, "respuesta"), "lista", "saludo", "texto", "Hola.").want(t, http.StatusOK, "Hola.\n"+filled+"</textarea>")
+	ana.get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, "/propia", "/presencial", `data-text="`+filled+`"`)
+	ana.post(casePath(of, "respuesta"), "lista", "saludo", "texto", "Hola.").Want(t, http.StatusOK, "Hola.\n"+filled+"</textarea>")
 }
 
 // Who signs out, or is in pause, and what a page that reloads itself counts for.
@@ -346,21 +346,21 @@ func TestPresence(t *testing.T) {
 	d := newDesk(t).process()
 	of := d.ask("1")
 	ana := d.as("ana")
-	ana.get("/agentes").want(t, http.StatusOK, "Disponible")
+	ana.get("/agentes").Want(t, http.StatusOK, "Disponible")
 	if got := d.present("ana"); !got.Here(d.clock.Now()) || got.Away {
 		t.Errorf("presence: got %+v, want there and on duty", got)
 	}
-	ana.post("/agentes/pausa", "pausa", "si", "volver", casePath(of, "")).to(t, casePath(of, ""))
-	ana.get("/agentes").want(t, http.StatusOK, "En pausa")
+	ana.post("/agentes/pausa", "pausa", "si", "volver", casePath(of, "")).To(t, casePath(of, ""))
+	ana.get("/agentes").Want(t, http.StatusOK, "En pausa")
 	d.clock.Advance(40 * time.Second)
-	ana.post("/agentes/latido").want(t, http.StatusNoContent)
+	ana.post("/agentes/latido").Want(t, http.StatusNoContent)
 	if got := d.present("ana"); !got.Away {
 		t.Errorf("presence: got %+v, want in pause", got)
 	}
-	ana.post("/agentes/pausa", "pausa", "no", "volver", "https://elsewhere.example/").to(t, "/agentes")
+	ana.post("/agentes/pausa", "pausa", "no", "volver", "https://elsewhere.example/").To(t, "/agentes")
 
 	d.claim("ana", of)
-	ana.post("/agentes/salir").to(t, "/agentes/entrar?fin")
+	ana.post("/agentes/salir").To(t, "/agentes/entrar?fin")
 	if got := d.find(of.Ref); !got.Waiting() {
 		t.Errorf("after signing out: got %s, want the case in the queue", got.Status)
 	}
@@ -370,7 +370,7 @@ func TestPresence(t *testing.T) {
 		d.clock.Advance(9 * time.Minute)
 		ana.get("/agentes?ver=espera&recarga=")
 	}
-	ana.get("/agentes").to(t, "/agentes/entrar")
+	ana.get("/agentes").To(t, "/agentes/entrar")
 }
 
 // «No fui yo»: first of all, closed by one with what was found.
@@ -381,20 +381,20 @@ func TestNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	ana, sup := d.as("ana"), d.as("sup")
-	p := ana.get("/agentes").want(t, http.StatusOK, "Avisos «No fui yo»", "N-1111-111")
-	if strings.Index(p.body, "N-1111-111") > strings.Index(p.body, of.Ref) {
+	p := ana.get("/agentes").Want(t, http.StatusOK, "Avisos «No fui yo»", "N-1111-111")
+	if strings.Index(p.Body, "N-1111-111") > strings.Index(p.Body, of.Ref) {
 		t.Error("the notice does not come first")
 	}
 	const path = "/agentes/avisos/N-1111-111"
-	p = ana.get(path).want(t, http.StatusOK, of.Ref, "Cerrar el aviso")
-	once := p.once(t, path)
-	ana.post(path, "once", once, "texto", " ").want(t, http.StatusUnprocessableEntity, "Escriba algo primero")
-	closing := sup.get(path).once(t, path)
+	p = ana.get(path).Want(t, http.StatusOK, of.Ref, "Cerrar el aviso")
+	once := nonce(t, p, path)
+	ana.post(path, "once", once, "texto", " ").Want(t, http.StatusUnprocessableEntity, "Escriba algo primero")
+	closing := nonce(t, sup.get(path), path)
 	for range 2 { // pressed twice
-		sup.post(path, "once", closing, "texto", "Era su hijo, 1710034065.").to(t, "/agentes?ver=espera&dicho=aviso")
+		sup.post(path, "once", closing, "texto", "Era su hijo, 1710034065.").To(t, "/agentes?ver=espera&dicho=aviso")
 	}
-	ana.post(path, "once", once, "texto", "Lo mío.").want(t, http.StatusConflict, "Otra persona cerró este aviso", "Era su hijo, 171•••••65.", "Lo mío.</textarea>")
-	ana.get("/agentes/avisos/"+of.Ref).want(t, http.StatusNotFound)
+	ana.post(path, "once", once, "texto", "Lo mío.").Want(t, http.StatusConflict, "Otra persona cerró este aviso", "Era su hijo, 171•••••65.", "Lo mío.</textarea>")
+	ana.get("/agentes/avisos/"+of.Ref).Want(t, http.StatusNotFound)
 	if got := d.told(handoff.AuditNotice); !slices.Equal(got, []string{"sup: N-1111-111"}) {
 		t.Errorf("audit: got %q", got)
 	}
@@ -410,18 +410,18 @@ func TestEmbedded(t *testing.T) {
 		}
 	})
 	b := p.browser()
-	b.get("/agentes?ver=mios").to(t, "/agentes?ver=mios")
-	got := b.get("/agentes?ver=mios").want(t, http.StatusOK, "Disponible").header.Get("Content-Security-Policy")
+	b.get("/agentes?ver=mios").To(t, "/agentes?ver=mios")
+	got := b.get("/agentes?ver=mios").Want(t, http.StatusOK, "Disponible").Header.Get("Content-Security-Policy")
 	if !strings.Contains(got, "frame-ancestors 'self'") || strings.Contains(got, "unsafe") {
 		t.Errorf("policy: got %q", got)
 	}
-	b.get("/agentes/cuenta").want(t, http.StatusOK, "Mi cuenta", "Disponible")
-	b.post("/agentes/salir").to(t, "/agentes/entrar?fin")
-	b.get("/agentes/entrar?fin").to(t, "/agentes")
+	b.get("/agentes/cuenta").Want(t, http.StatusOK, "Mi cuenta", "Disponible")
+	b.post("/agentes/salir").To(t, "/agentes/entrar?fin")
+	b.get("/agentes/entrar?fin").To(t, "/agentes")
 
 	apart := d.process().browser()
 	apart.signIn("ana", goodPassword)
-	if got := apart.get("/agentes").header.Get("Content-Security-Policy"); !strings.Contains(got, "frame-ancestors 'none'") {
+	if got := apart.get("/agentes").Header.Get("Content-Security-Policy"); !strings.Contains(got, "frame-ancestors 'none'") {
 		t.Errorf("policy: got %q", got)
 	}
 }

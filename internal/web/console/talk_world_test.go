@@ -16,6 +16,7 @@ import (
 
 	"llave/bot"
 	"llave/flows"
+	"llave/internal/bottest"
 	"llave/internal/handoff"
 	"llave/internal/web"
 	"llave/internal/web/console"
@@ -127,13 +128,13 @@ func (d *desk) find(ref string) handoff.Case {
 
 var onceField = regexp.MustCompile(`name="once" value="([^"]+)"`)
 
-// once is the name that the page gives to the press of a form.
-func (p page) once(t *testing.T, action string) string {
+// nonce is the name that the page gives to the press of a form.
+func nonce(t *testing.T, p bottest.Page, action string) string {
 	t.Helper()
-	_, form, found := strings.Cut(p.body, `action="`+action+`"`)
+	_, form, found := strings.Cut(p.Body, `action="`+action+`"`)
 	m := onceField.FindStringSubmatch(form)
 	if !found || m == nil {
-		t.Fatalf("the page has no form %s:\n%s", action, p.main())
+		t.Fatalf("the page has no form %s:\n%s", action, p.Main())
 	}
 	return m[1]
 }
@@ -178,7 +179,7 @@ func (b *browser) listen(query string, last ...string) *ear {
 	if len(last) > 0 {
 		req.Header.Set("Last-Event-ID", last[0])
 	}
-	res, err := b.client.Do(req)
+	res, err := b.Client.Do(req)
 	if err != nil {
 		b.w.t.Fatal(err)
 	}

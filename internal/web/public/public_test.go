@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"llave/internal/affiliate"
+	"llave/internal/bottest"
 	"llave/internal/web/public"
 )
 
@@ -21,32 +22,32 @@ func TestUnlockAndMakeKey(t *testing.T) {
 	path := "/desbloqueo/" + w.letter(lockedNumber).Token
 	b := w.browser()
 
-	b.get("/clave").want(t, 403, "Abra otra vez el enlace de su correo")
+	b.get("/clave").Want(t, 403, "Abra otra vez el enlace de su correo")
 	for range 3 { // as often as scanners like, of any kind
-		w.browser().get(path).want(t, 200)
-		w.browser().do(http.MethodHead, path, nil).want(t, 200)
+		w.browser().get(path).Want(t, 200)
+		w.browser().do(http.MethodHead, path, nil).Want(t, 200)
 	}
-	b.get(path).want(t, 200, ">Desbloquear</button>", "El enlace dura 3 minutos")
+	b.get(path).Want(t, 200, ">Desbloquear</button>", "El enlace dura 3 minutos")
 	if got := w.status(lockedNumber); got != affiliate.Locked {
 		t.Fatalf("looking changed the record: %s", got)
 	}
-	b.press(path).to(t, path)
+	b.press(path).To(t, path)
 	if got := w.status(lockedNumber); got != affiliate.Active {
 		t.Errorf("record: got %s, want active", got)
 	}
-	b.get(path).want(t, 200, "<h1>"+unlocked+"</h1>", `href="/clave"`, "Generar / Recuperar Clave")
-	b.press(path).to(t, path)
-	b.get(path).want(t, 200, unlocked)
+	b.get(path).Want(t, 200, "<h1>"+unlocked+"</h1>", `href="/clave"`, "Generar / Recuperar Clave")
+	b.press(path).To(t, path)
+	b.get(path).Want(t, 200, unlocked)
 
 	other := w.browser()
-	other.get(path).want(t, 410, "Este enlace ya se usó")
-	other.press(path).want(t, 410, "Este enlace ya se usó")
-	other.get("/clave").want(t, 403)
+	other.get(path).Want(t, 410, "Este enlace ya se usó")
+	other.press(path).Want(t, 410, "Este enlace ya se usó")
+	other.get("/clave").Want(t, 403)
 
-	b.get("/clave").want(t, 200, `name="clave"`, `name="clave2"`, "Le quedan 10 minutos")
+	b.get("/clave").Want(t, 200, `name="clave"`, `name="clave2"`, "Le quedan 10 minutos")
 	refused := b.post("/clave", url.Values{"clave": {"corta"}, "clave2": {"otra"}}).
-		want(t, 422, "Es muy corta", "No es igual a la de arriba", `aria-describedby="clave-falta reglas"`, `aria-describedby="clave2-falta"`, "todavía no se guardó")
-	if strings.Contains(refused.body, `"corta"`) || strings.Contains(refused.body, `"otra"`) {
+		Want(t, 422, "Es muy corta", "No es igual a la de arriba", `aria-describedby="clave-falta reglas"`, `aria-describedby="clave2-falta"`, "todavía no se guardó")
+	if strings.Contains(refused.Body, `"corta"`) || strings.Contains(refused.Body, `"otra"`) {
 		t.Error("what was typed is echoed")
 	}
 	for typed, says := range map[string]string{
@@ -56,20 +57,20 @@ func TestUnlockAndMakeKey(t *testing.T) {
 		strings.Repeat("ab1 ", 40):        "Es muy larga",
 		"con\x01control azul luna":        "Tiene un signo",
 	} {
-		b.post("/clave", url.Values{"clave": {typed}, "clave2": {typed}}).want(t, 422, says)
+		b.post("/clave", url.Values{"clave": {typed}, "clave2": {typed}}).Want(t, 422, says)
 	}
-	b.post("/clave", url.Values{}).want(t, 422, "Es muy corta")
-	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).to(t, "/clave")
-	b.get("/clave").want(t, 200, "Su clave nueva está lista", "https://www.iess.gob.ec")
-	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).to(t, "/clave")
-	b.post("/clave", url.Values{"clave": {goodKey + "!"}, "clave2": {goodKey + "!"}}).want(t, 409, "Su clave ya estaba hecha")
-	b.post("/clave", url.Values{"clave": {"x"}, "clave2": {"x"}}).want(t, 409)
-	b.get(path).want(t, 200, unlocked)
+	b.post("/clave", url.Values{}).Want(t, 422, "Es muy corta")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).To(t, "/clave")
+	b.get("/clave").Want(t, 200, "Su clave nueva está lista", "https://www.iess.gob.ec")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).To(t, "/clave")
+	b.post("/clave", url.Values{"clave": {goodKey + "!"}, "clave2": {goodKey + "!"}}).Want(t, 409, "Su clave ya estaba hecha")
+	b.post("/clave", url.Values{"clave": {"x"}, "clave2": {"x"}}).Want(t, 409)
+	b.get(path).Want(t, 200, unlocked)
 
 	w.clock.Advance(10 * time.Minute)
-	b.get("/clave").want(t, 403)
-	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).want(t, 403)
-	b.get(path).want(t, 410)
+	b.get("/clave").Want(t, 403)
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).Want(t, 403)
+	b.get(path).Want(t, 410)
 
 	for what, want := range map[string]int{"used": 1, "key_made": 2, "used_by_other": 3} {
 		if got := w.counted.n[what]; got != want {
@@ -89,11 +90,11 @@ func TestStrength(t *testing.T) {
 	w := newWorld(t)
 	path := "/desbloqueo/" + w.letter(lockedNumber).Token
 	b := w.browser()
-	ask := func(typed string) page { return b.post("/clave/fuerza", url.Values{"clave": {typed}}) }
-	ask(goodKey).want(t, 403)
+	ask := func(typed string) bottest.Page { return b.post("/clave/fuerza", url.Values{"clave": {typed}}) }
+	ask(goodKey).Want(t, 403)
 	b.get(path)
 	b.press(path)
-	if got := b.get("/clave").header.Get("Content-Security-Policy"); !strings.HasSuffix(got, "; connect-src 'self'") {
+	if got := b.get("/clave").Header.Get("Content-Security-Policy"); !strings.HasSuffix(got, "; connect-src 'self'") {
 		t.Errorf("the page may not ask: %q", got)
 	}
 	for typed, says := range map[string]string{
@@ -103,24 +104,24 @@ func TestStrength(t *testing.T) {
 		"persona caballo azul luna":       "Tiene su nombre",
 		"mi " + lockedNumber + " secreto": "Tiene su número",
 	} {
-		p := ask(typed).want(t, 200, says)
-		if strings.Contains(p.body, typed) || strings.Contains(p.body, "<html") {
-			t.Errorf("%q: got %s", typed, p.body)
+		p := ask(typed).Want(t, 200, says)
+		if strings.Contains(p.Body, typed) || strings.Contains(p.Body, "<html") {
+			t.Errorf("%q: got %s", typed, p.Body)
 		}
 	}
-	b.do("POST", "/clave/fuerza", url.Values{"clave": {goodKey}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").want(t, 403)
-	b.get("/clave/fuerza").want(t, 405)
+	b.do("POST", "/clave/fuerza", url.Values{"clave": {goodKey}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").Want(t, 403)
+	b.get("/clave/fuerza").Want(t, 405)
 	limited := 0
 	for range 100 {
-		if ask("qz7x").status == 429 {
+		if ask("qz7x").Status == 429 {
 			limited++
 		}
 	}
 	if limited == 0 || limited == 100 {
 		t.Errorf("of 100 more questions %d were refused, want some", limited)
 	}
-	b.get("/clave").want(t, 200) // nothing was made
-	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).to(t, "/clave")
+	b.get("/clave").Want(t, 200) // nothing was made
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).To(t, "/clave")
 	for _, secret := range []string{goodKey, "qz7x", "caballo", lockedNumber} {
 		if strings.Contains(w.log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
@@ -132,16 +133,16 @@ func TestGenerate(t *testing.T) {
 	w := newWorld(t)
 	path := "/generar/" + w.letter(activeNumber).Token
 	b := w.browser()
-	b.get(strings.Replace(path, "generar", "desbloqueo", 1)).to(t, path)
-	b.get(path).want(t, 200, ">Generar / Recuperar Clave</button>")
-	b.press(path).to(t, "/clave")
-	b.get("/clave").want(t, 200, `name="clave"`)
-	b.get(path).want(t, 200, "Ya puede hacer su clave nueva", `href="/clave"`)
-	w.browser().press(path).want(t, 410)
+	b.get(strings.Replace(path, "generar", "desbloqueo", 1)).To(t, path)
+	b.get(path).Want(t, 200, ">Generar / Recuperar Clave</button>")
+	b.press(path).To(t, "/clave")
+	b.get("/clave").Want(t, 200, `name="clave"`)
+	b.get(path).Want(t, 200, "Ya puede hacer su clave nueva", `href="/clave"`)
+	w.browser().press(path).Want(t, 410)
 
 	locked := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b.get(strings.Replace(locked, "desbloqueo", "generar", 1)).to(t, locked)
-	b.press(strings.Replace(locked, "desbloqueo", "generar", 1)).to(t, locked)
+	b.get(strings.Replace(locked, "desbloqueo", "generar", 1)).To(t, locked)
+	b.press(strings.Replace(locked, "desbloqueo", "generar", 1)).To(t, locked)
 }
 
 // The browser that pressed lost our answer, or its ticket: the same link gives the ticket again.
@@ -152,14 +153,14 @@ func TestUse_lostAnswer(t *testing.T) {
 	b.get(path)
 	b.press(path)
 	u, _ := url.Parse(w.server.URL)
-	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave", Path: "/", MaxAge: -1}})
-	b.get("/clave").want(t, 403)
+	b.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave", Path: "/", MaxAge: -1}})
+	b.get("/clave").Want(t, 403)
 	w.clock.Advance(4 * time.Minute)
-	again := b.get(path).want(t, 200, unlocked)
-	if c := again.header.Values("Set-Cookie"); !strings.Contains(strings.Join(c, "\n"), "llave=") || !strings.Contains(strings.Join(c, "\n"), "Max-Age=360;") {
+	again := b.get(path).Want(t, 200, unlocked)
+	if c := again.Header.Values("Set-Cookie"); !strings.Contains(strings.Join(c, "\n"), "llave=") || !strings.Contains(strings.Join(c, "\n"), "Max-Age=360;") {
 		t.Errorf("cookies: got %q, want a ticket for the six minutes left", c)
 	}
-	b.get("/clave").want(t, 200, "Le quedan 6 minutos")
+	b.get("/clave").Want(t, 200, "Le quedan 6 minutos")
 }
 
 // Who presses without ever having got the page (cookies were cleared, a copied form) can win too.
@@ -167,12 +168,12 @@ func TestUse_withoutCookie(t *testing.T) {
 	w := newWorld(t)
 	path := "/desbloqueo/" + w.letter(lockedNumber).Token
 	b := w.browser()
-	b.press(path).to(t, path)
-	if b.cookie("llave-navegador") == "" || b.cookie("llave") == "" {
+	b.press(path).To(t, path)
+	if b.Cookie("llave-navegador") == "" || b.Cookie("llave") == "" {
 		t.Fatal("the answer gave no cookies")
 	}
-	b.get(path).want(t, 200, unlocked)
-	b.get("/clave").want(t, 200)
+	b.get(path).Want(t, 200, unlocked)
+	b.get("/clave").Want(t, 200)
 }
 
 // A nonce that is none of ours is not taken over.
@@ -182,9 +183,9 @@ func TestUse_foreignNonce(t *testing.T) {
 	b := w.browser()
 	u, _ := url.Parse(w.server.URL)
 	for _, v := range []string{"x", strings.Repeat("A", 200)} {
-		b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave-navegador", Value: v, Path: "/"}})
+		b.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave-navegador", Value: v, Path: "/"}})
 		b.get(path)
-		if got := b.cookie("llave-navegador"); got == v || len(got) != 22 {
+		if got := b.Cookie("llave-navegador"); got == v || len(got) != 22 {
 			t.Errorf("nonce %q became %q", v, got)
 		}
 	}
@@ -201,7 +202,7 @@ func TestUse_atOnce(t *testing.T) {
 				p := browsers[i%len(browsers)].press(path)
 				mu.Lock()
 				defer mu.Unlock()
-				got[p.status]++
+				got[p.Status]++
 			})
 		}
 		wg.Wait()
@@ -228,7 +229,7 @@ func TestUse_atOnce(t *testing.T) {
 			t.Errorf("got %v, want %d times 303", got, many)
 		}
 		once(t, w)
-		b.get(path).want(t, 200, unlocked)
+		b.get(path).Want(t, 200, unlocked)
 	})
 	t.Run("many browsers", func(t *testing.T) {
 		w := newWorld(t)
@@ -249,7 +250,7 @@ func TestDeadLinks(t *testing.T) {
 	expired := w.letter(lockedNumber)
 	w.clock.Advance(3 * time.Minute)
 	voided := w.letter(activeNumber)
-	w.browser().press("/no-fui-yo/"+voided.NotMe).want(t, 200)
+	w.browser().press("/no-fui-yo/"+voided.NotMe).Want(t, 200)
 	for _, tt := range []struct {
 		name, path string
 		status     int
@@ -266,10 +267,10 @@ func TestDeadLinks(t *testing.T) {
 		for _, method := range []string{"GET", "POST"} {
 			w.clock.Advance(time.Minute) // each with a fresh limit
 			p := w.browser().do(method, tt.path, nil)
-			if p.status != tt.status || !strings.Contains(p.body, tt.says) {
-				t.Errorf("%s %s: got %d\n%s, want %d with %q", method, tt.name, p.status, p.body, tt.status, tt.says)
+			if p.Status != tt.status || !strings.Contains(p.Body, tt.says) {
+				t.Errorf("%s %s: got %d\n%s, want %d with %q", method, tt.name, p.Status, p.Body, tt.status, tt.says)
 			}
-			if strings.Contains(p.body, "<button") {
+			if strings.Contains(p.Body, "<button") {
 				t.Errorf("%s %s: a dead link has a button", method, tt.name)
 			}
 		}
@@ -284,40 +285,40 @@ func TestLimit(t *testing.T) {
 	good := "/desbloqueo/" + w.letter(lockedNumber).Token
 	b := w.browser()
 	for range 10 {
-		b.get("/desbloqueo/wrong").want(t, 404)
+		b.get("/desbloqueo/wrong").Want(t, 404)
 	}
-	p := b.get("/no-fui-yo/wrong").want(t, 429, "Inténtelo otra vez en 1 minuto.")
-	if got := p.header.Get("Retry-After"); got != "60" {
+	p := b.get("/no-fui-yo/wrong").Want(t, 429, "Inténtelo otra vez en 1 minuto.")
+	if got := p.Header.Get("Retry-After"); got != "60" {
 		t.Errorf("Retry-After: got %q, want 60", got)
 	}
-	b.press("/generar/wrong").want(t, 429)
-	b.get(good).want(t, 200)
-	b.press(good).to(t, good)
-	b.get(good).want(t, 200, unlocked)
+	b.press("/generar/wrong").Want(t, 429)
+	b.get(good).Want(t, 200)
+	b.press(good).To(t, good)
+	b.get(good).Want(t, 200, unlocked)
 	w.clock.Advance(time.Minute)
-	b.get("/desbloqueo/wrong").want(t, 404)
+	b.get("/desbloqueo/wrong").Want(t, 404)
 }
 
 func TestNotMe(t *testing.T) {
 	w := newWorld(t)
 	l := w.letter(lockedNumber)
 	b := w.browser()
-	b.get("/no-fui-yo/"+l.NotMe).want(t, 200, ">No fui yo</button>")
-	b.get("/desbloqueo/"+l.Token).want(t, 200)
+	b.get("/no-fui-yo/"+l.NotMe).Want(t, 200, ">No fui yo</button>")
+	b.get("/desbloqueo/"+l.Token).Want(t, 200)
 	number := regexp.MustCompile(`N-[0-9A-Z]{4}-[0-9A-Z]{3}`)
-	first := number.FindString(b.press("/no-fui-yo/"+l.NotMe).want(t, 200, "Gracias por avisar").body)
-	second := number.FindString(w.browser().press("/no-fui-yo/"+l.NotMe).want(t, 200).body)
+	first := number.FindString(b.press("/no-fui-yo/"+l.NotMe).Want(t, 200, "Gracias por avisar").Body)
+	second := number.FindString(w.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 200).Body)
 	if first == "" || first != second {
 		t.Errorf("case numbers: got %q and %q, want the same", first, second)
 	}
-	b.press("/desbloqueo/"+l.Token).want(t, 410)
+	b.press("/desbloqueo/"+l.Token).Want(t, 410)
 
 	// After it was used, the ticket is worth nothing either.
 	l = w.letter(lockedNumber)
 	b.press("/desbloqueo/" + l.Token)
-	b.get("/clave").want(t, 200)
+	b.get("/clave").Want(t, 200)
 	w.browser().press("/no-fui-yo/" + l.NotMe)
-	b.get("/clave").want(t, 403)
+	b.get("/clave").Want(t, 403)
 }
 
 func TestGenerateURL(t *testing.T) {
@@ -325,18 +326,18 @@ func TestGenerateURL(t *testing.T) {
 	w := newWorld(t, func(o *public.Options) { o.GenerateURL = there })
 	b := w.browser()
 	path := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b.press(path).to(t, path)
-	b.get(path).want(t, 200, unlocked, `href="`+there+`"`)
-	if b.cookie("llave") != "" {
+	b.press(path).To(t, path)
+	b.get(path).Want(t, 200, unlocked, `href="`+there+`"`)
+	if b.Cookie("llave") != "" {
 		t.Error("a ticket was given though the key page is off")
 	}
-	b.get("/clave").want(t, 404, "Aquí no hay ninguna página")
-	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).want(t, 404)
+	b.get("/clave").Want(t, 404, "Aquí no hay ninguna página")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).Want(t, 404)
 
 	// A browser's form-action would stop a redirect to another site, so the page leads there.
 	path = "/generar/" + w.letter(activeNumber).Token
-	b.press(path).to(t, path)
-	b.get(path).want(t, 200, `href="`+there+`"`)
+	b.press(path).To(t, path)
+	b.get(path).Want(t, 200, `href="`+there+`"`)
 }
 
 func TestOtherSites(t *testing.T) {
@@ -344,13 +345,13 @@ func TestOtherSites(t *testing.T) {
 	l := w.letter(lockedNumber)
 	b := w.browser()
 	for _, path := range []string{"/desbloqueo/" + l.Token, "/no-fui-yo/" + l.NotMe, "/clave"} {
-		b.do("POST", path, nil, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").want(t, 403, "no se hizo nada")
-		b.do("POST", path, nil, "Sec-Fetch-Site", "", "Origin", "null").want(t, 403, "no se hizo nada")
+		b.do("POST", path, nil, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").Want(t, 403, "no se hizo nada")
+		b.do("POST", path, nil, "Sec-Fetch-Site", "", "Origin", "null").Want(t, 403, "no se hizo nada")
 	}
 	if got := w.status(lockedNumber); got != affiliate.Locked {
 		t.Errorf("record: got %s, want locked", got)
 	}
-	b.do("POST", "/desbloqueo/"+l.Token, nil, "Sec-Fetch-Site", "", "Origin", "").to(t, "/desbloqueo/"+l.Token)
+	b.do("POST", "/desbloqueo/"+l.Token, nil, "Sec-Fetch-Site", "", "Origin", "").To(t, "/desbloqueo/"+l.Token)
 }
 
 func TestStoreAway(t *testing.T) {
@@ -363,14 +364,14 @@ func TestStoreAway(t *testing.T) {
 	}
 	for _, path := range []string{"/desbloqueo/" + l.Token, "/generar/x", "/no-fui-yo/" + l.NotMe, "/clave"} {
 		for _, method := range []string{"GET", "POST"} {
-			p := b.do(method, path, nil).want(t, 503, "Su enlace no se ha perdido")
-			if p.header.Get("Retry-After") == "" {
+			p := b.do(method, path, nil).Want(t, 503, "Su enlace no se ha perdido")
+			if p.Header.Get("Retry-After") == "" {
 				t.Errorf("%s %s: no Retry-After", method, path)
 			}
 		}
 	}
-	b.get("/privacidad").want(t, 200, "24 horas", "8 días", "30 días", "1 año")
-	b.get("/").want(t, 200)
+	b.get("/privacidad").Want(t, 200, "24 horas", "8 días", "30 días", "1 año")
+	b.get("/").Want(t, 200)
 }
 
 func TestHeaders(t *testing.T) {
@@ -388,7 +389,7 @@ func TestHeaders(t *testing.T) {
 		{"/desbloqueo/wrong", "no-referrer"},
 		{"/nowhere", "no-referrer"},
 	} {
-		h := b.get(tt.path).header
+		h := b.get(tt.path).Header
 		for name, want := range map[string]string{
 			"Referrer-Policy":         tt.referrer,
 			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -401,7 +402,7 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range b.get("/desbloqueo/" + l.Token).header.Values("Set-Cookie") {
+	for _, c := range b.get("/desbloqueo/" + l.Token).Header.Values("Set-Cookie") {
 		if !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") || !strings.Contains(c, "Path=/;") {
 			t.Errorf("cookie: %q", c)
 		}
@@ -411,9 +412,9 @@ func TestHeaders(t *testing.T) {
 func TestMethodsAndSizes(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
-	b.do("PUT", "/clave", nil).want(t, 405, "Eso no se puede hacer aquí")
-	b.do("DELETE", "/desbloqueo/x", nil).want(t, 405)
-	b.do("POST", "/privacidad", nil).want(t, 405)
-	b.post("/clave", url.Values{"clave": {strings.Repeat("x", 100<<10)}}).want(t, 413, "demasiado grande")
-	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).want(t, 403)
+	b.do("PUT", "/clave", nil).Want(t, 405, "Eso no se puede hacer aquí")
+	b.do("DELETE", "/desbloqueo/x", nil).Want(t, 405)
+	b.do("POST", "/privacidad", nil).Want(t, 405)
+	b.post("/clave", url.Values{"clave": {strings.Repeat("x", 100<<10)}}).Want(t, 413, "demasiado grande")
+	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).Want(t, 403)
 }

@@ -3,13 +3,10 @@ package public_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +15,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/bottest"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/bolt"
@@ -46,14 +44,14 @@ type world struct {
 	vault   *secret.Vault
 	links   *unlock.Service
 	server  *httptest.Server
-	log     *syncBuffer
+	log     *bottest.Log
 	counted *counts
 	turns   int
 }
 
 func newWorld(t *testing.T, change ...func(*public.Options)) *world {
 	t.Helper()
-	w := &world{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &syncBuffer{}, counted: &counts{n: map[string]int{}}}
+	w := &world{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &bottest.Log{}, counted: &counts{n: map[string]int{}}}
 	var err error
 	if w.engine, err = bolt.Open(t.Context(), bolt.Options{Dir: t.TempDir(), Now: w.clock.Now, NoSync: true}); err != nil {
 		t.Fatal(err)
@@ -154,118 +152,28 @@ func (w *world) promises(number string) map[string]int {
 	return out
 }
 
-// browser is one person's browser: it keeps cookies and says where a form came from. It does not follow redirects.
+// browser is one person's. What goes wrong on the way to the server is an error and an empty page: some ask at once.
 type browser struct {
-	w      *world
-	client *http.Client
+	*bottest.Browser
+	w *world
 }
 
 func (w *world) browser() *browser {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return &browser{w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{bottest.NewBrowser(w.server.URL, w.server.URL), w}
 }
 
-// page is an answer.
-type page struct {
-	status   int
-	header   http.Header
-	body     string
-	location string
-}
-
-func (b *browser) do(method, path string, form url.Values, header ...string) page {
-	req, err := http.NewRequest(method, b.w.server.URL+path, strings.NewReader(form.Encode()))
+func (b *browser) do(method, path string, form url.Values, header ...string) bottest.Page {
+	p, err := b.Do(context.Background(), method, path, form, header...)
 	if err != nil {
 		b.w.t.Error(err)
-		return page{}
-	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", b.w.server.URL)
-		req.Header.Set("Sec-Fetch-Site", "same-origin")
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Del(header[i])
-		if header[i+1] != "" {
-			req.Header.Set(header[i], header[i+1])
-		}
-	}
-	res, err := b.client.Do(req)
-	if err != nil {
-		b.w.t.Error(err)
-		return page{}
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.w.t.Error(err)
-	}
-	return page{res.StatusCode, res.Header, string(body), res.Header.Get("Location")}
-}
-
-func (b *browser) get(path string) page                   { return b.do(http.MethodGet, path, nil) }
-func (b *browser) press(path string) page                 { return b.do(http.MethodPost, path, nil) }
-func (b *browser) post(path string, form url.Values) page { return b.do(http.MethodPost, path, form) }
-
-// cookie is the value the browser has for a name.
-func (b *browser) cookie(name string) string {
-	u, _ := url.Parse(b.w.server.URL)
-	for _, c := range b.client.Jar.Cookies(u) {
-		if c.Name == name {
-			return c.Value
-		}
-	}
-	return ""
-}
-
-// main is the part of the page that is not on every page.
-func (p page) main() string {
-	_, rest, _ := strings.Cut(p.body, "<main")
-	main, _, _ := strings.Cut(rest, "</main>")
-	return main
-}
-
-// want fails when the page is not the one expected.
-func (p page) want(t *testing.T, status int, says ...string) page {
-	t.Helper()
-	if p.status != status {
-		t.Errorf("status: got %d, want %d; page:\n%s", p.status, status, p.main())
-	}
-	for _, s := range says {
-		if !strings.Contains(p.body, s) {
-			t.Errorf("the page lacks %q:\n%s", s, p.main())
-		}
 	}
 	return p
 }
 
-// to fails when the page does not send the browser on to that address.
-func (p page) to(t *testing.T, location string) page {
-	t.Helper()
-	if p.status != http.StatusSeeOther || p.location != location {
-		t.Errorf("got %d to %q, want 303 to %q; page:\n%s", p.status, p.location, location, p.main())
-	}
-	return p
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+func (b *browser) get(path string) bottest.Page   { return b.do(http.MethodGet, path, nil) }
+func (b *browser) press(path string) bottest.Page { return b.do(http.MethodPost, path, nil) }
+func (b *browser) post(path string, form url.Values) bottest.Page {
+	return b.do(http.MethodPost, path, form)
 }
 
 type counts struct {
