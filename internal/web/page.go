@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,8 +22,9 @@ var files embed.FS
 
 var shared = MustAssets("/recursos/", files, "assets")
 
-// Pages are templates by name, each a whole page: the shared frame, and the file's "title" and "main".
-type Pages map[string]*template.Template
+// Pages are templates by name, each a whole page: the shared frame, and the file's "title" and "main". A page is parsed when
+// it is first shown, since each has its own copy of everything it may use, and most processes never show most of them.
+type Pages map[string]func() (*template.Template, error)
 
 // Names lists the pages in order.
 func (p Pages) Names() []string { return slices.Sorted(maps.Keys(p)) }
@@ -52,16 +55,34 @@ func ParsePages(fsys fs.FS, dir string, assets ...*Assets) (Pages, error) {
 	}
 	pages := Pages{}
 	for _, n := range whole {
-		t, err := frame.Clone()
-		if err == nil {
-			t, err = t.ParseFS(fsys, n)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("parse page: %w", err)
-		}
-		pages[strings.TrimSuffix(path.Base(n), ".html")] = t
+		pages[strings.TrimSuffix(path.Base(n), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			t, err := frame.Clone()
+			if err == nil {
+				t, err = t.ParseFS(fsys, n)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("parse page: %w", err)
+			}
+			return t, nil
+		})
 	}
 	return pages, nil
+}
+
+// Draw writes one template of a page: "frame" is the whole of it.
+func (p Pages) Draw(w io.Writer, page, part string, data any) error {
+	parsed, ok := p[page]
+	if !ok {
+		return fmt.Errorf("no page %q", page)
+	}
+	t, err := parsed()
+	if err != nil {
+		return err
+	}
+	if err := t.ExecuteTemplate(w, part, data); err != nil {
+		return fmt.Errorf("render page: %w", err)
+	}
+	return nil
 }
 
 func assetFunc(own []*Assets) func(string) (string, error) {
@@ -94,13 +115,9 @@ type View struct {
 
 // Show renders a page and answers with it: into a buffer, then headers and status, then the body.
 func Show(w http.ResponseWriter, pages Pages, v View) error {
-	t, ok := pages[v.Name]
-	if !ok {
-		return fmt.Errorf("no page %q", v.Name)
-	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "frame", v.Data); err != nil {
-		return fmt.Errorf("render page: %w", err)
+	if err := pages.Draw(&b, v.Name, "frame", v.Data); err != nil {
+		return err
 	}
 	h := w.Header()
 	Secure(h, v.Policy, v.Form)
@@ -165,13 +182,9 @@ func Wait(d time.Duration) Span {
 
 // ShowPart answers with one template of a page: a piece that a script puts into the page.
 func ShowPart(w http.ResponseWriter, pages Pages, page, part string, data any) error {
-	t, ok := pages[page]
-	if !ok {
-		return fmt.Errorf("no page %q", page)
-	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, part, data); err != nil {
-		return fmt.Errorf("render part: %w", err)
+	if err := pages.Draw(&b, page, part, data); err != nil {
+		return err
 	}
 	Secure(w.Header(), "", false)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

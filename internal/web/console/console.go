@@ -99,7 +99,7 @@ func (c *Console) left(ctx context.Context, login string) error {
 func (c *Console) showWithin(w http.ResponseWriter, r *http.Request, v Visit, p web.View) error {
 	var title, main bytes.Buffer
 	for name, into := range map[string]*bytes.Buffer{"title": &title, "main": &main} {
-		if err := c.door.pages[p.Name].ExecuteTemplate(into, name, p.Data); err != nil {
+		if err := c.door.pages.Draw(into, p.Name, name, p.Data); err != nil {
 			return fmt.Errorf("draw %s: %w", p.Name, err)
 		}
 	}

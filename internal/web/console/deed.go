@@ -243,7 +243,7 @@ func since(r *http.Request) int64 {
 // part draws one template of the desk's page. A struct comes as a pointer: templates call methods of what it holds.
 func (c *Console) part(name string, data any) (template.HTML, error) {
 	var b bytes.Buffer
-	if err := c.pages["inbox"].ExecuteTemplate(&b, name, data); err != nil {
+	if err := c.pages.Draw(&b, "inbox", name, data); err != nil {
 		return "", fmt.Errorf("draw %s: %w", name, err)
 	}
 	return template.HTML(b.String()), nil

@@ -46,7 +46,7 @@ func TestDoor_pages(t *testing.T) {
 		{"account", accountData{Agent: on, Done: "totp_on"}},
 	} {
 		var b bytes.Buffer
-		if err := pages[c.page].ExecuteTemplate(&b, "frame", c.data); err != nil {
+		if err := pages.Draw(&b, c.page, "frame", c.data); err != nil {
 			t.Errorf("%s %+v: %v", c.page, c.data, err)
 			continue
 		}
@@ -108,7 +108,7 @@ func TestPasswordProblems(t *testing.T) {
 	said := map[string]key.Problem{}
 	for _, p := range []key.Problem{key.TooShort, key.TooLong, key.HasName, key.Unreadable, key.TooEasy, "other"} {
 		var b bytes.Buffer
-		if err := pages["account"].ExecuteTemplate(&b, "password-problem", p); err != nil {
+		if err := pages.Draw(&b, "account", "password-problem", p); err != nil {
 			t.Fatal(err)
 		}
 		if other, twice := said[b.String()]; twice {

@@ -107,7 +107,7 @@ func (c *Console) words() func(part, of string) string {
 		word, ok := seen[[2]string{part, of}]
 		if !ok {
 			var b strings.Builder
-			if err := c.pages["closed"].ExecuteTemplate(&b, part, of); err != nil {
+			if err := c.pages.Draw(&b, "closed", part, of); err != nil {
 				return of
 			}
 			word = html.UnescapeString(b.String())

@@ -43,7 +43,7 @@ func TestPages(t *testing.T) {
 			continue
 		}
 		var b bytes.Buffer
-		if err := pages[name].ExecuteTemplate(&b, "frame", data); err != nil {
+		if err := pages.Draw(&b, name, "frame", data); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -103,7 +103,7 @@ func TestProblems(t *testing.T) {
 	said := map[string]key.Problem{}
 	for _, p := range []key.Problem{key.TooShort, key.TooLong, key.HasNumber, key.HasName, key.HasMail, key.Unreadable, key.TooEasy, key.NotRepeated, "other"} {
 		var b bytes.Buffer
-		if err := pages["key_ask"].ExecuteTemplate(&b, "problem", p); err != nil {
+		if err := pages.Draw(&b, "key_ask", "problem", p); err != nil {
 			t.Fatal(err)
 		}
 		if other, twice := said[b.String()]; twice {
