@@ -158,6 +158,7 @@ func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 		return errors.Join(err, stop())
 	}
 	ready(a)
+	debug.FreeOSMemory() // what reading the catalogues left behind
 	if a.Chat != nil {
 		err := a.Chat.Run(ctx)
 		if errors.Is(err, context.Canceled) {
