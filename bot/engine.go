@@ -581,10 +581,10 @@ func (e *Engine) note(t *Turn, line Line, mask bool) {
 	c := t.Conv
 	if c.Handoff != nil {
 		whole := line
-		whole.Text = cut(line.Text, LineRunes)
+		whole.Text = Cut(line.Text, LineRunes)
 		t.lines = append(t.lines, whole)
 	}
-	line.Text = cut(line.Text, TailRunes)
+	line.Text = Cut(line.Text, TailRunes)
 	c.Tail = append(c.Tail, line)
 	if extra := len(c.Tail) - TailMax; extra > 0 {
 		c.Tail = slices.Delete(c.Tail, 0, extra)
@@ -606,7 +606,8 @@ func personLine(u Update, cat Catalogue) string {
 	return "(" + string(u.Kind) + ")"
 }
 
-func cut(s string, runes int) string {
+// Cut is the first so many runes of a text.
+func Cut(s string, runes int) string {
 	n := 0
 	for i := range s {
 		if n == runes {

@@ -124,7 +124,7 @@ func (t *Turn) Relay(text, by string) {
 
 // Record adds a line to the transcript of the handed-off chat that is not part of the chat: what happened, or a note.
 func (t *Turn) Record(from, by, text string) {
-	t.lines = append(t.lines, Line{From: from, By: by, Text: cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
+	t.lines = append(t.lines, Line{From: from, By: by, Text: Cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
 }
 
 // later says whether a line of a turn stands after the person's.

@@ -299,8 +299,8 @@ func (c *Console) changeHours(w http.ResponseWriter, r *http.Request, v Visit) e
 		return &web.Error{Status: http.StatusBadRequest}
 	}
 	data := hoursData{Failed: do, Typed: hoursTyped{
-		Week: cut(form.Get("semana"), 1000), Date: cut(strings.TrimSpace(form.Get("fecha")), 20), Name: cut(form.Get("nombre"), 200), Kind: form.Get("tipo"),
-		Opens: cut(form.Get("abre"), 10), Closes: cut(form.Get("cierra"), 10), Until: cut(form.Get("hasta"), 30), Note: cut(form.Get("nota"), 1000),
+		Week: bot.Cut(form.Get("semana"), 1000), Date: bot.Cut(strings.TrimSpace(form.Get("fecha")), 20), Name: bot.Cut(form.Get("nombre"), 200), Kind: form.Get("tipo"),
+		Opens: bot.Cut(form.Get("abre"), 10), Closes: bot.Cut(form.Get("cierra"), 10), Until: bot.Cut(form.Get("hasta"), 30), Note: bot.Cut(form.Get("nota"), 1000),
 	}}
 	ctx, cancel := detached(r)
 	defer cancel()

@@ -80,7 +80,7 @@ const excerpt = 120 // runes of a line in the list
 func (c *Console) listed(v Visit, filter string, of handoff.Case, now time.Time) listed {
 	r := listed{
 		Case: of, Filter: filter, Place: place(of), Mine: of.Held() && of.Agent == v.Agent.Login, From: c.moment(of.Asked),
-		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, cut(of.Last.Text, excerpt)},
+		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, bot.Cut(of.Last.Text, excerpt)},
 	}
 	var since time.Time
 	switch {

@@ -53,7 +53,7 @@ var caseNumber = regexp.MustCompile(`^[cC]\s*[-–—]?\s*([0-9A-Za-z]{4})\s*[-�
 
 // search looks for words in the transcripts, or goes to the case whose number was typed.
 func (c *Console) search(w http.ResponseWriter, r *http.Request, v Visit) error {
-	words := strings.TrimSpace(cut(r.URL.Query().Get("q"), 200))
+	words := strings.TrimSpace(bot.Cut(r.URL.Query().Get("q"), 200))
 	data := searchData{Words: words, Asked: words != ""}
 	if m := caseNumber.FindStringSubmatch(words); m != nil {
 		ref := "C-" + strings.ToUpper(m[1]+"-"+m[2])
@@ -223,7 +223,7 @@ func (c *Console) closed(w http.ResponseWriter, r *http.Request, v Visit) error 
 	data := closedData{Day: string(day.From), When: dateOf(day.From), Problem: problem, Files: v.supervisor()}
 	status := http.StatusOK
 	if problem != "" {
-		data.Day, status = cut(typed, 20), http.StatusUnprocessableEntity
+		data.Day, status = bot.Cut(typed, 20), http.StatusUnprocessableEntity
 		return c.show(w, r, view{Visit: v, Name: "closed", Here: hereClosed, Status: status, Data: data})
 	}
 	data.Prev = string(handoff.DateOf(day.begins.AddDate(0, 0, -1)))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"llave/bot"
 	"llave/internal/agent"
 	"llave/internal/web"
 )
@@ -81,7 +82,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	data := signInData{Back: ownPage(form.Get("volver")), Login: cut(form.Get("usuario"), 64), Wrong: true}
+	data := signInData{Back: ownPage(form.Get("volver")), Login: bot.Cut(form.Get("usuario"), 64), Wrong: true}
 	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.Kit.Source(r))
 	if wait, ok := refused(w, err, agent.ErrWrong); ok {
 		data.Wait = wait
@@ -151,12 +152,4 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.Kit.DropCookie(w, sessionCookie)
 	return web.Redirect(w, r, signInPath+"?fin")
-}
-
-// cut is the first n runes of a text.
-func cut(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n])
-	}
-	return s
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"llave/bot"
 	"llave/internal/agent"
 	"llave/internal/handoff"
 	"llave/internal/web"
@@ -214,7 +215,7 @@ func (c *Console) supervision(w http.ResponseWriter, r *http.Request, v Visit, e
 	data.Export.From, data.Export.To = string(data.Range.From), string(data.Range.To)
 	status := http.StatusOK
 	if exportProblem != "" {
-		data.Export.From, data.Export.To, data.Export.Problem = cut(r.FormValue("desde"), 20), cut(r.FormValue("hasta"), 20), exportProblem
+		data.Export.From, data.Export.To, data.Export.Problem = bot.Cut(r.FormValue("desde"), 20), bot.Cut(r.FormValue("hasta"), 20), exportProblem
 		status = http.StatusUnprocessableEntity
 	}
 	return c.show(w, r, view{Visit: v, Name: "supervisor", Here: hereSupervisor, Status: status, Data: data})

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 
+	"llave/bot"
 	"llave/internal/agent"
 	"llave/internal/key"
 	"llave/internal/web"
@@ -143,7 +144,7 @@ func (c *Console) changeAgent(w http.ResponseWriter, r *http.Request, v Visit) e
 	if !ok {
 		return unavailable(err)
 	}
-	failed.Do, failed.Login, failed.Name, failed.Role = do, cut(login, 64), cut(form.Get("nombre"), 80), form.Get("rol")
+	failed.Do, failed.Login, failed.Name, failed.Role = do, bot.Cut(login, 64), bot.Cut(form.Get("nombre"), 80), form.Get("rol")
 	return c.listAgents(w, r, v, agentsData{Failed: failed})
 }
 

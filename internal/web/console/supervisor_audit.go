@@ -66,9 +66,9 @@ func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, v Visit) err
 	}
 	query := r.URL.Query()
 	days, problem := c.daysOf(query.Get("desde"), query.Get("hasta"), now, auditDays)
-	data := auditData{From: string(days.From), To: string(days.To), Who: strings.TrimSpace(cut(query.Get("quien"), 64)), Problem: problem}
+	data := auditData{From: string(days.From), To: string(days.To), Who: strings.TrimSpace(bot.Cut(query.Get("quien"), 64)), Problem: problem}
 	if problem != "" {
-		data.From, data.To = cut(query.Get("desde"), 20), cut(query.Get("hasta"), 20)
+		data.From, data.To = bot.Cut(query.Get("desde"), 20), bot.Cut(query.Get("hasta"), 20)
 		return c.show(w, r, view{Visit: v, Name: "audit", Here: hereSupervisor, Status: http.StatusUnprocessableEntity, Data: data})
 	}
 	page := pageOf(r)
