@@ -26,7 +26,7 @@ func (e *Engine) chosen(c *Conversation, u Update) string {
 		if i, ok := ordinal(said); ok && i >= 1 && i <= len(c.Shown) {
 			return c.Shown[i-1]
 		}
-		return e.tongue(c).words.match(u.Text, c.Shown, true)
+		return e.tongue(c).words.match(u.Text, c.Shown, !e.places[c.State].Is(FreeText))
 	}
 	return ""
 }

@@ -5,43 +5,70 @@ import (
 	"strings"
 )
 
-// Diagram draws the table in Mermaid: one arrow for each pair of states, with the events that lead there. The rows
-// that hold everywhere are listed in a note, since drawing them from every state would hide the rest.
+// Diagram draws the table in Mermaid: one arrow for each pair of states, with the events that lead there, and a note for
+// each state's traits. The rows that hold everywhere are listed in a note, since drawing them from every state would hide
+// the rest.
 func (e *Engine) Diagram() string {
 	var b strings.Builder
 	b.WriteString("stateDiagram-v2\n")
 	fmt.Fprintf(&b, "    [*] --> %s\n", e.options.Start)
 	for _, p := range e.placesInOrder() {
-		var to []State
-		events := map[State][]string{}
-		for _, r := range p.Rows {
-			dst := r.To
-			switch dst {
-			case Stay:
-				dst = p.State
-			case Back:
-				dst = "Previous"
-			}
-			if _, ok := events[dst]; !ok {
-				to = append(to, dst)
-			}
-			events[dst] = append(events[dst], string(r.Event))
-		}
-		for _, dst := range to {
-			fmt.Fprintf(&b, "    %s --> %s: %s\n", p.State, dst, strings.Join(events[dst], ", "))
-		}
+		drawPlace(&b, p)
 	}
 	b.WriteString("    note left of " + string(e.options.Start) + "\n        In every state:\n")
 	for _, r := range e.any.Rows {
-		dst := string(r.To)
-		switch r.To {
-		case Stay:
-			dst = "stays"
-		case Back:
-			dst = "previous state"
-		}
-		fmt.Fprintf(&b, "        %s → %s\n", r.Event, dst)
+		fmt.Fprintf(&b, "        %s → %s\n", r.Event, r.leads())
 	}
 	b.WriteString("    end note\n")
 	return b.String()
+}
+
+// drawPlace draws the arrows that begin at a place, and a note of its traits.
+func drawPlace(b *strings.Builder, p Place) {
+	var to []State
+	events := map[State][]string{}
+	for _, r := range p.Rows {
+		dst := r.To
+		switch dst {
+		case Stay:
+			dst = p.State
+		case Back:
+			dst = "Previous"
+		}
+		if _, ok := events[dst]; !ok {
+			to = append(to, dst)
+		}
+		events[dst] = append(events[dst], string(r.Event))
+	}
+	for _, dst := range to {
+		fmt.Fprintf(b, "    %s --> %s: %s\n", p.State, dst, strings.Join(events[dst], ", "))
+	}
+	if len(p.Traits) > 0 {
+		traits := make([]string, len(p.Traits))
+		for i, t := range p.Traits {
+			traits[i] = string(t)
+		}
+		fmt.Fprintf(b, "    note right of %s: %s\n", p.State, strings.Join(traits, ", "))
+	}
+}
+
+// leads says in words where a row leads.
+func (r Row) leads() string {
+	switch {
+	case r.decide != nil:
+		return "one of " + strings.Join(r.outcomes(), ", ")
+	case r.To == Stay:
+		return "stays"
+	case r.To == Back:
+		return "previous state"
+	}
+	return string(r.To)
+}
+
+func (r Row) outcomes() []string {
+	names := make([]string, len(r.among))
+	for i, ev := range r.among {
+		names[i] = string(ev)
+	}
+	return names
 }

@@ -104,43 +104,15 @@ func (e *Engine) Languages() []Catalogue { return slices.Clone(e.options.Languag
 func (e *Engine) check() []error {
 	var problems []error
 	first := e.options.Languages[0]
-	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if _, ok := e.places[e.options.Start]; !ok {
-		bad("start state %q is not declared", e.options.Start)
+		problems = append(problems, fmt.Errorf("start state %q is not declared", e.options.Start))
 	}
 	for _, p := range append(e.placesInOrder(), e.any) {
-		seen := map[Event]bool{}
-		if p.Hear == nil {
-			bad("state %s has no ear", p.State)
-		}
-		if p.Ask != "" {
-			if _, ok := first.Texts[p.Ask]; !ok {
-				bad("state %s asks %q, which the catalogue lacks", p.State, p.Ask)
-			}
-		}
-		for _, r := range p.Rows {
-			if seen[r.Event] {
-				bad("state %s has two rows for %s", p.State, r.Event)
-			}
-			seen[r.Event] = true
-			if _, ok := e.places[r.To]; !ok && r.To != Stay && r.To != Back {
-				bad("state %s: %s leads to %q, which is not declared", p.State, r.Event, r.To)
-			}
-			if r.Text == NoText {
-				continue
-			}
-			if r.Text != "" {
-				if _, ok := first.Texts[r.Text]; !ok {
-					bad("state %s: %s says %q, which the catalogue lacks", p.State, r.Event, r.Text)
-				}
-			} else if to, ok := e.places[r.To]; ok && to.Ask == "" && r.Event != Ignored && r.Event != Forgotten {
-				bad("state %s: %s leads to %s without a text", p.State, r.Event, r.To)
-			}
-		}
+		problems = append(problems, e.checkPlace(p, first)...)
 	}
 	for _, ev := range []Event{Missed, MissedOften, StaleButton, Ignored} {
-		if !slices.ContainsFunc(e.any.Rows, func(r Row) bool { return r.Event == ev }) {
-			bad("no row for %s in every state", ev)
+		if !e.any.Has(ev) {
+			problems = append(problems, fmt.Errorf("no row for %s in every state", ev))
 		}
 	}
 	for _, cat := range e.options.Languages {
@@ -148,6 +120,53 @@ func (e *Engine) check() []error {
 		problems = append(problems, cat.unlike(first)...)
 	}
 	return append(problems, e.unreachable()...)
+}
+
+// checkPlace says what is wrong with one place.
+func (e *Engine) checkPlace(p Place, first Catalogue) (problems []error) {
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if p.Hear == nil {
+		bad("state %s has no ear", p.State)
+	}
+	if _, ok := first.Texts[p.Ask]; !ok && p.Ask != "" {
+		bad("state %s asks %q, which the catalogue lacks", p.State, p.Ask)
+	}
+	seen := map[Event]bool{}
+	for _, r := range p.Rows {
+		if seen[r.Event] {
+			bad("state %s has two rows for %s", p.State, r.Event)
+		}
+		seen[r.Event] = true
+		if err := e.checkRow(p, r, first); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+// checkRow says what is wrong with one row.
+func (e *Engine) checkRow(p Place, r Row, first Catalogue) error {
+	if r.decide != nil {
+		for _, ev := range r.among {
+			if !p.Has(ev) && !e.any.Has(ev) {
+				return fmt.Errorf("state %s: %s may turn out as %s, which has no row", p.State, r.Event, ev)
+			}
+		}
+		return nil
+	}
+	to, known := e.places[r.To]
+	_, worded := first.Texts[r.Text]
+	switch {
+	case !known && r.To != Stay && r.To != Back:
+		return fmt.Errorf("state %s: %s leads to %q, which is not declared", p.State, r.Event, r.To)
+	case r.Text == NoText, worded:
+		return nil
+	case r.Text != "":
+		return fmt.Errorf("state %s: %s says %q, which the catalogue lacks", p.State, r.Event, r.Text)
+	case known && to.Ask == "" && r.Event != Ignored && r.Event != Forgotten:
+		return fmt.Errorf("state %s: %s leads to %s without a text", p.State, r.Event, r.To)
+	}
+	return nil
 }
 
 func (e *Engine) placesInOrder() []Place {
@@ -187,10 +206,11 @@ func (e *Engine) unreachable() []error {
 func (e *Engine) events() fsm.Events {
 	var out fsm.Events
 	add := func(from State, r Row) {
-		switch r.To {
-		case Stay:
+		switch {
+		case r.decide != nil: // what it turns out as has a row of its own
+		case r.To == Stay:
 			out = append(out, fsm.EventDesc{Name: string(r.Event), Src: []string{string(from)}, Dst: string(from)})
-		case Back:
+		case r.To == Back:
 			for _, to := range e.order {
 				out = append(out, fsm.EventDesc{Name: leading(r.Event, to), Src: []string{string(from)}, Dst: string(to)})
 			}
@@ -203,7 +223,7 @@ func (e *Engine) events() fsm.Events {
 			add(from, r)
 		}
 		for _, r := range e.any.Rows {
-			if !slices.ContainsFunc(e.places[from].Rows, func(own Row) bool { return own.Event == r.Event }) {
+			if !e.places[from].Has(r.Event) {
 				add(from, r)
 			}
 		}
@@ -214,17 +234,10 @@ func (e *Engine) events() fsm.Events {
 func leading(ev Event, to State) string { return string(ev) + ":" + string(to) }
 
 func (e *Engine) row(s State, ev Event) (Row, bool) {
-	for _, r := range e.places[s].Rows {
-		if r.Event == ev {
-			return r, true
-		}
+	if r, ok := e.places[s].row(ev); ok {
+		return r, true
 	}
-	for _, r := range e.any.Rows {
-		if r.Event == ev {
-			return r, true
-		}
-	}
-	return Row{}, false
+	return e.any.row(ev)
 }
 
 // judge asks looplab/fsm whether the event leads from one state to the other.
@@ -389,7 +402,7 @@ func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
 	if !deaf {
 		for _, ear := range []Hear{e.any.Hear, e.places[t.Conv.State].Hear} {
 			if ev, err := ear(ctx, t); err != nil || ev != "" {
-				return ev, err
+				return e.decide(ctx, t, ev, err)
 			}
 		}
 	}
@@ -400,6 +413,19 @@ func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
 		return StaleButton, nil
 	}
 	return Missed, nil
+}
+
+// decide resolves an event whose row is one of several.
+func (e *Engine) decide(ctx context.Context, t *Turn, ev Event, err error) (Event, error) {
+	r, _ := e.row(t.Conv.State, ev)
+	if err != nil || r.decide == nil {
+		return ev, err
+	}
+	turned, err := r.decide(ctx, t)
+	if err == nil && !slices.Contains(r.among, turned) {
+		return "", fmt.Errorf("state %s, event %s turned out as %q: %w", t.Conv.State, ev, turned, ErrNoRow)
+	}
+	return turned, err
 }
 
 func (e *Engine) destination(c *Conversation, r Row) State {

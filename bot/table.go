@@ -7,8 +7,9 @@ import (
 )
 
 // Hear decides what an update meant in one state. It reads what it needs and writes nothing: what must happen
-// outside is a promise of the turn. It names no state and contains no sentence. An empty Event means "not for me":
-// in the Any place the state's own Hear is asked next; in a state it counts as Missed.
+// outside is a promise of the turn. It contains no sentence and names no state: what it must know of where it is stands
+// on the place, as a trait or a row (Turn.Place). An empty Event means "not for me": in the Any place the state's own Hear
+// is asked next; in a state it counts as Missed.
 type Hear func(ctx context.Context, t *Turn) (Event, error)
 
 // Places that are not states: where a row may lead.
@@ -36,21 +37,66 @@ type Row struct {
 	Event Event
 	To    State
 	Text  string
+
+	decide Hear    // set by Either: says which of among the event is
+	among  []Event // what decide may answer; each has a row
 }
 
 // On makes a row.
-func On(e Event, to State, text string) Row { return Row{e, to, text} }
+func On(e Event, to State, text string) Row { return Row{Event: e, To: to, Text: text} }
 
-// Place is a state with its question, its ear and its rows.
+// Either makes a row for an event that can mean several things outside (is anybody there?): [decide] looks, and answers one
+// of [among], whose own row is then followed. Any other answer is ErrNoRow.
+func Either(e Event, decide Hear, among ...Event) Row {
+	return Row{Event: e, To: Stay, decide: decide, among: among}
+}
+
+// Trait is a property of a place that ears go by instead of its name. A flow names its own; FreeText is the engine's.
+type Trait string
+
+// FreeText marks a place where people write in their own words, and what they write is kept. No button and no wish is read
+// into such words: only a message that is nothing but the button's words, its number or a bare word chooses anything.
+const FreeText Trait = "free text"
+
+// Place is a state with its question, its ear, its rows and its traits.
 type Place struct {
-	State State
-	Ask   string // catalogue key of the question asked here; "" for a state that is never returned to
-	Hear  Hear
-	Rows  []Row
+	State  State
+	Ask    string // catalogue key of the question asked here; "" for a state that is never returned to
+	Hear   Hear
+	Rows   []Row
+	Traits []Trait
 }
 
 // In makes a place. Its rows win over rows of Any for the same event.
-func In(s State, ask string, hear Hear, rows ...Row) Place { return Place{s, ask, hear, rows} }
+func In(s State, ask string, hear Hear, rows ...Row) Place {
+	return Place{State: s, Ask: ask, Hear: hear, Rows: rows}
+}
+
+// With returns the place with traits.
+func (p Place) With(traits ...Trait) Place {
+	p.Traits = append(slices.Clip(p.Traits), traits...)
+	return p
+}
+
+// Is says whether the place has one of the traits.
+func (p Place) Is(traits ...Trait) bool {
+	return slices.ContainsFunc(traits, func(t Trait) bool { return slices.Contains(p.Traits, t) })
+}
+
+// Has says whether the place has a row of its own for an event: whether that can be meant here.
+func (p Place) Has(e Event) bool {
+	_, ok := p.row(e)
+	return ok
+}
+
+func (p Place) row(e Event) (Row, bool) {
+	for _, r := range p.Rows {
+		if r.Event == e {
+			return r, true
+		}
+	}
+	return Row{}, false
+}
 
 // Entry is one text of a catalogue.
 type Entry struct {

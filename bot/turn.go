@@ -76,12 +76,12 @@ func (t *Turn) Stale() bool {
 	return t.Update.Kind == Press && t.choice == ""
 }
 
-// Meant returns the first of the labels that what was typed means, or "".
+// Meant returns the first of the labels that what was typed means, or "". In a place with FreeText only all of it means one.
 func (t *Turn) Meant(labels ...string) string {
 	if t.Update.Kind != Text {
 		return ""
 	}
-	return t.engine.tongue(t.Conv).words.match(t.Text(), labels, true)
+	return t.engine.tongue(t.Conv).words.match(t.Text(), labels, !t.Place().Is(FreeText))
 }
 
 // Says returns the first of the labels that is all of what was typed (a word by itself, give or take a slip), or "".
@@ -94,6 +94,18 @@ func (t *Turn) Says(labels ...string) string {
 
 // Idle is how long the person had been away when the update came.
 func (t *Turn) Idle() time.Duration { return t.idle }
+
+// Place is where the conversation stands.
+func (t *Turn) Place() Place { return t.PlaceOf(t.Conv.State) }
+
+// PlaceOf is the declaration of another state, one on the way back perhaps.
+func (t *Turn) PlaceOf(s State) Place { return t.engine.places[s] }
+
+// Leads is where an event leads from a state, or "" when it has no row.
+func (t *Turn) Leads(from State, ev Event) State {
+	r, _ := t.engine.row(from, ev)
+	return r.To
+}
 
 // Slot returns a remembered fact.
 func (t *Turn) Slot(name string) string { return t.Conv.Slots[name] }

@@ -1,5 +1,5 @@
 // Package flows is the conversation itself: which states there are, what can happen in each, and every word that is
-// said. The map is the table below; texts are in es.toml; what a person's words mean is decided by the hear functions
+// said. The map is in map.go; texts are in es.toml; what a person's words mean is decided by the hear functions
 // beside it. Nothing here writes or sends: what a turn causes outside is a promise.
 package flows
 
@@ -28,113 +28,6 @@ import (
 //
 //go:embed ??.toml
 var catalogues embed.FS
-
-// The states. Their names are stored: a rename is a migration.
-const (
-	Start         bot.State = "Start"
-	Welcome       bot.State = "Welcome"
-	Menu          bot.State = "Menu"
-	AskNumber     bot.State = "AskNumber"
-	ConfirmNumber bot.State = "ConfirmNumber"
-	ReadyToSend   bot.State = "ReadyToSend"
-	LinkSent      bot.State = "LinkSent"
-	LinkEnded     bot.State = "LinkEnded"
-	KeyStep1      bot.State = "KeyStep1"
-	KeyStep2      bot.State = "KeyStep2"
-	KeyStep3      bot.State = "KeyStep3"
-	KeyStep4      bot.State = "KeyStep4"
-	KeyStep5      bot.State = "KeyStep5"
-	KeyStuck      bot.State = "KeyStuck"
-	KeyTried      bot.State = "KeyTried"
-	Rating        bot.State = "Rating"
-	Done          bot.State = "Done"
-	AtOffice      bot.State = "AtOffice"
-	OfferPerson   bot.State = "OfferPerson"
-	WithTicket    bot.State = "WithTicket"
-	Complaining   bot.State = "Complaining"
-	OwnData       bot.State = "OwnData"
-	OwnDataSure   bot.State = "OwnDataSure"
-	Resume        bot.State = "Resume"
-	Language      bot.State = "Language"
-	Group         bot.State = "Group"
-)
-
-// places is the map. Rows of bot.Any hold in every state that has no row of its own for the event.
-func (f *flow) places() []bot.Place {
-	in, on := bot.In, bot.On
-	step := func(s bot.State, n string, next bot.State) bot.Place {
-		return in(s, "key.step"+n, f.hearStep,
-			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, ""))
-	}
-	// numbers is what can come of a number: asked for, or said with a wish in any state.
-	numbers := []bot.Row{
-		on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
-		on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
-		on(GaveNine, ConfirmNumber, "number.leading_zero"), on(GaveRUC, ConfirmNumber, "number.first_ten"),
-		on(WrongCount, AskNumber, "number.wrong_count"), on(WrongProvince, AskNumber, "number.wrong_province"),
-		on(WrongDigit, AskNumber, "number.check_digit"), on(PhoneOrSlip, AskNumber, "number.phone_or_typo"),
-		on(GavePhone, AskNumber, "number.phone"), on(GaveTwo, AskNumber, "number.two"), on(WantsCode, AskNumber, "number.ask_code"),
-		on(LostNumber, AskNumber, "number.forgotten"),
-	}
-	// links is what can come of asking for a link wherever one can be asked for.
-	links := []bot.Row{
-		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"),
-		on(TooManyMails, bot.Stay, "limit.mails"), on(NoMailbox, AtOffice, ""),
-	}
-	with := func(shared []bot.Row, own ...bot.Row) []bot.Row { return append(slices.Clone(shared), own...) }
-	places := []bot.Place{
-		in(bot.Any, "", f.hearAny, slices.Concat(meanings(), numbers, deskRows(), []bot.Row{
-			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
-			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"), on(SaidHello, bot.Stay, "hello"),
-			on(SaidThanks, bot.Stay, "thanks"), on(Cancelled, Menu, "menu.cancelled"),
-			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
-			on(WantsComplaint, Complaining, ""), on(WantsOwnData, OwnData, ""),
-			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentPlace, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
-			on(Edited, bot.Stay, "edited"), on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
-			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
-			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
-			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"), on(LinkVoided, LinkEnded, "ended.voided"), on(MailRefused, AtOffice, "in_person.outcome"),
-			on(bot.Forgotten, Start, ""), on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
-			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),
-			on(bot.Ignored, bot.Stay, "")})...),
-
-		in(Start, "", f.hearStart, on(Greeted, Welcome, "")),
-		in(Welcome, "welcome.ask", f.hearWelcome,
-			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"), on(SaidHello, bot.Stay, "")),
-		in(Menu, "menu.ask", f.hearMenu, on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu")),
-
-		in(AskNumber, "number.ask", f.hearNumber,
-			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo")),
-		in(ConfirmNumber, "number.read_back", f.hearConfirm,
-			on(Eligible, ReadyToSend, ""), on(Unsaid, ReadyToSend, "ready.ask_uniform"), on(NotEligible, AtOffice, "in_person.outcome"),
-			on(TooManyNumbers, bot.Stay, "limit.numbers")),
-
-		in(ReadyToSend, "ready.ask", f.hearReady, with(links, on(AskedMailHelp, MailWhere, ""))...),
-		in(LinkSent, "sent.ask", f.hearSent, with(links,
-			on(NotArrived, bot.Stay, "sent.not_arrived"), on(Arrived, bot.Stay, "sent.arrived"),
-			on(OpenedPage, bot.Stay, "sent.page"), on(AskedMailHelp, MailWhere, ""))...),
-		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"), on(AskedMailHelp, MailWhere, ""))...),
-
-		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
-		step(KeyStep5, "5", KeyTried),
-		in(KeyStuck, "key.stuck", f.hearStuck, on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Back, "")),
-		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")),
-		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")),
-		in(Done, "done.ask", f.hearDone,
-			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")),
-
-		in(AtOffice, "in_person.ask", f.hearOffice, on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"),
-			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")),
-		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")),
-		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")),
-		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")),
-		in(OwnDataSure, "my_data.sure", f.hearOwnData, on(Erased, Start, "my_data.erased"), on(Kept, Menu, "")),
-		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")),
-		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now")),
-		in(Group, "", f.hearGroup),
-	}
-	return f.toDesk(f.orAsk(slices.Concat(places, f.desk(), f.paging(), f.mailHelp())))
-}
 
 // Records is what the conversation needs to know of the institution's records.
 type Records interface {

@@ -44,7 +44,7 @@ func newEngine(t testing.TB) *bot.Engine {
 }
 
 func TestTable_diagram(t *testing.T) {
-	got := "# The conversation\n\nGenerated from the table in flow.go: `go test ./flows -run Diagram -update`. Printed by `llave flow`.\n\n```mermaid\n" +
+	got := "# The conversation\n\nGenerated from the table in map.go: `go test ./flows -run Diagram -update`. Printed by `llave flow`.\n\n```mermaid\n" +
 		newEngine(t).Diagram() + "```\n"
 	if *update {
 		if err := os.WriteFile("diagram.md", []byte(got), 0o644); err != nil {

@@ -20,7 +20,7 @@ const (
 	AskedMenu, WentBack, AskedRepeat, AskedHelp  bot.Event = "AskedMenu", "WentBack", "AskedRepeat", "AskedHelp"
 	AskedStatus, AskedLanguage, Cancelled        bot.Event = "AskedStatus", "AskedLanguage", "Cancelled"
 	AskedEnglish, ChoseLanguage                  bot.Event = "AskedEnglish", "ChoseLanguage"
-	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain" // the first never leaves an ear: see toDesk
+	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
 	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
 	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
 	SentMedia, SentPlace, SentContact, Edited    bot.Event = "SentMedia", "SentPlace", "SentContact", "Edited"
@@ -72,7 +72,7 @@ const tooLong = 3000
 
 // hearAny hears what is heard everywhere, before the state's own ear.
 func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
-	u, state := t.Update, t.Conv.State
+	u, place := t.Update, t.Place()
 	switch {
 	case u.Kind == bot.Desk:
 		return f.hearAgent(ctx, t)
@@ -80,86 +80,110 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.hearDeskSignal(ctx, t)
 	case u.Kind == bot.Signal:
 		return f.hearSignal(t), nil
-	case u.Group && state != Group:
+	case u.Group && !place.Is(InGroup):
 		return WroteInGroup, nil
 	case u.Group, u.Kind == bot.Reaction:
 		return bot.Ignored, nil
-	}
-	if InDesk(state) { // the agent's to answer; the limit of messages spares the bot's answers, and here there are none: nothing is lost
+	case place.Is(AtDesk): // the limit of messages spares the bot's answers, and here there are none: nothing is lost
 		return "", nil
 	}
 	if fast, warn := f.tooFast(t); fast {
 		switch {
 		case warn:
 			return TooFast, nil
-		case state != Start && state != Complaining && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
+		case !place.Is(FirstWord, bot.FreeText) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
 			return AskedPerson, nil
 		}
 		return bot.Ignored, nil
 	}
-	if state == Start {
+	if place.Is(FirstWord) {
 		return "", nil
 	}
+	return f.hearPerson(t), nil
+}
+
+// hearPerson hears what a person means wherever they are: a word that holds everywhere, something that is no words, a
+// question about the procedure.
+func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
 	if t.Stale() && t.Conv.Text == "meant.ask" { // the buttons above "¿Quiso decir …?" are still on the screen: the question comes back
-		return NotMeant, nil
+		return NotMeant
 	}
-	if said := thumb(u); said != "" {
+	if said := thumb(t.Update); said != "" {
 		t.Update.Text = t.Wording(said)
 		t.Choose(t.Shows(t.Update.Text))
 	}
-	if ev := f.hearPace(t); ev != "" {
-		return ev, nil
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
+		if ev := hear(t); ev != "" {
+			return ev
+		}
 	}
-	if ev := f.hearMeant(t); ev != "" {
-		return ev, nil
+	if t.Place().Is(bot.FreeText, InGroup) {
+		return ""
 	}
-	if ev := f.hearGlobal(t); ev != "" {
-		return ev, nil
+	return f.hearMeaning(t)
+}
+
+// cameBack says that somebody writes after so long that they are asked whether to go on.
+func cameBack(t *bot.Turn) bool { return t.Idle() >= ResumeAfter && !t.Place().Is(NoResume) }
+
+// hearReturn asks who comes back after long whether to go on, unless what they write answers the question that stood there.
+func (f *flow) hearReturn(t *bot.Turn) bot.Event {
+	if t.Choice() != "" || !cameBack(t) || f.isAnswer(t) {
+		return ""
 	}
-	if t.Choice() == "" && t.Idle() >= ResumeAfter && resumable(state) && !f.isAnswer(t) {
-		t.Say("place", t.PlaceName())
-		return CameBack, nil
-	}
-	switch u.Kind {
+	t.Say("place", t.PlaceName())
+	return CameBack
+}
+
+// hearThing hears what is sent but words, and words that are too many.
+func (f *flow) hearThing(t *bot.Turn) bot.Event {
+	switch u := t.Update; u.Kind {
 	case bot.Media, bot.Unsupported:
 		t.Miss()
 		if u.Media == "photo" || u.Media == "document" {
-			return SentPhoto, nil
+			return SentPhoto
 		}
-		return SentMedia, nil
+		return SentMedia
 	case bot.Location:
 		t.Miss()
-		return SentPlace, nil
+		return SentPlace
 	case bot.Contact:
 		if u.Phone != "" {
 			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
 		}
 		t.Miss()
-		return SentContact, nil
+		return SentContact
 	case bot.Edited:
-		return Edited, nil
+		return Edited
 	case bot.Text:
 		if utf8.RuneCountInString(u.Text) > tooLong {
 			t.Miss()
-			return WroteTooMuch, nil
-		}
-		if state != AskNumber && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.SecretGiven {
-			f.erase(t)
-			t.Hide()
-			return WroteSecret, nil
+			return WroteTooMuch
 		}
 	}
-	if state != Complaining && state != Group {
-		return f.hearMeaning(t), nil
+	return ""
+}
+
+// hearSecret hears a key that was typed: it is deleted and not kept. In a place with free text the words around it are.
+func (f *flow) hearSecret(t *bot.Turn) bot.Event {
+	place := t.Place()
+	if t.Update.Kind != bot.Text || place.Is(AsksNumber) || affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven {
+		return ""
 	}
-	return "", nil
+	f.erase(t)
+	t.Hide()
+	if place.Is(bot.FreeText) && len(strings.Fields(t.Text())) > 1 {
+		return ""
+	}
+	return WroteSecret
 }
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct")
-	if t.Update.Kind == bot.Start && t.Conv.State != Welcome {
+	agreed := !t.Place().Is(BeforeTerms)
+	if t.Update.Kind == bot.Start && agreed {
 		said = "word_menu"
 	}
 	if f.asksPerson(t) {
@@ -168,7 +192,6 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	if t.Choice() == "menu" {
 		said = "word_menu"
 	}
-	agreed := t.Conv.State != Welcome
 	switch said {
 	case "word_menu":
 		if agreed {
@@ -207,7 +230,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	case "word_person":
 		return AskedPerson
 	case "word_hello":
-		if t.Idle() < ResumeAfter || !resumable(t.Conv.State) {
+		if !cameBack(t) {
 			return SaidHello
 		}
 		t.Choose("") // "ya volví" does not mean "ya"
@@ -244,26 +267,25 @@ func (f *flow) isAnswer(t *bot.Turn) bool {
 	switch {
 	case t.Update.Kind != bot.Text:
 		return false
-	case t.Conv.State == Complaining:
-		return len(strings.Fields(t.Text())) >= 4
+	case t.Place().Is(bot.FreeText):
+		return true
 	}
-	return (t.Conv.State == AskNumber || t.Conv.State == ConfirmNumber) && f.holdsNumber(t)
+	return t.Place().Is(AsksNumber, ReadsBack) && f.holdsNumber(t)
 }
 
 // forgetWay takes out of the way back what cannot be asked any more without a number.
 func (f *flow) forgetWay(t *bot.Turn) {
-	if c := t.Conv; c.State != Welcome && t.Slot(slotRecord) == "" {
-		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
-			return needsNumber(s) || !inKey(c.State) && (inKey(s) || s == Rating)
-		})
-		if len(c.Back) == 0 {
-			c.Back = []bot.State{Menu}
-		}
+	c, place := t.Conv, t.Place()
+	if place.Is(BeforeTerms) || t.Slot(slotRecord) != "" {
+		return
 	}
-}
-
-func needsNumber(s bot.State) bool {
-	return inMailHelp(s) || slices.Contains([]bot.State{ConfirmNumber, ReadyToSend, LinkSent, LinkEnded}, s)
+	c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
+		p := t.PlaceOf(s)
+		return p.Is(NeedsNumber) || !place.Is(InKey) && p.Is(InKey, AfterKey)
+	})
+	if len(c.Back) == 0 {
+		c.Back = []bot.State{t.Leads(c.State, AskedMenu)}
+	}
 }
 
 // caseLife is how long a case stays open at most while the person is silent: as long as what was said is kept (SPEC 8). A
@@ -272,40 +294,26 @@ const caseLife = 30 * 24 * time.Hour
 
 // hearSignal hears records and timers. What belongs to an older attempt never comes here.
 func (f *flow) hearSignal(t *bot.Turn) bot.Event {
-	state := t.Conv.State
-	if note := linkNotes[t.Update.Signal]; note != "" && InDesk(state) {
+	place := t.Place()
+	if note := linkNotes[t.Update.Signal]; note != "" && place.Is(AtDesk) {
 		return f.hearLinkInDesk(t, note)
 	}
 	switch t.Update.Signal {
 	case bot.SignalForget:
-		if h := t.Conv.Handoff; h.Open() && t.Now.Sub(h.Asked) < caseLife { // somebody will write to them yet
-			t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
-			t.Conv.KeptTill = t.Now.Add(f.Seen)
-			return bot.Ignored
-		}
-		if t.Conv.Handoff.Open() {
-			f.endCase(t, handoff.NoAnswer)
-			t.Empty() // the closed case stays until it has been seen and recorded
-			t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
-			return bot.Forgotten
-		}
-		t.Empty()
-		t.Conv.Handoff = nil
-		t.Silent()
-		return bot.Forgotten
+		return f.forgets(t)
 	case bot.SignalLinkUsed:
 		t.Withdraw()
 		t.Never(bot.SignalLinkExpired)
 		t.Forget(slotEnded)
 		switch {
-		case inKey(state) || state == Rating || state == Done:
+		case place.Is(LinkUsedBy):
 			return bot.Ignored
 		case t.Update.Text == "generate":
 			return LinkOpened
 		}
 		return LinkUsed
 	case bot.SignalKeyMade:
-		if state == KeyTried || state == Rating || state == Done {
+		if place.Is(KeyMadeBy) {
 			return bot.Ignored
 		}
 		return KeyMade
@@ -316,28 +324,52 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 			return MailRefused
 		}
 	case bot.SignalLinkVoided:
-		if f.Uniform { // its timer will say the same at the usual time
-			return bot.Ignored
-		}
-		t.Withdraw()
-		t.Never(bot.SignalLinkExpired)
-		if waits(t) {
-			return LinkVoided
-		}
-		t.Conv.Back = linkEndedInstead(t.Conv.Back)
+		return f.voided(t)
 	case bot.SignalLinkExpired:
 		return f.ended(t)
 	}
 	return bot.Ignored
 }
 
+// forgets empties a conversation left alone, unless somebody will write to them yet.
+func (f *flow) forgets(t *bot.Turn) bot.Event {
+	switch h := t.Conv.Handoff; {
+	case h.Open() && t.Now.Sub(h.Asked) < caseLife:
+		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
+		t.Conv.KeptTill = t.Now.Add(f.Seen)
+		return bot.Ignored
+	case h.Open():
+		f.endCase(t, handoff.NoAnswer)
+		t.Empty() // the closed case stays until it has been seen and recorded
+		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
+		return bot.Forgotten
+	}
+	t.Empty()
+	t.Conv.Handoff = nil
+	t.Silent()
+	return bot.Forgotten
+}
+
+// voided hears that the record's owner made the link worthless.
+func (f *flow) voided(t *bot.Turn) bot.Event {
+	if f.Uniform { // its timer will say the same at the usual time
+		return bot.Ignored
+	}
+	t.Withdraw()
+	t.Never(bot.SignalLinkExpired)
+	if waits(t) {
+		return LinkVoided
+	}
+	linkEndedInstead(t)
+	return bot.Ignored
+}
+
 func (f *flow) ended(t *bot.Turn) bot.Event {
 	t.Withdraw()
 	if !waits(t) {
-		if t.Slot(slotEnded) == "" && slices.Contains(t.Conv.Back, LinkSent) {
+		if linkEndedInstead(t) && t.Slot(slotEnded) == "" {
 			t.Remember(slotEnded, "1")
 		}
-		t.Conv.Back = linkEndedInstead(t.Conv.Back)
 		return bot.Ignored
 	}
 	f.hard(t)
@@ -350,30 +382,17 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 
 // waits says where somebody whose link was sent is told what became of it. Who is writing a complaint or another
 // number is not interrupted, and finds it on the way back; who has cancelled waits for nothing.
-func waits(t *bot.Turn) bool {
-	s := t.Conv.State
-	return t.Slot(slotRecord) != "" && (inMenu(s) || inMailHelp(s) || slices.Contains([]bot.State{ReadyToSend, LinkSent, AtOffice, OfferPerson, WithTicket, OwnData, OwnDataSure, Resume}, s))
-}
+func waits(t *bot.Turn) bool { return t.Slot(slotRecord) != "" && t.Place().Is(ToldOfLink) }
 
-// linkEndedInstead puts the state of a link that ended where the way back leads to one that lives.
-func linkEndedInstead(back []bot.State) []bot.State {
-	out := slices.Clone(back)
-	if i := slices.Index(out, LinkSent); i >= 0 {
-		out[i] = LinkEnded
+// linkEndedInstead puts the place of a link that ended where the way back leads to one that lives, and says whether it did.
+func linkEndedInstead(t *bot.Turn) bool {
+	i := slices.IndexFunc(t.Conv.Back, func(s bot.State) bool { return t.PlaceOf(s).Is(LinkLives) })
+	if i < 0 {
+		return false
 	}
-	return out
-}
-
-func inKey(s bot.State) bool {
-	return slices.Contains([]bot.State{KeyStep1, KeyStep2, KeyStep3, KeyStep4, KeyStep5, KeyStuck, KeyTried}, s)
-}
-
-func resumable(s bot.State) bool {
-	return !inMenu(s) && !slices.Contains([]bot.State{Start, Welcome, Done, Resume, Group}, s)
-}
-
-func listensToWishes(s bot.State) bool {
-	return !slices.Contains([]bot.State{Start, Welcome, Complaining, Group}, s)
+	t.Conv.Back = slices.Clone(t.Conv.Back)
+	t.Conv.Back[i] = t.Leads(t.Conv.Back[i], LinkEndedOnce)
+	return true
 }
 
 // tooFast keeps the limit of messages a minute; warn says that the person has not been told yet.
@@ -471,18 +490,16 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 // underWay hears somebody who writes, in the middle of it, what they came for: the place is kept. At the steps of the
 // key it means that these do not go well.
 func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
-	s := t.Conv.State
+	p := t.Place()
 	switch {
 	case t.Update.Kind != bot.Text, t.Slot(slotRecord) == "":
-	case s == KeyTried:
+	case p.Is(InKey) && p.Has(NeedsHelp):
 		f.hard(t)
 		return NeedsHelp
-	case s == KeyStuck:
-		return AskedRepeat
-	case inKey(s):
+	case p.Is(InKey) && p.Has(GotStuck):
 		f.hard(t)
 		return GotStuck
-	case label == want(t) && (s == ReadyToSend || s == LinkSent || s == LinkEnded):
+	case p.Is(InKey), label == want(t) && p.Is(FirstLink, LinkLives, LinkOver):
 		return AskedRepeat
 	}
 	return ""
@@ -589,7 +606,7 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Meant("how_mail") != "" {
 		return AskedMailHelp, nil
 	}
-	if t.Conv.State == LinkSent && t.Meant("arrived") != "" {
+	if t.Place().Has(Arrived) && t.Meant("arrived") != "" {
 		return Arrived, nil
 	}
 	return "", nil

@@ -15,15 +15,7 @@ import (
 )
 
 // With the help desk the bot is silent: what the person writes is the agent's to answer (SPEC 9). While nobody has taken the
-// conversation yet, it still answers the words that ask where one stands, and wherever one is the word that leaves. The
-// states have no question of their own: one never goes back to them, and the question that stood before still stands.
-
-// The states.
-const (
-	InQueue   bot.State = "InQueue"   // waits for an agent
-	WithAgent bot.State = "WithAgent" // an agent has the conversation
-	LeaveSure bot.State = "LeaveSure" // asked whether to leave either
-)
+// conversation yet, it still answers the words that ask where one stands, and wherever one is the word that leaves.
 
 // The events.
 const (
@@ -90,54 +82,7 @@ func (noDesk) Calendar(context.Context) (handoff.Calendar, error) {
 func (noDesk) Ahead(context.Context, string) (int, error) { return 0, nil }
 func (noDesk) Staffed(context.Context) (bool, error)      { return false, nil }
 
-// desk are the places of those who wait for a person or are with one, and what can come of the help desk in every state.
-func (f *flow) desk() []bot.Place {
-	in, on := bot.In, bot.On
-	return []bot.Place{
-		in(WithTicket, "person.ask", f.hearTicket),
-		in(InQueue, "", f.hearHanded, on(AskedLanguage, bot.Stay, "language.ask"), on(ChoseLanguage, bot.Stay, "person.queued")),
-		in(WithAgent, "", f.hearHanded),
-		in(LeaveSure, "", f.hearHanded, on(AskedRepeat, bot.Stay, "repeat")),
-	}
-}
-
-// deskRows hold in every state: whom an agent helps may be anywhere.
-func deskRows() []bot.Row {
-	on := bot.On
-	return []bot.Row{
-		on(Queued, InQueue, "person.queued"), on(QueuedAlone, InQueue, "person.queued_alone"), on(Ticketed, WithTicket, "person.ticket"), on(AskedPersonAgain, WithTicket, "person.ask"),
-		on(AskedPlace, bot.Stay, "person.place"), on(PlaceMoved, bot.Stay, "person.place"), on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
-		on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
-		on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
-		on(DeskOpened, InQueue, "person.opened"), on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
-		on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
-		on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText), on(AgentNoted, bot.Stay, bot.NoText),
-		on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
-		on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"),
-		on(AgentSentLink, bot.Stay, "person.link"), on(AgentToOffice, bot.Stay, "person.office"),
-		on(bot.NotYours, bot.Stay, bot.NoText), on(bot.NotSent, bot.Stay, bot.NoText),
-		on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"), on(LinkEndedWaiting, bot.Stay, "person.link_ended"),
-	}
-}
-
-// InDesk says whether what a person writes in a state is a person's to answer, not the bot's.
-func InDesk(s bot.State) bool { return s == InQueue || s == WithAgent || s == LeaveSure }
-
-// toDesk has every ear that hears a person asked for open the case: that needs to look at the desk's hours.
-func (f *flow) toDesk(places []bot.Place) []bot.Place {
-	for i, p := range places {
-		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
-			ev, err := p.Hear(ctx, t)
-			if err != nil || ev != AskedPerson {
-				return ev, err
-			}
-			return f.handOver(ctx, t)
-		}
-	}
-	return places
-}
-
-// handOver opens a case with a person, one at a time.
+// handOver opens a case with a person, one at a time, and says what can be promised of it: whether anybody is there.
 func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	again := h.Open()
@@ -237,45 +182,88 @@ func sayOpening(t *bot.Turn, calendar handoff.Calendar) {
 // hearHanded hears a person who waits for an agent or is with one.
 func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
-	if !h.Open() || h.Status == bot.HandoffScheduled { // written by a version that knew other states
+	if lost(h) {
 		return LeftDesk, nil
 	}
-	asked := t.Conv.State == LeaveSure
-	if asked || t.Update.Kind == bot.Press { // the buttons are still there when something else was written meanwhile
-		switch t.Choice() {
-		case "leave_yes":
-			return f.leave(t), nil
-		case "leave_no":
-			t.Record(bot.FromEvent, "", NoteStayed)
-			if h.Held() {
-				t.Say("agent", h.AgentName)
-				return StayedWithAgent, nil
-			}
-			return StayedWaiting, nil
+	if t.Update.Kind == bot.Press { // the buttons are still there when something else was written meanwhile
+		if ev := f.hearLeave(t); ev != "" {
+			return ev, nil
 		}
 	}
-	if !h.Held() && !asked {
-		if language, chosen := strings.CutPrefix(t.Choice(), languageButton); chosen {
-			t.Speak(language)
-			return ChoseLanguage, f.sayPlace(ctx, t)
-		}
+	if language, chosen := strings.CutPrefix(t.Choice(), languageButton); chosen && !h.Held() {
+		t.Speak(language)
+		return ChoseLanguage, f.sayPlace(ctx, t)
 	}
-	switch said := t.Says("word_menu", "word_cancel", "word_status", "word_person", "word_repeat", "word_help", "word_language"); {
-	case said == "word_menu", said == "word_cancel", t.Update.Kind == bot.Start, t.Update.Kind == bot.Press && (t.Update.Button == "menu" || t.Update.Button == "leave_yes"):
-		if !h.Held() {
-			return AskedLeave, nil
-		}
-		t.Say("agent", h.AgentName)
-		t.Record(bot.FromEvent, "", NoteLeaving)
-		return AskedLeaveAgent, nil
-	case asked && said == "word_repeat":
-		return AskedRepeat, nil
-	case said == "word_language" && !asked && !h.Held():
+	switch word := deskWord(t); {
+	case word == deskLeave:
+		return f.asksLeave(t), nil
+	case word == "", h.Held():
+		return f.forAgent(t), nil
+	case word == "word_language":
 		return AskedLanguage, nil
-	case said != "" && !asked && !h.Held():
-		return AskedPlace, f.sayPlace(ctx, t)
+	}
+	return AskedPlace, f.sayPlace(ctx, t)
+}
+
+// hearLeaving hears a person who was asked whether to leave.
+func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if lost(t.Conv.Handoff) {
+		return LeftDesk, nil
+	}
+	if ev := f.hearLeave(t); ev != "" {
+		return ev, nil
+	}
+	switch deskWord(t) {
+	case deskLeave:
+		return f.asksLeave(t), nil
+	case "word_repeat":
+		return AskedRepeat, nil
 	}
 	return f.forAgent(t), nil
+}
+
+// lost says that a conversation stands at the desk without a case there: written by a version that knew other states.
+func lost(h *bot.Handoff) bool { return !h.Open() || h.Status == bot.HandoffScheduled }
+
+// hearLeave hears the answer to whether to leave, or "".
+func (f *flow) hearLeave(t *bot.Turn) bot.Event {
+	switch h := t.Conv.Handoff; t.Choice() {
+	case "leave_yes":
+		return f.leave(t)
+	case "leave_no":
+		t.Record(bot.FromEvent, "", NoteStayed)
+		if !h.Held() {
+			return StayedWaiting
+		}
+		t.Say("agent", h.AgentName)
+		return StayedWithAgent
+	}
+	return ""
+}
+
+// deskLeave is what deskWord answers for every word and button that leaves.
+const deskLeave = "leave"
+
+// deskWord is the bare word that is the bot's to answer while a person waits for an agent or is with one: deskLeave, the
+// word's label, or "".
+func deskWord(t *bot.Turn) string {
+	u := t.Update
+	said := t.Says("word_menu", "word_cancel", "word_status", "word_person", "word_repeat", "word_help", "word_language")
+	if said == "word_menu" || said == "word_cancel" || u.Kind == bot.Start || u.Kind == bot.Press && (u.Button == "menu" || u.Button == "leave_yes") {
+		return deskLeave
+	}
+	return said
+}
+
+// asksLeave asks whether to leave.
+func (f *flow) asksLeave(t *bot.Turn) bot.Event {
+	h := t.Conv.Handoff
+	if !h.Held() {
+		return AskedLeave
+	}
+	t.Say("agent", h.AgentName)
+	t.Record(bot.FromEvent, "", NoteLeaving)
+	return AskedLeaveAgent
 }
 
 // forAgent keeps what was written for the agent, and of a number or a key what may be kept.
@@ -360,7 +348,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		}
 		handoff.Wait(h)
 		t.Record(bot.FromEvent, "", NoteOpened)
-		if t.Conv.State == WithTicket {
+		if t.Place().Has(DeskOpened) {
 			return DeskOpened, f.sayPlace(ctx, t)
 		}
 		return DeskOpenedAside, f.sayPlace(ctx, t)
@@ -375,7 +363,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		handoff.Defer(h)
 		t.Record(bot.FromEvent, "", NoteShut)
 		sayOpening(t, calendar)
-		if InDesk(t.Conv.State) {
+		if t.Place().Is(AtDesk) {
 			return DeskClosed, nil
 		}
 		return DeskClosedAside, nil
@@ -417,7 +405,7 @@ var linkNotes = map[string]string{
 func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	t.Record(bot.FromEvent, "", note)
 	t.Withdraw()
-	waiting := t.Conv.State == InQueue && !t.Conv.Handoff.Held()
+	waiting := t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
 	switch t.Update.Signal {
 	case bot.SignalLinkUsed:
 		t.Never(bot.SignalLinkExpired)
@@ -446,7 +434,7 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 func linkEnded(t *bot.Turn) {
 	t.Never(bot.SignalLinkExpired)
 	t.Remember(slotEnded, "1")
-	t.Conv.Back = linkEndedInstead(t.Conv.Back)
+	linkEndedInstead(t)
 }
 
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.
@@ -563,17 +551,14 @@ func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	return AgentSentLink, nil
 }
 
-// ReturnSteps are where an agent may have the bot go on, in the order of the procedure.
-var ReturnSteps = []bot.State{Menu, AskNumber, ReadyToSend, KeyStep1, KeyStep2, KeyStep3, KeyStep4, KeyStep5, KeyTried, AtOffice, Complaining}
-
 // handBack gives the conversation back to the bot at a step.
 func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	to := act.State
-	if !slices.Contains(ReturnSteps, to) {
+	if !t.PlaceOf(to).Is(Returnable) {
 		return bot.NotYours, nil
 	}
-	if needsNumber(to) && t.Slot(slotRecord) == "" {
-		to = AskNumber
+	if t.PlaceOf(to).Is(NeedsNumber) && t.Slot(slotRecord) == "" {
+		to = t.Leads(to, WantsUnlock)
 	}
 	f.endCase(t, handoff.Returned)
 	writeDown(t, act, act.Ref+" "+string(to))

@@ -26,22 +26,6 @@ const (
 	CorrectedPlace, NothingToUndo           bot.Event = "CorrectedPlace", "NothingToUndo"
 )
 
-// meanings are the rows of every state for what was understood.
-func meanings() []bot.Row {
-	on := bot.On
-	return []bot.Row{
-		on(AskedCost, bot.Stay, "info.cost"), on(AskedHours, bot.Stay, "info.hours"), on(AskedDocuments, bot.Stay, "info.documents"),
-		on(AskedLaw, bot.Stay, "info.law"), on(AskedReach, bot.Stay, "info.contact"), on(AskedWhatKey, bot.Stay, "info.what_key"),
-		on(AskedTrust, bot.Stay, "info.trust"), on(AskedAboutMail, bot.Stay, "info.mail"),
-		on(SaidGoodbye, bot.Stay, "goodbye"), on(Insulted, bot.Stay, "insulted"),
-		on(Unclear, bot.Stay, "meant.ask"), on(NotMeant, bot.Stay, ""),
-		on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
-		on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, AtOffice, "another.deceased"),
-		on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(CorrectedPlace, AtOffice, ""),
-		on(NothingToCorrect, bot.Stay, "correct.nothing"), on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
-	}
-}
-
 // answers are the intents that are answered by the way.
 var answers = map[string]bot.Event{
 	"cost": AskedCost, "hours": AskedHours, "documents": AskedDocuments, "law": AskedLaw, "contact": AskedReach, "what_key": AskedWhatKey,
@@ -55,7 +39,7 @@ var firsts = []string{"unlock", "generate", "in_person", "agent", "complaint", "
 // orAsk puts the question "¿quiso decir …?" behind every ear that a person's words reach.
 func (f *flow) orAsk(places []bot.Place) []bot.Place {
 	for i, p := range places {
-		if s := p.State; s == bot.Any || s == Start || s == Complaining || s == Group {
+		if p.State == bot.Any || p.Is(FirstWord, bot.FreeText, InGroup) {
 			continue
 		}
 		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
@@ -76,14 +60,14 @@ func (f *flow) read(t *bot.Turn) understand.Meaning {
 		return understand.Meaning{}
 	}
 	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); r.Verdict == affiliate.SecretGiven ||
-		t.Conv.State == AskNumber && (r.Verdict == affiliate.Forgotten || r.Verdict == affiliate.WantsForeign) {
+		t.Place().Is(AsksNumber) && (r.Verdict == affiliate.Forgotten || r.Verdict == affiliate.WantsForeign) {
 		return understand.Meaning{}
 	}
 	var expected []string
-	switch t.Conv.State {
-	case LinkSent, LinkEnded:
+	switch p := t.Place(); {
+	case p.Is(LinkLives, LinkOver):
 		expected = []string{"not_arrived", "no_mailbox"}
-	case ReadyToSend:
+	case p.Is(FirstLink):
 		expected = []string{"no_mailbox"}
 	}
 	return spoken.Read(t.Text(), expected...)
@@ -102,7 +86,7 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		return ""
 	case m.Outcome == understand.Sure:
 		return f.does(t, m.Intents[0])
-	case listensToWishes(t.Conv.State):
+	case hearsWishes(t.Place()):
 		return f.wish(t, t.Meant(wishes...))
 	}
 	return ""
@@ -136,29 +120,31 @@ func (f *flow) numberAndWish(t *bot.Turn, m understand.Meaning) bot.Event {
 	if w == "" && m.Is("another") {
 		w = want(t)
 	}
-	state := t.Conv.State
-	if w == "" || state == Welcome {
+	place := t.Place()
+	if w == "" || place.Is(BeforeTerms) {
 		return ""
 	}
-	if state != AskNumber && state != ConfirmNumber {
+	if !place.Is(AsksNumber, ReadsBack) {
 		f.dropNumber(t)
 	}
 	t.Remember(slotWant, w)
 	return f.readNumber(t)
 }
 
+// hearsWishes says whether what people come for is heard in a place beside the answer to its question.
+func hearsWishes(p bot.Place) bool { return !p.Is(FirstWord, BeforeTerms, bot.FreeText, InGroup) }
+
 // does is the event of an intent that was meant, by words that leave no doubt or by the button that was offered.
 func (f *flow) does(t *bot.Turn, intent string) bot.Event {
-	state := t.Conv.State
 	if ev, ok := answers[intent]; ok {
 		return ev
 	}
 	switch intent {
 	case "hello":
-		if t.Idle() < ResumeAfter || !resumable(state) {
-			return SaidHello
+		if cameBack(t) {
+			return ""
 		}
-		return ""
+		return SaidHello
 	case "slowly":
 		t.Pace(slow)
 		return AskedSlow
@@ -171,12 +157,16 @@ func (f *flow) does(t *bot.Turn, intent string) bot.Event {
 	case "language":
 		return AskedLanguage
 	}
-	if state == Welcome {
+	if t.Place().Is(BeforeTerms) {
 		return f.keepsFirst(t, intent)
 	}
+	return f.doesWish(t, intent)
+}
+
+// doesWish is the event of what is only done for somebody who has agreed to go on.
+func (f *flow) doesWish(t *bot.Turn, intent string) bot.Event {
+	place := t.Place()
 	switch intent {
-	case "unlock", "generate", "in_person", "agent", "complaint", "my_data", "another", "minor", "deceased":
-		return f.wish(t, intent)
 	case "erase":
 		return AskedErase // which asks whether to
 	case "menu":
@@ -189,29 +179,30 @@ func (f *flow) does(t *bot.Turn, intent string) bot.Event {
 	case "correct":
 		return f.corrects(t)
 	case "how_mail":
-		if state == ReadyToSend || state == LinkSent || state == LinkEnded {
+		if place.Has(AskedMailHelp) {
 			return AskedMailHelp
 		}
 		return AskedAboutMail
 	case "not_arrived":
-		if state == LinkSent || state == LinkEnded {
+		if place.Has(NotArrived) {
 			return NotArrived
 		}
 		return AskedAboutMail
 	case "no_mailbox":
 		return NoMailbox
 	case "send":
-		t.Choose(sending(state))
+		t.Choose(sending(place))
+		return ""
 	}
-	return ""
+	return f.wish(t, intent)
 }
 
-// sending is the button that has a link sent in a state, or "".
-func sending(s bot.State) string {
-	switch s {
-	case ReadyToSend:
+// sending is the button that has a link sent in a place, or "".
+func sending(p bot.Place) string {
+	switch {
+	case p.Is(FirstLink):
 		return "send"
-	case LinkSent, LinkEnded:
+	case p.Is(LinkLives, LinkOver):
 		return "resend"
 	}
 	return ""
@@ -234,7 +225,7 @@ func (f *flow) keepsFirst(t *bot.Turn, intent string) bot.Event {
 
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
 func (f *flow) forAnother(t *bot.Turn) bot.Event {
-	if t.Slot(slotRecord) != "" || t.Conv.State == AskNumber {
+	if t.Slot(slotRecord) != "" || t.Place().Is(AsksNumber) {
 		return HelpsAnother
 	}
 	f.dropNumber(t)
@@ -243,18 +234,23 @@ func (f *flow) forAnother(t *bot.Turn) bot.Event {
 
 // corrects leads to the entry in question: the number, the place that was looked for, or what is entered elsewhere.
 func (f *flow) corrects(t *bot.Turn) bot.Event {
-	switch s := t.Conv.State; {
-	case s == AtOffice && (t.Conv.Text == "in_person.offices" || t.Conv.Text == "in_person.no_office"):
+	switch p := t.Place(); {
+	case p.Has(CorrectedPlace) && (t.Conv.Text == "in_person.offices" || t.Conv.Text == "in_person.no_office"):
 		return CorrectedPlace
-	case inKey(s):
+	case p.Is(InKey):
 		return CorrectedKey
-	case s == AskNumber, needsNumber(s), s == AtOffice && slices.Contains(t.Conv.Back, AskNumber):
+	case p.Is(AsksNumber, NeedsNumber), p.Has(CorrectedPlace) && f.wasAsked(t):
 		f.dropNumber(t)
 		return Corrected
-	case s == OwnDataSure, s == Language, s == Complaining:
+	case p.Is(bot.FreeText):
 		return AskedRepeat
 	}
 	return NothingToCorrect
+}
+
+// wasAsked says whether the number was asked for on the way here.
+func (f *flow) wasAsked(t *bot.Turn) bool {
+	return slices.ContainsFunc(t.Conv.Back, func(s bot.State) bool { return t.PlaceOf(s).Is(AsksNumber) })
 }
 
 // goesBack undoes one step, up to what was already done: a link that was used is not waited for again, a key that was
@@ -263,7 +259,7 @@ func (f *flow) goesBack(t *bot.Turn) bot.Event {
 	if t.Conv.Text == "key.made" {
 		return NothingToUndo
 	}
-	if back := t.Conv.Back; inKey(t.Conv.State) && len(back) > 0 && needsNumber(back[len(back)-1]) {
+	if back := t.Conv.Back; t.Place().Is(InKey) && len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(NeedsNumber) {
 		return NothingToUndo
 	}
 	return WentBack
@@ -275,11 +271,11 @@ var offers = []string{"unlock", "generate", "in_person", "agent", "complaint", "
 	"deceased", "erase", "cancel_it", "help_me", "where", "send", "resend", "how_mail"}
 
 // offerOf is the label that stands for an intent, or "".
-func offerOf(intent string, s bot.State) string {
+func offerOf(intent string, p bot.Place) string {
 	label := intent
 	switch intent {
 	case "send":
-		label = sending(s)
+		label = sending(p)
 	case "slowly":
 		label = "slow"
 	case "contact":
@@ -308,8 +304,9 @@ func (f *flow) askMeant(t *bot.Turn) bot.Event {
 		return ""
 	}
 	var labels []string
+	place := t.Place()
 	for _, intent := range m.Intents {
-		if l := offerOf(intent, t.Conv.State); l != "" && len(labels) < 2 && (t.Conv.State != Welcome || answers[intent] != "" || slices.Contains(firsts, intent)) {
+		if l := offerOf(intent, place); l != "" && len(labels) < 2 && (!place.Is(BeforeTerms) || answers[intent] != "" || slices.Contains(firsts, intent)) {
 			labels = append(labels, l)
 		}
 	}
@@ -339,7 +336,7 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 		return ""
 	}
 	for _, intent := range f.spoken[spanish].Intents() {
-		if offerOf(intent, t.Conv.State) == choice {
+		if offerOf(intent, t.Place()) == choice {
 			return f.does(t, intent)
 		}
 	}

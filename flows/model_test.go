@@ -82,8 +82,13 @@ func (w *walker) step(c bot.Conversation, u bot.Update, now time.Time) (bot.Conv
 	return next, nil
 }
 
+var deskStates = flows.Marked(flows.AtDesk)
+
+// inDesk says whether what a person writes is an agent's to answer.
+func inDesk(s bot.State) bool { return slices.Contains(deskStates, s) }
+
 // helped says that a person will write, or that it is done.
-func helped(s bot.State) bool { return s == flows.WithTicket || flows.InDesk(s) || s == flows.Done }
+func helped(s bot.State) bool { return s == flows.WithTicket || inDesk(s) || s == flows.Done }
 
 // near returns how many inputs from here somebody is helped who presses what is shown and knows the words that hold
 // everywhere.

@@ -21,19 +21,7 @@ import (
 // does. A button more than three would cost WhatsApp its picture, so "Repetir" is only written there.
 const slow = "slow"
 
-// The states of the menu's other pages and of the way to one's mail.
-const (
-	MenuMore     bot.State = "MenuMore"
-	MenuOther    bot.State = "MenuOther"
-	MenuLast     bot.State = "MenuLast"
-	MailWhere    bot.State = "MailWhere"
-	MailPhone    bot.State = "MailPhone"
-	MailComputer bot.State = "MailComputer"
-	MailSearch   bot.State = "MailSearch"
-	MailSpam     bot.State = "MailSpam"
-)
-
-// The events of both.
+// The events of going step by step, of the menu's pages and of the way to one's mail.
 const (
 	AskedSlow, AskedQuick, WantsMore           bot.Event = "AskedSlow", "AskedQuick", "WantsMore"
 	AskedMailHelp, OnPhone, OnComputer         bot.Event = "AskedMailHelp", "OnPhone", "OnComputer"
@@ -43,35 +31,6 @@ const (
 
 // slotHard counts difficulties, for the offer.
 const slotHard = "hard"
-
-// paging are the menu's other pages, in order, each with what it asks.
-func (f *flow) paging() []bot.Place {
-	page := func(s bot.State, ask string, next bot.State) bot.Place {
-		return bot.In(s, ask, f.hearMenu, bot.On(WantsMore, next, ""))
-	}
-	return []bot.Place{page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu)}
-}
-
-// mailHelp leads to one's mail by telephone or computer, and back to where it was asked for.
-func (f *flow) mailHelp() []bot.Place {
-	step := func(s bot.State, ask string, next bot.State) bot.Place {
-		return bot.In(s, ask, f.hearMailHelp, bot.On(WentOn, next, ""), bot.On(GotStuck, OfferPerson, "mail.stuck"), bot.On(NoMailbox, AtOffice, ""))
-	}
-	return []bot.Place{
-		bot.In(MailWhere, "mail.where", f.hearMailHelp, bot.On(OnPhone, MailPhone, ""), bot.On(OnComputer, MailComputer, ""), bot.On(NoMailbox, AtOffice, "")),
-		step(MailPhone, "mail.phone", MailSearch), step(MailComputer, "mail.computer", MailSearch), step(MailSearch, "mail.search", MailSpam),
-		bot.In(MailSpam, "mail.spam", f.hearMailHelp, bot.On(GotStuck, OfferPerson, "mail.stuck"), bot.On(MailOpen, ReadyToSend, ""),
-			bot.On(MailOpenSent, LinkSent, ""), bot.On(MailOpenLate, LinkEnded, ""), bot.On(WantsNumber, AskNumber, "")),
-	}
-}
-
-func inMailHelp(s bot.State) bool {
-	return slices.Contains([]bot.State{MailWhere, MailPhone, MailComputer, MailSearch, MailSpam}, s)
-}
-
-func inMenu(s bot.State) bool {
-	return slices.Contains([]bot.State{Menu, MenuMore, MenuOther, MenuLast}, s)
-}
 
 // hearPace hears that somebody wants to go step by step, or no more.
 func (f *flow) hearPace(t *bot.Turn) bot.Event {
@@ -92,7 +51,7 @@ func (f *flow) hearPace(t *bot.Turn) bot.Event {
 
 // hard notes a difficulty. Every second one is answered with the offer to go step by step.
 func (f *flow) hard(t *bot.Turn) {
-	if t.Conv.Way != "" || t.Conv.State == Start || t.Conv.State == Group {
+	if t.Conv.Way != "" || t.Place().Is(FirstWord, InGroup) {
 		return
 	}
 	n, _ := strconv.Atoi(t.Slot(slotHard)) // none yet is zero
@@ -126,12 +85,12 @@ func (f *flow) hearMailHelp(_ context.Context, t *bot.Turn) (bot.Event, error) {
 // mailFound leads back to where the help was asked for: before a link was sent, while one lives, or after.
 func (f *flow) mailFound(t *bot.Turn) bot.Event {
 	for _, s := range slices.Backward(t.Conv.Back) {
-		switch s {
-		case ReadyToSend:
+		switch p := t.PlaceOf(s); {
+		case p.Is(FirstLink):
 			return MailOpen
-		case LinkSent:
+		case p.Is(LinkLives):
 			return MailOpenSent
-		case LinkEnded:
+		case p.Is(LinkOver):
 			return MailOpenLate
 		}
 	}

@@ -167,7 +167,7 @@ func at(t testing.TB, s bot.State) *talk {
 
 func everywhere(t *testing.T, test func(t *testing.T, s bot.State)) {
 	for _, s := range newEngine(t).States() {
-		if s == flows.Start || s == flows.Group || flows.InDesk(s) { // with a person of the desk the bot does not answer: see desk_test.go
+		if s == flows.Start || s == flows.Group || inDesk(s) { // with a person of the desk the bot does not answer: see desk_test.go
 			continue
 		}
 		t.Run(string(s), func(t *testing.T) {

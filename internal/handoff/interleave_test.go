@@ -25,7 +25,7 @@ import (
 // processes, while bubbles fail or are held up:
 //
 //  1. A message of the person's is answered by the bot or stands for the agent, never both. While an agent has the
-//     conversation, or it waits in the queue and the bot has stepped back (flows.InDesk), a message is the agent's: the bot
+//     conversation, or it waits in the queue and the bot has stepped back (flows.AtDesk), a message is the agent's: the bot
 //     says nothing and the person waits for an answer (Since), unless it is one of the few words that ask the bot about
 //     leaving, or, before anybody has taken it, about the place or the language; those the bot answers, in one bubble, and
 //     nobody is waited for because of them. Everywhere else the bot answers, in one bubble.
@@ -438,7 +438,7 @@ func (p *play) end() {
 		p.fatal("load: %v", err)
 	}
 	if h := c.Handoff; h.Open() {
-		if flows.InDesk(c.State) && rapid.Bool().Draw(p.rt, "leaves") {
+		if inDesk(c.State) && rapid.Bool().Draw(p.rt, "leaves") {
 			p.do(p.message("menú"))
 			p.do(p.message("sí"))
 		} else {
@@ -600,6 +600,11 @@ func (p *play) judge() {
 	p.judgeAgents(turns, kept)
 }
 
+var deskStates = flows.Marked(flows.AtDesk)
+
+// inDesk says whether what a person writes in a state is an agent's to answer.
+func inDesk(s bot.State) bool { return slices.Contains(deskStates, s) }
+
 func sameLine(a, b bot.Line) bool {
 	return a.Seq == b.Seq && a.From == b.From && a.By == b.By && a.Text == b.Text && a.At.Equal(b.At)
 }
@@ -651,7 +656,7 @@ func (p *play) judgeTurn(t turn) {
 	if open := was.Open() || h.Open() || rates; open != (person == 1) {
 		p.fatal("%s: a case is open: %t; lines of it: %v", t.id, open, t.lines)
 	}
-	handed := was.Open() && was.Status != bot.HandoffScheduled && flows.InDesk(t.before.State)
+	handed := was.Open() && was.Status != bot.HandoffScheduled && inDesk(t.before.State)
 	switch {
 	case !handed && t.bubbles != 1:
 		p.fatal("%s: the bot's to answer, %d bubbles", t.id, t.bubbles)
@@ -685,7 +690,7 @@ func (p *play) judgeCase(t turn) {
 	if !strings.HasPrefix(h.Queue, prefix) || (h.Queue == "") != (h.Status == bot.HandoffClosed) || h.Open() && !strings.HasSuffix(h.Queue, "/"+h.Ref) {
 		p.fatal("%s: status %s and queue %q", t.id, h.Status, h.Queue)
 	}
-	desk := flows.InDesk(t.after.State)
+	desk := inDesk(t.after.State)
 	if h.Held() && (t.after.State != flows.WithAgent && t.after.State != flows.LeaveSure || h.Agent == "") || desk && !h.Held() && !h.Waiting() {
 		p.fatal("%s: status %s in %s", t.id, h.Status, t.after.State)
 	}

@@ -1,0 +1,232 @@
+package flows
+
+import (
+	"slices"
+
+	"llave/bot"
+)
+
+// This file is the map, from top to bottom: the states, what ears must know of them (traits), and the table: every place
+// in the order of the procedure, then what holds everywhere, then the help desk's places. Nothing else in the package
+// names a state: an ear asks its place (Turn.Place) for a trait or a row of its own.
+
+// The states. Their names are stored: a rename is a migration.
+const (
+	Start         bot.State = "Start"
+	Welcome       bot.State = "Welcome"
+	Menu          bot.State = "Menu"
+	MenuMore      bot.State = "MenuMore" // the menu's other pages, step by step
+	MenuOther     bot.State = "MenuOther"
+	MenuLast      bot.State = "MenuLast"
+	AskNumber     bot.State = "AskNumber"
+	ConfirmNumber bot.State = "ConfirmNumber"
+	ReadyToSend   bot.State = "ReadyToSend"
+	LinkSent      bot.State = "LinkSent"
+	LinkEnded     bot.State = "LinkEnded"
+	MailWhere     bot.State = "MailWhere" // the way to one's mail
+	MailPhone     bot.State = "MailPhone"
+	MailComputer  bot.State = "MailComputer"
+	MailSearch    bot.State = "MailSearch"
+	MailSpam      bot.State = "MailSpam"
+	KeyStep1      bot.State = "KeyStep1"
+	KeyStep2      bot.State = "KeyStep2"
+	KeyStep3      bot.State = "KeyStep3"
+	KeyStep4      bot.State = "KeyStep4"
+	KeyStep5      bot.State = "KeyStep5"
+	KeyStuck      bot.State = "KeyStuck"
+	KeyTried      bot.State = "KeyTried"
+	Rating        bot.State = "Rating"
+	Done          bot.State = "Done"
+	AtOffice      bot.State = "AtOffice"
+	OfferPerson   bot.State = "OfferPerson"
+	Complaining   bot.State = "Complaining"
+	OwnData       bot.State = "OwnData"
+	OwnDataSure   bot.State = "OwnDataSure"
+	Resume        bot.State = "Resume"
+	Language      bot.State = "Language"
+	Group         bot.State = "Group"
+	WithTicket    bot.State = "WithTicket" // has a case that waits for the desk to open
+	InQueue       bot.State = "InQueue"    // waits for an agent
+	WithAgent     bot.State = "WithAgent"  // an agent has the conversation
+	LeaveSure     bot.State = "LeaveSure"  // asked whether to leave either
+)
+
+// What ears must know of a place, beside bot.FreeText.
+const (
+	FirstWord   bot.Trait = "first word"     // nothing was said yet: whatever comes is answered with the welcome
+	BeforeTerms bot.Trait = "before terms"   // the person has not agreed to go on: nothing is begun, wishes are kept for later
+	InGroup     bot.Trait = "in a group"     // several people read along: nothing is heard
+	AtDesk      bot.Trait = "at the desk"    // what is written is an agent's to answer, not the bot's
+	NoResume    bot.Trait = "no resume"      // nothing is half done here: who comes back after long is not asked whether to go on
+	AsksNumber  bot.Trait = "asks a number"  // a number alone is the answer
+	ReadsBack   bot.Trait = "reads it back"  // the number just given is to be confirmed
+	NeedsNumber bot.Trait = "needs a number" // means nothing without one: taken out of the way back when it is dropped
+	FirstLink   bot.Trait = "first link"     // a first link can be asked for
+	LinkLives   bot.Trait = "link lives"     // a link was sent, and another can be asked for
+	LinkOver    bot.Trait = "link over"      // the link has ended, and another can be asked for
+	ToldOfLink  bot.Trait = "told of link"   // what became of a link that was sent is said at once, not on the way back
+	InKey       bot.Trait = "key steps"      // the link was used, and the key is being made on the institution's page
+	LinkUsedBy  bot.Trait = "link was used"  // to hear that the link was used is no news
+	KeyMadeBy   bot.Trait = "key was made"   // to hear that the key was made is no news
+	AfterKey    bot.Trait = "after the key"  // asked once, at the end of a procedure, and not returned to in another
+	Returnable  bot.Trait = "agent's return" // where an agent may have the bot go on
+)
+
+// places is the table. Rows of bot.Any hold in every state that has no row of its own for the event.
+func (f *flow) places() []bot.Place {
+	in, on := bot.In, bot.On
+
+	// What several places share.
+	with := func(shared []bot.Row, own ...bot.Row) []bot.Row { return append(slices.Clone(shared), own...) }
+	numbers := []bot.Row{ // what can come of a number: asked for, or said with a wish in any state
+		on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
+		on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
+		on(GaveNine, ConfirmNumber, "number.leading_zero"), on(GaveRUC, ConfirmNumber, "number.first_ten"),
+		on(WrongCount, AskNumber, "number.wrong_count"), on(WrongProvince, AskNumber, "number.wrong_province"),
+		on(WrongDigit, AskNumber, "number.check_digit"), on(PhoneOrSlip, AskNumber, "number.phone_or_typo"),
+		on(GavePhone, AskNumber, "number.phone"), on(GaveTwo, AskNumber, "number.two"),
+		on(WantsCode, AskNumber, "number.ask_code"), on(LostNumber, AskNumber, "number.forgotten"),
+	}
+	links := []bot.Row{ // what can come of asking for a link wherever one can be asked for
+		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"),
+		on(TooManyMails, bot.Stay, "limit.mails"), on(NoMailbox, AtOffice, ""), on(AskedMailHelp, MailWhere, ""),
+	}
+	page := func(s bot.State, ask string, next bot.State) bot.Place {
+		return in(s, ask, f.hearMenu, on(WantsMore, next, "")).With(NoResume, ToldOfLink)
+	}
+	mail := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
+		return in(s, ask, f.hearMailHelp, rows...).With(NeedsNumber, ToldOfLink)
+	}
+	search := func(s bot.State, ask string, next bot.State) bot.Place {
+		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, ""))
+	}
+	step := func(s bot.State, n string, next bot.State) bot.Place {
+		return in(s, "key.step"+n, f.hearStep,
+			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, "")).With(InKey, LinkUsedBy, Returnable)
+	}
+
+	return f.orAsk([]bot.Place{
+		// The beginning.
+		in(Start, "", f.hearStart, on(Greeted, Welcome, "")).With(FirstWord, BeforeTerms, NoResume),
+		in(Welcome, "welcome.ask", f.hearWelcome,
+			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"),
+			on(SaidHello, bot.Stay, "")).With(BeforeTerms, NoResume),
+		in(Menu, "menu.ask", f.hearMenu,
+			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu")).
+			With(NoResume, ToldOfLink, Returnable),
+		page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu),
+
+		// Whose key it is.
+		in(AskNumber, "number.ask", f.hearNumber,
+			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo")).With(AsksNumber, Returnable),
+		in(ConfirmNumber, "number.read_back", f.hearConfirm,
+			on(Eligible, ReadyToSend, ""), on(Unsaid, ReadyToSend, "ready.ask_uniform"), on(NotEligible, AtOffice, "in_person.outcome"),
+			on(TooManyNumbers, bot.Stay, "limit.numbers")).With(ReadsBack, NeedsNumber),
+
+		// The link, and the way to one's mail.
+		in(ReadyToSend, "ready.ask", f.hearReady, links...).With(FirstLink, NeedsNumber, ToldOfLink, Returnable),
+		in(LinkSent, "sent.ask", f.hearSent, with(links,
+			on(NotArrived, bot.Stay, "sent.not_arrived"), on(Arrived, bot.Stay, "sent.arrived"), on(OpenedPage, bot.Stay, "sent.page"))...).
+			With(LinkLives, NeedsNumber, ToldOfLink),
+		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"))...).With(LinkOver, NeedsNumber),
+		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "")),
+		search(MailPhone, "mail.phone", MailSearch), search(MailComputer, "mail.computer", MailSearch), search(MailSearch, "mail.search", MailSpam),
+		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck"), on(MailOpen, ReadyToSend, ""),
+			on(MailOpenSent, LinkSent, ""), on(MailOpenLate, LinkEnded, ""), on(WantsNumber, AskNumber, "")),
+
+		// The new key.
+		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
+		step(KeyStep5, "5", KeyTried),
+		in(KeyStuck, "key.stuck", f.hearStuck,
+			on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Back, "")).With(InKey, LinkUsedBy),
+		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")).
+			With(InKey, LinkUsedBy, KeyMadeBy, Returnable),
+		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")).With(AfterKey, LinkUsedBy, KeyMadeBy),
+		in(Done, "done.ask", f.hearDone,
+			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")).
+			With(LinkUsedBy, KeyMadeBy, NoResume),
+
+		// The other ways.
+		in(AtOffice, "in_person.ask", f.hearOffice,
+			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
+			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable),
+		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink),
+		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")).With(bot.FreeText, Returnable),
+		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink),
+		in(OwnDataSure, "my_data.sure", f.hearOwnData,
+			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink),
+		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink),
+		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now"), on(NothingToCorrect, bot.Stay, "repeat")),
+		in(Group, "", f.hearGroup).With(InGroup, NoResume),
+
+		// Everywhere.
+		in(bot.Any, "", f.hearAny, slices.Concat(numbers, []bot.Row{
+			// words that hold in every state
+			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
+			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"),
+			on(SaidHello, bot.Stay, "hello"), on(SaidThanks, bot.Stay, "thanks"), on(Cancelled, Menu, "menu.cancelled"),
+			on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
+			// what people come for
+			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
+			on(WantsComplaint, Complaining, ""), on(WantsOwnData, OwnData, ""),
+			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
+			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, AtOffice, "another.deceased"),
+			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),
+			// questions about the procedure
+			on(AskedCost, bot.Stay, "info.cost"), on(AskedHours, bot.Stay, "info.hours"), on(AskedDocuments, bot.Stay, "info.documents"),
+			on(AskedLaw, bot.Stay, "info.law"), on(AskedReach, bot.Stay, "info.contact"), on(AskedWhatKey, bot.Stay, "info.what_key"),
+			on(AskedTrust, bot.Stay, "info.trust"), on(AskedAboutMail, bot.Stay, "info.mail"),
+			on(SaidGoodbye, bot.Stay, "goodbye"), on(Insulted, bot.Stay, "insulted"),
+			on(Unclear, bot.Stay, "meant.ask"), on(NotMeant, bot.Stay, ""),
+			// corrections
+			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
+			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
+			// what is sent but words
+			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentPlace, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
+			on(Edited, bot.Stay, "edited"), on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
+			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
+			// what becomes of the link, and of a chat left alone
+			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
+			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"), on(LinkVoided, LinkEnded, "ended.voided"),
+			on(MailRefused, AtOffice, "in_person.outcome"), on(bot.Forgotten, Start, ""),
+			// what the bot did not understand
+			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),
+			on(bot.Ignored, bot.Stay, ""),
+			// the help desk: whom an agent helps may be anywhere
+			on(Queued, InQueue, "person.queued"), on(QueuedAlone, InQueue, "person.queued_alone"), on(Ticketed, WithTicket, "person.ticket"),
+			on(AskedPersonAgain, WithTicket, "person.ask"), on(AskedPlace, bot.Stay, "person.place"), on(PlaceMoved, bot.Stay, "person.place"),
+			on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
+			on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
+			on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
+			on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
+			on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
+			on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText),
+			on(AgentNoted, bot.Stay, bot.NoText), on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
+			on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"),
+			on(AgentSentLink, bot.Stay, "person.link"), on(AgentToOffice, bot.Stay, "person.office"),
+			on(bot.NotYours, bot.Stay, bot.NoText), on(bot.NotSent, bot.Stay, bot.NoText),
+		})...),
+
+		// The help desk. What is written in the queue or to an agent has no question of its own: one never goes back there,
+		// and the question that stood before still stands.
+		in(WithTicket, "person.ask", f.hearTicket, on(DeskOpened, InQueue, "person.opened")).With(ToldOfLink),
+		in(InQueue, "", f.hearHanded, on(AskedLanguage, bot.Stay, "language.ask"), on(ChoseLanguage, bot.Stay, "person.queued"),
+			on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"),
+			on(LinkEndedWaiting, bot.Stay, "person.link_ended")).With(AtDesk),
+		in(WithAgent, "", f.hearHanded).With(AtDesk),
+		in(LeaveSure, "", f.hearLeaving, on(AskedRepeat, bot.Stay, "repeat")).With(AtDesk),
+	})
+}
+
+// Marked lists the states with a trait, in the order of the map.
+func Marked(trait bot.Trait) (states []bot.State) {
+	for _, p := range (&flow{}).places() {
+		if p.Is(trait) {
+			states = append(states, p.State)
+		}
+	}
+	return states
+}
+
+// ReturnSteps are where an agent may have the bot go on, in the order of the procedure.
+var ReturnSteps = Marked(Returnable)
