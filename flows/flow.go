@@ -79,7 +79,10 @@ type flow struct {
 }
 
 // New makes the engine of this conversation.
-func New(o Options) (*bot.Engine, error) {
+func New(o Options) (*bot.Engine, error) { return build(o, (*flow).places) }
+
+// build makes the engine of a map.
+func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	languages, err := Languages()
 	if err != nil {
 		return nil, err
@@ -117,7 +120,7 @@ func New(o Options) (*bot.Engine, error) {
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 		},
-	}, f.places()...)
+	}, places(f)...)
 }
 
 var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)

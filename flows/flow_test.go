@@ -26,17 +26,22 @@ func (noRecords) Find(context.Context, string) (affiliate.Record, bool, error) {
 	return affiliate.Record{}, false, nil
 }
 
-func newEngine(t testing.TB) *bot.Engine {
+func options(t testing.TB) flows.Options {
 	t.Helper()
 	v, err := secret.New(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := flows.New(flows.Options{
+	return flows.Options{
 		Records: noRecords{}, Vault: v, PublicURL: "http://localhost:8080", LinkTTL: 3 * time.Minute,
 		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
 		Erasing: func(string) flows.Erasing { return flows.Deleted },
-	})
+	}
+}
+
+func newEngine(t testing.TB) *bot.Engine {
+	t.Helper()
+	e, err := flows.New(options(t))
 	if err != nil {
 		t.Fatal(err)
 	}

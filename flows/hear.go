@@ -109,7 +109,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	if t.Stale() && t.Conv.Text == "meant.ask" { // the buttons above "¿Quiso decir …?" are still on the screen: the question comes back
 		return NotMeant
 	}
-	if said := thumb(t.Update); said != "" {
+	if said := thumb(t.Update); said != "" && !t.Place().Is(bot.FreeText) {
 		t.Update.Text = t.Wording(said)
 		t.Choose(t.Shows(t.Update.Text))
 	}

@@ -1,0 +1,16 @@
+package flows
+
+import "llave/bot"
+
+// NewWith is New with a place added to the map, and a row that leads there.
+func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
+	return build(o, func(f *flow) []bot.Place {
+		places := append(f.places(), more)
+		for i := range places {
+			if places[i].State == bot.Any {
+				places[i].Rows = append(places[i].Rows, leads)
+			}
+		}
+		return places
+	})
+}

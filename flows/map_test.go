@@ -1,0 +1,235 @@
+package flows_test
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/flows"
+	"llave/internal/affiliate"
+)
+
+// noPackages has every import fail: what the package itself declares is resolved without them.
+type noPackages struct{}
+
+func (noPackages) Import(string) (*types.Package, error) { return nil, errors.New("not needed here") }
+
+// TestMap_noEarNamesAState holds that states stand in map.go alone: what an ear must know of where it is, is a trait or a
+// row there. New may name the first one.
+func TestMap_noEarNamesAState(t *testing.T) {
+	fset := token.NewFileSet()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
+	config := types.Config{Importer: noPackages{}, Error: func(error) {}}
+	pkg, _ := config.Check("flows", fset, files, &info) // the imports are missing, by design
+	declared := map[types.Object]bool{}
+	for _, s := range newEngine(t).States() {
+		if c := pkg.Scope().Lookup(string(s)); c != nil {
+			declared[c] = true
+		}
+	}
+	if len(declared) < 30 {
+		t.Fatalf("found %d states declared, which cannot be all", len(declared))
+	}
+	inMap := 0
+	for id, object := range info.Uses {
+		at := fset.Position(id.Pos())
+		switch {
+		case !declared[object]:
+		case at.Filename == "map.go":
+			inMap++
+		case at.Filename == "flow.go" && object.Name() == "Start":
+		default:
+			t.Errorf("%s names the state %s: ask the place for a trait or a row (see map.go)", at, id.Name)
+		}
+	}
+	if inMap == 0 {
+		t.Error("map.go names no state: this test sees nothing")
+	}
+}
+
+// story is a place that a stranger might add: people tell something in their own words.
+const (
+	story    bot.State = "Story"
+	toldOne  bot.Event = "ToldOne"
+	slotTold           = "told"
+)
+
+func hearStory(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Update.Kind != bot.Text || t.Text() == "" {
+		return "", nil
+	}
+	t.Remember(slotTold, affiliate.MaskAll(t.Text()))
+	return toldOne, nil
+}
+
+// storyEngine is the map with that place in it.
+func storyEngine(t *testing.T, traits ...bot.Trait) *bot.Engine {
+	t.Helper()
+	place := bot.In(story, "complaint.ask", hearStory, bot.On(toldOne, bot.Stay, "thanks")).With(traits...)
+	e, err := flows.NewWith(options(t), place, bot.On("Reached", story, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// tell says a sentence in the story's place, and returns what came of it and what was kept.
+func tell(t *testing.T, e *bot.Engine, n int, sentence string) (bot.Outcome, string) {
+	t.Helper()
+	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+	c := bot.Conversation{ID: "webchat:1", State: story, Text: "complaint.ask", LastAt: now.Add(-2 * flows.ResumeAfter), Back: []bot.State{flows.Menu}}
+	u := bot.Update{ID: fmt.Sprint(n), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: sentence}
+	next, out, err := e.Step(t.Context(), c, u, bot.Env{Now: now})
+	if err != nil {
+		t.Fatalf("%q: %v", sentence, err)
+	}
+	return out, next.Slots[slotTold]
+}
+
+// bareWords are the events of a bare word or a key alone. What else a person writes where free text is asked for is theirs.
+var bareWords = []bot.Event{flows.AskedMenu, flows.WentBack, flows.AskedRepeat, flows.AskedHelp, flows.AskedStatus, flows.AskedLanguage,
+	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret}
+
+// isBare says whether a sentence is nothing but a phrase that stands for a word in one of the catalogues, give or take
+// manners and a slip.
+func isBare(e *bot.Engine, sentence string) bool {
+	said := strings.FieldsFunc(bot.Fold(sentence), func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
+	for _, cat := range e.Languages() {
+		for _, l := range cat.Labels {
+			for _, phrase := range append(slices.Clone(l.Words), l.Title) {
+				p := bot.Fold(phrase)
+				words := len(strings.Fields(p))
+				if len(said) >= words && len(said) <= words+2 && bot.Near(strings.Join(said[:words], " "), p, bot.Slips(len(p))) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// TestMap_freeTextLosesNoWord talks every labelled sentence into a place with free text that was added to the map: each
+// is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one.
+func TestMap_freeTextLosesNoWord(t *testing.T) {
+	e := storyEngine(t, bot.FreeText)
+	kept, bare := 0, 0
+	for i, sentence := range labelled(t) {
+		out, told := tell(t, e, i, sentence)
+		switch {
+		case out.Event == toldOne && told == affiliate.MaskAll(bot.Clean(sentence)):
+			kept++
+		case slices.Contains(bareWords, out.Event) && (isBare(e, sentence) || out.Event == flows.WroteSecret && len(strings.Fields(sentence)) == 1):
+			bare++
+		default:
+			t.Errorf("%q: %s, kept %q", sentence, out.Event, told)
+		}
+	}
+	t.Logf("%d sentences kept, %d acted on as bare words", kept, bare)
+}
+
+// TestMap_freeTextNeedsItsTrait shows that the test above can fail: without the trait, words are taken for wishes.
+func TestMap_freeTextNeedsItsTrait(t *testing.T) {
+	e := storyEngine(t)
+	lost := 0
+	for i, sentence := range labelled(t) {
+		if out, _ := tell(t, e, i, sentence); out.Event != toldOne {
+			lost++
+		}
+	}
+	if lost < 100 {
+		t.Errorf("%d sentences were not kept without the trait, want many", lost)
+	}
+}
+
+// TestMap_whoKeepsWordsIsFreeText says every labelled sentence in every state: where what a person wrote is kept, in a slot
+// or in a promise to somebody else than them, the place says bot.FreeText (or an agent reads it).
+func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
+	e := newEngine(t)
+	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+	sentences := slices.DeleteFunc(labelled(t), func(s string) bool { return len(s) < 25 })
+	keeping := map[bot.State]bool{}
+	for n, s := range e.States() {
+		for i := n; i < len(sentences); i += 50 {
+			c := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}, Slots: map[string]string{"record": "r"}}
+			u := bot.Update{ID: fmt.Sprint(i), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: sentences[i]}
+			next, _, err := e.Step(t.Context(), c, u, bot.Env{Now: now, Reservation: &bot.Reservation{}})
+			if err != nil {
+				t.Fatalf("%s: %q: %v", s, sentences[i], err)
+			}
+			if next.Handoff == nil && keepsWords(next, sentences[i]) { // of a case, the agent reads what led to it
+				keeping[s] = true
+			}
+		}
+	}
+	for s := range keeping {
+		if !e.Place(s).Is(bot.FreeText, flows.AtDesk) {
+			t.Errorf("state %s keeps what people write, and does not say bot.FreeText", s)
+		}
+	}
+	if !keeping[flows.Complaining] {
+		t.Error("no complaint was kept: this test sees nothing")
+	}
+}
+
+// keepsWords says whether a conversation holds a sentence in a slot or owes it to somebody.
+func keepsWords(c bot.Conversation, sentence string) bool {
+	holds := func(text string) bool { return strings.Contains(text, affiliate.MaskAll(bot.Clean(sentence))) }
+	for _, value := range c.Slots {
+		if holds(value) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Lane != bot.LaneChat && holds(fmt.Sprintf("%+v", p)) })
+}
+
+// labelled are all sentences that are labelled with their meaning.
+func labelled(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	files, err := filepath.Glob("said/*.csv")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no sentences: %v", err)
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(f).ReadAll()
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows[1:] {
+			out = append(out, row[1]) // state,said,meaning
+		}
+	}
+	return out
+}
