@@ -266,7 +266,7 @@ func needsNumber(s bot.State) bool {
 	return inMailHelp(s) || slices.Contains([]bot.State{ConfirmNumber, ReadyToSend, LinkSent, LinkEnded}, s)
 }
 
-// caseLife is how long a case stays open at most while the person is silent: as long as what was said is kept (SPEC 8). A
+// caseLife is how long a case stays open at most while the person is silent: as long as what was said is kept (P406). A
 // number that nobody came to use is not kept for ever.
 const caseLife = 30 * 24 * time.Hour
 

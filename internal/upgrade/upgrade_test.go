@@ -22,7 +22,7 @@ const believed = 6 * time.Second
 
 // A store that an earlier version was killed over opens, and everything is there. Every promise is kept, once, whatever
 // its kind; nobody owes anything afterwards but what waits for a person to write; and every conversation goes on from
-// where it was.
+// where it was (P410).
 func TestUpgrade(t *testing.T) {
 	stores(t, func(t *testing.T, l *left) {
 		l.allThere(t)
