@@ -12,7 +12,7 @@ import (
 	"llave/internal/store/storetest"
 )
 
-// What commit 06ecc36 knows of a stored conversation, and how it keeps what a chat is owed: an old process beside a new one,
+// What commit 06ecc36 knows of a stored conversation and of a record's document, and how it keeps what a chat is owed: an old process beside a new one,
 // for the minute of a roll-out. It reads what the new one wrote, forgets every field that it does not know, and writes the
 // rest as it always has. This file is a copy of that commit's code, and stays as it is.
 type (
@@ -45,6 +45,40 @@ type (
 		LastID    string            `bson:"last_id,omitempty"`
 		KeptTill  time.Time         `bson:"kept_till,omitempty"`
 		OldOutbox `bson:",inline"`
+	}
+	oldRecord struct {
+		ID      string `bson:"_id"`
+		Version int64  `bson:"v"`
+		Asks    []struct {
+			Turn    string    `bson:"turn"`
+			Attempt string    `bson:"attempt"`
+			At      time.Time `bson:"at"`
+		} `bson:"asks,omitempty"`
+		Live      *oldAttempt  `bson:"live,omitempty"`
+		Used      []oldAttempt `bson:"used,omitempty"`
+		Key       string       `bson:"key,omitempty"`
+		KeyAt     time.Time    `bson:"key_at,omitempty"`
+		PurgeAt   time.Time    `bson:"purge_at,omitempty"`
+		OldOutbox `bson:",inline"`
+	}
+	oldAttempt struct {
+		ID       string    `bson:"id"`
+		Kind     string    `bson:"kind"`
+		Want     string    `bson:"want"`
+		Link     string    `bson:"link,omitempty"`
+		NotMe    string    `bson:"not_me,omitempty"`
+		Since    string    `bson:"since,omitempty"`
+		Sealed   string    `bson:"sealed"`
+		Channel  string    `bson:"channel"`
+		Convs    []string  `bson:"convs"`
+		Asked    time.Time `bson:"asked"`
+		Accepted time.Time `bson:"accepted,omitempty"`
+		First    string    `bson:"first,omitempty"`
+		Refused  time.Time `bson:"refused,omitempty"`
+		Voided   time.Time `bson:"voided,omitempty"`
+		Redeemed time.Time `bson:"redeemed,omitempty"`
+		Nonce    string    `bson:"nonce,omitempty"`
+		KeyMade  time.Time `bson:"key_made,omitempty"`
 	}
 	OldOutbox struct {
 		Promises []oldPromise         `bson:"promises,omitempty"`
@@ -216,6 +250,14 @@ func (o *oldProcess) round(t *testing.T) {
 			o.save(t, &c)
 		}
 	}
+	for i, d := range dumped(t, o.engine, store.Unlocks) {
+		var r oldRecord
+		must(t, bson.Unmarshal(d.doc, &r))
+		if (i+o.rounds)%4 == 0 {
+			r.wake(nil)
+			o.replace(t, store.Unlocks, r.ID, r.Version, r)
+		}
+	}
 }
 
 // keep does what there is to do for the first thing that a chat is owed.
@@ -260,10 +302,15 @@ func (o *oldProcess) claim(t *testing.T, c *oldConversation, id string, now time
 func (o *oldProcess) save(t *testing.T, c *oldConversation) bool {
 	t.Helper()
 	c.wake(c.Timers)
-	raw, err := bson.Marshal(c)
+	return o.replace(t, store.Conversations, c.ID, c.Version, c)
+}
+
+func (o *oldProcess) replace(t *testing.T, collection, id string, version int64, doc any) bool {
+	t.Helper()
+	raw, err := bson.Marshal(doc)
 	must(t, err)
 	o.saves++
-	err = o.engine.Replace(t.Context(), store.Conversations, c.ID, c.Version, raw)
+	err = o.engine.Replace(t.Context(), collection, id, version, raw)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		t.Fatal(err)
 	}

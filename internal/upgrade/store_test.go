@@ -37,6 +37,7 @@ type left struct {
 	api    *bottest.BotAPI
 	graph  *bottest.Graph
 	smtp   *bottest.SMTP
+	shared bool // the store is one that processes share; else it belongs to one
 
 	app *app.App // the process that runs now
 }
@@ -77,8 +78,9 @@ func open(t *testing.T, dir string) *left {
 		e, err := bolt.Open(t.Context(), bolt.Options{Dir: data, Now: l.clock.Now, NoSync: true})
 		must(t, err)
 		t.Cleanup(func() { _ = e.Close() })
-		l.engine = e
+		l.engine = ticking{e, l.clock}
 	} else {
+		l.shared = true
 		uri := storetest.MongoURI(t)
 		database := storetest.NewDatabase(t, uri)
 		all := map[string][]bson.Raw{}
@@ -125,6 +127,9 @@ func (l *left) outside(t *testing.T) {
 func (l *left) start(t *testing.T, e store.Engine, sweeping bool) error {
 	t.Helper()
 	env := append(settings(l.api, l.graph, l.smtp), "LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0")
+	if l.shared {
+		env = append(env, "LLAVE_MONGODB_URI=mongodb://127.0.0.1:1/") // nobody asks there: the engine is given
+	}
 	c, err := config.Load(env, t.TempDir(), config.NeedMail)
 	must(t, err)
 	l.app, err = app.New(t.Context(), app.Options{
