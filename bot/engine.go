@@ -26,7 +26,7 @@ type Options struct {
 	Hash    func(label, data string) string // keyed
 	Lost    func(t *Turn)                   // told of a turn that was not understood, before it is answered; nil: nobody
 	Idle    time.Duration                   // how long a conversation left alone keeps its place
-	Seen    time.Duration                   // how long an emptied one keeps the ids it has seen (SPEC 8)
+	Seen    time.Duration                   // how long an emptied one keeps the ids it has seen (P406)
 }
 
 // Engine steps conversations through a table. It is safe for use by many goroutines.
@@ -502,7 +502,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	if text.Aside && strings.Contains(text.Text, "{question}") {
 		reply.Picture = e.fill(t, question.Picture)
 	}
-	reply.Protect = t.sealed // what holds the number must not be forwarded (SPEC 6)
+	reply.Protect = t.sealed // what holds the number must not be forwarded (P112)
 	buttons := text.Buttons
 	if text.Aside && len(buttons) == 0 {
 		buttons = question.Buttons

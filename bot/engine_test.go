@@ -165,7 +165,7 @@ func TestNewEngine_reportsEverything(t *testing.T) {
 	}
 }
 
-// A repeat changes nothing, whichever of the last 64 it is, and neither does one older than all of them.
+// A repeat changes nothing, whichever of the last 64 it is, and neither does one older than all of them (P401).
 func TestStep_repeat(t *testing.T) {
 	k := newTalk(t)
 	for range bot.SeenMax + 10 {

@@ -12,7 +12,7 @@ import (
 
 // TestDialogues plays every conversation in testdata through the front door of both channels and compares what came with
 // what is written there. Write the ">" lines, run with -update, read what came, commit. Files are written as Telegram has
-// it; what is different on WhatsApp is said in onWhatsApp.
+// it; what is different on WhatsApp is said in onWhatsApp (P111).
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -81,7 +81,7 @@ func firstDifference(got, want string) (line int, g, w string) {
 	return 0, "", ""
 }
 
-// What holds the number must not be forwarded, also when it is only asked again; everything else may be.
+// What holds the number must not be forwarded, also when it is only asked again; everything else may be (P112).
 func TestNumber_isProtected(t *testing.T) {
 	w := world.New(t, "")
 	for _, step := range []struct {

@@ -34,7 +34,7 @@ type Records interface {
 	Find(ctx context.Context, number string) (affiliate.Record, bool, error)
 }
 
-// Limits of one chat (SPEC 7).
+// Limits of one chat (P304).
 type Limits struct {
 	NumbersHour, NumbersDay int // different numbers
 	MessagesMinute          int

@@ -148,7 +148,7 @@ func numberSource(t *testing.T) string {
 
 var host = regexp.MustCompile(`(?i)\b(?:[a-z0-9-]+\.)+(?:gob\.ec|com|org|net|ec|jsfb?)\b`)
 
-// checkHosts holds that only the official hosts reach a person, and never the sheet's two misprints (SPEC 6).
+// checkHosts holds that only the official hosts reach a person, and never the sheet's two misprints (P107).
 func checkHosts(t *testing.T, key, words string) {
 	t.Helper()
 	for _, h := range host.FindAllString(words, -1) {

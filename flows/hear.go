@@ -288,7 +288,7 @@ func (f *flow) forgetWay(t *bot.Turn) {
 	}
 }
 
-// caseLife is how long a case stays open at most while the person is silent: as long as what was said is kept (SPEC 8). A
+// caseLife is how long a case stays open at most while the person is silent: as long as what was said is kept (P406). A
 // number that nobody came to use is not kept for ever.
 const caseLife = 30 * 24 * time.Hour
 

@@ -14,7 +14,7 @@ import (
 	"llave/internal/secret"
 )
 
-// With the help desk the bot is silent: what the person writes is the agent's to answer (SPEC 9). While nobody has taken the
+// With the help desk the bot is silent: what the person writes is the agent's to answer (P501). While nobody has taken the
 // conversation yet, it still answers the words that ask where one stands, and wherever one is the word that leaves.
 
 // The events.

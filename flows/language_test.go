@@ -11,7 +11,7 @@ import (
 )
 
 // That a catalogue lacks nothing is the engine's check, and what that reports is shown in bot. Here is what the channels
-// and the people ask for in every language alike.
+// and the people ask for in every language alike (P110).
 func TestLanguages(t *testing.T) {
 	languages := newEngine(t).Languages()
 	var names []string

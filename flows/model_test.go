@@ -210,7 +210,7 @@ func TestWays_everywhere(t *testing.T) {
 	})
 }
 
-// The shortest road, from the first word to the end, in what the person types or presses in the chat.
+// The shortest road, from the first word to the end, in what the person types or presses in the chat (P101).
 func TestShortestRoad(t *testing.T) {
 	const most = 9
 	for name, road := range map[string][]string{

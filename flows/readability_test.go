@@ -12,7 +12,7 @@ import (
 	"llave/bot"
 )
 
-// What every Spanish text keeps to (SPEC 6).
+// What every Spanish text keeps to (P108).
 const (
 	longText  = 15 // words from which a text is judged by itself
 	leastEasy = 65
@@ -115,7 +115,7 @@ func TestReadability(t *testing.T) {
 var hurry = regexp.MustCompile(`(?i)\b(rápid|apúr|apur|pronto|urgente|enseguida|ya mismo|ahorita|antes de que|minuto|segundo)`)
 
 // Whatever is said to who goes step by step, whether written for that or the same as ever, is short, has few choices, is
-// answered by numbers too, and does not press.
+// answered by numbers too, and does not press (P109).
 func TestSlow_limits(t *testing.T) {
 	e := newEngine(t)
 	cat := e.Languages()[0]

@@ -179,7 +179,7 @@ func everywhere(t *testing.T, test func(t *testing.T, s bot.State)) {
 	}
 }
 
-// What is not understood is explained, asked in other words, and the third time a person is offered: in every state.
+// What is not understood is explained, asked in other words, and the third time a person is offered: in every state (P104).
 func TestMisses_everywhere(t *testing.T) {
 	everywhere(t, func(t *testing.T, s bot.State) {
 		k := at(t, s)
@@ -221,7 +221,7 @@ func TestMisses_photos(t *testing.T) {
 	}
 }
 
-// Whatever is sent is answered once and moves nobody; a reaction needs no answer.
+// Whatever is sent is answered once and moves nobody; a reaction needs no answer (P105).
 func TestOddThings_everywhere(t *testing.T) {
 	odd := map[string]bot.Update{
 		"photo": {Kind: bot.Media, Media: "photo"}, "voice": {Kind: bot.Media, Media: "voice"}, "sticker": {Kind: bot.Media, Media: "sticker"},
@@ -247,7 +247,7 @@ func TestOddThings_everywhere(t *testing.T) {
 	})
 }
 
-// The global words hold everywhere; before somebody has agreed to go on, there is no menu to go to.
+// The global words hold everywhere; before somebody has agreed to go on, there is no menu to go to (P102).
 func TestGlobalWords_everywhere(t *testing.T) {
 	everywhere(t, func(t *testing.T, s bot.State) {
 		for _, w := range []struct {
@@ -297,7 +297,7 @@ func TestBack_everywhere(t *testing.T) {
 	})
 }
 
-// How answers are understood, in every form of SPEC 6, and never as their opposite.
+// How answers are understood, in every form (P103), and never as their opposite.
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct {
 		in   bot.State
@@ -347,7 +347,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// News of a link is told wherever the person has gone meanwhile, once, and nothing of an erased chat's.
+// News of a link is told wherever the person has gone meanwhile, once, and nothing of an erased chat's (P114).
 func TestSignals_everywhere(t *testing.T) {
 	away := []string{"menú", "atención presencial", "persona", "queja", "mis datos"}
 	for _, word := range away {
@@ -433,7 +433,7 @@ func TestLimit_messages(t *testing.T) {
 	}
 }
 
-// Three numbers an hour: the fourth is told when to come back and offered a person, and "sí" is not asked for in vain.
+// Three numbers an hour: the fourth is told when to come back and offered a person, and "sí" is not asked for in vain (P304).
 func TestLimit_numbers(t *testing.T) {
 	k := at(t, flows.AskNumber)
 	for _, n := range []string{"0926687856", "1710034065", "0102030400", "1713175071"} {
@@ -480,7 +480,7 @@ func TestLimit_mails(t *testing.T) {
 	}
 }
 
-// What answers the question after a long silence is taken, not asked for again.
+// What answers the question after a long silence is taken, not asked for again (P106).
 func TestComesBack_withTheAnswer(t *testing.T) {
 	for _, c := range []struct {
 		in   bot.State

@@ -42,7 +42,7 @@ func talked(t *testing.T, settings, row, number, chat string) string {
 }
 
 // Whatever is behind a number, a uniform chat is the same to the letter: sending, ending, sending again, ending again,
-// the limit of letters, and what is asked on the way.
+// the limit of letters, and what is asked on the way (P303).
 func TestUniform_sameToTheLetter(t *testing.T) {
 	const chat = "> hola\n> [Continuar]\n> [Desbloquear clave]\n> NUMBER\n> [Sí, es correcto]\n> [Enviar enlace]\n+ 5s\n> estado\n> [No me llega]\n> [Reenviar enlace]\n" +
 		"+ 10m\n> [Reenviar enlace]\n+ 10m\n> persona\n> atrás\n"
@@ -67,7 +67,7 @@ func TestUniform_sameToTheLetter(t *testing.T) {
 	}
 }
 
-// Guided disclosure has two outcomes, each with one wording for all its causes.
+// Guided disclosure has two outcomes, each with one wording for all its causes (P302).
 func TestGuided_twoOutcomes(t *testing.T) {
 	seen := map[string][]string{}
 	for _, p := range people {
@@ -80,7 +80,7 @@ func TestGuided_twoOutcomes(t *testing.T) {
 }
 
 // Nothing of a person is kept or logged outside their record: no number in any grouping, no address, no name, no
-// token of a link, no key, whatever was typed where.
+// token of a link, no key, whatever was typed where (P307).
 func TestNothingPersonalIsKept(t *testing.T) {
 	const number, code, mail, key = "1710034065", "AB-77123", "ana.privada@correo.example", "Gatito2020xyz"
 	w := world.New(t, "_id,id_type,category,full_name,email,data_updated_at,status\n"+number+",cedula,affiliate,Zutana Mengana,"+mail+",2025-03-01,locked\n"+code+",foreign_code,affiliate,Fulano Mengano,otro@correo.example,2025-03-01,locked\n", "LLAVE_LOG_LEVEL=debug")

@@ -25,6 +25,7 @@ func (u untouchable) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
+// TestWebhook_statuses shows P701.
 func TestWebhook_statuses(t *testing.T) {
 	w := newWorld(t, nil)
 	text := string(fixture(t, "update_message_text.json"))

@@ -45,7 +45,7 @@ func TestSend_refused(t *testing.T) {
 	}
 }
 
-// TestSend_meanings goes through the codes of the specification, as the Graph API says them.
+// TestSend_meanings goes through every code that we know, as the Graph API says them.
 func TestSend_meanings(t *testing.T) {
 	type row struct {
 		failure bot.Failure

@@ -80,7 +80,7 @@ func FuzzSigned(f *testing.F) {
 	})
 }
 
-// TestHandler_forged: of 100,000 forged or altered bodies none is looked at.
+// TestHandler_forged: of 100,000 forged or altered bodies none is looked at (P702).
 func TestHandler_forged(t *testing.T) {
 	n := 100_000
 	if testing.Short() {
@@ -160,6 +160,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
+// TestHandler_statuses shows P701.
 func TestHandler_statuses(t *testing.T) {
 	b := newInbox(t, nil)
 	text := string(fixture(t, "in_text.json"))

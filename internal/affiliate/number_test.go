@@ -36,6 +36,7 @@ func readCSV(t *testing.T, name string) []map[string]string {
 	return out
 }
 
+// TestParseNumber_cedulas shows P113.
 func TestParseNumber_cedulas(t *testing.T) {
 	rows := readCSV(t, "cedulas.csv")
 	if got, want := len(rows), 1434; got != want {

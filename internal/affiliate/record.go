@@ -20,7 +20,7 @@ type Category string
 // Status says what may be done with the record's key.
 type Status string
 
-// The values of the affiliates collection (SPEC 7).
+// The values of the affiliates collection (P301).
 const (
 	Cedula      IDType = "cedula"
 	ForeignCode IDType = "foreign_code"
@@ -35,7 +35,7 @@ const (
 	Deceased  Status = "deceased"
 )
 
-// Record is one member. The bson and json names are the collection's and the import's (SPEC 7).
+// Record is one member. The bson and json names are the collection's and the import's (P301).
 type Record struct {
 	ID            string    `bson:"_id" json:"_id"`
 	Version       int64     `bson:"v" json:"-"`
@@ -50,7 +50,7 @@ type Record struct {
 // Outcome is what the virtual route has for a record. It never reaches a chat.
 type Outcome string
 
-// The outcomes of SPEC 7.
+// The outcomes (P301).
 const (
 	CanUnlock   Outcome = "can_unlock"   // found, data updated in person, valid e-mail, locked
 	CanGenerate Outcome = "can_generate" // the same, but active: the key is not locked

@@ -142,7 +142,7 @@ func ParseName(s string) (string, error) {
 	return s, nil
 }
 
-// holdsNumber says that there are digits enough for a national number, which is kept nowhere but in its record (SPEC 8).
+// holdsNumber says that there are digits enough for a national number, which is kept nowhere but in its record (P404).
 func holdsNumber(s string) bool {
 	n := 0
 	for _, r := range s {

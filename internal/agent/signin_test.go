@@ -136,6 +136,7 @@ func TestSignIn_sameWork(t *testing.T) {
 	}
 }
 
+// TestSecondFactor shows P508.
 func TestSecondFactor(t *testing.T) {
 	w := newWorld(t)
 	w.add("ana", agent.Member)

@@ -61,7 +61,7 @@ func newAPI(t *testing.T) *bottest.BotAPI {
 	return api
 }
 
-// Two processes over one store: one polls, each message is answered once, and when the poller goes the other takes over.
+// Two processes over one store: one polls, each message is answered once, and when the poller goes the other takes over (P606).
 func TestPolling_oneOfTwoProcesses(t *testing.T) {
 	uri := storetest.MongoURI(t)
 	database := "LLAVE_MONGODB_DATABASE=" + storetest.NewDatabase(t, uri)
@@ -87,6 +87,7 @@ func TestPolling_oneOfTwoProcesses(t *testing.T) {
 	say("menú")
 }
 
+// TestAdmin shows P605.
 func TestAdmin(t *testing.T) {
 	a := start(t, newAPI(t), "LLAVE_DATA_DIR="+t.TempDir(), "LLAVE_TELEGRAM_MODE=webhook")
 	defer stop(t, a)
@@ -105,7 +106,7 @@ func TestAdmin(t *testing.T) {
 }
 
 // The clock's work: an expired link is purged, a live one is not; a conversation is emptied after a day and gone after
-// eight.
+// eight (P406).
 func TestPurge(t *testing.T) {
 	w := world.New(t, "_id,id_type,category,full_name,email,data_updated_at,status\n"+
 		"1790000002,cedula,affiliate,Persona Uno,uno@correo.example,2025-03-01,locked\n")

@@ -28,7 +28,7 @@ import (
 // Version is set by the linker in releases.
 var Version = "dev"
 
-// stopWithin is how long a process may take to go down (SPEC 10, "graceful stop").
+// stopWithin is how long a process may take to go down (P604).
 const stopWithin = 9 * time.Second
 
 // errUsage marks mistakes in how the program was called.

@@ -65,6 +65,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestWrongUsage shows P602.
 func TestWrongUsage(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -94,6 +95,7 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
+// TestServe_refusesAtStart shows P608.
 func TestServe_refusesAtStart(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -333,7 +333,7 @@ func lasts(l letter.Letter) string {
 }
 
 // A process dies at any of its calls to the store in the whole conversation, from "hola" to the rating, before the call was
-// done or after: another takes over, and all ends as if nothing had happened. What was repeated was repeated identically.
+// done or after: another takes over, and all ends as if nothing had happened. What was repeated was repeated identically (P401).
 func TestCrash_atEveryCall(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, e store.Engine) {
 		api := newAPI(t)

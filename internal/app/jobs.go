@@ -25,7 +25,7 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 	return l.a.Store.Leases.Hold(ctx, name, l.a.name, ttl, do)
 }
 
-// newJobs is the cron table (SPEC 8): every 5 s the desk's queue; every 15 s expired links and a net under the
+// newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
 // sweep; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Count: a.Metrics.Count})

@@ -13,7 +13,7 @@ import (
 	"llave/internal/store/storetest"
 )
 
-// A purge that dies half-way leaves nothing that the next one does not find: neither the names nor the conversation.
+// A purge that dies half-way leaves nothing that the next one does not find: neither the names nor the conversation (P407).
 func TestForget_halfWay(t *testing.T) {
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
 	for _, fails := range []string{store.Names, store.Contacts, store.Conversations} {

@@ -242,6 +242,17 @@ func (b *BotAPI) pending() int {
 	return n
 }
 
+// Resume goes on where an earlier BotAPI was left: with these chats, empty, and with update ids from next on. An id that
+// the bot has seen is a repeat to it.
+func (b *BotAPI) Resume(next int, chats ...int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.nextID = max(b.nextID, next)
+	for _, id := range chats {
+		b.chat(id)
+	}
+}
+
 // WebhookURL returns what the bot has registered, or "".
 func (b *BotAPI) WebhookURL() string {
 	b.mu.Lock()

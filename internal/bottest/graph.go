@@ -359,6 +359,15 @@ func (g *Graph) WAMID(chat int64, messageID int) string {
 
 // ---- people ----
 
+// Resume goes on where an earlier Graph was left: with these people, whose chats are empty and who have just written.
+func (g *Graph) Resume(chats ...int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, phone := range chats {
+		g.person(phone).heard = g.opt.Now()
+	}
+}
+
 // Say writes a text.
 func (g *Graph) Say(chat int64, text string) int {
 	return g.write(chat, text, "text", map[string]any{"body": text})

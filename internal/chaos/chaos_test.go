@@ -59,6 +59,7 @@ func sized[T any](short, fullSize T) T {
 	return short
 }
 
+// TestChaos shows P403.
 func TestChaos(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
 		t.Run("kill", func(t *testing.T) { run(t, k, false, *duration*3/4) })

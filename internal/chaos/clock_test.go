@@ -108,7 +108,7 @@ func TestClock_noSwitchInTheBinary(t *testing.T) {
 
 // Two processes whose clocks are four minutes apart, longer than a link lives, serve one store. A link lives as long
 // as the letter says, by the store's time, whichever process sent it and whichever is asked; limits and conversations
-// are what they would be.
+// are what they would be (P408).
 func TestClock_apart(t *testing.T) {
 	alongside(t)
 	life := sized(20*time.Second, 180*time.Second)

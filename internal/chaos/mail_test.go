@@ -146,7 +146,7 @@ func TestMail_cut(t *testing.T) {
 }
 
 // TestMail_refused has some mailboxes refuse for good. A guided chat says at once that this needs the in-person route; a
-// uniform one must be the chat of a mailbox that accepts, and of a number that nobody has, to the letter.
+// uniform one must be the chat of a mailbox that accepts, and of a number that nobody has, to the letter (P212).
 func TestMail_refused(t *testing.T) {
 	alongside(t)
 	for _, disclosure := range []string{"guided", "uniform"} {

@@ -133,7 +133,7 @@ func inWeather(t *testing.T, by way, cases []weather) {
 }
 
 // TestTelegram_throttled has Telegram ask for a pause: one chat's, and, when it refuses several at once, the whole bot's.
-// Each process knows of the pauses that it was asked for itself, so that the second is shown by one process.
+// Each process knows of the pauses that it was asked for itself, so that the second is shown by one process (P703).
 func TestTelegram_throttled(t *testing.T) {
 	alongside(t)
 	for _, tt := range []struct {

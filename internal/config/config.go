@@ -116,7 +116,7 @@ type WhatsApp struct {
 // On says whether the channel was asked for.
 func (w WhatsApp) On() bool { return w.Token != "" }
 
-// Limits are those of SPEC section 7.
+// Limits are those of P304 to P306.
 type Limits struct {
 	NumbersHour      int // different numbers an hour, per chat
 	NumbersDay       int // and a day

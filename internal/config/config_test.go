@@ -136,6 +136,7 @@ func TestLoad_refuses(t *testing.T) {
 	}
 }
 
+// TestLoad_reportsEverythingAtOnce shows P601.
 func TestLoad_reportsEverythingAtOnce(t *testing.T) {
 	_, err := config.Load([]string{
 		"LLAVE_PUBLIC_ULR=https://llave.example", "LLAVE_COLOUR=blue", "LLAVE_LINK_TTL=soon", "LLAVE_MONGODB_URI=mongodb://db/",

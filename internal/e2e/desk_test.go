@@ -112,7 +112,7 @@ func (o *office) waits(ref string) {
 }
 
 // What is said goes both ways by itself; that the agent writes is shown; a note stays at the desk. A supervisor who looks on
-// reads the same.
+// reads the same (P501).
 func TestDesk_chat(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -166,7 +166,7 @@ func TestDesk_chat(t *testing.T) {
 	}
 }
 
-// An agent gives the conversation back at a step, and the road goes on from there to a new key.
+// An agent gives the conversation back at a step, and the road goes on from there to a new key (P506).
 func TestDesk_backToTheRoad(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -234,7 +234,7 @@ func TestDesk_silentAgent(t *testing.T) {
 	ana.until("it can be taken again", `document.querySelector("#tomar") !== null && document.querySelector("#texto") === null`)
 }
 
-// An agent whose browser is gone keeps the conversation for a minute, then it is in the queue again: whoever looks sees it come.
+// An agent whose browser is gone keeps the conversation for a minute, then it is in the queue again: whoever looks sees it come (P504).
 func TestDesk_vanished(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

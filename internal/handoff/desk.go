@@ -54,7 +54,7 @@ type Presence struct {
 	Away    bool      `bson:"away,omitempty"` // there, and takes no new conversation
 }
 
-// GoneAfter is how long an agent's console may be silent before the agent's conversations go back to the queue (SPEC 9: an
+// GoneAfter is how long an agent's console may be silent before the agent's conversations go back to the queue (P504: an
 // agent who vanishes frees it).
 const GoneAfter = 60 * time.Second
 
@@ -85,7 +85,7 @@ type Actor struct {
 }
 
 // Finding is why a record may use the virtual route or not, in the words of package affiliate. The desk may know it
-// (SPEC 7 speaks of chats); who asks is written down.
+// (P302 speaks of chats; see P507); who asks is written down.
 type Finding struct {
 	Known    bool // there is a record
 	Status   string

@@ -16,7 +16,7 @@ import (
 	"llave/internal/store"
 )
 
-// Of sixteen who take a case at the same moment, in two processes, one gets it, and the others are told who.
+// Of sixteen who take a case at the same moment, in two processes, one gets it, and the others are told who (P503).
 func TestClaim_by16(t *testing.T) {
 	h := newHouse(t)
 	for round := range 20 {
@@ -108,7 +108,7 @@ func TestDeeds_refused(t *testing.T) {
 	}
 }
 
-// The number and the record are shown to who has the conversation, once it is written down.
+// The number and the record are shown to who has the conversation, once it is written down (P507).
 func TestReveal(t *testing.T) {
 	h := newHouse(t)
 	ctx, desk := t.Context(), h.desks[0]
@@ -191,7 +191,7 @@ func TestTend(t *testing.T) {
 	}
 }
 
-// The queue follows the hours, also when two processes tend it at once.
+// The queue follows the hours, also when two processes tend it at once (P505).
 func TestTend_hours(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
@@ -226,7 +226,7 @@ func TestTend_hours(t *testing.T) {
 }
 
 // The inbox has every open case in the order of its lists, and what moved; a case and its lines are found while the
-// conversation has it and afterwards.
+// conversation has it and afterwards (P502).
 func TestInbox(t *testing.T) {
 	h := newHouse(t)
 	ctx, desk := t.Context(), h.desks[0]

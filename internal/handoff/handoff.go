@@ -22,8 +22,8 @@ import (
 	"llave/bot"
 )
 
-// The ranks of those that wait, first to last. Older people come first (SPEC 9): who goes step by step. A record's category
-// is not looked at: the place in the queue is told to somebody who has proved nothing (SPEC 7). What the owner of a record says
+// The ranks of those that wait, first to last. Older people come first (P502): who goes step by step. A record's category
+// is not looked at: the place in the queue is told to somebody who has proved nothing (P307). What the owner of a record says
 // who did not ask is nobody's place in the queue: those notices stand before it (Desk.Notices).
 const (
 	RankSlowly = 1 // goes step by step

@@ -135,6 +135,7 @@ func TestRun_storesRecords(t *testing.T) {
 	}
 }
 
+// TestRun_rejectsRows shows P603.
 func TestRun_rejectsRows(t *testing.T) {
 	good := row(1)
 	for _, tc := range []struct{ row, reason string }{
@@ -365,6 +366,7 @@ func TestRun_twiceIsTheSame(t *testing.T) {
 	}
 }
 
+// TestRun_goesOnAfterTheStoreWasAway shows P603.
 func TestRun_goesOnAfterTheStoreWasAway(t *testing.T) {
 	s := open(t)
 	var b strings.Builder

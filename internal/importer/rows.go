@@ -27,7 +27,7 @@ const (
 	NDJSON
 )
 
-// columns are the file's, as SPEC 7 names them. "id" is taken for "_id".
+// columns are the file's, as P301 names them. "id" is taken for "_id".
 var columns = []string{"_id", "id_type", "category", "full_name", "email", "data_updated_at", "status"}
 
 // rowReader turns lines of one format into records.

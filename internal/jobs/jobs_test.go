@@ -123,6 +123,7 @@ func TestTable_goesOnAfterFailureAndPanic(t *testing.T) {
 	})
 }
 
+// TestTable_followsADeadHolderWithinAMinute shows P409.
 func TestTable_followsADeadHolderWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leases, table := world(t)

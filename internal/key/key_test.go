@@ -13,6 +13,7 @@ import (
 
 var owner = About{Number: "1710034065", Name: "Ana María Muñoz de la Torre", Email: "ana.munoz@example.com"}
 
+// TestCheck shows P208.
 func TestCheck(t *testing.T) {
 	for _, tc := range []struct {
 		key  string

@@ -78,7 +78,7 @@ func TestCompose_golden(t *testing.T) {
 	}
 }
 
-// What SPEC 6 fixes of the letters.
+// What is fixed of the letters (P209).
 func TestCompose_fixedWords(t *testing.T) {
 	tests := []struct {
 		kind            Kind

@@ -119,6 +119,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// TestSend_sameLetterSameBytes shows P704.
 func TestSend_sameLetterSameBytes(t *testing.T) {
 	server := startSMTP(t, bottest.SMTPOptions{})
 	for range 2 { // two processes

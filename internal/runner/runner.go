@@ -28,7 +28,7 @@ import (
 
 // How promises are kept.
 const (
-	keepFor   = 5 * time.Second  // how long a keeper is believed alive without a word (DESIGN)
+	keepFor   = 5 * time.Second  // how long a keeper is believed alive without a word (P402)
 	heartbeat = 2 * time.Second  // how often a busy one says so
 	sendLimit = 45 * time.Second // one try
 	longest   = 30 * time.Second // between tries

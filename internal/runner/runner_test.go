@@ -258,7 +258,7 @@ func TestKeep_failures(t *testing.T) {
 }
 
 // A process that dies while sending: another takes its lane over, five seconds after it was last heard of, not before.
-// Should it only have been stopped, and go on, it sends nothing any more of what it was about to.
+// Should it only have been stopped, and go on, it sends nothing any more of what it was about to (P402).
 func TestSweep_takesOver(t *testing.T) {
 	h := newHouse(t)
 	dead, other := h.runner("dead"), h.runner("other")
@@ -283,7 +283,7 @@ func TestSweep_takesOver(t *testing.T) {
 	h.wantSent(1, "after the first has woken up")
 }
 
-// Stopping hands what is owed to others at once.
+// Stopping hands what is owed to others at once (P604).
 func TestStop_handsOver(t *testing.T) {
 	h := newHouse(t)
 	first, second := h.runner("first"), h.runner("second")

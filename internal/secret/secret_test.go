@@ -48,6 +48,7 @@ func TestHash_labels(t *testing.T) {
 	}
 }
 
+// TestKeys_rotate shows P607.
 func TestKeys_rotate(t *testing.T) {
 	one, two := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32)), base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{2}, 40))
 	parse := func(s string) secret.Keys {
@@ -74,6 +75,7 @@ func TestKeys_rotate(t *testing.T) {
 	}
 }
 
+// TestNothingPrints shows P405.
 func TestNothingPrints(t *testing.T) {
 	keys := secret.Keys{bytes.Repeat([]byte{'K'}, 32)}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {

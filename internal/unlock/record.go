@@ -8,7 +8,7 @@
 //
 // A link's token is derived from its attempt's id, so that mailing again is mailing the same link; only its keyed
 // hash is stored. Its life starts when the mail server has accepted the mail, and ends ten minutes after it was first
-// asked for in any case (SPEC 6).
+// asked for in any case (P205).
 package unlock
 
 import (
@@ -38,10 +38,10 @@ const (
 	KindDecoy    Kind = "decoy"
 )
 
-// MaxLife is how long after it was first asked for a link can live at most (SPEC 6).
+// MaxLife is how long after it was first asked for a link can live at most (P205).
 const MaxLife = 10 * time.Minute
 
-// TicketLife is how long the browser that pressed the button may make a key (SPEC 6).
+// TicketLife is how long the browser that pressed the button may make a key (P207).
 const TicketLife = 10 * time.Minute
 
 // Asked is one request for a mail; the limits count them.

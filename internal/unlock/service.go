@@ -38,7 +38,7 @@ type Affiliates interface {
 	SetStatus(ctx context.Context, number string, s affiliate.Status) error
 }
 
-// Limits of one record, across all chats (SPEC 7).
+// Limits of one record, across all chats (P305).
 type Limits struct {
 	Burst   int           // mails in Window
 	Window  time.Duration // 15 minutes

@@ -107,6 +107,7 @@ func (b *box) status(number string) affiliate.Status {
 	return r.Status
 }
 
+// TestReserve_oncePerTurn shows P204.
 func TestReserve_oncePerTurn(t *testing.T) {
 	b := newBox(t)
 	first := b.ask(locked, "turn/a")
@@ -123,7 +124,7 @@ func TestReserve_oncePerTurn(t *testing.T) {
 	}
 }
 
-// Whatever a number is, the same asks get the same answers.
+// Whatever a number is, the same asks get the same answers (P305).
 func TestReserve_limits(t *testing.T) {
 	for _, number := range []string{locked, active, nobody} {
 		b := newBox(t)
@@ -173,6 +174,7 @@ func TestLetter_decoy(t *testing.T) {
 	}
 }
 
+// TestRedeem_sixteenAtOnce shows P203.
 func TestRedeem_sixteenAtOnce(t *testing.T) {
 	b := newBox(t)
 	l := b.link(locked)
@@ -210,6 +212,7 @@ func TestRedeem_sixteenAtOnce(t *testing.T) {
 	}
 }
 
+// TestRedeem_sameBrowserAgain shows P203.
 func TestRedeem_sameBrowserAgain(t *testing.T) {
 	b := newBox(t)
 	l := b.link(locked)
@@ -230,6 +233,7 @@ func TestRedeem_sameBrowserAgain(t *testing.T) {
 	}
 }
 
+// TestLife shows P205.
 func TestLife(t *testing.T) {
 	b := newBox(t)
 	hash := affiliate.Hash(b.vault, locked)
@@ -292,6 +296,7 @@ func TestLetter_again(t *testing.T) {
 	}
 }
 
+// TestNotMe shows P206.
 func TestNotMe(t *testing.T) {
 	b := newBox(t)
 	l := b.link(locked)
@@ -322,6 +327,7 @@ func TestNotMe(t *testing.T) {
 	}
 }
 
+// TestMakeKey shows P210.
 func TestMakeKey(t *testing.T) {
 	b := newBox(t)
 	used, err := b.Redeem(t.Context(), b.link(locked).Token, "n")
@@ -374,6 +380,7 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// TestDocument_holdsNoNumber shows P404.
 func TestDocument_holdsNoNumber(t *testing.T) {
 	b := newBox(t)
 	l := b.link(locked)

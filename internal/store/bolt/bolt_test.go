@@ -116,6 +116,7 @@ func TestOpen_keepsWhatWasWritten(t *testing.T) {
 	}
 }
 
+// TestOpen_damaged shows P412.
 func TestOpen_damaged(t *testing.T) {
 	whole := used(t, filled(t, t.TempDir()))
 	page := os.Getpagesize()

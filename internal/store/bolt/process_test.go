@@ -66,6 +66,7 @@ func writeForever(e *bolt.Engine) error {
 	}
 }
 
+// TestOpen_heldByAnotherProcess shows P411.
 func TestOpen_heldByAnotherProcess(t *testing.T) {
 	dir := t.TempDir()
 	cmd := command(t, "write", dir)

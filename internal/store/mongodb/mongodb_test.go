@@ -103,6 +103,7 @@ func TestEngine_documentsOfOthers(t *testing.T) {
 	}
 }
 
+// TestOpen_newer shows P412.
 func TestOpen_newer(t *testing.T) {
 	uri := storetest.MongoURI(t)
 	database := storetest.NewDatabase(t, uri)

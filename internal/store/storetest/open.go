@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -135,6 +136,23 @@ func NewDatabase(t testing.TB, uri string) string {
 		}
 	})
 	return name
+}
+
+// Restore puts documents into a database as they are, versions included: a store that an earlier version wrote.
+func Restore(t testing.TB, uri, database string, docs map[string][]bson.Raw) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		t.Fatalf("restore a store: %v", err)
+	}
+	defer client.Disconnect(ctx)
+	for collection, all := range docs {
+		if _, err := client.Database(database).Collection(collection).InsertMany(ctx, all); err != nil {
+			t.Fatalf("restore %s: %v", collection, err)
+		}
+	}
 }
 
 // Backend is one kind of store for a test to run on.

@@ -18,7 +18,7 @@ import (
 	"llave/internal/web/console"
 )
 
-// An agent takes a conversation, answers, writes a note and closes the case, in a browser without script.
+// An agent takes a conversation, answers, writes a note and closes the case, in a browser without script (P509).
 func TestTalk_withoutScript(t *testing.T) {
 	d := newDesk(t).process()
 	of := d.askWithNumber("1")

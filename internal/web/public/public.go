@@ -38,7 +38,7 @@ type Links interface {
 	MakeKey(ctx context.Context, ticket, chosen string) ([]key.Problem, error)
 }
 
-// Retention is what the privacy notice says about how long things are kept (SPEC 8).
+// Retention is what the privacy notice says about how long things are kept (P406).
 type Retention struct {
 	Idle       time.Duration // a conversation left alone
 	Seen       time.Duration // the ids of its updates; zero: eight days

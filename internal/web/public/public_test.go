@@ -16,7 +16,7 @@ import (
 
 const unlocked = "Su clave de acceso a los Servicios del Portal del IESS ha sido desbloqueada"
 
-// From the letter to the new key, as a person walks it.
+// From the letter to the new key, as a person walks it (P202).
 func TestUnlockAndMakeKey(t *testing.T) {
 	w := newWorld(t)
 	path := "/desbloqueo/" + w.letter(lockedNumber).Token
@@ -129,6 +129,7 @@ func TestStrength(t *testing.T) {
 	}
 }
 
+// TestGenerate shows P211.
 func TestGenerate(t *testing.T) {
 	w := newWorld(t)
 	path := "/generar/" + w.letter(activeNumber).Token
@@ -176,7 +177,7 @@ func TestUse_withoutCookie(t *testing.T) {
 	b.get("/clave").Want(t, 200)
 }
 
-// A nonce that is none of ours is not taken over.
+// A nonce that is none of ours is not taken over (P207).
 func TestUse_foreignNonce(t *testing.T) {
 	w := newWorld(t)
 	path := "/desbloqueo/" + w.letter(lockedNumber).Token
@@ -280,6 +281,7 @@ func TestDeadLinks(t *testing.T) {
 	}
 }
 
+// TestLimit shows P306.
 func TestLimit(t *testing.T) {
 	w := newWorld(t)
 	good := "/desbloqueo/" + w.letter(lockedNumber).Token
@@ -374,6 +376,7 @@ func TestStoreAway(t *testing.T) {
 	b.get("/").Want(t, 200)
 }
 
+// TestHeaders shows P706.
 func TestHeaders(t *testing.T) {
 	w := newWorld(t)
 	l := w.letter(lockedNumber)
@@ -409,6 +412,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestMethodsAndSizes shows P705.
 func TestMethodsAndSizes(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()

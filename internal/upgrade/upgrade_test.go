@@ -1,0 +1,396 @@
+package upgrade
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/internal/bottest"
+	"llave/internal/handoff"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
+)
+
+// believed is how long a process that died is believed to be keeping what it had begun, and a little longer.
+const believed = 6 * time.Second
+
+// A store that an earlier version was killed over opens, and everything is there. Every promise is kept, once, whatever
+// its kind; nobody owes anything afterwards but what waits for a person to write; and every conversation goes on from
+// where it was (P410).
+func TestUpgrade(t *testing.T) {
+	stores(t, func(t *testing.T, l *left) {
+		l.allThere(t)
+		must(t, l.start(t, l.engine, false))
+		defer func() { l.stop(t) }()
+		l.allThere(t)
+		l.listen(t)
+		all := owedBy(l.docs)
+		l.clock.Advance(believed)
+		for range 60 {
+			must(t, l.sweep(t))
+			if len(l.owes(t)) == 0 {
+				break
+			}
+			l.clock.Advance(2 * time.Second)
+		}
+		for _, p := range l.owes(t) {
+			t.Errorf("%s of %s (%s) is still owed", p.Kind, p.by, p.ID)
+		}
+		kept := map[string]int{}
+		for _, p := range all {
+			want := 1
+			if p.Waits {
+				want = 0
+				kept["waiting "+p.Kind]++
+			}
+			if n := l.times(t, p, all); n != want {
+				t.Errorf("%s of %s (%s) was kept %d times, want %d", p.Kind, p.by, p.ID, n, want)
+			}
+			kept[p.Kind]++
+		}
+		for _, kind := range append(kinds, "waiting say") {
+			if kept[kind] == 0 {
+				t.Errorf("nothing was shown of %q: the store owes none", kind)
+			}
+		}
+		t.Logf("kept: %v", kept)
+		l.everybodyGoesOn(t)
+		for _, p := range all {
+			if n := l.times(t, p, all); p.Waits && n != 1 {
+				t.Errorf("what waited for %s to write was said %d times, want once", p.by, n)
+			}
+		}
+		l.agentsSignIn(t)
+	})
+}
+
+// allThere holds that opening a store changes no document in it. A change that migrates when a store is opened says here
+// what it makes of which document.
+func (l *left) allThere(t *testing.T) {
+	t.Helper()
+	is := map[string][]byte{}
+	for _, d := range dumped(t, l.engine, collections...) {
+		is[d.collection+"/"+d.doc.Lookup("_id").StringValue()] = d.doc
+	}
+	for _, d := range l.docs {
+		name := d.collection + "/" + d.doc.Lookup("_id").StringValue()
+		switch {
+		case d.collection == store.Leases: // taken anew by whoever starts
+		case is[name] == nil:
+			t.Errorf("%s is gone", name)
+		case !bytes.Equal(is[name], d.doc):
+			t.Errorf("%s is another: %s, was %s", name, is[name], d.doc)
+		}
+	}
+}
+
+// onward is what people say in a state, and where that leads. A new state needs no row: no store of an earlier version has
+// it.
+var onward = map[string]struct {
+	say  string
+	want []string
+}{
+	"Start":         {"hola", []string{"Welcome"}},
+	"Welcome":       {"continuar", []string{"Menu"}},
+	"Menu":          {"desbloquear clave", []string{"AskNumber"}},
+	"AskNumber":     {"#", []string{"ConfirmNumber"}},
+	"ConfirmNumber": {"sí, es correcto", []string{"ReadyToSend", "AtOffice"}},
+	"ReadyToSend":   {"enviar enlace", []string{"LinkSent"}},
+	"LinkSent":      {"@link", []string{"KeyStep1"}},
+	"LinkEnded":     {"reenviar enlace", []string{"LinkSent"}},
+	"KeyStep1":      {"siguiente", []string{"KeyStep2"}},
+	"KeyStep3":      {"siguiente", []string{"KeyStep4"}},
+	"KeyStuck":      {"volver al paso", []string{"KeyStep1"}},
+	"KeyTried":      {"sí, pude entrar", []string{"Rating"}},
+	"Rating":        {"5", []string{"Done"}},
+	"Done":          {"menú", []string{"Menu"}},
+	"AtOffice":      {"menú", []string{"Menu"}},
+	"Complaining":   {"La página no abre desde ayer.", []string{"Menu"}},
+	"OwnData":       {"menú", []string{"Menu"}},
+	"OwnDataSure":   {"no borrar", []string{"Menu"}},
+	"Language":      {"menú", []string{"Menu"}},
+	"MailWhere":     {"menú", []string{"Menu"}},
+	"WithTicket":    {"menú", []string{"Menu"}},
+	"InQueue":       {"menú", []string{"LeaveSure"}},
+	"LeaveSure":     {"no", []string{"InQueue", "WithAgent"}},
+	"WithAgent":     {"@agent", []string{"WithAgent"}},
+}
+
+// everybodyGoesOn has each person do the next thing, and wants an answer and the state it leads to.
+func (l *left) everybodyGoesOn(t *testing.T) {
+	t.Helper()
+	states, links := map[string]int{}, 0
+	for _, p := range l.People {
+		c, err := l.app.Store.Conversations.Load(t.Context(), l.conversation(p))
+		must(t, err)
+		state := string(c.State)
+		next, known := onward[state]
+		if !known {
+			t.Errorf("%s is in state %s, for which nobody says how it goes on", c.ID, state)
+			continue
+		}
+		states[state]++
+		said := len(l.phone(p).Messages(p.Chat))
+		if !l.goesOn(t, p, next.say) {
+			continue
+		}
+		if next.say == "@link" {
+			links++
+		}
+		l.settle(t)
+		now, err := l.app.Store.Conversations.Load(t.Context(), c.ID)
+		must(t, err)
+		if !slices.Contains(next.want, string(now.State)) {
+			t.Errorf("%s: after %q in %s it is in %s, want %v", c.ID, next.say, state, now.State, next.want)
+		}
+		if len(l.phone(p).Messages(p.Chat)) == said {
+			t.Errorf("%s: %q in %s has no answer", c.ID, next.say, state)
+		}
+	}
+	t.Logf("went on from: %v, of which by a link %d", states, links)
+	if links < 3 || len(states) < 20 {
+		t.Errorf("%d links were used and %d states gone on from, want more", links, len(states))
+	}
+}
+
+// goesOn does the next thing, and says whether it can be done.
+func (l *left) goesOn(t *testing.T, p person, say string) bool {
+	t.Helper()
+	l.clock.Advance(time.Second)
+	switch say {
+	case "#":
+		l.phone(p).Say(p.Chat, p.Number)
+	case "@link":
+		return l.pressed(t, p)
+	case "@agent":
+		l.phone(p).Say(p.Chat, "Sigo aquí.")
+		l.settle(t)
+		c, err := l.app.Store.Conversations.Load(t.Context(), l.conversation(p))
+		must(t, err)
+		must(t, l.app.Desk.Say(t.Context(), handoff.Deed{Once: "goes on", Actor: l.actor(), Ref: c.Handoff.Ref}, "Yo también."))
+	default:
+		l.phone(p).Say(p.Chat, say)
+	}
+	return true
+}
+
+// pressed opens the newest link that was mailed to a person, by this version or the earlier one, and presses its button. It
+// says whether there was a link that may still be used: its owner may have said that it was not them.
+func (l *left) pressed(t *testing.T, p person) bool {
+	t.Helper()
+	link := ""
+	if path, mailed := l.Links[p.Mail]; mailed {
+		link = l.url(path)
+	}
+	for _, m := range l.smtp.LettersTo(p.Mail) {
+		if newer := linkOf(m, false); newer != "" { // its host is that of the process that wrote it
+			u, err := url.Parse(newer)
+			must(t, err)
+			link = l.url(u.Path)
+		}
+	}
+	if link == "" {
+		return false
+	}
+	res, err := newBrowser(t).Post(link, "application/x-www-form-urlencoded", strings.NewReader(url.Values{}.Encode()))
+	must(t, err)
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusGone {
+		t.Errorf("%s %d: the link that was mailed is answered %d", p.On, p.Chat, res.StatusCode)
+	}
+	return res.StatusCode == http.StatusOK
+}
+
+// settle waits until what people did is answered.
+func (l *left) settle(t *testing.T) {
+	t.Helper()
+	if !l.api.Wait(20*time.Second, func() bool { return l.api.Pending() == 0 }) || !l.graph.Wait(20*time.Second, func() bool { return l.graph.Pending() == 0 }) {
+		t.Fatal("what people did was not taken")
+	}
+	for range 3 {
+		must(t, l.sweep(t))
+	}
+}
+
+// agentsSignIn holds that the accounts of the desk still open.
+func (l *left) agentsSignIn(t *testing.T) {
+	t.Helper()
+	a := bottest.NewAgent(strings.TrimSuffix(l.url(""), "/"), "192.0.2.1")
+	defer a.Close()
+	must(t, a.SignIn(t.Context(), l.Agent, l.Password))
+	p, err := a.Get(t.Context(), "/agentes?ver=mios")
+	must(t, err)
+	if len(p.Rows) == 0 {
+		t.Error("the agent has no conversation any more")
+	}
+}
+
+// life is a process that dies at its so many-th write: the write is not done, or only its answer is lost.
+type life struct {
+	mu   sync.Mutex
+	left int
+	done bool
+	dead chan struct{}
+}
+
+var errDead = errors.New("the process is dead")
+
+func (f *life) call(c storetest.Call, do func() error) error {
+	f.mu.Lock()
+	select {
+	case <-f.dead:
+		f.mu.Unlock()
+		return errDead
+	default:
+	}
+	dies := false
+	if c.Write {
+		f.left--
+		if dies = f.left == 0; dies {
+			close(f.dead)
+		}
+	}
+	f.mu.Unlock()
+	if dies && !f.done {
+		return errDead
+	}
+	err := do()
+	if dies {
+		return errDead
+	}
+	return err
+}
+
+// The first process of this version dies at its first write, the next at its second, and so on until one lives to the end:
+// opening, migrating and taking over may break off anywhere and be done again. Nothing is lost. A bubble or a letter that
+// was on its way at a death may come again, word for word; everything else is kept once.
+func TestUpgrade_interrupted(t *testing.T) {
+	stores(t, func(t *testing.T, l *left) {
+		all := owedBy(l.docs)
+		deaths := 0
+		for ; deaths < 200; deaths++ {
+			if l.lives(t, &life{left: deaths + 1, done: deaths%2 == 0, dead: make(chan struct{})}) && len(l.owes(t)) == 0 {
+				break
+			}
+			l.clock.Advance(believed)
+		}
+		must(t, l.start(t, l.engine, false))
+		defer func() { l.stop(t) }()
+		t.Logf("%d processes died on the way", deaths)
+		if open := l.owes(t); len(open) > 0 || deaths < 5 {
+			t.Errorf("%d promises are owed after %d deaths", len(open), deaths)
+		}
+		repeated := 0
+		for _, p := range all {
+			n := l.times(t, p, all)
+			again := n > 1 && slices.Contains([]string{"say", "delete", "link", "notice"}, p.Kind)
+			switch {
+			case p.Waits:
+			case again:
+				repeated++
+			case n != 1:
+				t.Errorf("%s of %s (%s) was kept %d times, want once", p.Kind, p.by, p.ID, n)
+			}
+		}
+		t.Logf("%d of %d promises were kept again after a death", repeated, len(all))
+		l.listen(t)
+		l.everybodyGoesOn(t)
+	})
+}
+
+// lives lets a process live and says whether it lived to the end of what there was to do.
+func (l *left) lives(t *testing.T, f *life) bool {
+	t.Helper()
+	if err := l.start(t, storetest.Around(l.engine, f.call), false); err != nil {
+		return false // New has cleaned up after itself
+	}
+	defer l.stop(t)
+	for range 12 {
+		swept := make(chan error, 1)
+		go func() { swept <- l.sweep(t) }()
+		select {
+		case err := <-swept:
+			if err != nil {
+				return false
+			}
+		case <-f.dead:
+			stopped := l.app.Runner.Stop(t.Context()) // what waits for the store gives up
+			<-swept
+			return stopped != nil
+		}
+		if len(l.owes(t)) == 0 {
+			return true
+		}
+		l.clock.Advance(2 * time.Second)
+	}
+	return true
+}
+
+// For the minute of a roll-out an old and a new process share the store: both keep what chats are owed, the old one dies
+// now and then with a claim in its hands, and writes conversations anew without what it does not know. Whatever is owed is
+// kept once, by one of the two; neither takes over what the other is at. The embedded store is taken for a shared one here, so
+// that something is shown where there is no MongoDB.
+func TestUpgrade_besideOld(t *testing.T) {
+	stores(t, func(t *testing.T, l *left) {
+		l.shared = true
+		all := owedBy(l.docs)
+		old := &oldProcess{engine: l.engine, clock: l.clock, name: "old", sent: map[string]int{}, sends: map[string]time.Time{}}
+		l.clock.Advance(15 * time.Second) // most pauses that were asked for are nearly over
+		old.round(t)                      // it has some before the new one comes
+		l.api.Slow("sendMessage", 400*time.Millisecond)
+		l.graph.Slow("messages", 400*time.Millisecond)
+		must(t, l.start(t, l.engine, true))
+		defer func() { l.stop(t) }()
+		for n := 0; n < 400 && (n < 40 || len(l.owes(t)) > 0); n++ { // the clock never runs ahead of the machine's
+			time.Sleep(100 * time.Millisecond)
+			l.clock.Advance(100 * time.Millisecond)
+			must(t, l.app.Desk.Beat(t.Context(), l.actor(), false))
+			if n%8 == 0 {
+				old.round(t)
+			}
+		}
+		for _, p := range l.owes(t) {
+			t.Errorf("%s of %s (%s) is still owed", p.Kind, p.by, p.ID)
+		}
+		byNew := 0
+		for _, p := range all {
+			n := old.sent[p.ID] + l.timesBeside(t, p, all, old.sent)
+			if n != 1 && !p.Waits {
+				t.Errorf("%s of %s (%s) was kept %d times, %d of them by the old process, want once", p.Kind, p.by, p.ID, n, old.sent[p.ID])
+			}
+			if p.Lane == "chat" && n > old.sent[p.ID] {
+				byNew++
+			}
+		}
+		t.Logf("chats were told by the old process %d times and by the new one %d; the old one claimed %d times, died %d times and wrote %d times",
+			len(old.sent), byNew, old.claims, old.deaths, old.saves)
+		if len(old.sent) == 0 || byNew == 0 || old.deaths == 0 {
+			t.Error("nothing was shown: one of the two did nothing")
+		}
+		l.api.Heal()
+		l.graph.Heal()
+		l.listen(t)
+		l.everybodyGoesOn(t)
+	})
+}
+
+// timesBeside is times, where another process may have kept some of those that read alike.
+func (l *left) timesBeside(t *testing.T, p owed, all []owed, elsewhere map[string]int) int {
+	t.Helper()
+	if p.Kind != "say" {
+		return l.times(t, p, all)
+	}
+	others := 0
+	for _, other := range all {
+		if other.Kind == "say" && other.by == p.by && other.ID != p.ID && l.text(t, other) == l.text(t, p) && elsewhere[other.ID] == 0 {
+			others++
+		}
+	}
+	return l.said(t, p) - others
+}
