@@ -30,14 +30,14 @@ var layers = [][]string{
 		"internal/config", "internal/importer", "internal/jobs", "internal/metrics", "internal/runner",
 		"internal/mail", "internal/mail/catcher", "internal/mail/letter",
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
-		"internal/web", "internal/web/console", "internal/web/demo", "internal/web/public",
+		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unlock", "flows/understand"},
 	{"bot", "bot/wire", "internal/secret"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
-var forTests = []string{"internal/archtest", "internal/bottest", "internal/bottest/world", "internal/chaos", "internal/e2e", "internal/store/storetest"}
+var forTests = []string{"internal/archtest", "internal/bottest", "internal/bottest/world", "internal/chaos", "internal/e2e", "internal/store/storetest", "internal/web/console/consoletest"}
 
 // beside are the edges within a layer, each with its reason.
 var beside = []struct{ from, to, why string }{
@@ -45,6 +45,10 @@ var beside = []struct{ from, to, why string }{
 	{"internal/store/mongodb", "internal/store", "an engine implements the store's port"},
 	{"internal/web/demo", "internal/web", "pages stand on the kit"},
 	{"internal/web/console", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/supervisor", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/supervisor", "internal/web/console", "a room stands in the frame"},
+	{"internal/web/console/talk", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/talk", "internal/web/console", "a room stands in the frame"},
 	{"internal/web/public", "internal/web", "pages stand on the kit"},
 	{"internal/mail/catcher", "internal/mail/letter", "the mailbox shows what a letter holds"},
 	{"internal/agent", "internal/key", "an agent's password is judged and kept as a key is"},
