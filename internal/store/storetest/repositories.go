@@ -46,6 +46,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"pictures", pictures},
 		{"schedule", schedule},
 		{"the desk's queue", deskQueue},
+		{"a list's case is the whole document's", deskGlance},
 		{"lines of the desk", deskLines},
 		{"cases of the desk", deskCases},
 		{"who is at the desk", deskPresence},
