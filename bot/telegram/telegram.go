@@ -125,7 +125,7 @@ type Channel struct {
 	log      *slog.Logger
 	now      func() time.Time
 	client   client
-	pace     *pace
+	pace     *pacing
 	answers  chan string
 	username atomic.Pointer[string]
 	uploads  *bot.Uploads
@@ -175,7 +175,7 @@ func New(opt Options) (*Channel, error) {
 		opt:     opt,
 		log:     opt.Log.With("channel", Name),
 		now:     opt.Now,
-		pace:    newPace(opt.Rate, opt.Now),
+		pace:    newPacing(opt.Rate, opt.Now),
 		answers: make(chan string, answersQueued),
 		uploads: bot.NewUploads(Name, opt.Shown),
 	}
@@ -184,7 +184,7 @@ func New(opt Options) (*Channel, error) {
 }
 
 // SetRate sets how many messages a second this process may send: its share of the whole bot's rate.
-func (c *Channel) SetRate(perSecond float64) { c.pace.setRate(perSecond) }
+func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
 
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.http.CloseIdleConnections() }
