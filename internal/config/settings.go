@@ -150,17 +150,3 @@ func Table() string {
 	b.WriteString("\nA .env file in the working directory is read; the environment wins.\n")
 	return b.String()
 }
-
-// Markdown is the same table for the README.
-func Markdown() string {
-	var b strings.Builder
-	b.WriteString("| name | default | meaning |\n|---|---|---|\n")
-	for _, s := range settings {
-		def := s.shown
-		if s.fallback != "" {
-			def = "`" + s.fallback + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.name, def, s.meaning)
-	}
-	return b.String()
-}

@@ -7,10 +7,8 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
-	"maps"
 	"net/http"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,9 +23,6 @@ var shared = MustAssets("/recursos/", files, "assets")
 // Pages are templates by name, each a whole page: the shared frame, and the file's "title" and "main". A page is parsed when
 // it is first shown, since each has its own copy of everything it may use, and most processes never show most of them.
 type Pages map[string]func() (*template.Template, error)
-
-// Names lists the pages in order.
-func (p Pages) Names() []string { return slices.Sorted(maps.Keys(p)) }
 
 // ParsePages reads the *.html of a folder. Each is a page; those named *.part.html are parts that every page of the
 // folder may use. The kit's frame and parts come along.

@@ -72,9 +72,8 @@ const (
 
 // Visit is a request of somebody who is signed in.
 type Visit struct {
-	Agent   agent.Agent
-	Session agent.Session
-	token   string
+	Agent agent.Agent
+	token string
 }
 
 // Actor is who does what a visit asks for.
@@ -111,7 +110,7 @@ type lookup func(ctx context.Context, token string) (agent.Agent, agent.Session,
 func (d *Door) ask(role agent.Role, look lookup, f Handler) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		token := d.Kit.Cookie(r, sessionCookie)
-		a, s, err := look(r.Context(), token)
+		a, _, err := look(r.Context(), token)
 		switch {
 		case whyNot(err) != "":
 			return sendToSignIn(w, r)
@@ -120,7 +119,7 @@ func (d *Door) ask(role agent.Role, look lookup, f Handler) web.HandlerFunc {
 		case !a.Role.Includes(role):
 			return &web.Error{Status: http.StatusForbidden}
 		}
-		return f(w, r, Visit{a, s, token})
+		return f(w, r, Visit{a, token})
 	}
 }
 

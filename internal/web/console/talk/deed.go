@@ -192,7 +192,6 @@ type scriptAnswer struct {
 	Said  template.HTML `json:"said,omitempty"`
 	Once  string        `json:"once"`            // the name of the next press
 	Shown template.HTML `json:"shown,omitempty"` // what is shown this once
-	Go    string        `json:"go,omitempty"`    // the page to go on with
 	News  []event       `json:"news,omitempty"`  // what the stream would say in a moment
 }
 
