@@ -1,24 +1,23 @@
 package telegram
 
 import (
-	"context"
-	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"llave/bot"
+	"llave/bot/pace"
 	"llave/internal/bottest"
 )
 
 // TestPace_chat: five at once, then one a second; what would wait longer is given back.
 func TestPace_chat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(1000, time.Now)
+		p := newPacing(1000, time.Now)
 		start := time.Now()
 		for i := range 7 {
-			after, whole, err := p.enter(t.Context(), "42")
+			after, whole, err := p.Enter(t.Context(), "42")
 			if after != 0 || whole || err != nil {
 				t.Fatalf("message %d: got %v %v %v", i+1, after, whole, err)
 			}
@@ -28,110 +27,17 @@ func TestPace_chat(t *testing.T) {
 		}
 		// Two at once now: the first waits its second, the second would wait two and is sent away.
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _, _ = p.enter(t.Context(), "42") })
+		wg.Go(func() { _, _, _ = p.Enter(t.Context(), "42") })
 		synctest.Wait()
-		if after, whole, _ := p.enter(t.Context(), "42"); after <= longestHold || whole {
-			t.Errorf("got %v %v, want more than %v for this chat alone", after, whole, longestHold)
+		if after, whole, _ := p.Enter(t.Context(), "42"); after <= pace.LongestHold || whole {
+			t.Errorf("got %v %v, want more than %v for this chat alone", after, whole, pace.LongestHold)
 		}
 		before := time.Now()
-		if after, _, _ := p.enter(t.Context(), "43"); after != 0 || time.Since(before) > 10*time.Millisecond {
+		if after, _, _ := p.Enter(t.Context(), "43"); after != 0 || time.Since(before) > 10*time.Millisecond {
 			t.Errorf("another chat waits too: %v, %v", after, time.Since(before))
 		}
 		wg.Wait()
 	})
-}
-
-// TestPace_whole: never more than the rate in any second, and the rate is used up.
-func TestPace_whole(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPace(30, time.Now)
-		var mu sync.Mutex
-		var sent []time.Time
-		var wg sync.WaitGroup
-		for i := range 200 {
-			wg.Go(func() {
-				for {
-					after, _, err := p.enter(t.Context(), fmt.Sprint(i))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if after == 0 {
-						break
-					}
-					time.Sleep(after)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				sent = append(sent, time.Now())
-			})
-		}
-		wg.Wait()
-		for i, at := range sent {
-			n := 0
-			for _, other := range sent[i:] {
-				if other.Sub(at) < time.Second-time.Millisecond {
-					n++
-				}
-			}
-			if n > 30 {
-				t.Fatalf("%d messages within a second, want at most 30", n)
-			}
-		}
-		if took := sent[len(sent)-1].Sub(sent[0]); took > 9*time.Second {
-			t.Errorf("200 messages took %v, want about 6.7 s", took)
-		}
-		p.setRate(2)
-		before := time.Now()
-		for i := range 4 {
-			if after, _, err := p.enter(t.Context(), fmt.Sprint("x", i)); after != 0 || err != nil {
-				t.Fatalf("got %v %v", after, err)
-			}
-		}
-		if took := time.Since(before); took < 1400*time.Millisecond {
-			t.Errorf("after setRate(2) four messages took %v", took)
-		}
-	})
-}
-
-// TestPace_cancelled: who stops waiting gives the place back.
-func TestPace_cancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPace(1, time.Now)
-		_, _, _ = p.enter(t.Context(), "1")
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		if _, _, err := p.enter(ctx, "2"); err != context.DeadlineExceeded {
-			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
-		}
-		start := time.Now()
-		if after, _, err := p.enter(t.Context(), "3"); after != 0 || err != nil || time.Since(start) > time.Second {
-			t.Errorf("got %v %v after %v, want the place that was given back", after, err, time.Since(start))
-		}
-	})
-}
-
-// TestPace_forgets: the chats of a busy day are not remembered.
-func TestPace_forgets(t *testing.T) {
-	now := time.Unix(0, 0)
-	p := newPace(1e9, func() time.Time { return now })
-	for i := range 100_000 {
-		now = now.Add(33 * time.Millisecond)
-		if _, _, err := p.enter(t.Context(), fmt.Sprint(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := len(p.chats); n > sweepFrom {
-		t.Errorf("%d chats remembered, want at most %d", n, sweepFrom)
-	}
-	p.refused("paused", time.Hour)
-	for i := range 2 * sweepFrom {
-		now = now.Add(time.Second)
-		_, _, _ = p.enter(t.Context(), fmt.Sprint(i))
-	}
-	if after, _ := p.paused("paused"); after <= 0 {
-		t.Error("a pause was forgotten")
-	}
 }
 
 // TestSend_tooMany: nothing goes out before the time that Telegram named, and only that chat waits; a second chat

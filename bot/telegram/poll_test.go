@@ -136,8 +136,8 @@ func TestPoll_wire(t *testing.T) {
 		if got, want := w.api.Commands(), `[{"command":"menu","description":"Ver el menú"}]`; got != want {
 			t.Errorf("commands %s, want %s", got, want)
 		}
-		if got, want := w.c.Username(), "example_bot"; got != want {
-			t.Errorf("user name %q, want %q", got, want)
+		if want := `"username":"example_bot"`; !strings.Contains(w.logs.String(), want) {
+			t.Errorf("the log does not say who the bot is, %s:\n%s", want, w.logs)
 		}
 		before := time.Now()
 		stop()

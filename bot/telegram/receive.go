@@ -74,7 +74,7 @@ func (c *Channel) answerPresses(ctx context.Context) {
 }
 
 func (c *Channel) answerPress(ctx context.Context, query string) {
-	if after, _ := c.pace.paused(""); after > 0 {
+	if after, _ := c.pace.Paused(""); after > 0 {
 		c.opt.Count(CountUnanswered)
 		return
 	}

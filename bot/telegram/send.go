@@ -40,7 +40,7 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	if err != nil {
 		return c.failed(&bot.SendError{Failure: bot.Permanent, Reason: err.Error()})
 	}
-	after, whole, err := c.pace.enter(ctx, chat)
+	after, whole, err := c.pace.Enter(ctx, chat)
 	switch {
 	case err != nil:
 		return c.failed(&bot.SendError{Failure: bot.Temporary, Reason: "stopped while waiting for its turn", Err: err})
@@ -70,7 +70,7 @@ func (c *Channel) Delete(ctx context.Context, chat, messageID string) error {
 	if badChat != nil || badID != nil {
 		return c.failed(&bot.SendError{Failure: bot.Permanent, Reason: "deleteMessage: chat and message must be numbers"})
 	}
-	if after, whole := c.pace.paused(chat); after > 0 {
+	if after, whole := c.pace.Paused(chat); after > 0 {
 		return c.failed(&bot.SendError{Failure: bot.Throttled, After: after, Whole: whole, Reason: "waits for its turn"})
 	}
 	err := c.client.call(ctx, callTimeout, "deleteMessage", tgbotapi.Params{"chat_id": chat, "message_id": messageID}, nil)
@@ -83,7 +83,7 @@ func (c *Channel) Delete(ctx context.Context, chat, messageID string) error {
 
 // Typing shows the person for some seconds that somebody writes to them; nothing comes of it when it cannot be shown.
 func (c *Channel) Typing(ctx context.Context, chat string) {
-	if after, _ := c.pace.paused(chat); after > 0 {
+	if after, _ := c.pace.Paused(chat); after > 0 {
 		return
 	}
 	err := c.client.call(ctx, callTimeout, "sendChatAction", tgbotapi.Params{"chat_id": chat, "action": tgbotapi.ChatTyping}, nil)

@@ -24,7 +24,6 @@ import (
 	"net/url"
 	"regexp"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
@@ -121,14 +120,13 @@ var allowed = []string{"message", "edited_message", "callback_query", "my_chat_m
 
 // Channel is the bot's side of Telegram.
 type Channel struct {
-	opt      Options
-	log      *slog.Logger
-	now      func() time.Time
-	client   client
-	pace     *pace
-	answers  chan string
-	username atomic.Pointer[string]
-	uploads  *bot.Uploads
+	opt     Options
+	log     *slog.Logger
+	now     func() time.Time
+	client  client
+	pace    *pacing
+	answers chan string
+	uploads *bot.Uploads
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -175,7 +173,7 @@ func New(opt Options) (*Channel, error) {
 		opt:     opt,
 		log:     opt.Log.With("channel", Name),
 		now:     opt.Now,
-		pace:    newPace(opt.Rate, opt.Now),
+		pace:    newPacing(opt.Rate, opt.Now),
 		answers: make(chan string, answersQueued),
 		uploads: bot.NewUploads(Name, opt.Shown),
 	}
@@ -184,7 +182,7 @@ func New(opt Options) (*Channel, error) {
 }
 
 // SetRate sets how many messages a second this process may send: its share of the whole bot's rate.
-func (c *Channel) SetRate(perSecond float64) { c.pace.setRate(perSecond) }
+func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
 
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.http.CloseIdleConnections() }
@@ -219,7 +217,6 @@ func (c *Channel) introduce(ctx context.Context) {
 		if err := c.client.call(ctx, callTimeout, "getMe", nil, &me); err != nil {
 			return err
 		}
-		c.username.Store(&me.UserName)
 		c.log.Info("telegram bot", "username", me.UserName)
 		return nil
 	})
@@ -251,14 +248,6 @@ func (c *Channel) persist(ctx context.Context, method string, do func() error) e
 			return ctx.Err()
 		}
 	}
-}
-
-// Username returns the bot's name without the @, or "" while Telegram has not told it.
-func (c *Channel) Username() string {
-	if name := c.username.Load(); name != nil {
-		return *name
-	}
-	return ""
 }
 
 // backoff is a wait that doubles from half a second to longestWait.

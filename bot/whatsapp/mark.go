@@ -81,7 +81,7 @@ func (c *Channel) markAll(ctx context.Context) {
 }
 
 func (c *Channel) markRead(ctx context.Context, m mark) {
-	if after, _ := c.pace.paused(""); after > 0 { // the number is asked to be quiet
+	if after, _ := c.pace.Paused(""); after > 0 { // the number is asked to be quiet
 		c.opt.Count(CountUnmarked)
 		return
 	}

@@ -1,9 +1,7 @@
 package whatsapp
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -17,10 +15,10 @@ import (
 // TestPace_chat: ten at once, then one each six seconds; what would wait longer is given back.
 func TestPace_chat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(1000, time.Now)
+		p := newPacing(1000, time.Now)
 		start := time.Now()
-		for i := range chatBurst {
-			if after, whole, err := p.enter(t.Context(), "a"); after != 0 || whole || err != nil {
+		for i := range chatPace.Burst {
+			if after, whole, err := p.Enter(t.Context(), "a"); after != 0 || whole || err != nil {
 				t.Fatalf("message %d: got %v %v %v", i+1, after, whole, err)
 			}
 		}
@@ -28,162 +26,31 @@ func TestPace_chat(t *testing.T) {
 			t.Errorf("the burst took %v", took)
 		}
 		for range 3 { // each is given back, so asking costs nothing
-			if after, whole, _ := p.enter(t.Context(), "a"); after.Round(100*time.Millisecond) != 6*time.Second || whole {
+			if after, whole, _ := p.Enter(t.Context(), "a"); after.Round(100*time.Millisecond) != 6*time.Second || whole {
 				t.Errorf("got %v %v, want 6s for this chat alone", after, whole)
 			}
 		}
-		if after, _, _ := p.enter(t.Context(), "b"); after != 0 {
+		if after, _, _ := p.Enter(t.Context(), "b"); after != 0 {
 			t.Errorf("another chat waits too: %v", after)
 		}
 		time.Sleep(5 * time.Second)
 		before := time.Now()
-		if after, _, _ := p.enter(t.Context(), "a"); after != 0 || time.Since(before) < 900*time.Millisecond {
+		if after, _, _ := p.Enter(t.Context(), "a"); after != 0 || time.Since(before) < 900*time.Millisecond {
 			t.Errorf("got %v after %v, want to have been held for the last second", after, time.Since(before))
 		}
 		time.Sleep(time.Minute)
-		for i := range chatBurst {
-			if after, _, _ := p.enter(t.Context(), "a"); after != 0 {
+		for i := range chatPace.Burst {
+			if after, _, _ := p.Enter(t.Context(), "a"); after != 0 {
 				t.Errorf("message %d of the next burst waits %v", i+1, after)
 			}
 		}
 	})
 }
 
-// TestPace_whole: never more than the rate in any second, and the rate is used up.
-func TestPace_whole(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPace(80, time.Now)
-		var mu sync.Mutex
-		var sent []time.Time
-		var wg sync.WaitGroup
-		for i := range 400 {
-			wg.Go(func() {
-				for {
-					after, _, err := p.enter(t.Context(), fmt.Sprint(i))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if after == 0 {
-						break
-					}
-					time.Sleep(after)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				sent = append(sent, time.Now())
-			})
-		}
-		wg.Wait()
-		for i, at := range sent {
-			n := 0
-			for _, other := range sent[i:] {
-				if other.Sub(at) < time.Second-time.Millisecond {
-					n++
-				}
-			}
-			if n > 80 {
-				t.Fatalf("%d messages within a second, want at most 80", n)
-			}
-		}
-		if took := sent[len(sent)-1].Sub(sent[0]); took > 7*time.Second {
-			t.Errorf("400 messages took %v, want about 5 s", took)
-		}
-		p.setRate(2)
-		before := time.Now()
-		for i := range 4 {
-			if after, _, err := p.enter(t.Context(), fmt.Sprint("x", i)); after != 0 || err != nil {
-				t.Fatalf("got %v %v", after, err)
-			}
-		}
-		if took := time.Since(before); took < 1400*time.Millisecond {
-			t.Errorf("after setRate(2) four messages took %v", took)
-		}
-	})
-}
-
-// TestPace_cancelled: who stops waiting gives the place back.
-func TestPace_cancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPace(1, time.Now)
-		_, _, _ = p.enter(t.Context(), "1")
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		if _, _, err := p.enter(ctx, "2"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
-		}
-		start := time.Now()
-		if after, _, err := p.enter(t.Context(), "3"); after != 0 || err != nil || time.Since(start) > time.Second {
-			t.Errorf("got %v %v after %v, want the place that was given back", after, err, time.Since(start))
-		}
-	})
-}
-
-// TestPace_giveBack: a place in the middle of the queue stays empty, since those behind it know theirs.
-func TestPace_giveBack(t *testing.T) {
-	now := time.Unix(1000, 0)
-	q := queue{every: time.Second, burst: 1}
-	q.take(now)
-	second := q.take(now)
-	q.take(now)
-	q.giveBack(second)
-	if got, want := q.wait(now), 3*time.Second; got != want {
-		t.Errorf("the fourth waits %v, want %v", got, want)
-	}
-	q.giveBack(q.take(now))
-	if got, want := q.wait(now), 3*time.Second; got != want {
-		t.Errorf("after the last gave its place back: %v, want %v", got, want)
-	}
-}
-
-// TestPace_others: one person's turn is not waited for in the whole number's queue.
-func TestPace_others(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPace(10, time.Now)
-		for range chatBurst {
-			if after, _, _ := p.enter(t.Context(), "busy"); after != 0 {
-				t.Fatalf("got %v", after)
-			}
-		}
-		time.Sleep(4 * time.Second)
-		var held sync.WaitGroup
-		held.Go(func() { _, _, _ = p.enter(t.Context(), "busy") })
-		synctest.Wait()
-		start := time.Now()
-		if after, _, err := p.enter(t.Context(), "calm"); after != 0 || err != nil || time.Since(start) > 0 {
-			t.Errorf("got %v %v after %v, want to go at once", after, err, time.Since(start))
-		}
-		held.Wait()
-	})
-}
-
-// TestPace_forgets: the chats of a busy day are not remembered, but a pause is.
-func TestPace_forgets(t *testing.T) {
-	now := time.Unix(0, 0)
-	p := newPace(1e9, func() time.Time { return now })
-	for i := range 20_000 {
-		now = now.Add(33 * time.Millisecond)
-		if _, _, err := p.enter(t.Context(), fmt.Sprint(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := len(p.chats); n > sweepFrom {
-		t.Errorf("%d chats remembered, want at most %d", n, sweepFrom)
-	}
-	p.refused("paused", time.Hour)
-	for i := range 2 * sweepFrom {
-		now = now.Add(time.Second)
-		_, _, _ = p.enter(t.Context(), fmt.Sprint(i))
-	}
-	if after, _ := p.paused("paused"); after <= 0 {
-		t.Error("a pause was forgotten")
-	}
-}
-
 // TestPace_refusedAll: pauses of the number grow while each is followed by a refusal, and only then.
 func TestPace_refusedAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(1000, time.Now)
+		p := newPacing(1000, time.Now)
 		refusal := func(named, want time.Duration) {
 			t.Helper()
 			if got := p.refusedAll(named); got != want {

@@ -67,7 +67,7 @@ func (c *Channel) Merges() bool { return true }
 
 // deliver sends one message at the pace and returns its id.
 func (c *Channel) deliver(ctx context.Context, chat string, m outgoing) (id string, failure *bot.SendError) {
-	after, whole, err := c.pace.enter(ctx, chat)
+	after, whole, err := c.pace.Enter(ctx, chat)
 	switch {
 	case err != nil:
 		return "", &bot.SendError{Failure: bot.Temporary, Reason: "stopped while waiting for its turn", Err: err}

@@ -105,7 +105,7 @@ type Channel struct {
 	log     *slog.Logger
 	now     func() time.Time
 	client  *client
-	pace    *pace
+	pace    *pacing
 	knocks  knocks
 	notes   sync.WaitGroup // messages being noted
 	marks   chan mark
@@ -147,7 +147,7 @@ func New(opt Options) (*Channel, error) {
 		log:     opt.Log.With("channel", Name),
 		now:     opt.Now,
 		client:  newClient(opt),
-		pace:    newPace(opt.Rate, opt.Now),
+		pace:    newPacing(opt.Rate, opt.Now),
 		marks:   make(chan mark, marksQueued),
 		uploads: bot.NewUploads(Name, opt.Shown),
 	}, nil
@@ -191,7 +191,7 @@ func (c *Channel) Run(ctx context.Context) error {
 }
 
 // SetRate sets how many messages a second this process may send: its share of the whole number's rate.
-func (c *Channel) SetRate(perSecond float64) { c.pace.setRate(perSecond) }
+func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
 
 // Close waits until everything sent is noted, and gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() {

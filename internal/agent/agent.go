@@ -111,8 +111,7 @@ var (
 
 // Later refuses a try whatever was typed: too many were wrong, or too many came from one place.
 type Later struct {
-	Until time.Time     // by the store's clock
-	Wait  time.Duration // from now
+	Wait time.Duration // from now
 }
 
 func (l *Later) Error() string { return "too many tries: later" }

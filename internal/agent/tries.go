@@ -62,12 +62,12 @@ func (s *Service) begin(ctx context.Context, login, source string) (try, error) 
 		return try{}, err
 	}
 	if n > SourceTries {
-		return try{}, &Later{resets, resets.Sub(now)}
+		return try{}, &Later{resets.Sub(now)}
 	}
 	begun := try{login: login, from: from}
 	err = s.changeTries(ctx, login, func(t *Tries, now time.Time) error {
 		if t.LockedUntil.After(now) {
-			return &Later{t.LockedUntil, t.LockedUntil.Sub(now)}
+			return &Later{t.LockedUntil.Sub(now)}
 		}
 		t.Begun++
 		t.Row = append(t.Row, t.Begun)
@@ -166,7 +166,7 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 	deeds := []Deed{newDeed(now, who, what, "")}
 	if tried.locks {
 		deeds = append(deeds, newDeed(now, who, "agent_locked", ""))
-		wrong = &Later{now.Add(LockedFor), LockedFor}
+		wrong = &Later{LockedFor}
 	}
 	if err := s.tell(ctx, deeds...); err != nil {
 		return err

@@ -43,7 +43,7 @@ import (
 	"llave/internal/store/mongodb"
 	"llave/internal/unlock"
 	"llave/internal/web"
-	"llave/internal/web/console"
+	"llave/internal/web/console/talk"
 	"llave/internal/web/demo"
 	"llave/internal/web/public"
 )
@@ -85,7 +85,7 @@ type App struct {
 	telegram *telegram.Channel
 	whatsapp *whatsapp.Channel
 	web      *webchat.Channel
-	console  *console.Console
+	talk     *talk.Room
 
 	demoPassword string // of the agent in a demo
 	jobs         *jobs.Table
@@ -154,9 +154,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
 		}
 	}()
-	if err := notBuilt(c); err != nil {
-		return a, err
-	}
 
 	if a.public, err = listen("LLAVE_HTTP_ADDR", c.HTTPAddr); err != nil {
 		return a, err
@@ -234,10 +231,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	site.Routes(mux)
 
-	if a.console, err = a.newConsole(kit); err != nil {
+	if err := a.newConsole(kit, mux); err != nil {
 		return a, err
 	}
-	a.console.Routes(mux)
 
 	if c.TelegramToken != "" && !o.Demo && o.Terminal == nil {
 		if a.telegram, err = a.newTelegram(publicURL); err != nil {
@@ -254,7 +250,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
-		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.console.PersonTyping, Pictures: flows.Picture, Log: o.Log})
+		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Pictures: flows.Picture, Log: o.Log})
 		channels[webchat.Name] = a.web
 		a.web.Routes(mux)
 		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
@@ -294,15 +290,6 @@ func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices af
 			return flows.StaysHere
 		},
 	})
-}
-
-// notBuilt refuses settings whose part does not exist yet, rather than ignoring them.
-func notBuilt(c config.Config) error {
-	var problems []error
-	if c.EventsURL != nil {
-		problems = append(problems, errors.New("LLAVE_EVENTS_URL: outgoing events are not part of this version; leave it empty"))
-	}
-	return errors.Join(problems...)
 }
 
 func (a *App) openMail(o Options, publicURL *url.URL) error {
@@ -420,7 +407,7 @@ const drainFor = 4 * time.Second
 
 func (a *App) serve(name string, h http.Handler, l net.Listener) {
 	server := web.NewServer(h, a.options.Log)
-	server.OnStop(a.console.Close)
+	server.OnStop(a.talk.Close)
 	if a.web != nil {
 		server.OnStop(a.web.Close)
 	}

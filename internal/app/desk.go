@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"time"
 
 	"llave/bot"
@@ -18,6 +19,8 @@ import (
 	"llave/internal/store"
 	"llave/internal/web"
 	"llave/internal/web/console"
+	"llave/internal/web/console/supervisor"
+	"llave/internal/web/console/talk"
 )
 
 // tendEvery is how often the queue is tended: what an agent who is gone had is free for others that long after the minute.
@@ -46,22 +49,33 @@ func (a *App) newDesk() *handoff.Desk {
 	})
 }
 
-// newConsole is the desk's pages.
-func (a *App) newConsole(kit *web.Kit) (*console.Console, error) {
+// newConsole makes the desk's pages, and puts them on [mux].
+func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	cat := a.engine.Languages()[0]
 	name := func(s bot.State) string { return cat.Texts[a.engine.Place(s).Ask].Place } // "" where nothing is asked
-	var steps []console.Step
+	var steps []talk.Step
 	for _, s := range flows.ReturnSteps {
-		steps = append(steps, console.Step{State: s, Label: name(s)})
+		steps = append(steps, talk.Step{State: s, Label: name(s)})
 	}
-	o := console.Options{
-		Kit: kit, Desk: a.Desk, Agents: a.Agents, Steps: steps, StateName: name, Audit: auditLog{a.Store.Audit},
-		Log: a.options.Log, Embed: a.options.Demo,
-	}
+	o := console.Options{Kit: kit, Desk: a.Desk, Agents: a.Agents, Log: a.options.Log, Embed: a.options.Demo}
 	if a.options.Demo {
 		o.AutoSignIn = a.demoSignIn
 	}
-	return console.New(o)
+	frame, err := console.New(o)
+	if err != nil {
+		return err
+	}
+	if a.talk, err = talk.New(frame, talk.Options{Steps: steps, StateName: name}); err != nil {
+		return err
+	}
+	lead, err := supervisor.New(frame, supervisor.Options{Audit: auditLog{a.Store.Audit}, StateName: name, BuiltIn: talk.BuiltIn})
+	if err != nil {
+		return err
+	}
+	frame.Routes(mux)
+	a.talk.Routes(mux)
+	lead.Routes(mux)
+	return nil
 }
 
 // auditLog reads the audit for the console.

@@ -30,14 +30,14 @@ var layers = [][]string{
 		"internal/config", "internal/importer", "internal/jobs", "internal/metrics", "internal/runner",
 		"internal/mail", "internal/mail/catcher", "internal/mail/letter",
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
-		"internal/web", "internal/web/console", "internal/web/demo", "internal/web/public",
+		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unlock", "flows/understand"},
-	{"bot", "bot/wire", "internal/secret"},
+	{"bot", "bot/pace", "bot/wire", "internal/secret"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
-var forTests = []string{"internal/archtest", "internal/bottest", "internal/bottest/world", "internal/chaos", "internal/e2e", "internal/store/storetest", "internal/upgrade"}
+var forTests = []string{"internal/archtest", "internal/bottest", "internal/bottest/world", "internal/chaos", "internal/e2e", "internal/store/storetest", "internal/upgrade", "internal/web/console/consoletest"}
 
 // beside are the edges within a layer, each with its reason.
 var beside = []struct{ from, to, why string }{
@@ -45,7 +45,12 @@ var beside = []struct{ from, to, why string }{
 	{"internal/store/mongodb", "internal/store", "an engine implements the store's port"},
 	{"internal/web/demo", "internal/web", "pages stand on the kit"},
 	{"internal/web/console", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/supervisor", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/supervisor", "internal/web/console", "a room stands in the frame"},
+	{"internal/web/console/talk", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/talk", "internal/web/console", "a room stands in the frame"},
 	{"internal/web/public", "internal/web", "pages stand on the kit"},
+	{"bot/pace", "bot/wire", "a turn is waited for until the context ends"},
 	{"internal/mail/catcher", "internal/mail/letter", "the mailbox shows what a letter holds"},
 	{"internal/agent", "internal/key", "an agent's password is judged and kept as a key is"},
 	{"internal/unlock", "internal/affiliate", "an unlock is of a record"},
@@ -62,7 +67,6 @@ var owners = []struct {
 	{"github.com/agnivade/levenshtein", "agnivade/levenshtein", []string{"bot"}},
 	{"golang.org/x/text", "x/text", []string{"bot"}},
 	{"github.com/go-telegram-bot-api/telegram-bot-api/v5", "go-telegram-bot-api", []string{"bot/telegram"}},
-	{"golang.org/x/time", "x/time", []string{"bot/telegram"}},
 	{"github.com/BurntSushi/toml", "BurntSushi/toml", []string{"flows"}},
 	{"go.mongodb.org/mongo-driver/v2", "mongo-driver", []string{"internal/store/mongodb", "internal/store", "internal/store/bolt", "internal/store/storetest"}},
 	{"go.etcd.io/bbolt", "bbolt", []string{"internal/store/bolt"}},

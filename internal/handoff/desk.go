@@ -12,8 +12,8 @@ import (
 
 // Store is what the desk reads, and the little that it writes itself: see store.DeskTable.
 type Store interface {
-	Queue(ctx context.Context, prefix string, limit int) ([]bot.Conversation, error)
-	Moved(ctx context.Context, since time.Time, limit int) ([]bot.Conversation, error)
+	Queue(ctx context.Context, prefix string, limit int) ([]Case, error)
+	Moved(ctx context.Context, since time.Time, limit int) ([]Case, error)
 	FindCase(ctx context.Context, ref string) (bot.Conversation, bool, error)
 	Ahead(ctx context.Context, queue string) (int, error)
 	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)

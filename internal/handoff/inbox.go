@@ -31,7 +31,8 @@ type Case struct {
 	Tried   int       // different numbers that were looked up in the last day
 }
 
-func caseOf(c bot.Conversation) Case {
+// CaseOf is the case of a conversation that has one.
+func CaseOf(c bot.Conversation) Case {
 	channel, _ := bot.SplitConversationID(c.ID)
 	out := Case{
 		Handoff: *c.Handoff, Conv: c.ID, Channel: channel, Version: c.Version, Gone: c.Gone, Slowly: c.Way != "",
@@ -57,9 +58,7 @@ func (d *Desk) Inbox(ctx context.Context) ([]Case, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the inbox: %w", err)
 		}
-		for _, c := range cs {
-			all = append(all, caseOf(c))
-		}
+		all = append(all, cs...)
 	}
 	return all, nil
 }
@@ -70,13 +69,9 @@ const Late = 10 * time.Second
 // Moved returns the cases that moved since a moment, and some before: who asks again and again passes the last moment it
 // saw, and tells what it knows already by its Version. A closed case is among them once it is.
 func (d *Desk) Moved(ctx context.Context, since time.Time) ([]Case, error) {
-	cs, err := d.Store.Moved(ctx, since.Add(-Late), everything)
+	all, err := d.Store.Moved(ctx, since.Add(-Late), everything)
 	if err != nil {
 		return nil, fmt.Errorf("read what moved: %w", err)
-	}
-	all := make([]Case, len(cs))
-	for i, c := range cs {
-		all[i] = caseOf(c)
 	}
 	return all, nil
 }
@@ -89,7 +84,7 @@ func (d *Desk) Find(ctx context.Context, ref string) (Case, error) {
 		return Case{}, fmt.Errorf("find case: %w", err)
 	}
 	if found {
-		return caseOf(c), nil
+		return CaseOf(c), nil
 	}
 	r, found, err := d.Store.Case(ctx, ref)
 	switch {

@@ -61,7 +61,7 @@ func (d *Desk) tendAgents(ctx context.Context, now time.Time) error {
 	}
 	var problems []error
 	for _, c := range held {
-		if !here[c.Handoff.Agent] {
+		if !here[c.Agent] {
 			problems = append(problems, d.free(ctx, c))
 		}
 	}
@@ -69,8 +69,8 @@ func (d *Desk) tendAgents(ctx context.Context, now time.Time) error {
 }
 
 // free takes a conversation from its agent, who is gone.
-func (d *Desk) free(ctx context.Context, c bot.Conversation) error {
-	return d.signal(ctx, c, bot.SignalAgentGone, strconv.FormatInt(c.Version, 10), &bot.DeskAct{Agent: c.Handoff.Agent})
+func (d *Desk) free(ctx context.Context, c Case) error {
+	return d.signal(ctx, c, bot.SignalAgentGone, strconv.FormatInt(c.Version, 10), &bot.DeskAct{Agent: c.Agent})
 }
 
 // tendPlaces tells whoever has come to half the place they were told, or better.
@@ -81,7 +81,7 @@ func (d *Desk) tendPlaces(ctx context.Context) error {
 	}
 	var problems []error
 	for i, c := range waiting {
-		if place := i + 1; Halved(c.Handoff.Told, place) {
+		if place := i + 1; Halved(c.Told, place) {
 			problems = append(problems, d.signal(ctx, c, bot.SignalPlace, strconv.Itoa(place)+"/"+strconv.FormatInt(c.Version, 10), nil))
 		}
 	}
@@ -89,10 +89,10 @@ func (d *Desk) tendPlaces(ctx context.Context) error {
 }
 
 // signal tells a conversation something of its case. once tells apart signals of one sort.
-func (d *Desk) signal(ctx context.Context, c bot.Conversation, signal, once string, act *bot.DeskAct) error {
-	channel, chat := bot.SplitConversationID(c.ID)
+func (d *Desk) signal(ctx context.Context, c Case, signal, once string, act *bot.DeskAct) error {
+	channel, chat := bot.SplitConversationID(c.Conv)
 	_, err := d.Answer(ctx, bot.Update{
-		ID: signal + "/" + c.Handoff.Ref + "/" + once, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: signal, Text: c.Handoff.Ref, Desk: act,
+		ID: signal + "/" + c.Ref + "/" + once, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: signal, Text: c.Ref, Desk: act,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", signal, err)

@@ -18,7 +18,6 @@ import (
 type DeskTable struct {
 	engine        Engine
 	conversations *Documents[bot.Conversation]
-	glances       *Documents[glance]
 	lines         *Documents[storedLine]
 	cases         *Documents[File]
 	presence      *Documents[handoff.Presence]
@@ -28,7 +27,6 @@ type DeskTable struct {
 func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTable {
 	return &DeskTable{
 		engine: engine, conversations: conversations,
-		glances:  NewDocuments(engine, Conversations, func(g *glance) (*string, *int64) { return &g.ID, &g.Version }),
 		lines:    NewDocuments(engine, Lines, func(l *storedLine) (*string, *int64) { return &l.ID, &l.Version }),
 		cases:    NewDocuments(engine, Cases, func(f *File) (*string, *int64) { return &f.Ref, &f.Version }),
 		presence: NewDocuments(engine, Presence, func(p *handoff.Presence) (*string, *int64) { return &p.Login, &p.Version }),
@@ -42,28 +40,29 @@ func (t *DeskTable) Ahead(ctx context.Context, queue string) (int, error) {
 	return int(n), err
 }
 
-// Queue returns at most limit conversations whose queue key begins with a prefix, in their order, as a glance shows them.
-func (t *DeskTable) Queue(ctx context.Context, prefix string, limit int) ([]bot.Conversation, error) {
-	return t.glance(ctx, Query{Field: "handoff.queue", From: prefix, To: prefix + "\U0010ffff", Limit: limit})
+// Queue returns at most limit cases whose queue key begins with a prefix, in their order.
+func (t *DeskTable) Queue(ctx context.Context, prefix string, limit int) ([]handoff.Case, error) {
+	return t.list(ctx, Query{Field: "handoff.queue", From: prefix, To: prefix + "\U0010ffff", Limit: limit})
 }
 
-// Moved returns the conversations whose case moved at a moment or later, in that order, as a glance shows them.
-func (t *DeskTable) Moved(ctx context.Context, since time.Time, limit int) ([]bot.Conversation, error) {
-	return t.glance(ctx, Query{Field: "handoff.moved", From: since, Limit: limit})
+// Moved returns the cases that moved at a moment or later, in that order.
+func (t *DeskTable) Moved(ctx context.Context, since time.Time, limit int) ([]handoff.Case, error) {
+	return t.list(ctx, Query{Field: "handoff.moved", From: since, Limit: limit})
 }
 
-// glance is what a list shows of a conversation: of its tail the last line, of its promises what they are. The rest is most
-// of the document; it is not decoded, because consoles read the lists many times a minute.
+// glance is the part of a conversation's document that a list shows: of its tail the last line, of its promises what they
+// are. The rest is most of the document; it is not decoded, because consoles read the lists many times a minute. A glance is
+// read only: it becomes a case, never a conversation, since one with so little in it would erase a chat where it was saved.
 type glance struct {
 	ID       string        `bson:"_id"`
 	Version  int64         `bson:"v"`
 	State    bot.State     `bson:"state"`
 	Lang     string        `bson:"lang"`
 	Way      string        `bson:"way"`
-	Numbers  []bot.Seen    `bson:"numbers"`
+	Numbers  []struct{}    `bson:"numbers"` // how many
 	Tail     bson.RawValue `bson:"tail"`
 	Gone     bool          `bson:"gone"`
-	Handoff  *bot.Handoff  `bson:"handoff"`
+	Handoff  bot.Handoff   `bson:"handoff"`
 	Turns    int64         `bson:"turns"`
 	Born     time.Time     `bson:"born"`
 	Promises []struct {
@@ -72,38 +71,50 @@ type glance struct {
 	} `bson:"promises"`
 }
 
-func (t *DeskTable) glance(ctx context.Context, q Query) (all []bot.Conversation, err error) {
+// list reads the cases of a query of conversations.
+func (t *DeskTable) list(ctx context.Context, q Query) (all []handoff.Case, err error) {
+	q.Collection = Conversations
 	var broken error
-	err = t.glances.each(ctx, q, func(g glance) bool {
-		c := bot.Conversation{
-			ID: g.ID, Version: g.Version, State: g.State, Lang: g.Lang, Way: g.Way, Numbers: g.Numbers, Gone: g.Gone,
-			Handoff: g.Handoff, Turns: g.Turns, Born: g.Born,
-		}
-		for _, p := range g.Promises {
-			c.Promises = append(c.Promises, bot.Promise{Kind: p.Kind, Waits: p.Waits})
-		}
-		c.Tail, broken = lastLine(g.Tail)
+	err = scan(ctx, t.engine, q, func(g glance) bool {
+		var c handoff.Case
+		c, broken = g.asCase()
 		all = append(all, c)
 		return broken == nil
 	})
 	return all, errors.Join(err, broken)
 }
 
-// lastLine is the last of an array of lines, by itself; nothing of an array that is empty or not there.
-func lastLine(tail bson.RawValue) ([]bot.Line, error) {
+// asCase is handoff.CaseOf of the whole document.
+func (g *glance) asCase() (c handoff.Case, err error) {
+	channel, _ := bot.SplitConversationID(g.ID)
+	c = handoff.Case{
+		Handoff: g.Handoff, Conv: g.ID, Channel: channel, Version: g.Version, Gone: g.Gone, Slowly: g.Way != "",
+		State: g.State, Lang: g.Lang, Born: g.Born, Turns: g.Turns, Tried: len(g.Numbers),
+	}
+	for _, p := range g.Promises {
+		if p.Kind == bot.PromiseSay {
+			c.Unsent++
+			c.Waits = c.Waits || p.Waits
+		}
+	}
+	c.Last, err = lastLine(g.Tail)
+	return c, err
+}
+
+// lastLine is the last of an array of lines; none of an array that is empty or not there.
+func lastLine(tail bson.RawValue) (last bot.Line, err error) {
 	array, ok := tail.ArrayOK()
 	if !ok {
-		return nil, nil
+		return last, nil
 	}
 	lines, err := array.Values()
 	if err != nil || len(lines) == 0 {
-		return nil, err
+		return last, err
 	}
-	var last bot.Line
 	if err := lines[len(lines)-1].Unmarshal(&last); err != nil {
-		return nil, fmt.Errorf("read the last line: %w", err)
+		return last, fmt.Errorf("read the last line: %w", err)
 	}
-	return []bot.Line{last}, nil
+	return last, nil
 }
 
 // FindCase returns the conversation whose latest case has that number, and whether there is one.

@@ -41,7 +41,7 @@ func (d *Documents[T]) Find(ctx context.Context, id string) (doc T, found bool, 
 	if err != nil {
 		return doc, false, fmt.Errorf("load from %s: %w", d.collection, err)
 	}
-	doc, err = d.decode(raw)
+	doc, err = decode[T](d.collection, raw)
 	return doc, err == nil, err
 }
 
@@ -51,7 +51,7 @@ func (d *Documents[T]) FindBy(ctx context.Context, field, value string) (doc T, 
 	q := Query{Collection: d.collection, Field: field, From: value, To: value + "\x00", Limit: 1}
 	var broken error
 	err = d.engine.Scan(ctx, q, func(raw bson.Raw) bool {
-		doc, broken = d.decode(raw)
+		doc, broken = decode[T](d.collection, raw)
 		found = broken == nil
 		return false
 	})
@@ -126,16 +126,21 @@ func (d *Documents[T]) Scan(ctx context.Context, q Query) ([]T, error) {
 
 func (d *Documents[T]) each(ctx context.Context, q Query, each func(T) bool) error {
 	q.Collection = d.collection
+	return scan(ctx, d.engine, q, each)
+}
+
+// scan reads the documents of a query as T, which may be a part of them, until [each] returns false.
+func scan[T any](ctx context.Context, engine Engine, q Query, each func(T) bool) error {
 	var broken error
-	err := d.engine.Scan(ctx, q, func(raw bson.Raw) bool {
+	err := engine.Scan(ctx, q, func(raw bson.Raw) bool {
 		var doc T
-		if doc, broken = d.decode(raw); broken != nil {
+		if doc, broken = decode[T](q.Collection, raw); broken != nil {
 			return false
 		}
 		return each(doc)
 	})
 	if err = errors.Join(err, broken); err != nil {
-		return fmt.Errorf("scan %s: %w", d.collection, err)
+		return fmt.Errorf("scan %s: %w", q.Collection, err)
 	}
 	return nil
 }
@@ -145,10 +150,10 @@ func (d *Documents[T]) Count(ctx context.Context) (int64, error) {
 	return d.engine.Count(ctx, Query{Collection: d.collection})
 }
 
-func (d *Documents[T]) decode(raw bson.Raw) (T, error) {
+func decode[T any](collection string, raw bson.Raw) (T, error) {
 	var doc T
 	if err := bson.Unmarshal(raw, &doc); err != nil {
-		return doc, fmt.Errorf("read a document of %s: %w", d.collection, err)
+		return doc, fmt.Errorf("read a document of %s: %w", collection, err)
 	}
 	return doc, nil
 }

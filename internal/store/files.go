@@ -68,11 +68,6 @@ func (t *FileTable) Find(ctx context.Context, ref string) (File, bool, error) {
 	return NewDocuments(t.engine, t.collection, func(f *File) (*string, *int64) { return &f.Ref, &f.Version }).Find(ctx, ref)
 }
 
-// Count returns how many files were made in from ≤ made < to.
-func (t *FileTable) Count(ctx context.Context, from, to time.Time) (int64, error) {
-	return t.engine.Count(ctx, Query{Collection: t.collection, Field: "made", From: from, To: to})
-}
-
 // Forget removes at most limit files made before a moment, and says how many.
 func (t *FileTable) Forget(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.engine.DeleteRange(ctx, Query{Collection: t.collection, Field: "made", To: before, Limit: limit})

@@ -113,9 +113,6 @@ type Record struct {
 	bot.Outbox `bson:",inline"`
 }
 
-// DocID names the document for the store.
-func (r *Record) DocID() string { return r.ID }
-
 // attempt returns the newest attempt or a used one by its id, or nil.
 func (r *Record) attempt(id string) *Attempt {
 	if r.Live != nil && r.Live.ID == id {

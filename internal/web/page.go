@@ -7,10 +7,8 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
-	"maps"
 	"net/http"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,37 +24,69 @@ var shared = MustAssets("/recursos/", files, "assets")
 // it is first shown, since each has its own copy of everything it may use, and most processes never show most of them.
 type Pages map[string]func() (*template.Template, error)
 
-// Names lists the pages in order.
-func (p Pages) Names() []string { return slices.Sorted(maps.Keys(p)) }
-
 // ParsePages reads the *.html of a folder. Each is a page; those named *.part.html are parts that every page of the
 // folder may use. The kit's frame and parts come along.
 func ParsePages(fsys fs.FS, dir string, assets ...*Assets) (Pages, error) {
-	frame, err := template.New("frame").Funcs(template.FuncMap{"asset": assetFunc(assets)}).ParseFS(files, "templates/*.html")
+	kit, err := kitParts(assets)
+	if err != nil {
+		return nil, err
+	}
+	return kit.Pages(fsys, dir)
+}
+
+// Parts are templates that the pages of several folders may use.
+type Parts struct{ all *template.Template }
+
+func kitParts(assets []*Assets) (*Parts, error) {
+	all, err := template.New("frame").Funcs(template.FuncMap{"asset": assetFunc(assets)}).ParseFS(files, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse frame: %w", err)
 	}
-	names, err := fs.Glob(fsys, path.Join(dir, "*.html"))
+	return &Parts{all}, nil
+}
+
+// ParseParts reads the *.part.html of a folder, beside the kit's frame and parts; its own come in place of the kit's of the
+// same name.
+func ParseParts(fsys fs.FS, dir string, assets ...*Assets) (*Parts, error) {
+	kit, err := kitParts(assets)
 	if err != nil {
-		return nil, fmt.Errorf("find pages: %w", err)
+		return nil, err
 	}
-	var parts, whole []string
-	for _, n := range names {
-		if strings.HasSuffix(n, ".part.html") {
-			parts = append(parts, n)
-		} else {
-			whole = append(whole, n)
-		}
+	parts, _, err := templateFiles(fsys, dir)
+	if err != nil {
+		return nil, err
 	}
-	if len(parts) > 0 {
-		if frame, err = frame.ParseFS(fsys, parts...); err != nil {
-			return nil, fmt.Errorf("parse parts: %w", err)
-		}
+	return kit.with(fsys, parts)
+}
+
+// with returns the parts and those of some more files.
+func (p *Parts) with(fsys fs.FS, names []string) (*Parts, error) {
+	if len(names) == 0 {
+		return p, nil
+	}
+	all, err := p.all.Clone()
+	if err == nil {
+		all, err = all.ParseFS(fsys, names...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parse parts: %w", err)
+	}
+	return &Parts{all}, nil
+}
+
+// Pages reads the *.html of a folder as ParsePages does, for pages that may use these parts too.
+func (p *Parts) Pages(fsys fs.FS, dir string) (Pages, error) {
+	parts, whole, err := templateFiles(fsys, dir)
+	if err != nil {
+		return nil, err
+	}
+	if p, err = p.with(fsys, parts); err != nil {
+		return nil, err
 	}
 	pages := Pages{}
 	for _, n := range whole {
 		pages[strings.TrimSuffix(path.Base(n), ".html")] = sync.OnceValues(func() (*template.Template, error) {
-			t, err := frame.Clone()
+			t, err := p.all.Clone()
 			if err == nil {
 				t, err = t.ParseFS(fsys, n)
 			}
@@ -67,6 +97,22 @@ func ParsePages(fsys fs.FS, dir string, assets ...*Assets) (Pages, error) {
 		})
 	}
 	return pages, nil
+}
+
+// templateFiles lists the *.html of a folder: parts, and whole pages.
+func templateFiles(fsys fs.FS, dir string) (parts, whole []string, err error) {
+	names, err := fs.Glob(fsys, path.Join(dir, "*.html"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("find pages: %w", err)
+	}
+	for _, n := range names {
+		if strings.HasSuffix(n, ".part.html") {
+			parts = append(parts, n)
+		} else {
+			whole = append(whole, n)
+		}
+	}
+	return parts, whole, nil
 }
 
 // Draw writes one template of a page: "frame" is the whole of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,12 +51,12 @@ func deskQueue(t *testing.T, s *store.Store) {
 		h.Moved = deskDay.Add(time.Duration(i) * time.Second)
 		made[of.ref] = handedOff(t, s, i, h)
 	}
-	refs := func(cs []bot.Conversation, err error) []string {
+	refs := func(cs []handoff.Case, err error) []string {
 		t.Helper()
 		must(t, err)
 		var out []string
 		for _, c := range cs {
-			out = append(out, c.Handoff.Ref)
+			out = append(out, c.Ref)
 		}
 		return out
 	}
@@ -91,6 +92,41 @@ func deskQueue(t *testing.T, s *store.Store) {
 	for ref, want := range map[string]bool{"C-0000-009": true, "C-0000-001": false, "C-0000-008": true, "C-0000-00": false} {
 		if c, found, err := s.Desk.FindCase(ctx, ref); err != nil || found != want || found && c.Handoff.Ref != ref {
 			t.Errorf("%s: found %t in %s, %v, want %t", ref, found, c.ID, err, want)
+		}
+	}
+}
+
+// deskGlance: what a list reads of a conversation, a part of the document, is the case of the whole one.
+func deskGlance(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	h := handoff.New("C-GLNC-001", handoff.RankSlowly, "Menu", "171•••••65", deskDay)
+	handoff.Hold(h, "glancer", "Ana", deskDay)
+	h.Moved = deskDay
+	c := bot.Conversation{
+		ID: "telegram:glance", State: "InQueue", Lang: "en", Way: "slow", Gone: true, Handoff: h, Turns: 7, Born: deskDay.Add(-time.Hour),
+		Numbers: []bot.Seen{{ID: "a", At: deskDay}, {ID: "b", At: deskDay}},
+		Tail:    []bot.Line{{From: bot.FromPerson, Text: "hola", At: deskDay}, {From: bot.FromAgent, By: "Ana", Text: "buenas", At: deskDay, Seq: 2}},
+	}
+	c.Promises = []bot.Promise{
+		{ID: "1", Kind: bot.PromiseSay, Reply: &bot.Reply{Text: "uno"}},
+		{ID: "2", Kind: bot.PromiseSay, Reply: &bot.Reply{Text: "dos"}, Waits: true},
+		{ID: "3", Kind: bot.PromiseLines, Ref: h.Ref},
+	}
+	must(t, s.Conversations.Save(ctx, &c))
+	empty := bot.Conversation{ID: "telegram:nothing", Handoff: handoff.New("C-GLNC-002", handoff.RankUsual, "Menu", "", deskDay)}
+	handoff.Hold(empty.Handoff, "glancer", "Ana", deskDay.Add(time.Second))
+	must(t, s.Conversations.Save(ctx, &empty))
+
+	listed, err := s.Desk.Queue(ctx, handoff.QueueHeld+"glancer/", 10)
+	must(t, err)
+	if len(listed) != 2 || listed[0].Unsent != 2 || !listed[0].Waits || listed[0].Tried != 2 || listed[0].Last.Text != "buenas" {
+		t.Fatalf("listed: %+v", listed)
+	}
+	for _, got := range listed {
+		whole, found, err := s.Desk.FindCase(ctx, got.Ref)
+		must(t, err)
+		if want := handoff.CaseOf(whole); !found || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 		case err == nil:
 			data.Secret, data.Link, data.Picture, data.Side = e.Secret(), template.URL(e.URL()), picturePath, agent.PictureSide
 		case !errors.Is(err, agent.ErrEnrolment):
-			return unavailable(err)
+			return Unavailable(err)
 		}
 	}
 	p := d.view("account", data.Failed != "", data.Wait, data)
@@ -128,7 +128,7 @@ func (d *Door) picture(w http.ResponseWriter, r *http.Request, v Visit) error {
 		return &web.Error{Status: http.StatusNotFound}
 	}
 	if err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	b, err := e.PNG()
 	if err != nil {
@@ -145,5 +145,5 @@ func accountFailed(w http.ResponseWriter, r *http.Request, err error) error {
 	if whyNot(err) != "" {
 		return sendToSignIn(w, r)
 	}
-	return unavailable(err)
+	return Unavailable(err)
 }

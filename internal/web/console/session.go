@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"llave/internal/agent"
+	"llave/internal/handoff"
 	"llave/internal/web"
 )
 
@@ -43,8 +44,8 @@ func NewDoor(kit *web.Kit, agents *agent.Service) (*Door, error) {
 // Routes are the door's own.
 func (d *Door) Routes(mux *http.ServeMux) {
 	page := d.Kit.Page
-	mux.Handle("GET "+signInPath, page(d.showSignIn))
-	mux.Handle("POST "+signInPath, page(d.signIn))
+	mux.Handle("GET "+SignInPath, page(d.showSignIn))
+	mux.Handle("POST "+SignInPath, page(d.signIn))
 	mux.Handle("GET "+codePath, page(d.showCode))
 	mux.Handle("POST "+codePath, page(d.signInCode))
 	mux.Handle("POST "+signOutPath, page(d.signOut))
@@ -56,7 +57,7 @@ func (d *Door) Routes(mux *http.ServeMux) {
 // Where the door's pages are. Home is where signing in leads when nobody asked for another page.
 const (
 	Home        = "/agentes"
-	signInPath  = "/agentes/entrar"
+	SignInPath  = "/agentes/entrar"
 	codePath    = "/agentes/codigo"
 	signOutPath = "/agentes/salir"
 	accountPath = "/agentes/cuenta"
@@ -71,20 +72,30 @@ const (
 
 // Visit is a request of somebody who is signed in.
 type Visit struct {
-	Agent   agent.Agent
-	Session agent.Session
-	token   string
+	Agent agent.Agent
+	token string
 }
+
+// Actor is who does what a visit asks for.
+func (v Visit) Actor() handoff.Actor {
+	return handoff.Actor{Login: v.Agent.Login, Name: v.Agent.Name, Supervisor: v.Supervisor()}
+}
+
+// Supervisor says whether the visitor may do what supervisors do.
+func (v Visit) Supervisor() bool { return v.Agent.Role.Includes(agent.Supervisor) }
+
+// Handler answers a visit.
+type Handler = func(w http.ResponseWriter, r *http.Request, v Visit) error
 
 // For turns a handler that wants somebody signed in, with a role, into one that anybody may ask. Whoever is not signed in is
 // sent to do so and comes back to the page; a script, which could not show that page, is answered 401. Without the role the
 // answer is 403. Every request counts as an action of the agent.
-func (d *Door) For(role agent.Role, f func(w http.ResponseWriter, r *http.Request, v Visit) error) web.HandlerFunc {
+func (d *Door) For(role agent.Role, f Handler) web.HandlerFunc {
 	return d.ask(role, d.Agents.Session, f)
 }
 
 // ForStream is For for what a page asks by itself: it does not count as an action.
-func (d *Door) ForStream(role agent.Role, f func(w http.ResponseWriter, r *http.Request, v Visit) error) web.HandlerFunc {
+func (d *Door) ForStream(role agent.Role, f Handler) web.HandlerFunc {
 	return d.ask(role, d.Agents.Live, f)
 }
 
@@ -96,19 +107,19 @@ func (d *Door) Live(ctx context.Context, v Visit) (agent.Agent, error) {
 
 type lookup func(ctx context.Context, token string) (agent.Agent, agent.Session, error)
 
-func (d *Door) ask(role agent.Role, look lookup, f func(w http.ResponseWriter, r *http.Request, v Visit) error) web.HandlerFunc {
+func (d *Door) ask(role agent.Role, look lookup, f Handler) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		token := d.Kit.Cookie(r, sessionCookie)
-		a, s, err := look(r.Context(), token)
+		a, _, err := look(r.Context(), token)
 		switch {
 		case whyNot(err) != "":
 			return sendToSignIn(w, r)
 		case err != nil:
-			return unavailable(err)
+			return Unavailable(err)
 		case !a.Role.Includes(role):
 			return &web.Error{Status: http.StatusForbidden}
 		}
-		return f(w, r, Visit{a, s, token})
+		return f(w, r, Visit{a, token})
 	}
 }
 
@@ -127,6 +138,9 @@ func whyNot(err error) string {
 	return ""
 }
 
+// Ended says of an error of Live whether the session is over, rather than the store away.
+func Ended(err error) bool { return whyNot(err) != "" }
+
 func sendToSignIn(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("Sec-Fetch-Dest") == "empty" {
 		web.Secure(w.Header(), "", true)
@@ -137,7 +151,7 @@ func sendToSignIn(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet {
 		back = r.URL.RequestURI()
 	}
-	return web.Redirect(w, r, withBack(signInPath, back))
+	return web.Redirect(w, r, withBack(SignInPath, back))
 }
 
 // withBack adds to an address where to go afterwards, unless that is Home anyway.
@@ -159,13 +173,13 @@ func ownPage(back string) string {
 		return Home
 	}
 	switch u.Path {
-	case signInPath, codePath, signOutPath, picturePath:
+	case SignInPath, codePath, signOutPath, picturePath:
 		return Home
 	}
 	return back
 }
 
-// unavailable is for whatever could not be done: the store was not there, and will be.
-func unavailable(err error) error {
+// Unavailable is for whatever could not be done: the store was not there, and will be.
+func Unavailable(err error) error {
 	return &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second, Err: err}
 }

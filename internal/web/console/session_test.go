@@ -9,70 +9,71 @@ import (
 
 	"llave/internal/agent"
 	"llave/internal/web/console"
+	"llave/internal/web/console/consoletest"
 )
 
 func TestFor(t *testing.T) {
-	w := newWorld(t, "http")
-	b := w.browser()
-	b.get("/agentes").To(t, "/agentes/entrar")
-	b.get("/agentes/caso/C-1234?ver=notas").To(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1234%3Fver%3Dnotas")
-	b.post("/agentes/caso/C-1234", "texto", "hola").To(t, "/agentes/entrar")
-	if p := b.do(http.MethodGet, "/agentes/vivo", nil, "Sec-Fetch-Dest", "empty"); p.Status != http.StatusUnauthorized || p.Body != "" {
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
+	b.Get("/agentes").To(t, "/agentes/entrar")
+	b.Get("/agentes/caso/C-1234?ver=notas").To(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1234%3Fver%3Dnotas")
+	b.Post("/agentes/caso/C-1234", "texto", "hola").To(t, "/agentes/entrar")
+	if p := b.Do(http.MethodGet, "/agentes/vivo", nil, "Sec-Fetch-Dest", "empty"); p.Status != http.StatusUnauthorized || p.Body != "" {
 		t.Errorf("a script: got %d %q, want an empty 401", p.Status, p.Body)
 	}
-	b.signIn("ana", goodPassword).To(t, "/agentes")
-	b.get("/agentes").Want(t, 200, "here is ana")
-	b.get("/agentes/vivo").Want(t, 200, "here is ana")
-	b.post("/agentes/caso/C-1234").Want(t, 200, "here is ana")
-	b.get("/agentes/hoy").Want(t, 403)
-	s := w.browser()
-	s.signIn("sup", goodPassword).To(t, "/agentes")
-	s.get("/agentes/hoy").Want(t, 200, "here is sup")
-	s.get("/agentes").Want(t, 200, "here is sup")
+	b.SignIn("ana", consoletest.Password).To(t, "/agentes")
+	b.Get("/agentes").Want(t, 200, "here is ana")
+	b.Get("/agentes/vivo").Want(t, 200, "here is ana")
+	b.Post("/agentes/caso/C-1234").Want(t, 200, "here is ana")
+	b.Get("/agentes/hoy").Want(t, 403)
+	s := w.Browser()
+	s.SignIn("sup", consoletest.Password).To(t, "/agentes")
+	s.Get("/agentes/hoy").Want(t, 200, "here is sup")
+	s.Get("/agentes").Want(t, 200, "here is sup")
 }
 
 // After half an hour without an action the page says why; the stream is none.
 func TestFor_idle(t *testing.T) {
-	w := newWorld(t, "http")
-	b := w.browser()
-	b.signIn("ana", goodPassword).To(t, "/agentes")
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
+	b.SignIn("ana", consoletest.Password).To(t, "/agentes")
 	for range 59 {
-		w.clock.Advance(time.Minute / 2)
-		b.get("/agentes/vivo").Want(t, 200)
+		w.Clock.Advance(time.Minute / 2)
+		b.Get("/agentes/vivo").Want(t, 200)
 	}
-	b.get("/agentes").Want(t, 200)
+	b.Get("/agentes").Want(t, 200)
 	for range 60 {
-		w.clock.Advance(time.Minute / 2)
-		b.get("/agentes/vivo")
+		w.Clock.Advance(time.Minute / 2)
+		b.Get("/agentes/vivo")
 	}
-	b.get("/agentes/caso/C-1").To(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1")
-	p := b.get("/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1").Want(t, 200, "Su sesión se cerró", "30 minutos", `value="/agentes/caso/C-1"`)
+	b.Get("/agentes/caso/C-1").To(t, "/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1")
+	p := b.Get("/agentes/entrar?volver=%2Fagentes%2Fcaso%2FC-1").Want(t, 200, "Su sesión se cerró", "30 minutos", `value="/agentes/caso/C-1"`)
 	if strings.Contains(p.Body, "aria-invalid") {
 		t.Error("a field is marked as wrong")
 	}
-	b.signIn("ana", goodPassword, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
+	b.SignIn("ana", consoletest.Password, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
 }
 
 func TestFor_twelveHours(t *testing.T) {
-	w := newWorld(t, "http")
-	b := w.browser()
-	b.signIn("ana", goodPassword)
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
+	b.SignIn("ana", consoletest.Password)
 	for range 35 {
-		w.clock.Advance(20 * time.Minute)
-		b.get("/agentes").Want(t, 200)
+		w.Clock.Advance(20 * time.Minute)
+		b.Get("/agentes").Want(t, 200)
 	}
-	w.clock.Advance(20 * time.Minute)
-	b.get("/agentes").To(t, "/agentes/entrar")
-	b.get("/agentes/entrar").Want(t, 200, "doce horas")
+	w.Clock.Advance(20 * time.Minute)
+	b.Get("/agentes").To(t, "/agentes/entrar")
+	b.Get("/agentes/entrar").Want(t, 200, "doce horas")
 }
 
 // Whoever is disabled is out at the next request, and in a stream at the next look.
 func TestFor_disabled(t *testing.T) {
-	w := newWorld(t, "http")
-	b := w.browser()
-	b.signIn("ana", goodPassword)
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
+	b.SignIn("ana", consoletest.Password)
 	var v console.Visit
-	grab := w.door.For(agent.Member, func(_ http.ResponseWriter, _ *http.Request, visit console.Visit) error { v = visit; return nil })
+	grab := w.Door.For(agent.Member, func(_ http.ResponseWriter, _ *http.Request, visit console.Visit) error { v = visit; return nil })
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/agentes", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -81,23 +82,23 @@ func TestFor_disabled(t *testing.T) {
 	if err := grab(nil, r); err != nil || v.Agent.Login != "ana" {
 		t.Fatalf("got %v, %v", v.Agent, err)
 	}
-	if a, err := w.door.Live(t.Context(), v); err != nil || a.Login != "ana" {
+	if a, err := w.Door.Live(t.Context(), v); err != nil || a.Login != "ana" {
 		t.Errorf("live: got %v, %v", a, err)
 	}
-	if err := w.agents.Disable(t.Context(), "sup", "ana"); err != nil {
+	if err := w.Agents.Disable(t.Context(), "sup", "ana"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.door.Live(t.Context(), v); !errors.Is(err, agent.ErrRevoked) {
+	if _, err := w.Door.Live(t.Context(), v); !errors.Is(err, agent.ErrRevoked) {
 		t.Errorf("live, disabled: got %v, want %v", err, agent.ErrRevoked)
 	}
-	b.get("/agentes").To(t, "/agentes/entrar")
-	b.get("/agentes/entrar").Want(t, 200, "Hubo un cambio en su cuenta")
-	b.signIn("ana", goodPassword).Want(t, 422, "El usuario o la contraseña no son correctos")
+	b.Get("/agentes").To(t, "/agentes/entrar")
+	b.Get("/agentes/entrar").Want(t, 200, "Hubo un cambio en su cuenta")
+	b.SignIn("ana", consoletest.Password).Want(t, 422, "El usuario o la contraseña no son correctos")
 }
 
 // Nobody is sent to another site, or round in a circle.
 func TestSignIn_goesBackToOwnPagesOnly(t *testing.T) {
-	w := newWorld(t, "http")
+	w := consoletest.NewDoor(t, "http")
 	for _, c := range []struct{ back, want string }{
 		{"/agentes/caso/C-1?ver=notas", "/agentes/caso/C-1?ver=notas"},
 		{"/agentes", "/agentes"},
@@ -119,9 +120,9 @@ func TestSignIn_goesBackToOwnPagesOnly(t *testing.T) {
 		{"/agentes/salir", "/agentes"},
 		{"/agentes/cuenta/codigo.png", "/agentes"},
 	} {
-		b := w.browser()
-		w.clock.Advance(time.Minute) // else it were too many for one address
-		if p := b.signIn("ana", goodPassword, "volver", c.back); p.Status != 303 || p.Location != c.want {
+		b := w.Browser()
+		w.Clock.Advance(time.Minute) // else it were too many for one address
+		if p := b.SignIn("ana", consoletest.Password, "volver", c.back); p.Status != 303 || p.Location != c.want {
 			t.Errorf("%q: got %d to %q, want %q", c.back, p.Status, p.Location, c.want)
 		}
 	}

@@ -31,7 +31,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	case d.auto:
 		return web.Redirect(w, r, Home)
 	case why == "":
-		return unavailable(err)
+		return Unavailable(err)
 	case why == "none" && r.URL.Query().Has("fin"):
 		why = "left"
 	}
@@ -89,7 +89,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 		return d.askSignIn(w, data)
 	}
 	if err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	if in.Code {
 		d.Kit.SetStrictCookie(w, codeCookie, in.Token.Reveal(), in.Life)
@@ -101,7 +101,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 // enter gives the browser its session and sends it on.
 func (d *Door) enter(w http.ResponseWriter, r *http.Request, in agent.SignedIn, back string) error {
 	if err := d.Agents.SignOut(r.Context(), d.Kit.Cookie(r, sessionCookie)); err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	d.Kit.SetStrictCookie(w, sessionCookie, in.Token.Reveal(), in.Life)
 	return web.Redirect(w, r, back)
@@ -111,9 +111,9 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request, in agent.SignedIn, 
 func (d *Door) showCode(w http.ResponseWriter, r *http.Request) error {
 	back := ownPage(r.URL.Query().Get("volver"))
 	if _, err := d.Agents.HalfSignedIn(r.Context(), d.Kit.Cookie(r, codeCookie)); errors.Is(err, agent.ErrNoSession) {
-		return web.Redirect(w, r, withBack(signInPath, back))
+		return web.Redirect(w, r, withBack(SignInPath, back))
 	} else if err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	return d.show(w, "signin_code", false, web.Span{}, signInData{Back: back})
 }
@@ -130,10 +130,10 @@ func (d *Door) signInCode(w http.ResponseWriter, r *http.Request) error {
 		return d.show(w, "signin_code", true, wait, data)
 	}
 	if errors.Is(err, agent.ErrNoSession) {
-		return web.Redirect(w, r, withBack(signInPath, data.Back))
+		return web.Redirect(w, r, withBack(SignInPath, data.Back))
 	}
 	if err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	d.Kit.DropCookie(w, codeCookie)
 	return d.enter(w, r, in, data.Back)
@@ -143,13 +143,13 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) error {
 	token := d.Kit.Cookie(r, sessionCookie)
 	a, _, live := d.Agents.Live(r.Context(), token)
 	if err := d.Agents.SignOut(r.Context(), token); err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	if live == nil && d.left != nil {
 		if err := d.left(r.Context(), a.Login); err != nil {
-			return unavailable(err)
+			return Unavailable(err)
 		}
 	}
 	d.Kit.DropCookie(w, sessionCookie)
-	return web.Redirect(w, r, signInPath+"?fin")
+	return web.Redirect(w, r, SignInPath+"?fin")
 }

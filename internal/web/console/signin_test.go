@@ -13,39 +13,40 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"llave/internal/agent"
+	"llave/internal/web/console/consoletest"
 )
 
 func TestSignIn(t *testing.T) {
-	w := newWorld(t, "http")
-	b := w.browser()
-	b.get("/agentes/entrar").Want(t, 200, `autocomplete="username"`, `autocomplete="current-password"`, `lang="es"`)
-	known := b.signIn("ana", "no es esta").Want(t, 422, "El usuario o la contraseña no son correctos", `aria-invalid="true"`, `value="ana"`)
-	unknown := b.signIn("nadie", "no es esta").Want(t, 422)
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
+	b.Get("/agentes/entrar").Want(t, 200, `autocomplete="username"`, `autocomplete="current-password"`, `lang="es"`)
+	known := b.SignIn("ana", "no es esta").Want(t, 422, "El usuario o la contraseña no son correctos", `aria-invalid="true"`, `value="ana"`)
+	unknown := b.SignIn("nadie", "no es esta").Want(t, 422)
 	if a, b := strings.ReplaceAll(known.Body, `value="ana"`, ""), strings.ReplaceAll(unknown.Body, `value="nadie"`, ""); a != b {
 		t.Errorf("the two pages differ:\n%s\n%s", a, b)
 	}
 	if b.Cookie("agente") != "" {
 		t.Error("a cookie without a sign-in")
 	}
-	p := b.signIn(" ANA ", goodPassword, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
+	p := b.SignIn(" ANA ", consoletest.Password, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
 	if c := p.Header.Get("Set-Cookie"); !regexp.MustCompile(`^agente=[A-Za-z0-9_-]{43}; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict$`).MatchString(c) {
 		t.Errorf("cookie: %q", c)
 	}
-	b.get("/agentes/entrar?volver=/agentes/caso/C-2").To(t, "/agentes/caso/C-2") // signed in already
-	b.post("/agentes/salir").To(t, "/agentes/entrar?fin")
+	b.Get("/agentes/entrar?volver=/agentes/caso/C-2").To(t, "/agentes/caso/C-2") // signed in already
+	b.Post("/agentes/salir").To(t, "/agentes/entrar?fin")
 	if b.Cookie("agente") != "" {
 		t.Error("the cookie is still there")
 	}
-	b.get("/agentes/entrar?fin").Want(t, 200, "Usted salió")
-	b.get("/agentes").To(t, "/agentes/entrar")
-	if log := w.log.String(); strings.Contains(log, goodPassword) || strings.Contains(log, "ana") {
+	b.Get("/agentes/entrar?fin").Want(t, 200, "Usted salió")
+	b.Get("/agentes").To(t, "/agentes/entrar")
+	if log := w.Log.String(); strings.Contains(log, consoletest.Password) || strings.Contains(log, "ana") {
 		t.Errorf("the log holds what was typed:\n%s", log)
 	}
 }
 
 func TestSignIn_https(t *testing.T) {
-	w := newWorld(t, "https")
-	p := w.browser().signIn("ana", goodPassword)
+	w := consoletest.NewDoor(t, "https")
+	p := w.Browser().SignIn("ana", consoletest.Password)
 	if c := p.Header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-agente=") || !strings.Contains(c, "; Secure") || !strings.Contains(c, "; SameSite=Strict") {
 		t.Errorf("cookie: %q", c)
 	}
@@ -54,9 +55,9 @@ func TestSignIn_https(t *testing.T) {
 // A token that the server did not make is never taken over, one that it did make is not gone on with, and what a browser
 // brought along ends.
 func TestSignIn_fixation(t *testing.T) {
-	w := newWorld(t, "http")
-	thief := w.browser()
-	thief.signIn("sup", goodPassword)
+	w := consoletest.NewDoor(t, "http")
+	thief := w.Browser()
+	thief.SignIn("sup", consoletest.Password)
 	for name, planted := range map[string]string{
 		"made up":      base64.RawURLEncoding.EncodeToString(make([]byte, 32)),
 		"the thief's":  thief.Cookie("agente"),
@@ -64,38 +65,38 @@ func TestSignIn_fixation(t *testing.T) {
 		"very long":    strings.Repeat("A", 4000),
 		"of a session": "",
 	} {
-		b := w.browser()
+		b := w.Browser()
 		if name == "of a session" {
-			b.signIn("ana", goodPassword)
+			b.SignIn("ana", consoletest.Password)
 			planted = b.Cookie("agente")
 		}
 		b.SetCookie("agente", planted)
-		b.signIn("ana", goodPassword).To(t, "/agentes")
+		b.SignIn("ana", consoletest.Password).To(t, "/agentes")
 		if b.Cookie("agente") == planted || len(b.Cookie("agente")) != 43 {
 			t.Errorf("%s: goes on with %q", name, b.Cookie("agente"))
 		}
-		b.get("/agentes").Want(t, 200, "here is ana")
-		other := w.browser()
+		b.Get("/agentes").Want(t, 200, "here is ana")
+		other := w.Browser()
 		other.SetCookie("agente", planted)
-		other.get("/agentes").To(t, "/agentes/entrar")
-		w.clock.Advance(time.Minute)
+		other.Get("/agentes").To(t, "/agentes/entrar")
+		w.Clock.Advance(time.Minute)
 	}
 }
 
 // Another site cannot sign anybody in or out, nor change an account.
 func TestSignIn_otherSites(t *testing.T) {
-	w := newWorld(t, "http")
-	b := w.browser()
-	b.signIn("ana", goodPassword)
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
+	b.SignIn("ana", consoletest.Password)
 	token := b.Cookie("agente")
 	for _, path := range []string{"/agentes/entrar", "/agentes/codigo", "/agentes/salir", "/agentes/cuenta", "/agentes/caso/C-1"} {
-		form := url.Values{"usuario": {"sup"}, "contrasena": {goodPassword}, "hacer": {"empezar"}}
+		form := url.Values{"usuario": {"sup"}, "contrasena": {consoletest.Password}, "hacer": {"empezar"}}
 		for _, from := range [][]string{
 			{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"},
 			{"Sec-Fetch-Site", "same-site", "Origin", "http://other.localhost"},
 			{"Sec-Fetch-Site", "", "Origin", "null"},
 		} {
-			if p := b.do(http.MethodPost, path, form, from...); p.Status != http.StatusForbidden || p.Header.Get("Set-Cookie") != "" {
+			if p := b.Do(http.MethodPost, path, form, from...); p.Status != http.StatusForbidden || p.Header.Get("Set-Cookie") != "" {
 				t.Errorf("%s from %q: got %d, cookie %q", path, from, p.Status, p.Header.Get("Set-Cookie"))
 			}
 		}
@@ -103,103 +104,103 @@ func TestSignIn_otherSites(t *testing.T) {
 	if b.Cookie("agente") != token {
 		t.Error("the cookie changed")
 	}
-	b.get("/agentes").Want(t, 200, "here is ana")
-	if _, err := w.agents.Enrolment(t.Context(), "ana"); err == nil {
+	b.Get("/agentes").Want(t, 200, "here is ana")
+	if _, err := w.Agents.Enrolment(t.Context(), "ana"); err == nil {
 		t.Error("a second factor was begun")
 	}
 	for _, path := range []string{"/agentes/salir"} { // a GET changes nothing
-		b.get(path).Want(t, 405)
+		b.Get(path).Want(t, 405)
 	}
 }
 
 func TestSignIn_lock(t *testing.T) {
-	w := newWorld(t, "http")
-	b := w.browser()
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
 	for range agent.MaxWrong - 1 {
-		b.signIn("ana", "no es esta").Want(t, 422)
+		b.SignIn("ana", "no es esta").Want(t, 422)
 	}
-	p := b.signIn("ana", "no es esta").Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 15 minutos")
+	p := b.SignIn("ana", "no es esta").Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 15 minutos")
 	if got := p.Header.Get("Retry-After"); got != "900" {
 		t.Errorf("Retry-After: got %q, want 900", got)
 	}
-	w.clock.Advance(time.Minute)
-	b.signIn("ana", goodPassword).Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 14 minutos")
-	w.browser().signIn("sup", goodPassword).To(t, "/agentes")
-	w.clock.Advance(14 * time.Minute)
-	b.signIn("ana", goodPassword).To(t, "/agentes")
+	w.Clock.Advance(time.Minute)
+	b.SignIn("ana", consoletest.Password).Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 14 minutos")
+	w.Browser().SignIn("sup", consoletest.Password).To(t, "/agentes")
+	w.Clock.Advance(14 * time.Minute)
+	b.SignIn("ana", consoletest.Password).To(t, "/agentes")
 }
 
 var secretText = regexp.MustCompile(`<strong class="secret">([A-Z2-7 ]+)</strong>`)
 
 // turnOn turns the second factor on in a browser that is signed in, and returns its secret.
-func (b *browser) turnOn() string {
-	t := b.w.t
+func turnOn(b *consoletest.Browser) string {
+	t := b.Site.T
 	t.Helper()
-	b.post("/agentes/cuenta", "hacer", "empezar").To(t, "/agentes/cuenta")
-	p := b.get("/agentes/cuenta").Want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:ana?`)
+	b.Post("/agentes/cuenta", "hacer", "empezar").To(t, "/agentes/cuenta")
+	p := b.Get("/agentes/cuenta").Want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:ana?`)
 	m := secretText.FindStringSubmatch(p.Body)
 	if m == nil {
 		t.Fatalf("no secret on the page:\n%s", p.Main())
 	}
 	secret := strings.ReplaceAll(html.UnescapeString(m[1]), " ", "")
-	if picture := b.get("/agentes/cuenta/codigo.png"); picture.Status != 200 || !strings.HasPrefix(picture.Body, "\x89PNG") || picture.Header.Get("Cache-Control") != "no-store" {
+	if picture := b.Get("/agentes/cuenta/codigo.png"); picture.Status != 200 || !strings.HasPrefix(picture.Body, "\x89PNG") || picture.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("picture: got %d, %v", picture.Status, picture.Header)
 	}
-	b.post("/agentes/cuenta", "hacer", "confirmar", "codigo", "000000").Want(t, 422, "Ese código no sirve", m[1])
-	b.post("/agentes/cuenta", "hacer", "confirmar", "codigo", b.w.code(secret)).To(t, "/agentes/cuenta?hecho=codigo")
-	b.get("/agentes/cuenta?hecho=codigo").Want(t, 200, "se le pide también un código", "Quitar el código")
-	b.get("/agentes/cuenta/codigo.png").Want(t, 404)
-	if p := b.get("/agentes/cuenta"); strings.Contains(p.Body, m[1]) || strings.Contains(p.Body, "otpauth") {
+	b.Post("/agentes/cuenta", "hacer", "confirmar", "codigo", "000000").Want(t, 422, "Ese código no sirve", m[1])
+	b.Post("/agentes/cuenta", "hacer", "confirmar", "codigo", code(b.Site, secret)).To(t, "/agentes/cuenta?hecho=codigo")
+	b.Get("/agentes/cuenta?hecho=codigo").Want(t, 200, "se le pide también un código", "Quitar el código")
+	b.Get("/agentes/cuenta/codigo.png").Want(t, 404)
+	if p := b.Get("/agentes/cuenta"); strings.Contains(p.Body, m[1]) || strings.Contains(p.Body, "otpauth") {
 		t.Error("the secret is shown again")
 	}
 	return secret
 }
 
-func (w *world) code(secret string) string {
-	w.t.Helper()
-	c, err := totp.GenerateCode(secret, w.clock.Now())
+func code(w *consoletest.Site, secret string) string {
+	w.T.Helper()
+	c, err := totp.GenerateCode(secret, w.Clock.Now())
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return c
 }
 
 func TestSignIn_code(t *testing.T) {
-	w := newWorld(t, "http")
-	first := w.browser()
-	first.get("/agentes/codigo").To(t, "/agentes/entrar")
-	first.signIn("ana", goodPassword)
-	secret := first.turnOn()
-	confirmed := w.code(secret)
+	w := consoletest.NewDoor(t, "http")
+	first := w.Browser()
+	first.Get("/agentes/codigo").To(t, "/agentes/entrar")
+	first.SignIn("ana", consoletest.Password)
+	secret := turnOn(first)
+	confirmed := code(w, secret)
 
-	b := w.browser()
-	b.signIn("ana", goodPassword, "volver", "/agentes/caso/C-1").To(t, "/agentes/codigo?volver=%2Fagentes%2Fcaso%2FC-1")
+	b := w.Browser()
+	b.SignIn("ana", consoletest.Password, "volver", "/agentes/caso/C-1").To(t, "/agentes/codigo?volver=%2Fagentes%2Fcaso%2FC-1")
 	half := b.Cookie("agente-codigo")
 	if half == "" || b.Cookie("agente") != "" {
 		t.Error("the password alone gave a session")
 	}
 	b.SetCookie("agente", half)
-	b.get("/agentes").To(t, "/agentes/entrar") // it proves nothing else
-	b.get("/agentes/codigo?volver=/agentes/caso/C-1").Want(t, 200, `autocomplete="one-time-code"`, `value="/agentes/caso/C-1"`)
-	b.post("/agentes/codigo", "codigo", confirmed).Want(t, 422, "Ese código no sirve") // taken when it was turned on
-	w.clock.Advance(time.Minute)
-	typed := w.code(secret)
-	b.post("/agentes/codigo", "codigo", typed, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
+	b.Get("/agentes").To(t, "/agentes/entrar") // it proves nothing else
+	b.Get("/agentes/codigo?volver=/agentes/caso/C-1").Want(t, 200, `autocomplete="one-time-code"`, `value="/agentes/caso/C-1"`)
+	b.Post("/agentes/codigo", "codigo", confirmed).Want(t, 422, "Ese código no sirve") // taken when it was turned on
+	w.Clock.Advance(time.Minute)
+	typed := code(w, secret)
+	b.Post("/agentes/codigo", "codigo", typed, "volver", "/agentes/caso/C-1").To(t, "/agentes/caso/C-1")
 	if token := b.Cookie("agente"); token == half || len(token) != 43 || b.Cookie("agente-codigo") != "" {
 		t.Errorf("after the code: session %q, step %q", token, b.Cookie("agente-codigo"))
 	}
-	b.get("/agentes").Want(t, 200, "here is ana")
+	b.Get("/agentes").Want(t, 200, "here is ana")
 
-	replay := w.browser()
-	replay.signIn("ana", goodPassword)
-	replay.post("/agentes/codigo", "codigo", typed).Want(t, 422)
+	replay := w.Browser()
+	replay.SignIn("ana", consoletest.Password)
+	replay.Post("/agentes/codigo", "codigo", typed).Want(t, 422)
 	replay.SetCookie("agente-codigo", half)
-	w.clock.Advance(time.Minute)
-	replay.post("/agentes/codigo", "codigo", w.code(secret)).To(t, "/agentes/entrar") // that step is over
+	w.Clock.Advance(time.Minute)
+	replay.Post("/agentes/codigo", "codigo", code(w, secret)).To(t, "/agentes/entrar") // that step is over
 
-	late := w.browser()
-	late.signIn("ana", goodPassword)
-	w.clock.Advance(agent.CodeLife)
-	late.get("/agentes/codigo").To(t, "/agentes/entrar")
-	late.post("/agentes/codigo", "codigo", w.code(secret)).To(t, "/agentes/entrar")
+	late := w.Browser()
+	late.SignIn("ana", consoletest.Password)
+	w.Clock.Advance(agent.CodeLife)
+	late.Get("/agentes/codigo").To(t, "/agentes/entrar")
+	late.Post("/agentes/codigo", "codigo", code(w, secret)).To(t, "/agentes/entrar")
 }

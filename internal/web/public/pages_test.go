@@ -2,7 +2,9 @@ package public
 
 import (
 	"bytes"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +38,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range pages.Names() {
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		data, ok := samples[name]
 		if !ok {
 			t.Errorf("%s: no sample", name)

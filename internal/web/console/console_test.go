@@ -1,0 +1,75 @@
+package console_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"llave/internal/agent"
+	"llave/internal/web/console"
+	"llave/internal/web/console/consoletest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Who signs out, or is in pause, and what a page that reloads itself counts for.
+func TestPresence(t *testing.T) {
+	d := consoletest.NewDesk(t).Process()
+	of := d.Ask("1")
+	ana := d.As("ana")
+	ana.Get("/agentes").Want(t, http.StatusOK, "Disponible")
+	if got := d.Present("ana"); !got.Here(d.Clock.Now()) || got.Away {
+		t.Errorf("presence: got %+v, want there and on duty", got)
+	}
+	ana.Post("/agentes/pausa", "pausa", "si", "volver", console.CasePath+of.Ref).To(t, console.CasePath+of.Ref)
+	ana.Get("/agentes").Want(t, http.StatusOK, "En pausa")
+	d.Clock.Advance(40 * time.Second)
+	ana.Post("/agentes/latido").Want(t, http.StatusNoContent)
+	if got := d.Present("ana"); !got.Away {
+		t.Errorf("presence: got %+v, want in pause", got)
+	}
+	ana.Post("/agentes/pausa", "pausa", "no", "volver", "https://elsewhere.example/").To(t, "/agentes")
+
+	d.Claim("ana", of)
+	ana.Post("/agentes/salir").To(t, "/agentes/entrar?fin")
+	if got := d.Find(of.Ref); !got.Waiting() {
+		t.Errorf("after signing out: got %s, want the case in the queue", got.Status)
+	}
+
+	ana = d.As("ana")
+	for range 4 { // the page reloads itself for longer than one may do nothing
+		d.Clock.Advance(9 * time.Minute)
+		ana.Get("/agentes?ver=espera&recarga=")
+	}
+	ana.Get("/agentes").To(t, "/agentes/entrar")
+}
+
+// In a frame of our own site, where whoever comes is signed in.
+func TestEmbedded(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	p := d.Process(func(o *console.Options) {
+		o.Embed = true
+		o.AutoSignIn = func(ctx context.Context) (agent.SignedIn, error) {
+			return d.Agents.SignIn(ctx, "ana", consoletest.Password, "192.0.2.9")
+		}
+	})
+	b := p.Browser()
+	b.Get("/agentes?ver=mios").To(t, "/agentes?ver=mios")
+	got := b.Get("/agentes?ver=mios").Want(t, http.StatusOK, "Disponible").Header.Get("Content-Security-Policy")
+	if !strings.Contains(got, "frame-ancestors 'self'") || strings.Contains(got, "unsafe") {
+		t.Errorf("policy: got %q", got)
+	}
+	b.Get("/agentes/cuenta").Want(t, http.StatusOK, "Mi cuenta", "Disponible")
+	b.Post("/agentes/salir").To(t, "/agentes/entrar?fin")
+	b.Get("/agentes/entrar?fin").To(t, "/agentes")
+
+	apart := d.Process().Browser()
+	apart.SignIn("ana", consoletest.Password)
+	if got := apart.Get("/agentes").Header.Get("Content-Security-Policy"); !strings.Contains(got, "frame-ancestors 'none'") {
+		t.Errorf("policy: got %q", got)
+	}
+}

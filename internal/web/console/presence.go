@@ -1,0 +1,80 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"llave/internal/web"
+)
+
+// beatEvery is how often at most a process writes down that an agent is there.
+const beatEvery = 10 * time.Second
+
+// there has a request say that the agent is there.
+func (c *Frame) there(f Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, v Visit) error {
+		if err := c.beat(r.Context(), v); err != nil {
+			return Unavailable(err)
+		}
+		return f(w, r, v)
+	}
+}
+
+// beat says that an agent is there, as much on duty as they said last.
+func (c *Frame) beat(ctx context.Context, v Visit) error {
+	c.mu.Lock()
+	recent := time.Since(c.beats[v.Agent.Login]) < beatEvery
+	c.mu.Unlock()
+	if recent {
+		return nil
+	}
+	away, err := c.away(ctx, v.Agent.Login)
+	if err != nil {
+		return err
+	}
+	return c.beatAs(ctx, v, away)
+}
+
+func (c *Frame) beatAs(ctx context.Context, v Visit, away bool) error {
+	if err := c.Desk.Beat(ctx, v.Actor(), away); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beats[v.Agent.Login] = time.Now()
+	return nil
+}
+
+// away says whether an agent takes no new conversation for now.
+func (c *Frame) away(ctx context.Context, login string) (bool, error) {
+	all, err := c.Desk.Store.Present(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range all {
+		if p.Login == login {
+			return p.Away, nil
+		}
+	}
+	return false, nil
+}
+
+// pause says whether the agent takes new conversations.
+func (c *Frame) pause(w http.ResponseWriter, r *http.Request, v Visit) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	if err := c.beatAs(r.Context(), v, form.Get("pausa") == "si"); err != nil {
+		return Unavailable(err)
+	}
+	return web.Redirect(w, r, ownPage(form.Get("volver")))
+}
+
+// beatNow is the page's word that it is there.
+func (c *Frame) beatNow(w http.ResponseWriter, _ *http.Request, _ Visit) error {
+	web.Secure(w.Header(), "", false)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,350 @@
+package talk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"llave/bot"
+	"llave/internal/agent"
+	"llave/internal/handoff"
+	"llave/internal/web"
+	"llave/internal/web/console"
+)
+
+// said is what a page says about the press that it answers. The template "said" has the words.
+type said struct{ Code, Name string }
+
+// What a page can say.
+const (
+	saidTaken        = "taken"     // Name has it
+	saidNotYours     = "not_yours" // it is not the agent's any more
+	saidOver         = "over"      // the case is closed
+	saidNotHere      = "not_here"  // the colleague has gone
+	saidNoNumber     = "no_number"
+	saidLimit        = "limit" // the record has had its mails
+	saidEmpty        = "empty"
+	saidLong         = "long"
+	saidChoose       = "choose"        // nothing was chosen
+	saidLater        = "later"         // the store was not there
+	saidPerhaps      = "perhaps"       // it may have gone out, and the conversation is not the agent's any more
+	saidNoticeClosed = "notice_closed" // somebody closed it meanwhile
+)
+
+// The forms of a conversation, by the last part of their address.
+const (
+	formClaim   = "tomar"
+	formSay     = "decir"
+	formNote    = "nota"
+	formPass    = "pasar"
+	formRelease = "soltar"
+	formLink    = "enlace"
+	formOffice  = "oficina"
+	formReturn  = "devolver"
+	formResolve = "resolver"
+	formNumber  = "numero"
+	formWhy     = "porque"
+)
+
+// refusal is a press that changes nothing, and what the page says instead.
+type refusal struct {
+	said
+	status int
+}
+
+func (r *refusal) Error() string { return "refused: " + r.Code }
+
+func refuse(code string) error { return &refusal{said{Code: code}, http.StatusUnprocessableEntity} }
+
+// refusalOf is what the desk's error is to the agent; ok is false when it is nothing that an agent can do something about.
+func refusalOf(err error) (r *refusal, ok bool) {
+	var taken *handoff.TakenError
+	switch {
+	case errors.As(err, &r):
+		return r, true
+	case errors.As(err, &taken):
+		return &refusal{said{saidTaken, taken.Name}, http.StatusConflict}, true
+	}
+	for _, known := range []struct {
+		err  error
+		code string
+	}{
+		{handoff.ErrNoCase, saidOver}, {handoff.ErrNotYours, saidNotYours}, {handoff.ErrNotHere, saidNotHere},
+		{handoff.ErrNoNumber, saidNoNumber}, {handoff.ErrRefused, saidLimit},
+	} {
+		if errors.Is(err, known.err) {
+			return &refusal{said{Code: known.code}, http.StatusConflict}, true
+		}
+	}
+	return nil, false
+}
+
+func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
+func isLong(s string) bool  { return utf8.RuneCountInString(s) > bot.LineRunes }
+
+// isOnce says whether a press has a name of the right shape.
+func isOnce(s string) bool {
+	return len(s) >= 16 && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == ""
+}
+
+// onceOf is the deed's name: words that were changed after no answer came are other words, not the same ones again.
+func onceOf(form url.Values) string {
+	h := fnv.New64a()
+	for _, field := range []string{"texto", "a", "paso", "motivo"} {
+		fmt.Fprintf(h, "%q", form[field])
+	}
+	return form.Get("once") + "-" + strconv.FormatUint(h.Sum64(), 36)
+}
+
+// press serves a form of a conversation. do returns what cannot be done as an error that refusalOf knows.
+func (c *Room) press(name string, do func(ctx context.Context, d handoff.Deed, form url.Values) error) http.Handler {
+	return c.pressing(name, func(ctx context.Context, d handoff.Deed, form url.Values, _ *talkData) error { return do(ctx, d, form) })
+}
+
+// pressing is press for what shows something this once, which do puts in.
+func (c *Room) pressing(name string, do func(ctx context.Context, d handoff.Deed, form url.Values, t *talkData) error) http.Handler {
+	return c.Page(agent.Member, func(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+		form, err := web.Form(r)
+		if err != nil {
+			return err
+		}
+		if !isOnce(form.Get("once")) {
+			return &web.Error{Status: http.StatusBadRequest}
+		}
+		var shown talkData
+		ctx, cancel := console.Detached(r)
+		defer cancel()
+		err = do(ctx, handoff.Deed{Once: onceOf(form), Ref: r.PathValue("ref"), Actor: v.Actor()}, form, &shown)
+		c.live.hurry()
+		if err == nil && name == formSay {
+			err = c.stillMine(ctx, v, r.PathValue("ref"))
+		}
+		if forScript(r) {
+			return c.answerScript(w, r, v, name, shown, err)
+		}
+		return c.answerForm(w, r, v, name, form, shown, err)
+	})
+}
+
+// stillMine makes sure of words that were taken: a press that is repeated counts as done, also when it had been refused.
+func (c *Room) stillMine(ctx context.Context, v console.Visit, ref string) error {
+	switch of, err := c.Desk.Find(ctx, ref); {
+	case err != nil:
+		return nil // they were taken; how things stand shows later
+	case !mayDo(v, of).Say:
+		return &refusal{said{Code: saidPerhaps}, http.StatusConflict}
+	}
+	return nil
+}
+
+// forScript says whether the page's script sent the form.
+func forScript(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "application/json")
+}
+
+// answerForm sends the browser on to see what was done, or draws the page with what was typed.
+func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visit, name string, form url.Values, shown talkData, err error) error {
+	if err == nil && shown.Shown == "" {
+		to := "/agentes/casos/" + r.PathValue("ref") + "?" + url.Values{"ver": {filterOf(v, form.Get("ver"))}}.Encode()
+		switch name {
+		case formClaim:
+			to = "/agentes/casos/" + r.PathValue("ref") + "?ver=" + console.HereMine
+		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote:
+			to += "&dicho=" + name
+		}
+		return web.Redirect(w, r, to)
+	}
+	status := http.StatusOK
+	ref, refused := refusalOf(err)
+	switch {
+	case refused:
+		status = ref.status
+	case err != nil:
+		c.Log.Error("deed failed", "form", name, "err", err)
+		status, ref = http.StatusServiceUnavailable, &refusal{said{Code: saidLater}, 0}
+	}
+	return c.askTalk(w, r, v, status, func(t *talkData) {
+		t.Shown, t.Number, t.Finding = shown.Shown, shown.Number, shown.Finding
+		if ref != nil {
+			t.Said, t.Refused, t.Typed = ref.said, name, map[string]string{}
+			for field := range form {
+				t.Typed[field] = form.Get(field)
+			}
+			if !refused {
+				t.SameOnce = form.Get("once")
+			}
+		}
+	})
+}
+
+// scriptAnswer is what the script gets for a form.
+type scriptAnswer struct {
+	Done  bool          `json:"done"`
+	Said  template.HTML `json:"said,omitempty"`
+	Once  string        `json:"once"`            // the name of the next press
+	Shown template.HTML `json:"shown,omitempty"` // what is shown this once
+	News  []event       `json:"news,omitempty"`  // what the stream would say in a moment
+}
+
+func (c *Room) answerScript(w http.ResponseWriter, r *http.Request, v console.Visit, name string, shown talkData, err error) error {
+	a := scriptAnswer{Done: err == nil, Once: newOnce()}
+	what := said{Code: name}
+	ref, refused := refusalOf(err)
+	switch {
+	case refused:
+		what = ref.said
+	case err != nil:
+		return console.Unavailable(err) // the script sends it again
+	}
+	if a.Said, err = c.part("said", what); err != nil {
+		return err
+	}
+	t, err := c.talk(r.Context(), v, filterOf(v, r.FormValue("ver")), r.PathValue("ref"), since(r))
+	if err == nil {
+		if shown.Shown != "" {
+			t.Shown, t.Number, t.Finding = shown.Shown, shown.Number, shown.Finding
+			if a.Shown, err = c.part("shown", &t); err != nil {
+				return err
+			}
+		}
+		a.News, err = c.talkEvents(t)
+	}
+	if err != nil {
+		a.News = nil // the stream brings it
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	web.Secure(w.Header(), "", false)
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = w.Write(b) // who has gone away asks again
+	return nil
+}
+
+// since is the last line that the page of a script has.
+func since(r *http.Request) int64 {
+	n, err := strconv.ParseInt(r.FormValue("desde"), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// part draws one template of the desk's page. A struct comes as a pointer: templates call methods of what it holds.
+func (c *Room) part(name string, data any) (template.HTML, error) {
+	var b bytes.Buffer
+	if err := c.pages.Draw(&b, "inbox", name, data); err != nil {
+		return "", fmt.Errorf("draw %s: %w", name, err)
+	}
+	return template.HTML(b.String()), nil
+}
+
+// text is what a form says, within what can be kept.
+func text(form url.Values, required bool) (string, error) {
+	t := form.Get("texto")
+	switch {
+	case required && isBlank(t):
+		return "", refuse(saidEmpty)
+	case isLong(t):
+		return "", refuse(saidLong)
+	}
+	return strings.ReplaceAll(t, "\r\n", "\n"), nil
+}
+
+func (c *Room) claim(ctx context.Context, d handoff.Deed, _ url.Values) error {
+	return c.Desk.Claim(ctx, d)
+}
+
+func (c *Room) say(ctx context.Context, d handoff.Deed, form url.Values) error {
+	t, err := text(form, true)
+	if err != nil {
+		return err
+	}
+	return c.Desk.Say(ctx, d, t)
+}
+
+func (c *Room) note(ctx context.Context, d handoff.Deed, form url.Values) error {
+	t, err := text(form, true)
+	if err != nil {
+		return err
+	}
+	return c.Desk.Note(ctx, d, t)
+}
+
+func (c *Room) pass(ctx context.Context, d handoff.Deed, form url.Values) error {
+	t, err := text(form, false)
+	if err != nil {
+		return err
+	}
+	if form.Get("a") == "" {
+		return refuse(saidChoose)
+	}
+	return c.Desk.Pass(ctx, d, form.Get("a"), t)
+}
+
+func (c *Room) release(ctx context.Context, d handoff.Deed, _ url.Values) error {
+	return c.Desk.Release(ctx, d)
+}
+
+func (c *Room) sendLink(ctx context.Context, d handoff.Deed, _ url.Values) error {
+	return c.Desk.SendLink(ctx, d)
+}
+
+func (c *Room) office(ctx context.Context, d handoff.Deed, _ url.Values) error {
+	return c.Desk.Office(ctx, d)
+}
+
+func (c *Room) giveBack(ctx context.Context, d handoff.Deed, form url.Values) error {
+	for _, s := range c.Steps {
+		if string(s.State) == form.Get("paso") {
+			return c.Desk.Return(ctx, d, s.State)
+		}
+	}
+	return refuse(saidChoose)
+}
+
+func (c *Room) resolve(ctx context.Context, d handoff.Deed, form url.Values) error {
+	for _, reason := range handoff.Reasons {
+		if reason == form.Get("motivo") {
+			return c.Desk.Resolve(ctx, d, reason)
+		}
+	}
+	return refuse(saidChoose)
+}
+
+// number shows the whole number this once: it stands in no address and no browser keeps the page.
+func (c *Room) number(ctx context.Context, d handoff.Deed, _ url.Values, t *talkData) error {
+	number, err := c.Desk.Reveal(ctx, d)
+	if err == nil {
+		t.Shown, t.Number = "number", number
+	}
+	return err
+}
+
+func (c *Room) why(ctx context.Context, d handoff.Deed, _ url.Values, t *talkData) error {
+	found, err := c.Desk.Why(ctx, d)
+	if err == nil {
+		t.Shown, t.Finding = "why", found
+	}
+	return err
+}
+
+// typing shows the person that the agent is writing. It counts as an action of the agent.
+func (c *Room) typing(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+	ctx, cancel := console.Detached(r)
+	defer cancel()
+	c.Desk.Type(ctx, handoff.Deed{Ref: r.PathValue("ref"), Actor: v.Actor()})
+	web.Secure(w.Header(), "", false)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,434 @@
+package talk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+	"llave/internal/handoff"
+	"llave/internal/web"
+	"llave/internal/web/console"
+)
+
+// The filters of the inbox are console.HereWaiting, console.HereMine, console.HereClosed and, for supervisors, console.HereAll.
+var filters = []string{console.HereWaiting, console.HereMine, console.HereClosed, console.HereAll}
+
+// filterOf is the filter that an address asks for, as far as the visitor may have it.
+func filterOf(v console.Visit, asked string) string {
+	if !slices.Contains(filters, asked) || asked == console.HereAll && !v.Supervisor() {
+		return console.HereWaiting
+	}
+	return asked
+}
+
+// in says whether an open case belongs to a filter.
+func in(filter string, v console.Visit, c handoff.Case) bool {
+	switch {
+	case !c.Open():
+		return false
+	case filter == console.HereWaiting:
+		return !c.Held()
+	case filter == console.HereMine:
+		return c.Held() && c.Agent == v.Agent.Login
+	}
+	return filter == console.HereAll
+}
+
+// place is a text by which the rows of a list are ordered: those who wait as they stand in the queue, those for the next
+// opening after them, and of an agent's own first who waits for an answer, the longest first.
+func place(c handoff.Case) string {
+	switch {
+	case !c.Open():
+		return fmt.Sprintf("9/%013d", max(0, 9_999_999_999_999-c.Ended.UnixMilli()))
+	case c.Status == bot.HandoffScheduled:
+		return "3/" + c.Queue
+	case !c.Held():
+		return "2/" + c.Queue
+	case !c.Since.IsZero():
+		return fmt.Sprintf("0/%013d/%s", c.Since.UnixMilli(), c.Ref)
+	}
+	return fmt.Sprintf("1/%013d/%s", c.Asked.UnixMilli(), c.Ref)
+}
+
+// listed is one row of the list.
+type listed struct {
+	handoff.Case
+	Filter string
+	Place  string
+	Mine   bool
+	Here   bool // its conversation is open beside the list
+	From   console.Moment
+	Wait   web.Span // how long they have waited, when they do
+	Since  int64    // since when, in milliseconds; 0: they do not wait
+	Mark   string   // tells two states of the row apart
+	Last   lineText
+}
+
+// lineText is a line as the list shows it.
+type lineText struct{ From, By, Text string }
+
+const excerpt = 120 // runes of a line in the list
+
+func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.Time) listed {
+	r := listed{
+		Case: of, Filter: filter, Place: place(of), Mine: of.Held() && of.Agent == v.Agent.Login, From: c.Moment(of.Asked),
+		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, bot.Cut(of.Last.Text, excerpt)},
+	}
+	var since time.Time
+	switch {
+	case !of.Open():
+		r.From = c.Moment(of.Ended)
+	case of.Held():
+		since = of.Since
+	default:
+		since = of.Asked
+	}
+	if !since.IsZero() {
+		r.Since, r.Wait = since.UnixMilli(), web.Wait(max(now.Sub(since).Truncate(time.Minute), time.Second))
+	}
+	return r
+}
+
+// list returns the rows of a filter in order.
+func (c *Room) list(v console.Visit, filter string, cases []handoff.Case, now time.Time) []listed {
+	var out []listed
+	for _, of := range cases {
+		if in(filter, v, of) || filter == console.HereClosed && !of.Open() {
+			out = append(out, c.listed(v, filter, of, now))
+		}
+	}
+	slices.SortFunc(out, func(a, b listed) int { return cmp.Compare(a.Place, b.Place) })
+	return out
+}
+
+// seal is a text that is the same for the same rows in the same state.
+func seal(rows []listed) string {
+	h := fnv.New64a()
+	for _, r := range rows {
+		fmt.Fprintf(h, "%s;", r.Mark)
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+// counts are how many cases each filter has.
+type counts struct {
+	Waiting    int `json:"waiting"` // in the queue now
+	Later      int `json:"later"`   // for the next opening
+	Mine       int `json:"mine"`
+	Unanswered int `json:"unanswered"` // of mine
+	All        int `json:"all"`
+	Closed     int `json:"closed"` // closedMost at most
+	Notices    int `json:"notices"`
+}
+
+// Queue are those that no agent has.
+func (n counts) Queue() int { return n.Waiting + n.Later }
+
+func count(v console.Visit, cases []handoff.Case, notices int) counts {
+	n := counts{Notices: notices}
+	for _, c := range cases {
+		switch {
+		case !c.Open():
+			continue
+		case c.Waiting():
+			n.Waiting++
+		case !c.Held():
+			n.Later++
+		case c.Agent == v.Agent.Login:
+			n.Mine++
+			if !c.Since.IsZero() {
+				n.Unanswered++
+			}
+		}
+		n.All++
+	}
+	return n
+}
+
+// How far back the closed cases of the list go, and how many there are at most.
+const (
+	closedDays = 7
+	closedMost = 200
+)
+
+// closedCases are the visitor's own closed cases of the last days, or everybody's for a supervisor. The record of one that was
+// closed a moment ago may not be kept yet: its conversation has it.
+func (c *Room) closedCases(ctx context.Context, v console.Visit, now time.Time) ([]handoff.Case, error) {
+	records, err := c.Desk.Closed(ctx, now.AddDate(0, 0, -closedDays), now.Add(time.Minute), 10*closedMost)
+	if err != nil {
+		return nil, fmt.Errorf("read closed cases: %w", err)
+	}
+	moved, err := c.Desk.Moved(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	var out []handoff.Case
+	for _, of := range moved {
+		if !of.Open() && (of.Agent == v.Agent.Login || v.Supervisor()) {
+			out = append(out, of)
+		}
+	}
+	late := len(out)
+	for _, r := range records {
+		if r.Handoff.Agent != v.Agent.Login && !v.Supervisor() || slices.ContainsFunc(out[:late], func(of handoff.Case) bool { return of.Ref == r.Ref }) {
+			continue
+		}
+		channel, _ := bot.SplitConversationID(r.Conv)
+		if out = append(out, handoff.Case{Handoff: r.Handoff, Conv: r.Conv, Channel: channel, Version: r.Handoff.Rev}); len(out) >= closedMost {
+			break
+		}
+	}
+	return out, nil
+}
+
+// deskData is what the page of the desk shows: the list, and a conversation or a notice beside it.
+type deskData struct {
+	Filter  string
+	All     bool // may see everybody's
+	Rows    []listed
+	Seal    string
+	Counts  counts
+	Notices []noticeData
+	Next    string // names the press of the button that takes the next one
+	Now     int64  // the store's clock, in milliseconds
+	Shut    *handoff.When
+	Unknown bool // shut, and nobody knows until when
+	Said    string
+	Talk    *talkData
+	Notice  *noticeData
+}
+
+// noticeData is a notice of the owner of a record that it was not them.
+type noticeData struct {
+	Ref    string
+	From   console.Moment
+	Open   bool
+	By     string
+	Answer string
+	Case   string // the open case of the chat that asked, where there is one
+	Once   string
+	Typed  string
+	Filter string
+	Here   bool
+	Said   string
+}
+
+// With is the notice with what its page says beside it.
+func (n noticeData) With(what string) noticeData {
+	n.Said = what
+	return n
+}
+
+// SaidOf is that for the template "said".
+func (n noticeData) SaidOf() said { return said{Code: n.Said} }
+
+// inbox is the list alone.
+func (c *Room) inbox(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+	d, err := c.deskData(r.Context(), v, filterOf(v, r.FormValue("ver")))
+	if err != nil {
+		return console.Unavailable(err)
+	}
+	d.Said = r.FormValue("dicho")
+	return c.showDesk(w, r, v, d, 0)
+}
+
+// deskData reads the list of a filter.
+func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (deskData, error) {
+	now, err := c.Desk.Now(ctx)
+	if err != nil {
+		return deskData{}, fmt.Errorf("read the store's clock: %w", err)
+	}
+	open, err := c.Desk.Inbox(ctx)
+	if err != nil {
+		return deskData{}, err
+	}
+	notices, err := c.Desk.Notices(ctx)
+	if err != nil {
+		return deskData{}, err
+	}
+	d := deskData{Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli()}
+	closed, err := c.closedCases(ctx, v, now)
+	if err != nil {
+		return deskData{}, err
+	}
+	d.Counts.Closed = len(closed)
+	rows := open
+	if filter == console.HereClosed {
+		rows = closed
+	}
+	d.Rows = c.list(v, filter, rows, now)
+	d.Seal = seal(d.Rows)
+	if filter == console.HereWaiting || filter == console.HereAll {
+		d.Notices = c.noticesOf(notices, open, filter)
+	}
+	calendar, err := c.Desk.Calendar(ctx)
+	if err != nil {
+		return deskData{}, err
+	}
+	if !calendar.Open(now) {
+		opens, known := calendar.NextOpening(now)
+		when := handoff.WhenOf(opens, now, c.Desk.Zone)
+		d.Shut, d.Unknown = &when, !known
+	}
+	return d, nil
+}
+
+func (c *Room) noticesOf(of []handoff.Record, open []handoff.Case, filter string) []noticeData {
+	var out []noticeData
+	for _, n := range of {
+		out = append(out, c.noticeOf(n, open, filter))
+	}
+	return out
+}
+
+func (c *Room) noticeOf(n handoff.Record, open []handoff.Case, filter string) noticeData {
+	d := noticeData{Ref: n.Ref, From: c.Moment(n.Made), Open: n.Open, By: n.By, Answer: n.Answer, Once: newOnce(), Filter: filter}
+	for _, of := range open {
+		if of.Conv == n.Conv {
+			d.Case = of.Ref
+		}
+	}
+	return d
+}
+
+// showDesk draws the page. Without script it reloads itself unless something may be being typed into it.
+func (c *Room) showDesk(w http.ResponseWriter, r *http.Request, v console.Visit, d deskData, status int) error {
+	q := url.Values{"ver": {d.Filter}, "sello": {d.Seal}}
+	reload := console.Home + "?" + url.Values{"ver": {d.Filter}, console.ReloadParam: {""}}.Encode()
+	switch {
+	case d.Talk != nil:
+		q.Set("caso", d.Talk.Ref)
+		q.Set("desde", strconv.FormatInt(d.Talk.Latest, 10))
+		q.Set("forma", d.Talk.Shape)
+		q.Set("v", strconv.FormatInt(d.Talk.Version, 10))
+		reload = ""
+		if !d.Talk.Can.Note {
+			reload = "/agentes/casos/" + d.Talk.Ref + "?" + url.Values{"ver": {d.Filter}, console.ReloadParam: {""}}.Encode()
+		}
+	case d.Notice != nil:
+		reload = ""
+	}
+	if status != 0 { // what was typed stands in the page
+		reload = ""
+	}
+	return c.show(w, r, console.View{Visit: v, Name: "inbox", Here: d.Filter, Status: status, Stream: q.Encode(), Reload: reload, Data: d})
+}
+
+// next takes the first case of the queue: of several who press at once each gets another, and one press that comes twice gets
+// one.
+func (c *Room) next(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	once := form.Get("once")
+	if !isOnce(once) {
+		return &web.Error{Status: http.StatusBadRequest}
+	}
+	open, err := c.Desk.Inbox(r.Context())
+	if err != nil {
+		return console.Unavailable(err)
+	}
+	ctx, cancel := console.Detached(r)
+	defer cancel()
+	press := func(ref string) handoff.Deed {
+		return handoff.Deed{Once: once + "-" + ref, Ref: ref, Actor: v.Actor()}
+	}
+	taken := func(ref string) error { return web.Redirect(w, r, "/agentes/casos/"+ref+"?ver="+console.HereMine) }
+	for _, of := range open {
+		if !in(console.HereMine, v, of) {
+			continue
+		}
+		if came, err := c.Desk.Came(ctx, press(of.Ref)); err != nil {
+			return console.Unavailable(err)
+		} else if came {
+			return taken(of.Ref)
+		}
+	}
+	for _, row := range c.list(v, console.HereWaiting, open, time.Now()) {
+		if !row.Waiting() {
+			break
+		}
+		err := c.Desk.Claim(ctx, press(row.Ref))
+		var other *handoff.TakenError
+		if errors.As(err, &other) || errors.Is(err, handoff.ErrNoCase) || errors.Is(err, handoff.ErrNotYours) {
+			continue
+		}
+		if err != nil {
+			return console.Unavailable(err)
+		}
+		c.live.hurry()
+		return taken(row.Ref)
+	}
+	return web.Redirect(w, r, console.Home+"?ver="+console.HereWaiting+"&dicho=nadie")
+}
+
+// showNotice is the list with a notice beside it.
+func (c *Room) showNotice(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+	return c.askNotice(w, r, v, "", "", 0)
+}
+
+func (c *Room) askNotice(w http.ResponseWriter, r *http.Request, v console.Visit, said, typed string, status int) error {
+	record, found, err := c.Desk.Store.Case(r.Context(), r.PathValue("ref"))
+	switch {
+	case err != nil:
+		return console.Unavailable(err)
+	case !found || !record.Notice:
+		return &web.Error{Status: http.StatusNotFound}
+	}
+	filter := console.HereWaiting
+	if filterOf(v, r.FormValue("ver")) == console.HereAll {
+		filter = console.HereAll
+	}
+	d, err := c.deskData(r.Context(), v, filter)
+	if err != nil {
+		return console.Unavailable(err)
+	}
+	open, err := c.Desk.Inbox(r.Context())
+	if err != nil {
+		return console.Unavailable(err)
+	}
+	n := c.noticeOf(record, open, filter)
+	n.Typed = typed
+	d.Notice, d.Said = &n, said
+	for i := range d.Notices {
+		d.Notices[i].Here = d.Notices[i].Ref == n.Ref
+	}
+	return c.showDesk(w, r, v, d, status)
+}
+
+// closeNotice closes a notice with what was found, which has to be written. Numbers in it are masked.
+func (c *Room) closeNotice(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	typed, once := form.Get("texto"), form.Get("once")
+	switch {
+	case !isOnce(once):
+		return &web.Error{Status: http.StatusBadRequest}
+	case isBlank(typed):
+		return c.askNotice(w, r, v, saidEmpty, typed, http.StatusUnprocessableEntity)
+	case isLong(typed):
+		return c.askNotice(w, r, v, saidLong, typed, http.StatusUnprocessableEntity)
+	}
+	ctx, cancel := console.Detached(r)
+	defer cancel()
+	err = c.Desk.CloseNotice(ctx, handoff.Deed{Once: once, Ref: r.PathValue("ref"), Actor: v.Actor()}, affiliate.MaskAll(typed))
+	switch {
+	case errors.Is(err, handoff.ErrNotYours):
+		return c.askNotice(w, r, v, saidNoticeClosed, typed, http.StatusConflict)
+	case err != nil:
+		return c.askNotice(w, r, v, saidLater, typed, http.StatusServiceUnavailable)
+	}
+	return web.Redirect(w, r, console.Home+"?ver="+console.HereWaiting+"&dicho=aviso")
+}

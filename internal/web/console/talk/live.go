@@ -1,0 +1,283 @@
+package talk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"llave/internal/handoff"
+)
+
+// How often the store is asked.
+const (
+	lookEvery = 250 * time.Millisecond // what moved
+	allEvery  = 15 * time.Second       // everything that is open, should a move have been missed
+	lookLimit = 5 * time.Second        // one look
+)
+
+// live is what this process knows of the open cases while somebody looks at them. Its goroutine begins with the first ear
+// and ends with the last.
+type live struct {
+	desk *handoff.Desk
+	log  *slog.Logger
+
+	closing chan struct{} // closed by close: every stream ends
+	poke    chan struct{} // something was done here: look now
+
+	mu     sync.Mutex
+	shut   bool
+	ears   map[*ear]bool
+	stop   func()
+	known  bool                    // cases are those of the store
+	cases  map[string]handoff.Case // by conversation: open, or closed a moment ago
+	notes  []handoff.Record        // open notices
+	closed int                     // how many cases were seen to close
+	since  time.Time               // the last move that was seen
+	all    time.Time               // when everything was read last
+}
+
+// ear is one stream that wants to be woken.
+type ear struct {
+	woken chan struct{}
+	conv  string // the conversation its page shows
+	typed bool   // the person of that conversation is writing
+}
+
+// picture is what a stream compares with what it has sent.
+type picture struct {
+	cases   []handoff.Case
+	notices []handoff.Record
+	closed  int
+	typed   bool
+}
+
+func newLive(desk *handoff.Desk, log *slog.Logger) *live {
+	return &live{desk: desk, log: log, closing: make(chan struct{}), poke: make(chan struct{}, 1), ears: map[*ear]bool{}}
+}
+
+// join begins to listen; false when the process is going down.
+func (l *live) join() (*ear, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shut {
+		return nil, false
+	}
+	e := &ear{woken: make(chan struct{}, 1)}
+	l.ears[e] = true
+	if l.stop == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		l.stop = func() { cancel(); <-done }
+		l.known, l.cases, l.since, l.all = false, map[string]handoff.Case{}, time.Time{}, time.Time{}
+		go func() {
+			defer close(done)
+			l.run(ctx)
+		}()
+	} else {
+		e.wake()
+	}
+	return e, true
+}
+
+// leave ends listening. With the last one the goroutine has ended when it returns.
+func (l *live) leave(e *ear) {
+	l.mu.Lock()
+	delete(l.ears, e)
+	stop := l.stop
+	if len(l.ears) > 0 {
+		stop = nil
+	} else {
+		l.stop = nil
+	}
+	l.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// close ends every stream, now and from now on.
+func (l *live) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.shut {
+		l.shut = true
+		close(l.closing)
+	}
+}
+
+// look says how things stand, once that is known.
+func (l *live) look(e *ear) (picture, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := picture{cases: make([]handoff.Case, 0, len(l.cases)), notices: l.notes, closed: l.closed, typed: e.typed}
+	for _, c := range l.cases {
+		p.cases = append(p.cases, c)
+	}
+	e.typed = false
+	return p, l.known
+}
+
+// watch says which conversation an ear's page shows.
+func (l *live) watch(e *ear, conv string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.conv = conv
+}
+
+// typing tells the pages that show a conversation that its person is writing.
+func (l *live) typing(conv string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for e := range l.ears {
+		if e.conv == conv {
+			e.typed = true
+			e.wake()
+		}
+	}
+}
+
+// hurry has what was done here seen at once.
+func (l *live) hurry() {
+	select {
+	case l.poke <- struct{}{}:
+	default:
+	}
+}
+
+func (e *ear) wake() {
+	select {
+	case e.woken <- struct{}{}:
+	default: // woken already
+	}
+}
+
+func (l *live) run(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	failing := false
+	for {
+		if err := l.read(ctx); err != nil && ctx.Err() == nil {
+			if !failing {
+				l.log.Warn("the desk cannot be read", "err", err)
+			}
+			failing = true
+		} else if failing && err == nil {
+			l.log.Info("the desk can be read again")
+			failing = false
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-l.poke:
+		}
+	}
+}
+
+// read asks the store what moved, or now and then for everything, and wakes the ears when something did.
+func (l *live) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	l.mu.Lock()
+	since, full := l.since, !l.known || time.Since(l.all) >= allEvery
+	l.mu.Unlock()
+	if !full {
+		moved, err := l.desk.Moved(ctx, since)
+		if err != nil {
+			return err
+		}
+		l.moved(moved)
+		return nil
+	}
+	now, err := l.desk.Now(ctx) // before the rest: what moves meanwhile is among what moved since
+	if err != nil {
+		return fmt.Errorf("read the store's clock: %w", err)
+	}
+	open, err := l.desk.Inbox(ctx)
+	notices, err2 := l.desk.Notices(ctx)
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	l.replaced(now, open, notices)
+	return nil
+}
+
+// moved takes in what moved.
+func (l *live) moved(cases []handoff.Case) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changed := false
+	for _, c := range cases {
+		changed = l.take(c) || changed
+	}
+	if changed {
+		l.wake()
+	}
+}
+
+// take keeps a case unless what is known of it is as new. It says whether it did.
+func (l *live) take(c handoff.Case) bool {
+	if c.Moved.After(l.since) {
+		l.since = c.Moved
+	}
+	before, had := l.cases[c.Conv]
+	if had && before.Version >= c.Version {
+		return false
+	}
+	if !c.Open() && (!had || before.Open()) {
+		l.closed++
+	}
+	l.cases[c.Conv] = c
+	return true
+}
+
+// replaced takes in everything that is open. What is not among it, is dropped, unless it moved so lately that it may have gone
+// from one list to the other while they were read: what moved next says what became of it.
+func (l *live) replaced(now time.Time, open []handoff.Case, notices []handoff.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.since.IsZero() || l.since.After(now.Add(handoff.Late)) { // or the store's clock was set back
+		l.since = now
+	}
+	changed := !l.known || !slices.EqualFunc(l.notes, notices, func(a, b handoff.Record) bool { return a.Ref == b.Ref })
+	listed := map[string]bool{}
+	for _, c := range open {
+		listed[c.Conv] = true
+		changed = l.take(c) || changed
+	}
+	for conv, c := range l.cases {
+		if !listed[conv] && c.Moved.Before(now.Add(-2*handoff.Late)) {
+			delete(l.cases, conv)
+			changed = true
+		}
+	}
+	l.known, l.all, l.notes = true, time.Now(), notices
+	if changed {
+		l.wake()
+	}
+}
+
+func (l *live) wake() {
+	for e := range l.ears {
+		e.wake()
+	}
+}
+
+// find returns the conversation of a case, as far as it is among the cases of a picture.
+func (p picture) find(ref string) (handoff.Case, bool) {
+	i := slices.IndexFunc(p.cases, func(c handoff.Case) bool { return c.Ref == ref })
+	if i < 0 {
+		return handoff.Case{}, false
+	}
+	return p.cases[i], true
+}
+
+// PersonTyping tells the agents who have a conversation open that its person is writing: for channels that know.
+func (c *Room) PersonTyping(conv string) { c.live.typing(conv) }
+
+// Close ends the streams. Pages are still served.
+func (c *Room) Close() { c.live.close() }

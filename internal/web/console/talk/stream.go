@@ -1,0 +1,433 @@
+package talk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"time"
+
+	"llave/bot"
+	"llave/internal/agent"
+	"llave/internal/handoff"
+	"llave/internal/web"
+	"llave/internal/web/console"
+)
+
+// How a stream lives.
+const (
+	askEvery  = time.Second      // whether the agent may go on
+	pingEvery = 15 * time.Second // the page answers with a word that it is there
+	writeTime = 5 * time.Second  // a browser that takes nothing for so long is dropped
+	readTime  = 5 * time.Second  // one look at the store
+)
+
+// event is one thing that a page is told.
+type event struct {
+	Name string `json:"name"`
+	ID   string `json:"-"` // the line up to which the page has everything
+	Data any    `json:"data"`
+}
+
+// The data of events. Order is what the list is sorted by.
+type (
+	rowEvent struct {
+		Ref   string        `json:"ref"`
+		Order string        `json:"order"`
+		HTML  template.HTML `json:"html"`
+	}
+	htmlEvent struct {
+		HTML template.HTML `json:"html"`
+	}
+	linesEvent struct {
+		HTML template.HTML `json:"html"`
+		Last int64         `json:"last"`
+	}
+	headEvent struct {
+		Shape string        `json:"shape"`
+		Mine  bool          `json:"mine"`
+		Head  template.HTML `json:"head"`
+		Acts  template.HTML `json:"acts"`
+		Write template.HTML `json:"write"`
+	}
+	refEvent struct {
+		Ref string `json:"ref"`
+	}
+	outEvent struct {
+		To string `json:"to"`
+	}
+)
+
+// stream is one page's stream and what it has been sent.
+type stream struct {
+	c      *Room
+	v      console.Visit
+	out    *http.ResponseController
+	w      http.ResponseWriter
+	ear    *ear
+	filter string
+	none   bool // the page has no list
+
+	seal    string // of the list that the page was drawn with, until the first look
+	begun   bool
+	rows    map[string]string // what was sent of each row
+	counted counts
+	waiting map[string]bool  // those in the queue
+	wrote   map[string]int64 // how many messages the persons of the agent's conversations have sent
+	closed  int
+	notices string
+
+	ref     string // the open conversation
+	last    int64  // its last line that was sent
+	shape   string // its forms as they were sent
+	version int64
+	again   bool // look whether the forms changed, though the conversation did not
+	over    bool
+	closes  []handoff.Case // the closed ones as they were read last
+}
+
+// stream sends what changes since the page was drawn, or since it was last connected ("Last-Event-ID", or "desde"): rows of its
+// list, lines of its conversation, counts.
+func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+	e, ok := c.live.join()
+	if !ok {
+		return &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second}
+	}
+	defer c.live.leave(e)
+	q := r.URL.Query()
+	after := r.Header.Get("Last-Event-ID")
+	if after == "" {
+		after = q.Get("desde")
+	}
+	s := &stream{
+		c: c, v: v, w: w, out: http.NewResponseController(w), ear: e, filter: filterOf(v, q.Get("ver")), none: !q.Has("ver"),
+		seal: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
+	}
+	s.last, _ = strconv.ParseInt(after, 10, 64)
+	s.version, _ = strconv.ParseInt(q.Get("v"), 10, 64)
+
+	web.Secure(w.Header(), "", false)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("X-Accel-Buffering", "no")       // a proxy is not to hold it back
+	_ = s.out.SetReadDeadline(time.Time{}) // the server's limits are for requests that end
+	s.run(r.Context())
+	return nil
+}
+
+// run ends when the browser goes or takes nothing, when the agent may not go on, or when the process stops.
+func (s *stream) run(ctx context.Context) {
+	if !s.send(event{Name: "ping", Data: struct{}{}}) {
+		return
+	}
+	ask, ping := time.NewTicker(askEvery), time.NewTicker(pingEvery)
+	defer ask.Stop()
+	defer ping.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.c.live.closing:
+			return
+		case <-s.ear.woken:
+			if !s.look(ctx) {
+				return
+			}
+		case <-ask.C:
+			if !s.mayGoOn(ctx) {
+				return
+			}
+		case <-ping.C:
+			s.again = true // who else is there is no move of the conversation
+			if !s.send(event{Name: "ping", Data: struct{}{}}) || !s.look(ctx) {
+				return
+			}
+		}
+	}
+}
+
+// mayGoOn asks whether the agent is still signed in. An account that was disabled gives back what it had at once.
+func (s *stream) mayGoOn(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	a, err := s.c.Live(ctx, s.v)
+	switch {
+	case err == nil:
+		s.v.Agent = a
+		return true
+	case !console.Ended(err):
+		return ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) // the store is away: go on
+	}
+	if a, err := s.c.Agents.Find(ctx, s.v.Agent.Login); errors.Is(err, agent.ErrNotFound) || err == nil && a.Disabled {
+		if err := s.c.Desk.Gone(ctx, s.v.Agent.Login); err != nil {
+			s.c.Log.Error("free the conversations of an agent", "err", err)
+		}
+	}
+	s.send(event{Name: "out", Data: outEvent{console.SignInPath}})
+	return false
+}
+
+// send writes events in the form of the protocol. It returns false when the browser does not take them.
+func (s *stream) send(events ...event) bool {
+	if len(events) == 0 {
+		return true
+	}
+	var b bytes.Buffer
+	for _, e := range events {
+		data, err := json.Marshal(e.Data) // on one line
+		if err != nil {
+			s.c.Log.Error("encode event", "event", e.Name, "err", err)
+			return false
+		}
+		if e.ID != "" {
+			fmt.Fprintf(&b, "id: %s\n", e.ID)
+		}
+		fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", e.Name, data)
+	}
+	_ = s.out.SetWriteDeadline(time.Now().Add(writeTime))
+	if _, err := s.w.Write(b.Bytes()); err != nil {
+		return false
+	}
+	return s.out.Flush() == nil
+}
+
+// look compares how things stand with what was sent, and sends the difference. A store that is away is no reason to end.
+func (s *stream) look(ctx context.Context) bool {
+	p, known := s.c.live.look(s.ear)
+	if !known {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	events, err := s.changes(ctx, p)
+	if err != nil {
+		s.ear.retry(ctx)
+		if ctx.Err() == nil {
+			s.c.Log.Warn("the desk cannot be shown", "err", err)
+		}
+	}
+	return s.send(events...)
+}
+
+// changes are the events for what is not yet sent. What could not be read is not taken for sent.
+func (s *stream) changes(ctx context.Context, p picture) ([]event, error) {
+	now, err := s.c.Desk.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	events, err := s.openTalk(ctx, p)
+	if err != nil {
+		return events, err
+	}
+	if p.typed {
+		events = append(events, event{Name: "typing", Data: refEvent{s.ref}})
+	}
+	if !s.begun || p.closed != s.closed {
+		if s.closes, err = s.c.closedCases(ctx, s.v, now); err != nil {
+			return events, err
+		}
+	}
+	list, err := s.list(p, now)
+	events = append(events, list...)
+	if err != nil {
+		return events, err
+	}
+	n := count(s.v, p.cases, len(p.notices))
+	if n.Closed = len(s.closes); n != s.counted || !s.begun {
+		s.counted = n
+		events = append(events, event{Name: "counts", Data: n})
+	}
+	events = append(events, s.arrivals(p)...)
+	s.begun, s.closed = true, p.closed
+	return events, nil
+}
+
+// list are the rows that changed. The first time they are sent all together unless the page has them already, so that
+// what went while nobody was connected goes from the page too.
+func (s *stream) list(p picture, now time.Time) ([]event, error) {
+	if s.none {
+		return nil, nil
+	}
+	whole := !s.begun
+	cases := p.cases
+	if s.filter == console.HereClosed {
+		if whole = whole || p.closed != s.closed; !whole {
+			return nil, nil
+		}
+		cases = s.closes
+	}
+	rows := s.c.list(s.v, s.filter, cases, now)
+	for i := range rows {
+		rows[i].Here = rows[i].Ref == s.ref
+	}
+	var events []event
+	if marks := noticeMarks(p.notices); marks != s.notices && (s.filter == console.HereWaiting || s.filter == console.HereAll) {
+		if s.begun || len(p.notices) > 0 {
+			html, err := s.c.part("notices", s.c.noticesOf(p.notices, p.cases, s.filter))
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, event{Name: "notices", Data: htmlEvent{html}})
+		}
+		s.notices = marks
+	}
+	if whole {
+		if s.begun || seal(rows) != s.seal {
+			html, err := s.c.part("rows", rows)
+			if err != nil {
+				return events, err
+			}
+			events = append(events, event{Name: "list", Data: htmlEvent{html}})
+		}
+		clear(s.rows)
+		for _, r := range rows {
+			s.rows[r.Ref] = r.Mark
+		}
+		return events, nil
+	}
+	listed := map[string]bool{}
+	for _, r := range rows {
+		listed[r.Ref] = true
+		if s.rows[r.Ref] == r.Mark {
+			continue
+		}
+		html, err := s.c.part("row", &r)
+		if err != nil {
+			return events, err
+		}
+		events = append(events, event{Name: "row", Data: rowEvent{r.Ref, r.Place, html}})
+		s.rows[r.Ref] = r.Mark
+	}
+	for ref := range s.rows {
+		if !listed[ref] {
+			events = append(events, event{Name: "gone", Data: refEvent{ref}})
+			delete(s.rows, ref)
+		}
+	}
+	return events, nil
+}
+
+func noticeMarks(notices []handoff.Record) string {
+	var b bytes.Buffer
+	for _, n := range notices {
+		b.WriteString(n.Ref + " ")
+	}
+	return b.String()
+}
+
+// arrivals are what the agent is to be told of wherever they look: somebody new in the queue, somebody who writes to them.
+func (s *stream) arrivals(p picture) []event {
+	var events []event
+	waiting, wrote := map[string]bool{}, map[string]int64{}
+	for _, c := range p.cases {
+		switch {
+		case c.Waiting():
+			waiting[c.Ref] = true
+			if s.begun && !s.waiting[c.Ref] {
+				events = append(events, event{Name: "came", Data: refEvent{c.Ref}})
+			}
+		case c.Held() && c.Agent == s.v.Agent.Login:
+			wrote[c.Ref] = c.Turns
+			before, had := s.wrote[c.Ref]
+			if s.begun && had && c.Turns > before {
+				events = append(events, event{Name: "wrote", Data: refEvent{c.Ref}})
+			}
+		}
+	}
+	s.waiting, s.wrote = waiting, wrote
+	return events
+}
+
+// openTalk are the lines and forms of the open conversation that changed.
+func (s *stream) openTalk(ctx context.Context, p picture) ([]event, error) {
+	if s.ref == "" {
+		return nil, nil
+	}
+	of, found := p.find(s.ref)
+	switch {
+	case found && of.Version == s.version && !s.again, !found && s.over:
+		return nil, nil
+	case !found: // it is closed, or its conversation has moved on
+		var err error
+		if of, err = s.c.Desk.Find(ctx, s.ref); errors.Is(err, handoff.ErrNoCase) {
+			s.over = true
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	s.c.live.watch(s.ear, of.Conv)
+	t, err := s.c.talkHead(ctx, s.v, s.filter, of)
+	if err != nil {
+		return nil, err
+	}
+	s.again = false
+	if of.Version == s.version && t.Shape == s.shape {
+		return nil, nil
+	}
+	lines, err := s.lines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.Lines = s.c.talkLines(lines, console.Moment{})
+	if len(lines) > 0 {
+		t.Latest = lines[len(lines)-1].Seq
+	}
+	events, err := s.c.talkEvents(t)
+	if err != nil {
+		return nil, err
+	}
+	s.last, s.version, s.over, s.shape = max(s.last, t.Latest), of.Version, !found, t.Shape
+	return events, nil
+}
+
+// lines are those of the open conversation that were not sent. They are numbered without gaps: where there seems to be one
+// the store was read while it was being written, and is read again.
+func (s *stream) lines(ctx context.Context) ([]bot.Line, error) {
+	for again := false; ; again = true {
+		after := s.last
+		if after == 0 {
+			after = -1 // from the first on
+		}
+		lines, err := s.c.Desk.Lines(ctx, s.ref, after)
+		if err != nil || again || len(lines) == 0 || s.last == 0 || lines[len(lines)-1].Seq == s.last+int64(len(lines)) {
+			return lines, err
+		}
+	}
+}
+
+// talkEvents are what brings a page up to date with a conversation: its lines from some point on, then its head and forms.
+func (c *Room) talkEvents(t talkData) ([]event, error) {
+	var events []event
+	if len(t.Lines) > 0 {
+		html, err := c.part("lines", &t)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event{"lines", strconv.FormatInt(t.Latest, 10), linesEvent{html, t.Latest}})
+	}
+	h := headEvent{Shape: t.Shape, Mine: t.Can.Say}
+	for _, p := range []struct {
+		name string
+		into *template.HTML
+	}{{"talk-head", &h.Head}, {"talk-acts", &h.Acts}, {"talk-write", &h.Write}} {
+		var err error
+		if *p.into, err = c.part(p.name, &t); err != nil {
+			return nil, err
+		}
+	}
+	return append(events, event{Name: "head", Data: h}), nil
+}
+
+// retry wakes the stream again in a moment.
+func (e *ear) retry(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(lookEvery):
+	}
+	e.wake()
+}
