@@ -80,7 +80,6 @@ type Catcher struct {
 	mu      sync.Mutex
 	letters []letter.Letter
 	count   int
-	changed chan struct{}
 }
 
 // Start listens on addr, which must be a loopback address; port 0 picks a free one.
@@ -101,7 +100,7 @@ func StartWith(opt Options) (*Catcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start mail catcher: %w", err)
 	}
-	c := &Catcher{opt: opt, served: make(chan struct{}), changed: make(chan struct{})}
+	c := &Catcher{opt: opt, served: make(chan struct{})}
 	c.ln = &listener{Listener: ln, onConnect: opt.Hooks.OnConnect, conns: map[*conn]struct{}{}}
 	c.server = smtp.NewServer(smtp.BackendFunc(func(sc *smtp.Conn) (smtp.Session, error) {
 		s := &session{catcher: c, conn: sc}
@@ -160,14 +159,6 @@ func (c *Catcher) Letters() []letter.Letter {
 	return letters
 }
 
-// Watch returns a channel that is closed when the next letter is kept. Call it before Letters, so that none is missed
-// between the two.
-func (c *Catcher) Watch() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.changed
-}
-
 // Close stops listening, cuts every connection and waits for all of them. Letters remain readable.
 func (c *Catcher) Close() error {
 	err := c.ln.Close()
@@ -192,8 +183,6 @@ func (c *Catcher) keep(l letter.Letter) {
 	if c.opt.OnLetterKept != nil {
 		c.opt.OnLetterKept(l)
 	}
-	close(c.changed)
-	c.changed = make(chan struct{})
 }
 
 // session is one client's dialogue.

@@ -89,16 +89,15 @@ func TestCatcher(t *testing.T) {
 	if want := "smtp://" + c.Addr() + "?tls=none"; c.URL() != want {
 		t.Errorf("URL is %q, want %q", c.URL(), want)
 	}
-	news := c.Watch()
-	select {
-	case <-news:
-		t.Fatal("news before a letter came")
-	default:
+	if n := len(c.Letters()); n != 0 {
+		t.Fatalf("%d letters before one came", n)
 	}
 	k := dial(t, c)
 	k.say("", "220", "EHLO localhost", "250")
 	k.letter(1, "250")
-	<-news
+	if n := len(c.Letters()); n != 1 {
+		t.Fatalf("%d letters after the first, want 1", n)
+	}
 	k.letter(2, "250")
 	k.say("QUIT", "221")
 	got := c.Letters()
