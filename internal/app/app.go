@@ -211,12 +211,14 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.engine, err = NewFlow(c, a.Store.Affiliates, a.Vault, offices, publicURL, a.Desk); err != nil {
 		return a, err
 	}
-	channels := map[string]runner.Channel{}
-	a.Runner = runner.New(runner.Options{
+	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Channels: channels, Keep: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
+		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
 	})
+	if err != nil {
+		return a, err
+	}
 
 	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Log: o.Log, Framed: o.Demo})
 	if err != nil {
@@ -243,19 +245,19 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		if a.telegram, err = a.newTelegram(publicURL); err != nil {
 			return a, err
 		}
-		channels[telegram.Name] = a.telegram
+		a.Runner.Bind(telegram.Name, a.telegram)
 		mux.Handle(telegram.WebhookPath, a.telegram.Handler())
 	}
 	if c.WhatsApp.On() && !o.Demo && o.Terminal == nil {
 		if a.whatsapp, err = a.newWhatsApp(); err != nil {
 			return a, err
 		}
-		channels[whatsapp.Name] = a.whatsapp
+		a.Runner.Bind(whatsapp.Name, a.whatsapp)
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
 		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.console.PersonTyping, Pictures: flows.Picture, Log: o.Log})
-		channels[webchat.Name] = a.web
+		a.Runner.Bind(webchat.Name, a.web)
 		a.web.Routes(mux)
 		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
 		if err != nil {
@@ -267,7 +269,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		t := *o.Terminal
 		t.Handle, t.Letters = a.Runner.Handle, a.chatLetters
 		a.Chat = terminal.New(t)
-		channels[terminal.Name] = a.Chat
+		a.Runner.Bind(terminal.Name, a.Chat)
 	}
 	if a.jobs, err = a.newJobs(); err != nil {
 		return a, err

@@ -94,14 +94,14 @@ const oneBubble = 4
 func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.Promise {
 	owed := []bot.Promise{head}
 	channel, _ := bot.SplitConversationID(doc.id())
-	if m, ok := r.Channels[channel].(Merger); head.Kind != bot.PromiseSay || !ok || !m.Merges() {
+	if m, ok := r.channels[channel].(Merger); head.Kind() != bot.PromiseSay || !ok || !m.Merges() {
 		return owed
 	}
 	for _, p := range doc.box().Promises {
-		if p.Lane != head.Lane || p.ID == head.ID {
+		if p.Lane() != head.Lane() || p.ID == head.ID {
 			continue
 		}
-		if p.Kind != bot.PromiseSay || p.NotBefore.After(now) || len(owed) == oneBubble || p.Reply.By != head.Reply.By {
+		if p.Kind() != bot.PromiseSay || p.NotBefore.After(now) || len(owed) == oneBubble || said(p).By != said(head).By {
 			break // an agent's words are a bubble of their own
 		}
 		owed = append(owed, p)
@@ -109,14 +109,17 @@ func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.P
 	return owed
 }
 
+// said is what a promise of saying something says.
+func said(p bot.Promise) *bot.Reply { return p.What.(bot.Say).Reply }
+
 // bubble is what promises of saying something come to in one bubble: all their texts, and the buttons of the last.
 func (r *Runner) bubble(owed []bot.Promise) (bot.Reply, error) {
 	var texts []string
 	var whole bot.Reply
-	said := slices.Clone(owed) // one that came back stands behind what was said after it
-	slices.SortStableFunc(said, func(a, b bot.Promise) int { return cmp.Compare(a.Reply.Prompt, b.Reply.Prompt) })
-	for _, p := range said {
-		reply, protect := *p.Reply, whole.Protect
+	inOrder := slices.Clone(owed) // one that came back stands behind what was said after it
+	slices.SortStableFunc(inOrder, func(a, b bot.Promise) int { return cmp.Compare(said(a).Prompt, said(b).Prompt) })
+	for _, p := range inOrder {
+		reply, protect := *said(p), whole.Protect
 		if reply.Sealed {
 			text, err := r.Open(reply.Text)
 			if err != nil {
@@ -168,7 +171,7 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, owed []bot.Prom
 	limited, cancel := context.WithTimeout(ctx, sendLimit) // a name of its own: the heartbeat reads ctx
 	defer cancel()
 	believed := &word{Context: limited, now: r.Now}
-	until := doc.box().Keepers[p.Lane].Until
+	until := doc.box().Keepers[p.Lane()].Until
 	believed.until.Store(&until)
 	done := make(chan struct{})
 	beating := make(chan struct{})
@@ -198,8 +201,8 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, owed []bot.Prom
 		taken(nil)
 	}()
 	select {
-	case r.slots[p.Lane] <- struct{}{}:
-		defer func() { <-r.slots[p.Lane] }()
+	case r.slots[p.Lane()] <- struct{}{}:
+		defer func() { <-r.slots[p.Lane()] }()
 	case <-r.closing:
 		return Kept{}, ErrStopping
 	case <-ctx.Done():
@@ -217,15 +220,15 @@ func (r *Runner) try(ctx context.Context, s shelf, doc document, owed []bot.Prom
 
 func (r *Runner) attempt(ctx context.Context, believed *word, doc document, owed []bot.Promise) (Kept, error) {
 	p := owed[0]
-	switch p.Kind {
-	case bot.PromiseSay, bot.PromiseDelete:
+	switch what := p.What.(type) {
+	case bot.Say, bot.Delete:
 		channel, chat := bot.SplitConversationID(doc.id())
-		ch, ok := r.Channels[channel]
+		ch, ok := r.channels[channel]
 		if !ok {
 			return Kept{}, &bot.SendError{Failure: bot.Temporary, Reason: "channel " + channel + " is off"}
 		}
-		if p.Kind == bot.PromiseDelete {
-			return Kept{}, ch.Delete(ctx, chat, p.MessageID)
+		if d, ok := what.(bot.Delete); ok {
+			return Kept{}, ch.Delete(ctx, chat, d.MessageID)
 		}
 		reply, err := r.bubble(owed)
 		if err != nil {
@@ -236,9 +239,9 @@ func (r *Runner) attempt(ctx context.Context, believed *word, doc document, owed
 		}
 		return Kept{}, ch.Send(believed, chat, reply)
 	}
-	keep, ok := r.Keep[p.Kind]
+	keep, ok := r.keeps[p.Kind()]
 	if !ok {
-		return Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "nobody keeps " + p.Kind}
+		return Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "nobody keeps " + string(p.Kind())}
 	}
 	return keep(ctx, p)
 }
@@ -258,11 +261,11 @@ func (r *Runner) beat(ctx context.Context, s shelf, id string, p bot.Promise) (u
 			return time.Time{}, true
 		}
 		box := doc.box()
-		if box.Keepers[p.Lane].Who != r.Name || box.Find(p.ID) == nil {
+		if box.Keepers[p.Lane()].Who != r.Name || box.Find(p.ID) == nil {
 			return time.Time{}, false
 		}
 		until = now.Add(keepFor)
-		box.Keepers[p.Lane] = bot.Keeper{Who: r.Name, Until: until}
+		box.Keepers[p.Lane()] = bot.Keeper{Who: r.Name, Until: until}
 		box.Wake(doc.timers())
 		switch err = s.save(ctx, doc); {
 		case errors.Is(err, bot.ErrConflict):
@@ -291,10 +294,10 @@ func (r *Runner) mark(ctx context.Context, s shelf, known document, lane bot.Lan
 			continue
 		case r.stopping():
 			end()
-			r.Log.Error("promise could not be marked", "kind", owed[0].Kind, "error", err)
+			r.Log.Error("promise could not be marked", "kind", owed[0].Kind(), "error", err)
 			return nil, false
 		}
-		r.Log.Warn("mark promise", "kind", owed[0].Kind, "error", err)
+		r.Log.Warn("mark promise", "kind", owed[0].Kind(), "error", err)
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-r.closing:
@@ -384,15 +387,15 @@ func (r *Runner) markOnce(ctx context.Context, s shelf, id string, doc document,
 func (r *Runner) report(p bot.Promise, err error) {
 	switch {
 	case err == nil:
-		r.Count("kept_" + p.Kind)
+		r.Count("kept_" + string(p.Kind()))
 	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
 	case errors.Is(err, errWorthless):
 		r.Count("worthless")
-		r.Log.Info("promise", "kind", p.Kind, "result", "worthless")
+		r.Log.Info("promise", "kind", p.Kind(), "result", "worthless")
 	default:
 		kind := bot.KindOf(err)
-		r.Count("failed_" + p.Kind + "_" + kind.String())
-		r.Log.Warn("promise", "kind", p.Kind, "result", kind.String(), "tries", p.Tries, "error", err)
+		r.Count("failed_" + string(p.Kind()) + "_" + kind.String())
+		r.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "tries", p.Tries, "error", err)
 	}
 }
 

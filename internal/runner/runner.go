@@ -70,10 +70,6 @@ type Kept struct {
 	Signal *bot.Update // stepped in the same write
 }
 
-// Keep keeps one kind of promise. It may be asked again for the same promise and must then do the same. An error that
-// is a *bot.SendError decides what becomes of it; any other is temporary.
-type Keep func(ctx context.Context, p bot.Promise) (Kept, error)
-
 // Options are what a runner needs. All are required but Count.
 type Options struct {
 	Name          string // of this process, unlike any other's
@@ -83,8 +79,7 @@ type Options struct {
 	Reserve       func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
 	Open          func(sealed string) (string, error)
-	Channels      map[string]Channel
-	Keep          map[string]Keep // by promise kind; saying and deleting are the runner's own
+	Keepers       []Keeper // one for each kind of promise but those in Own
 	Count         func(what string)
 	Log           *slog.Logger
 }
@@ -92,6 +87,8 @@ type Options struct {
 // Runner is safe for use by many goroutines. Start sweeps; Stop waits.
 type Runner struct {
 	Options
+	channels               map[string]Channel
+	keeps                  map[bot.PromiseKind]Keep
 	conversations, records shelf
 	locks                  *keyed
 	slots                  map[bot.Lane]chan struct{}
@@ -103,15 +100,20 @@ type Runner struct {
 	idle    chan struct{} // closed when active falls to zero
 	closing chan struct{}
 	once    sync.Once
+	started bool
 }
 
-// New makes a runner; it starts nothing.
-func New(o Options) *Runner {
+// New makes a runner; it starts nothing. It refuses keepers that leave a kind of promise without one.
+func New(o Options) (*Runner, error) {
+	keeps, err := byKind(o.Keepers)
+	if err != nil {
+		return nil, err
+	}
 	if o.Count == nil {
 		o.Count = func(string) {}
 	}
 	r := &Runner{
-		Options: o, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
+		Options: o, keeps: keeps, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
 		running: map[string]bool{}, closing: make(chan struct{}),
 	}
 	for lane, n := range together {
@@ -119,7 +121,16 @@ func New(o Options) *Runner {
 	}
 	r.conversations = conversationShelf{r}
 	r.records = recordShelf{r}
-	return r
+	return r, nil
+}
+
+// Bind has the chats of a channel answered through ch. Call it before Start, and before the first update: a bubble for a
+// channel that is not bound waits.
+func (r *Runner) Bind(channel string, ch Channel) {
+	if r.started {
+		panic("runner: channel " + channel + " is bound after the start")
+	}
+	r.channels[channel] = ch
 }
 
 // ErrStopping is returned for updates that come while the process is going down: they will be delivered again.
@@ -251,6 +262,7 @@ func (r *Runner) Kick(record string) {
 
 // Start sweeps at once and then every second until ctx ends.
 func (r *Runner) Start(ctx context.Context) {
+	r.started = true
 	r.busy.Add(1)
 	go func() {
 		defer r.busy.Done()

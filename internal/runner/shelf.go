@@ -197,11 +197,11 @@ func shortHash(s string) string {
 	return hex.EncodeToString(sum[:5])
 }
 
-// Deliver returns the keeper of signals: it hands a record's word to the conversation that asked.
-func (r *Runner) Deliver(ctx context.Context, p bot.Promise) (Kept, error) {
-	channel, chat := bot.SplitConversationID(p.Conv)
+// Deliver keeps signals: it hands a record's word to the conversation that asked.
+func (r *Runner) Deliver(ctx context.Context, p bot.Promise, what bot.SendSignal) (Kept, error) {
+	channel, chat := bot.SplitConversationID(what.Conv)
 	err := r.Handle(ctx, bot.Update{
-		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: p.Topic, Attempt: p.Attempt, Text: p.Body,
+		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: what.Signal, Attempt: p.Attempt, Text: what.Text,
 	})
 	if err != nil {
 		return Kept{}, fmt.Errorf("deliver signal: %w", err)

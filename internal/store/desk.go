@@ -52,7 +52,7 @@ func (t *DeskTable) Moved(ctx context.Context, since time.Time, limit int) ([]bo
 	return t.glance(ctx, Query{Field: "handoff.moved", From: since, Limit: limit})
 }
 
-// glance is what a list shows of a conversation: of its tail the last line, of its promises what they are. The rest is most
+// glance is what a list shows of a conversation: of its tail the last line, of its promises what is to be said. The rest is most
 // of the document; it is not decoded, because consoles read the lists many times a minute.
 type glance struct {
 	ID       string        `bson:"_id"`
@@ -67,8 +67,8 @@ type glance struct {
 	Turns    int64         `bson:"turns"`
 	Born     time.Time     `bson:"born"`
 	Promises []struct {
-		Kind  string `bson:"kind"`
-		Waits bool   `bson:"waits"`
+		Kind  bot.PromiseKind `bson:"kind"`
+		Waits bool            `bson:"waits"`
 	} `bson:"promises"`
 }
 
@@ -80,7 +80,9 @@ func (t *DeskTable) glance(ctx context.Context, q Query) (all []bot.Conversation
 			Handoff: g.Handoff, Turns: g.Turns, Born: g.Born,
 		}
 		for _, p := range g.Promises {
-			c.Promises = append(c.Promises, bot.Promise{Kind: p.Kind, Waits: p.Waits})
+			if p.Kind == bot.PromiseSay {
+				c.Promises = append(c.Promises, bot.Promise{What: bot.Say{}, Schedule: bot.Schedule{Waits: p.Waits}})
+			}
 		}
 		c.Tail, broken = lastLine(g.Tail)
 		all = append(all, c)

@@ -71,8 +71,8 @@ func conversations(t *testing.T, s *store.Store) {
 	at := time.Date(2025, 9, 1, 12, 0, 0, 5e6, time.UTC)
 	c.State, c.Slots, c.Back, c.Born, c.LastAt = "ask_number", map[string]string{"a": "b"}, []bot.State{"menu"}, at, at
 	c.Seen = []bot.Seen{{ID: "77", At: at}}
-	c.Promises = []bot.Promise{{ID: "p", Lane: bot.LaneChat, Kind: bot.PromiseSay, Made: at,
-		Reply: &bot.Reply{Text: "Hola", Buttons: []bot.Button{{ID: "x", Title: "Sí"}}}}}
+	c.Promises = []bot.Promise{{ID: "p", Made: at,
+		What: bot.Say{Reply: &bot.Reply{Text: "Hola", Buttons: []bot.Button{{ID: "x", Title: "Sí"}}}}}}
 	c.Keepers = map[bot.Lane]bot.Keeper{bot.LaneChat: {Who: "me", Until: at.Add(time.Second)}}
 	c.Wake()
 	other := c.Clone()
@@ -97,8 +97,8 @@ func conversations(t *testing.T, s *store.Store) {
 	if loaded.WakeAt.Location() != time.UTC {
 		t.Errorf("wake_at came back in %v, want UTC", loaded.WakeAt.Location())
 	}
-	if !loaded.KeptTill.IsZero() || loaded.Promises[0].Reply.Text != "Hola" {
-		t.Errorf("got kept till %v and reply %+v", loaded.KeptTill, loaded.Promises[0].Reply)
+	if !loaded.KeptTill.IsZero() || loaded.Promises[0].What.(bot.Say).Reply.Text != "Hola" {
+		t.Errorf("got kept till %v and reply %+v", loaded.KeptTill, loaded.Promises[0].What.(bot.Say).Reply)
 	}
 
 	stale := loaded.Clone()
