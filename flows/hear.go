@@ -327,6 +327,10 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		t.Conv.Back = linkEndedInstead(t.Conv.Back)
 	case bot.SignalLinkExpired:
 		return f.ended(t)
+	case bot.SignalGivenUp:
+		if !InDesk(state) { // there somebody is with them already
+			return bot.MissedOften // a person may do it
+		}
 	}
 	return bot.Ignored
 }

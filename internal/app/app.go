@@ -93,6 +93,7 @@ type App struct {
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
+	alone         bool // nobody else can have the store open
 	stopping      atomic.Bool
 	undo          []step
 	background    sync.WaitGroup
@@ -180,6 +181,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			return a, err
 		}
 		a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
+		a.alone = c.Embedded()
 	}
 	k, err := keys(c)
 	if err != nil {
@@ -212,7 +214,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.Runner, err = runner.New(runner.Options{
-		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Engine: a.engine, Reserve: a.Unlock.Reserve,
+		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
 		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
 	})
@@ -363,7 +365,8 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 type pollLease struct{ a *App }
 
 const (
-	pollTTL  = 20 * time.Second // how long a dead poller keeps the others waiting
+	pollTTL  = 6 * time.Second  // how long a dead poller keeps the others waiting
+	pollAsk  = 2 * time.Second  // how often they ask
 	aliveTTL = 15 * time.Second // how long a dead process is counted
 )
 
@@ -379,13 +382,18 @@ func (l pollLease) Hold(ctx context.Context, name string, do func(ctx context.Co
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(3 * time.Second):
+		case <-time.After(pollAsk):
 		}
 	}
 }
 
 // Start begins to work: sweeping, cron, polling. It returns at once.
 func (a *App) Start(ctx context.Context) error {
+	if a.alone { // what has a lease died with the last process: polling, jobs, its share of the rates
+		if err := a.Store.Leases.Void(ctx); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.onStop("runner", a.Runner.Stop)
 	if !a.options.NoSweep {

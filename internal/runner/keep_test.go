@@ -62,6 +62,7 @@ type shop struct {
 	wire   *wire
 	engine *bot.Engine
 	counts sync.Map
+	alone  bool
 }
 
 func newShop(t *testing.T, e store.Engine) *shop {
@@ -74,7 +75,7 @@ func newShop(t *testing.T, e store.Engine) *shop {
 func (s *shop) runner(name string) *runner.Runner {
 	s.t.Helper()
 	r, err := runner.New(runner.Options{
-		Name: name, Conversations: s.store.Conversations, Records: s.store.Unlocks, Engine: s.engine, Now: s.now,
+		Name: name, Conversations: s.store.Conversations, Records: s.store.Unlocks, Processes: s.store.Processes, Alone: s.alone, Engine: s.engine, Now: s.now,
 		Keepers: runnertest.Keepers(runner.Keeper{Kind: bot.PromiseLink, Keep: s.letter}, runner.Keeper{Kind: bot.PromiseNotice, Keep: s.letter}),
 		Count: func(what string) {
 			n, _ := s.counts.LoadOrStore(what, new(atomic.Int64))

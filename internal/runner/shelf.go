@@ -32,6 +32,8 @@ type shelf interface {
 	load(ctx context.Context, id string) (document, error)
 	save(ctx context.Context, d document) error
 	due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// heldBy finds documents that keepers have until a moment at the latest.
+	heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error)
 	// fire turns one due timer into an update and says whether there was one.
 	fire(ctx context.Context, d document, now time.Time) (bool, error)
 	// apply adds to the document what keeping a promise has for it, and says what a signal's turn did.
@@ -69,6 +71,10 @@ func (s conversationShelf) save(ctx context.Context, d document) error {
 
 func (s conversationShelf) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.r.Conversations.Due(ctx, now, limit)
+}
+
+func (s conversationShelf) heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	return s.r.Conversations.Held(ctx, until, by)
 }
 
 func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) (bool, error) {
@@ -132,7 +138,11 @@ func (s recordShelf) due(ctx context.Context, now time.Time, limit int) ([]strin
 	return s.r.Records.Due(ctx, now, limit)
 }
 
-func (s recordShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
+func (s recordShelf) heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	return s.r.Records.Held(ctx, until, by)
+}
+
+func (recordShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
 
 func (s recordShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, bot.Outcome, error) {
 	if k.Timer != nil || k.Signal != nil {

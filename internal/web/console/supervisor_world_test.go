@@ -97,7 +97,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.calls, err = runner.New(runner.Options{
-		Name: "one", Conversations: s.Conversations, Records: s.Unlocks, Engine: engine, Reserve: links.Reserve, Now: s.Now,
+		Name: "one", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
 		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Log: log,
 		Keepers: runnertest.Keepers(
 			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {
