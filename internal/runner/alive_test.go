@@ -3,7 +3,6 @@ package runner_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,10 +30,11 @@ func (c *tally) around(call storetest.Call, do func() error) error {
 
 // backlog are letters for so many chats at a mail server that takes nothing and says nothing, so that a try ends when its
 // time is over. They have been under way for ten seconds.
-func backlog(t *testing.T, s *shop, letters int) {
+func backlog(t *testing.T, s *shop, letters int) (*runner.Runner, *atomic.Int64) {
 	t.Helper()
-	over := make(chan struct{})
+	over, tries := make(chan struct{}), new(atomic.Int64)
 	s.letter = func(ctx context.Context, _ bot.Promise) (runner.Kept, error) {
+		tries.Add(1)
 		select {
 		case <-time.After(40 * time.Second):
 		case <-ctx.Done():
@@ -51,6 +51,7 @@ func backlog(t *testing.T, s *shop, letters int) {
 		s.say(r, 1, fmt.Sprint(chat), "mail")
 	}
 	time.Sleep(10 * time.Second)
+	return r, tries
 }
 
 // A thousand letters that wait behind a mail server that hangs cost the store next to nothing.
@@ -123,36 +124,43 @@ func TestHold_processDies(t *testing.T) {
 	})
 }
 
-// A process whose lease ran out, because the store was away, sends nothing of what it held, goes on under another name, and
-// loses nothing.
+// A process that is cut off from the store until others have what it held: when it is back it tries nothing of that, and
+// goes on under another name.
 func TestHold_leaseLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		s := newShop(t, storetest.Around(storetest.Bolt(t, nil), func(_ storetest.Call, do func() error) error {
+		bolt := storetest.Bolt(t, nil)
+		first := newShop(t, storetest.Around(bolt, func(_ storetest.Call, do func() error) error {
 			if away.Load() {
 				return store.ErrUnavailable
 			}
 			return do()
 		}))
-		backlog(t, s, 40)
+		a, tries := backlog(t, first, 40)
+		before := tries.Load()
 		away.Store(true)
+		other := newShop(t, bolt)
+		var sent atomic.Int64
+		other.letter = func(context.Context, bot.Promise) (runner.Kept, error) { sent.Add(1); return runner.Kept{}, nil }
+		b := other.runner("b")
+		ctx, cancel := context.WithCancel(t.Context())
+		b.Start(ctx)
 		time.Sleep(20 * time.Second)
+		cancel()
 		away.Store(false)
-		time.Sleep(12 * time.Second)
-		again := 0
-		who := map[string]int{}
+		time.Sleep(40 * time.Second)
+		if sent.Load() != 40 || tries.Load() != before {
+			t.Errorf("%d letters were sent by the other, want 40; tried since by the first: %d, want none", sent.Load(), tries.Load()-before)
+		}
 		for chat := range 40 {
-			c := s.conversation(fmt.Sprint(chat))
-			if len(c.Promises) != 1 {
-				t.Fatalf("chat %d owes %d promises, want its letter", chat, len(c.Promises))
-			}
-			who[c.Keepers[bot.LaneMail].Who]++
-			if strings.HasPrefix(c.Keepers[bot.LaneMail].Who, "a~") {
-				again++
+			if c := first.conversation(fmt.Sprint(chat)); len(c.Promises) != 0 {
+				t.Errorf("chat %d owes %d promises, want none", chat, len(c.Promises))
 			}
 		}
-		if again == 0 {
-			t.Errorf("no letter is kept under another name: keepers %v", who)
+		first.say(a, 1, "another", "mail")
+		time.Sleep(3 * time.Second)
+		if who := first.conversation("another").Keepers[bot.LaneMail].Who; who != "a~1" {
+			t.Errorf("it keeps under the name %q, want a~1", who)
 		}
 	})
 }
