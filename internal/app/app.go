@@ -390,8 +390,8 @@ func (l pollLease) Hold(ctx context.Context, name string, do func(ctx context.Co
 // Start begins to work: sweeping, cron, polling. It returns at once.
 func (a *App) Start(ctx context.Context) error {
 	if a.alone { // what has a lease died with the last process: polling, jobs, its share of the rates
-		if err := a.Store.Leases.Void(ctx); err != nil {
-			return err
+		if err := a.Store.Leases.Void(ctx); err != nil { // no reason not to start: they run out in seconds
+			a.options.Log.Warn("the last process's leases", "error", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
