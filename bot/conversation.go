@@ -25,44 +25,6 @@ const (
 // Lanes are all of them.
 var Lanes = []Lane{LaneChat, LaneMail, LaneEvent}
 
-// The kinds of promise.
-const (
-	PromiseSay      = "say"      // send Reply to the chat
-	PromiseDelete   = "delete"   // delete the person's message MessageID
-	PromiseLink     = "link"     // mail the link of Record/Attempt, and start its life
-	PromiseNotice   = "notice"   // mail the record's owner (Topic: unlocked, generated)
-	PromiseActivate = "activate" // set the record active
-	PromiseSignal   = "signal"   // deliver Topic to conversation Conv as a signal of Attempt
-	PromiseFile     = "file"     // keep a complaint or a case (Topic) under number Ref, with Body
-	PromiseCase     = "case"     // keep the record of case Ref as Handoff has it
-	PromiseLines    = "lines"    // keep Lines of the handed-off chat of case Ref
-	PromiseAudit    = "audit"    // write down that agent Ref did Topic; Body says to what
-	PromiseErase    = "erase"    // forget the lines of every handed-off chat of this conversation
-)
-
-// Promise is something owed to the outside. ID names what must happen only once: the mail's Message-ID and the
-// link's token are derived from it, so doing it again is doing the same.
-type Promise struct {
-	ID        string    `bson:"id"`
-	Lane      Lane      `bson:"lane"`
-	Kind      string    `bson:"kind"`
-	Reply     *Reply    `bson:"reply,omitempty"`
-	MessageID string    `bson:"message_id,omitempty"`
-	Record    string    `bson:"record,omitempty"`  // keyed hash of the number
-	Attempt   string    `bson:"attempt,omitempty"` // the record's attempt
-	Conv      string    `bson:"conv,omitempty"`
-	Topic     string    `bson:"topic,omitempty"`
-	Ref       string    `bson:"ref,omitempty"`  // file: the number the person was told
-	Body      string    `bson:"body,omitempty"` // file: what they wrote, masked
-	Handoff   *Handoff  `bson:"handoff,omitempty"`
-	Lines     []Line    `bson:"lines,omitempty"`
-	Made      time.Time `bson:"made"`
-	Until     time.Time `bson:"until,omitempty"` // worth nothing after; zero: always worth keeping
-	NotBefore time.Time `bson:"not_before,omitempty"`
-	Tries     int       `bson:"tries,omitempty"`
-	Waits     bool      `bson:"waits,omitempty"` // not before the person writes again
-}
-
 // Timer is something that becomes an update when its time has come.
 type Timer struct {
 	Signal  string    `bson:"signal"`
@@ -124,7 +86,7 @@ type Outbox struct {
 // Head returns the first promise of a lane, or nil.
 func (o *Outbox) Head(lane Lane) *Promise {
 	for i := range o.Promises {
-		if o.Promises[i].Lane == lane {
+		if o.Promises[i].Lane() == lane {
 			return &o.Promises[i]
 		}
 	}
@@ -162,7 +124,7 @@ func (o *Outbox) Due(lane Lane, now time.Time) bool {
 }
 
 func (o *Outbox) notBefore(p *Promise) time.Time {
-	if until := o.Paused[p.Lane]; until.After(p.NotBefore) {
+	if until := o.Paused[p.Lane()]; until.After(p.NotBefore) {
 		return until
 	}
 	return p.NotBefore
@@ -202,7 +164,8 @@ func (o *Outbox) Wake(others ...time.Time) {
 	o.WakeAt = wake
 }
 
-func (o Outbox) clone() Outbox {
+// Clone returns a copy that shares nothing that stepping or keeping changes.
+func (o Outbox) Clone() Outbox {
 	o.Promises = slices.Clone(o.Promises)
 	o.Keepers = maps.Clone(o.Keepers)
 	o.Paused = maps.Clone(o.Paused)
@@ -266,7 +229,7 @@ func (c Conversation) Clone() Conversation {
 		h := *c.Handoff
 		c.Handoff = &h
 	}
-	c.Outbox = c.Outbox.clone()
+	c.Outbox = c.Outbox.Clone()
 	return c
 }
 
@@ -313,11 +276,12 @@ func (c *Conversation) returned(u Update, now time.Time) {
 	switch {
 	case u.Failure == Gone && !wrote:
 		c.Gone = true
-		c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Lane == LaneChat })
+		c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Lane() == LaneChat })
 	case u.Failure != Permanent && u.Again != nil && u.Again.Returned < returnedMax && !c.Gone:
 		again := *u.Again
 		again.Returned++
-		p := Promise{ID: c.ID + "/" + u.ID + "/" + PromiseSay, Lane: LaneChat, Kind: PromiseSay, Reply: &again, Made: now, Waits: u.Failure == Closed && !wrote}
+		p := Promise{ID: c.ID + "/" + u.ID + "/" + string(PromiseSay), What: Say{&again}, Made: now}
+		p.Waits = u.Failure == Closed && !wrote
 		if !p.Waits {
 			p.NotBefore = now.Add(returnedWait)
 		}

@@ -303,7 +303,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	case u.Kind == Blocked:
 		next.Gone = true
 		next.Stir(env.Now)
-		next.Promises = slices.DeleteFunc(next.Promises, func(p Promise) bool { return p.Lane == LaneChat })
+		next.Promises = slices.DeleteFunc(next.Promises, func(p Promise) bool { return p.Lane() == LaneChat })
 		next.Wake(next.NextTimer())
 		return next, out, nil
 	case u.Kind == Unblocked:
@@ -380,17 +380,17 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 func (e *Engine) promise(t *Turn) {
 	next := t.Conv
 	for _, p := range t.promises {
-		if p.Lane == LaneChat && next.Gone {
+		if p.Lane() == LaneChat && next.Gone {
 			continue
 		}
-		if p.Kind == PromiseSay {
-			line := Line{From: FromBot, Text: e.hide(t, p.Reply.Text)}
-			if p.Reply.By != "" {
-				line.From, line.By = FromAgent, p.Reply.By
+		if say, ok := p.What.(Say); ok {
+			line := Line{From: FromBot, Text: e.hide(t, say.Reply.Text)}
+			if say.Reply.By != "" {
+				line.From, line.By = FromAgent, say.Reply.By
 			}
 			e.note(t, line, t.sealed)
 			if t.sealed {
-				p.Reply.Text, p.Reply.Sealed = e.options.Seal(p.Reply.Text), true
+				say.Reply.Text, say.Reply.Sealed = e.options.Seal(say.Reply.Text), true
 			}
 		}
 		next.Promises = append(next.Promises, p)
@@ -523,7 +523,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		l := cat.Labels[id]
 		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
 	}
-	p := Promise{Lane: LaneChat, Kind: PromiseSay, Reply: reply}
+	p := Promise{What: Say{reply}}
 	if text.Link {
 		p.Attempt = c.Attempt
 	}

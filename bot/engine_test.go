@@ -71,7 +71,7 @@ func hearChoice(_ context.Context, t *bot.Turn) (bot.Event, error) {
 			return "", err
 		}
 		t.Conv.Attempt = res.Attempt
-		t.Promise(bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseLink, Attempt: res.Attempt})
+		t.Promise(bot.Promise{What: bot.MailLink{}, Attempt: res.Attempt})
 		return "Asked", nil
 	}
 	return "", nil
@@ -137,7 +137,8 @@ func (k *talk) says(text string) bot.Outcome {
 func (k *talk) last() bot.Reply {
 	k.t.Helper()
 	for i := len(k.c.Promises) - 1; i >= 0; i-- {
-		if r := k.c.Promises[i].Reply; r != nil {
+		if say, ok := k.c.Promises[i].What.(bot.Say); ok {
+			r := say.Reply
 			return *r
 		}
 	}

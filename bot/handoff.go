@@ -119,7 +119,7 @@ const LineRunes = 4000
 
 // Relay says an agent's words to the person.
 func (t *Turn) Relay(text, by string) {
-	t.Promise(Promise{Lane: LaneChat, Kind: PromiseSay, Reply: &Reply{Text: text, By: by}})
+	t.Promise(Promise{What: Say{&Reply{Text: text, By: by}}})
 }
 
 // Record adds a line to the transcript of the handed-off chat that is not part of the chat: what happened, or a note.
@@ -152,7 +152,7 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 	if fresh || h.recorded() != was.recorded() {
 		h.Rev++
 		kept := *h
-		t.Promise(Promise{Lane: LaneEvent, Kind: PromiseCase, Ref: h.Ref, Conv: t.Conv.ID, Handoff: &kept})
+		t.Promise(Promise{What: KeepCase{Conv: t.Conv.ID, Ref: h.Ref, Handoff: &kept}})
 	}
 	if len(t.lines) == 0 || t.emptied {
 		return
@@ -161,5 +161,5 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 		h.Lines++
 		t.lines[i].Seq = h.Lines
 	}
-	t.Promise(Promise{Lane: LaneEvent, Kind: PromiseLines, Ref: h.Ref, Conv: t.Conv.ID, Lines: t.lines})
+	t.Promise(Promise{What: KeepLines{Conv: t.Conv.ID, Ref: h.Ref, Lines: t.lines}})
 }

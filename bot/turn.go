@@ -153,7 +153,7 @@ func (t *Turn) Fill(key string) string { return t.engine.fill(t, t.Wording(key))
 func (t *Turn) Withdraw() {
 	c := t.Conv
 	before := len(c.Promises)
-	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind == PromiseSay && p.Attempt != "" && p.Attempt == c.Attempt })
+	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind() == PromiseSay && p.Attempt != "" && p.Attempt == c.Attempt })
 	t.withdrawn += before - len(c.Promises)
 }
 
@@ -199,7 +199,7 @@ func (t *Turn) Hide() { t.hidden = true }
 // Promise owes something to the outside. Its id is the turn's key and its kind, unless it has one.
 func (t *Turn) Promise(p Promise) {
 	if p.ID == "" {
-		p.ID = t.Key() + "/" + p.Kind
+		p.ID = t.Key() + "/" + string(p.Kind())
 	}
 	p.Made = t.Now
 	t.promises = append(t.promises, p)

@@ -44,6 +44,7 @@ const (
 	SignalMailRefused = "mail_refused" // the mailbox refused for good
 	SignalKeyMade     = "key_made"     // the new key was stored
 	SignalForget      = "forget"       // timer: an idle conversation is emptied
+	SignalGivenUp     = "given_up"     // something that the person was told of cannot be done after all
 )
 
 // The signals of the help desk. Update.Text is the number of the case they belong to; of a case that is over, or has moved

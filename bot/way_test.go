@@ -60,7 +60,7 @@ func TestStep_way(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := c.Promises[0].Reply
+		got := c.Promises[0].What.(bot.Say).Reply
 		var ids []string
 		for _, b := range got.Buttons {
 			ids = append(ids, b.ID)

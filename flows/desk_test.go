@@ -119,9 +119,9 @@ func TestDesk_typed(t *testing.T) {
 				}
 				deleted, line := false, ""
 				for _, p := range k.c.Promises {
-					deleted = deleted || p.Kind == bot.PromiseDelete
-					if p.Kind == bot.PromiseLines {
-						line = p.Lines[0].Text
+					deleted = deleted || p.Kind() == bot.PromiseDelete
+					if kept, ok := p.What.(bot.KeepLines); ok {
+						line = kept.Lines[0].Text
 					}
 				}
 				if line != tt.line || deleted != tt.deleted || (k.c.Handoff.Number == "") != (tt.mask == "") {
@@ -217,8 +217,8 @@ func TestDesk_linkWrittenDown(t *testing.T) {
 	}
 	written := func() (all []string) {
 		for _, p := range k.c.Promises {
-			if p.Kind == bot.PromiseAudit {
-				all = append(all, p.Ref+" "+p.Topic+" "+p.Body)
+			if audit, ok := p.What.(bot.KeepAudit); ok {
+				all = append(all, audit.Agent+" "+audit.Deed+" "+audit.Detail)
 			}
 		}
 		return all

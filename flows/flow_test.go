@@ -215,7 +215,7 @@ func FuzzStep(f *testing.F) {
 			}
 			said := 0
 			for _, p := range next.Promises[min(before-out.Withdrawn, len(next.Promises)):] {
-				if p.Kind == bot.PromiseSay {
+				if p.Kind() == bot.PromiseSay {
 					said++
 				}
 			}

@@ -327,6 +327,10 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		return f.voided(t)
 	case bot.SignalLinkExpired:
 		return f.ended(t)
+	case bot.SignalGivenUp:
+		if !place.Is(AtDesk) { // there somebody is with them already
+			return bot.MissedOften // a person may do it
+		}
 	}
 	return bot.Ignored
 }
@@ -426,7 +430,7 @@ func waiting(t *bot.Turn, at time.Time) string {
 // erase promises to delete the person's message where the channel can.
 func (f *flow) erase(t *bot.Turn) {
 	if f.Erasing(t.Update.Channel) == Deleted && t.Update.MessageID != "" {
-		t.Promise(bot.Promise{Lane: bot.LaneChat, Kind: bot.PromiseDelete, MessageID: t.Update.MessageID})
+		t.Promise(bot.Promise{What: bot.Delete{MessageID: t.Update.MessageID}})
 	}
 }
 
@@ -631,7 +635,7 @@ func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 		t.Withdraw()
 	}
 	t.Conv.Attempt = res.Attempt
-	t.Promise(bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseLink, Record: record, Attempt: res.Attempt, Until: res.Ends})
+	t.Promise(bot.Promise{What: bot.MailLink{}, Record: record, Attempt: res.Attempt, Until: res.Ends})
 	t.Later(bot.SignalLinkExpired, res.Attempt, res.Ends)
 	switch {
 	case f.Uniform:
@@ -698,7 +702,7 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	ref := t.Ref("C")
 	t.Conv.Case = ref
-	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + given})
+	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + given}})
 	f.dropNumber(t)
 	t.Forget(slotWant)
 	t.Conv.Attempt = ""
@@ -770,7 +774,7 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	}
 	ref := t.Ref("Q")
 	t.Say("ref", ref)
-	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)})
+	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)}})
 	return Complained, nil
 }
 
@@ -792,7 +796,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		if t.Conv.Handoff.Open() {
 			f.endCase(t, handoff.Erased)
 		}
-		t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseErase, Conv: t.Conv.ID})
+		t.Promise(bot.Promise{What: bot.EraseLines{Conv: t.Conv.ID}})
 		t.Empty()
 		return Erased, nil
 	case "erase_no":

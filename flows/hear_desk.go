@@ -529,7 +529,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 
 // writeDown promises the audit an agent's deed.
 func writeDown(t *bot.Turn, act *bot.DeskAct, detail string) {
-	t.Promise(bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseAudit, Topic: "case_" + act.Do, Ref: act.Agent, Body: detail})
+	t.Promise(bot.Promise{What: bot.KeepAudit{Deed: "case_" + act.Do, Agent: act.Agent, Detail: detail}})
 }
 
 // linkForAgent sends the link of the record's again, if a number is known.

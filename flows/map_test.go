@@ -206,7 +206,7 @@ func keepsWords(c bot.Conversation, sentence string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Lane != bot.LaneChat && holds(fmt.Sprintf("%+v", p)) })
+	return slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Lane() != bot.LaneChat && holds(fmt.Sprintf("%+v", p)) })
 }
 
 // labelled are all sentences that are labelled with their meaning.

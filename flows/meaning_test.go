@@ -32,7 +32,7 @@ func TestMeaning_everywhere(t *testing.T) {
 				t.Errorf("%q: no answer", c.text)
 			}
 			for _, p := range k.c.Promises {
-				if p.Lane == bot.LaneMail && !slices.Contains([]string{"send", "yes"}, c.intent) && !opens[c.text] {
+				if p.Lane() == bot.LaneMail && !slices.Contains([]string{"send", "yes"}, c.intent) && !opens[c.text] {
 					t.Errorf("%q: a mail was promised (%s)", c.text, out.Event)
 				}
 			}

@@ -43,7 +43,7 @@ var typed = []string{
 	"AB-12345", "mi clave es Perro2024!", "es para mi mamá", "me trataron muy mal en la oficina", "",
 }
 
-var signalled = []string{bot.SignalLinkUsed, bot.SignalLinkVoided, bot.SignalLinkExpired, bot.SignalMailRefused, bot.SignalKeyMade, bot.SignalForget}
+var signalled = []string{bot.SignalLinkUsed, bot.SignalLinkVoided, bot.SignalLinkExpired, bot.SignalMailRefused, bot.SignalKeyMade, bot.SignalForget, bot.SignalGivenUp}
 
 // random is one thing that may happen next.
 func random(r *rand.Rand, c bot.Conversation) bot.Update {

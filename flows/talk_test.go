@@ -86,8 +86,8 @@ func (k *talk) step(u bot.Update) bot.Outcome {
 	}
 	k.c, k.said = next, false
 	for _, p := range next.Promises {
-		if p.Kind == bot.PromiseSay {
-			k.said, k.reply = true, *p.Reply
+		if say, ok := p.What.(bot.Say); ok {
+			k.said, k.reply = true, *say.Reply
 			if k.reply.Sealed {
 				if k.reply.Text, err = flows.OpenReply(k.v, k.reply.Text); err != nil {
 					k.t.Fatal(err)
@@ -516,8 +516,8 @@ func TestLinkEnds_unsent(t *testing.T) {
 		}
 		var said []string
 		for _, p := range next.Promises {
-			if p.Kind == bot.PromiseSay {
-				said = append(said, p.Reply.Text)
+			if say, ok := p.What.(bot.Say); ok {
+				said = append(said, say.Reply.Text)
 			}
 		}
 		if out.Withdrawn != 1 || len(said) != 1 || !strings.Contains(said[0], what) || len(next.Promises) != others+1 {

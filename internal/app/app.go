@@ -93,6 +93,7 @@ type App struct {
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
+	alone         bool // nobody else can have the store open
 	stopping      atomic.Bool
 	undo          []step
 	background    sync.WaitGroup
@@ -177,6 +178,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			return a, err
 		}
 		a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
+		a.alone = c.Embedded()
 	}
 	k, err := keys(c)
 	if err != nil {
@@ -208,12 +210,14 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.engine, err = NewFlow(c, a.Store.Affiliates, a.Vault, offices, publicURL, a.Desk); err != nil {
 		return a, err
 	}
-	channels := map[string]runner.Channel{}
-	a.Runner = runner.New(runner.Options{
-		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Engine: a.engine, Reserve: a.Unlock.Reserve,
+	a.Runner, err = runner.New(runner.Options{
+		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Channels: channels, Keep: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
+		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
 	})
+	if err != nil {
+		return a, err
+	}
 
 	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Log: o.Log, Framed: o.Demo})
 	if err != nil {
@@ -239,19 +243,19 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		if a.telegram, err = a.newTelegram(publicURL); err != nil {
 			return a, err
 		}
-		channels[telegram.Name] = a.telegram
+		a.Runner.Bind(telegram.Name, a.telegram)
 		mux.Handle(telegram.WebhookPath, a.telegram.Handler())
 	}
 	if c.WhatsApp.On() && !o.Demo && o.Terminal == nil {
 		if a.whatsapp, err = a.newWhatsApp(); err != nil {
 			return a, err
 		}
-		channels[whatsapp.Name] = a.whatsapp
+		a.Runner.Bind(whatsapp.Name, a.whatsapp)
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
 		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Pictures: flows.Picture, Log: o.Log})
-		channels[webchat.Name] = a.web
+		a.Runner.Bind(webchat.Name, a.web)
 		a.web.Routes(mux)
 		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
 		if err != nil {
@@ -263,7 +267,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		t := *o.Terminal
 		t.Handle, t.Letters = a.Runner.Handle, a.chatLetters
 		a.Chat = terminal.New(t)
-		channels[terminal.Name] = a.Chat
+		a.Runner.Bind(terminal.Name, a.Chat)
 	}
 	if a.jobs, err = a.newJobs(); err != nil {
 		return a, err
@@ -348,7 +352,8 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 type pollLease struct{ a *App }
 
 const (
-	pollTTL  = 20 * time.Second // how long a dead poller keeps the others waiting
+	pollTTL  = 6 * time.Second  // how long a dead poller keeps the others waiting
+	pollAsk  = 2 * time.Second  // how often they ask
 	aliveTTL = 15 * time.Second // how long a dead process is counted
 )
 
@@ -364,13 +369,18 @@ func (l pollLease) Hold(ctx context.Context, name string, do func(ctx context.Co
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(3 * time.Second):
+		case <-time.After(pollAsk):
 		}
 	}
 }
 
 // Start begins to work: sweeping, cron, polling. It returns at once.
 func (a *App) Start(ctx context.Context) error {
+	if a.alone { // what has a lease died with the last process: polling, jobs, its share of the rates
+		if err := a.Store.Leases.Void(ctx); err != nil { // no reason not to start: they run out in seconds
+			a.options.Log.Warn("the last process's leases", "error", err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.onStop("runner", a.Runner.Stop)
 	if !a.options.NoSweep {

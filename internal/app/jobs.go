@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	jobTTL     = 30 * time.Second // how long a dead holder keeps a job from the others
+	jobTTL     = 6 * time.Second // how long a dead holder keeps a job from the others
 	purgeBatch = 1000
 	purgers    = 8
 )

@@ -14,26 +14,36 @@ import (
 	"llave/internal/unlock"
 )
 
-// keepers say how each kind of promise is kept, beside saying and deleting, which are the runner's own.
-func (a *App) keepers(publicURL *url.URL) map[string]runner.Keep {
+// keepers are one row for each kind of promise, beside saying and deleting, which are the runner's own.
+func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 	base := strings.TrimSuffix(publicURL.String(), "/")
-	return map[string]runner.Keep{
-		bot.PromiseLink:   func(ctx context.Context, p bot.Promise) (runner.Kept, error) { return a.keepLink(ctx, p, base) },
-		bot.PromiseNotice: a.keepNotice,
-		bot.PromiseFile:   a.keepFile,
-		bot.PromiseCase:   a.keepCase,
-		bot.PromiseLines:  a.keepLines,
-		bot.PromiseAudit: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-			return runner.Kept{}, a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: p.Ref, What: p.Topic, Detail: p.Body})
-		},
-		bot.PromiseErase: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-			return runner.Kept{}, a.Store.Desk.EraseLines(ctx, p.Conv)
-		},
-		bot.PromiseSignal: func(ctx context.Context, p bot.Promise) (runner.Kept, error) { return a.Runner.Deliver(ctx, p) },
-		bot.PromiseActivate: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-			return runner.Kept{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
-		},
+	return []runner.Keeper{
+		runner.KeeperOf(func(ctx context.Context, p bot.Promise, _ bot.MailLink) (runner.Kept, error) {
+			return a.keepLink(ctx, p, base)
+		}),
+		runner.KeeperOf(a.keepNotice),
+		runner.KeeperOf(a.keepFile),
+		runner.KeeperOf(a.keepCase),
+		runner.KeeperOf(a.keepLines),
+		runner.KeeperOf(a.keepAudit),
+		runner.KeeperOf(a.eraseLines),
+		runner.KeeperOf(a.activate),
+		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Kept, error) {
+			return a.Runner.Deliver(ctx, p, what)
+		}),
 	}
+}
+
+func (a *App) keepAudit(ctx context.Context, p bot.Promise, what bot.KeepAudit) (runner.Kept, error) {
+	return runner.Kept{}, a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
+}
+
+func (a *App) eraseLines(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Kept, error) {
+	return runner.Kept{}, a.Store.Desk.EraseLines(ctx, what.Conv)
+}
+
+func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runner.Kept, error) {
+	return runner.Kept{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
 }
 
 // keepLink mails the live link of a record and starts its life. For a number that has none the mail server is asked
@@ -106,12 +116,12 @@ func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Le
 }
 
 // keepNotice writes to the record's owner that the key was unlocked or made.
-func (a *App) keepNotice(ctx context.Context, p bot.Promise) (runner.Kept, error) {
+func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice) (runner.Kept, error) {
 	to, channel, err := a.Unlock.Owner(ctx, p.Record, p.Attempt)
 	if err != nil || to == "" {
 		return runner.Kept{}, err
 	}
-	letter, err := a.letters.Compose(mail.Kind(p.Topic), mail.Data{Channel: channel, At: p.Made})
+	letter, err := a.letters.Compose(mail.Kind(what.Topic), mail.Data{Channel: channel, At: p.Made})
 	if err != nil {
 		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
 	}
@@ -119,22 +129,22 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise) (runner.Kept, error
 }
 
 // keepFile keeps a complaint or a case under the number the person was told.
-func (a *App) keepFile(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-	f := store.File{Ref: p.Ref, Topic: p.Topic, Body: p.Body, Conv: p.Conv, Made: p.Made, Status: store.Open}
+func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (runner.Kept, error) {
+	f := store.File{Ref: what.Ref, Topic: what.Topic, Body: what.Body, Conv: what.Conv, Made: p.Made, Status: store.Open}
 	table := a.Store.Cases
 	switch {
-	case p.Topic == "complaint":
+	case what.Topic == "complaint":
 		table = a.Store.Complaints
-	case strings.HasPrefix(p.Topic, "done_"):
+	case strings.HasPrefix(what.Topic, "done_"):
 		f.Status = store.Closed
 	}
 	if err := table.Insert(ctx, f); err != nil {
 		return runner.Kept{}, fmt.Errorf("keep file: %w", err)
 	}
-	if p.Topic == store.TopicNotMe {
+	if what.Topic == store.TopicNotMe {
 		a.Metrics.Count("not_me")
-		a.options.Log.Warn("the owner of a record says it was not them", "case", p.Ref)
-		err := a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: p.Ref})
+		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)
+		err := a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
 		if err != nil {
 			return runner.Kept{}, fmt.Errorf("keep audit: %w", err)
 		}

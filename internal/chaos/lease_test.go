@@ -176,7 +176,7 @@ func TestLease_holderStopped(t *testing.T) {
 	alongside(t)
 	for _, c := range []struct {
 		lease string
-		full  bool // its lease lives too long for a quick look
+		full  bool // only at full size: there is much to purge
 		stops time.Duration
 	}{
 		{"telegram-poll", false, sized(25*time.Second, 60*time.Second)},
@@ -184,7 +184,7 @@ func TestLease_holderStopped(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(c.lease, "/", "-"), func(t *testing.T) {
 			if c.full && !*full {
-				t.Skip("SKIP: this lease lives for 30 s; -chaos.full stops its holder for longer")
+				t.Skip("SKIP: at full size, with -chaos.full")
 			}
 			w := newTown(t, onMongoDB, "LLAVE_TELEGRAM_MODE=polling", "LLAVE_TELEGRAM_RATE=30")
 			wires := make([]*wire, len(w.fleet.place))

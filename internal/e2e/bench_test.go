@@ -23,6 +23,7 @@ import (
 	"llave/internal/bottest"
 	"llave/internal/config"
 	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/bolt"
@@ -138,11 +139,15 @@ func BenchmarkTurn(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := runner.New(runner.Options{
-		Name: "bench", Conversations: s.Conversations, Records: s.Unlocks, Engine: flow, Now: s.Now,
-		Open:     func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) },
-		Channels: map[string]runner.Channel{"telegram": discard{}}, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+	r, err := runner.New(runner.Options{
+		Name: "bench", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: flow, Now: s.Now,
+		Open:    func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) },
+		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Bind("telegram", discard{})
 	lines := []string{"hola", "continuar", "desbloquear clave", "", "sí"}
 	var next atomic.Int64
 	var wg sync.WaitGroup

@@ -86,3 +86,34 @@ func killHalfWay(t *testing.T, w *world) {
 		t.Errorf("got %d letters with the link, want 1", letters)
 	}
 }
+
+// A process on the embedded store is killed while it polls and while a bubble of its hangs. The store belongs to one process,
+// so the next one waits for nothing that the last one had; the log says how long after it was ready both were answered.
+func TestServe_killedPolling(t *testing.T) {
+	w := newWorld(t, byPolling)
+	p, other := w.phone(t, walker), w.phone(t, walker+1)
+	process := w.serve(t)
+	p.says("hola", "Hola. Soy Llave")
+	for range 3 {
+		hangs := make(chan struct{}, 1)
+		w.api.FailWhere(func(c bottest.BotCall) bool {
+			if c.Method != "sendMessage" {
+				return false
+			}
+			hangs <- struct{}{}
+			return true
+		}, 1, bottest.FaultTimeout(time.Hour))
+		p.last = w.api.Say(p.chat, "menú")
+		<-hangs
+		process.Kill()
+		w.api.Heal()
+		other.last = w.api.Say(other.chat, "hola")
+		process = w.serve(t)
+		ready := time.Now()
+		other.hears("")
+		came := time.Since(ready)
+		p.hears("")
+		t.Logf("after ready: what came meanwhile was answered within %v, the bubble that hung within %v", came.Round(time.Millisecond), time.Since(ready).Round(time.Millisecond))
+	}
+	process.stop(t)
+}

@@ -293,7 +293,7 @@ func TestLines_owed(t *testing.T) {
 		owed = append(owed, line(seq))
 	}
 	h.must(h.store.Desk.KeepLines(ctx, c.ID, ref, kept))
-	c.Promises = append(c.Promises, bot.Promise{ID: "lines", Lane: bot.LaneEvent, Kind: bot.PromiseLines, Ref: ref, Conv: c.ID, Lines: owed})
+	c.Promises = append(c.Promises, bot.Promise{ID: "lines", What: bot.KeepLines{Ref: ref, Conv: c.ID, Lines: owed}})
 	h.must(h.store.Conversations.Save(ctx, &c))
 	after := from
 	for after < from+handoff.LinesAtOnce+25 {

@@ -18,6 +18,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/handoff"
 	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
@@ -98,23 +99,25 @@ func newHouse(t testing.TB) *house {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept := func(context.Context, bot.Promise) (runner.Kept, error) { return runner.Kept{}, nil }
-		h.runners[i] = runner.New(runner.Options{
-			Name: "process " + strconv.Itoa(i), Conversations: h.written, Records: h.store.Unlocks, Engine: flow, Now: h.store.Now,
-			Reserve: h.reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }, Channels: map[string]runner.Channel{"telegram": h.wire}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-			Keep: map[string]runner.Keep{
-				bot.PromiseLink: kept, bot.PromiseFile: kept, bot.PromiseAudit: kept,
-				bot.PromiseCase: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-					return runner.Kept{}, h.store.Desk.KeepCase(ctx, p.Conv, *p.Handoff)
-				},
-				bot.PromiseLines: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-					return runner.Kept{}, h.store.Desk.KeepLines(ctx, p.Conv, p.Ref, p.Lines)
-				},
-				bot.PromiseErase: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-					return runner.Kept{}, h.store.Desk.EraseLines(ctx, p.Conv)
-				},
-			},
+		h.runners[i], err = runner.New(runner.Options{
+			Name: "process " + strconv.Itoa(i), Conversations: h.written, Records: h.store.Unlocks, Processes: h.store.Processes, Engine: flow, Now: h.store.Now,
+			Reserve: h.reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Keepers: runnertest.Keepers(
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {
+					return runner.Kept{}, h.store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
+				}),
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Kept, error) {
+					return runner.Kept{}, h.store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
+				}),
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Kept, error) {
+					return runner.Kept{}, h.store.Desk.EraseLines(ctx, what.Conv)
+				}),
+			),
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.runners[i].Bind("telegram", h.wire)
 	}
 	h.close = sync.OnceFunc(func() {
 		h.wire.release()

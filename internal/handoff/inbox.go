@@ -42,7 +42,7 @@ func CaseOf(c bot.Conversation) Case {
 		out.Last = c.Tail[n-1]
 	}
 	for _, p := range c.Promises {
-		if p.Kind == bot.PromiseSay {
+		if p.Kind() == bot.PromiseSay {
 			out.Unsent++
 			out.Waits = out.Waits || p.Waits
 		}
@@ -115,10 +115,11 @@ func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, 
 		return lines, nil
 	}
 	for _, p := range c.Promises {
-		if p.Kind != bot.PromiseLines || p.Ref != ref {
+		owed, ok := p.What.(bot.KeepLines)
+		if !ok || owed.Ref != ref {
 			continue
 		}
-		for _, l := range p.Lines {
+		for _, l := range owed.Lines {
 			if l.Seq > after && !slices.ContainsFunc(lines, func(k bot.Line) bool { return k.Seq == l.Seq }) {
 				lines = append(lines, l)
 			}

@@ -517,17 +517,17 @@ func (p *play) turns() []turn {
 			if before.Find(pr.ID) != nil {
 				continue
 			}
-			switch pr.Kind {
-			case bot.PromiseSay:
-				if pr.Reply.By == "" {
+			switch what := pr.What.(type) {
+			case bot.Say:
+				if what.Reply.By == "" {
 					t.bubbles++
 				} else {
-					t.agents = append(t.agents, pr.Reply.Text)
+					t.agents = append(t.agents, what.Reply.Text)
 				}
-			case bot.PromiseCase:
-				t.cases = append(t.cases, *pr.Handoff)
-			case bot.PromiseLines:
-				t.lines = append(t.lines, pr.Lines...)
+			case bot.KeepCase:
+				t.cases = append(t.cases, *what.Handoff)
+			case bot.KeepLines:
+				t.lines = append(t.lines, what.Lines...)
 			}
 		}
 		if h := after.Handoff; h != nil && (before.Handoff == nil || before.Handoff.Ref != h.Ref) {

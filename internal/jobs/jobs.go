@@ -2,7 +2,7 @@
 //
 // Every process runs the same table. A lease in the store lets one of them at a time run a job; the lease is renewed
 // while the job runs and ends soon after its holder died. A process that finds it taken asks again every few seconds
-// until it could only be held by somebody alive, so a job whose holder died half-way is run by another within a minute,
+// until it could only be held by somebody alive, so a job whose holder died half-way is run by another soon (a minute at most, with the longest lease),
 // also when the clock would ask for it only next hour. Several processes may therefore run a job one after the other:
 // a job must be content to find nothing left to do.
 //
@@ -24,7 +24,7 @@ import (
 
 const (
 	longestLease = 45 * time.Second // with askEvery: a dead holder is followed within a minute
-	askEvery     = 5 * time.Second
+	askEvery     = 3 * time.Second
 )
 
 // Lease lets one process at a time do something. Hold runs do while it has the lease of that name for ttl, renewing it,

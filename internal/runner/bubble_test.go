@@ -216,7 +216,7 @@ func TestKeep_agentsOwnBubble(t *testing.T) {
 	h.idle(r)
 	c := h.conversation()
 	for i, p := range []bot.Reply{{Text: "uno", Prompt: 1}, {Text: "dos", By: "Ana"}, {Text: "tres", By: "Ana"}, {Text: "cuatro", Prompt: 2}} {
-		c.Promises = append(c.Promises, bot.Promise{ID: fmt.Sprint("p", i), Lane: bot.LaneChat, Kind: bot.PromiseSay, Reply: &p})
+		c.Promises = append(c.Promises, bot.Promise{ID: fmt.Sprint("p", i), What: bot.Say{Reply: &p}})
 	}
 	if err := h.store.Conversations.Save(t.Context(), &c); err != nil {
 		t.Fatal(err)

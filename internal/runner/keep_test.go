@@ -14,6 +14,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
@@ -33,7 +34,7 @@ func newFlow(t *testing.T) *bot.Engine {
 		case t.Text() == "timer again":
 			t.Later("again", "", t.Now.Add(time.Minute))
 		case t.Text() == "mail":
-			t.Promise(bot.Promise{Lane: bot.LaneMail, Kind: "letter"})
+			t.Promise(bot.Promise{What: bot.MailLink{}})
 		}
 		return "Heard", nil
 	}
@@ -61,25 +62,31 @@ type shop struct {
 	wire   *wire
 	engine *bot.Engine
 	counts sync.Map
+	alone  bool
 }
 
 func newShop(t *testing.T, e store.Engine) *shop {
 	t.Helper()
 	s := store.New(e)
-	return &shop{t: t, store: s, now: s.Now, wire: &wire{}, engine: newFlow(t)}
+	none := func(context.Context, bot.Promise) (runner.Kept, error) { return runner.Kept{}, nil }
+	return &shop{t: t, store: s, now: s.Now, letter: none, wire: &wire{}, engine: newFlow(t)}
 }
 
 func (s *shop) runner(name string) *runner.Runner {
 	s.t.Helper()
-	r := runner.New(runner.Options{
-		Name: name, Conversations: s.store.Conversations, Records: s.store.Unlocks, Engine: s.engine, Now: s.now,
-		Channels: map[string]runner.Channel{"telegram": s.wire}, Keep: map[string]runner.Keep{"letter": s.letter, bot.PromiseNotice: s.letter},
+	r, err := runner.New(runner.Options{
+		Name: name, Conversations: s.store.Conversations, Records: s.store.Unlocks, Processes: s.store.Processes, Alone: s.alone, Engine: s.engine, Now: s.now,
+		Keepers: runnertest.Keepers(runner.Keeper{Kind: bot.PromiseLink, Keep: s.letter}, runner.Keeper{Kind: bot.PromiseNotice, Keep: s.letter}),
 		Count: func(what string) {
 			n, _ := s.counts.LoadOrStore(what, new(atomic.Int64))
 			n.(*atomic.Int64).Add(1)
 		},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Bind("telegram", s.wire)
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -225,7 +232,7 @@ func TestKeep_goneEndsAnyPromise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record.Promises = []bot.Promise{{ID: "p", Lane: bot.LaneMail, Kind: bot.PromiseNotice, Made: time.Now().Add(-time.Second)}}
+	record.Promises = []bot.Promise{{ID: "p", What: bot.MailNotice{}, Made: time.Now().Add(-time.Second)}}
 	record.Wake()
 	if err := s.store.Unlocks.Save(t.Context(), record); err != nil {
 		t.Fatal(err)
@@ -246,7 +253,7 @@ func TestKeep_worthless(t *testing.T) {
 	s.say(r, 1, "1", "hola")
 	s.idle(r)
 	c := s.conversation("1")
-	c.Promises = []bot.Promise{{ID: "p", Lane: bot.LaneMail, Kind: "letter", Made: clock.Now(), Until: clock.Now().Add(time.Minute)}}
+	c.Promises = []bot.Promise{{ID: "p", What: bot.MailLink{}, Made: clock.Now(), Until: clock.Now().Add(time.Minute)}}
 	c.Wake(c.NextTimer())
 	if err := s.store.Conversations.Save(t.Context(), &c); err != nil {
 		t.Fatal(err)
@@ -256,8 +263,8 @@ func TestKeep_worthless(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.idle(r)
-	if n := len(s.conversation("1").Promises); n != 0 || s.counted("worthless") != 1 || s.counted("kept_letter") != 0 {
-		t.Errorf("got %d left, %d worthless, %d kept, want 0, 1, 0", n, s.counted("worthless"), s.counted("kept_letter"))
+	if n := len(s.conversation("1").Promises); n != 0 || s.counted("worthless") != 1 || s.counted("kept_link") != 0 {
+		t.Errorf("got %d left, %d worthless, %d kept, want 0, 1, 0", n, s.counted("worthless"), s.counted("kept_link"))
 	}
 }
 

@@ -6,10 +6,11 @@
 //
 // A promise is written in the same commit as the turn that made it and kept afterwards, by whoever committed: it names
 // itself keeper of the lane and sets wake_at five seconds ahead. Lanes (chat, mail, event) keep their order and do not
-// wait for each other. While a promise takes long its keeper says every two seconds that it is alive. If it dies, the
-// sweep of any process finds the document by its wake_at and keeps what is left. Between a server's "accepted" and our
-// record of it a crash, or a store that is away for longer than a keeper is believed, may repeat one message, identical;
-// nothing is lost.
+// wait for each other. A promise that takes longer, or waits for its turn, is held under the lease of the process, which
+// says every two seconds that it is alive (see identity): what only waits costs nothing. If a keeper dies, the sweep of
+// any process finds the document by its wake_at, or by the lease that ran out, and keeps what is left. Between a server's
+// "accepted" and our record of it a crash, or a store that is away for longer than a keeper is believed, may repeat one
+// message, identical; nothing is lost.
 //
 // The same machinery serves conversations and unlock records: both are documents with an outbox.
 package runner
@@ -19,7 +20,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"llave/bot"
@@ -28,8 +31,9 @@ import (
 
 // How promises are kept.
 const (
-	keepFor   = 5 * time.Second  // how long a keeper is believed alive without a word (P402)
-	heartbeat = 2 * time.Second  // how often a busy one says so
+	keepFor   = 5 * time.Second  // how long a keeper, or a process, is believed alive without a word (P402)
+	heartbeat = 2 * time.Second  // how often one says so that has something in hand for longer, and looks for those that died
+	holdFor   = 20 * time.Minute // how long such a one has its lanes, while it says so
 	sendLimit = 45 * time.Second // one try
 	longest   = 30 * time.Second // between tries
 	sweepMax  = 500              // documents looked at in one sweep
@@ -45,6 +49,7 @@ type Conversations interface {
 	Load(ctx context.Context, id string) (bot.Conversation, error)
 	Save(ctx context.Context, c *bot.Conversation) error
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error)
 }
 
 // Records keeps one document per number.
@@ -52,6 +57,7 @@ type Records interface {
 	Load(ctx context.Context, id string) (*unlock.Record, error)
 	Save(ctx context.Context, r *unlock.Record) error
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error)
 }
 
 // Channel sends to a chat. Errors are *bot.SendError. One that waits before it sends asks ctx.Err afterwards, whatever
@@ -70,21 +76,18 @@ type Kept struct {
 	Signal *bot.Update // stepped in the same write
 }
 
-// Keep keeps one kind of promise. It may be asked again for the same promise and must then do the same. An error that
-// is a *bot.SendError decides what becomes of it; any other is temporary.
-type Keep func(ctx context.Context, p bot.Promise) (Kept, error)
-
-// Options are what a runner needs. All are required but Count.
+// Options are what a runner needs. All are required but Count and Alone.
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
 	Records       Records
+	Processes     Processes
+	Alone         bool // the store belongs to this process: whoever else it names as keeper is dead
 	Engine        *bot.Engine
 	Reserve       func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
 	Open          func(sealed string) (string, error)
-	Channels      map[string]Channel
-	Keep          map[string]Keep // by promise kind; saying and deleting are the runner's own
+	Keepers       []Keeper // one for each kind of promise but those in Own
 	Count         func(what string)
 	Log           *slog.Logger
 }
@@ -92,6 +95,8 @@ type Options struct {
 // Runner is safe for use by many goroutines. Start sweeps; Stop waits.
 type Runner struct {
 	Options
+	channels               map[string]Channel
+	keeps                  map[bot.PromiseKind]Keep
 	conversations, records shelf
 	locks                  *keyed
 	slots                  map[bot.Lane]chan struct{}
@@ -103,23 +108,43 @@ type Runner struct {
 	idle    chan struct{} // closed when active falls to zero
 	closing chan struct{}
 	once    sync.Once
+	started bool
+
+	self   atomic.Pointer[identity]
+	names  atomic.Int64 // identities after the first
+	dead   sync.Map     // names of identities that were buried here
+	looked time.Time    // for the dead; guarded by mu
 }
 
-// New makes a runner; it starts nothing.
-func New(o Options) *Runner {
+// New makes a runner; it starts nothing. It refuses keepers that leave a kind of promise without one.
+func New(o Options) (*Runner, error) {
+	keeps, err := byKind(o.Keepers)
+	if err != nil {
+		return nil, err
+	}
 	if o.Count == nil {
 		o.Count = func(string) {}
 	}
 	r := &Runner{
-		Options: o, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
+		Options: o, keeps: keeps, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
 		running: map[string]bool{}, closing: make(chan struct{}),
 	}
+	r.self.Store(newIdentity(o.Name))
 	for lane, n := range together {
 		r.slots[lane] = make(chan struct{}, n)
 	}
 	r.conversations = conversationShelf{r}
 	r.records = recordShelf{r}
-	return r
+	return r, nil
+}
+
+// Bind has the chats of a channel answered through ch. Call it before Start, and before the first update: a bubble for a
+// channel that is not bound waits.
+func (r *Runner) Bind(channel string, ch Channel) {
+	if r.started {
+		panic("runner: channel " + channel + " is bound after the start")
+	}
+	r.channels[channel] = ch
 }
 
 // ErrStopping is returned for updates that come while the process is going down: they will be delivered again.
@@ -185,7 +210,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
 		for _, lane := range mine {
-			r.keep(r.conversations, id, lane, doc)
+			r.keep(keeping{r, r.conversations, id, lane}, doc)
 		}
 		return out, nil
 	}
@@ -219,21 +244,39 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 // claim names this process keeper of every lane that has something due and no living keeper, and returns those lanes.
 func (r *Runner) claim(box *bot.Outbox, now time.Time, timers time.Time) []bot.Lane {
 	var mine []bot.Lane
+	me := r.known(now).name
+	maps.DeleteFunc(box.Keepers, func(_ bot.Lane, k bot.Keeper) bool { return k.Who != me && r.isDead(k.Who) })
 	for _, lane := range bot.Lanes {
 		if !box.Due(lane, now) {
 			continue
 		}
-		if k, ok := box.Keepers[lane]; ok && k.Who != r.Name && k.Until.After(now) {
+		k := box.Keepers[lane]
+		if k.Who != me && k.Until.After(now) {
 			continue
+		}
+		until := now.Add(keepFor)
+		if k.Who == me && k.Until.After(until) {
+			until = k.Until // held for longer
 		}
 		if box.Keepers == nil {
 			box.Keepers = map[bot.Lane]bot.Keeper{}
 		}
-		box.Keepers[lane] = bot.Keeper{Who: r.Name, Until: now.Add(keepFor)}
+		box.Keepers[lane] = bot.Keeper{Who: me, Until: until}
 		mine = append(mine, lane)
 	}
 	box.Wake(timers)
 	return mine
+}
+
+// orphaned says whether a lane has a keeper that is known to be dead.
+func (r *Runner) orphaned(box *bot.Outbox) bool {
+	me := r.me().name
+	for _, k := range box.Keepers {
+		if k.Who != me && r.isDead(k.Who) {
+			return true
+		}
+	}
+	return false
 }
 
 // Kick looks after a record that owes something now.
@@ -251,9 +294,13 @@ func (r *Runner) Kick(record string) {
 
 // Start sweeps at once and then every second until ctx ends.
 func (r *Runner) Start(ctx context.Context) {
+	r.started = true
 	r.busy.Add(1)
 	go func() {
 		defer r.busy.Done()
+		if err := r.inherit(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Warn("take over from the last process", "error", err)
+		}
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
@@ -281,28 +328,34 @@ func (r *Runner) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the store's clock: %w", err)
 	}
-	var problems []error
+	problems := []error{r.bury(ctx, now)}
 	for _, s := range []shelf{r.conversations, r.records} {
 		ids, err := s.due(ctx, now, sweepMax)
 		if err != nil {
 			return fmt.Errorf("find what is due: %w", err)
 		}
-		var wg sync.WaitGroup
-		gate := make(chan struct{}, 16)
-		var mu sync.Mutex
-		for _, id := range ids {
-			gate <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-gate }()
-				if err := r.wake(ctx, s, id); err != nil {
-					mu.Lock()
-					problems = append(problems, err)
-					mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
+		problems = append(problems, r.wakeAll(ctx, s, ids))
 	}
+	return errors.Join(problems...)
+}
+
+func (r *Runner) wakeAll(ctx context.Context, s shelf, ids []string) error {
+	var problems []error
+	var wg sync.WaitGroup
+	gate := make(chan struct{}, 16)
+	var mu sync.Mutex
+	for _, id := range ids {
+		gate <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-gate }()
+			if err := r.wake(ctx, s, id); err != nil {
+				mu.Lock()
+				problems = append(problems, err)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
 	return errors.Join(problems...)
 }
 
@@ -334,14 +387,15 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 		if box.WakeAt.IsZero() || box.WakeAt.After(now) && len(box.Promises) == 0 {
 			return nil
 		}
+		orphaned := r.orphaned(box)
 		mine := r.claim(box, now, doc.timers())
 		fresh := mine[:0]
 		for _, lane := range mine {
-			if !r.isRunning(s, id, lane) {
+			if !(keeping{r, s, id, lane}).isRunning() {
 				fresh = append(fresh, lane)
 			}
 		}
-		if len(fresh) == 0 && box.WakeAt.After(now) {
+		if len(fresh) == 0 && !orphaned && box.WakeAt.After(now) {
 			return nil
 		}
 		err = s.save(ctx, doc)
@@ -352,7 +406,7 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 			return fmt.Errorf("claim what is due: %w", err)
 		}
 		for _, lane := range fresh {
-			r.keep(s, id, lane, doc)
+			r.keep(keeping{r, s, id, lane}, doc)
 		}
 		return nil
 	}

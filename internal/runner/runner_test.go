@@ -16,6 +16,7 @@ import (
 	"llave/flows"
 	"llave/internal/affiliate"
 	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
@@ -103,10 +104,14 @@ func newHouse(t *testing.T) *house {
 
 func (h *house) runner(name string) *runner.Runner {
 	h.t.Helper()
-	r := runner.New(runner.Options{
-		Name: name, Conversations: h.store.Conversations, Records: h.store.Unlocks, Engine: h.engine, Now: h.store.Now,
-		Channels: map[string]runner.Channel{"telegram": h.wire}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	r, err := runner.New(runner.Options{
+		Name: name, Conversations: h.store.Conversations, Records: h.store.Unlocks, Processes: h.store.Processes, Engine: h.engine, Now: h.store.Now,
+		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r.Bind("telegram", h.wire)
 	h.t.Cleanup(func() { h.stop(r) })
 	return r
 }

@@ -32,6 +32,8 @@ type shelf interface {
 	load(ctx context.Context, id string) (document, error)
 	save(ctx context.Context, d document) error
 	due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// heldBy finds documents that keepers have until a moment at the latest.
+	heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error)
 	// fire turns one due timer into an update and says whether there was one.
 	fire(ctx context.Context, d document, now time.Time) (bool, error)
 	// apply adds to the document what keeping a promise has for it, and says what a signal's turn did.
@@ -69,6 +71,10 @@ func (s conversationShelf) save(ctx context.Context, d document) error {
 
 func (s conversationShelf) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.r.Conversations.Due(ctx, now, limit)
+}
+
+func (s conversationShelf) heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	return s.r.Conversations.Held(ctx, until, by)
 }
 
 func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) (bool, error) {
@@ -132,7 +138,11 @@ func (s recordShelf) due(ctx context.Context, now time.Time, limit int) ([]strin
 	return s.r.Records.Due(ctx, now, limit)
 }
 
-func (s recordShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
+func (s recordShelf) heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	return s.r.Records.Held(ctx, until, by)
+}
+
+func (recordShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
 
 func (s recordShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, bot.Outcome, error) {
 	if k.Timer != nil || k.Signal != nil {
@@ -197,11 +207,11 @@ func shortHash(s string) string {
 	return hex.EncodeToString(sum[:5])
 }
 
-// Deliver returns the keeper of signals: it hands a record's word to the conversation that asked.
-func (r *Runner) Deliver(ctx context.Context, p bot.Promise) (Kept, error) {
-	channel, chat := bot.SplitConversationID(p.Conv)
+// Deliver keeps signals: it hands a record's word to the conversation that asked.
+func (r *Runner) Deliver(ctx context.Context, p bot.Promise, what bot.SendSignal) (Kept, error) {
+	channel, chat := bot.SplitConversationID(what.Conv)
 	err := r.Handle(ctx, bot.Update{
-		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: p.Topic, Attempt: p.Attempt, Text: p.Body,
+		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: what.Signal, Attempt: p.Attempt, Text: what.Text,
 	})
 	if err != nil {
 		return Kept{}, fmt.Errorf("deliver signal: %w", err)

@@ -66,8 +66,8 @@ type glance struct {
 	Turns    int64         `bson:"turns"`
 	Born     time.Time     `bson:"born"`
 	Promises []struct {
-		Kind  string `bson:"kind"`
-		Waits bool   `bson:"waits"`
+		Kind  bot.PromiseKind `bson:"kind"`
+		Waits bool            `bson:"waits"`
 	} `bson:"promises"`
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"llave/bot"
 )
 
 // Documents is a repository of whole documents of type T: loaded, changed by their owner, and saved where nobody else
@@ -110,6 +112,30 @@ func (d *Documents[T]) IDsUpTo(ctx context.Context, field string, moment time.Ti
 	})
 	if err = errors.Join(err, broken); err != nil {
 		return nil, fmt.Errorf("scan %s by %s: %w", d.collection, field, err)
+	}
+	return ids, nil
+}
+
+// held returns the ids of the documents with an outbox whose wake_at is not after until and that have a keeper of such a
+// name. It reads them all and decodes none: a process has died, or the first one starts.
+func (d *Documents[T]) held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	var ids []string
+	q := Query{Collection: d.collection, Field: "wake_at", To: upTo(until)}
+	err := d.engine.Scan(ctx, q, func(raw bson.Raw) bool {
+		for _, lane := range bot.Lanes {
+			who, ok := raw.Lookup("keepers", string(lane), "who").StringValueOK()
+			if !ok || !by(who) {
+				continue
+			}
+			if id, err := DocumentID(raw); err == nil {
+				ids = append(ids, id)
+			}
+			break
+		}
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("scan %s for keepers: %w", d.collection, err)
 	}
 	return ids, nil
 }

@@ -114,6 +114,19 @@ func (t *LeaseTable) Forget(ctx context.Context, prefix string, age time.Duratio
 	return nil
 }
 
+// Void gives back every lease, whoever has it: when a store that belongs to one process at a time is opened, their holders
+// are dead. Fences stay, so that what such a one wrote can still be told.
+func (t *LeaseTable) Void(ctx context.Context) error {
+	held, err := t.Live(ctx, "")
+	for _, l := range held {
+		err = errors.Join(err, t.Release(ctx, l))
+	}
+	if err != nil {
+		return fmt.Errorf("void leases: %w", err)
+	}
+	return nil
+}
+
 func (t *LeaseTable) under(ctx context.Context, prefix string, each func(l Lease, now time.Time)) error {
 	now, err := t.engine.Now(ctx)
 	if err != nil {

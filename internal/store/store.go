@@ -22,6 +22,7 @@ type Store struct {
 	Cases         *FileTable
 	Audit         *AuditLog
 	Leases        *LeaseTable
+	Processes     *ProcessTable
 	Counters      *CounterTable
 	Imports       *Documents[Progress]
 	People        *PeopleTable
@@ -47,6 +48,7 @@ func New(engine Engine) *Store {
 		Cases:      &FileTable{engine, Cases},
 		Audit:      &AuditLog{engine},
 		Leases:     &LeaseTable{engine},
+		Processes:  &ProcessTable{&LeaseTable{engine}},
 		Counters:   &CounterTable{engine},
 		Imports: NewDocuments(engine, Imports, func(p *Progress) (*string, *int64) {
 			return &p.ID, &p.Version
@@ -79,6 +81,11 @@ type ConversationTable struct{ *Documents[bot.Conversation] }
 // Due returns the ids of at most limit conversations whose wake_at has come, longest waiting first.
 func (t *ConversationTable) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.IDsUpTo(ctx, "wake_at", now, limit)
+}
+
+// Held returns the ids of the conversations whose wake_at is not after until and that have a keeper of such a name.
+func (t *ConversationTable) Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	return t.held(ctx, until, by)
 }
 
 // Forgettable returns the ids of at most limit conversations that need not be kept any longer.
@@ -115,6 +122,11 @@ func (t *UnlockTable) FindBy(ctx context.Context, field, value string) (*unlock.
 // Due returns the ids of at most limit records whose wake_at has come, longest waiting first.
 func (t *UnlockTable) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.documents.IDsUpTo(ctx, "wake_at", now, limit)
+}
+
+// Held returns the ids of the records whose wake_at is not after until and that have a keeper of such a name.
+func (t *UnlockTable) Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	return t.documents.held(ctx, until, by)
 }
 
 // Purgeable returns the ids of at most limit records that hold something whose time has passed.

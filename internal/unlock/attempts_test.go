@@ -72,7 +72,14 @@ func (b *box) owed(number string) []string {
 	b.t.Helper()
 	var out []string
 	for _, p := range b.record(number).Promises {
-		out = append(out, p.Kind+" "+p.Topic)
+		what := string(p.Kind())
+		switch w := p.What.(type) {
+		case bot.SendSignal:
+			what += " " + w.Signal
+		case bot.MailNotice:
+			what += " " + w.Topic
+		}
+		out = append(out, what)
 	}
 	return out
 }
@@ -237,7 +244,7 @@ func TestRecord_atOnce(t *testing.T) {
 		if granted != 3 || won != 1 {
 			t.Errorf("got %d mails and %d winners, want 3 and 1", granted, won)
 		}
-		activations := slices.DeleteFunc(b.owed(locked), func(p string) bool { return p != bot.PromiseActivate+" " })
+		activations := slices.DeleteFunc(b.owed(locked), func(p string) bool { return p != string(bot.PromiseActivate) })
 		if len(activations) != 1 || b.status(locked) != affiliate.Active {
 			t.Errorf("got %d activations, record is %s, want 1, active", len(activations), b.status(locked))
 		}

@@ -47,7 +47,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (ref string, err erro
 		for i := range r.Used {
 			r.Used[i].Voided = now
 		}
-		s.owe(r, r.Live, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseFile, Topic: "not_me", Ref: ref, Body: body})
+		s.owe(r, r.Live, now, bot.KeepFile{Topic: "not_me", Ref: ref, Body: body})
 		s.tell(r, r.Live, now, bot.SignalLinkVoided, "")
 		return nil
 	})

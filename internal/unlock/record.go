@@ -144,11 +144,6 @@ func (r *Record) Clone() *Record {
 	for i := range c.Used {
 		c.Used[i].Convs = append([]string(nil), c.Used[i].Convs...)
 	}
-	c.Outbox.Promises = append([]bot.Promise(nil), r.Outbox.Promises...)
-	keepers := make(map[bot.Lane]bot.Keeper, len(r.Outbox.Keepers))
-	for k, v := range r.Outbox.Keepers {
-		keepers[k] = v
-	}
-	c.Outbox.Keepers = keepers
+	c.Outbox = r.Outbox.Clone()
 	return &c
 }

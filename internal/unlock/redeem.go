@@ -86,8 +86,8 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		a.Redeemed, a.Nonce = now, s.hashNonce(nonce)
 		r.PurgeAt = now.Add(TicketLife)
 		if a.Kind == KindUnlock {
-			s.owe(r, a, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseActivate})
-			s.owe(r, a, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "unlocked"})
+			s.owe(r, a, now, bot.Activate{})
+			s.owe(r, a, now, bot.MailNotice{Topic: "unlocked"})
 		}
 		s.tell(r, a, now, bot.SignalLinkUsed, string(a.Kind))
 		return nil

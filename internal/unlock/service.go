@@ -100,18 +100,24 @@ func (s *Service) change(ctx context.Context, id string, f func(r *Record, now t
 var errUnchanged = errors.New("nothing to write")
 
 // owe adds a promise of an attempt. Its id makes it happen once.
-func (s *Service) owe(r *Record, a *Attempt, now time.Time, p bot.Promise) {
-	p.Record, p.Attempt, p.Made = r.ID, a.ID, now
-	if p.ID == "" {
-		p.ID = strings.Join([]string{a.ID, p.Kind, p.Topic, p.Conv}, "/")
+func (s *Service) owe(r *Record, a *Attempt, now time.Time, what bot.Duty) {
+	var topic, conv string
+	switch w := what.(type) {
+	case bot.MailNotice:
+		topic = w.Topic
+	case bot.KeepFile:
+		topic = w.Topic
+	case bot.SendSignal:
+		topic, conv = w.Signal, w.Conv
 	}
-	r.Promises = append(r.Promises, p)
+	id := strings.Join([]string{a.ID, string(what.Kind()), topic, conv}, "/")
+	r.Promises = append(r.Promises, bot.Promise{ID: id, What: what, Record: r.ID, Attempt: a.ID, Made: now})
 }
 
 // tell owes every conversation that asked a signal.
 func (s *Service) tell(r *Record, a *Attempt, now time.Time, signal, body string) {
 	for _, conv := range a.Convs {
-		s.owe(r, a, now, bot.Promise{Lane: bot.LaneEvent, Kind: bot.PromiseSignal, Topic: signal, Conv: conv, Body: body})
+		s.owe(r, a, now, bot.SendSignal{Conv: conv, Signal: signal, Text: body})
 	}
 }
 

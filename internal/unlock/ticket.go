@@ -94,7 +94,7 @@ func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Pro
 		}
 		r.Key, r.KeyAt, a.KeyMade = hash, now, now
 		s.tell(r, a, now, bot.SignalKeyMade, "")
-		s.owe(r, a, now, bot.Promise{Lane: bot.LaneMail, Kind: bot.PromiseNotice, Topic: "generated"})
+		s.owe(r, a, now, bot.MailNotice{Topic: "generated"})
 		return nil
 	})
 	if errors.Is(err, ErrKeyMade) {

@@ -203,9 +203,9 @@ func TestRedeem_sixteenAtOnce(t *testing.T) {
 	if got := b.status(locked); got != affiliate.Active {
 		t.Errorf("record is %s, want active", got)
 	}
-	kinds := map[string]int{}
+	kinds := map[bot.PromiseKind]int{}
 	for _, p := range b.record(locked).Promises {
-		kinds[p.Kind]++
+		kinds[p.Kind()]++
 	}
 	if kinds[bot.PromiseActivate] != 1 || kinds[bot.PromiseNotice] != 1 || kinds[bot.PromiseSignal] != 1 {
 		t.Errorf("owed after one redemption: %v", kinds)

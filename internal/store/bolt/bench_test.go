@@ -39,7 +39,7 @@ func conversation(i int) bot.Conversation {
 		c.Seen = append(c.Seen, bot.Seen{ID: fmt.Sprint(500000 + j), At: now})
 		c.Tail = append(c.Tail, bot.Line{From: "bot", Text: "Abra primero su correo. Cuando lo tenga abierto, oprima el botón.", At: now})
 	}
-	c.Promises = []bot.Promise{{ID: "p", Lane: bot.LaneChat, Kind: bot.PromiseSay, Made: now, Reply: &bot.Reply{Text: "Listo."}}}
+	c.Promises = []bot.Promise{{ID: "p", What: bot.Say{Reply: &bot.Reply{Text: "Listo."}}, Made: now}}
 	c.Wake(now.Add(time.Minute))
 	return c
 }

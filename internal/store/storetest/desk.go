@@ -108,9 +108,9 @@ func deskGlance(t *testing.T, s *store.Store) {
 		Tail:    []bot.Line{{From: bot.FromPerson, Text: "hola", At: deskDay}, {From: bot.FromAgent, By: "Ana", Text: "buenas", At: deskDay, Seq: 2}},
 	}
 	c.Promises = []bot.Promise{
-		{ID: "1", Kind: bot.PromiseSay, Reply: &bot.Reply{Text: "uno"}},
-		{ID: "2", Kind: bot.PromiseSay, Reply: &bot.Reply{Text: "dos"}, Waits: true},
-		{ID: "3", Kind: bot.PromiseLines, Ref: h.Ref},
+		{ID: "1", What: bot.Say{Reply: &bot.Reply{Text: "uno"}}},
+		{ID: "2", What: bot.Say{Reply: &bot.Reply{Text: "dos"}}, Schedule: bot.Schedule{Waits: true}},
+		{ID: "3", What: bot.KeepLines{Ref: h.Ref}},
 	}
 	must(t, s.Conversations.Save(ctx, &c))
 	empty := bot.Conversation{ID: "telegram:nothing", Handoff: handoff.New("C-GLNC-002", handoff.RankUsual, "Menu", "", deskDay)}

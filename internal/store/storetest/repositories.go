@@ -36,6 +36,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"leases", leases},
 		{"a lease for one of 16", leaseRace},
 		{"leases under a prefix", leasesLive},
+		{"processes", processes},
 		{"counters", counters},
 		{"files", files},
 		{"audit", audit},
@@ -72,8 +73,8 @@ func conversations(t *testing.T, s *store.Store) {
 	at := time.Date(2025, 9, 1, 12, 0, 0, 5e6, time.UTC)
 	c.State, c.Slots, c.Back, c.Born, c.LastAt = "ask_number", map[string]string{"a": "b"}, []bot.State{"menu"}, at, at
 	c.Seen = []bot.Seen{{ID: "77", At: at}}
-	c.Promises = []bot.Promise{{ID: "p", Lane: bot.LaneChat, Kind: bot.PromiseSay, Made: at,
-		Reply: &bot.Reply{Text: "Hola", Buttons: []bot.Button{{ID: "x", Title: "Sí"}}}}}
+	c.Promises = []bot.Promise{{ID: "p", Made: at,
+		What: bot.Say{Reply: &bot.Reply{Text: "Hola", Buttons: []bot.Button{{ID: "x", Title: "Sí"}}}}}}
 	c.Keepers = map[bot.Lane]bot.Keeper{bot.LaneChat: {Who: "me", Until: at.Add(time.Second)}}
 	c.Wake()
 	other := c.Clone()
@@ -98,8 +99,8 @@ func conversations(t *testing.T, s *store.Store) {
 	if loaded.WakeAt.Location() != time.UTC {
 		t.Errorf("wake_at came back in %v, want UTC", loaded.WakeAt.Location())
 	}
-	if !loaded.KeptTill.IsZero() || loaded.Promises[0].Reply.Text != "Hola" {
-		t.Errorf("got kept till %v and reply %+v", loaded.KeptTill, loaded.Promises[0].Reply)
+	if !loaded.KeptTill.IsZero() || loaded.Promises[0].What.(bot.Say).Reply.Text != "Hola" {
+		t.Errorf("got kept till %v and reply %+v", loaded.KeptTill, loaded.Promises[0].What.(bot.Say).Reply)
 	}
 
 	stale := loaded.Clone()
@@ -413,6 +414,55 @@ func leasesLive(t *testing.T, s *store.Store) {
 	list("process/a", "process/b")
 	_, err = s.Engine().Get(ctx, store.Leases, "process/c")
 	wantErr(t, "get a forgotten lease", err, store.ErrNotFound)
+	must(t, s.Leases.Void(ctx))
+	list()
+	l, ok, err := s.Leases.Acquire(ctx, "process/a", "you", time.Hour)
+	if must(t, err); !ok || l.Fence != 2 {
+		t.Errorf("a lease that was void: got %+v, %t, want fence 2", l, ok)
+	}
+}
+
+// processes: who is dead is buried, by one, and cannot come back.
+func processes(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	dead := func(want ...string) {
+		t.Helper()
+		names, err := s.Processes.Dead(ctx)
+		if must(t, err); !slices.Equal(names, want) {
+			t.Errorf("dead: got %v, want %v", names, want)
+		}
+	}
+	bury := func(by string, ttl time.Duration, want, wantAgain bool) {
+		t.Helper()
+		ok, again, err := s.Processes.Bury(ctx, "ana", by, ttl)
+		if must(t, err); ok != want || again != wantAgain {
+			t.Errorf("%s buries: got %t, again %t, want %t, %t", by, ok, again, want, wantAgain)
+		}
+	}
+	renew := func(want bool) {
+		t.Helper()
+		_, ok, err := s.Processes.Renew(ctx, "ana", -time.Second)
+		if must(t, err); ok != want {
+			t.Errorf("renew: got %t, want %t", ok, want)
+		}
+	}
+	bury("bea", time.Hour, false, false) // nobody is there
+	_, err := s.Processes.Join(ctx, "ana", time.Hour)
+	must(t, err)
+	dead()
+	bury("bea", time.Hour, false, false)
+	renew(true) // into the past
+	dead("ana")
+	must(t, s.Processes.Remove(ctx, "ana", "bea")) // not hers
+	bury("bea", -time.Second, true, false)
+	renew(false)
+	dead("ana") // bea died over it
+	bury("carla", time.Hour, true, true)
+	bury("bea", time.Hour, false, false)
+	must(t, s.Processes.Remove(ctx, "ana", "carla"))
+	dead()
+	renew(false)
+	dead()
 }
 
 func counters(t *testing.T, s *store.Store) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/bot"
 	"llave/internal/affiliate"
 	"llave/internal/bottest"
 	"llave/internal/web/public"
@@ -212,7 +213,7 @@ func TestUse_atOnce(t *testing.T) {
 	once := func(t *testing.T, w *world) {
 		t.Helper()
 		owed := w.promises(lockedNumber)
-		for _, kind := range []string{"activate", "notice", "signal"} {
+		for _, kind := range []bot.PromiseKind{"activate", "notice", "signal"} {
 			if owed[kind] != 1 {
 				t.Errorf("promises: got %v, want one %s", owed, kind)
 			}

@@ -139,15 +139,15 @@ func (w *world) status(number string) affiliate.Status {
 }
 
 // promises counts what the record owes, by kind.
-func (w *world) promises(number string) map[string]int {
+func (w *world) promises(number string) map[bot.PromiseKind]int {
 	w.t.Helper()
 	r, err := w.store.Unlocks.Load(w.t.Context(), affiliate.Hash(w.vault, number))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out := map[string]int{}
+	out := map[bot.PromiseKind]int{}
 	for _, p := range r.Promises {
-		out[p.Kind]++
+		out[p.Kind()]++
 	}
 	return out
 }

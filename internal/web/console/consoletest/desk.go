@@ -12,6 +12,7 @@ import (
 	"llave/internal/agent"
 	"llave/internal/handoff"
 	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
 	"llave/internal/store"
 	"llave/internal/unlock"
 	"llave/internal/web"
@@ -34,7 +35,6 @@ type mute struct{}
 
 func (mute) Send(context.Context, string, bot.Reply) error { return nil }
 func (mute) Delete(context.Context, string, string) error  { return nil }
-func (m mute) channels() map[string]runner.Channel         { return map[string]runner.Channel{"telegram": m} }
 
 // audited is the audit as the console reads it.
 type audited struct{ *store.AuditLog }
@@ -79,18 +79,22 @@ func NewDesk(t *testing.T) *Desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.calls = runner.New(runner.Options{
-		Name: "one", Conversations: s.Conversations, Records: s.Unlocks, Engine: engine, Reserve: links.Reserve, Now: s.Now,
-		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Channels: mute{}.channels(), Log: w.log(),
-		Keep: map[string]runner.Keep{
-			bot.PromiseCase: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-				return runner.Kept{}, s.Desk.KeepCase(ctx, p.Conv, *p.Handoff)
-			},
-			bot.PromiseLines: func(ctx context.Context, p bot.Promise) (runner.Kept, error) {
-				return runner.Kept{}, s.Desk.KeepLines(ctx, p.Conv, p.Ref, p.Lines)
-			},
-		},
+	d.calls, err = runner.New(runner.Options{
+		Name: "one", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
+		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Log: w.log(),
+		Keepers: runnertest.Keepers(
+			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {
+				return runner.Kept{}, s.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
+			}),
+			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Kept, error) {
+				return runner.Kept{}, s.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
+			}),
+		),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.calls.Bind("telegram", mute{})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

@@ -1,0 +1,305 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// PromiseKind names what is owed. Kinds are stored: a rename is a migration.
+type PromiseKind string
+
+// The kinds of promise. Each is kept by one keeper (runner.Options), and a runner refuses one that nobody keeps.
+const (
+	PromiseSay      PromiseKind = "say"
+	PromiseDelete   PromiseKind = "delete"
+	PromiseLink     PromiseKind = "link"
+	PromiseNotice   PromiseKind = "notice"
+	PromiseActivate PromiseKind = "activate"
+	PromiseSignal   PromiseKind = "signal"
+	PromiseFile     PromiseKind = "file"
+	PromiseCase     PromiseKind = "case"
+	PromiseLines    PromiseKind = "lines"
+	PromiseAudit    PromiseKind = "audit"
+	PromiseErase    PromiseKind = "erase"
+)
+
+// kinds is the closed list: what is not here can neither be promised nor be kept.
+var kinds = []kind{
+	kindOf[Say](),
+	kindOf[Delete](),
+	kindOf[MailLink](),
+	kindOf[MailNotice](),
+	kindOf[Activate](),
+	kindOf[SendSignal](),
+	kindOf[KeepFile](),
+	kindOf[KeepCase](),
+	kindOf[KeepLines](),
+	kindOf[KeepAudit](),
+	kindOf[EraseLines](),
+}
+
+// PromiseKinds are all kinds there are.
+func PromiseKinds() []PromiseKind {
+	var names []PromiseKind
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Duty is what a promise owes, one type a kind. Kind and Lane answer for the zero value too.
+type Duty interface {
+	Kind() PromiseKind
+	Lane() Lane
+}
+
+// Say is a bubble in the conversation's chat. Promise.Attempt is set where it speaks of that attempt's link.
+type Say struct {
+	Reply *Reply `bson:"reply,omitempty"`
+}
+
+// Delete deletes the person's message.
+type Delete struct {
+	MessageID string `bson:"message_id,omitempty"` // the channel's name for it
+}
+
+// MailLink mails the link of Promise.Record and Promise.Attempt, and starts its life.
+type MailLink struct{}
+
+// MailNotice tells the owner of Promise.Record by mail what happened.
+type MailNotice struct {
+	Topic string `bson:"topic,omitempty"` // unlocked or generated
+}
+
+// Activate sets Promise.Record active.
+type Activate struct{}
+
+// SendSignal hands a conversation a signal of Promise.Attempt.
+type SendSignal struct {
+	Conv   string `bson:"conv,omitempty"`
+	Signal string `bson:"topic,omitempty"` // one of Signal…
+	Text   string `bson:"body,omitempty"`
+}
+
+// KeepFile files a complaint, a case or how a visit went, under the number that the person was told.
+type KeepFile struct {
+	Conv  string `bson:"conv,omitempty"`
+	Topic string `bson:"topic,omitempty"`
+	Ref   string `bson:"ref,omitempty"`
+	Body  string `bson:"body,omitempty"` // what they wrote, masked
+}
+
+// KeepCase keeps the record of a case of the help desk as Handoff has it.
+type KeepCase struct {
+	Conv    string   `bson:"conv,omitempty"`
+	Ref     string   `bson:"ref,omitempty"`
+	Handoff *Handoff `bson:"handoff,omitempty"`
+}
+
+// KeepLines keeps lines of the handed-off chat of a case.
+type KeepLines struct {
+	Conv  string `bson:"conv,omitempty"`
+	Ref   string `bson:"ref,omitempty"`
+	Lines []Line `bson:"lines,omitempty"`
+}
+
+// KeepAudit writes down what an agent did.
+type KeepAudit struct {
+	Deed   string `bson:"topic,omitempty"`
+	Agent  string `bson:"ref,omitempty"`  // login
+	Detail string `bson:"body,omitempty"` // to what
+}
+
+// EraseLines forgets the lines of every handed-off chat of a conversation.
+type EraseLines struct {
+	Conv string `bson:"conv,omitempty"`
+}
+
+// Kind and Lane of each duty.
+
+func (Say) Kind() PromiseKind        { return PromiseSay }      // Kind is PromiseSay.
+func (Say) Lane() Lane               { return LaneChat }        // Lane is the chat's.
+func (Delete) Kind() PromiseKind     { return PromiseDelete }   // Kind is PromiseDelete.
+func (Delete) Lane() Lane            { return LaneChat }        // Lane is the chat's.
+func (MailLink) Kind() PromiseKind   { return PromiseLink }     // Kind is PromiseLink.
+func (MailLink) Lane() Lane          { return LaneMail }        // Lane is that of letters.
+func (MailNotice) Kind() PromiseKind { return PromiseNotice }   // Kind is PromiseNotice.
+func (MailNotice) Lane() Lane        { return LaneMail }        // Lane is that of letters.
+func (Activate) Kind() PromiseKind   { return PromiseActivate } // Kind is PromiseActivate.
+func (Activate) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (SendSignal) Kind() PromiseKind { return PromiseSignal }   // Kind is PromiseSignal.
+func (SendSignal) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
+func (KeepFile) Kind() PromiseKind   { return PromiseFile }     // Kind is PromiseFile.
+func (KeepFile) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (KeepCase) Kind() PromiseKind   { return PromiseCase }     // Kind is PromiseCase.
+func (KeepCase) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (KeepLines) Kind() PromiseKind  { return PromiseLines }    // Kind is PromiseLines.
+func (KeepLines) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
+func (KeepAudit) Kind() PromiseKind  { return PromiseAudit }    // Kind is PromiseAudit.
+func (KeepAudit) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
+func (EraseLines) Kind() PromiseKind { return PromiseErase }    // Kind is PromiseErase.
+func (EraseLines) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
+
+// Unknown is what a promise owes that a later version made, while two versions share a store or after a step back. It
+// is carried as it was read, so that whoever knows it finds it whole.
+type Unknown struct {
+	kind PromiseKind
+	lane Lane
+	raw  bson.Raw
+}
+
+// Kind is what the version that made it calls it.
+func (u Unknown) Kind() PromiseKind { return u.kind }
+
+// Lane is where it waits.
+func (u Unknown) Lane() Lane { return u.lane }
+
+// Promise is something owed to the outside. ID names what must happen only once: the mail's Message-ID and the
+// link's token are derived from it, so doing it again is doing the same.
+//
+// In the store a promise is one flat document: the fields of its duty stand beside its own.
+type Promise struct {
+	ID      string
+	What    Duty
+	Record  string // keyed hash of the number it is about
+	Attempt string // the record's attempt it is about
+	Made    time.Time
+	Until   time.Time // worth nothing after; zero: always worth keeping
+	Schedule
+}
+
+// Schedule is when a promise may be kept, as its tries have left it.
+type Schedule struct {
+	NotBefore time.Time `bson:"not_before,omitempty"`
+	Tries     int       `bson:"tries,omitempty"`
+	Waits     bool      `bson:"waits,omitempty"` // not before the person writes again
+}
+
+// Kind is the kind of what is owed.
+func (p Promise) Kind() PromiseKind { return p.What.Kind() }
+
+// Lane is the lane of what is owed.
+func (p Promise) Lane() Lane { return p.What.Lane() }
+
+// kind reads and writes the promises of one duty.
+type kind struct {
+	name  PromiseKind
+	write func(p Promise) ([]byte, error)
+	read  func(raw []byte) (Promise, error)
+}
+
+type head struct {
+	ID   string      `bson:"id"`
+	Lane Lane        `bson:"lane"`
+	Kind PromiseKind `bson:"kind"`
+}
+
+type subject struct {
+	Record  string `bson:"record,omitempty"`
+	Attempt string `bson:"attempt,omitempty"`
+}
+
+type times struct {
+	Made  time.Time `bson:"made"`
+	Until time.Time `bson:"until,omitempty"`
+}
+
+// flat is a promise as it is stored. Commit 06ecc36 wrote the fields in this order; duties of the chat have theirs before
+// the subject (flatChat). Order means nothing to a reader, but a test can compare bytes.
+type flat[D Duty] struct {
+	Head     head     `bson:",inline"`
+	Subject  subject  `bson:",inline"`
+	Duty     D        `bson:",inline"`
+	Times    times    `bson:",inline"`
+	Schedule Schedule `bson:",inline"`
+}
+
+type flatChat[D Duty] struct {
+	Head     head     `bson:",inline"`
+	Duty     D        `bson:",inline"`
+	Subject  subject  `bson:",inline"`
+	Times    times    `bson:",inline"`
+	Schedule Schedule `bson:",inline"`
+}
+
+func kindOf[D Duty]() kind {
+	var none D
+	return kind{
+		name: none.Kind(),
+		write: func(p Promise) ([]byte, error) {
+			f := flat[D]{head{p.ID, p.Lane(), p.Kind()}, subject{p.Record, p.Attempt}, p.What.(D), times{p.Made, p.Until}, p.Schedule}
+			if f.Head.Lane == LaneChat {
+				return bson.Marshal(flatChat[D]{f.Head, f.Duty, f.Subject, f.Times, f.Schedule})
+			}
+			return bson.Marshal(f)
+		},
+		read: func(raw []byte) (Promise, error) {
+			var f flat[D]
+			err := bson.Unmarshal(raw, &f)
+			return Promise{f.Head.ID, f.Duty, f.Subject.Record, f.Subject.Attempt, f.Times.Made, f.Times.Until, f.Schedule}, err
+		},
+	}
+}
+
+func kindNamed(name PromiseKind) (kind, bool) {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return kind{}, false
+	}
+	return kinds[i], true
+}
+
+// MarshalBSON writes the promise flat. It refuses a duty whose kind is not on the list: it could not be read again.
+func (p Promise) MarshalBSON() ([]byte, error) {
+	if p.What == nil {
+		return nil, errors.New("a promise of nothing")
+	}
+	if u, ok := p.What.(Unknown); ok {
+		return u.again(p.Schedule)
+	}
+	k, ok := kindNamed(p.Kind())
+	if !ok {
+		return nil, fmt.Errorf("a promise of kind %q, which is not on the list", p.Kind())
+	}
+	return k.write(p)
+}
+
+// UnmarshalBSON reads what MarshalBSON wrote, and what a later version wrote as Unknown.
+func (p *Promise) UnmarshalBSON(raw []byte) error {
+	name, _ := bson.Raw(raw).Lookup("kind").StringValueOK()
+	k, ok := kindNamed(PromiseKind(name))
+	if !ok {
+		k = kindOf[Unknown]()
+	}
+	var err error
+	if *p, err = k.read(raw); err != nil {
+		return fmt.Errorf("read a promise of kind %q: %w", name, err)
+	}
+	if !ok {
+		lane, _ := bson.Raw(raw).Lookup("lane").StringValueOK()
+		p.What = Unknown{PromiseKind(name), Lane(lane), slices.Clone(raw)}
+	}
+	return nil
+}
+
+// again is the document as it was read, but for the schedule.
+func (u Unknown) again(s Schedule) ([]byte, error) {
+	var doc bson.D
+	if err := bson.Unmarshal(u.raw, &doc); err != nil {
+		return nil, fmt.Errorf("write a promise of kind %q: %w", u.kind, err)
+	}
+	doc = slices.DeleteFunc(doc, func(e bson.E) bool { return e.Key == "not_before" || e.Key == "tries" || e.Key == "waits" })
+	own, err := bson.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	var more bson.D
+	if err := bson.Unmarshal(own, &more); err != nil {
+		return nil, err
+	}
+	return bson.Marshal(append(doc, more...))
+}

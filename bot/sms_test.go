@@ -1,0 +1,180 @@
+package bot_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
+	"llave/internal/store"
+	"llave/internal/store/storetest"
+)
+
+// What stands between these two lines is in CONTRIBUTING.md word for word.
+//
+// begin: kind
+
+// PromiseSMS names what SendSMS owes.
+const PromiseSMS bot.PromiseKind = "sms"
+
+// SendSMS sends a short message.
+type SendSMS struct {
+	To   string `bson:"to"`
+	Text string `bson:"text"`
+}
+
+// Kind is PromiseSMS.
+func (SendSMS) Kind() bot.PromiseKind { return PromiseSMS }
+
+// Lane is that of everything that is neither a bubble nor a letter.
+func (SendSMS) Lane() bot.Lane { return bot.LaneEvent }
+
+// end: kind
+
+// begin: keeper
+
+// sendSMS keeps promises of short messages. The id makes it happen once: the gateway drops one that it has had.
+func (a *smsApp) sendSMS(ctx context.Context, p bot.Promise, what SendSMS) (runner.Kept, error) {
+	form := url.Values{"id": {p.ID}, "to": {what.To}, "text": {what.Text}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.gateway, strings.NewReader(form.Encode()))
+	if err != nil {
+		return runner.Kept{}, fmt.Errorf("send short message: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return runner.Kept{}, fmt.Errorf("send short message: %w", err) // temporary: tried again
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusUnprocessableEntity {
+		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "the gateway refuses it"}
+	}
+	return runner.Kept{}, nil
+}
+
+// end: keeper
+
+type smsApp struct{ gateway string }
+
+func (a *smsApp) keepers() []runner.Keeper {
+	return []runner.Keeper{
+		runner.KeeperOf(a.sendSMS),
+	}
+}
+
+// An outgoing effect is added as CONTRIBUTING.md says: without the kind on the list, or without its keeper, there is no
+// runner; with both it happens.
+func TestPromise_addSMS(t *testing.T) {
+	var mu sync.Mutex
+	var got []url.Values
+	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		got = append(got, r.PostForm)
+	}))
+	defer gateway.Close()
+	a := &smsApp{gateway.URL}
+	s := store.New(storetest.Bolt(t, nil))
+	engine := smsFlow(t)
+	build := func(keepers ...runner.Keeper) (*runner.Runner, error) {
+		return runner.New(runner.Options{
+			Name: "a", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: engine, Now: s.Now,
+			Keepers: keepers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		})
+	}
+	others := runnertest.Keepers()
+	if _, err := build(append(a.keepers(), others...)...); err == nil {
+		t.Error("a keeper whose kind is not on the list was taken")
+	}
+	defer bot.AddKind(bot.NewKind[SendSMS]())()
+	if _, err := build(others...); err == nil {
+		t.Error("a kind without a keeper was taken")
+	}
+	r, err := build(append(a.keepers(), others...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := r.Handle(ctx, bot.Update{ID: "1", Channel: "web", Chat: "1", Kind: bot.Text, Text: "avíseme"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Idle(ctx), r.Stop(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := (url.Values{"id": {"web:1/1/sms"}, "to": {"0990000000"}, "text": {"Su clave está lista."}}).Encode(); len(got) != 1 || got[0].Encode() != want {
+		t.Errorf("the gateway got %v, want %s once", got, want)
+	}
+	if c, err := s.Conversations.Load(t.Context(), "web:1"); err != nil || len(c.Promises) != 0 {
+		t.Errorf("owed %+v (%v), want nothing", c.Promises, err)
+	}
+}
+
+func smsFlow(t *testing.T) *bot.Engine {
+	t.Helper()
+	hear := func(_ context.Context, t *bot.Turn) (bot.Event, error) {
+		t.Promise(bot.Promise{What: SendSMS{To: "0990000000", Text: "Su clave está lista."}})
+		t.Silent()
+		return "Heard", nil
+	}
+	rows := []bot.Row{
+		bot.On("Heard", bot.Stay, "heard"), bot.On("Left", "Away", "heard"), bot.On("Returned", "Home", "heard"), bot.On(bot.Missed, bot.Stay, "heard"),
+		bot.On(bot.MissedOften, bot.Stay, "heard"), bot.On(bot.StaleButton, bot.Stay, "heard"), bot.On(bot.Ignored, bot.Stay, ""),
+	}
+	same := func(s string) string { return s }
+	e, err := bot.NewEngine(bot.Options{
+		Start: "Home", Languages: []bot.Catalogue{{Language: "es", Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}}, Seal: same, Mask: same,
+		Hash: func(label, data string) string { return label + data }, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
+	}, bot.In("Home", "heard", hear), bot.In("Away", "heard", hear), bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }, rows...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// CONTRIBUTING.md shows what the test above runs, with the names as they are inside the packages where it belongs.
+func TestPromise_contributing(t *testing.T) {
+	source, err := os.ReadFile("sms_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []struct{ name, own string }{{"kind", "bot."}, {"keeper", ""}} {
+		_, rest, _ := strings.Cut(string(source), "// begin: "+part.name+"\n")
+		code, _, found := strings.Cut(rest, "// end: "+part.name+"\n")
+		code = strings.TrimSpace(code)
+		if part.own != "" {
+			code = strings.ReplaceAll(code, part.own, "")
+		} else {
+			code = strings.ReplaceAll(strings.ReplaceAll(code, "smsApp", "App"), "what SendSMS", "what bot.SendSMS")
+		}
+		if !found || !strings.Contains(string(page), "```go\n"+code+"\n```") {
+			t.Errorf("CONTRIBUTING.md does not show this for the %s:\n%s", part.name, code)
+		}
+	}
+	for _, row := range []string{"kindOf[SendSMS](),", "runner.KeeperOf(a.sendSMS),", "t.Promise(bot.Promise{What: bot.SendSMS{"} {
+		if !strings.Contains(string(page), row) {
+			t.Errorf("CONTRIBUTING.md does not show %s", row)
+		}
+	}
+}

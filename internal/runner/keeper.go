@@ -1,0 +1,52 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"llave/bot"
+)
+
+// Keep keeps one promise. It may be asked again for the same promise and must then do the same. An error that is a
+// *bot.SendError decides what becomes of it; any other is temporary.
+type Keep func(ctx context.Context, p bot.Promise) (Kept, error)
+
+// Keeper keeps the promises of one kind.
+type Keeper struct {
+	Kind bot.PromiseKind
+	Keep Keep
+}
+
+// KeeperOf makes the keeper of a duty's kind from a function that is handed the duty.
+func KeeperOf[D bot.Duty](keep func(ctx context.Context, p bot.Promise, what D) (Kept, error)) Keeper {
+	var none D
+	return Keeper{none.Kind(), func(ctx context.Context, p bot.Promise) (Kept, error) { return keep(ctx, p, p.What.(D)) }}
+}
+
+// Own are the kinds that the runner keeps itself, through the chat's channel.
+var Own = []bot.PromiseKind{bot.PromiseSay, bot.PromiseDelete}
+
+// byKind refuses keepers under which a promise would have nobody, or two, to keep it, and a keeper for a kind that cannot
+// be promised.
+func byKind(keepers []Keeper) (map[bot.PromiseKind]Keep, error) {
+	var problems []error
+	all := bot.PromiseKinds()
+	keeps := map[bot.PromiseKind]Keep{}
+	for _, k := range keepers {
+		switch {
+		case !slices.Contains(all, k.Kind):
+			problems = append(problems, fmt.Errorf("a keeper for %q, which is no kind of promise", k.Kind))
+		case keeps[k.Kind] != nil, slices.Contains(Own, k.Kind):
+			problems = append(problems, fmt.Errorf("two keepers for promises of kind %q", k.Kind))
+		}
+		keeps[k.Kind] = k.Keep
+	}
+	for _, kind := range all {
+		if keeps[kind] == nil && !slices.Contains(Own, kind) {
+			problems = append(problems, fmt.Errorf("nobody keeps promises of kind %q", kind))
+		}
+	}
+	return keeps, errors.Join(problems...)
+}

@@ -1,0 +1,108 @@
+package runner
+
+import (
+	"errors"
+	"time"
+
+	"llave/bot"
+)
+
+// try is one attempt at what stands at the head of a lane, and how it went.
+type try struct {
+	lane bot.Lane
+	owed []bot.Promise // kept together; the first is the head
+	by   string        // who the keeper was, as far as this process knows
+	same bool          // nobody has written the document since the try began
+	kept Kept
+	err  error
+}
+
+// fate is what became of the promise that was tried.
+type fate int
+
+const (
+	theirs    fate = iota // another process writes what becomes of it: there is nothing to write here
+	owed                  // as before
+	done                  // kept
+	later                 // to be tried again
+	waits                 // for the person's next word
+	worthless             // its time was over
+	gone                  // nobody is there to be reached
+	givenUp               // nobody can keep it: the operator must know, and the person where there is one
+)
+
+// unknownTries is how often a promise of a kind that this version does not know is tried before it is given up: some ten
+// minutes, in which a process of the version that made it will have found it.
+const unknownTries = 25
+
+// settle says what becomes of an outbox after a try, and of the promise that was tried. It changes nothing that it is
+// given. The lane has no keeper afterwards where it was this process: whoever writes the outbox names one anew.
+func settle(before bot.Outbox, t try, now time.Time) (bot.Outbox, fate) {
+	box := before.Clone()
+	p := box.Find(t.owed[0].ID)
+	var se *bot.SendError
+	if !errors.As(t.err, &se) {
+		se = &bot.SendError{Failure: bot.Temporary}
+	}
+	throttled := t.err != nil && se.Failure == bot.Throttled
+	who := box.Keepers[t.lane].Who
+	if who != t.by && (p == nil && !throttled || errors.Is(t.err, errTaken)) {
+		return box, theirs
+	}
+	if throttled { // the chat's pause, whatever became of the bubble
+		box.Pause(t.lane, now.Add(max(se.After, 50*time.Millisecond)))
+	}
+	if who == t.by {
+		delete(box.Keepers, t.lane)
+	}
+	if p == nil {
+		return box, owed
+	}
+	switch f := t.fate(se.Failure, p.Tries); f {
+	case done:
+		for _, kept := range t.owed {
+			box.Drop(kept.ID)
+		}
+		delete(box.Paused, t.lane)
+		return box, done
+	case later:
+		p.Tries++
+		p.NotBefore = now.Add(wait(p.Tries))
+		return box, later
+	case waits:
+		p.Waits = t.same // else they may have written meanwhile: it is tried again
+		return box, waits
+	case owed:
+		return box, owed
+	default:
+		box.Drop(p.ID)
+		return box, f
+	}
+}
+
+// fate of a promise that had been tried so often before, by the failure of the try.
+func (t try) fate(f bot.Failure, tries int) fate {
+	switch {
+	case t.err == nil:
+		return done
+	case errors.Is(t.err, ErrStopping), errors.Is(t.err, errTaken), f == bot.Throttled:
+		return owed
+	case errors.Is(t.err, errWorthless):
+		return worthless
+	case errors.Is(t.err, errUnknown) && tries+1 >= unknownTries, f == bot.Permanent:
+		return givenUp
+	case f == bot.Gone:
+		return gone
+	case f == bot.Closed:
+		return waits
+	}
+	return later
+}
+
+// wait is how long after the n-th temporary failure the next try comes: at once, then 2 s, 4 s, 8 s … 30 s.
+func wait(n int) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	return min(time.Second<<min(n-1, 10), longest)
+}

@@ -1,0 +1,147 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"llave/bot"
+)
+
+// ending is one way in which a try can end.
+type ending struct {
+	name  string
+	err   error
+	fate  fate
+	drops int // of the two that were tried together
+}
+
+func endings() []ending {
+	refused := func(f bot.Failure) error {
+		return fmt.Errorf("send: %w", &bot.SendError{Failure: f, After: 7 * time.Second})
+	}
+	return []ending{
+		{"kept", nil, done, 2},
+		{"any error", errors.New("away"), later, 0},
+		{"temporary", refused(bot.Temporary), later, 0},
+		{"throttled", refused(bot.Throttled), owed, 0},
+		{"gone", refused(bot.Gone), gone, 1},
+		{"permanent", refused(bot.Permanent), givenUp, 1},
+		{"closed", refused(bot.Closed), waits, 0},
+		{"stopping", ErrStopping, owed, 0},
+		{"taken", fmt.Errorf("try: %w", errTaken), owed, 0},
+		{"worthless", errWorthless, worthless, 1},
+		{"unknown kind", errUnknown, later, 0},
+	}
+}
+
+// age is how often a promise was tried before, and how long it waits after one more temporary failure.
+type age struct {
+	tries int
+	next  time.Duration
+}
+
+var ages = []age{{0, 0}, {1, 2 * time.Second}, {2, 4 * time.Second}, {9, 30 * time.Second}, {unknownTries, 30 * time.Second}}
+
+// outcome is a case of the table: an ending in a lane, of a promise of that age, with that keeper in the outbox, and the
+// promise still there or not.
+type outcome struct {
+	ending
+	age
+	lane   bot.Lane
+	keeper string
+	there  bool
+}
+
+// Every way in which a try can end, in every lane, of a promise that is young or old, whoever the outbox names as keeper by
+// then, and whether or not the promise still stands in it.
+func TestSettle(t *testing.T) {
+	for _, e := range endings() {
+		for _, a := range ages {
+			for _, lane := range bot.Lanes {
+				for _, keeper := range []string{"me", "other", ""} {
+					for _, there := range []bool{true, false} {
+						o := outcome{e, a, lane, keeper, there}
+						t.Run(fmt.Sprintf("%s/%d/%s/%s/%t", e.name, a.tries, lane, keeper, there), o.check)
+					}
+				}
+			}
+		}
+	}
+}
+
+// want is what becomes of the promise, and how many are dropped.
+func (o outcome) want() (fate, int) {
+	switch {
+	case o.keeper != "me" && (o.name == "taken" || !o.there && o.name != "throttled"):
+		return theirs, 0
+	case !o.there:
+		return owed, 0
+	case o.name == "unknown kind" && o.tries+1 >= unknownTries:
+		return givenUp, 1
+	}
+	return o.fate, o.drops
+}
+
+func (o outcome) check(t *testing.T) {
+	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+	what := map[bot.Lane]bot.Duty{bot.LaneChat: bot.Say{Reply: &bot.Reply{}}, bot.LaneMail: bot.MailLink{}, bot.LaneEvent: bot.SendSignal{}}[o.lane]
+	head := bot.Promise{ID: "a", What: what, Schedule: bot.Schedule{Tries: o.tries}}
+	second, behind := bot.Promise{ID: "b", What: what}, bot.Promise{ID: "c", What: what}
+	box := bot.Outbox{Promises: []bot.Promise{second, behind}, Paused: map[bot.Lane]time.Time{o.lane: now}, WakeAt: now}
+	if o.there {
+		box.Promises = []bot.Promise{head, second, behind}
+	}
+	if o.keeper != "" {
+		box.Keepers = map[bot.Lane]bot.Keeper{o.lane: {Who: o.keeper, Until: now.Add(time.Second)}}
+	}
+	before := box.Clone()
+	after, f := settle(box, try{lane: o.lane, owed: []bot.Promise{head, second}, by: "me", same: true, err: o.err}, now)
+	if !reflect.DeepEqual(box, before) {
+		t.Error("what was given is changed")
+	}
+	want, drops := o.want()
+	if f != want {
+		t.Errorf("fate %d, want %d", f, want)
+	}
+	if want == theirs {
+		if !reflect.DeepEqual(after, before) {
+			t.Errorf("%+v, want it as it was", after)
+		}
+		return
+	}
+	if _, named := after.Keepers[o.lane]; named != (o.keeper == "other") {
+		t.Errorf("keepers %v", after.Keepers)
+	}
+	if n := len(before.Promises) - len(after.Promises); n != drops {
+		t.Errorf("%d dropped, want %d", n, drops)
+	}
+	pause := map[bool]time.Time{true: now.Add(7 * time.Second), false: now}[o.name == "throttled"]
+	if want == done {
+		pause = time.Time{}
+	}
+	if !after.Paused[o.lane].Equal(pause) {
+		t.Errorf("paused until %v, want %v", after.Paused[o.lane], pause)
+	}
+	if p := after.Find("a"); p != nil {
+		schedule := bot.Schedule{Tries: o.tries, Waits: want == waits}
+		if want == later {
+			schedule = bot.Schedule{Tries: o.tries + 1, NotBefore: now.Add(o.next)}
+		}
+		if p.Schedule != schedule {
+			t.Errorf("schedule %+v, want %+v", p.Schedule, schedule)
+		}
+	}
+}
+
+// Who wrote while the channel refused to speak before they write is tried again, not waited for.
+func TestSettle_wroteMeanwhile(t *testing.T) {
+	p := bot.Promise{ID: "a", What: bot.Say{Reply: &bot.Reply{}}}
+	closed := &bot.SendError{Failure: bot.Closed}
+	box, f := settle(bot.Outbox{Promises: []bot.Promise{p}}, try{lane: bot.LaneChat, owed: []bot.Promise{p}, err: closed}, time.Now())
+	if f != waits || box.Promises[0].Waits {
+		t.Errorf("fate %d, waits %t, want %d and a promise that is due", f, box.Promises[0].Waits, waits)
+	}
+}
