@@ -155,6 +155,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
 		}
 	}()
+	if err := notBuilt(c); err != nil {
+		return a, err
+	}
 
 	if a.public, err = listen("LLAVE_HTTP_ADDR", c.HTTPAddr); err != nil {
 		return a, err
@@ -294,6 +297,15 @@ func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices af
 			return flows.StaysHere
 		},
 	})
+}
+
+// notBuilt refuses settings whose part does not exist yet, rather than ignoring them.
+func notBuilt(c config.Config) error {
+	var problems []error
+	if c.EventsURL != nil {
+		problems = append(problems, errors.New("LLAVE_EVENTS_URL: outgoing events are not part of this version; leave it empty"))
+	}
+	return errors.Join(problems...)
 }
 
 func (a *App) openMail(o Options, publicURL *url.URL) error {

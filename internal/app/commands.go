@@ -186,7 +186,7 @@ func (p *program) try(ctx context.Context, o Options, change func(*config.Config
 	}
 	defer os.RemoveAll(c.DataDir) // it holds fictional people only
 	c.MongoDBURI, c.SecretKey, c.AdminAddr = "", nil, ""
-	c.WhatsApp = config.WhatsApp{}
+	c.WhatsApp, c.EventsURL = config.WhatsApp{}, nil
 	change(&c)
 	o.Config = c
 	o.Log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))

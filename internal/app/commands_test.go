@@ -114,7 +114,7 @@ func TestServe_refusesAtStart(t *testing.T) {
 		{"admin port taken", []string{"LLAVE_ADMIN_ADDR=" + taken.Addr().String()}, []string{"LLAVE_ADMIN_ADDR", taken.Addr().String()}},
 		{"no store", []string{"LLAVE_MONGODB_URI=mongodb://user:hidden@127.0.0.1:1/?serverSelectionTimeoutMS=300", "LLAVE_SECRET_KEY=" + strings.Repeat("QUFB", 11)}, []string{"LLAVE_MONGODB_URI", "127.0.0.1:1"}},
 		{"no offices", []string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv"}, []string{"LLAVE_OFFICES_FILE"}},
-		{"a part that is not there", []string{"LLAVE_EVENTS_URL=https://events.example/", "LLAVE_EVENTS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, []string{"LLAVE_EVENTS_URL"}},
+		{"a part not built", []string{"LLAVE_EVENTS_URL=https://events.example/", "LLAVE_EVENTS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, []string{"LLAVE_EVENTS_URL"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, stderr := run(t, append(append([]string{"LLAVE_DATA_DIR=" + t.TempDir()}, base...), c.set...), "", "serve")

@@ -51,9 +51,11 @@ type Config struct {
 	SMTPURL  Secret // holds a password; empty only where mail is not needed
 	MailFrom string
 
-	LinkTTL     time.Duration
-	GenerateURL *url.URL // nil: the built-in key page
-	Disclosure  Disclosure
+	LinkTTL      time.Duration
+	GenerateURL  *url.URL // nil: the built-in key page
+	EventsURL    *url.URL // nil: off
+	EventsSecret Secret
+	Disclosure   Disclosure
 
 	Timezone           *time.Location
 	OfficeHours        handoff.Hours
@@ -259,5 +261,6 @@ func together(values map[string]string, needs []Need) (mistakes []error) {
 		wrong("LLAVE_SMTP_URL", "is needed to send letters; expected smtp://user:pass@host:587 or smtps://user:pass@host:465")
 	}
 	allOrNone("LLAVE_WHATSAPP_TOKEN", "LLAVE_WHATSAPP_PHONE_NUMBER_ID", "LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN")
+	allOrNone("LLAVE_EVENTS_URL", "LLAVE_EVENTS_SECRET")
 	return mistakes
 }

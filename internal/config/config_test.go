@@ -46,6 +46,7 @@ func TestLoad_defaults(t *testing.T) {
 		{"from", c.MailFrom, "IESS <no-responder@localhost>"},
 		{"link life", c.LinkTTL, 3 * time.Minute},
 		{"generate URL", c.GenerateURL == nil, true},
+		{"events URL", c.EventsURL == nil, true},
 		{"disclosure", c.Disclosure, config.Guided},
 		{"time zone", c.Timezone.String(), "America/Guayaquil"},
 		{"hours", c.OfficeHours, handoff.Hours{{First: time.Monday, Last: time.Friday, Opens: 8 * time.Hour, Closes: 17 * time.Hour}}},
@@ -70,7 +71,7 @@ func TestLoad_production(t *testing.T) {
 		"LLAVE_SECRET_KEY=" + aKey + ", " + aKey, "LLAVE_TELEGRAM_TOKEN=1:abc", "LLAVE_TELEGRAM_MODE=webhook",
 		"LLAVE_TELEGRAM_API_URL=http://botapi.internal:8081/", "LLAVE_SMTP_URL=smtps://u:p%2F@mail.example:465",
 		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
-		"LLAVE_GENERATE_URL=https://portal.example/clave",
+		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
 		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_RETENTION_IDLE=48h", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
@@ -90,6 +91,7 @@ func TestLoad_production(t *testing.T) {
 		{"proxies", fmt.Sprint(c.TrustedProxies), "[10.0.0.0/8 2001:db8::1/128]"},
 		{"foreign code", c.ForeignCodePattern.MatchString("EC123456"), true},
 		{"generate URL", c.GenerateURL.String(), "https://portal.example/clave"},
+		{"events URL", c.EventsURL.String(), "https://iam.example/hook"},
 		{"mails a day", c.Limits.MailsDay, 7},
 		{"idle", c.Retention.Idle, 48 * time.Hour},
 		{"log level", c.LogLevel, slog.LevelDebug},
@@ -138,7 +140,7 @@ func TestLoad_refuses(t *testing.T) {
 func TestLoad_reportsEverythingAtOnce(t *testing.T) {
 	_, err := config.Load([]string{
 		"LLAVE_PUBLIC_ULR=https://llave.example", "LLAVE_COLOUR=blue", "LLAVE_LINK_TTL=soon", "LLAVE_MONGODB_URI=mongodb://db/",
-		"LLAVE_WHATSAPP_TOKEN=hidden", "LLAVE_WHATSAPP_PHONE_NUMBER_ID=1",
+		"LLAVE_WHATSAPP_TOKEN=hidden", "LLAVE_WHATSAPP_PHONE_NUMBER_ID=1", "LLAVE_EVENTS_SECRET=hidden",
 	}, t.TempDir(), config.NeedMail)
 	if err == nil {
 		t.Fatal("got no error")
@@ -148,6 +150,7 @@ func TestLoad_reportsEverythingAtOnce(t *testing.T) {
 		"LLAVE_COLOUR: there is no such setting; `llave help config` lists those that exist",
 		"LLAVE_PUBLIC_ULR: there is no such setting; did you mean LLAVE_PUBLIC_URL?",
 		`LLAVE_LINK_TTL: "soon" cannot be; expected a time from 1s to 10m0s, written like 90s, 3m or 24h`,
+		"LLAVE_EVENTS_SECRET: is no Standard Webhooks secret; expected whsec_ and 24 to 64 bytes in base64",
 		"LLAVE_SECRET_KEY: is needed with MongoDB, the same in every process; expected 32 bytes or more in base64, such as `openssl rand -base64 32` prints",
 		"LLAVE_SMTP_URL: is needed to send letters; expected smtp://user:pass@host:587 or smtps://user:pass@host:465",
 		"LLAVE_WHATSAPP_APP_SECRET: is missing or wrong while LLAVE_WHATSAPP_TOKEN is set; expected all of them or none",

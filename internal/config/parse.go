@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -180,6 +181,15 @@ func mailAddress(v string) (string, error) {
 		return "", errors.New("is no sender; expected Name <mailbox@host>")
 	}
 	return v, nil
+}
+
+func eventsSecret(v string) (Secret, error) {
+	rest, ok := strings.CutPrefix(v, "whsec_")
+	b, err := base64.StdEncoding.DecodeString(rest)
+	if !ok || err != nil || len(b) < 24 || len(b) > 64 {
+		return "", errors.New("is no Standard Webhooks secret; expected whsec_ and 24 to 64 bytes in base64")
+	}
+	return Secret(v), nil
 }
 
 func pattern(v string) (*regexp.Regexp, error) {

@@ -76,6 +76,11 @@ var settings = []setting{
 		}},
 	{"LLAVE_GENERATE_URL", "", "empty: built-in key page", "the institution's own \"Generar / Recuperar Clave\" page; the built-in page is then off",
 		func(c *Config, v string) (err error) { c.GenerateURL, err = secure(v); return }},
+	{"LLAVE_EVENTS_URL", "", "empty: off", "where signed events go (Standard Webhooks): `key.unlocked`, `key.generated`, `handoff.requested`, `complaint.registered`",
+		func(c *Config, v string) (err error) { c.EventsURL, err = secure(v); return }},
+	{"LLAVE_EVENTS_SECRET", "", "empty", "signs them: `whsec_` and 24 to 64 bytes in base64",
+		func(c *Config, v string) (err error) { c.EventsSecret, err = eventsSecret(v); return }},
+
 	{"LLAVE_DISCLOSURE", "guided", "", "`guided`: a chat tells two outcomes; `uniform`: one wording for everybody",
 		func(c *Config, v string) (err error) { c.Disclosure, err = oneOf(v, Guided, Uniform); return }},
 	{"LLAVE_FOREIGN_CODE_PATTERN", "", "4 to 20 letters, digits or dashes, one letter and one digit at least", "regular expression of a foreigner's code",
