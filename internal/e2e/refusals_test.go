@@ -89,7 +89,7 @@ func TestServe_storeUnusable(t *testing.T) {
 		want []string
 	}{
 		{"of a newer version", newer, []string{"newer version", "format 2", "start the version that wrote it"}},
-		{"cut off", whole[:len(whole)/2], []string{"cut off", "restore it from a backup"}},
+		{"cut off", whole[:3*os.Getpagesize()], []string{"cut off", "restore it from a backup"}},
 		{"empty", nil, []string{"empty", "restore it from a backup"}},
 		{"something else", bytes.Repeat([]byte("no es una base de datos\n"), 4000), []string{"not a store", "restore it from a backup"}},
 	} {
