@@ -1,12 +1,12 @@
 # `make` builds, `make test` is what every change has to pass. Nothing here needs more than Go, bash and, for the race
-# detector and the browser test, what scripts/deps installs.
+# detector and the browser test, what .ci/deps installs.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X llave/internal/app.Version=$(VERSION)
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all build test lint bench chaos flow fmt clean
+.PHONY: all build test sweeps lint bench chaos flow fmt clean
 
 all: build
 
@@ -14,11 +14,13 @@ all: build
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/llave ./cmd/llave
 
-# Everything but what needs a MongoDB server, which runs too when TEST_MONGODB_URI names one.
+# Everything but what needs a MongoDB server, which runs too when TEST_MONGODB_URI names one. Tests that try very many cases
+# of one thing try a part of them, another one each day: their logs (-v) say which, and make sweeps tries all.
+# Most tests wait for a process, a browser or a disk more than they compute, so four run at once in each package.
 test:
-	scripts/deps
-	go test -race -timeout 8m ./...
-	go test ./flows -run NeverStuck
+	.ci/deps
+	go test -race -parallel 4 -timeout 8m ./...
+	@echo "SMALL: the long sweeps; make sweeps tries everything" >&2
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; set TEST_MONGODB_URI to a server that may be written to" >&2
 
 # vet, gofmt, and golangci-lint (which brings staticcheck) at a pinned version, built by the go command.
@@ -38,10 +40,14 @@ chaos:
 	go test ./internal/chaos -v -count=1 -timeout 0 -parallel 4 -chaos.for=$(CHAOS) $(if $(FULL),-chaos.full)
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; only the embedded store was broken" >&2
 
-# 10,000 histories of a person, two agents and two processes; make test runs a part of them under the race detector.
-.PHONY: interleavings
-interleavings:
-	go test ./internal/handoff -count=1 -run Interleavings -v
+# The sweeps of all packages whole: 100,000 random inputs, every sentence everywhere, every dialogue on both channels, a
+# crash at every call, 10,000 histories of a person, two agents and two processes, every page by every rule. Without the
+# race detector, which has seen a part of each in make test.
+SWEEPS = $(filter-out ./internal/e2e,$(shell grep -rl --include='*_test.go' 'bottest\.NewSweep' . | xargs -n1 dirname | sort -u))
+sweeps:
+	.ci/deps
+	TEST_SWEEPS=whole go test -count=1 -parallel 4 -timeout 30m $(SWEEPS)
+	TEST_SWEEPS=whole go test -count=1 -parallel 4 -timeout 30m ./internal/e2e -run 'TestPages$$|TestDesk_pages$$'
 
 # Writes flows/diagram.md anew; a test says when it is behind.
 flow:

@@ -7,12 +7,15 @@ import (
 	"llave/bot"
 	"llave/flows"
 	"llave/flows/understand"
+	"llave/internal/bottest"
 )
 
 // Whatever is said wherever, it is answered, and nothing that cannot be taken back comes of a sentence that is about
 // something else: no mail is promised, nothing is erased or cancelled, no number is confirmed. Each state hears every
-// fourth sentence, another fourth than the state before it.
+// fourth sentence, another fourth than the state before it; in a small sweep every tenth of those.
 func TestMeaning_everywhere(t *testing.T) {
+	t.Parallel()
+	sweep := bottest.NewSweep(t)
 	list := append(sentences(t, "testdata/understand.csv"), sentences(t, "testdata/understand_held_out.csv")...)
 	turn := 0
 	everywhere(t, func(t *testing.T, s bot.State) {
@@ -22,7 +25,7 @@ func TestMeaning_everywhere(t *testing.T) {
 		base := at(t, s)
 		turn++
 		for i, c := range list {
-			if (i+turn)%4 != 0 {
+			if (i+turn)%4 != 0 || !sweep.Takes(i/4, 10) {
 				continue
 			}
 			k := *base
@@ -51,8 +54,11 @@ func TestMeaning_everywhere(t *testing.T) {
 // opens are sentences that ask for a link where one is offered, though not elsewhere.
 var opens = map[string]bool{"otra vez porfa": true}
 
-// Every button that is offered when something was not clear leads somewhere, in every state.
+// Every button that is offered when something was not clear leads somewhere, in every state. A small sweep
+// tries a tenth of what is not clear in each.
 func TestMeaning_offered(t *testing.T) {
+	t.Parallel()
+	sweep := bottest.NewSweep(t)
 	u := understanding(t)
 	var list []told
 	for _, c := range sentences(t, "testdata/understand.csv") {
@@ -63,9 +69,14 @@ func TestMeaning_offered(t *testing.T) {
 	if len(list) == 0 {
 		t.Fatal("nothing is asked")
 	}
+	turn := 0
 	everywhere(t, func(t *testing.T, s bot.State) {
 		base, asked := at(t, s), map[string]bool{}
-		for _, c := range list {
+		turn++
+		for i, c := range list {
+			if !sweep.Takes(i+turn, 10) {
+				continue
+			}
 			k := *base
 			k.c = base.c.Clone()
 			if out := k.says(c.text); out.Event != flows.Unclear {

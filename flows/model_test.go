@@ -11,12 +11,14 @@ import (
 
 	"llave/bot"
 	"llave/flows"
+	"llave/internal/bottest"
 )
 
 // The walk and how far help may be.
 const (
-	walked  = 100_000 // inputs
-	nearest = 4       // inputs to a person or to the end
+	walked      = 100_000 // inputs
+	walkedSmall = 2_000   // in a small sweep
+	nearest     = 4       // inputs to a person or to the end
 )
 
 // spot is what makes one conversation differ from another for what can come next.
@@ -121,17 +123,17 @@ func (w *walker) near(c bot.Conversation, now time.Time) (int, error) {
 	return nearest + 1, nil
 }
 
-// Nobody is ever stuck: wherever 100,000 random inputs lead (what is on buttons, words, numbers, photos, news of links,
+// Nobody is ever stuck: wherever 100,000 random inputs lead, or 2,000 others each day (what is on buttons, words, numbers, photos, news of links,
 // long silences, agents' deeds and a desk that opens and closes), a person or the end is four inputs away at most.
 func TestNeverStuck(t *testing.T) {
 	t.Parallel()
 	d := &frontDesk{}
 	e := deskEngine(t, d, false)
-	steps, short := walked, testing.Short() || raced // make test walks all of them without the race detector
-	if short {
-		steps /= 10
+	sweep := bottest.NewSweep(t)
+	steps, seed := walked, uint64(20260105)
+	if !sweep.Whole {
+		steps, seed = walkedSmall, sweep.Seed
 	}
-	const seed = 20260105
 	r := rand.New(rand.NewPCG(seed, seed))
 	w := &walker{e: e}
 	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
@@ -162,7 +164,7 @@ func TestNeverStuck(t *testing.T) {
 		}
 	}
 	for _, s := range e.States() {
-		if !visited[s] && s != flows.Group && !short {
+		if !visited[s] && s != flows.Group && sweep.Whole {
 			t.Errorf("the walk never came to %s", s)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"llave/bot"
 	"llave/flows"
 	"llave/internal/affiliate"
+	"llave/internal/bottest"
 	"llave/internal/secret"
 )
 
@@ -181,6 +182,7 @@ func everywhere(t *testing.T, test func(t *testing.T, s bot.State)) {
 
 // What is not understood is explained, asked in other words, and the third time a person is offered: in every state (P104).
 func TestMisses_everywhere(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, s bot.State) {
 		k := at(t, s)
 		words := []string{"blabla", "xyzzy", "qwerty"}
@@ -223,6 +225,7 @@ func TestMisses_photos(t *testing.T) {
 
 // Whatever is sent is answered once and moves nobody; a reaction needs no answer (P105).
 func TestOddThings_everywhere(t *testing.T) {
+	t.Parallel()
 	odd := map[string]bot.Update{
 		"photo": {Kind: bot.Media, Media: "photo"}, "voice": {Kind: bot.Media, Media: "voice"}, "sticker": {Kind: bot.Media, Media: "sticker"},
 		"poll": {Kind: bot.Unsupported}, "place": {Kind: bot.Location}, "own contact": {Kind: bot.Contact, Phone: "593991234567"}, "contact": {Kind: bot.Contact},
@@ -249,6 +252,7 @@ func TestOddThings_everywhere(t *testing.T) {
 
 // The global words hold everywhere; before somebody has agreed to go on, there is no menu to go to (P102).
 func TestGlobalWords_everywhere(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, s bot.State) {
 		for _, w := range []struct {
 			says []string
@@ -277,12 +281,18 @@ func TestGlobalWords_everywhere(t *testing.T) {
 }
 
 // "atrás" until nothing is left behind never breaks, whatever was dropped meanwhile; nor does trying to go on there.
+// A small sweep goes back a quarter of the numbers of steps.
 func TestBack_everywhere(t *testing.T) {
+	t.Parallel()
+	sweep := bottest.NewSweep(t)
 	everywhere(t, func(t *testing.T, s bot.State) {
 		if s == flows.Welcome {
 			return
 		}
 		for steps := 1; steps <= 16; steps++ {
+			if !sweep.Takes(steps, 4) {
+				continue
+			}
 			k := at(t, s)
 			for range steps {
 				if k.says("atrás"); !k.said {
@@ -349,6 +359,7 @@ func TestAnswers(t *testing.T) {
 
 // News of a link is told wherever the person has gone meanwhile, once, and nothing of an erased chat's (P114).
 func TestSignals_everywhere(t *testing.T) {
+	t.Parallel()
 	away := []string{"menú", "atención presencial", "persona", "queja", "mis datos"}
 	for _, word := range away {
 		for signal, want := range map[string]bot.State{

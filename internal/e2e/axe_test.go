@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axe-core 4.14.1 as its makers publish it, compressed; scripts/axe fetches and checks it.
+// axe-core 4.14.1 as its makers publish it, compressed; .ci/axe fetches and checks it.
 //
 //go:embed testdata/axe/axe.min.js.gz
 var axePacked []byte

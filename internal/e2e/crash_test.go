@@ -12,6 +12,7 @@ import (
 // A process that is killed between its promise and the letter, and on WhatsApp between its promise and the message: the
 // next one keeps the promises, the link works, and the chat goes on where it was.
 func TestServe_killed(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{byWebhook, byWhatsApp} {
 		onBothStores(t, way, func(t *testing.T, store ...string) { killHalfWay(t, newWorld(t, way, store...)) })
 	}

@@ -13,6 +13,7 @@ const demoDesk = `document.querySelector(".desk iframe").contentDocument`
 // The whole of `llave demo` in one window: somebody asks for a person in the phone, the case appears at the desk beside it and
 // is taken there, both write and see the other writing, and the bot goes on where the desk says. Nothing of it is reloaded.
 func TestDemo_desk(t *testing.T) {
+	t.Parallel()
 	findBrowser(t)
 	addr := freeAddr(t)
 	demo := start(t, []string{"LLAVE_HTTP_ADDR=" + addr}, "demo")

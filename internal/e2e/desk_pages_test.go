@@ -527,8 +527,11 @@ func atTheSupervisor() []deskPage {
 var deskViews = append(views, view{"360", 360, 740})
 
 // Every page of the console in every state: nothing that axe-core objects to, light and dark, narrow and wide; nothing to be
-// scrolled sideways, down to 320 pixels and at 200 %; every target large enough.
+// scrolled sideways, down to 320 pixels and at 200 %; every target large enough. In a small sweep each page has one look by
+// axe-core or by the keyboard, the next one the next day.
 func TestDesk_pages(t *testing.T) {
+	t.Parallel()
+	sweep := bottest.NewSweep(t)
 	for _, group := range []struct {
 		name  string
 		open  func(t testing.TB) *morning
@@ -542,14 +545,15 @@ func TestDesk_pages(t *testing.T) {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
 			m := group.open(t)
-			for _, p := range group.pages {
-				t.Run(p.name, func(t *testing.T) { p.check(t, m) })
+			for i, p := range group.pages {
+				t.Run(p.name, func(t *testing.T) { p.check(t, m, sweep, i) })
 			}
 		})
 	}
 }
 
-func (p deskPage) check(t *testing.T, m *morning) {
+// check looks at the page, which is number [i] of a sweep.
+func (p deskPage) check(t *testing.T, m *morning, sweep bottest.Sweep, i int) {
 	c := m.clerk(p.who)
 	was := c.t
 	c.visitor.t, m.t = t, t
@@ -564,15 +568,21 @@ func (p deskPage) check(t *testing.T, m *morning) {
 	}
 	// So tall that nothing is scrolled out of sight within the page: axe-core looks at what is there to be seen.
 	do(c.visitor, "size the window", chromedp.EmulateViewport(1280, 4000))
-	c.axe(t, p.except...)
-	c.dark(true)
-	c.still()
-	c.axeAsks(t, axeColours, p.except...)
-	do(c.visitor, "size the window", chromedp.EmulateViewport(360, 4000))
-	c.dark(false)
-	c.still()
-	c.axe(t, p.except...)
-	if p.walk {
+	if sweep.Takes(i, 4) {
+		c.axe(t, p.except...)
+	}
+	if sweep.Takes(i+1, 4) {
+		c.dark(true)
+		c.still()
+		c.axeAsks(t, axeColours, p.except...)
+		c.dark(false)
+	}
+	if sweep.Takes(i+2, 4) {
+		do(c.visitor, "size the window", chromedp.EmulateViewport(360, 4000))
+		c.still()
+		c.axe(t, p.except...)
+	}
+	if p.walk && sweep.Takes(i+3, 4) {
 		do(c.visitor, "size the window", chromedp.EmulateViewport(1280, 900))
 		c.keyboard(t)
 	}

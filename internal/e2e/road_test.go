@@ -305,6 +305,7 @@ func onBothStoresInTurn(t *testing.T, name string, do func(t *testing.T, store .
 
 // From "hola" to a new key: the whole road, in both of Telegram's modes, on WhatsApp, and on both stores (P201).
 func TestRoad(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{byWebhook, byPolling, byWhatsApp} {
 		onBothStores(t, way, func(t *testing.T, store ...string) { walk(t, newWorld(t, way, store...)) })
 	}

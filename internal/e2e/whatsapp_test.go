@@ -15,6 +15,7 @@ import (
 
 // One process, both channels, at once: each person is answered where they wrote, and hears there that the link was used.
 func TestServe_bothChannels(t *testing.T) {
+	t.Parallel()
 	onBothStores(t, "both", func(t *testing.T, store ...string) {
 		w := newWorld(t, byBoth, store...)
 		if code, _, errs := outcome(t, w.env, "", "import", writePeople(t, people)); code != 0 {

@@ -9,6 +9,8 @@ import (
 	_ "time/tzdata" // the zones, also where the system has none
 
 	"pgregory.net/rapid"
+
+	"llave/internal/bottest"
 )
 
 var guayaquil, galapagos = zone("America/Guayaquil"), zone("Pacific/Galapagos")
@@ -168,14 +170,11 @@ func TestCalendar_sixtyDays(t *testing.T) {
 	}
 }
 
-// TestCalendar_minutes walks two weeks of random calendars minute by minute and asks a naive one whether the desk is open.
-// It is, exactly from each NextOpening to the NextClosing after it.
+// TestCalendar_minutes walks two weeks of random calendars (three days in a small sweep) minute by minute and asks a naive
+// one whether the desk is open. It is, exactly from each NextOpening to the NextClosing after it.
 func TestCalendar_minutes(t *testing.T) {
 	const day = 24 * 60
-	walk := 14 // days
-	if raced {
-		walk = 3
-	}
+	walk := bottest.NewSweep(t).Of(14, 3) // days
 	rapid.Check(t, func(rt *rapid.T) {
 		c, naive := drawCalendar(rt)
 		year := rapid.IntRange(2017, 2060).Draw(rt, "year")

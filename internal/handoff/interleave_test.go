@@ -18,6 +18,7 @@ import (
 
 	"llave/bot"
 	"llave/flows"
+	"llave/internal/bottest"
 	"llave/internal/handoff"
 )
 
@@ -40,8 +41,11 @@ import (
 //  7. The case's record ends as the conversation had it.
 //  8. There is a way out: a case that is open can be taken and closed, and a person who waits can leave.
 
-// histories is how many are tried; under the race detector, which slows each down, a part of them.
-const histories = 10_000
+// How many histories are tried, and in a small sweep.
+const (
+	histories      = 10_000
+	historiesSmall = 240
+)
 
 // How they are shared out: houses at once, and how many histories one sees before the next is built.
 const (
@@ -50,10 +54,7 @@ const (
 )
 
 func TestInterleavings(t *testing.T) {
-	checks := histories
-	if handoff.Raced || testing.Short() {
-		checks /= 20
-	}
+	checks := bottest.NewSweep(t).Of(histories, historiesSmall)
 	setChecks(t, checks/houses)
 	var tried, deeds, messages, versions atomic.Int64
 	began := time.Now()

@@ -22,6 +22,7 @@ type Phone interface {
 	Messages(chat int64) []bottest.ChatMessage
 	History(chat int64) []bottest.ChatMessage
 	Pending() int
+	HangUp()
 	Wait(timeout time.Duration, cond func() bool) bool
 }
 

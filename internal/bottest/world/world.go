@@ -105,6 +105,7 @@ func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		w.Phone.HangUp()
 		if err := w.App.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
 		}

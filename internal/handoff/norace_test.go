@@ -1,5 +1,0 @@
-//go:build !race
-
-package handoff
-
-const raced = false
