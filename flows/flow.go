@@ -163,6 +163,14 @@ var readLanguages = sync.OnceValues(func() ([]bot.Catalogue, error) {
 			return nil, err
 		}
 		id := languageButton + cat.Language
+		for other, l := range names {
+			if l.Title == name.Title {
+				return nil, fmt.Errorf("read %s: the language is called %q under [name], as %s is", f.Name(), name.Title, strings.TrimPrefix(other, languageButton))
+			}
+		}
+		if name.Title == "" {
+			return nil, fmt.Errorf("read %s: what the language calls itself is missing: title under [name]", f.Name())
+		}
 		ids = append(ids, id)
 		names[id] = name
 		out = append(out, cat)

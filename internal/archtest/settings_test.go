@@ -1,0 +1,46 @@
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"llave/internal/config"
+)
+
+// unread are fields that nothing reads yet: promised settings of a part that is refused at the start until it is built.
+var unread = map[string]bool{"EventsSecret": true}
+
+// TestSettings_read holds that what an operator sets is read: a field of the configuration that the wiring does not name
+// would be a setting that does nothing, and nobody would be told.
+func TestSettings_read(t *testing.T) {
+	files, err := filepath.Glob("../app/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no wiring found: %v", err)
+	}
+	read := map[string]bool{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				read[s.Sel.Name] = true
+			}
+			return true
+		})
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
+		if field.IsExported() && read[field.Name] == unread[field.Name] {
+			t.Errorf("config.Config.%s is read nowhere in internal/app, so the setting would do nothing, or it is and stands in unread", field.Name)
+		}
+	}
+}
