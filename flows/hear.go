@@ -697,7 +697,7 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if h := t.Conv.Handoff; h != nil && !h.Open() && t.Slot(slotRates) == h.Ref { // the help, not the bot
 		t.Forget(slotRates)
 		h.Rating, _ = strconv.Atoi(given)
-		t.Record(bot.FromEvent, "", NoteRated)
+		t.Transcribe(bot.FromEvent, "", NoteRated)
 		return Rated, nil
 	}
 	ref := t.Ref("C")

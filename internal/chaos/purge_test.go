@@ -148,7 +148,7 @@ func (w *town) seed(t *testing.T, links []*seeded, ttl time.Duration) {
 	parallel(t, links, func(_ int, l *seeded) error {
 		ctx, record := t.Context(), affiliate.Hash(vault, l.person.number)
 		service := unlock.New(unlock.Options{
-			Records: s.Unlocks, Affiliates: s.Affiliates, Vault: vault,
+			Documents: s.Unlocks, Affiliates: s.Affiliates, Vault: vault,
 			Now:    func(context.Context) (time.Time, error) { return l.ends.Add(-ttl), nil },
 			Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: ttl},
 		})

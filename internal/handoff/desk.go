@@ -18,8 +18,8 @@ type Store interface {
 	Ahead(ctx context.Context, queue string) (int, error)
 	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)
 	EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error
-	Case(ctx context.Context, ref string) (Record, bool, error)
-	EachCase(ctx context.Context, from, to time.Time, each func(Record) bool) error
+	Case(ctx context.Context, ref string) (CaseFile, bool, error)
+	EachCase(ctx context.Context, from, to time.Time, each func(CaseFile) bool) error
 	CloseNotice(ctx context.Context, ref, by, answer string) (bool, error)
 	Beat(ctx context.Context, p Presence) error
 	Present(ctx context.Context) ([]Presence, error)
@@ -33,8 +33,8 @@ type Schedules interface {
 	Save(ctx context.Context, s *Schedule) error
 }
 
-// Record is what is kept of a case after its conversation has moved on, or of an owner's notice that it was not them.
-type Record struct {
+// CaseFile is what is kept of a case after its conversation has moved on, or of an owner's notice that it was not them.
+type CaseFile struct {
 	Ref     string
 	Conv    string
 	Made    time.Time

@@ -27,7 +27,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, b *box)) {
 		}
 		b := &box{t: t, store: store.New(e), vault: v, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))}
 		b.Service = unlock.New(unlock.Options{
-			Records: b.store.Unlocks, Affiliates: b.store.Affiliates, Vault: v,
+			Documents: b.store.Unlocks, Affiliates: b.store.Affiliates, Vault: v,
 			Now:    func(context.Context) (time.Time, error) { return b.clock.Now(), nil },
 			Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 		})
@@ -60,7 +60,7 @@ func (b *box) redeem(token, nonce string) unlock.Redeemed {
 // kept takes what a record owes off it, as the runner does once it has been kept.
 func (b *box) kept(number string) {
 	b.t.Helper()
-	r := b.record(number)
+	r := b.document(number)
 	r.Promises = nil
 	r.Wake()
 	if err := b.store.Unlocks.Save(b.t.Context(), r); err != nil {
@@ -71,7 +71,7 @@ func (b *box) kept(number string) {
 func (b *box) owed(number string) []string {
 	b.t.Helper()
 	var out []string
-	for _, p := range b.record(number).Promises {
+	for _, p := range b.document(number).Promises {
 		what := string(p.Kind())
 		switch w := p.What.(type) {
 		case bot.SendSignal:
@@ -89,10 +89,10 @@ func (b *box) owed(number string) []string {
 func TestReserve_afterUse(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, b *box) {
 		ticket := b.redeem(b.link(locked).Token, "n").Ticket
-		id, used := b.record(locked).ID, b.record(locked).Live.ID
+		id, used := b.document(locked).ID, b.document(locked).Live.ID
 		b.set(locked, affiliate.Locked) // as if the process had died before it made the record active
 		b.ask(locked, b.next())
-		if b.record(locked).Live.ID == used {
+		if b.document(locked).Live.ID == used {
 			t.Fatal("asking after use: got the used attempt, want a new one")
 		}
 		if err := b.Activate(t.Context(), id, used); err != nil || b.status(locked) != affiliate.Active {
@@ -107,7 +107,7 @@ func TestReserve_afterUse(t *testing.T) {
 		if h, err := b.Ticket(t.Context(), ticket); err != nil || !h.Made {
 			t.Errorf("the ticket: got made %t, %v", h.Made, err)
 		}
-		if r := b.record(locked); !r.Live.KeyMade.IsZero() {
+		if r := b.document(locked); !r.Live.KeyMade.IsZero() {
 			t.Error("the new attempt was touched by the old ticket")
 		}
 		b.kept(locked)
@@ -115,7 +115,7 @@ func TestReserve_afterUse(t *testing.T) {
 		if _, err := b.Purge(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		if r := b.record(locked); len(r.Used) > 0 || r.Live.Sealed != "" {
+		if r := b.document(locked); len(r.Used) > 0 || r.Live.Sealed != "" {
 			t.Errorf("after its time: got %d used attempts, want no number left", len(r.Used))
 		}
 	})
@@ -141,7 +141,7 @@ func TestActivate_noRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.redeem(l.Token, "n")
-		r := b.record(locked)
+		r := b.document(locked)
 		if err := b.Activate(t.Context(), r.ID, r.Live.ID); err != nil {
 			t.Errorf("got %v, want nothing to do", err)
 		}
@@ -156,7 +156,7 @@ func TestNotMe_earlierLetter(t *testing.T) {
 		b.kept(locked)
 		b.set(locked, affiliate.Locked)
 		b.clock.Advance(5 * time.Minute)
-		if _, err := b.Purge(t.Context(), b.record(locked).ID); err != nil {
+		if _, err := b.Purge(t.Context(), b.document(locked).ID); err != nil {
 			t.Fatal(err)
 		}
 		second := b.link(locked)
@@ -199,7 +199,7 @@ func TestMakeKey_atOnce(t *testing.T) {
 func TestPurge_waitsForPromises(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, b *box) {
 		b.redeem(b.link(locked).Token, "n")
-		r := b.record(locked)
+		r := b.document(locked)
 		b.clock.Advance(time.Hour)
 		if purged, err := b.Purge(t.Context(), r.ID); err != nil || purged {
 			t.Errorf("got %t, %v, want nothing purged", purged, err)

@@ -35,7 +35,7 @@ func (s *Service) Ticket(ctx context.Context, ticket string) (Holder, error) {
 	}, nil
 }
 
-func (s *Service) holder(ctx context.Context, ticket string) (*Record, *Attempt, time.Time, error) {
+func (s *Service) holder(ctx context.Context, ticket string) (*Document, *Attempt, time.Time, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, nil, now, fmt.Errorf("read the store's clock: %w", err)
@@ -45,17 +45,17 @@ func (s *Service) holder(ctx context.Context, ticket string) (*Record, *Attempt,
 		return nil, nil, now, ErrTicket
 	}
 	id, attempt, _ := strings.Cut(text, "|")
-	r, err := s.Records.Load(ctx, id)
+	d, err := s.Documents.Load(ctx, id)
 	if err != nil {
-		return nil, nil, now, fmt.Errorf("load unlock record: %w", err)
+		return nil, nil, now, fmt.Errorf("load unlock document: %w", err)
 	}
-	a, err := holds(r, attempt, now)
-	return r, a, now, err
+	a, err := holds(d, attempt, now)
+	return d, a, now, err
 }
 
 // holds returns the attempt whose ticket it is, if that is still worth something.
-func holds(r *Record, attempt string, now time.Time) (*Attempt, error) {
-	a := r.attempt(attempt)
+func holds(d *Document, attempt string, now time.Time) (*Attempt, error) {
+	a := d.attempt(attempt)
 	if a == nil || a.Sealed == "" || a.Redeemed.IsZero() || !a.Voided.IsZero() || !now.Before(a.ticketEnds()) {
 		return nil, ErrTicket
 	}
@@ -65,12 +65,12 @@ func holds(r *Record, attempt string, now time.Time) (*Attempt, error) {
 // MakeKey stores the new key under the ticket, once; the same key again (a lost answer) is the same success, another
 // is ErrKeyMade. The rules were checked by the page; they are checked again here, and problems come back.
 func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Problem, error) {
-	r, a, _, err := s.holder(ctx, ticket)
+	d, a, _, err := s.holder(ctx, ticket)
 	if err != nil {
 		return nil, err
 	}
 	if !a.KeyMade.IsZero() {
-		return nil, same(ctx, r, chosen)
+		return nil, same(ctx, d, chosen)
 	}
 	rec, err := s.find(ctx, a.Sealed)
 	if err != nil {
@@ -84,32 +84,32 @@ func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Pro
 		return nil, fmt.Errorf("hash key: %w", err)
 	}
 	attempt := a.ID
-	r, err = s.change(ctx, r.ID, func(r *Record, now time.Time) error {
-		a, err := holds(r, attempt, now)
+	d, err = s.change(ctx, d.ID, func(d *Document, now time.Time) error {
+		a, err := holds(d, attempt, now)
 		if err != nil {
 			return err
 		}
 		if !a.KeyMade.IsZero() {
 			return ErrKeyMade // while this one was being hashed
 		}
-		r.Key, r.KeyAt, a.KeyMade = hash, now, now
-		s.tell(r, a, now, bot.SignalKeyMade, "")
-		s.owe(r, a, now, bot.MailNotice{Topic: "generated"})
+		d.Key, d.KeyAt, a.KeyMade = hash, now, now
+		s.tell(d, a, now, bot.SignalKeyMade, "")
+		s.owe(d, a, now, bot.MailNotice{Topic: "generated"})
 		return nil
 	})
 	if errors.Is(err, ErrKeyMade) {
-		return nil, same(ctx, r, chosen)
+		return nil, same(ctx, d, chosen)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.Kick(r.ID)
+	s.Kick(d.ID)
 	return nil, nil
 }
 
 // same says whether the key that was made is the one that was chosen: nil, or ErrKeyMade.
-func same(ctx context.Context, r *Record, chosen string) error {
-	is, err := key.Verify(ctx, r.Key, chosen)
+func same(ctx context.Context, d *Document, chosen string) error {
+	is, err := key.Verify(ctx, d.Key, chosen)
 	if err != nil {
 		return fmt.Errorf("compare with the key that was made: %w", err)
 	}

@@ -29,7 +29,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 	}{
 		{"conversations", conversations},
 		{"conversations due", conversationsDue},
-		{"unlock records", unlocks},
+		{"unlock documents", unlocks},
 		{"find by a field", findBy},
 		{"affiliates", affiliates},
 		{"affiliates written by others", affiliatesOfOthers},
@@ -157,7 +157,7 @@ func unlocks(t *testing.T, s *store.Store) {
 		r, err := s.Unlocks.Load(ctx, id)
 		must(t, err)
 		if r.ID != id || r.Version != 0 || r.Live != nil {
-			t.Errorf("a record nobody saved: got %+v", r)
+			t.Errorf("a document nobody saved: got %+v", r)
 		}
 		r.Live = &unlock.Attempt{ID: "a-" + id, Kind: unlock.KindUnlock, Link: "link-" + id, NotMe: "notme-" + id,
 			Convs: []string{"telegram:1"}, Asked: at}

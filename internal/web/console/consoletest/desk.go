@@ -70,7 +70,7 @@ func NewDesk(t *testing.T) *Desk {
 			return a.Name, found && !a.Disabled, err
 		},
 	})
-	links := unlock.New(unlock.Options{Records: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now})
+	links := unlock.New(unlock.Options{Documents: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now})
 	engine, err := flows.New(flows.Options{
 		Records: s.Affiliates, Vault: vault, PublicURL: "http://localhost", LinkTTL: 3 * time.Minute, Idle: 24 * time.Hour, Seen: 8 * 24 * time.Hour,
 		Desk: d.Desk, Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 100},
@@ -80,7 +80,7 @@ func NewDesk(t *testing.T) *Desk {
 		t.Fatal(err)
 	}
 	d.calls, err = runner.New(runner.Options{
-		Name: "one", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
+		Name: "one", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
 		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Log: w.log(),
 		Keepers: runnertest.Keepers(
 			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {

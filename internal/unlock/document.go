@@ -1,7 +1,7 @@
 // Package unlock is the link: asked for, mailed, used once, gone.
 //
-// Everything that belongs to one record (its live link, who asked, the limits, the new key) is one document, named by
-// the keyed hash of the number. Numbers that nobody has get one too, and go the same way, so that nothing tells them
+// Everything that belongs to one number (its live link, who asked, the limits, the new key) is one document, named by
+// the number's keyed hash. Numbers that nobody has get one too, and go the same way, so that nothing tells them
 // apart. Every change is one conditional replace of that document: asking while a link lives finds the same link,
 // pressing the button twice finds it pressed, and what follows (activating the record, telling the chats, the owner's
 // letter) are promises written in the same replace.
@@ -100,8 +100,8 @@ func (a *Attempt) ends(ttl time.Duration) time.Time {
 	return a.Ends(ttl)
 }
 
-// Record is the document of one number.
-type Record struct {
+// Document is the unlock document of one number.
+type Document struct {
 	ID         string    `bson:"_id"` // keyed hash of the number
 	Version    int64     `bson:"v"`
 	Asks       []Asked   `bson:"asks,omitempty"`     // of the last 24 hours
@@ -114,36 +114,36 @@ type Record struct {
 }
 
 // attempt returns the newest attempt or a used one by its id, or nil.
-func (r *Record) attempt(id string) *Attempt {
-	if r.Live != nil && r.Live.ID == id {
-		return r.Live
+func (d *Document) attempt(id string) *Attempt {
+	if d.Live != nil && d.Live.ID == id {
+		return d.Live
 	}
-	for i := range r.Used {
-		if r.Used[i].ID == id {
-			return &r.Used[i]
+	for i := range d.Used {
+		if d.Used[i].ID == id {
+			return &d.Used[i]
 		}
 	}
 	return nil
 }
 
 // owes says whether a promise of the attempt is not kept yet.
-func (r *Record) owes(attempt string) bool {
-	return slices.ContainsFunc(r.Promises, func(p bot.Promise) bool { return p.Attempt == attempt })
+func (d *Document) owes(attempt string) bool {
+	return slices.ContainsFunc(d.Promises, func(p bot.Promise) bool { return p.Attempt == attempt })
 }
 
 // Clone copies what changes.
-func (r *Record) Clone() *Record {
-	c := *r
-	c.Asks = append([]Asked(nil), r.Asks...)
-	if r.Live != nil {
-		live := *r.Live
-		live.Convs = append([]string(nil), r.Live.Convs...)
+func (d *Document) Clone() *Document {
+	c := *d
+	c.Asks = append([]Asked(nil), d.Asks...)
+	if d.Live != nil {
+		live := *d.Live
+		live.Convs = append([]string(nil), d.Live.Convs...)
 		c.Live = &live
 	}
-	c.Used = append([]Attempt(nil), r.Used...)
+	c.Used = append([]Attempt(nil), d.Used...)
 	for i := range c.Used {
 		c.Used[i].Convs = append([]string(nil), c.Used[i].Convs...)
 	}
-	c.Outbox = r.Outbox.Clone()
+	c.Outbox = d.Outbox.Clone()
 	return &c
 }
