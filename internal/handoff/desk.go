@@ -108,7 +108,7 @@ type Options struct {
 	Number func(c bot.Conversation) (string, error)
 	// Look says what stands in the record of a number.
 	Look func(ctx context.Context, number string) (Finding, error)
-	// Audit writes down who did what to which case. The id names the deed.
+	// Audit appends an audit entry: who did what to which case. [id] is the deed's once-key.
 	Audit func(ctx context.Context, id, who, what, detail string) error
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
@@ -151,7 +151,7 @@ func (d *Desk) Ahead(ctx context.Context, queue string) (int, error) {
 	return d.Store.Ahead(ctx, queue)
 }
 
-// Deed is something an agent does to a case. Once names it: the same deed twice is done once.
+// Deed is something an agent does to a case. Once is its once-key: the same deed twice is done once.
 type Deed struct {
 	Once  string
 	Ref   string

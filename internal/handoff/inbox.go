@@ -173,7 +173,7 @@ func (d *Desk) CloseNotice(ctx context.Context, deed Deed, found string) error {
 			return ErrNotYours
 		}
 	}
-	return d.note(ctx, deed, AuditNotice)
+	return d.writeDown(ctx, deed, AuditNotice)
 }
 
 // Hit is a line that a search found.

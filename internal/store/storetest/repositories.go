@@ -526,12 +526,12 @@ func audit(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	at := time.Date(2025, 9, 1, 12, 0, 0, 0, time.UTC)
 	for i := range 5 {
-		e := store.Entry{ID: fmt.Sprint(4 - i), At: at.Add(time.Duration(i) * time.Hour), Who: "system", What: "purged"}
+		e := store.AuditEntry{ID: fmt.Sprint(4 - i), At: at.Add(time.Duration(i) * time.Hour), Who: "system", What: "purged"}
 		must(t, s.Audit.Append(ctx, e))
 		must(t, s.Audit.Append(ctx, e))
 	}
 	list := func() (got string) {
-		must(t, s.Audit.Between(ctx, at, at.Add(4*time.Hour), func(e store.Entry) bool {
+		must(t, s.Audit.Between(ctx, at, at.Add(4*time.Hour), func(e store.AuditEntry) bool {
 			got += e.ID
 			return true
 		}))
