@@ -87,11 +87,11 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	again := h.Open()
 	if !again {
-		ref := t.Slot(slotTicket) // a case from before there were agents
+		ref := t.Slot(slotCaseNumber) // a case from before there were agents
 		if ref == "" {
 			ref = t.Ref("C")
 		}
-		t.Forget(slotTicket)
+		t.Forget(slotCaseNumber)
 		rank := handoff.RankUsual
 		if t.Conv.Way == slow {
 			rank = handoff.RankSlowly

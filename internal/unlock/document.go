@@ -41,8 +41,8 @@ const (
 // MaxLife is how long after it was first asked for a link can live at most (P205).
 const MaxLife = 10 * time.Minute
 
-// TicketLife is how long the browser that pressed the button may make a key (P207).
-const TicketLife = 10 * time.Minute
+// KeyPassLife is how long the browser that pressed the button may make a key (P207).
+const KeyPassLife = 10 * time.Minute
 
 // Asked is one request for a mail; the limits count them.
 type Asked struct {
@@ -89,13 +89,13 @@ func (a *Attempt) Lives(now time.Time, ttl time.Duration) bool {
 	return a != nil && a.Voided.IsZero() && a.Refused.IsZero() && a.Redeemed.IsZero() && now.Before(a.Ends(ttl))
 }
 
-// ticketEnds is when the browser that pressed the button may no longer make a key.
-func (a *Attempt) ticketEnds() time.Time { return a.Redeemed.Add(TicketLife) }
+// keyPassEnds is when the browser that pressed the button may no longer make a key.
+func (a *Attempt) keyPassEnds() time.Time { return a.Redeemed.Add(KeyPassLife) }
 
-// ends is when the link, and the ticket it gave, are over.
+// ends is when the link, and the key pass it gave, are over.
 func (a *Attempt) ends(ttl time.Duration) time.Time {
 	if !a.Redeemed.IsZero() {
-		return a.ticketEnds()
+		return a.keyPassEnds()
 	}
 	return a.Ends(ttl)
 }
@@ -106,7 +106,7 @@ type Document struct {
 	Version    int64     `bson:"v"`
 	Asks       []Asked   `bson:"asks,omitempty"`     // of the last 24 hours
 	Live       *Attempt  `bson:"live,omitempty"`     // the newest, whether it lives or not
-	Used       []Attempt `bson:"used,omitempty"`     // older ones whose ticket lives or whose promises are owed
+	Used       []Attempt `bson:"used,omitempty"`     // older ones whose key pass lives or whose promises are owed
 	Key        string    `bson:"key,omitempty"`      // argon2id
 	KeyAt      time.Time `bson:"key_at,omitempty"`   // when it was made
 	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when Live may be taken off

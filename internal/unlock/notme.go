@@ -20,7 +20,7 @@ func (s *Service) LookNotMe(ctx context.Context, token string) error {
 	return nil
 }
 
-// NotMe voids the newest link and every ticket that still lives, opens a case and returns its number. It works from
+// NotMe voids the newest link and every key pass that still lives, opens a case and returns its number. It works from
 // any letter of the day. Pressing again finds the same case.
 func (s *Service) NotMe(ctx context.Context, token string) (ref string, err error) {
 	h := s.hashNotMe(token)

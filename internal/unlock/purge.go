@@ -9,8 +9,8 @@ import (
 // notMeLife is how long "No fui yo" works: letters are read late, and who finds one the next morning must be heard.
 const notMeLife = 24 * time.Hour
 
-// Purge takes what has ended off a document: the link and the sealed number when its time (or its ticket's) is over,
-// the rest of the attempt a day after it was asked for. A live link or ticket stays, and what an unkept promise needs.
+// Purge takes what has ended off a document: the link and the sealed number when its time (or its key pass's) is over,
+// the rest of the attempt a day after it was asked for. A live link or key pass stays, and what an unkept promise needs.
 // It says whether a link was taken off.
 func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error) {
 	_, err = s.change(ctx, id, func(d *Document, now time.Time) error {

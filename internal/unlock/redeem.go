@@ -42,7 +42,7 @@ func (s *Service) byLink(ctx context.Context, token string) (*Document, time.Tim
 // usable says whether a browser may press the button, or has (again).
 func (s *Service) usable(a *Attempt, now time.Time, nonce string) (again bool, err error) {
 	switch {
-	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.ticketEnds()):
+	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.keyPassEnds()):
 		return true, nil
 	case !a.Redeemed.IsZero():
 		return false, ErrUsed
@@ -54,10 +54,10 @@ func (s *Service) usable(a *Attempt, now time.Time, nonce string) (again bool, e
 
 // Redeemed is what pressing the button came to.
 type Redeemed struct {
-	Kind   Kind
-	Again  bool          // the same browser had pressed it before
-	Ticket string        // sealed; the right to make a key, for the cookie
-	Life   time.Duration // what is left of the ticket
+	Kind    Kind
+	Again   bool          // the same browser had pressed it before
+	KeyPass string        // sealed; the right to make a key, for the cookie
+	Life    time.Duration // what is left of the key pass
 }
 
 // Redeem uses a link, once. The nonce is the browser's: whoever wins may come again with it and is told the same. It
@@ -79,12 +79,12 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 		out = Redeemed{Kind: a.Kind, Again: again}
 		if again {
-			out.Life = a.ticketEnds().Sub(now)
+			out.Life = a.keyPassEnds().Sub(now)
 			return errUnchanged
 		}
-		out.Life = TicketLife
+		out.Life = KeyPassLife
 		a.Redeemed, a.Nonce = now, s.hashNonce(nonce)
-		d.PurgeAt = now.Add(TicketLife)
+		d.PurgeAt = now.Add(KeyPassLife)
 		if a.Kind == KindUnlock {
 			s.owe(d, a, now, bot.Activate{})
 			s.owe(d, a, now, bot.MailNotice{Topic: "unlocked"})
@@ -101,6 +101,6 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 	}
 	s.Kick(d.ID)
-	out.Ticket = s.Vault.Seal("ticket", d.ID+"|"+d.Live.ID)
+	out.KeyPass = s.Vault.Seal(keyPassLabel, d.ID+"|"+d.Live.ID)
 	return out, nil
 }

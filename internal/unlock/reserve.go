@@ -76,8 +76,8 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 	return at
 }
 
-// mint puts a new attempt in place of the newest. A used one stays beside it for as long as its ticket lives or its
-// promises are owed: whoever asks for the next link must not take away somebody's ticket, nor the owner's letter. "No
+// mint puts a new attempt in place of the newest. A used one stays beside it for as long as its key pass lives or its
+// promises are owed: whoever asks for the next link must not take away somebody's key pass, nor the owner's letter. "No
 // fui yo" stays the same from letter to letter for a day, so that it works whichever of them is read.
 func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{

@@ -12,14 +12,14 @@ import (
 	"llave/internal/secret"
 )
 
-// What a link or a ticket can come to. None of them says whether an account exists.
+// What a link or a key pass can come to. None of them says whether an account exists.
 var (
-	ErrUnknown = errors.New("link is not known")            // never given out, or purged
-	ErrExpired = errors.New("link no longer works")         // its time is over, or it was voided
-	ErrUsed    = errors.New("link was used already")        // by another browser
-	ErrTicket  = errors.New("ticket is not valid any more") // ten minutes are over, or it was voided
-	ErrKeyMade = errors.New("key was made already")         // with this ticket
-	ErrOver    = errors.New("attempt is over")              // a letter that is worth nothing any more
+	ErrUnknown = errors.New("link is not known")              // never given out, or purged
+	ErrExpired = errors.New("link no longer works")           // its time is over, or it was voided
+	ErrUsed    = errors.New("link was used already")          // by another browser
+	ErrKeyPass = errors.New("key pass is not valid any more") // ten minutes are over, or it was voided
+	ErrKeyMade = errors.New("key was made already")           // with this key pass
+	ErrOver    = errors.New("attempt is over")                // a letter that is worth nothing any more
 )
 
 // Documents keeps one unlock document per number.

@@ -224,12 +224,12 @@ func TestRedeem_sameBrowserAgain(t *testing.T) {
 	if err != nil || !again.Again {
 		t.Fatalf("the same browser got %+v, %v", again, err)
 	}
-	if _, err := b.Ticket(t.Context(), again.Ticket); err != nil {
-		t.Errorf("the ticket given again: %v", err)
+	if _, err := b.KeyPass(t.Context(), again.KeyPass); err != nil {
+		t.Errorf("the key pass given again: %v", err)
 	}
-	b.clock.Advance(unlock.TicketLife)
-	if _, err := b.Ticket(t.Context(), first.Ticket); !errors.Is(err, unlock.ErrTicket) {
-		t.Errorf("after ten minutes the ticket is %v, want ErrTicket", err)
+	b.clock.Advance(unlock.KeyPassLife)
+	if _, err := b.KeyPass(t.Context(), first.KeyPass); !errors.Is(err, unlock.ErrKeyPass) {
+		t.Errorf("after ten minutes the key pass is %v, want ErrKeyPass", err)
 	}
 }
 
@@ -322,8 +322,8 @@ func TestNotMe(t *testing.T) {
 	if _, err := b.NotMe(t.Context(), second.NotMe); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.MakeKey(t.Context(), used.Ticket, goodKey); !errors.Is(err, unlock.ErrTicket) {
-		t.Errorf("a key made after the owner said no: %v, want ErrTicket", err)
+	if _, err := b.MakeKey(t.Context(), used.KeyPass, goodKey); !errors.Is(err, unlock.ErrKeyPass) {
+		t.Errorf("a key made after the owner said no: %v, want ErrKeyPass", err)
 	}
 }
 
@@ -334,15 +334,15 @@ func TestMakeKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if problems, err := b.MakeKey(t.Context(), used.Ticket, locked); err != nil || len(problems) == 0 {
+	if problems, err := b.MakeKey(t.Context(), used.KeyPass, locked); err != nil || len(problems) == 0 {
 		t.Errorf("the number as a key: %v, %v, want problems", problems, err)
 	}
 	for range 2 { // the second is a lost answer
-		if problems, err := b.MakeKey(t.Context(), used.Ticket, goodKey); err != nil || problems != nil {
+		if problems, err := b.MakeKey(t.Context(), used.KeyPass, goodKey); err != nil || problems != nil {
 			t.Fatalf("%v, %v", problems, err)
 		}
 	}
-	if _, err := b.MakeKey(t.Context(), used.Ticket, goodKey+" otra"); !errors.Is(err, unlock.ErrKeyMade) {
+	if _, err := b.MakeKey(t.Context(), used.KeyPass, goodKey+" otra"); !errors.Is(err, unlock.ErrKeyMade) {
 		t.Errorf("another key: %v, want ErrKeyMade", err)
 	}
 	if ok, err := key.Verify(t.Context(), b.document(locked).Key, goodKey); err != nil || !ok {

@@ -11,16 +11,19 @@ import (
 	"llave/internal/key"
 )
 
-// Holder is who holds a ticket, for the key page.
+// keyPassLabel is what key passes are sealed under. Browsers keep them: it stays as it was.
+const keyPassLabel = "ticket"
+
+// Holder is who holds a key pass, for the key page.
 type Holder struct {
 	About key.About     // what the key must not contain
-	Made  bool          // the key was made with this ticket
-	Life  time.Duration // what is left of the ticket
+	Made  bool          // the key was made with this key pass
+	Life  time.Duration // what is left of the key pass
 }
 
-// Ticket opens the cookie's ticket, or ErrTicket.
-func (s *Service) Ticket(ctx context.Context, ticket string) (Holder, error) {
-	_, a, now, err := s.holder(ctx, ticket)
+// KeyPass opens the cookie's key pass, or ErrKeyPass.
+func (s *Service) KeyPass(ctx context.Context, pass string) (Holder, error) {
+	_, a, now, err := s.holder(ctx, pass)
 	if err != nil {
 		return Holder{}, err
 	}
@@ -31,18 +34,18 @@ func (s *Service) Ticket(ctx context.Context, ticket string) (Holder, error) {
 	return Holder{
 		About: key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email},
 		Made:  !a.KeyMade.IsZero(),
-		Life:  a.ticketEnds().Sub(now),
+		Life:  a.keyPassEnds().Sub(now),
 	}, nil
 }
 
-func (s *Service) holder(ctx context.Context, ticket string) (*Document, *Attempt, time.Time, error) {
+func (s *Service) holder(ctx context.Context, pass string) (*Document, *Attempt, time.Time, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, nil, now, fmt.Errorf("read the store's clock: %w", err)
 	}
-	text, err := s.Vault.Open("ticket", ticket)
+	text, err := s.Vault.Open(keyPassLabel, pass)
 	if err != nil {
-		return nil, nil, now, ErrTicket
+		return nil, nil, now, ErrKeyPass
 	}
 	id, attempt, _ := strings.Cut(text, "|")
 	d, err := s.Documents.Load(ctx, id)
@@ -53,19 +56,19 @@ func (s *Service) holder(ctx context.Context, ticket string) (*Document, *Attemp
 	return d, a, now, err
 }
 
-// holds returns the attempt whose ticket it is, if that is still worth something.
+// holds returns the attempt whose key pass it is, if that is still worth something.
 func holds(d *Document, attempt string, now time.Time) (*Attempt, error) {
 	a := d.attempt(attempt)
-	if a == nil || a.Sealed == "" || a.Redeemed.IsZero() || !a.Voided.IsZero() || !now.Before(a.ticketEnds()) {
-		return nil, ErrTicket
+	if a == nil || a.Sealed == "" || a.Redeemed.IsZero() || !a.Voided.IsZero() || !now.Before(a.keyPassEnds()) {
+		return nil, ErrKeyPass
 	}
 	return a, nil
 }
 
-// MakeKey stores the new key under the ticket, once; the same key again (a lost answer) is the same success, another
+// MakeKey stores the new key under the key pass, once; the same key again (a lost answer) is the same success, another
 // is ErrKeyMade. The rules were checked by the page; they are checked again here, and problems come back.
-func (s *Service) MakeKey(ctx context.Context, ticket, chosen string) ([]key.Problem, error) {
-	d, a, _, err := s.holder(ctx, ticket)
+func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Problem, error) {
+	d, a, _, err := s.holder(ctx, pass)
 	if err != nil {
 		return nil, err
 	}
