@@ -37,7 +37,7 @@ type Handoff struct {
 	Reason    string    `bson:"reason,omitempty"` // closed: how it ended
 	Rating    int       `bson:"rating,omitempty"` // 1 to 5; 0: none
 	Lines     int64     `bson:"lines,omitempty"`  // how many lines of transcript were kept
-	Rev       int64     `bson:"rev"`              // grows when what the case's record holds changes
+	Rev       int64     `bson:"rev"`              // grows when what the case file holds changes
 	Moved     time.Time `bson:"moved,omitempty"`  // the last turn that the desk should see
 }
 
@@ -57,7 +57,7 @@ func (c *Conversation) Stir(now time.Time) {
 	}
 }
 
-// recorded is what the case's record holds: all but what moves with every line.
+// recorded is what the case file holds: all but what moves with every line.
 func (h Handoff) recorded() Handoff {
 	h.Lines, h.Rev, h.Moved, h.Since, h.Told = 0, 0, time.Time{}, time.Time{}, 0
 	return h
@@ -122,8 +122,8 @@ func (t *Turn) Relay(text, by string) {
 	t.Promise(Promise{What: Say{&Reply{Text: text, By: by}}})
 }
 
-// Record adds a line to the transcript of the handed-off chat that is not part of the chat: what happened, or a note.
-func (t *Turn) Record(from, by, text string) {
+// Transcribe adds a line to the transcript of the handed-off chat that is not part of the chat: what happened, or a note.
+func (t *Turn) Transcribe(from, by, text string) {
 	t.lines = append(t.lines, Line{From: from, By: by, Text: Cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
 }
 
@@ -136,7 +136,7 @@ func later(l Line) int {
 }
 
 // hand promises what a handed-off turn owes the desk: its lines, from the tail as it was when the case was opened, and
-// the case's record where it changed. was is the case before the turn.
+// the case file where it changed. was is the case before the turn.
 func (t *Turn) hand(was *Handoff, tail []Line) {
 	h := t.Conv.Handoff
 	fresh := h != nil && (was == nil || was.Ref != h.Ref)

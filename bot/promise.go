@@ -93,7 +93,7 @@ type KeepFile struct {
 	Body  string `bson:"body,omitempty"` // what they wrote, masked
 }
 
-// KeepCase keeps the record of a case of the help desk as Handoff has it.
+// KeepCase keeps the file of a case of the help desk as Handoff has it.
 type KeepCase struct {
 	Conv    string   `bson:"conv,omitempty"`
 	Ref     string   `bson:"ref,omitempty"`
@@ -166,7 +166,7 @@ type Promise struct {
 	ID      string
 	What    Duty
 	Record  string // keyed hash of the number it is about
-	Attempt string // the record's attempt it is about
+	Attempt string // that record's attempt it is about
 	Made    time.Time
 	Until   time.Time // worth nothing after; zero: always worth keeping
 	Schedule

@@ -93,7 +93,7 @@ func TestPromise_addSMS(t *testing.T) {
 	engine := smsFlow(t)
 	build := func(keepers ...runner.Keeper) (*runner.Runner, error) {
 		return runner.New(runner.Options{
-			Name: "a", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: engine, Now: s.Now,
+			Name: "a", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: engine, Now: s.Now,
 			Keepers: keepers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		})
 	}

@@ -115,7 +115,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"place":       func(t *bot.Turn) string { return t.PlaceName() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
-			"ticket":      ticket,
+			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },

@@ -48,16 +48,16 @@ const (
 
 // The slots.
 const (
-	slotWant   = "want"   // "unlock" or "generate"
-	slotWish   = "wish"   // said before the person agreed to go on
-	slotNumber = "number" // sealed; dropped at the end
-	slotShown  = "shown"  // the update that was answered with the whole number, where it remains in the chat
-	slotRecord = "record" // keyed hash of the number
-	slotDoubt  = "doubt"  // keyed hash of a number that failed its check digit
-	slotPhone  = "phone"  // sealed: the chat's own telephone number
-	slotTicket = "ticket" // number of the open case with a person; written before Conversation.Handoff was
-	slotEnded  = "ended"  // how many links ended unused
-	slotCode   = "code"   // the number is a foreigner's code
+	slotWant       = "want"   // "unlock" or "generate"
+	slotWish       = "wish"   // said before the person agreed to go on
+	slotNumber     = "number" // sealed; dropped at the end
+	slotShown      = "shown"  // the update that was answered with the whole number, where it remains in the chat
+	slotRecord     = "record" // keyed hash of the number
+	slotDoubt      = "doubt"  // keyed hash of a number that failed its check digit
+	slotPhone      = "phone"  // sealed: the chat's own telephone number
+	slotCaseNumber = "ticket" // number of the open case with a person; written before Conversation.Handoff was
+	slotEnded      = "ended"  // how many links ended unused
+	slotCode       = "code"   // the number is a foreigner's code
 )
 
 func want(t *bot.Turn) string {
@@ -450,8 +450,8 @@ func (f *flow) dropNumber(t *bot.Turn) {
 	t.Never(bot.SignalLinkExpired)
 }
 
-// ticket is the number of the case with a person, or "".
-func ticket(t *bot.Turn) string {
+// caseNumber is the number of the case with a person, or "".
+func caseNumber(t *bot.Turn) string {
 	if t.Conv.Handoff == nil {
 		return ""
 	}
@@ -697,7 +697,7 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if h := t.Conv.Handoff; h != nil && !h.Open() && t.Slot(slotRates) == h.Ref { // the help, not the bot
 		t.Forget(slotRates)
 		h.Rating, _ = strconv.Atoi(given)
-		t.Record(bot.FromEvent, "", NoteRated)
+		t.Transcribe(bot.FromEvent, "", NoteRated)
 		return Rated, nil
 	}
 	ref := t.Ref("C")

@@ -87,11 +87,11 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	again := h.Open()
 	if !again {
-		ref := t.Slot(slotTicket) // a case from before there were agents
+		ref := t.Slot(slotCaseNumber) // a case from before there were agents
 		if ref == "" {
 			ref = t.Ref("C")
 		}
-		t.Forget(slotTicket)
+		t.Forget(slotCaseNumber)
 		rank := handoff.RankUsual
 		if t.Conv.Way == slow {
 			rank = handoff.RankSlowly
@@ -99,7 +99,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
 		h.Since = t.Now
 		t.Conv.Handoff = h
-		t.Record(bot.FromEvent, "", NoteAsked)
+		t.Transcribe(bot.FromEvent, "", NoteAsked)
 	}
 	open, err := f.lineUp(ctx, t)
 	switch {
@@ -231,7 +231,7 @@ func (f *flow) hearLeave(t *bot.Turn) bot.Event {
 	case "leave_yes":
 		return f.leave(t)
 	case "leave_no":
-		t.Record(bot.FromEvent, "", NoteStayed)
+		t.Transcribe(bot.FromEvent, "", NoteStayed)
 		if !h.Held() {
 			return StayedWaiting
 		}
@@ -262,7 +262,7 @@ func (f *flow) asksLeave(t *bot.Turn) bot.Event {
 		return AskedLeave
 	}
 	t.Say("agent", h.AgentName)
-	t.Record(bot.FromEvent, "", NoteLeaving)
+	t.Transcribe(bot.FromEvent, "", NoteLeaving)
 	return AskedLeaveAgent
 }
 
@@ -283,7 +283,7 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 				t.Hide()
 			}
 			if at := f.numbersRetryAt(t, affiliate.Hash(f.Vault, number)); !at.IsZero() { // a link could be asked for with it on the way back
-				t.Record(bot.FromEvent, "", NoteNumberLimit)
+				t.Transcribe(bot.FromEvent, "", NoteNumberLimit)
 				break
 			}
 			f.gave(t, number, GaveNumber)
@@ -291,7 +291,7 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 				t.Remember(slotCode, "1")
 			}
 			h.Number = f.masked(t)
-			t.Record(bot.FromEvent, "", NoteNumber)
+			t.Transcribe(bot.FromEvent, "", NoteNumber)
 		}
 	}
 	if h.Since.IsZero() {
@@ -320,7 +320,7 @@ func answered(t *bot.Turn) {
 // leave ends the case because the person does not want to wait, or goes elsewhere.
 func (f *flow) leave(t *bot.Turn) bot.Event {
 	f.endCase(t, handoff.Left)
-	t.Record(bot.FromEvent, "", NoteLeft)
+	t.Transcribe(bot.FromEvent, "", NoteLeft)
 	return LeftDesk
 }
 
@@ -347,7 +347,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 			return bot.Ignored, err
 		}
 		handoff.Wait(h)
-		t.Record(bot.FromEvent, "", NoteOpened)
+		t.Transcribe(bot.FromEvent, "", NoteOpened)
 		if t.Place().Has(DeskOpened) {
 			return DeskOpened, f.sayPlace(ctx, t)
 		}
@@ -361,7 +361,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 			return bot.Ignored, err
 		}
 		handoff.Defer(h)
-		t.Record(bot.FromEvent, "", NoteShut)
+		t.Transcribe(bot.FromEvent, "", NoteShut)
 		sayOpening(t, calendar)
 		if t.Place().Is(AtDesk) {
 			return DeskClosed, nil
@@ -403,7 +403,7 @@ var linkNotes = map[string]string{
 // hearLinkInDesk hears what became of the link while a person helps: the flow does not run on under them, and the agent
 // reads it. Who still waits is told that it was used, or works no more, and goes on waiting or not.
 func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
-	t.Record(bot.FromEvent, "", note)
+	t.Transcribe(bot.FromEvent, "", note)
 	t.Withdraw()
 	waiting := t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
 	switch t.Update.Signal {
@@ -440,7 +440,7 @@ func linkEnded(t *bot.Turn) {
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.
 func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Event, error) {
 	h := t.Conv.Handoff
-	t.Record(bot.FromEvent, h.AgentName, why)
+	t.Transcribe(bot.FromEvent, h.AgentName, why)
 	t.Never(bot.SignalAgentSilent)
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
@@ -466,7 +466,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		handoff.Hold(h, act.Agent, act.Name, t.Now)
 		writeDown(t, act, h.Ref)
 		t.Say("agent", act.Name)
-		t.Record(bot.FromEvent, act.Name, NoteTaken)
+		t.Transcribe(bot.FromEvent, act.Name, NoteTaken)
 		f.expectAnswer(t)
 		return Taken, nil
 	}
@@ -482,22 +482,22 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			h.Answered = t.Now
 		}
 		if t.Conv.Gone {
-			t.Record(bot.FromAgent, act.Name, discreet(t.Text()))
-			t.Record(bot.FromEvent, "", NoteBlocked)
+			t.Transcribe(bot.FromAgent, act.Name, discreet(t.Text()))
+			t.Transcribe(bot.FromEvent, "", NoteBlocked)
 			return AgentSpoke, nil
 		}
 		t.Relay(discreet(t.Text()), act.Name)
 		return AgentSpoke, nil
 	case bot.DeskNote:
-		t.Record(bot.FromNote, act.Name, t.Text())
+		t.Transcribe(bot.FromNote, act.Name, t.Text())
 		return AgentNoted, nil
 	case bot.DeskPass:
 		if act.To == h.Agent {
 			return bot.NotYours, nil
 		}
-		t.Record(bot.FromEvent, act.Name, NotePassed)
+		t.Transcribe(bot.FromEvent, act.Name, NotePassed)
 		if note := t.Text(); note != "" {
-			t.Record(bot.FromNote, act.Name, note)
+			t.Transcribe(bot.FromNote, act.Name, note)
 		}
 		handoff.Hold(h, act.To, act.ToName, t.Now)
 		writeDown(t, act, h.Ref+" "+act.To)
@@ -513,7 +513,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case bot.DeskResolve:
 		f.endCase(t, act.Reason)
 		writeDown(t, act, h.Ref+" "+act.Reason)
-		t.Record(bot.FromEvent, act.Name, NoteResolved)
+		t.Transcribe(bot.FromEvent, act.Name, NoteResolved)
 		t.Remember(slotRates, h.Ref)
 		t.Conv.Case = h.Ref
 		f.dropNumber(t)
@@ -542,12 +542,12 @@ func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	case err != nil:
 		return "", err
 	case ev == TooManyMails:
-		t.Record(bot.FromEvent, act.Name, NoteLinkLimit)
+		t.Transcribe(bot.FromEvent, act.Name, NoteLinkLimit)
 		return bot.NotSent, nil
 	}
 	answered(t)
 	writeDown(t, act, act.Ref)
-	t.Record(bot.FromEvent, act.Name, NoteLinkSent)
+	t.Transcribe(bot.FromEvent, act.Name, NoteLinkSent)
 	return AgentSentLink, nil
 }
 
@@ -562,7 +562,7 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	}
 	f.endCase(t, handoff.Returned)
 	writeDown(t, act, act.Ref+" "+string(to))
-	t.Record(bot.FromEvent, act.Name, NoteReturned)
+	t.Transcribe(bot.FromEvent, act.Name, NoteReturned)
 	if i := slices.Index(t.Conv.Back, to); i >= 0 {
 		t.Conv.Back = t.Conv.Back[:i]
 	}

@@ -67,7 +67,7 @@ type Agent struct {
 
 	LockedUntil time.Time `bson:"-"` // told by List; zero: not locked
 
-	Deeds []Deed `bson:"deeds,omitempty"` // of the latest change
+	Audited []AuditEntry `bson:"deeds,omitempty"` // of the latest change
 }
 
 // String keeps the hash and the secret out of logs.
@@ -79,8 +79,8 @@ func (a Agent) GoString() string { return a.Login }
 // SecondFactor says whether signing in asks for a code besides the password.
 func (a Agent) SecondFactor() bool { return a.TOTP != "" }
 
-// Deed is a line of the audit: who did what. Detail holds no address, number or secret.
-type Deed struct {
+// AuditEntry is one line of the audit: who did what. Detail holds no address, number or secret.
+type AuditEntry struct {
 	ID     string    `bson:"id"` // appending it again changes nothing
 	At     time.Time `bson:"at"`
 	Who    string    `bson:"who"`

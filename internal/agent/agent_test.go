@@ -231,7 +231,7 @@ func TestAudit_afterACrash(t *testing.T) {
 	w := newWorld(t)
 	w.add("ana", agent.Member)
 	o := w.one.Options
-	o.Audit = func(_ context.Context, d agent.Deed) error {
+	o.Audit = func(_ context.Context, d agent.AuditEntry) error {
 		if d.What == "agent_renamed" {
 			return errors.New("died")
 		}

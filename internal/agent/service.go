@@ -44,7 +44,7 @@ type Options struct {
 	Sessions Sessions
 	Tries    TryBook
 	Counters Counters
-	Audit    func(ctx context.Context, d Deed) error // appending the same id again changes nothing
+	Audit    func(ctx context.Context, e AuditEntry) error // appending the same id again changes nothing
 	Vault    *secret.Vault
 	Now      func(ctx context.Context) (time.Time, error) // the store's clock
 	Idle     time.Duration                                // how long a session lasts without an action
@@ -86,14 +86,14 @@ func (s *Service) Add(ctx context.Context, by, login, name string, role Role, pa
 		return Agent{}, err
 	}
 	a := Agent{Login: login, Name: name, Role: role, Hash: hash, PasswordAt: now, Made: now, Epoch: 1}
-	a.Deeds = []Deed{newDeed(now, by, "agent_added", login+", "+string(role))}
+	a.Audited = []AuditEntry{newEntry(now, by, "agent_added", login+", "+string(role))}
 	if err = s.Agents.Save(ctx, &a); errors.Is(err, bot.ErrConflict) {
 		return Agent{}, ErrTaken
 	}
 	if err != nil {
 		return Agent{}, fmt.Errorf("save agent: %w", err)
 	}
-	return a, s.tell(ctx, a.Deeds...)
+	return a, s.tell(ctx, a.Audited...)
 }
 
 // Find returns the agent with that login, or ErrNotFound.
@@ -267,7 +267,7 @@ func (s *Service) change(ctx context.Context, by, login string, f func(a *Agent,
 				return err
 			}
 		}
-		if err = s.save(ctx, &a, newDeed(now, by, what, detail)); errors.Is(err, bot.ErrConflict) {
+		if err = s.save(ctx, &a, newEntry(now, by, what, detail)); errors.Is(err, bot.ErrConflict) {
 			continue
 		}
 		return err
@@ -277,15 +277,15 @@ func (s *Service) change(ctx context.Context, by, login string, f func(a *Agent,
 var errUnchanged = errors.New("nothing to write")
 
 // save writes an agent and what was done in one, after appending what the write before told, should its process have died.
-func (s *Service) save(ctx context.Context, a *Agent, d Deed) error {
-	if err := s.tell(ctx, a.Deeds...); err != nil {
+func (s *Service) save(ctx context.Context, a *Agent, e AuditEntry) error {
+	if err := s.tell(ctx, a.Audited...); err != nil {
 		return err
 	}
-	a.Deeds = []Deed{d}
+	a.Audited = []AuditEntry{e}
 	if err := s.Agents.Save(ctx, a); err != nil {
 		return fmt.Errorf("save agent: %w", err)
 	}
-	return s.tell(ctx, d)
+	return s.tell(ctx, e)
 }
 
 func reigns(a Agent) bool { return a.Role == Supervisor && !a.Disabled }
@@ -309,17 +309,17 @@ func (s *Service) anotherRemains(ctx context.Context, login string) error {
 }
 
 // tell appends to the audit.
-func (s *Service) tell(ctx context.Context, deeds ...Deed) error {
-	for _, d := range deeds {
-		if err := s.Audit(ctx, d); err != nil {
+func (s *Service) tell(ctx context.Context, entries ...AuditEntry) error {
+	for _, e := range entries {
+		if err := s.Audit(ctx, e); err != nil {
 			return fmt.Errorf("append to the audit: %w", err)
 		}
 	}
 	return nil
 }
 
-func newDeed(now time.Time, who, what, detail string) Deed {
-	return Deed{ID: "agent/" + rand.Text(), At: now, Who: who, What: what, Detail: detail}
+func newEntry(now time.Time, who, what, detail string) AuditEntry {
+	return AuditEntry{ID: "agent/" + rand.Text(), At: now, Who: who, What: what, Detail: detail}
 }
 
 func (s *Service) hash(ctx context.Context, password, login, name string) (string, error) {

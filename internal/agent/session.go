@@ -154,7 +154,7 @@ func (s *Service) enter(ctx context.Context, tried try, epoch int64, judge func(
 			return SignedIn{}, err
 		}
 		a.LastIn = now
-		err = s.save(ctx, &a, newDeed(now, a.Login, "agent_signed_in", ""))
+		err = s.save(ctx, &a, newEntry(now, a.Login, "agent_signed_in", ""))
 		if errors.Is(err, bot.ErrConflict) {
 			continue
 		}
@@ -250,8 +250,8 @@ func (s *Service) SignOut(ctx context.Context, token string) error {
 	case err != nil:
 		return err
 	default:
-		d := Deed{ID: "agent/out/" + sn.ID, At: now, Who: a.Login, What: "agent_signed_out"}
-		if err := s.tell(ctx, d); err != nil {
+		e := AuditEntry{ID: "agent/out/" + sn.ID, At: now, Who: a.Login, What: "agent_signed_out"}
+		if err := s.tell(ctx, e); err != nil {
 			return err
 		}
 	}

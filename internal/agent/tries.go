@@ -163,12 +163,12 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 	if err != nil {
 		return err
 	}
-	deeds := []Deed{newDeed(now, who, what, "")}
+	entries := []AuditEntry{newEntry(now, who, what, "")}
 	if tried.locks {
-		deeds = append(deeds, newDeed(now, who, "agent_locked", ""))
+		entries = append(entries, newEntry(now, who, "agent_locked", ""))
 		wrong = &Later{LockedFor}
 	}
-	if err := s.tell(ctx, deeds...); err != nil {
+	if err := s.tell(ctx, entries...); err != nil {
 		return err
 	}
 	return wrong

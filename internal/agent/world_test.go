@@ -52,7 +52,7 @@ func newWorldOn(t *testing.T, e store.Engine) *world {
 	service := func() *agent.Service {
 		return agent.New(agent.Options{
 			Agents: w.store.Agents, Sessions: w.store.Sessions, Tries: w.store.Tries, Counters: w.store.Counters,
-			Audit: w.store.Audit.Deed, Vault: vault, Now: w.store.Now, Idle: 30 * time.Minute,
+			Audit: w.store.Audit.AppendAgent, Vault: vault, Now: w.store.Now, Idle: 30 * time.Minute,
 		})
 	}
 	w.one, w.two = service(), service()
@@ -84,7 +84,7 @@ func (w *world) what() []string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	err = w.store.Audit.Between(w.t.Context(), time.Time{}, now.Add(time.Hour), func(e store.Entry) bool {
+	err = w.store.Audit.Between(w.t.Context(), time.Time{}, now.Add(time.Hour), func(e store.AuditEntry) bool {
 		all = append(all, e.Who+" "+e.What)
 		return true
 	})

@@ -25,7 +25,7 @@ import (
 // newAgents makes the accounts of the desk over a store.
 func newAgents(c config.Config, s *store.Store, v *secret.Vault) *agent.Service {
 	return agent.New(agent.Options{
-		Agents: s.Agents, Sessions: s.Sessions, Tries: s.Tries, Counters: s.Counters, Audit: s.Audit.Deed,
+		Agents: s.Agents, Sessions: s.Sessions, Tries: s.Tries, Counters: s.Counters, Audit: s.Audit.AppendAgent,
 		Vault: v, Now: s.Now, Idle: c.AgentIdle,
 	})
 }

@@ -97,7 +97,7 @@ func signsIn(t *testing.T, environ []string, login, password string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Audit.Between(ctx, time.Time{}, now.Add(time.Minute), func(e store.Entry) bool {
+	if err := s.Audit.Between(ctx, time.Time{}, now.Add(time.Minute), func(e store.AuditEntry) bool {
 		audit = append(audit, e.Who+": "+e.What)
 		return true
 	}); err != nil {

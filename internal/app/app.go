@@ -202,7 +202,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	a.Unlock = unlock.New(unlock.Options{
-		Records: a.Store.Unlocks, Affiliates: a.Store.Affiliates, Vault: a.Vault, Now: a.Store.Now,
+		Documents: a.Store.Unlocks, Affiliates: a.Store.Affiliates, Vault: a.Vault, Now: a.Store.Now,
 		Limits: unlock.Limits{
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
@@ -214,7 +214,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.Runner, err = runner.New(runner.Options{
-		Name: a.name, Conversations: a.Store.Conversations, Records: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
+		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
 		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
 	})

@@ -256,14 +256,14 @@ func (c *crash) walk(k int, done bool) (ending, int, bool) {
 	if len(c.letters(linkSubject)) == 0 {
 		t.Fatal("no letter with the link")
 	}
-	var ticket string
+	var pass string
 	c.does("the button", func(a *app.App) error {
 		r, err := a.Unlock.Redeem(t.Context(), token(c.letters(linkSubject)[0]), "nonce")
-		ticket = r.Ticket
+		pass = r.KeyPass
 		return err
 	})
 	c.does("the key", func(a *app.App) error {
-		problems, err := a.Unlock.MakeKey(t.Context(), ticket, "cuatro caballos pintan la luna")
+		problems, err := a.Unlock.MakeKey(t.Context(), pass, "cuatro caballos pintan la luna")
 		if err == nil && len(problems) > 0 {
 			t.Fatalf("the key has problems: %v", problems)
 		}

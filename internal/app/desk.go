@@ -39,7 +39,7 @@ func (a *App) newDesk() *handoff.Desk {
 			if err != nil {
 				return fmt.Errorf("read the store's clock: %w", err)
 			}
-			return a.Store.Audit.Append(ctx, store.Entry{ID: id, At: now, Who: who, What: what, Detail: detail})
+			return a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: now, Who: who, What: what, Detail: detail})
 		},
 		Typing: a.showTyping,
 		Known: func(ctx context.Context, login string) (string, bool, error) {
@@ -81,8 +81,8 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 // auditLog reads the audit for the console.
 type auditLog struct{ entries *store.AuditLog }
 
-func (l auditLog) Between(ctx context.Context, from, to time.Time, each func(agent.Deed) bool) error {
-	return l.entries.Between(ctx, from, to, func(e store.Entry) bool { return each(agent.Deed(e)) })
+func (l auditLog) Between(ctx context.Context, from, to time.Time, each func(agent.AuditEntry) bool) error {
+	return l.entries.Between(ctx, from, to, func(e store.AuditEntry) bool { return each(agent.AuditEntry(e)) })
 }
 
 // demoAgent is who sits at the desk of `llave demo`, under a password that lasts as long as the process.

@@ -35,7 +35,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 }
 
 func (a *App) keepAudit(ctx context.Context, p bot.Promise, what bot.KeepAudit) (runner.Kept, error) {
-	return runner.Kept{}, a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
+	return runner.Kept{}, a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
 }
 
 func (a *App) eraseLines(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Kept, error) {
@@ -144,7 +144,7 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 	if what.Topic == store.TopicNotMe {
 		a.Metrics.Count("not_me")
 		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)
-		err := a.Store.Audit.Append(ctx, store.Entry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
+		err := a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
 		if err != nil {
 			return runner.Kept{}, fmt.Errorf("keep audit: %w", err)
 		}

@@ -15,7 +15,7 @@ import (
 
 // deskLedger is what was promised of the desk, and what was found against it.
 type deskLedger struct {
-	ended, lost, both, unheard, unlike, repeated, two, alone, gaps, undone, nowhere, records, owed invariant
+	ended, lost, both, unheard, unlike, repeated, two, alone, gaps, undone, nowhere, files, owed invariant
 
 	cases, lines, answered, open int
 	copies                       map[way]int
@@ -23,7 +23,7 @@ type deskLedger struct {
 }
 
 // judge compares what people and agents were told with the transcripts, these with the conversations, and the
-// conversations with the cases' records.
+// conversations with the case files.
 func (d *desk) judge(t *testing.T, took time.Duration) {
 	t.Helper()
 	s, _ := d.openStore(t)
@@ -39,14 +39,14 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 		gaps:     invariant{name: "transcripts with gaps or with a line twice"},
 		undone:   invariant{name: "acknowledged deeds that are not in the transcript, once"},
 		nowhere:  invariant{name: "cases that neither are over nor stand anywhere"},
-		records:  invariant{name: "cases whose record is not what the conversation says"},
+		files:    invariant{name: "cases whose file is not what the conversation says"},
 		owed:     invariant{name: "promises not kept"},
 		copies:   map[way]int{},
 		events:   map[string]int{},
 	}
 	histories := map[string]*history{}
-	recorded := map[string][]handoff.Record{} // by conversation
-	err := s.Desk.EachCase(t.Context(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour), func(r handoff.Record) bool {
+	recorded := map[string][]handoff.CaseFile{} // by conversation
+	err := s.Desk.EachCase(t.Context(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour), func(r handoff.CaseFile) bool {
 		recorded[r.Conv] = append(recorded[r.Conv], r)
 		return true
 	})
@@ -64,7 +64,7 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 		if n := len(conv.Promises); n > 0 {
 			v.owed.breaks("person %d: %d", c.index, n)
 		}
-		v.judgeRecords(c, conv, recorded[c.conv])
+		v.judgeFiles(c, conv, recorded[c.conv])
 		var all []*history
 		for _, r := range recorded[c.conv] {
 			lines, err := s.Desk.Lines(t.Context(), r.Ref, 0, 10_000)
@@ -187,21 +187,21 @@ func (v *deskLedger) read(ref string, lines []bot.Line) *history {
 // last is the end of a text, where a line that quotes another has its own word.
 func last(text string) string { return text[strings.LastIndexByte(text, ' ')+1:] }
 
-// judgeRecords compares the records of a person's cases with what the conversation says of the latest.
-func (v *deskLedger) judgeRecords(c *caller, conv bot.Conversation, records []handoff.Record) {
+// judgeFiles compares the files of a person's cases with what the conversation says of the latest.
+func (v *deskLedger) judgeFiles(c *caller, conv bot.Conversation, files []handoff.CaseFile) {
 	if conv.Handoff == nil {
-		if len(records) > 0 {
-			v.records.breaks("person %d: %d records without a case", c.index, len(records))
+		if len(files) > 0 {
+			v.files.breaks("person %d: %d files without a case", c.index, len(files))
 		}
 		return
 	}
 	found := false
-	for _, r := range records {
+	for _, r := range files {
 		h := r.Handoff
 		switch {
 		case r.Ref != conv.Handoff.Ref:
 			if h.Open() {
-				v.records.breaks("person %d: case %s is %s, and there is a later one", c.index, r.Ref, h.Status)
+				v.files.breaks("person %d: case %s is %s, and there is a later one", c.index, r.Ref, h.Status)
 			}
 		default:
 			found = true
@@ -210,7 +210,7 @@ func (v *deskLedger) judgeRecords(c *caller, conv bot.Conversation, records []ha
 				of.Lines, of.Moved, of.Since, of.Told = 0, time.Time{}, time.Time{}, 0
 			}
 			if !reflect.DeepEqual(h, want) {
-				v.records.breaks("person %d: recorded %+v, is %+v", c.index, h, want)
+				v.files.breaks("person %d: recorded %+v, is %+v", c.index, h, want)
 			}
 		}
 		over := h.Status == bot.HandoffClosed && h.Queue == "" && h.Reason != "" && !h.Ended.IsZero()
@@ -224,7 +224,7 @@ func (v *deskLedger) judgeRecords(c *caller, conv bot.Conversation, records []ha
 		}
 	}
 	if !found {
-		v.records.breaks("person %d: case %s has no record", c.index, conv.Handoff.Ref)
+		v.files.breaks("person %d: case %s has no file", c.index, conv.Handoff.Ref)
 	}
 }
 
@@ -379,7 +379,7 @@ func (d *desk) printDesk(t *testing.T, v *deskLedger, took time.Duration) {
 		len(d.fleet.place), len(d.fleet.kills), len(d.callers), said, len(d.agents), v.answered, v.cases, v.lines, took.Round(time.Second))
 	t.Logf("done for agents: %v; refused: %d; pressed once more: %d; absences: %d; heartbeats: %d; in the transcripts: %v", did, refused, tries, absences, beats, v.events)
 	t.Logf("%d messages of agents repeated by Telegram, %d by WhatsApp; cases still open: %d", v.copies[byTelegram], v.copies[byWhatsApp], v.open)
-	for _, x := range []*invariant{&v.ended, &v.lost, &v.both, &v.unheard, &v.unlike, &v.repeated, &v.two, &v.alone, &v.gaps, &v.undone, &v.nowhere, &v.records, &v.owed} {
+	for _, x := range []*invariant{&v.ended, &v.lost, &v.both, &v.unheard, &v.unlike, &v.repeated, &v.two, &v.alone, &v.gaps, &v.undone, &v.nowhere, &v.files, &v.owed} {
 		x.report(t)
 	}
 	if v.cases == 0 || did["say"] == 0 || len(d.fleet.kills) == 0 {

@@ -299,7 +299,7 @@ func overdue(t *testing.T, s *store.Store, n int) {
 		gate <- struct{}{}
 		all.Go(func() {
 			defer func() { <-gate }()
-			r := &unlock.Record{ID: fmt.Sprintf("overdue-%05d", i)}
+			r := &unlock.Document{ID: fmt.Sprintf("overdue-%05d", i)}
 			r.PurgeAt = now.Add(-time.Minute)
 			if err := s.Unlocks.Save(t.Context(), r); err != nil {
 				t.Error(err)

@@ -516,7 +516,7 @@ func (w *town) model(t *testing.T) (model, *store.Store) {
 		t.Fatal(err)
 	}
 	reserve := unlock.New(unlock.Options{
-		Records: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now,
+		Documents: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now,
 		Limits: unlock.Limits{Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL},
 	}).Reserve
 	return model{engine, reserve}, s

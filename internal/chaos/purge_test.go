@@ -27,7 +27,7 @@ type seeded struct {
 }
 
 // TestPurge_expiredLinks: links that have expired are gone within 60 s while the processes do nothing but run; those that
-// live, and those whose ticket lives, stay to the end. What is there is read off the pages, as people would: the page of
+// live, and those whose key pass lives, stay to the end. What is there is read off the pages, as people would: the page of
 // an expired link says so, that of one that is gone knows nothing of it. Afterwards the store is opened and must agree.
 func TestPurge_expiredLinks(t *testing.T) {
 	alongside(t)
@@ -131,7 +131,7 @@ func TestPurge_expiredLinks(t *testing.T) {
 		}
 		if len(stayed) > 0 {
 			slices.Sort(stayed)
-			t.Logf("%d expired links: half were gone %v after their expiry, the last %v; %d living links and %d living tickets stayed",
+			t.Logf("%d expired links: half were gone %v after their expiry, the last %v; %d living links and %d living key passes stayed",
 				len(stayed), stayed[len(stayed)/2].Round(100*time.Millisecond), stayed[len(stayed)-1].Round(100*time.Millisecond), live, used)
 		}
 		late.report(t)
@@ -148,7 +148,7 @@ func (w *town) seed(t *testing.T, links []*seeded, ttl time.Duration) {
 	parallel(t, links, func(_ int, l *seeded) error {
 		ctx, record := t.Context(), affiliate.Hash(vault, l.person.number)
 		service := unlock.New(unlock.Options{
-			Records: s.Unlocks, Affiliates: s.Affiliates, Vault: vault,
+			Documents: s.Unlocks, Affiliates: s.Affiliates, Vault: vault,
 			Now:    func(context.Context) (time.Time, error) { return l.ends.Add(-ttl), nil },
 			Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: ttl},
 		})

@@ -140,7 +140,7 @@ func BenchmarkTurn(b *testing.B) {
 		b.Fatal(err)
 	}
 	r, err := runner.New(runner.Options{
-		Name: "bench", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: flow, Now: s.Now,
+		Name: "bench", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: flow, Now: s.Now,
 		Open:    func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) },
 		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})

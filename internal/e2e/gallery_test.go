@@ -55,7 +55,7 @@ func newGallery(t *testing.T) *gallery {
 		t.Fatal(err)
 	}
 	g.links = unlock.New(unlock.Options{
-		Records: g.store.Unlocks, Affiliates: g.store.Affiliates, Vault: g.vault, Now: g.store.Now,
+		Documents: g.store.Unlocks, Affiliates: g.store.Affiliates, Vault: g.vault, Now: g.store.Now,
 		Limits: unlock.Limits{Burst: 100, Window: 15 * time.Minute, Day: 100, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 	})
 	server := httptest.NewUnstartedServer(nil)

@@ -18,8 +18,8 @@ type Store interface {
 	Ahead(ctx context.Context, queue string) (int, error)
 	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)
 	EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error
-	Case(ctx context.Context, ref string) (Record, bool, error)
-	EachCase(ctx context.Context, from, to time.Time, each func(Record) bool) error
+	Case(ctx context.Context, ref string) (CaseFile, bool, error)
+	EachCase(ctx context.Context, from, to time.Time, each func(CaseFile) bool) error
 	CloseNotice(ctx context.Context, ref, by, answer string) (bool, error)
 	Beat(ctx context.Context, p Presence) error
 	Present(ctx context.Context) ([]Presence, error)
@@ -33,8 +33,8 @@ type Schedules interface {
 	Save(ctx context.Context, s *Schedule) error
 }
 
-// Record is what is kept of a case after its conversation has moved on, or of an owner's notice that it was not them.
-type Record struct {
+// CaseFile is what is kept of a case after its conversation has moved on, or of an owner's notice that it was not them.
+type CaseFile struct {
 	Ref     string
 	Conv    string
 	Made    time.Time
@@ -108,7 +108,7 @@ type Options struct {
 	Number func(c bot.Conversation) (string, error)
 	// Look says what stands in the record of a number.
 	Look func(ctx context.Context, number string) (Finding, error)
-	// Audit writes down who did what to which case. The id names the deed.
+	// Audit appends an audit entry: who did what to which case. [id] is the deed's once-key.
 	Audit func(ctx context.Context, id, who, what, detail string) error
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
@@ -151,7 +151,7 @@ func (d *Desk) Ahead(ctx context.Context, queue string) (int, error) {
 	return d.Store.Ahead(ctx, queue)
 }
 
-// Deed is something an agent does to a case. Once names it: the same deed twice is done once.
+// Deed is something an agent does to a case. Once is its once-key: the same deed twice is done once.
 type Deed struct {
 	Once  string
 	Ref   string

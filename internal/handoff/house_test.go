@@ -100,7 +100,7 @@ func newHouse(t testing.TB) *house {
 			t.Fatal(err)
 		}
 		h.runners[i], err = runner.New(runner.Options{
-			Name: "process " + strconv.Itoa(i), Conversations: h.written, Records: h.store.Unlocks, Processes: h.store.Processes, Engine: flow, Now: h.store.Now,
+			Name: "process " + strconv.Itoa(i), Conversations: h.written, Unlocks: h.store.Unlocks, Processes: h.store.Processes, Engine: flow, Now: h.store.Now,
 			Reserve: h.reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Keepers: runnertest.Keepers(
 				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {

@@ -130,9 +130,9 @@ func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, 
 }
 
 // Closed returns the cases that were asked for in from ≤ asked < to and are over, the latest first, at most limit.
-func (d *Desk) Closed(ctx context.Context, from, to time.Time, limit int) ([]Record, error) {
-	var out []Record
-	err := d.Store.EachCase(ctx, from, to, func(r Record) bool {
+func (d *Desk) Closed(ctx context.Context, from, to time.Time, limit int) ([]CaseFile, error) {
+	var out []CaseFile
+	err := d.Store.EachCase(ctx, from, to, func(r CaseFile) bool {
 		if !r.Open && !r.Notice {
 			out = append(out, r)
 		}
@@ -142,13 +142,13 @@ func (d *Desk) Closed(ctx context.Context, from, to time.Time, limit int) ([]Rec
 }
 
 // Notices returns the open notices of owners who say that it was not them, the latest first.
-func (d *Desk) Notices(ctx context.Context) ([]Record, error) {
+func (d *Desk) Notices(ctx context.Context) ([]CaseFile, error) {
 	now, err := d.Now(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the store's clock: %w", err)
 	}
-	var out []Record
-	err = d.Store.EachCase(ctx, now.AddDate(0, 0, -30), now.Add(time.Minute), func(r Record) bool {
+	var out []CaseFile
+	err = d.Store.EachCase(ctx, now.AddDate(0, 0, -30), now.Add(time.Minute), func(r CaseFile) bool {
 		if r.Notice && r.Open {
 			out = append(out, r)
 		}
@@ -173,7 +173,7 @@ func (d *Desk) CloseNotice(ctx context.Context, deed Deed, found string) error {
 			return ErrNotYours
 		}
 	}
-	return d.note(ctx, deed, AuditNotice)
+	return d.writeDown(ctx, deed, AuditNotice)
 }
 
 // Hit is a line that a search found.

@@ -38,7 +38,7 @@ import (
 //  5. A conversation is taken only by whoever finds it free, and of two who take it at once one gets it. A refused deed
 //     changes nothing.
 //  6. Where a case stands among all follows from its status; with its conversation it is in the hands of one side.
-//  7. The case's record ends as the conversation had it.
+//  7. The case file ends as the conversation had it.
 //  8. There is a way out: a case that is open can be taken and closed, and a person who waits can leave.
 
 // How many histories are tried, and in a small sweep.
@@ -560,13 +560,13 @@ func stirred(a, b *bot.Handoff) bool {
 func (p *play) judge() {
 	turns := p.turns()
 	answered := map[string]int{}
-	promised, records := map[string][]bot.Line{}, map[string]bot.Handoff{}
+	promised, files := map[string][]bot.Line{}, map[string]bot.Handoff{}
 	for _, t := range turns {
 		answered[t.id]++
 		p.judgeTurn(t)
 		if h := t.after.Handoff; h != nil {
 			promised[h.Ref] = append(promised[h.Ref], t.lines...)
-			records[h.Ref] = *h
+			files[h.Ref] = *h
 		}
 	}
 	for _, d := range p.messages() {
@@ -588,7 +588,7 @@ func (p *play) judge() {
 				p.fatal("%s: line %d has number %d", ref, i+1, l.Seq)
 			}
 		}
-		last := records[ref]
+		last := files[ref]
 		if last.Lines != int64(len(lines)) {
 			p.fatal("%s: %d lines counted, %d kept", ref, last.Lines, len(lines))
 		}
@@ -614,7 +614,7 @@ func sameTimer(a, b bot.Timer) bool {
 	return a.Signal == b.Signal && a.Attempt == b.Attempt && a.At.Equal(b.At)
 }
 
-// recorded is what a case's record has of it, with times as the store keeps them.
+// recorded is what a case file has of it, with times as the store keeps them.
 func recorded(h bot.Handoff) bot.Handoff {
 	h.Lines, h.Rev, h.Moved, h.Since, h.Told = 0, 0, time.Time{}, time.Time{}, 0
 	for _, at := range []*time.Time{&h.Asked, &h.Taken, &h.Answered, &h.Ended} {
@@ -708,7 +708,7 @@ func (p *play) judgeCase(t turn) {
 		p.fatal("%s: case %s while %s is open", t.id, h.Ref, was.Ref)
 	}
 	if changed := fresh || recorded(*h) != recorded(*was); changed != (len(t.cases) == 1) || changed && (t.cases[0].Rev != h.Rev || !fresh && h.Rev != was.Rev+1) {
-		p.fatal("%s: the case changed: %t; its record is promised: %+v", t.id, changed, t.cases)
+		p.fatal("%s: the case changed: %t; its file is promised: %+v", t.id, changed, t.cases)
 	}
 }
 

@@ -72,7 +72,7 @@ func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 	}
 	all, agents := &sums{}, map[string]*sums{}
 	r := Report{Reasons: map[string]int{}}
-	err = d.Store.EachCase(ctx, from, to, func(rec Record) bool {
+	err = d.Store.EachCase(ctx, from, to, func(rec CaseFile) bool {
 		if rec.Notice {
 			return true
 		}

@@ -116,7 +116,7 @@ func (d *Desk) Reveal(ctx context.Context, deed Deed) (string, error) {
 	if number == "" {
 		return "", ErrNoNumber
 	}
-	if err := d.note(ctx, deed, AuditReveal); err != nil {
+	if err := d.writeDown(ctx, deed, AuditReveal); err != nil {
 		return "", err
 	}
 	return number, nil
@@ -135,7 +135,7 @@ func (d *Desk) Why(ctx context.Context, deed Deed) (Finding, error) {
 	if number == "" {
 		return Finding{}, ErrNoNumber
 	}
-	if err := d.note(ctx, deed, AuditWhy); err != nil {
+	if err := d.writeDown(ctx, deed, AuditWhy); err != nil {
 		return Finding{}, err
 	}
 	return d.Look(ctx, number)
@@ -150,7 +150,8 @@ const (
 	AuditNotice = "notice_closed"
 )
 
-func (d *Desk) note(ctx context.Context, deed Deed, what string) error {
+// writeDown appends an audit entry of a deed.
+func (d *Desk) writeDown(ctx context.Context, deed Deed, what string) error {
 	if err := d.Audit(ctx, what+"/"+deed.Actor.Login+"/"+deed.Once, deed.Actor.Login, what, deed.Ref); err != nil {
 		return fmt.Errorf("write down %s: %w", what, err)
 	}

@@ -311,7 +311,7 @@ func (r *Runner) inherit(ctx context.Context) error {
 // takeOver wakes the documents that keepers of such a name have.
 func (r *Runner) takeOver(ctx context.Context, now time.Time, by func(who string) bool) error {
 	var problems []error
-	for _, s := range []shelf{r.conversations, r.records} {
+	for _, s := range []shelf{r.conversations, r.unlocks} {
 		ids, err := s.heldBy(ctx, now.Add(holdFor+keepFor), by)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("find what a dead process kept: %w", err))

@@ -75,7 +75,7 @@ func newShop(t *testing.T, e store.Engine) *shop {
 func (s *shop) runner(name string) *runner.Runner {
 	s.t.Helper()
 	r, err := runner.New(runner.Options{
-		Name: name, Conversations: s.store.Conversations, Records: s.store.Unlocks, Processes: s.store.Processes, Alone: s.alone, Engine: s.engine, Now: s.now,
+		Name: name, Conversations: s.store.Conversations, Unlocks: s.store.Unlocks, Processes: s.store.Processes, Alone: s.alone, Engine: s.engine, Now: s.now,
 		Keepers: runnertest.Keepers(runner.Keeper{Kind: bot.PromiseLink, Keep: s.letter}, runner.Keeper{Kind: bot.PromiseNotice, Keep: s.letter}),
 		Count: func(what string) {
 			n, _ := s.counts.LoadOrStore(what, new(atomic.Int64))
@@ -220,7 +220,7 @@ func TestKeep_waits(t *testing.T) {
 	})
 }
 
-// "Nobody is there" ends a promise whatever document owes it: a record has no chat that could be gone.
+// "Nobody is there" ends a promise whatever document owes it: an unlock document has no chat that could be gone.
 func TestKeep_goneEndsAnyPromise(t *testing.T) {
 	s := newShop(t, storetest.Bolt(t, nil))
 	tries := 0
@@ -228,20 +228,20 @@ func TestKeep_goneEndsAnyPromise(t *testing.T) {
 		tries++
 		return runner.Kept{}, &bot.SendError{Failure: bot.Gone, Reason: "nobody"}
 	}
-	record, err := s.store.Unlocks.Load(t.Context(), "record")
+	doc, err := s.store.Unlocks.Load(t.Context(), "record")
 	if err != nil {
 		t.Fatal(err)
 	}
-	record.Promises = []bot.Promise{{ID: "p", What: bot.MailNotice{}, Made: time.Now().Add(-time.Second)}}
-	record.Wake()
-	if err := s.store.Unlocks.Save(t.Context(), record); err != nil {
+	doc.Promises = []bot.Promise{{ID: "p", What: bot.MailNotice{}, Made: time.Now().Add(-time.Second)}}
+	doc.Wake()
+	if err := s.store.Unlocks.Save(t.Context(), doc); err != nil {
 		t.Fatal(err)
 	}
 	r := s.runner("a")
 	r.Kick("record")
 	s.idle(r)
-	if record, err = s.store.Unlocks.Load(t.Context(), "record"); err != nil || len(record.Promises) != 0 || tries != 1 {
-		t.Errorf("got %d promises left after %d tries, %v, want none after 1", len(record.Promises), tries, err)
+	if doc, err = s.store.Unlocks.Load(t.Context(), "record"); err != nil || len(doc.Promises) != 0 || tries != 1 {
+		t.Errorf("got %d promises left after %d tries, %v, want none after 1", len(doc.Promises), tries, err)
 	}
 }
 

@@ -9,10 +9,10 @@
 // wait for each other. A promise that takes longer, or waits for its turn, is held under the lease of the process, which
 // says every two seconds that it is alive (see identity): what only waits costs nothing. If a keeper dies, the sweep of
 // any process finds the document by its wake_at, or by the lease that ran out, and keeps what is left. Between a server's
-// "accepted" and our record of it a crash, or a store that is away for longer than a keeper is believed, may repeat one
+// "accepted" and our writing that down a crash, or a store that is away for longer than a keeper is believed, may repeat one
 // message, identical; nothing is lost.
 //
-// The same machinery serves conversations and unlock records: both are documents with an outbox.
+// The same machinery serves conversations and unlock documents: both are documents with an outbox.
 package runner
 
 import (
@@ -52,10 +52,10 @@ type Conversations interface {
 	Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error)
 }
 
-// Records keeps one document per number.
-type Records interface {
-	Load(ctx context.Context, id string) (*unlock.Record, error)
-	Save(ctx context.Context, r *unlock.Record) error
+// Unlocks keeps one unlock document per number.
+type Unlocks interface {
+	Load(ctx context.Context, id string) (*unlock.Document, error)
+	Save(ctx context.Context, r *unlock.Document) error
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 	Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error)
 }
@@ -80,7 +80,7 @@ type Kept struct {
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
-	Records       Records
+	Unlocks       Unlocks
 	Processes     Processes
 	Alone         bool // the store belongs to this process: whoever else it names as keeper is dead
 	Engine        *bot.Engine
@@ -97,7 +97,7 @@ type Runner struct {
 	Options
 	channels               map[string]Channel
 	keeps                  map[bot.PromiseKind]Keep
-	conversations, records shelf
+	conversations, unlocks shelf
 	locks                  *keyed
 	slots                  map[bot.Lane]chan struct{}
 
@@ -134,7 +134,7 @@ func New(o Options) (*Runner, error) {
 		r.slots[lane] = make(chan struct{}, n)
 	}
 	r.conversations = conversationShelf{r}
-	r.records = recordShelf{r}
+	r.unlocks = unlockShelf{r}
 	return r, nil
 }
 
@@ -216,7 +216,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 	}
 }
 
-// step steps, reserving at the record when the turn asks for it. Where the flow has no answer to what it heard, the
+// step steps, reserving at the unlock document when the turn asks for it. Where the flow has no answer to what it heard, the
 // person is asked again rather than left without a word for ever, and the operator is told.
 func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
 	next, out, err := r.Engine.Step(ctx, c, u, env)
@@ -279,14 +279,14 @@ func (r *Runner) orphaned(box *bot.Outbox) bool {
 	return false
 }
 
-// Kick looks after a record that owes something now.
-func (r *Runner) Kick(record string) {
+// Kick looks after an unlock document that owes something now.
+func (r *Runner) Kick(id string) {
 	if !r.enter() {
 		return // the sweep of another process, or of the next start, will find it
 	}
 	go func() {
 		defer r.leave()
-		if err := r.wake(context.Background(), r.records, record); err != nil {
+		if err := r.wake(context.Background(), r.unlocks, id); err != nil {
 			r.Log.Warn("kick", "error", err)
 		}
 	}()
@@ -329,7 +329,7 @@ func (r *Runner) Sweep(ctx context.Context) error {
 		return fmt.Errorf("read the store's clock: %w", err)
 	}
 	problems := []error{r.bury(ctx, now)}
-	for _, s := range []shelf{r.conversations, r.records} {
+	for _, s := range []shelf{r.conversations, r.unlocks} {
 		ids, err := s.due(ctx, now, sweepMax)
 		if err != nil {
 			return fmt.Errorf("find what is due: %w", err)

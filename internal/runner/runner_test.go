@@ -105,7 +105,7 @@ func newHouse(t *testing.T) *house {
 func (h *house) runner(name string) *runner.Runner {
 	h.t.Helper()
 	r, err := runner.New(runner.Options{
-		Name: name, Conversations: h.store.Conversations, Records: h.store.Unlocks, Processes: h.store.Processes, Engine: h.engine, Now: h.store.Now,
+		Name: name, Conversations: h.store.Conversations, Unlocks: h.store.Unlocks, Processes: h.store.Processes, Engine: h.engine, Now: h.store.Now,
 		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

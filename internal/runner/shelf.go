@@ -111,42 +111,42 @@ func (s conversationShelf) apply(ctx context.Context, d document, k Kept, now ti
 	return &conversation{c: next}, out, nil
 }
 
-type record struct{ r *unlock.Record }
+type unlockDocument struct{ r *unlock.Document }
 
-func (d *record) id() string        { return d.r.ID }
-func (d *record) box() *bot.Outbox  { return &d.r.Outbox }
-func (d *record) timers() time.Time { return time.Time{} } // the cron job ends links; nobody is told
-func (d *record) gone()             {}
-func (d *record) stuck(time.Time)   {}
-func (d *record) heard() time.Time  { return time.Time{} }
-func (d *record) copy() document    { return &record{r: d.r.Clone()} }
+func (d *unlockDocument) id() string        { return d.r.ID }
+func (d *unlockDocument) box() *bot.Outbox  { return &d.r.Outbox }
+func (d *unlockDocument) timers() time.Time { return time.Time{} } // the cron job ends links; nobody is told
+func (d *unlockDocument) gone()             {}
+func (d *unlockDocument) stuck(time.Time)   {}
+func (d *unlockDocument) heard() time.Time  { return time.Time{} }
+func (d *unlockDocument) copy() document    { return &unlockDocument{r: d.r.Clone()} }
 
-type recordShelf struct{ r *Runner }
+type unlockShelf struct{ r *Runner }
 
-func (recordShelf) key(id string) string { return "r/" + id }
+func (unlockShelf) key(id string) string { return "r/" + id }
 
-func (s recordShelf) load(ctx context.Context, id string) (document, error) {
-	r, err := s.r.Records.Load(ctx, id)
-	return &record{r: r}, err
+func (s unlockShelf) load(ctx context.Context, id string) (document, error) {
+	r, err := s.r.Unlocks.Load(ctx, id)
+	return &unlockDocument{r: r}, err
 }
 
-func (s recordShelf) save(ctx context.Context, d document) error {
-	return s.r.Records.Save(ctx, d.(*record).r)
+func (s unlockShelf) save(ctx context.Context, d document) error {
+	return s.r.Unlocks.Save(ctx, d.(*unlockDocument).r)
 }
 
-func (s recordShelf) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return s.r.Records.Due(ctx, now, limit)
+func (s unlockShelf) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return s.r.Unlocks.Due(ctx, now, limit)
 }
 
-func (s recordShelf) heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
-	return s.r.Records.Held(ctx, until, by)
+func (s unlockShelf) heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
+	return s.r.Unlocks.Held(ctx, until, by)
 }
 
-func (recordShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
+func (unlockShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
 
-func (s recordShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, bot.Outcome, error) {
+func (s unlockShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, bot.Outcome, error) {
 	if k.Timer != nil || k.Signal != nil {
-		return nil, bot.Outcome{}, errors.New("a record has no timers and hears no signals")
+		return nil, bot.Outcome{}, errors.New("an unlock document has no timers and hears no signals")
 	}
 	return d, bot.Outcome{}, nil
 }
@@ -207,7 +207,7 @@ func shortHash(s string) string {
 	return hex.EncodeToString(sum[:5])
 }
 
-// Deliver keeps signals: it hands a record's word to the conversation that asked.
+// Deliver keeps signals: it hands the word of an unlock document to the conversation that asked.
 func (r *Runner) Deliver(ctx context.Context, p bot.Promise, what bot.SendSignal) (Kept, error) {
 	channel, chat := bot.SplitConversationID(what.Conv)
 	err := r.Handle(ctx, bot.Update{

@@ -51,5 +51,7 @@ func (t *TryTable) Forget(ctx context.Context, before time.Time, limit int) (int
 	return t.engine.DeleteRange(ctx, Query{Collection: Tries, Field: "ends", To: before, Limit: limit})
 }
 
-// Deed appends what was done with an account of the desk.
-func (l *AuditLog) Deed(ctx context.Context, d agent.Deed) error { return l.Append(ctx, Entry(d)) }
+// AppendAgent appends what was done with an account of the desk.
+func (l *AuditLog) AppendAgent(ctx context.Context, d agent.AuditEntry) error {
+	return l.Append(ctx, AuditEntry(d))
+}

@@ -14,7 +14,7 @@ import (
 )
 
 // DeskTable is what the help desk reads of everything: the conversations that have a case, the lines of their transcripts,
-// the cases' records, and who is there. Conversations themselves are written by the runner alone.
+// the case files, and who is there. Conversations themselves are written by the runner alone.
 type DeskTable struct {
 	engine        Engine
 	conversations *Documents[bot.Conversation]
@@ -185,7 +185,7 @@ func (t *DeskTable) ForgetLines(ctx context.Context, before time.Time, limit int
 	return t.engine.DeleteRange(ctx, Query{Collection: Lines, Field: "at", To: before, Limit: limit})
 }
 
-// KeepCase keeps a case's record as its conversation has it. One that came before changes nothing.
+// KeepCase keeps a case file as its conversation has it. One that came before changes nothing.
 func (t *DeskTable) KeepCase(ctx context.Context, conv string, h bot.Handoff) error {
 	for {
 		f, err := t.cases.Load(ctx, h.Ref)
@@ -205,25 +205,25 @@ func (t *DeskTable) KeepCase(ctx context.Context, conv string, h bot.Handoff) er
 	}
 }
 
-// Case returns a case's record, and whether there is one.
-func (t *DeskTable) Case(ctx context.Context, ref string) (handoff.Record, bool, error) {
+// Case returns a case file, and whether there is one.
+func (t *DeskTable) Case(ctx context.Context, ref string) (handoff.CaseFile, bool, error) {
 	f, found, err := t.cases.Find(ctx, ref)
-	return recordOf(f), found, err
+	return caseFileOf(f), found, err
 }
 
 // EachCase calls each for the cases with a person, and the notices of owners who say that it was not them, that were made
 // in from ≤ made < to, the latest first, until it returns false.
-func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(handoff.Record) bool) error {
+func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(handoff.CaseFile) bool) error {
 	return t.cases.each(ctx, Query{Field: "made", From: from, To: to, Descending: true}, func(f File) bool {
 		if f.Handoff == nil && f.Topic != TopicNotMe {
 			return true // closed by the bot alone
 		}
-		return each(recordOf(f))
+		return each(caseFileOf(f))
 	})
 }
 
-func recordOf(f File) handoff.Record {
-	r := handoff.Record{Ref: f.Ref, Conv: f.Conv, Made: f.Made, Notice: f.Topic == TopicNotMe, Open: f.Status == Open, Answer: f.Answer, By: f.By}
+func caseFileOf(f File) handoff.CaseFile {
+	r := handoff.CaseFile{Ref: f.Ref, Conv: f.Conv, Made: f.Made, Notice: f.Topic == TopicNotMe, Open: f.Status == Open, Answer: f.Answer, By: f.By}
 	if f.Handoff != nil {
 		r.Handoff = *f.Handoff
 	}

@@ -1,4 +1,4 @@
-// Package store keeps everything: conversations, affiliates, unlock records, complaints, cases, leases, counters.
+// Package store keeps everything: conversations, affiliates, unlock documents, complaints, cases, leases, counters.
 //
 // Each repository is written once, over the small Engine below; two engines serve it: store/mongodb (production) and
 // store/bolt (one process, one machine). An Engine knows documents by collection and id, replaces them only where the

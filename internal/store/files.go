@@ -73,8 +73,8 @@ func (t *FileTable) Forget(ctx context.Context, before time.Time, limit int) (in
 	return t.engine.DeleteRange(ctx, Query{Collection: t.collection, Field: "made", To: before, Limit: limit})
 }
 
-// Entry is one line of the audit: who did what, and when. Detail holds no number, address or token.
-type Entry struct {
+// AuditEntry is one line of the audit: who did what, and when. Detail holds no number, address or token.
+type AuditEntry struct {
 	ID     string    `bson:"_id"`
 	At     time.Time `bson:"at"`
 	Who    string    `bson:"who"`
@@ -86,7 +86,7 @@ type Entry struct {
 type AuditLog struct{ engine Engine }
 
 // Append stores an entry. The id is the caller's and names what happened: appending it again changes nothing.
-func (l *AuditLog) Append(ctx context.Context, e Entry) error {
+func (l *AuditLog) Append(ctx context.Context, e AuditEntry) error {
 	if err := insert(ctx, l.engine, Audit, e); err != nil && !errors.Is(err, ErrDuplicate) {
 		return err
 	}
@@ -94,10 +94,10 @@ func (l *AuditLog) Append(ctx context.Context, e Entry) error {
 }
 
 // Between calls each for the entries in from ≤ at < to, earliest first, until it returns false.
-func (l *AuditLog) Between(ctx context.Context, from, to time.Time, each func(Entry) bool) error {
+func (l *AuditLog) Between(ctx context.Context, from, to time.Time, each func(AuditEntry) bool) error {
 	var broken error
 	err := l.engine.Scan(ctx, Query{Collection: Audit, Field: "at", From: from, To: to}, func(raw bson.Raw) bool {
-		var e Entry
+		var e AuditEntry
 		if broken = bson.Unmarshal(raw, &e); broken != nil {
 			return false
 		}

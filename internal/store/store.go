@@ -40,7 +40,7 @@ func New(engine Engine) *Store {
 	return &Store{
 		engine:        engine,
 		Conversations: &ConversationTable{NewDocuments(engine, Conversations, headOfConversation)},
-		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Record) (*string, *int64) {
+		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Document) (*string, *int64) {
 			return &r.ID, &r.Version
 		})},
 		Affiliates: &AffiliateTable{engine},
@@ -93,11 +93,11 @@ func (t *ConversationTable) Forgettable(ctx context.Context, now time.Time, limi
 	return t.IDsUpTo(ctx, "kept_till", now, limit)
 }
 
-// UnlockTable keeps the records' own documents: who asked, the one live link, what is owed.
-type UnlockTable struct{ documents *Documents[unlock.Record] }
+// UnlockTable keeps the unlock documents: who asked, the one live link, what is owed.
+type UnlockTable struct{ documents *Documents[unlock.Document] }
 
-// Load returns the record with that id. When there is none it returns a new one that has only its id, and version 0.
-func (t *UnlockTable) Load(ctx context.Context, id string) (*unlock.Record, error) {
+// Load returns the document with that id. When there is none it returns a new one that has only its id, and version 0.
+func (t *UnlockTable) Load(ctx context.Context, id string) (*unlock.Document, error) {
 	r, err := t.documents.Load(ctx, id)
 	if err != nil {
 		return nil, err
@@ -105,13 +105,13 @@ func (t *UnlockTable) Load(ctx context.Context, id string) (*unlock.Record, erro
 	return &r, nil
 }
 
-// Save stores the record where its version is the one it was loaded with, as Documents.Save does.
-func (t *UnlockTable) Save(ctx context.Context, r *unlock.Record) error {
+// Save stores the document where its version is the one it was loaded with, as Documents.Save does.
+func (t *UnlockTable) Save(ctx context.Context, r *unlock.Document) error {
 	return t.documents.Save(ctx, r)
 }
 
-// FindBy returns the record in which a declared field has that value, or nil.
-func (t *UnlockTable) FindBy(ctx context.Context, field, value string) (*unlock.Record, error) {
+// FindBy returns the document in which a declared field has that value, or nil.
+func (t *UnlockTable) FindBy(ctx context.Context, field, value string) (*unlock.Document, error) {
 	r, found, err := t.documents.FindBy(ctx, field, value)
 	if err != nil || !found {
 		return nil, err
@@ -119,22 +119,22 @@ func (t *UnlockTable) FindBy(ctx context.Context, field, value string) (*unlock.
 	return &r, nil
 }
 
-// Due returns the ids of at most limit records whose wake_at has come, longest waiting first.
+// Due returns the ids of at most [limit] documents whose wake_at has come, longest waiting first.
 func (t *UnlockTable) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.documents.IDsUpTo(ctx, "wake_at", now, limit)
 }
 
-// Held returns the ids of the records whose wake_at is not after until and that have a keeper of such a name.
+// Held returns the ids of the documents whose wake_at is not after [until] and that have a keeper of such a name.
 func (t *UnlockTable) Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
 	return t.documents.held(ctx, until, by)
 }
 
-// Purgeable returns the ids of at most limit records that hold something whose time has passed.
+// Purgeable returns the ids of at most [limit] documents that hold something whose time has passed.
 func (t *UnlockTable) Purgeable(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.documents.IDsUpTo(ctx, "purge_at", now, limit)
 }
 
-// Delete removes a record where its version is version, or whatever it is when that is negative.
+// Delete removes a document where its version is [version], or whatever it is when that is negative.
 func (t *UnlockTable) Delete(ctx context.Context, id string, version int64) error {
 	return t.documents.Delete(ctx, id, version)
 }

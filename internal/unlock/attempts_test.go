@@ -27,7 +27,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, b *box)) {
 		}
 		b := &box{t: t, store: store.New(e), vault: v, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))}
 		b.Service = unlock.New(unlock.Options{
-			Records: b.store.Unlocks, Affiliates: b.store.Affiliates, Vault: v,
+			Documents: b.store.Unlocks, Affiliates: b.store.Affiliates, Vault: v,
 			Now:    func(context.Context) (time.Time, error) { return b.clock.Now(), nil },
 			Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 		})
@@ -60,7 +60,7 @@ func (b *box) redeem(token, nonce string) unlock.Redeemed {
 // kept takes what a record owes off it, as the runner does once it has been kept.
 func (b *box) kept(number string) {
 	b.t.Helper()
-	r := b.record(number)
+	r := b.document(number)
 	r.Promises = nil
 	r.Wake()
 	if err := b.store.Unlocks.Save(b.t.Context(), r); err != nil {
@@ -71,7 +71,7 @@ func (b *box) kept(number string) {
 func (b *box) owed(number string) []string {
 	b.t.Helper()
 	var out []string
-	for _, p := range b.record(number).Promises {
+	for _, p := range b.document(number).Promises {
 		what := string(p.Kind())
 		switch w := p.What.(type) {
 		case bot.SendSignal:
@@ -85,14 +85,14 @@ func (b *box) owed(number string) []string {
 }
 
 // Somebody asks for the next link while the last one's promises are still owed and its browser is on the key page:
-// neither the activation nor the owner's letter nor the ticket is lost by it.
+// neither the activation nor the owner's letter nor the key pass is lost by it.
 func TestReserve_afterUse(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, b *box) {
-		ticket := b.redeem(b.link(locked).Token, "n").Ticket
-		id, used := b.record(locked).ID, b.record(locked).Live.ID
+		pass := b.redeem(b.link(locked).Token, "n").KeyPass
+		id, used := b.document(locked).ID, b.document(locked).Live.ID
 		b.set(locked, affiliate.Locked) // as if the process had died before it made the record active
 		b.ask(locked, b.next())
-		if b.record(locked).Live.ID == used {
+		if b.document(locked).Live.ID == used {
 			t.Fatal("asking after use: got the used attempt, want a new one")
 		}
 		if err := b.Activate(t.Context(), id, used); err != nil || b.status(locked) != affiliate.Active {
@@ -101,21 +101,21 @@ func TestReserve_afterUse(t *testing.T) {
 		if to, _, err := b.Owner(t.Context(), id, used); err != nil || to == "" {
 			t.Errorf("the owner's letter: got %q, %v, want an address", to, err)
 		}
-		if problems, err := b.MakeKey(t.Context(), ticket, goodKey); err != nil || len(problems) > 0 {
+		if problems, err := b.MakeKey(t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
 			t.Errorf("the key: got %v, %v, want it made", problems, err)
 		}
-		if h, err := b.Ticket(t.Context(), ticket); err != nil || !h.Made {
-			t.Errorf("the ticket: got made %t, %v", h.Made, err)
+		if h, err := b.KeyPass(t.Context(), pass); err != nil || !h.Made {
+			t.Errorf("the key pass: got made %t, %v", h.Made, err)
 		}
-		if r := b.record(locked); !r.Live.KeyMade.IsZero() {
-			t.Error("the new attempt was touched by the old ticket")
+		if r := b.document(locked); !r.Live.KeyMade.IsZero() {
+			t.Error("the new attempt was touched by the old key pass")
 		}
 		b.kept(locked)
-		b.clock.Advance(unlock.TicketLife)
+		b.clock.Advance(unlock.KeyPassLife)
 		if _, err := b.Purge(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		if r := b.record(locked); len(r.Used) > 0 || r.Live.Sealed != "" {
+		if r := b.document(locked); len(r.Used) > 0 || r.Live.Sealed != "" {
 			t.Errorf("after its time: got %d used attempts, want no number left", len(r.Used))
 		}
 	})
@@ -141,7 +141,7 @@ func TestActivate_noRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.redeem(l.Token, "n")
-		r := b.record(locked)
+		r := b.document(locked)
 		if err := b.Activate(t.Context(), r.ID, r.Live.ID); err != nil {
 			t.Errorf("got %v, want nothing to do", err)
 		}
@@ -152,11 +152,11 @@ func TestActivate_noRecord(t *testing.T) {
 func TestNotMe_earlierLetter(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, b *box) {
 		first := b.link(locked)
-		ticket := b.redeem(first.Token, "n").Ticket
+		pass := b.redeem(first.Token, "n").KeyPass
 		b.kept(locked)
 		b.set(locked, affiliate.Locked)
 		b.clock.Advance(5 * time.Minute)
-		if _, err := b.Purge(t.Context(), b.record(locked).ID); err != nil {
+		if _, err := b.Purge(t.Context(), b.document(locked).ID); err != nil {
 			t.Fatal(err)
 		}
 		second := b.link(locked)
@@ -166,8 +166,8 @@ func TestNotMe_earlierLetter(t *testing.T) {
 		if _, err := b.Redeem(t.Context(), second.Token, "n"); !errors.Is(err, unlock.ErrExpired) {
 			t.Errorf("the second link: got %v, want %v", err, unlock.ErrExpired)
 		}
-		if _, err := b.Ticket(t.Context(), ticket); !errors.Is(err, unlock.ErrTicket) {
-			t.Errorf("the first link's ticket: got %v, want %v", err, unlock.ErrTicket)
+		if _, err := b.KeyPass(t.Context(), pass); !errors.Is(err, unlock.ErrKeyPass) {
+			t.Errorf("the first link's key pass: got %v, want %v", err, unlock.ErrKeyPass)
 		}
 	})
 }
@@ -175,12 +175,12 @@ func TestNotMe_earlierLetter(t *testing.T) {
 // The button of the key page, pressed four times at once, is one success told four times.
 func TestMakeKey_atOnce(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, b *box) {
-		ticket := b.redeem(b.link(locked).Token, "n").Ticket
+		pass := b.redeem(b.link(locked).Token, "n").KeyPass
 		b.kept(locked)
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				if problems, err := b.MakeKey(t.Context(), ticket, goodKey); err != nil || len(problems) > 0 {
+				if problems, err := b.MakeKey(t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
 					t.Errorf("got %v, %v, want success", problems, err)
 				}
 			})
@@ -189,7 +189,7 @@ func TestMakeKey_atOnce(t *testing.T) {
 		if got, want := b.owed(locked), []string{"signal key_made", "notice generated"}; !slices.Equal(got, want) {
 			t.Errorf("owed: got %q, want %q", got, want)
 		}
-		if _, err := b.MakeKey(t.Context(), ticket, "otra muy distinta del todo"); !errors.Is(err, unlock.ErrKeyMade) {
+		if _, err := b.MakeKey(t.Context(), pass, "otra muy distinta del todo"); !errors.Is(err, unlock.ErrKeyMade) {
 			t.Errorf("another key: got %v, want %v", err, unlock.ErrKeyMade)
 		}
 	})
@@ -199,7 +199,7 @@ func TestMakeKey_atOnce(t *testing.T) {
 func TestPurge_waitsForPromises(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, b *box) {
 		b.redeem(b.link(locked).Token, "n")
-		r := b.record(locked)
+		r := b.document(locked)
 		b.clock.Advance(time.Hour)
 		if purged, err := b.Purge(t.Context(), r.ID); err != nil || purged {
 			t.Errorf("got %t, %v, want nothing purged", purged, err)

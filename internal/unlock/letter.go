@@ -25,15 +25,15 @@ type Letter struct {
 // Letter returns what to mail for the promise of a link, or ErrOver when the link is worth nothing any more. Asked again
 // for the promise whose letter started the link's life, it is the same letter.
 func (s *Service) Letter(ctx context.Context, p bot.Promise) (Letter, error) {
-	r, err := s.Records.Load(ctx, p.Record)
+	d, err := s.Documents.Load(ctx, p.Record)
 	if err != nil {
-		return Letter{}, fmt.Errorf("load unlock record: %w", err)
+		return Letter{}, fmt.Errorf("load unlock document: %w", err)
 	}
 	now, err := s.Now(ctx)
 	if err != nil {
 		return Letter{}, fmt.Errorf("read the store's clock: %w", err)
 	}
-	a := r.Live
+	a := d.Live
 	if a == nil || a.ID != p.Attempt || !a.Lives(now, s.Limits.LinkTTL) {
 		return Letter{}, ErrOver
 	}
@@ -57,18 +57,18 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise) (Letter, error) {
 // Accepted notes that the mail server took a promise's letter, which starts the link's life the first time, and returns
 // when the link ends.
 func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, err error) {
-	_, err = s.change(ctx, p.Record, func(r *Record, now time.Time) error {
-		if r.Live == nil || r.Live.ID != p.Attempt {
+	_, err = s.change(ctx, p.Record, func(d *Document, now time.Time) error {
+		if d.Live == nil || d.Live.ID != p.Attempt {
 			return ErrOver
 		}
-		ends = r.Live.Ends(s.Limits.LinkTTL)
-		if !r.Live.Accepted.IsZero() {
+		ends = d.Live.Ends(s.Limits.LinkTTL)
+		if !d.Live.Accepted.IsZero() {
 			return errUnchanged
 		}
-		r.Live.Accepted, r.Live.First = now, p.ID
-		ends = r.Live.Ends(s.Limits.LinkTTL)
-		if r.Live.Redeemed.IsZero() {
-			r.PurgeAt = ends
+		d.Live.Accepted, d.Live.First = now, p.ID
+		ends = d.Live.Ends(s.Limits.LinkTTL)
+		if d.Live.Redeemed.IsZero() {
+			d.PurgeAt = ends
 		}
 		return nil
 	})
@@ -78,17 +78,17 @@ func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, 
 // Refused notes that the mailbox refused a promise's letter for good and returns the moment at which a link accepted now
 // would end.
 func (s *Service) Refused(ctx context.Context, p bot.Promise) (ends time.Time, err error) {
-	_, err = s.change(ctx, p.Record, func(r *Record, now time.Time) error {
-		if r.Live == nil || r.Live.ID != p.Attempt {
+	_, err = s.change(ctx, p.Record, func(d *Document, now time.Time) error {
+		if d.Live == nil || d.Live.ID != p.Attempt {
 			return ErrOver
 		}
-		as := *r.Live
+		as := *d.Live
 		as.Accepted = now
 		ends = as.Ends(s.Limits.LinkTTL)
-		if !r.Live.Refused.IsZero() || !r.Live.Accepted.IsZero() {
+		if !d.Live.Refused.IsZero() || !d.Live.Accepted.IsZero() {
 			return errUnchanged
 		}
-		r.Live.Refused = now
+		d.Live.Refused = now
 		return nil
 	})
 	return ends, err

@@ -16,33 +16,33 @@ type View struct {
 
 // Look says what the link would do, for the page that shows it. It changes nothing.
 func (s *Service) Look(ctx context.Context, token, nonce string) (View, error) {
-	r, now, err := s.byLink(ctx, token)
+	d, now, err := s.byLink(ctx, token)
 	if err != nil {
 		return View{}, err
 	}
-	again, err := s.usable(r.Live, now, nonce)
-	return View{Kind: r.Live.Kind, Again: again}, err
+	again, err := s.usable(d.Live, now, nonce)
+	return View{Kind: d.Live.Kind, Again: again}, err
 }
 
-func (s *Service) byLink(ctx context.Context, token string) (*Record, time.Time, error) {
+func (s *Service) byLink(ctx context.Context, token string) (*Document, time.Time, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, now, fmt.Errorf("read the store's clock: %w", err)
 	}
-	r, err := s.Records.FindBy(ctx, "live.link", s.hashLink(token))
+	d, err := s.Documents.FindBy(ctx, "live.link", s.hashLink(token))
 	if err != nil {
 		return nil, now, fmt.Errorf("find link: %w", err)
 	}
-	if r == nil || r.Live == nil {
+	if d == nil || d.Live == nil {
 		return nil, now, ErrUnknown
 	}
-	return r, now, nil
+	return d, now, nil
 }
 
 // usable says whether a browser may press the button, or has (again).
 func (s *Service) usable(a *Attempt, now time.Time, nonce string) (again bool, err error) {
 	switch {
-	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.ticketEnds()):
+	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.keyPassEnds()):
 		return true, nil
 	case !a.Redeemed.IsZero():
 		return false, ErrUsed
@@ -54,10 +54,10 @@ func (s *Service) usable(a *Attempt, now time.Time, nonce string) (again bool, e
 
 // Redeemed is what pressing the button came to.
 type Redeemed struct {
-	Kind   Kind
-	Again  bool          // the same browser had pressed it before
-	Ticket string        // sealed; the right to make a key, for the cookie
-	Life   time.Duration // what is left of the ticket
+	Kind    Kind
+	Again   bool          // the same browser had pressed it before
+	KeyPass string        // sealed; the right to make a key, for the cookie
+	Life    time.Duration // what is left of the key pass
 }
 
 // Redeem uses a link, once. The nonce is the browser's: whoever wins may come again with it and is told the same. It
@@ -68,8 +68,8 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		return Redeemed{}, err
 	}
 	var out Redeemed
-	r, err := s.change(ctx, found.ID, func(r *Record, now time.Time) error {
-		a := r.Live
+	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
+		a := d.Live
 		if a == nil || a.Link != s.hashLink(token) {
 			return ErrUnknown
 		}
@@ -79,28 +79,28 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 		out = Redeemed{Kind: a.Kind, Again: again}
 		if again {
-			out.Life = a.ticketEnds().Sub(now)
+			out.Life = a.keyPassEnds().Sub(now)
 			return errUnchanged
 		}
-		out.Life = TicketLife
+		out.Life = KeyPassLife
 		a.Redeemed, a.Nonce = now, s.hashNonce(nonce)
-		r.PurgeAt = now.Add(TicketLife)
+		d.PurgeAt = now.Add(KeyPassLife)
 		if a.Kind == KindUnlock {
-			s.owe(r, a, now, bot.Activate{})
-			s.owe(r, a, now, bot.MailNotice{Topic: "unlocked"})
+			s.owe(d, a, now, bot.Activate{})
+			s.owe(d, a, now, bot.MailNotice{Topic: "unlocked"})
 		}
-		s.tell(r, a, now, bot.SignalLinkUsed, string(a.Kind))
+		s.tell(d, a, now, bot.SignalLinkUsed, string(a.Kind))
 		return nil
 	})
 	if err != nil {
 		return Redeemed{}, err
 	}
 	if out.Kind == KindUnlock {
-		if err := s.Activate(ctx, r.ID, r.Live.ID); err != nil {
+		if err := s.Activate(ctx, d.ID, d.Live.ID); err != nil {
 			return Redeemed{}, fmt.Errorf("activate record: %w", err)
 		}
 	}
-	s.Kick(r.ID)
-	out.Ticket = s.Vault.Seal("ticket", r.ID+"|"+r.Live.ID)
+	s.Kick(d.ID)
+	out.KeyPass = s.Vault.Seal(keyPassLabel, d.ID+"|"+d.Live.ID)
 	return out, nil
 }

@@ -10,7 +10,7 @@ import (
 	"llave/internal/affiliate"
 )
 
-// Reserve gives the turn one mail of the record's live link, or says when to come back. Reserving twice for one turn
+// Reserve gives the turn one mail of the number's live link, or says when to come back. Reserving twice for one turn
 // is reserving once. What the record is decides what the attempt will be, and nothing the caller can see.
 func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, error) {
 	rec, err := s.find(ctx, ask.Sealed)
@@ -25,33 +25,33 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 		kind = KindGenerate
 	}
 	var res bot.Reservation
-	_, err = s.change(ctx, ask.Record, func(r *Record, now time.Time) error {
+	_, err = s.change(ctx, ask.Record, func(d *Document, now time.Time) error {
 		res = bot.Reservation{}
-		for _, a := range r.Asks {
+		for _, a := range d.Asks {
 			if a.Turn == ask.Turn {
 				res.Granted, res.Attempt = true, a.Attempt
-				if r.Live != nil && r.Live.ID == a.Attempt {
-					res.Ends = r.Live.Ends(s.Limits.LinkTTL)
+				if d.Live != nil && d.Live.ID == a.Attempt {
+					res.Ends = d.Live.Ends(s.Limits.LinkTTL)
 				} else {
 					res.Ends = a.At
 				}
 				return errUnchanged
 			}
 		}
-		r.Asks = slices.DeleteFunc(r.Asks, func(a Asked) bool { return now.Sub(a.At) >= s.Limits.PerDay })
-		if at := s.retryAt(r.Asks, now); !at.IsZero() {
+		d.Asks = slices.DeleteFunc(d.Asks, func(a Asked) bool { return now.Sub(a.At) >= s.Limits.PerDay })
+		if at := s.retryAt(d.Asks, now); !at.IsZero() {
 			res.RetryAt = at
 			return errUnchanged
 		}
-		if !r.Live.Lives(now, s.Limits.LinkTTL) || r.Live.Kind != kind {
-			s.mint(r, ask, kind, now)
+		if !d.Live.Lives(now, s.Limits.LinkTTL) || d.Live.Kind != kind {
+			s.mint(d, ask, kind, now)
 		}
-		if !slices.Contains(r.Live.Convs, ask.Conv) {
-			r.Live.Convs = append(r.Live.Convs, ask.Conv)
+		if !slices.Contains(d.Live.Convs, ask.Conv) {
+			d.Live.Convs = append(d.Live.Convs, ask.Conv)
 		}
-		r.Asks = append(r.Asks, Asked{Turn: ask.Turn, Attempt: r.Live.ID, At: now})
-		r.PurgeAt = r.Live.Ends(s.Limits.LinkTTL)
-		res.Granted, res.Attempt, res.Ends = true, r.Live.ID, r.Live.Ends(s.Limits.LinkTTL)
+		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Attempt: d.Live.ID, At: now})
+		d.PurgeAt = d.Live.Ends(s.Limits.LinkTTL)
+		res.Granted, res.Attempt, res.Ends = true, d.Live.ID, d.Live.Ends(s.Limits.LinkTTL)
 		return nil
 	})
 	return res, err
@@ -76,17 +76,17 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 	return at
 }
 
-// mint puts a new attempt in place of the newest. A used one stays beside it for as long as its ticket lives or its
-// promises are owed: whoever asks for the next link must not take away somebody's ticket, nor the owner's letter. "No
+// mint puts a new attempt in place of the newest. A used one stays beside it for as long as its key pass lives or its
+// promises are owed: whoever asks for the next link must not take away somebody's key pass, nor the owner's letter. "No
 // fui yo" stays the same from letter to letter for a day, so that it works whichever of them is read.
-func (s *Service) mint(r *Record, ask bot.Ask, kind Kind, now time.Time) {
+func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{
 		ID: s.Vault.Hash("attempt", ask.Turn)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
 		Channel: ask.Channel, Asked: now,
 	}
-	if old := r.Live; old != nil {
+	if old := d.Live; old != nil {
 		if !old.Redeemed.IsZero() && old.Sealed != "" {
-			r.Used = append(r.Used, *old)
+			d.Used = append(d.Used, *old)
 		}
 		if old.NotMe != "" && now.Before(old.Asked.Add(notMeLife)) {
 			a.Since = old.notMe()
@@ -96,7 +96,7 @@ func (s *Service) mint(r *Record, ask bot.Ask, kind Kind, now time.Time) {
 		a.Link = s.hashLink(s.linkToken(a.ID))
 		a.NotMe = s.hashNotMe(s.notMeToken(a.notMe()))
 	}
-	r.Live = a
+	d.Live = a
 }
 
 // notMe is the attempt whose "No fui yo" the letters carry.

@@ -12,24 +12,24 @@ import (
 	"llave/internal/secret"
 )
 
-// What a link or a ticket can come to. None of them says whether an account exists.
+// What a link or a key pass can come to. None of them says whether an account exists.
 var (
-	ErrUnknown = errors.New("link is not known")            // never given out, or purged
-	ErrExpired = errors.New("link no longer works")         // its time is over, or it was voided
-	ErrUsed    = errors.New("link was used already")        // by another browser
-	ErrTicket  = errors.New("ticket is not valid any more") // ten minutes are over, or it was voided
-	ErrKeyMade = errors.New("key was made already")         // with this ticket
-	ErrOver    = errors.New("attempt is over")              // a letter that is worth nothing any more
+	ErrUnknown = errors.New("link is not known")              // never given out, or purged
+	ErrExpired = errors.New("link no longer works")           // its time is over, or it was voided
+	ErrUsed    = errors.New("link was used already")          // by another browser
+	ErrKeyPass = errors.New("key pass is not valid any more") // ten minutes are over, or it was voided
+	ErrKeyMade = errors.New("key was made already")           // with this key pass
+	ErrOver    = errors.New("attempt is over")                // a letter that is worth nothing any more
 )
 
-// Records keeps one document per number.
-type Records interface {
-	// Load returns the record, or an empty one with that id and version 0.
-	Load(ctx context.Context, id string) (*Record, error)
+// Documents keeps one unlock document per number.
+type Documents interface {
+	// Load returns the document, or an empty one with that id and version 0.
+	Load(ctx context.Context, id string) (*Document, error)
 	// Save writes where the version is the one that was loaded, else bot.ErrConflict.
-	Save(ctx context.Context, r *Record) error
-	// FindBy returns the record whose indexed field has that value, or nil.
-	FindBy(ctx context.Context, field, value string) (*Record, error)
+	Save(ctx context.Context, d *Document) error
+	// FindBy returns the document whose indexed field has that value, or nil.
+	FindBy(ctx context.Context, field, value string) (*Document, error)
 }
 
 // Affiliates is the institution's collection.
@@ -38,7 +38,7 @@ type Affiliates interface {
 	SetStatus(ctx context.Context, number string, s affiliate.Status) error
 }
 
-// Limits of one record, across all chats (P305).
+// Limits of one number, across all chats (P305).
 type Limits struct {
 	Burst   int           // mails in Window
 	Window  time.Duration // 15 minutes
@@ -49,12 +49,12 @@ type Limits struct {
 
 // Options are what the service needs. All are required but Kick.
 type Options struct {
-	Records    Records
+	Documents  Documents
 	Affiliates Affiliates
 	Vault      *secret.Vault
 	Now        func(ctx context.Context) (time.Time, error) // the store's clock
 	Limits     Limits
-	Kick       func(record string) // tells the runner that the record owes something now
+	Kick       func(id string) // tells the runner that the document with that id owes something now
 }
 
 // Service asks for links, mints, redeems and ends them. It is safe for use by many goroutines and processes.
@@ -68,39 +68,39 @@ func New(o Options) *Service {
 	return &Service{o}
 }
 
-// change loads a record, lets f change it, and saves; when somebody else was first it does so again. f returns
-// errUnchanged to leave without writing.
-func (s *Service) change(ctx context.Context, id string, f func(r *Record, now time.Time) error) (*Record, error) {
+// change loads the document with that [id], lets [f] change it, and saves; after a conflict it does so again. When [f]
+// returns errUnchanged nothing is written.
+func (s *Service) change(ctx context.Context, id string, f func(d *Document, now time.Time) error) (*Document, error) {
 	for {
-		r, err := s.Records.Load(ctx, id)
+		d, err := s.Documents.Load(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("load unlock record: %w", err)
+			return nil, fmt.Errorf("load unlock document: %w", err)
 		}
 		now, err := s.Now(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read the store's clock: %w", err)
 		}
-		if err := f(r, now); errors.Is(err, errUnchanged) {
-			return r, nil
+		if err := f(d, now); errors.Is(err, errUnchanged) {
+			return d, nil
 		} else if err != nil {
-			return r, err
+			return d, err
 		}
-		r.Wake()
-		err = s.Records.Save(ctx, r)
+		d.Wake()
+		err = s.Documents.Save(ctx, d)
 		if errors.Is(err, bot.ErrConflict) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("save unlock record: %w", err)
+			return nil, fmt.Errorf("save unlock document: %w", err)
 		}
-		return r, nil
+		return d, nil
 	}
 }
 
 var errUnchanged = errors.New("nothing to write")
 
 // owe adds a promise of an attempt. Its id makes it happen once.
-func (s *Service) owe(r *Record, a *Attempt, now time.Time, what bot.Duty) {
+func (s *Service) owe(d *Document, a *Attempt, now time.Time, what bot.Duty) {
 	var topic, conv string
 	switch w := what.(type) {
 	case bot.MailNotice:
@@ -111,13 +111,13 @@ func (s *Service) owe(r *Record, a *Attempt, now time.Time, what bot.Duty) {
 		topic, conv = w.Signal, w.Conv
 	}
 	id := strings.Join([]string{a.ID, string(what.Kind()), topic, conv}, "/")
-	r.Promises = append(r.Promises, bot.Promise{ID: id, What: what, Record: r.ID, Attempt: a.ID, Made: now})
+	d.Promises = append(d.Promises, bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now})
 }
 
 // tell owes every conversation that asked a signal.
-func (s *Service) tell(r *Record, a *Attempt, now time.Time, signal, body string) {
+func (s *Service) tell(d *Document, a *Attempt, now time.Time, signal, body string) {
 	for _, conv := range a.Convs {
-		s.owe(r, a, now, bot.SendSignal{Conv: conv, Signal: signal, Text: body})
+		s.owe(d, a, now, bot.SendSignal{Conv: conv, Signal: signal, Text: body})
 	}
 }
 
@@ -143,11 +143,11 @@ func (s *Service) Owner(ctx context.Context, record, attempt string) (email, cha
 
 // person is the institution's record of an attempt, empty when it is not there, and the channel of its request.
 func (s *Service) person(ctx context.Context, record, attempt string) (rec affiliate.Record, channel string, err error) {
-	r, err := s.Records.Load(ctx, record)
+	d, err := s.Documents.Load(ctx, record)
 	if err != nil {
-		return rec, "", fmt.Errorf("load unlock record: %w", err)
+		return rec, "", fmt.Errorf("load unlock document: %w", err)
 	}
-	a := r.attempt(attempt)
+	a := d.attempt(attempt)
 	if a == nil || a.Sealed == "" {
 		return rec, "", nil // purged, after its promises were kept
 	}

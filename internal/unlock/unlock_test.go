@@ -51,7 +51,7 @@ func newBox(t *testing.T) *box {
 		t.Fatal(err)
 	}
 	return &box{t: t, store: s, clock: clock, vault: v, Service: unlock.New(unlock.Options{
-		Records: s.Unlocks, Affiliates: s.Affiliates, Vault: v, Now: s.Now,
+		Documents: s.Unlocks, Affiliates: s.Affiliates, Vault: v, Now: s.Now,
 		Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 	})}
 }
@@ -89,7 +89,7 @@ func promise(record, attempt string) bot.Promise {
 	return bot.Promise{ID: "link of " + attempt, Record: record, Attempt: attempt}
 }
 
-func (b *box) record(number string) *unlock.Record {
+func (b *box) document(number string) *unlock.Document {
 	b.t.Helper()
 	r, err := b.store.Unlocks.Load(b.t.Context(), affiliate.Hash(b.vault, number))
 	if err != nil {
@@ -116,7 +116,7 @@ func TestReserve_oncePerTurn(t *testing.T) {
 			t.Fatalf("the same turn got %+v, want %+v", again, first)
 		}
 	}
-	if n := len(b.record(locked).Asks); n != 1 {
+	if n := len(b.document(locked).Asks); n != 1 {
 		t.Errorf("%d requests counted, want 1", n)
 	}
 	if other := b.ask(locked, "turn/b"); other.Attempt != first.Attempt {
@@ -204,7 +204,7 @@ func TestRedeem_sixteenAtOnce(t *testing.T) {
 		t.Errorf("record is %s, want active", got)
 	}
 	kinds := map[bot.PromiseKind]int{}
-	for _, p := range b.record(locked).Promises {
+	for _, p := range b.document(locked).Promises {
 		kinds[p.Kind()]++
 	}
 	if kinds[bot.PromiseActivate] != 1 || kinds[bot.PromiseNotice] != 1 || kinds[bot.PromiseSignal] != 1 {
@@ -224,12 +224,12 @@ func TestRedeem_sameBrowserAgain(t *testing.T) {
 	if err != nil || !again.Again {
 		t.Fatalf("the same browser got %+v, %v", again, err)
 	}
-	if _, err := b.Ticket(t.Context(), again.Ticket); err != nil {
-		t.Errorf("the ticket given again: %v", err)
+	if _, err := b.KeyPass(t.Context(), again.KeyPass); err != nil {
+		t.Errorf("the key pass given again: %v", err)
 	}
-	b.clock.Advance(unlock.TicketLife)
-	if _, err := b.Ticket(t.Context(), first.Ticket); !errors.Is(err, unlock.ErrTicket) {
-		t.Errorf("after ten minutes the ticket is %v, want ErrTicket", err)
+	b.clock.Advance(unlock.KeyPassLife)
+	if _, err := b.KeyPass(t.Context(), first.KeyPass); !errors.Is(err, unlock.ErrKeyPass) {
+		t.Errorf("after ten minutes the key pass is %v, want ErrKeyPass", err)
 	}
 }
 
@@ -322,8 +322,8 @@ func TestNotMe(t *testing.T) {
 	if _, err := b.NotMe(t.Context(), second.NotMe); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.MakeKey(t.Context(), used.Ticket, goodKey); !errors.Is(err, unlock.ErrTicket) {
-		t.Errorf("a key made after the owner said no: %v, want ErrTicket", err)
+	if _, err := b.MakeKey(t.Context(), used.KeyPass, goodKey); !errors.Is(err, unlock.ErrKeyPass) {
+		t.Errorf("a key made after the owner said no: %v, want ErrKeyPass", err)
 	}
 }
 
@@ -334,18 +334,18 @@ func TestMakeKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if problems, err := b.MakeKey(t.Context(), used.Ticket, locked); err != nil || len(problems) == 0 {
+	if problems, err := b.MakeKey(t.Context(), used.KeyPass, locked); err != nil || len(problems) == 0 {
 		t.Errorf("the number as a key: %v, %v, want problems", problems, err)
 	}
 	for range 2 { // the second is a lost answer
-		if problems, err := b.MakeKey(t.Context(), used.Ticket, goodKey); err != nil || problems != nil {
+		if problems, err := b.MakeKey(t.Context(), used.KeyPass, goodKey); err != nil || problems != nil {
 			t.Fatalf("%v, %v", problems, err)
 		}
 	}
-	if _, err := b.MakeKey(t.Context(), used.Ticket, goodKey+" otra"); !errors.Is(err, unlock.ErrKeyMade) {
+	if _, err := b.MakeKey(t.Context(), used.KeyPass, goodKey+" otra"); !errors.Is(err, unlock.ErrKeyMade) {
 		t.Errorf("another key: %v, want ErrKeyMade", err)
 	}
-	if ok, err := key.Verify(t.Context(), b.record(locked).Key, goodKey); err != nil || !ok {
+	if ok, err := key.Verify(t.Context(), b.document(locked).Key, goodKey); err != nil || !ok {
 		t.Errorf("the key does not verify (%v)", err)
 	}
 }
@@ -362,7 +362,7 @@ func TestPurge(t *testing.T) {
 	if gone, err := b.Purge(t.Context(), hash); err != nil || !gone {
 		t.Errorf("an expired link was not purged (%v)", err)
 	}
-	if live := b.record(locked).Live; live.Link != "" || live.Sealed != "" {
+	if live := b.document(locked).Live; live.Link != "" || live.Sealed != "" {
 		t.Error("the link or the number is still there")
 	}
 	if _, err := b.Look(t.Context(), l.Token, ""); !errors.Is(err, unlock.ErrUnknown) {
@@ -375,7 +375,7 @@ func TestPurge(t *testing.T) {
 	if _, err := b.Purge(t.Context(), hash); err != nil {
 		t.Fatal(err)
 	}
-	if b.record(locked).Live != nil {
+	if b.document(locked).Live != nil {
 		t.Error("the attempt is still there after a day")
 	}
 }

@@ -165,7 +165,7 @@ func (l *left) found(t *testing.T, id string, in ...string) (n int) {
 	return n
 }
 
-// recorded is 1 when a case's record is as new as the promise.
+// recorded is 1 when a case file is as new as the promise.
 func (l *left) recorded(t *testing.T, p owed) int {
 	t.Helper()
 	var f struct {

@@ -20,7 +20,7 @@ func agents(t *testing.T, s *store.Store) {
 	}
 	a := agent.Agent{
 		Login: "sup", Name: "Persona Íñigo", Role: agent.Supervisor, Hash: "h", PasswordAt: at, TOTP: "sealed", TOTPStep: 59000000,
-		Epoch: 3, Made: at, LastIn: at.Add(time.Hour), Deeds: []agent.Deed{{ID: "d", At: at, Who: "sup", What: "agent_signed_in"}},
+		Epoch: 3, Made: at, LastIn: at.Add(time.Hour), Audited: []agent.AuditEntry{{ID: "d", At: at, Who: "sup", What: "agent_signed_in"}},
 	}
 	must(t, s.Agents.Save(ctx, &a))
 	other := agent.Agent{Login: "ana", Name: "Persona Dos", Role: agent.Member, Disabled: true, Made: at}
@@ -34,7 +34,7 @@ func agents(t *testing.T, s *store.Store) {
 
 	got, found, err := s.Agents.Find(ctx, "sup")
 	must(t, err)
-	if !found || got.Version != 2 || got.Name != "Persona Uno" || got.Hash != "h" || got.TOTPStep != a.TOTPStep || !got.LastIn.Equal(a.LastIn) || !slices.Equal(got.Deeds, a.Deeds) {
+	if !found || got.Version != 2 || got.Name != "Persona Uno" || got.Hash != "h" || got.TOTPStep != a.TOTPStep || !got.LastIn.Equal(a.LastIn) || !slices.Equal(got.Audited, a.Audited) {
 		t.Errorf("got %+v, found %v", got, found)
 	}
 	all, err := s.Agents.All(ctx)
@@ -42,12 +42,12 @@ func agents(t *testing.T, s *store.Store) {
 	if len(all) != 2 || all[0].Login != "ana" || !all[0].Disabled || !all[0].LastIn.IsZero() || all[1].Login != "sup" {
 		t.Errorf("got %v", all)
 	}
-	d := agent.Deed{ID: "agent/1", At: at, Who: "sup", What: "agent_disabled", Detail: "ana"}
-	must(t, s.Audit.Deed(ctx, d))
-	must(t, s.Audit.Deed(ctx, d))
-	var told []store.Entry
-	must(t, s.Audit.Between(ctx, at, at.Add(time.Second), func(e store.Entry) bool { told = append(told, e); return true }))
-	if len(told) != 1 || told[0] != store.Entry(d) {
+	d := agent.AuditEntry{ID: "agent/1", At: at, Who: "sup", What: "agent_disabled", Detail: "ana"}
+	must(t, s.Audit.AppendAgent(ctx, d))
+	must(t, s.Audit.AppendAgent(ctx, d))
+	var told []store.AuditEntry
+	must(t, s.Audit.Between(ctx, at, at.Add(time.Second), func(e store.AuditEntry) bool { told = append(told, e); return true }))
+	if len(told) != 1 || told[0] != store.AuditEntry(d) {
 		t.Errorf("audit: got %+v, want %+v once", told, d)
 	}
 }

@@ -221,7 +221,7 @@ func deskCases(t *testing.T, s *store.Store) {
 	must(t, s.Cases.Insert(ctx, store.File{Ref: "C-CASE-003", Topic: "done_unlock", Made: deskDay.Add(2 * time.Minute), Status: store.Closed}))
 	must(t, s.Desk.KeepCase(ctx, "telegram:2", bot.Handoff{Ref: "C-CASE-004", Status: bot.HandoffWaiting, Asked: deskDay.Add(time.Hour), Rev: 1}))
 	list := func(limit int) (refs []string) {
-		must(t, s.Desk.EachCase(ctx, deskDay, deskDay.Add(time.Hour), func(r handoff.Record) bool {
+		must(t, s.Desk.EachCase(ctx, deskDay, deskDay.Add(time.Hour), func(r handoff.CaseFile) bool {
 			refs = append(refs, r.Ref)
 			if r.Notice != (r.Ref == "N-CASE-002") {
 				t.Errorf("%s: a notice: %t", r.Ref, r.Notice)

@@ -29,7 +29,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 	}{
 		{"conversations", conversations},
 		{"conversations due", conversationsDue},
-		{"unlock records", unlocks},
+		{"unlock documents", unlocks},
 		{"find by a field", findBy},
 		{"affiliates", affiliates},
 		{"affiliates written by others", affiliatesOfOthers},
@@ -157,7 +157,7 @@ func unlocks(t *testing.T, s *store.Store) {
 		r, err := s.Unlocks.Load(ctx, id)
 		must(t, err)
 		if r.ID != id || r.Version != 0 || r.Live != nil {
-			t.Errorf("a record nobody saved: got %+v", r)
+			t.Errorf("a document nobody saved: got %+v", r)
 		}
 		r.Live = &unlock.Attempt{ID: "a-" + id, Kind: unlock.KindUnlock, Link: "link-" + id, NotMe: "notme-" + id,
 			Convs: []string{"telegram:1"}, Asked: at}
@@ -526,12 +526,12 @@ func audit(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	at := time.Date(2025, 9, 1, 12, 0, 0, 0, time.UTC)
 	for i := range 5 {
-		e := store.Entry{ID: fmt.Sprint(4 - i), At: at.Add(time.Duration(i) * time.Hour), Who: "system", What: "purged"}
+		e := store.AuditEntry{ID: fmt.Sprint(4 - i), At: at.Add(time.Duration(i) * time.Hour), Who: "system", What: "purged"}
 		must(t, s.Audit.Append(ctx, e))
 		must(t, s.Audit.Append(ctx, e))
 	}
 	list := func() (got string) {
-		must(t, s.Audit.Between(ctx, at, at.Add(4*time.Hour), func(e store.Entry) bool {
+		must(t, s.Audit.Between(ctx, at, at.Add(4*time.Hour), func(e store.AuditEntry) bool {
 			got += e.ID
 			return true
 		}))

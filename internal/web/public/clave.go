@@ -23,9 +23,9 @@ type keyData struct {
 func (d keyData) Wrong() bool { return len(d.Problems)+len(d.Repeat) > 0 }
 
 func (s *Site) showKey(w http.ResponseWriter, r *http.Request) error {
-	holder, err := s.Links.Ticket(r.Context(), s.Kit.Cookie(r, ticketCookie))
+	holder, err := s.Links.KeyPass(r.Context(), s.Kit.Cookie(r, keyPassCookie))
 	if err != nil {
-		return s.noTicket(w, err)
+		return s.noKeyPass(w, err)
 	}
 	if holder.Made {
 		return web.Show(w, s.pages, web.View{Name: "key_done"})
@@ -33,28 +33,28 @@ func (s *Site) showKey(w http.ResponseWriter, r *http.Request) error {
 	return s.askKey(w, holder, nil)
 }
 
-// makeKey stores the key and sends the browser on to see that it is there. The ticket stays until its time is over,
+// makeKey stores the key and sends the browser on to see that it is there. The key pass stays until its time is over,
 // so that loading the page again shows the same; it makes one key only.
 func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.Form(r)
 	if err != nil {
 		return err
 	}
-	ticket := s.Kit.Cookie(r, ticketCookie)
-	holder, err := s.Links.Ticket(r.Context(), ticket)
+	pass := s.Kit.Cookie(r, keyPassCookie)
+	holder, err := s.Links.KeyPass(r.Context(), pass)
 	if err != nil {
-		return s.noTicket(w, err)
+		return s.noKeyPass(w, err)
 	}
 	chosen := form.Get("clave")
 	problems := key.CheckTwice(chosen, form.Get("clave2"), holder.About)
 	if len(problems) == 0 {
-		problems, err = s.Links.MakeKey(r.Context(), ticket, chosen)
+		problems, err = s.Links.MakeKey(r.Context(), pass, chosen)
 	}
 	switch {
 	case errors.Is(err, unlock.ErrKeyMade) || err == nil && holder.Made && len(problems) > 0:
 		return web.Show(w, s.pages, web.View{Name: "key_made_before", Status: http.StatusConflict})
 	case err != nil:
-		return s.noTicket(w, err)
+		return s.noKeyPass(w, err)
 	case len(problems) > 0:
 		s.Count("key_refused")
 		return s.askKey(w, holder, problems)
@@ -92,36 +92,36 @@ func (s *Site) strength(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ticket := s.Kit.Cookie(r, ticketCookie)
-	holder, err := s.Links.Ticket(r.Context(), ticket)
+	pass := s.Kit.Cookie(r, keyPassCookie)
+	holder, err := s.Links.KeyPass(r.Context(), pass)
 	if err != nil {
-		return s.noTicket(w, err)
+		return s.noKeyPass(w, err)
 	}
-	if wait := s.asked.take(ticket, time.Now()); wait > 0 {
+	if wait := s.asked.take(pass, time.Now()); wait > 0 {
 		return &web.Error{Status: http.StatusTooManyRequests, RetryAfter: wait}
 	}
 	return web.ShowPart(w, s.pages, "key_ask", "strength", key.Check(form.Get("clave"), holder.About))
 }
 
-// share is how many times a minute one ticket may ask how strong a key is. Judging one takes a few milliseconds; a
+// share is how many times a minute one key pass may ask how strong a key is. Judging one takes a few milliseconds; a
 // person who types without a pause asks about twice a second at most.
 const share = 60
 
-// shares counts by ticket (only good ones get here) within one minute, in this process only: each process guards its own time.
+// shares counts by key pass (only good ones get here) within one minute, in this process only: each process guards its own time.
 type shares struct {
 	mu    sync.Mutex
 	since time.Time
 	taken map[[sha256.Size]byte]int
 }
 
-// take counts one question. When the ticket's share is used up it returns how long until there is a new one.
-func (s *shares) take(ticket string, now time.Time) (wait time.Duration) {
+// take counts one question. When the key pass's share is used up it returns how long until there is a new one.
+func (s *shares) take(pass string, now time.Time) (wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if age := now.Sub(s.since); age < 0 || age >= time.Minute {
 		s.since, s.taken = now, map[[sha256.Size]byte]int{}
 	}
-	id := sha256.Sum256([]byte(ticket))
+	id := sha256.Sum256([]byte(pass))
 	if s.taken[id] >= share {
 		return s.since.Add(time.Minute).Sub(now)
 	}
@@ -129,10 +129,10 @@ func (s *shares) take(ticket string, now time.Time) (wait time.Duration) {
 	return 0
 }
 
-// noTicket is the page of a browser that may not make a key, or not any more.
-func (s *Site) noTicket(w http.ResponseWriter, err error) error {
-	if errors.Is(err, unlock.ErrTicket) {
-		return web.Show(w, s.pages, web.View{Name: "key_no_ticket", Status: http.StatusForbidden, Data: s.data()})
+// noKeyPass is the page of a browser that may not make a key, or not any more.
+func (s *Site) noKeyPass(w http.ResponseWriter, err error) error {
+	if errors.Is(err, unlock.ErrKeyPass) {
+		return web.Show(w, s.pages, web.View{Name: "key_no_pass", Status: http.StatusForbidden, Data: s.data()})
 	}
 	return unavailable(err)
 }

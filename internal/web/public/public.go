@@ -4,7 +4,7 @@
 // A GET never uses a link, since mail scanners open every link they see, some in a full browser: only the button's
 // POST does. The GET gives the browser a random nonce in a cookie. Whoever presses first wins; the winner's nonce is
 // kept with the link, so that the same browser, pressing again or loading the page again because our answer got lost,
-// sees the same success and gets its ticket again. The ticket, a sealed cookie, is the right to make a key for ten
+// sees the same success and gets its key pass again. The key pass, a sealed cookie, is the right to make a key for ten
 // minutes. A wrong link, one that is over and one that another browser used have their own pages and statuses; none
 // says whether an account exists.
 //
@@ -34,8 +34,8 @@ type Links interface {
 	Redeem(ctx context.Context, token, nonce string) (unlock.Redeemed, error)
 	LookNotMe(ctx context.Context, token string) error
 	NotMe(ctx context.Context, token string) (ref string, err error)
-	Ticket(ctx context.Context, ticket string) (unlock.Holder, error)
-	MakeKey(ctx context.Context, ticket, chosen string) ([]key.Problem, error)
+	KeyPass(ctx context.Context, pass string) (unlock.Holder, error)
+	MakeKey(ctx context.Context, pass, chosen string) ([]key.Problem, error)
 }
 
 // Retention is what the privacy notice says about how long things are kept (P406).
@@ -111,11 +111,11 @@ func (s *Site) Routes(mux *http.ServeMux) {
 
 // The cookies, before web.Kit puts "__Host-" in front.
 const (
-	ticketCookie = "llave"
-	nonceCookie  = "llave-navegador"
+	keyPassCookie = "llave"
+	nonceCookie   = "llave-navegador"
 )
 
-// nonceLife is how long a browser is known again. A link and its ticket live at most twenty minutes together.
+// nonceLife is how long a browser is known again. A link and its key pass live at most twenty minutes together.
 const nonceLife = time.Hour
 
 var paths = map[unlock.Kind]string{unlock.KindUnlock: "/desbloqueo/", unlock.KindGenerate: "/generar/"}
@@ -153,14 +153,14 @@ func isNonce(s string) bool {
 
 // linkData is what the pages of a link show.
 type linkData struct {
-	Life   web.Span // of the link
-	Ticket web.Span // of the ticket
-	Next   string   // where the key is made
-	Own    bool     // on our own page
+	Life    web.Span // of the link
+	KeyPass web.Span // of the key pass
+	Next    string   // where the key is made
+	Own     bool     // on our own page
 }
 
 func (s *Site) data() linkData {
-	d := linkData{Life: web.Wait(s.LinkTTL), Ticket: web.Wait(unlock.TicketLife), Next: s.GenerateURL}
+	d := linkData{Life: web.Wait(s.LinkTTL), KeyPass: web.Wait(unlock.KeyPassLife), Next: s.GenerateURL}
 	if d.Next == "" {
 		d.Next, d.Own = "/clave", true
 	}
@@ -177,13 +177,13 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, p press) error {
 		return web.Redirect(w, r, paths[v.Kind]+p.token)
 	}
 	if v.Again {
-		// Redeeming again in the same browser changes nothing and gives the ticket again, which may have got lost
+		// Redeeming again in the same browser changes nothing and gives the key pass again, which may have got lost
 		// with our first answer.
 		used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
 		if err != nil {
 			return s.deadLink(w, r, err)
 		}
-		s.giveTicket(w, used)
+		s.giveKeyPass(w, used)
 		s.Count("again")
 		return web.Show(w, s.pages, web.View{Name: "done_" + string(v.Kind), Form: true, Data: s.data()})
 	}
@@ -197,7 +197,7 @@ func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 	if err != nil {
 		return s.deadLink(w, r, err)
 	}
-	s.giveTicket(w, used)
+	s.giveKeyPass(w, used)
 	if used.Again {
 		s.Count("again")
 	} else {
@@ -209,9 +209,9 @@ func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 	return web.Redirect(w, r, paths[used.Kind]+p.token)
 }
 
-func (s *Site) giveTicket(w http.ResponseWriter, used unlock.Redeemed) {
+func (s *Site) giveKeyPass(w http.ResponseWriter, used unlock.Redeemed) {
 	if s.GenerateURL == "" {
-		s.Kit.SetCookie(w, ticketCookie, used.Ticket, used.Life)
+		s.Kit.SetCookie(w, keyPassCookie, used.KeyPass, used.Life)
 	}
 }
 

@@ -147,7 +147,7 @@ func TestGenerate(t *testing.T) {
 	b.press(strings.Replace(locked, "desbloqueo", "generar", 1)).To(t, locked)
 }
 
-// The browser that pressed lost our answer, or its ticket: the same link gives the ticket again.
+// The browser that pressed lost our answer, or its key pass: the same link gives the key pass again.
 func TestUse_lostAnswer(t *testing.T) {
 	w := newWorld(t)
 	path := "/desbloqueo/" + w.letter(lockedNumber).Token
@@ -160,7 +160,7 @@ func TestUse_lostAnswer(t *testing.T) {
 	w.clock.Advance(4 * time.Minute)
 	again := b.get(path).Want(t, 200, unlocked)
 	if c := again.Header.Values("Set-Cookie"); !strings.Contains(strings.Join(c, "\n"), "llave=") || !strings.Contains(strings.Join(c, "\n"), "Max-Age=360;") {
-		t.Errorf("cookies: got %q, want a ticket for the six minutes left", c)
+		t.Errorf("cookies: got %q, want a key pass for the six minutes left", c)
 	}
 	b.get("/clave").Want(t, 200, "Le quedan 6 minutos")
 }
@@ -316,7 +316,7 @@ func TestNotMe(t *testing.T) {
 	}
 	b.press("/desbloqueo/"+l.Token).Want(t, 410)
 
-	// After it was used, the ticket is worth nothing either.
+	// After it was used, the key pass is worth nothing either.
 	l = w.letter(lockedNumber)
 	b.press("/desbloqueo/" + l.Token)
 	b.get("/clave").Want(t, 200)
@@ -332,7 +332,7 @@ func TestGenerateURL(t *testing.T) {
 	b.press(path).To(t, path)
 	b.get(path).Want(t, 200, unlocked, `href="`+there+`"`)
 	if b.Cookie("llave") != "" {
-		t.Error("a ticket was given though the key page is off")
+		t.Error("a key pass was given though the key page is off")
 	}
 	b.get("/clave").Want(t, 404, "Aquí no hay ninguna página")
 	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).Want(t, 404)

@@ -62,7 +62,7 @@ func newWorld(t *testing.T, change ...func(*public.Options)) *world {
 		t.Fatal(err)
 	}
 	w.links = unlock.New(unlock.Options{
-		Records: w.store.Unlocks, Affiliates: w.store.Affiliates, Vault: w.vault, Now: w.store.Now,
+		Documents: w.store.Unlocks, Affiliates: w.store.Affiliates, Vault: w.vault, Now: w.store.Now,
 		Limits: unlock.Limits{Burst: 100, Window: 15 * time.Minute, Day: 100, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 	})
 	record := func(number string, status affiliate.Status) affiliate.Record {

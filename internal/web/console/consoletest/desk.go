@@ -39,8 +39,8 @@ func (mute) Delete(context.Context, string, string) error  { return nil }
 // audited is the audit as the console reads it.
 type audited struct{ *store.AuditLog }
 
-func (a audited) Between(ctx context.Context, from, to time.Time, each func(agent.Deed) bool) error {
-	return a.AuditLog.Between(ctx, from, to, func(e store.Entry) bool { return each(agent.Deed(e)) })
+func (a audited) Between(ctx context.Context, from, to time.Time, each func(agent.AuditEntry) bool) error {
+	return a.AuditLog.Between(ctx, from, to, func(e store.AuditEntry) bool { return each(agent.AuditEntry(e)) })
 }
 
 // NewDesk serves a whole console in which states have their own names and nothing can be given back to the bot.
@@ -62,7 +62,7 @@ func NewDesk(t *testing.T) *Desk {
 		Number: func(c bot.Conversation) (string, error) { return flows.Number(vault, c) },
 		Look:   func(context.Context, string) (handoff.Finding, error) { return handoff.Finding{}, nil },
 		Audit: func(ctx context.Context, id, who, what, detail string) error {
-			return s.Audit.Append(ctx, store.Entry{ID: id, At: w.Clock.Now(), Who: who, What: what, Detail: detail})
+			return s.Audit.Append(ctx, store.AuditEntry{ID: id, At: w.Clock.Now(), Who: who, What: what, Detail: detail})
 		},
 		Typing: func(context.Context, string) {},
 		Known: func(ctx context.Context, login string) (string, bool, error) {
@@ -70,7 +70,7 @@ func NewDesk(t *testing.T) *Desk {
 			return a.Name, found && !a.Disabled, err
 		},
 	})
-	links := unlock.New(unlock.Options{Records: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now})
+	links := unlock.New(unlock.Options{Documents: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now})
 	engine, err := flows.New(flows.Options{
 		Records: s.Affiliates, Vault: vault, PublicURL: "http://localhost", LinkTTL: 3 * time.Minute, Idle: 24 * time.Hour, Seen: 8 * 24 * time.Hour,
 		Desk: d.Desk, Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 100},
@@ -80,7 +80,7 @@ func NewDesk(t *testing.T) *Desk {
 		t.Fatal(err)
 	}
 	d.calls, err = runner.New(runner.Options{
-		Name: "one", Conversations: s.Conversations, Records: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
+		Name: "one", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
 		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Log: w.log(),
 		Keepers: runnertest.Keepers(
 			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {
@@ -222,7 +222,7 @@ func (d *Desk) Keep(h bot.Handoff) {
 func (d *Desk) Told(what string) []string {
 	d.T.Helper()
 	var all []string
-	err := d.Store.Audit.Between(d.T.Context(), time.Time{}, d.Clock.Now().Add(time.Hour), func(e store.Entry) bool {
+	err := d.Store.Audit.Between(d.T.Context(), time.Time{}, d.Clock.Now().Add(time.Hour), func(e store.AuditEntry) bool {
 		if e.What == what {
 			all = append(all, e.Who+": "+e.Detail)
 		}

@@ -142,10 +142,10 @@ func (c *Room) changeAnswers(w http.ResponseWriter, r *http.Request, v console.V
 	}
 	list := slices.Clone(a.List)
 	at := slices.IndexFunc(list, func(o handoff.Answer) bool { return o.Name == was })
-	deed := typed.Name
+	detail := typed.Name
 	switch {
 	case do == "borrar" && at >= 0:
-		list, deed = slices.Delete(list, at, at+1), was
+		list, detail = slices.Delete(list, at, at+1), was
 	case do == "borrar":
 		return web.Redirect(w, r, answersPath+"?hecho=borrar")
 	default:
@@ -168,7 +168,7 @@ func (c *Room) changeAnswers(w http.ResponseWriter, r *http.Request, v console.V
 	if err != nil {
 		return console.Unavailable(err)
 	}
-	if err := c.Desk.Audit(ctx, auditAnswers+"/"+strconv.FormatInt(a.Version, 10), v.Agent.Login, auditAnswers, deed); err != nil {
+	if err := c.Desk.Audit(ctx, auditAnswers+"/"+strconv.FormatInt(a.Version, 10), v.Agent.Login, auditAnswers, detail); err != nil {
 		return console.Unavailable(err)
 	}
 	return web.Redirect(w, r, answersPath+"?hecho="+do)

@@ -26,34 +26,34 @@ type auditData struct {
 type auditRow struct {
 	At        console.Moment
 	Who, What string
-	Kind      string // "case": Ref and Rest; "hours": Deed, Date and Rest; "role": Login and Rest; "": Rest alone
+	Kind      string // "case": Ref and Rest; "hours": Change, Date and Rest; "role": Login and Rest; "": Rest alone
 	Ref       string
 	Login     string
-	Deed      string
+	Change    string
 	Date      string
 	Rest      string
 }
 
 // auditRow reads the detail of an entry as whoever wrote it down put it together.
-func (c *Room) auditRow(d agent.Deed) auditRow {
-	row := auditRow{At: c.Moment(d.At), Who: d.Who, What: d.What, Rest: d.Detail}
-	first, rest, _ := strings.Cut(d.Detail, " ")
+func (c *Room) auditRow(e agent.AuditEntry) auditRow {
+	row := auditRow{At: c.Moment(e.At), Who: e.Who, What: e.What, Rest: e.Detail}
+	first, rest, _ := strings.Cut(e.Detail, " ")
 	switch {
-	case d.What == "case_return" && rest != "":
+	case e.What == "case_return" && rest != "":
 		row.Kind, row.Ref, row.Rest = "case", first, c.StateName(bot.State(rest))
-	case strings.HasPrefix(d.What, "case_") && strings.HasPrefix(first, "C-"):
+	case strings.HasPrefix(e.What, "case_") && strings.HasPrefix(first, "C-"):
 		row.Kind, row.Ref, row.Rest = "case", first, rest
-	case d.What == handoff.AuditHours:
-		row.Kind, row.Deed, row.Rest = "hours", first, rest
+	case e.What == handoff.AuditHours:
+		row.Kind, row.Change, row.Rest = "hours", first, rest
 		switch first {
 		case "week":
 			row.Rest = spanishDays.Replace(rest)
 		case "day":
 			row.Date, row.Rest, _ = strings.Cut(rest, " ")
 		}
-	case d.What == "agent_added", d.What == "agent_role":
+	case e.What == "agent_added", e.What == "agent_role":
 		row.Kind = "role"
-		row.Login, row.Rest, _ = strings.Cut(d.Detail, ", ")
+		row.Login, row.Rest, _ = strings.Cut(e.Detail, ", ")
 	}
 	return row
 }
@@ -73,10 +73,10 @@ func (c *Room) showAudit(w http.ResponseWriter, r *http.Request, v console.Visit
 		return c.show(w, r, console.View{Visit: v, Name: "audit", Here: console.HereSupervisor, Status: http.StatusUnprocessableEntity, Data: data})
 	}
 	page := pageOf(r)
-	last := newTail[agent.Deed](page*pageSize + 1)
-	err = c.Audit.Between(r.Context(), days.begins, days.ends, func(d agent.Deed) bool {
-		if data.Who == "" || strings.EqualFold(d.Who, data.Who) {
-			last.add(d)
+	last := newTail[agent.AuditEntry](page*pageSize + 1)
+	err = c.Audit.Between(r.Context(), days.begins, days.ends, func(e agent.AuditEntry) bool {
+		if data.Who == "" || strings.EqualFold(e.Who, data.Who) {
+			last.add(e)
 		}
 		return r.Context().Err() == nil
 	})
@@ -85,8 +85,8 @@ func (c *Room) showAudit(w http.ResponseWriter, r *http.Request, v console.Visit
 	}
 	all := last.all()
 	slices.Reverse(all)
-	for _, d := range all[min((page-1)*pageSize, len(all)):min(page*pageSize, len(all))] {
-		data.Rows = append(data.Rows, c.auditRow(d))
+	for _, e := range all[min((page-1)*pageSize, len(all)):min(page*pageSize, len(all))] {
+		data.Rows = append(data.Rows, c.auditRow(e))
 	}
 	data.Paging = newPaging(r, page, len(all) > page*pageSize)
 	return c.show(w, r, console.View{Visit: v, Name: "audit", Here: console.HereSupervisor, Data: data})

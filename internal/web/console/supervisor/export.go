@@ -44,7 +44,7 @@ func (c *Room) exportCases(w http.ResponseWriter, r *http.Request, v console.Vis
 		"agente", "usuario", "motivo", "calificación",
 	})
 	word := c.words()
-	err = c.Desk.Store.EachCase(r.Context(), days.begins, days.ends, func(rec handoff.Record) bool {
+	err = c.Desk.Store.EachCase(r.Context(), days.begins, days.ends, func(rec handoff.CaseFile) bool {
 		if rec.Notice {
 			return true
 		}

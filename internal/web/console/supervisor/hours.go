@@ -119,7 +119,7 @@ func english(week string) string {
 
 // hourForms are what may be changed. Each changes the schedule and says for the audit what it did, or why it cannot. Numbers
 // in what people write there are masked.
-var hourForms = map[string]func(c *Room, s *handoff.Schedule, t hoursTyped, v console.Visit, now time.Time) (deed string, err error){
+var hourForms = map[string]func(c *Room, s *handoff.Schedule, t hoursTyped, v console.Visit, now time.Time) (detail string, err error){
 	"semana": func(_ *Room, s *handoff.Schedule, t hoursTyped, _ console.Visit, _ time.Time) (string, error) {
 		if err := s.SetHours(english(t.Week)); err != nil {
 			return "", err
@@ -137,7 +137,7 @@ var hourForms = map[string]func(c *Room, s *handoff.Schedule, t hoursTyped, v co
 		if err := s.SetDay(d, c.Desk.Hours, handoff.DateOf(now.In(c.Desk.Zone))); err != nil {
 			return "", err
 		}
-		return strings.TrimSpace("day " + t.Date + " " + dayDeed(d)), nil
+		return strings.TrimSpace("day " + t.Date + " " + dayChange(d)), nil
 	},
 	"quitar": func(_ *Room, s *handoff.Schedule, t hoursTyped, _ console.Visit, _ time.Time) (string, error) {
 		if !handoff.Date(t.Date).Valid() {
@@ -162,7 +162,7 @@ var hourForms = map[string]func(c *Room, s *handoff.Schedule, t hoursTyped, v co
 	},
 }
 
-func dayDeed(d handoff.Exception) string {
+func dayChange(d handoff.Exception) string {
 	switch {
 	case !d.Open:
 		return "closed"
@@ -318,7 +318,7 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 		return c.drawHours(w, r, v, s, data)
 	}
 	was := s
-	deed, err := change(c, &s, data.Typed, v, now)
+	detail, err := change(c, &s, data.Typed, v, now)
 	if err != nil {
 		return c.refuseHours(w, r, v, was, data, err)
 	}
@@ -333,7 +333,7 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 		return console.Unavailable(err)
 	}
 	// Named by the version, an edit is written down once.
-	if err := c.Desk.Audit(ctx, handoff.AuditHours+"/"+strconv.FormatInt(s.Version, 10), v.Agent.Login, handoff.AuditHours, deed); err != nil {
+	if err := c.Desk.Audit(ctx, handoff.AuditHours+"/"+strconv.FormatInt(s.Version, 10), v.Agent.Login, handoff.AuditHours, detail); err != nil {
 		return console.Unavailable(err)
 	}
 	c.tend(ctx)

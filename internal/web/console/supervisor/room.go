@@ -24,7 +24,7 @@ var files embed.FS
 
 // AuditLog is what the page of the audit reads: the entries in from ≤ at < to, earliest first, until each returns false.
 type AuditLog interface {
-	Between(ctx context.Context, from, to time.Time, each func(agent.Deed) bool) error
+	Between(ctx context.Context, from, to time.Time, each func(agent.AuditEntry) bool) error
 }
 
 // Options are what the room needs beside the frame.

@@ -257,7 +257,7 @@ func TestAudit(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	for i := range 120 {
 		who := []string{"ana", "sup"}[i%2]
-		err := d.Store.Audit.Deed(t.Context(), agent.Deed{
+		err := d.Store.Audit.AppendAgent(t.Context(), agent.AuditEntry{
 			ID: "x" + string(rune('A'+i/26)) + string(rune('a'+i%26)), At: d.Clock.Now().Add(time.Duration(i) * time.Second), Who: who, What: "case_reveal", Detail: "C-0000-" + string(rune('A'+i/26)) + string(rune('a'+i%26)),
 		})
 		if err != nil {

@@ -282,7 +282,7 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	return d, nil
 }
 
-func (c *Room) noticesOf(of []handoff.Record, open []handoff.Case, filter string) []noticeData {
+func (c *Room) noticesOf(of []handoff.CaseFile, open []handoff.Case, filter string) []noticeData {
 	var out []noticeData
 	for _, n := range of {
 		out = append(out, c.noticeOf(n, open, filter))
@@ -290,7 +290,7 @@ func (c *Room) noticesOf(of []handoff.Record, open []handoff.Case, filter string
 	return out
 }
 
-func (c *Room) noticeOf(n handoff.Record, open []handoff.Case, filter string) noticeData {
+func (c *Room) noticeOf(n handoff.CaseFile, open []handoff.Case, filter string) noticeData {
 	d := noticeData{Ref: n.Ref, From: c.Moment(n.Made), Open: n.Open, By: n.By, Answer: n.Answer, Once: newOnce(), Filter: filter}
 	for _, of := range open {
 		if of.Conv == n.Conv {

@@ -34,7 +34,7 @@ type live struct {
 	stop   func()
 	known  bool                    // cases are those of the store
 	cases  map[string]handoff.Case // by conversation: open, or closed a moment ago
-	notes  []handoff.Record        // open notices
+	notes  []handoff.CaseFile      // open notices
 	closed int                     // how many cases were seen to close
 	since  time.Time               // the last move that was seen
 	all    time.Time               // when everything was read last
@@ -50,7 +50,7 @@ type ear struct {
 // picture is what a stream compares with what it has sent.
 type picture struct {
 	cases   []handoff.Case
-	notices []handoff.Record
+	notices []handoff.CaseFile
 	closed  int
 	typed   bool
 }
@@ -237,13 +237,13 @@ func (l *live) take(c handoff.Case) bool {
 
 // replaced takes in everything that is open. What is not among it, is dropped, unless it moved so lately that it may have gone
 // from one list to the other while they were read: what moved next says what became of it.
-func (l *live) replaced(now time.Time, open []handoff.Case, notices []handoff.Record) {
+func (l *live) replaced(now time.Time, open []handoff.Case, notices []handoff.CaseFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.since.IsZero() || l.since.After(now.Add(handoff.Late)) { // or the store's clock was set back
 		l.since = now
 	}
-	changed := !l.known || !slices.EqualFunc(l.notes, notices, func(a, b handoff.Record) bool { return a.Ref == b.Ref })
+	changed := !l.known || !slices.EqualFunc(l.notes, notices, func(a, b handoff.CaseFile) bool { return a.Ref == b.Ref })
 	listed := map[string]bool{}
 	for _, c := range open {
 		listed[c.Conv] = true

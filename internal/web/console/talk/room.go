@@ -1,5 +1,5 @@
 // Package talk is the room of the console in which agents talk to people: the inbox (inbox.go), a conversation with what can be
-// done to it (talk.go, deed.go, ready.go), and what keeps both up to date (live.go, stream.go).
+// done to it (talk.go, form.go, ready.go), and what keeps both up to date (live.go, stream.go).
 //
 // A press of a button is a POST with a name of its own, an idempotency key made when the page was drawn, so that pressing
 // twice, or sending again when no answer came, does it once.
@@ -56,7 +56,7 @@ func New(frame *console.Frame, o Options) (*Room, error) {
 
 // Routes are the inbox's, those of a conversation and of its forms, and the stream's.
 func (c *Room) Routes(mux *http.ServeMux) {
-	page, quiet, press := c.Page, c.Quiet, c.press
+	page, quiet, press := c.Page, c.Quiet, c.onForm
 	mux.Handle("GET /agentes", page(agent.Member, c.inbox))
 	mux.Handle("POST /agentes/siguiente", page(agent.Member, c.next))
 	mux.Handle("GET /agentes/avisos/{ref}", page(agent.Member, c.showNotice))
@@ -75,8 +75,8 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /agentes/casos/{ref}/oficina", press(formOffice, c.office))
 	mux.Handle("POST /agentes/casos/{ref}/devolver", press(formReturn, c.giveBack))
 	mux.Handle("POST /agentes/casos/{ref}/resolver", press(formResolve, c.resolve))
-	mux.Handle("POST /agentes/casos/{ref}/numero", c.pressing(formNumber, c.number))
-	mux.Handle("POST /agentes/casos/{ref}/porque", c.pressing(formWhy, c.why))
+	mux.Handle("POST /agentes/casos/{ref}/numero", c.onFormShowing(formNumber, c.number))
+	mux.Handle("POST /agentes/casos/{ref}/porque", c.onFormShowing(formWhy, c.why))
 
 	mux.Handle("GET /agentes/flujo", quiet(agent.Member, c.stream))
 	mux.Handle("GET /agentes/casos/{ref}/novedades", quiet(agent.Member, c.news))

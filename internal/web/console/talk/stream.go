@@ -311,7 +311,7 @@ func (s *stream) list(p picture, now time.Time) ([]event, error) {
 	return events, nil
 }
 
-func noticeMarks(notices []handoff.Record) string {
+func noticeMarks(notices []handoff.CaseFile) string {
 	var b bytes.Buffer
 	for _, n := range notices {
 		b.WriteString(n.Ref + " ")

@@ -21,7 +21,7 @@ import (
 	"llave/internal/web/console"
 )
 
-// said is what a page says about the press that it answers. The template "said" has the words.
+// said is what a page says about the form that it answers. The template "said" has the words.
 type said struct{ Code, Name string }
 
 // What a page can say.
@@ -55,7 +55,7 @@ const (
 	formWhy     = "porque"
 )
 
-// refusal is a press that changes nothing, and what the page says instead.
+// refusal is a form that changed nothing, and what the page says about it.
 type refusal struct {
 	said
 	status int
@@ -91,12 +91,13 @@ func refusalOf(err error) (r *refusal, ok bool) {
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 func isLong(s string) bool  { return utf8.RuneCountInString(s) > bot.LineRunes }
 
-// isOnce says whether a press has a name of the right shape.
+// isOnce says whether a form brings a once-key of the right shape.
 func isOnce(s string) bool {
 	return len(s) >= 16 && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == ""
 }
 
-// onceOf is the deed's name: words that were changed after no answer came are other words, not the same ones again.
+// onceOf is the once-key of a form's deed. It holds a hash of what was typed: words that were changed after no answer came
+// are another deed, not the same one again.
 func onceOf(form url.Values) string {
 	h := fnv.New64a()
 	for _, field := range []string{"texto", "a", "paso", "motivo"} {
@@ -105,13 +106,13 @@ func onceOf(form url.Values) string {
 	return form.Get("once") + "-" + strconv.FormatUint(h.Sum64(), 36)
 }
 
-// press serves a form of a conversation. do returns what cannot be done as an error that refusalOf knows.
-func (c *Room) press(name string, do func(ctx context.Context, d handoff.Deed, form url.Values) error) http.Handler {
-	return c.pressing(name, func(ctx context.Context, d handoff.Deed, form url.Values, _ *talkData) error { return do(ctx, d, form) })
+// onForm serves the form [name] of a conversation. [do] returns what cannot be done as an error that refusalOf knows.
+func (c *Room) onForm(name string, do func(ctx context.Context, d handoff.Deed, form url.Values) error) http.Handler {
+	return c.onFormShowing(name, func(ctx context.Context, d handoff.Deed, form url.Values, _ *talkData) error { return do(ctx, d, form) })
 }
 
-// pressing is press for what shows something this once, which do puts in.
-func (c *Room) pressing(name string, do func(ctx context.Context, d handoff.Deed, form url.Values, t *talkData) error) http.Handler {
+// onFormShowing is onForm for a form whose answer shows something once: [do] puts it into [t].
+func (c *Room) onFormShowing(name string, do func(ctx context.Context, d handoff.Deed, form url.Values, t *talkData) error) http.Handler {
 	return c.Page(agent.Member, func(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 		form, err := web.Form(r)
 		if err != nil {
@@ -135,7 +136,8 @@ func (c *Room) pressing(name string, do func(ctx context.Context, d handoff.Deed
 	})
 }
 
-// stillMine makes sure of words that were taken: a press that is repeated counts as done, also when it had been refused.
+// stillMine refuses words that were taken when the agent no longer has the conversation: a repeated deed counts as done,
+// also when it had been refused.
 func (c *Room) stillMine(ctx context.Context, v console.Visit, ref string) error {
 	switch of, err := c.Desk.Find(ctx, ref); {
 	case err != nil:
@@ -169,7 +171,7 @@ func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visi
 	case refused:
 		status = ref.status
 	case err != nil:
-		c.Log.Error("deed failed", "form", name, "err", err)
+		c.Log.Error("form failed", "form", name, "err", err)
 		status, ref = http.StatusServiceUnavailable, &refusal{said{Code: saidLater}, 0}
 	}
 	return c.askTalk(w, r, v, status, func(t *talkData) {
@@ -190,7 +192,7 @@ func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visi
 type scriptAnswer struct {
 	Done  bool          `json:"done"`
 	Said  template.HTML `json:"said,omitempty"`
-	Once  string        `json:"once"`            // the name of the next press
+	Once  string        `json:"once"`            // the once-key of the next form
 	Shown template.HTML `json:"shown,omitempty"` // what is shown this once
 	News  []event       `json:"news,omitempty"`  // what the stream would say in a moment
 }

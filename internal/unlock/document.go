@@ -1,7 +1,7 @@
 // Package unlock is the link: asked for, mailed, used once, gone.
 //
-// Everything that belongs to one record (its live link, who asked, the limits, the new key) is one document, named by
-// the keyed hash of the number. Numbers that nobody has get one too, and go the same way, so that nothing tells them
+// Everything that belongs to one number (its live link, who asked, the limits, the new key) is one document, named by
+// the number's keyed hash. Numbers that nobody has get one too, and go the same way, so that nothing tells them
 // apart. Every change is one conditional replace of that document: asking while a link lives finds the same link,
 // pressing the button twice finds it pressed, and what follows (activating the record, telling the chats, the owner's
 // letter) are promises written in the same replace.
@@ -41,8 +41,8 @@ const (
 // MaxLife is how long after it was first asked for a link can live at most (P205).
 const MaxLife = 10 * time.Minute
 
-// TicketLife is how long the browser that pressed the button may make a key (P207).
-const TicketLife = 10 * time.Minute
+// KeyPassLife is how long the browser that pressed the button may make a key (P207).
+const KeyPassLife = 10 * time.Minute
 
 // Asked is one request for a mail; the limits count them.
 type Asked struct {
@@ -89,24 +89,24 @@ func (a *Attempt) Lives(now time.Time, ttl time.Duration) bool {
 	return a != nil && a.Voided.IsZero() && a.Refused.IsZero() && a.Redeemed.IsZero() && now.Before(a.Ends(ttl))
 }
 
-// ticketEnds is when the browser that pressed the button may no longer make a key.
-func (a *Attempt) ticketEnds() time.Time { return a.Redeemed.Add(TicketLife) }
+// keyPassEnds is when the browser that pressed the button may no longer make a key.
+func (a *Attempt) keyPassEnds() time.Time { return a.Redeemed.Add(KeyPassLife) }
 
-// ends is when the link, and the ticket it gave, are over.
+// ends is when the link, and the key pass it gave, are over.
 func (a *Attempt) ends(ttl time.Duration) time.Time {
 	if !a.Redeemed.IsZero() {
-		return a.ticketEnds()
+		return a.keyPassEnds()
 	}
 	return a.Ends(ttl)
 }
 
-// Record is the document of one number.
-type Record struct {
+// Document is the unlock document of one number.
+type Document struct {
 	ID         string    `bson:"_id"` // keyed hash of the number
 	Version    int64     `bson:"v"`
 	Asks       []Asked   `bson:"asks,omitempty"`     // of the last 24 hours
 	Live       *Attempt  `bson:"live,omitempty"`     // the newest, whether it lives or not
-	Used       []Attempt `bson:"used,omitempty"`     // older ones whose ticket lives or whose promises are owed
+	Used       []Attempt `bson:"used,omitempty"`     // older ones whose key pass lives or whose promises are owed
 	Key        string    `bson:"key,omitempty"`      // argon2id
 	KeyAt      time.Time `bson:"key_at,omitempty"`   // when it was made
 	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when Live may be taken off
@@ -114,36 +114,36 @@ type Record struct {
 }
 
 // attempt returns the newest attempt or a used one by its id, or nil.
-func (r *Record) attempt(id string) *Attempt {
-	if r.Live != nil && r.Live.ID == id {
-		return r.Live
+func (d *Document) attempt(id string) *Attempt {
+	if d.Live != nil && d.Live.ID == id {
+		return d.Live
 	}
-	for i := range r.Used {
-		if r.Used[i].ID == id {
-			return &r.Used[i]
+	for i := range d.Used {
+		if d.Used[i].ID == id {
+			return &d.Used[i]
 		}
 	}
 	return nil
 }
 
 // owes says whether a promise of the attempt is not kept yet.
-func (r *Record) owes(attempt string) bool {
-	return slices.ContainsFunc(r.Promises, func(p bot.Promise) bool { return p.Attempt == attempt })
+func (d *Document) owes(attempt string) bool {
+	return slices.ContainsFunc(d.Promises, func(p bot.Promise) bool { return p.Attempt == attempt })
 }
 
 // Clone copies what changes.
-func (r *Record) Clone() *Record {
-	c := *r
-	c.Asks = append([]Asked(nil), r.Asks...)
-	if r.Live != nil {
-		live := *r.Live
-		live.Convs = append([]string(nil), r.Live.Convs...)
+func (d *Document) Clone() *Document {
+	c := *d
+	c.Asks = append([]Asked(nil), d.Asks...)
+	if d.Live != nil {
+		live := *d.Live
+		live.Convs = append([]string(nil), d.Live.Convs...)
 		c.Live = &live
 	}
-	c.Used = append([]Attempt(nil), r.Used...)
+	c.Used = append([]Attempt(nil), d.Used...)
 	for i := range c.Used {
 		c.Used[i].Convs = append([]string(nil), c.Used[i].Convs...)
 	}
-	c.Outbox = r.Outbox.Clone()
+	c.Outbox = d.Outbox.Clone()
 	return &c
 }

@@ -1,0 +1,123 @@
+package unlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"llave/bot"
+	"llave/internal/key"
+)
+
+// keyPassLabel is what key passes are sealed under. Browsers keep them: it stays as it was.
+const keyPassLabel = "ticket"
+
+// Holder is who holds a key pass, for the key page.
+type Holder struct {
+	About key.About     // what the key must not contain
+	Made  bool          // the key was made with this key pass
+	Life  time.Duration // what is left of the key pass
+}
+
+// KeyPass opens the cookie's key pass, or ErrKeyPass.
+func (s *Service) KeyPass(ctx context.Context, pass string) (Holder, error) {
+	_, a, now, err := s.holder(ctx, pass)
+	if err != nil {
+		return Holder{}, err
+	}
+	rec, err := s.find(ctx, a.Sealed)
+	if err != nil {
+		return Holder{}, err
+	}
+	return Holder{
+		About: key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email},
+		Made:  !a.KeyMade.IsZero(),
+		Life:  a.keyPassEnds().Sub(now),
+	}, nil
+}
+
+func (s *Service) holder(ctx context.Context, pass string) (*Document, *Attempt, time.Time, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, nil, now, fmt.Errorf("read the store's clock: %w", err)
+	}
+	text, err := s.Vault.Open(keyPassLabel, pass)
+	if err != nil {
+		return nil, nil, now, ErrKeyPass
+	}
+	id, attempt, _ := strings.Cut(text, "|")
+	d, err := s.Documents.Load(ctx, id)
+	if err != nil {
+		return nil, nil, now, fmt.Errorf("load unlock document: %w", err)
+	}
+	a, err := holds(d, attempt, now)
+	return d, a, now, err
+}
+
+// holds returns the attempt whose key pass it is, if that is still worth something.
+func holds(d *Document, attempt string, now time.Time) (*Attempt, error) {
+	a := d.attempt(attempt)
+	if a == nil || a.Sealed == "" || a.Redeemed.IsZero() || !a.Voided.IsZero() || !now.Before(a.keyPassEnds()) {
+		return nil, ErrKeyPass
+	}
+	return a, nil
+}
+
+// MakeKey stores the new key under the key pass, once; the same key again (a lost answer) is the same success, another
+// is ErrKeyMade. The rules were checked by the page; they are checked again here, and problems come back.
+func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Problem, error) {
+	d, a, _, err := s.holder(ctx, pass)
+	if err != nil {
+		return nil, err
+	}
+	if !a.KeyMade.IsZero() {
+		return nil, same(ctx, d, chosen)
+	}
+	rec, err := s.find(ctx, a.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	if problems := key.Check(chosen, key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email}); len(problems) > 0 {
+		return problems, nil
+	}
+	hash, err := key.Hash(ctx, chosen)
+	if err != nil {
+		return nil, fmt.Errorf("hash key: %w", err)
+	}
+	attempt := a.ID
+	d, err = s.change(ctx, d.ID, func(d *Document, now time.Time) error {
+		a, err := holds(d, attempt, now)
+		if err != nil {
+			return err
+		}
+		if !a.KeyMade.IsZero() {
+			return ErrKeyMade // while this one was being hashed
+		}
+		d.Key, d.KeyAt, a.KeyMade = hash, now, now
+		s.tell(d, a, now, bot.SignalKeyMade, "")
+		s.owe(d, a, now, bot.MailNotice{Topic: "generated"})
+		return nil
+	})
+	if errors.Is(err, ErrKeyMade) {
+		return nil, same(ctx, d, chosen)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Kick(d.ID)
+	return nil, nil
+}
+
+// same says whether the key that was made is the one that was chosen: nil, or ErrKeyMade.
+func same(ctx context.Context, d *Document, chosen string) error {
+	is, err := key.Verify(ctx, d.Key, chosen)
+	if err != nil {
+		return fmt.Errorf("compare with the key that was made: %w", err)
+	}
+	if !is {
+		return ErrKeyMade
+	}
+	return nil
+}
