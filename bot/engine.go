@@ -498,9 +498,9 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		e.ask(c, c.Text)
 	}
 	question := e.question(c, c.Text)
-	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Picture: e.fill(t, text.Picture)}
+	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}
 	if text.Aside && strings.Contains(text.Text, "{question}") {
-		reply.Picture = e.fill(t, question.Picture)
+		reply.Image = e.fill(t, question.Image)
 	}
 	reply.Protect = t.sealed // what holds the number must not be forwarded (P112)
 	buttons := text.Buttons

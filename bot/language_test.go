@@ -61,7 +61,7 @@ func TestNewEngine_incompleteCatalogue(t *testing.T) {
 		{"link", entry("told", func(e *bot.Entry) { e.Link = true }), `en: text "told" is of another sort`},
 		{"place", entry("door", func(e *bot.Entry) { e.Place = "the door" }), `en: text "door" is of another sort`},
 		{"offers", entry("door", func(e *bot.Entry) { e.Offers = true }), `en: text "door" is of another sort`},
-		{"picture", entry("door", func(e *bot.Entry) { e.Picture = "door" }), `en: text "door" has picture "door", not ""`},
+		{"image", entry("door", func(e *bot.Entry) { e.Image = "door" }), `en: text "door" has image "door", not ""`},
 		{"missing label", func(c bot.Catalogue) { delete(c.Labels, "back") }, `en: label "back" is missing`},
 		{"label without its title", label("down", bot.Label{Words: []string{"down"}}), `shows button "down", which has no title`},
 		{"word with a title", label("back", bot.Label{Title: "Back"}), `en: label "back" is missing or of another sort`},

@@ -106,7 +106,7 @@ type Entry struct {
 	Offers  bool     `toml:"offers"`  // shows those of its buttons that Turn.Offer named
 	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
 	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
-	Picture string   `toml:"picture"` // name of a picture that shows the same
+	Image   string   `toml:"image"`   // name of an image that shows the same
 	Link    bool     `toml:"link"`    // speaks of a link that lives: Turn.Withdraw takes it back
 }
 
@@ -154,8 +154,8 @@ func (cat Catalogue) unlike(first Catalogue) (problems []error) {
 			bad("text %q is empty", key)
 		case !slices.Equal(own.Buttons, text.Buttons):
 			bad("text %q has buttons %v, not %v", key, own.Buttons, text.Buttons)
-		case own.Picture != text.Picture:
-			bad("text %q has picture %q, not %q", key, own.Picture, text.Picture)
+		case own.Image != text.Image:
+			bad("text %q has image %q, not %q", key, own.Image, text.Image)
 		case own.Aside != text.Aside || own.Offers != text.Offers || own.Link != text.Link || (own.Place == "") != (text.Place == "") || len(own.Again) != len(text.Again):
 			bad("text %q is of another sort", key)
 		case !slices.Equal(filled(own), filled(text)):

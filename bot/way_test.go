@@ -9,12 +9,12 @@ import (
 	"llave/bot"
 )
 
-// A way of speaking says "key.way" where there is one, asks with its buttons, shows its picture, and outlives what empties
+// A way of speaking says "key.way" where there is one, asks with its buttons, shows its image, and outlives what empties
 // the conversation. An offer stands under the answer and is heard by its number.
 func TestStep_way(t *testing.T) {
 	o := options()
 	said := maps.Clone(texts)
-	said["door.calm"] = bot.Entry{Text: "Con calma: ¿entra?", Again: []string{"¿Entra, sí o no?"}, Buttons: []string{"no", "yes"}, Picture: "door_{who}"}
+	said["door.calm"] = bot.Entry{Text: "Con calma: ¿entra?", Again: []string{"¿Entra, sí o no?"}, Buttons: []string{"no", "yes"}, Image: "door_{who}"}
 	said["now"] = bot.Entry{Text: "{question}", Aside: true}
 	said["offer"] = bot.Entry{Text: "¿Más calma?", Buttons: []string{"calm"}}
 	named := maps.Clone(labels)
@@ -45,8 +45,8 @@ func TestStep_way(t *testing.T) {
 	}
 	c := bot.Conversation{ID: "web:1"}
 	for i, step := range []struct {
-		says, text, picture string
-		buttons             []string
+		says, text, image string
+		buttons           []string
 	}{
 		{"borrar", "¿Entra?", "", []string{"yes", "no"}},
 		{"xyzzy", "No entendí. ¿Entra o no?\n\n¿Más calma?", "", []string{"yes", "no", "calm"}},
@@ -65,8 +65,8 @@ func TestStep_way(t *testing.T) {
 		for _, b := range got.Buttons {
 			ids = append(ids, b.ID)
 		}
-		if got.Text != step.text || got.Picture != step.picture || !slices.Equal(ids, step.buttons) {
-			t.Errorf("%q: got %q %v, picture %q; want %q %v, %q", step.says, got.Text, ids, got.Picture, step.text, step.buttons, step.picture)
+		if got.Text != step.text || got.Image != step.image || !slices.Equal(ids, step.buttons) {
+			t.Errorf("%q: got %q %v, image %q; want %q %v, %q", step.says, got.Text, ids, got.Image, step.text, step.buttons, step.image)
 		}
 	}
 }

@@ -147,31 +147,31 @@ func TestSlow_limits(t *testing.T) {
 		if len(choices) > slowChoices {
 			t.Errorf("%s: %d choices: %v", key, len(choices), choices)
 		}
-		if strings.HasSuffix(key, ".slow") || text.Picture != "" {
+		if strings.HasSuffix(key, ".slow") || text.Image != "" {
 			if found := hurry.FindString(strings.ReplaceAll(text.Text, "{life}", "")); found != "" {
 				t.Errorf("%s presses: %q", key, found)
 			}
 		}
-		if text.Picture != "" && len(text.Buttons) > slowChoices {
-			t.Errorf("%s: %d buttons leave no place for the picture on WhatsApp", key, len(text.Buttons))
+		if text.Image != "" && len(text.Buttons) > slowChoices {
+			t.Errorf("%s: %d buttons leave no place for the image on WhatsApp", key, len(text.Buttons))
 		}
 	}
 }
 
 var counted = regexp.MustCompile(`Paso (\d) de (\d)`)
 
-// Steps are counted from the mail to the portal without a gap, and each has its picture.
+// Steps are counted from the mail to the portal without a gap, and each has its image.
 func TestSlow_steps(t *testing.T) {
 	cat := newEngine(t).Languages()[0]
 	steps := map[string]bool{}
 	for key, text := range cat.Texts {
 		m := counted.FindStringSubmatch(text.Text)
-		if m == nil || !strings.HasSuffix(key, ".slow") && text.Picture == "" {
+		if m == nil || !strings.HasSuffix(key, ".slow") && text.Image == "" {
 			continue
 		}
 		steps[m[1]+"/"+m[2]] = true
-		if text.Picture == "" {
-			t.Errorf("%s is a step without a picture", key)
+		if text.Image == "" {
+			t.Errorf("%s is a step without an image", key)
 		}
 	}
 	got := slices.Sorted(maps.Keys(steps))

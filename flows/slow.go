@@ -10,7 +10,7 @@ import (
 
 // Step by step is a way of speaking, not another conversation. Whoever chose it, or took the offer that comes after two
 // difficulties, stands in the same states and is heard by the same ears; of each text the catalogue's "text.slow" is said
-// where there is one: one instruction, short, counted, with fewer buttons and a picture. A second table would have been
+// where there is one: one instruction, short, counted, with fewer buttons and an image. A second table would have been
 // twice the map, and every mended row forgotten in one of them.
 //
 // Only where one message had to become several is there something new: the menu in pages of three, the message of the
@@ -18,7 +18,7 @@ import (
 // and the way to one's mail, which everybody may ask for.
 //
 // The way belongs to the chat: it outlives the procedure, an emptied conversation and "borrar mis datos", as the language
-// does. A button more than three would cost WhatsApp its picture, so "Repetir" is only written there.
+// does. A button more than three would cost WhatsApp its image, so "Repetir" is only written there.
 const slow = "slow"
 
 // The events of going step by step, of the menu's pages and of the way to one's mail.

@@ -21,12 +21,12 @@ import (
 // captionMax is how many UTF-16 units fit under a photo.
 const captionMax = 1024
 
-// sendPhoto sends a message's text under a picture: by the id that Telegram gave it, or whole the first time and when the
-// id is not known there any more. sent is false where the picture could not be shown and the text must go out alone;
-// err is then nil. What is wrong with the chat or the bot, rather than with the picture, is an error.
+// sendPhoto sends a message's text under an image: by the id that Telegram gave it, or whole the first time and when the
+// id is not known there any more. sent is false where the image could not be shown and the text must go out alone;
+// err is then nil. What is wrong with the chat or the bot, rather than with the image, is an error.
 //
 // When no answer came, the text goes out alone too: the person may see it twice, but never not at all.
-func (c *Channel) sendPhoto(ctx context.Context, p bot.Picture, params tgbotapi.Params) (sent bool, err error) {
+func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Params) (sent bool, err error) {
 	photo := maps.Clone(params)
 	photo["caption"] = photo["text"]
 	delete(photo, "text")
@@ -41,33 +41,33 @@ func (c *Channel) sendPhoto(ctx context.Context, p bot.Picture, params tgbotapi.
 		if err = c.client.call(ctx, callTimeout, "sendPhoto", photo, nil); err == nil {
 			return true, nil
 		}
-		if !pictureTrouble(err) {
+		if !imageTrouble(err) {
 			return false, err
 		}
 		c.uploads.Drop(p, id)
 		delete(photo, "photo")
 	}
 	if err = c.client.upload(ctx, "sendPhoto", photo, "photo", p.Name+".png", p.PNG, &result); err != nil {
-		if !pictureTrouble(err) {
+		if !imageTrouble(err) {
 			return false, err
 		}
-		c.opt.Count(CountPictureless)
-		c.log.Warn("a picture could not be shown, the text went out alone", "picture", p.Name, "err", err)
+		c.opt.Count(CountImageless)
+		c.log.Warn("an image could not be shown, the text went out alone", "image", p.Name, "err", err)
 		return false, nil
 	}
 	if n := len(result.Photo); n > 0 { // sizes of one photo, the largest last
 		if err := c.uploads.Keep(ctx, p, result.Photo[n-1].ID); err != nil {
-			c.log.Warn("a picture's id could not be kept, other processes will send it whole", "picture", p.Name, "err", err)
+			c.log.Warn("an image's id could not be kept, other processes will send it whole", "image", p.Name, "err", err)
 		}
 	}
 	return true, nil
 }
 
-// pictureTrouble says whether a refusal is of the picture, so that the text alone may fare better.
-func pictureTrouble(err error) bool {
+// imageTrouble says whether a refusal is of the image, so that the text alone may fare better.
+func imageTrouble(err error) bool {
 	var refused *apiError
 	if !errors.As(err, &refused) {
-		return true // no answer: without the picture there is less to go wrong
+		return true // no answer: without the image there is less to go wrong
 	}
 	f := failureOf(refused)
 	return f == bot.Permanent || f == bot.Temporary && !unauthorized(err) && refused.code != http.StatusConflict
@@ -121,10 +121,10 @@ func (c *client) upload(ctx context.Context, method string, params tgbotapi.Para
 	return nil
 }
 
-// picture is what goes out with a reply, where its text fits under it.
-func (c *Channel) picture(r bot.Reply, text string) (bot.Picture, bool) {
-	if r.Picture == "" || c.opt.Pictures == nil || utf16Len(text) > captionMax || strings.TrimSpace(text) == "" {
-		return bot.Picture{}, false
+// image is what goes out with a reply, where its text fits under it.
+func (c *Channel) image(r bot.Reply, text string) (bot.Image, bool) {
+	if r.Image == "" || c.opt.Images == nil || utf16Len(text) > captionMax || strings.TrimSpace(text) == "" {
+		return bot.Image{}, false
 	}
-	return c.opt.Pictures(r.Picture)
+	return c.opt.Images(r.Image)
 }

@@ -14,18 +14,18 @@ import (
 	"llave/internal/bottest"
 )
 
-// drawing is a small picture.
-func drawing(t testing.TB) bot.Picture {
+// drawing is a small image.
+func drawing(t testing.TB) bot.Image {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 6))); err != nil {
 		t.Fatal(err)
 	}
-	return bot.Picture{Name: "mail_app", Hash: "a1", Alt: "Dibujo", PNG: b.Bytes()}
+	return bot.Image{Name: "mail_app", Hash: "a1", Alt: "Dibujo", PNG: b.Bytes()}
 }
 
-func showing(p bot.Picture) bot.Pictures {
-	return func(name string) (bot.Picture, bool) { return p, name == p.Name }
+func showing(p bot.Image) bot.Images {
+	return func(name string) (bot.Image, bool) { return p, name == p.Name }
 }
 
 // shelf is the ports' memory of ids, shared by processes.
@@ -51,13 +51,13 @@ func (s *shelf) Keep(_ context.Context, channel, hash, id string) error {
 	return s.err
 }
 
-// A picture is uploaded once for all processes; its id does after that, and where the id is refused it is uploaded again.
-func TestSend_picture(t *testing.T) {
+// An image is uploaded once for all processes; its id does after that, and where the id is refused it is uploaded again.
+func TestSend_image(t *testing.T) {
 	kept := &shelf{}
 	p := drawing(t)
-	w := newWorld(t, func(o *Options) { o.Pictures, o.Shown = showing(p), kept })
+	w := newWorld(t, func(o *Options) { o.Images, o.Shown = showing(p), kept })
 	w.api.Say(42, "hola")
-	reply := bot.Reply{Text: "Abra su correo", Picture: "mail_app", Prompt: 3, Protect: true, Buttons: []bot.Button{{ID: "send", Title: "Enviar enlace"}}}
+	reply := bot.Reply{Text: "Abra su correo", Image: "mail_app", Prompt: 3, Protect: true, Buttons: []bot.Button{{ID: "send", Title: "Enviar enlace"}}}
 	send := func(c *Channel) bottest.ChatMessage {
 		t.Helper()
 		if err := c.Send(t.Context(), "42", reply); err != nil {
@@ -65,7 +65,7 @@ func TestSend_picture(t *testing.T) {
 		}
 		ms := w.api.Messages(42)
 		m := ms[len(ms)-1]
-		if m.Text != reply.Text || m.Picture != "mail_app" || len(m.Labels()) != 1 || !m.Protect {
+		if m.Text != reply.Text || m.Image != "mail_app" || len(m.Labels()) != 1 || !m.Protect {
 			t.Fatalf("got %+v", m)
 		}
 		return m
@@ -99,13 +99,13 @@ func TestSend_picture(t *testing.T) {
 		t.Errorf("after Telegram has forgotten the id: %d uploads, want 2", n)
 	}
 	if n := len(w.api.Calls("sendMessage")); n != 0 {
-		t.Errorf("%d texts beside the pictures", n)
+		t.Errorf("%d texts beside the images", n)
 	}
 }
 
-// Whatever is wrong with a picture, the text arrives; what is wrong with the chat is told as ever.
-func TestSend_pictureTrouble(t *testing.T) {
-	reply := bot.Reply{Text: "Abra su correo", Picture: "mail_app"}
+// Whatever is wrong with an image, the text arrives; what is wrong with the chat is told as ever.
+func TestSend_imageTrouble(t *testing.T) {
+	reply := bot.Reply{Text: "Abra su correo", Image: "mail_app"}
 	for _, tt := range []struct {
 		name   string
 		reply  bot.Reply
@@ -119,8 +119,8 @@ func TestSend_pictureTrouble(t *testing.T) {
 		{name: "a proxy's page", faults: []bottest.BotFault{bottest.FaultBadGateway}, text: true},
 		{name: "no answer", faults: []bottest.BotFault{bottest.FaultDropped}, text: true},
 		{name: "413", faults: []bottest.BotFault{{Code: 413, Description: "Request Entity Too Large"}}, text: true},
-		{name: "no such picture", reply: bot.Reply{Text: "x", Picture: "nobody_drew_this"}, text: true},
-		{name: "too long for a caption", reply: bot.Reply{Text: strings.Repeat("ñ", captionMax+1), Picture: "mail_app"}, text: true},
+		{name: "no such image", reply: bot.Reply{Text: "x", Image: "nobody_drew_this"}, text: true},
+		{name: "too long for a caption", reply: bot.Reply{Text: strings.Repeat("ñ", captionMax+1), Image: "mail_app"}, text: true},
 		{name: "blocked", faults: []bottest.BotFault{bottest.FaultBlocked}, want: "gone"},
 		{name: "too many", faults: []bottest.BotFault{bottest.FaultTooMany(7)}, want: "throttled"},
 		{name: "token", faults: []bottest.BotFault{bottest.FaultUnauthorized}, want: "temporary"},
@@ -130,7 +130,7 @@ func TestSend_pictureTrouble(t *testing.T) {
 			if tt.bad {
 				p.PNG = []byte("no image")
 			}
-			w := newWorld(t, func(o *Options) { o.Pictures = showing(p) })
+			w := newWorld(t, func(o *Options) { o.Images = showing(p) })
 			w.api.Say(42, "hola")
 			for _, f := range tt.faults {
 				w.api.Fail("sendPhoto", 1, f)
@@ -149,7 +149,7 @@ func TestSend_pictureTrouble(t *testing.T) {
 			}
 			var alone int
 			for _, m := range w.api.Messages(42) {
-				if m.Text == r.Text && m.Picture == "" {
+				if m.Text == r.Text && m.Image == "" {
 					alone++
 				}
 			}
@@ -164,15 +164,15 @@ func TestSend_pictureTrouble(t *testing.T) {
 }
 
 // A store that is away costs an upload, nothing else.
-func TestSend_pictureWithoutStore(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Pictures, o.Shown = showing(drawing(t)), &shelf{err: errors.New("away")} })
+func TestSend_imageWithoutStore(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Images, o.Shown = showing(drawing(t)), &shelf{err: errors.New("away")} })
 	w.api.Say(42, "hola")
 	for range 2 {
-		if err := w.c.Send(t.Context(), "42", bot.Reply{Text: "x", Picture: "mail_app"}); err != nil {
+		if err := w.c.Send(t.Context(), "42", bot.Reply{Text: "x", Image: "mail_app"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if ms := w.api.Messages(42); len(ms) != 2 || ms[1].Picture != "mail_app" {
+	if ms := w.api.Messages(42); len(ms) != 2 || ms[1].Image != "mail_app" {
 		t.Errorf("got %+v", ms)
 	}
 }

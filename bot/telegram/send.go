@@ -26,8 +26,8 @@ const (
 	plainThrottle = 5 * time.Second
 )
 
-// Send sends one bubble: plain text, no link previews, its buttons under it; under its picture, where it has one and the
-// text fits there. Trouble with a picture never keeps the text back. It waits a moment where the pace asks for
+// Send sends one bubble: plain text, no link previews, its buttons under it; under its image, where it has one and the
+// text fits there. Trouble with an image never keeps the text back. It waits a moment where the pace asks for
 // it. An error is always a *bot.SendError:
 //
 //   - Throttled: not before After has passed. Nothing was sent; while a pause lasts no request is even made. Whole
@@ -47,7 +47,7 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	case after > 0:
 		return c.failed(&bot.SendError{Failure: bot.Throttled, After: after, Whole: whole, Reason: "waits for its turn"})
 	}
-	if p, ok := c.picture(r, params["text"]); ok {
+	if p, ok := c.image(r, params["text"]); ok {
 		switch sent, err := c.sendPhoto(ctx, p, params); {
 		case err != nil:
 			return c.failed(c.classify(chat, err))

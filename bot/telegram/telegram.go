@@ -83,8 +83,8 @@ type Options struct {
 	Secret    Secret // what Telegram must send with every webhook
 	Rate      float64
 	Commands  []Command
-	Pictures  bot.Pictures   // nil: texts go out without
-	Shown     bot.PictureIDs // what pictures are called here, for every process; nil: this one remembers for itself
+	Images    bot.Images   // nil: texts go out without
+	Shown     bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
 
 	// Handle answers one update. It returns nil once the effect is durable, and gets the same update again
 	// otherwise. It is called from many goroutines, never twice at a time for one chat while polling.
@@ -111,7 +111,7 @@ const (
 	CountGone         = "send_gone"        // blocked, deleted, left
 	CountPermanent    = "send_permanent"   // a message that Telegram will never take
 	CountTemporary    = "send_temporary"   // network, server or token trouble
-	CountPictureless  = "send_pictureless" // of the messages taken, one that went out without its picture
+	CountImageless    = "send_pictureless" // of the messages taken, one that went out without its image
 	CountDeleted      = "message_deleted"  // a person's message was deleted
 )
 

@@ -54,8 +54,8 @@ type Options struct {
 	Secure bool   // the page is served over https
 	Page   string // where the pane is; forms sent without script come back there. "": "/"
 	Log    *slog.Logger
-	// Pictures finds what a reply shows; nil: texts stand alone.
-	Pictures bot.Pictures
+	// Images finds what a reply shows; nil: texts stand alone.
+	Images bot.Images
 	// PersonTyping is told, by the conversation's id, that the person is writing; nil: nobody is.
 	PersonTyping func(conv string)
 }
@@ -90,7 +90,7 @@ type line struct {
 	Person  bool
 	By      string // what the agent is called whose words these are; empty: the person's, or the bot's
 	Text    string
-	Picture string // name, where there is one
+	Image   string // name, where there is one
 	Alt     string // what is to be seen on it
 	Buttons []bot.Button
 	Prompt  int
@@ -209,8 +209,8 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := line{ID: "b-" + rand.Text(), By: r.By, Text: r.Text, Buttons: r.Buttons, Prompt: r.Prompt, Form: rand.Text()}
-	if p, ok := c.find(r.Picture); ok {
-		l.Picture, l.Alt = p.Name, p.Alt
+	if p, ok := c.find(r.Image); ok {
+		l.Image, l.Alt = p.Name, p.Alt
 	}
 	c.chat(chat).add(l)
 	return nil
@@ -249,15 +249,15 @@ func (c *Channel) mayTell(chat string) bool {
 	return true
 }
 
-func (c *Channel) find(name string) (bot.Picture, bool) {
-	if c.options.Pictures == nil || name == "" {
-		return bot.Picture{}, false
+func (c *Channel) find(name string) (bot.Image, bool) {
+	if c.options.Images == nil || name == "" {
+		return bot.Image{}, false
 	}
-	return c.options.Pictures(name)
+	return c.options.Images(name)
 }
 
-// picture serves one, as long as it is kept by the browser.
-func (c *Channel) picture(w http.ResponseWriter, r *http.Request) {
+// image serves one, as long as it is kept by the browser.
+func (c *Channel) image(w http.ResponseWriter, r *http.Request) {
 	p, ok := c.find(strings.TrimSuffix(r.PathValue("name"), ".png"))
 	if !ok {
 		http.NotFound(w, r)
@@ -287,7 +287,7 @@ func (c *Channel) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /chat", c.origins.Handler(http.HandlerFunc(c.post)))
 	mux.Handle("POST /chat/escribiendo", c.origins.Handler(http.HandlerFunc(c.writes)))
 	mux.HandleFunc("GET /chat/eventos", c.stream)
-	mux.HandleFunc("GET /chat/dibujos/{name}", c.picture)
+	mux.HandleFunc("GET /chat/dibujos/{name}", c.image)
 	mux.HandleFunc("GET /chat/chat.js", file("chat.js"))
 	mux.HandleFunc("GET /chat/chat.css", file("chat.css"))
 }

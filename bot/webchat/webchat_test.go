@@ -496,18 +496,18 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// A picture stands in its line with words for who cannot see it, and is served; there is no other.
-func TestSend_picture(t *testing.T) {
-	c := New(Options{Handle: func(context.Context, bot.Update) error { return nil }, Log: slog.New(slog.DiscardHandler), Pictures: func(name string) (bot.Picture, bool) {
-		return bot.Picture{Name: "mail_app", Alt: `Dibujo: un "correo"`, PNG: []byte("png")}, name == "mail_app"
+// An image stands in its line with words for who cannot see it, and is served; there is no other.
+func TestSend_image(t *testing.T) {
+	c := New(Options{Handle: func(context.Context, bot.Update) error { return nil }, Log: slog.New(slog.DiscardHandler), Images: func(name string) (bot.Image, bool) {
+		return bot.Image{Name: "mail_app", Alt: `Dibujo: un "correo"`, PNG: []byte("png")}, name == "mail_app"
 	}})
 	mux := http.NewServeMux()
 	c.Routes(mux)
 	var chat string
 	page := httptest.NewRecorder()
 	chat = c.who(page, httptest.NewRequest(http.MethodGet, "/", nil))
-	for _, picture := range []string{"mail_app", "", "nobody_drew_this"} {
-		if err := c.Send(t.Context(), chat, bot.Reply{Text: "Abra su correo", Picture: picture}); err != nil {
+	for _, name := range []string{"mail_app", "", "nobody_drew_this"} {
+		if err := c.Send(t.Context(), chat, bot.Reply{Text: "Abra su correo", Image: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -521,7 +521,7 @@ func TestSend_picture(t *testing.T) {
 	}
 	want := `<img class="chat-picture" src="/chat/dibujos/mail_app.png" alt="Dibujo: un &#34;correo&#34;" width="640" height="480">`
 	if n := strings.Count(string(html), "<img"); n != 1 || !strings.Contains(string(html), want) {
-		t.Errorf("%d pictures in %s", n, html)
+		t.Errorf("%d images in %s", n, html)
 	}
 	for path, status := range map[string]int{"/chat/dibujos/mail_app.png": 200, "/chat/dibujos/x.png": 404} {
 		w := httptest.NewRecorder()

@@ -28,7 +28,7 @@ const (
 // works; it is the only place that sees them.
 type client struct {
 	messages string // where messages go
-	media    string // and pictures
+	media    string // and images
 	tokens   []string
 	current  atomic.Int64 // index of the token that worked last
 	refused  atomic.Bool  // none worked when last tried: said once, not once a message

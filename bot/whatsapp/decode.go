@@ -332,7 +332,7 @@ func (in *incoming) content(m wireMessage) {
 	}
 }
 
-// words are the text of a message, or what stands under its picture.
+// words are the text of a message, or what stands under its image.
 func words(c wireContent) string {
 	for _, t := range []text{c.Text.Body, c.Image.Caption, c.Video.Caption, c.Document.Caption} {
 		if t != "" {

@@ -16,7 +16,7 @@ const (
 	noteTimeout = 5 * time.Second
 )
 
-// Send sends one bubble, as message shapes it, with its picture where there is a place for one. It waits a moment where the pace asks for it. An error is always a
+// Send sends one bubble, as message shapes it, with its image where there is a place for one. It waits a moment where the pace asks for it. An error is always a
 // *bot.SendError:
 //
 //   - Closed: the person has been silent for more than 24 hours, by r.Silence or by WhatsApp's own clock. The message
@@ -44,7 +44,7 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	if err != nil {
 		return c.failed(&bot.SendError{Failure: bot.Permanent, Reason: err.Error()})
 	}
-	id, failure := c.deliverShown(ctx, chat, m, r.Picture)
+	id, failure := c.deliverShown(ctx, chat, m, r.Image)
 	switch {
 	case failure == nil:
 	case failure.Failure == bot.Closed: // WhatsApp's clock knows better

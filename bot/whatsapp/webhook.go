@@ -292,8 +292,8 @@ func (c *Channel) takeStatus(ctx context.Context, in incoming) error {
 	if in.status != Failed || !forward || chat == "" {
 		return nil
 	}
-	c.dropPicture(ctx, in.code, again)
-	again, failure := withoutPicture(in.code, again, failureOf(in.code))
+	c.dropImage(ctx, in.code, again)
+	again, failure := withoutImage(in.code, again, failureOf(in.code))
 	c.log.Warn("message not delivered", "code", in.code, "failure", failure.String())
 	return c.handle(ctx, bot.Update{
 		ID: "status/" + in.ID, Channel: Name, Chat: chat, Kind: bot.Undelivered, Failure: failure, Again: again, At: in.At,

@@ -69,8 +69,8 @@ type Options struct {
 	People People
 	// Deliveries keeps what became of our messages.
 	Deliveries Deliveries
-	Pictures   bot.Pictures   // nil: texts go out without
-	Shown      bot.PictureIDs // what pictures are called here, for every process; nil: this one remembers for itself
+	Images     bot.Images   // nil: texts go out without
+	Shown      bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
 	// Count is told what happened, by one of the Count… names; nil counts nothing.
 	Count func(name string)
 	Log   *slog.Logger     // nil: discarded
@@ -90,7 +90,7 @@ const (
 	CountUnmarked     = "unmarked"         // a message that could not be marked as read
 	CountSent         = "sent"             // a message was taken
 	CountTemplate     = "sent_template"    // of these, a template: the person had been silent for more than a day
-	CountPictureless  = "send_pictureless" // of these, one that went out without its picture
+	CountImageless    = "send_pictureless" // of these, one that went out without its image
 	CountTokenChanged = "token_changed"    // an access token was refused and the next one taken
 	CountThrottled    = "send_throttled"   // a limit of WhatsApp's, or too long a queue
 	CountGone         = "send_gone"        // not on WhatsApp, or cannot be written to

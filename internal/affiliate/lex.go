@@ -129,7 +129,7 @@ func digitValue(r rune) byte {
 }
 
 // lookAlike is the digit a letter is typed for: O and l by people, the others by keyboards of other scripts and by
-// readers of pictures. Letters that people also use in codes (S, B, Z) are not among them.
+// text recognition (OCR). Letters that people also use in codes (S, B, Z) are not among them.
 func lookAlike(r rune) (byte, bool) {
 	switch r {
 	case 'O', 'o', 'О', 'о', 'Ο', 'ο':

@@ -156,7 +156,7 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("shown in another process: %v", err)
 	}
 	if b, err := e.PNG(); err != nil || !strings.HasPrefix(string(b), "\x89PNG") {
-		t.Errorf("picture: %v", err)
+		t.Errorf("enrolment code: %v", err)
 	}
 	w.signIn("ana") // not asked for yet
 	wantErr(t, "a wrong code", w.one.ConfirmTOTP(ctx, "ana", "000000"), agent.ErrCode)

@@ -50,22 +50,22 @@ func (e Enrolment) Secret() string {
 // URL opens an app on the same device ("otpauth:").
 func (e Enrolment) URL() string { return e.key.URL() }
 
-// PictureSide is how wide and high the picture of an enrolment is.
-const PictureSide = 280
+// EnrolmentSide is how wide and high an enrolment code is.
+const EnrolmentSide = 280
 
-// PNG is the same as a picture, to be read by another device. It brings the white margin that a camera needs, since the page
+// PNG is the same as an enrolment code (QR), to be read by another device. It brings the white margin that a camera needs, since the page
 // around it may be dark.
 func (e Enrolment) PNG() ([]byte, error) {
 	const margin = 20
-	code, err := e.key.Image(PictureSide-2*margin, PictureSide-2*margin)
+	code, err := e.key.Image(EnrolmentSide-2*margin, EnrolmentSide-2*margin)
 	if err != nil {
 		return nil, fmt.Errorf("draw the code: %w", err)
 	}
-	picture := image.NewGray(image.Rect(0, 0, PictureSide, PictureSide))
-	draw.Draw(picture, picture.Bounds(), image.White, image.Point{}, draw.Src)
-	draw.Draw(picture, code.Bounds().Add(image.Pt(margin, margin)), code, image.Point{}, draw.Src)
+	canvas := image.NewGray(image.Rect(0, 0, EnrolmentSide, EnrolmentSide))
+	draw.Draw(canvas, canvas.Bounds(), image.White, image.Point{}, draw.Src)
+	draw.Draw(canvas, code.Bounds().Add(image.Pt(margin, margin)), code, image.Point{}, draw.Src)
 	var b bytes.Buffer
-	if err := png.Encode(&b, picture); err != nil {
+	if err := png.Encode(&b, canvas); err != nil {
 		return nil, fmt.Errorf("draw the code: %w", err)
 	}
 	return b.Bytes(), nil

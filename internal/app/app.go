@@ -257,7 +257,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
-		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Pictures: flows.Picture, Log: o.Log})
+		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Images: flows.Image, Log: o.Log})
 		a.Runner.Bind(webchat.Name, a.web)
 		a.web.Routes(mux)
 		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
@@ -349,7 +349,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 	t, err := telegram.New(telegram.Options{
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
-		Commands: commands, Pictures: flows.Picture, Shown: a.Store.Pictures,
+		Commands: commands, Images: flows.Image, Shown: a.Store.Images,
 		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: func(what string) { a.Metrics.Count(what) }, Log: a.options.Log,
 		Now: a.options.Now,
 	})

@@ -87,7 +87,7 @@ type ChatMessage struct {
 	ID      int
 	Bot     bool // from the bot; else from the person
 	Text    string
-	Picture string // name of the file that is shown, without its end
+	Image   string // name of the file that is shown, without its end
 	Rows    [][]ChatButton
 	Protect bool
 	Deleted bool
@@ -267,7 +267,7 @@ func (b *BotAPI) Say(chat int64, text string) int {
 	return b.write(chat, text, map[string]any{"text": text})
 }
 
-// Photo sends a picture.
+// Photo sends an image.
 func (b *BotAPI) Photo(chat int64, caption string) int {
 	m := map[string]any{"photo": []any{
 		map[string]any{"file_id": "AgACsmall", "file_unique_id": "AQADs", "file_size": 1234, "width": 90, "height": 67},

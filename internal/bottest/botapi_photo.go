@@ -42,7 +42,7 @@ func (b *BotAPI) sendPhoto(r *http.Request, p map[string]string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &ChatMessage{Text: p["caption"], Picture: name}
+	m := &ChatMessage{Text: p["caption"], Image: name}
 	if err := b.show(chat, m, p); err != nil {
 		return nil, err
 	}

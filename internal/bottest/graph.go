@@ -373,7 +373,7 @@ func (g *Graph) Say(chat int64, text string) int {
 	return g.write(chat, text, "text", map[string]any{"body": text})
 }
 
-// Photo sends a picture.
+// Photo sends an image.
 func (g *Graph) Photo(chat int64, caption string) int {
 	m := map[string]any{"mime_type": "image/jpeg", "sha256": graphHash, "id": "1003383421387257"}
 	if caption != "" {

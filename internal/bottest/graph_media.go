@@ -56,15 +56,15 @@ func (g *Graph) ForgetMedia() {
 	}
 }
 
-// picture finds the file that a media id stands for. One that was not given here is taken for another's upload.
-func (g *Graph) picture(m *graphMessage) *graphRefusal {
+// image finds the file that a media id stands for. One that was not given here is taken for another's upload.
+func (g *Graph) image(m *graphMessage) *graphRefusal {
 	if m.mediaID == "" {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	known := false
-	if m.Picture, known = g.files[m.mediaID]; known && m.Picture == "" {
+	if m.Image, known = g.files[m.mediaID]; known && m.Image == "" {
 		return refuseGraph(131009, "Parameter value is not valid: the media id does not exist.")
 	}
 	return nil

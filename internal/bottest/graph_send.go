@@ -485,7 +485,7 @@ func (g *Graph) message(body []byte) (any, func(), *graphRefusal) {
 	}
 	bubble, refused := q.check(g.opt.Templates)
 	if refused == nil {
-		refused = g.picture(bubble)
+		refused = g.image(bubble)
 	}
 	if refused != nil {
 		return nil, nil, refused

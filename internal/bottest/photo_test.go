@@ -87,7 +87,7 @@ func TestBotAPI_sendPhoto(t *testing.T) {
 		}
 	}
 	ms := b.Messages(42)
-	if len(ms) != 1 || ms[0].Picture != "mail_app" || ms[0].Text != "Abra su correo" {
+	if len(ms) != 1 || ms[0].Image != "mail_app" || ms[0].Text != "Abra su correo" {
 		t.Errorf("shown: %+v", ms)
 	}
 }

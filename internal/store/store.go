@@ -27,7 +27,7 @@ type Store struct {
 	Imports       *Documents[Progress]
 	People        *PeopleTable
 	Deliveries    *DeliveryTable
-	Pictures      *PictureTable
+	Images        *ImageTable
 	Desk          *DeskTable
 	Schedule      *ScheduleTable
 	Agents        *AgentTable
@@ -55,7 +55,7 @@ func New(engine Engine) *Store {
 		}),
 		People:     newPeople(engine),
 		Deliveries: newDeliveries(engine),
-		Pictures:   newPictures(engine),
+		Images:     newImages(engine),
 		Desk:       newDesk(engine, NewDocuments(engine, Conversations, headOfConversation)),
 		Schedule:   newSchedule(engine),
 		Agents:     newAgents(engine),

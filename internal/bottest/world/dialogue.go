@@ -302,8 +302,8 @@ func (p *player) act(what string) error {
 func (p *player) came() {
 	ms := p.w.Phone.Messages(Chat)
 	for _, m := range ms[p.seen:] {
-		if m.Picture != "" {
-			p.print("< (dibujo " + m.Picture + ")")
+		if m.Image != "" {
+			p.print("< (dibujo " + m.Image + ")")
 		}
 		for _, line := range strings.Split(p.same(m.Text), "\n") {
 			p.print(strings.TrimRight("< "+line, " "))

@@ -132,25 +132,25 @@ func deliveries(t *testing.T, s *store.Store) {
 	}
 }
 
-// pictures remembers what channels call them: the last name counts, and each channel has its own.
-func pictures(t *testing.T, s *store.Store) {
+// images remembers what channels call them: the last name counts, and each channel has its own.
+func images(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	named := func(channel, hash, want string) {
 		t.Helper()
-		if got, err := s.Pictures.Find(ctx, channel, hash); err != nil || got != want {
+		if got, err := s.Images.Find(ctx, channel, hash); err != nil || got != want {
 			t.Errorf("%s, %s: got %q, %v, want %q", channel, hash, got, err, want)
 		}
 	}
 	named("telegram", "a1", "")
-	must(t, s.Pictures.Keep(ctx, "telegram", "a1", "first"))
-	must(t, s.Pictures.Keep(ctx, "telegram", "a1", "second"))
+	must(t, s.Images.Keep(ctx, "telegram", "a1", "first"))
+	must(t, s.Images.Keep(ctx, "telegram", "a1", "second"))
 	named("telegram", "a1", "second")
 	named("whatsapp", "a1", "")
 	named("telegram", "b2", "")
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if err := s.Pictures.Keep(ctx, "whatsapp", "a1", "media"); err != nil {
+			if err := s.Images.Keep(ctx, "whatsapp", "a1", "media"); err != nil {
 				t.Errorf("keep at once: %v", err)
 			}
 		})

@@ -44,7 +44,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"people", people},
 		{"a new person for 16", peopleRace},
 		{"deliveries", deliveries},
-		{"pictures", pictures},
+		{"images", images},
 		{"schedule", schedule},
 		{"the desk's queue", deskQueue},
 		{"a list's case is the whole document's", deskGlance},

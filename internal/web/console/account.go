@@ -21,10 +21,10 @@ type accountData struct {
 	Problems []key.Problem
 	Repeat   bool // the second time was another
 
-	Secret  string       // of a second factor that waits for its first code, else ""
-	Link    template.URL // the same for an app on this device; no web address
-	Picture string       // where the same is drawn
-	Side    int          // how wide and high
+	Secret        string       // of a second factor that waits for its first code, else ""
+	Link          template.URL // the same for an app on this device; no web address
+	EnrolmentCode string       // where the same is drawn
+	Side          int          // how wide and high
 }
 
 // What the forms of the page ask for, and what happened says what was done.
@@ -47,7 +47,7 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 	if !v.Agent.SecondFactor() {
 		switch e, err := d.Agents.Enrolment(r.Context(), v.Agent.Login); {
 		case err == nil:
-			data.Secret, data.Link, data.Picture, data.Side = e.Secret(), template.URL(e.URL()), picturePath, agent.PictureSide
+			data.Secret, data.Link, data.EnrolmentCode, data.Side = e.Secret(), template.URL(e.URL()), enrolmentPath, agent.EnrolmentSide
 		case !errors.Is(err, agent.ErrEnrolment):
 			return Unavailable(err)
 		}
@@ -121,8 +121,8 @@ func (d *Door) endTOTP(w http.ResponseWriter, r *http.Request, v Visit) error {
 	return web.Redirect(w, r, accountPath+"?hecho=sin-codigo")
 }
 
-// picture is the enrolment for the camera of another device.
-func (d *Door) picture(w http.ResponseWriter, r *http.Request, v Visit) error {
+// enrolmentCode is the enrolment for the camera of another device.
+func (d *Door) enrolmentCode(w http.ResponseWriter, r *http.Request, v Visit) error {
 	e, err := d.Agents.Enrolment(r.Context(), v.Agent.Login)
 	if errors.Is(err, agent.ErrEnrolment) {
 		return &web.Error{Status: http.StatusNotFound}

@@ -51,17 +51,17 @@ func (d *Door) Routes(mux *http.ServeMux) {
 	mux.Handle("POST "+signOutPath, page(d.signOut))
 	mux.Handle("GET "+accountPath, page(d.For(agent.Member, d.showAccount)))
 	mux.Handle("POST "+accountPath, page(d.For(agent.Member, d.changeAccount)))
-	mux.Handle("GET "+picturePath, page(d.For(agent.Member, d.picture)))
+	mux.Handle("GET "+enrolmentPath, page(d.For(agent.Member, d.enrolmentCode)))
 }
 
 // Where the door's pages are. Home is where signing in leads when nobody asked for another page.
 const (
-	Home        = "/agentes"
-	SignInPath  = "/agentes/entrar"
-	codePath    = "/agentes/codigo"
-	signOutPath = "/agentes/salir"
-	accountPath = "/agentes/cuenta"
-	picturePath = "/agentes/cuenta/codigo.png"
+	Home          = "/agentes"
+	SignInPath    = "/agentes/entrar"
+	codePath      = "/agentes/codigo"
+	signOutPath   = "/agentes/salir"
+	accountPath   = "/agentes/cuenta"
+	enrolmentPath = "/agentes/cuenta/codigo.png"
 )
 
 // The cookies, before web.Kit puts "__Host-" in front.
@@ -173,7 +173,7 @@ func ownPage(back string) string {
 		return Home
 	}
 	switch u.Path {
-	case SignInPath, codePath, signOutPath, picturePath:
+	case SignInPath, codePath, signOutPath, enrolmentPath:
 		return Home
 	}
 	return back

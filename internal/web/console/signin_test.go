@@ -143,8 +143,8 @@ func turnOn(b *consoletest.Browser) string {
 		t.Fatalf("no secret on the page:\n%s", p.Main())
 	}
 	secret := strings.ReplaceAll(html.UnescapeString(m[1]), " ", "")
-	if picture := b.Get("/agentes/cuenta/codigo.png"); picture.Status != 200 || !strings.HasPrefix(picture.Body, "\x89PNG") || picture.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("picture: got %d, %v", picture.Status, picture.Header)
+	if code := b.Get("/agentes/cuenta/codigo.png"); code.Status != 200 || !strings.HasPrefix(code.Body, "\x89PNG") || code.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("enrolment code: got %d, %v", code.Status, code.Header)
 	}
 	b.Post("/agentes/cuenta", "hacer", "confirmar", "codigo", "000000").Want(t, 422, "Ese código no sirve", m[1])
 	b.Post("/agentes/cuenta", "hacer", "confirmar", "codigo", code(b.Site, secret)).To(t, "/agentes/cuenta?hecho=codigo")

@@ -10,13 +10,13 @@ import (
 	"llave/internal/handoff"
 )
 
-// A chart is drawn here as numbers and in the template as SVG. Widths are in per cent of the picture and heights in
-// pixels, so that it fits any page. Whatever is written stands beside the picture, as text of the page.
+// A chart is drawn here as numbers and in the template as SVG. Widths are in per cent of the image and heights in
+// pixels, so that it fits any page. Whatever is written stands beside the image, as text of the page.
 
 // columns are upright bars side by side, in pairs.
 type columns struct {
-	Height int // of the picture, which is also where the bars stand
-	Top    int // what a bar as high as the picture would stand for
+	Height int // of the image, which is also where the bars stand
+	Top    int // what a bar as high as the image would stand for
 	Lines  []int
 	Pairs  []pair
 	Empty  bool

@@ -110,8 +110,8 @@ func (c *Room) list(v console.Visit, filter string, cases []handoff.Case, now ti
 	return out
 }
 
-// seal is a text that is the same for the same rows in the same state.
-func seal(rows []listed) string {
+// digest is a text that is the same for the same rows in the same state.
+func digest(rows []listed) string {
 	h := fnv.New64a()
 	for _, r := range rows {
 		fmt.Fprintf(h, "%s;", r.Mark)
@@ -195,7 +195,7 @@ type deskData struct {
 	Filter  string
 	All     bool // may see everybody's
 	Rows    []listed
-	Seal    string
+	Digest  string
 	Counts  counts
 	Notices []noticeData
 	Next    string // names the press of the button that takes the next one
@@ -266,7 +266,7 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 		rows = closed
 	}
 	d.Rows = c.list(v, filter, rows, now)
-	d.Seal = seal(d.Rows)
+	d.Digest = digest(d.Rows)
 	if filter == console.HereWaiting || filter == console.HereAll {
 		d.Notices = c.noticesOf(notices, open, filter)
 	}
@@ -302,7 +302,7 @@ func (c *Room) noticeOf(n handoff.CaseFile, open []handoff.Case, filter string) 
 
 // showDesk draws the page. Without script it reloads itself unless something may be being typed into it.
 func (c *Room) showDesk(w http.ResponseWriter, r *http.Request, v console.Visit, d deskData, status int) error {
-	q := url.Values{"ver": {d.Filter}, "sello": {d.Seal}}
+	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}}
 	reload := console.Home + "?" + url.Values{"ver": {d.Filter}, console.ReloadParam: {""}}.Encode()
 	switch {
 	case d.Talk != nil:

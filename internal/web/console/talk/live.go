@@ -47,8 +47,8 @@ type ear struct {
 	typed bool   // the person of that conversation is writing
 }
 
-// picture is what a stream compares with what it has sent.
-type picture struct {
+// snapshot is what a stream compares with what it has sent.
+type snapshot struct {
 	cases   []handoff.Case
 	notices []handoff.CaseFile
 	closed  int
@@ -110,10 +110,10 @@ func (l *live) close() {
 }
 
 // look says how things stand, once that is known.
-func (l *live) look(e *ear) (picture, bool) {
+func (l *live) look(e *ear) (snapshot, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := picture{cases: make([]handoff.Case, 0, len(l.cases)), notices: l.notes, closed: l.closed, typed: e.typed}
+	p := snapshot{cases: make([]handoff.Case, 0, len(l.cases)), notices: l.notes, closed: l.closed, typed: e.typed}
 	for _, c := range l.cases {
 		p.cases = append(p.cases, c)
 	}
@@ -267,8 +267,8 @@ func (l *live) wake() {
 	}
 }
 
-// find returns the conversation of a case, as far as it is among the cases of a picture.
-func (p picture) find(ref string) (handoff.Case, bool) {
+// find returns the conversation of a case, as far as it is among the cases of a snapshot.
+func (p snapshot) find(ref string) (handoff.Case, bool) {
 	i := slices.IndexFunc(p.cases, func(c handoff.Case) bool { return c.Ref == ref })
 	if i < 0 {
 		return handoff.Case{}, false

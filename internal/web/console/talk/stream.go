@@ -72,7 +72,7 @@ type stream struct {
 	filter string
 	none   bool // the page has no list
 
-	seal    string // of the list that the page was drawn with, until the first look
+	digest  string // of the list that the page was drawn with, until the first look
 	begun   bool
 	rows    map[string]string // what was sent of each row
 	counted counts
@@ -105,7 +105,7 @@ func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) e
 	}
 	s := &stream{
 		c: c, v: v, w: w, out: http.NewResponseController(w), ear: e, filter: filterOf(v, q.Get("ver")), none: !q.Has("ver"),
-		seal: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
+		digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
 	}
 	s.last, _ = strconv.ParseInt(after, 10, 64)
 	s.version, _ = strconv.ParseInt(q.Get("v"), 10, 64)
@@ -214,7 +214,7 @@ func (s *stream) look(ctx context.Context) bool {
 }
 
 // changes are the events for what is not yet sent. What could not be read is not taken for sent.
-func (s *stream) changes(ctx context.Context, p picture) ([]event, error) {
+func (s *stream) changes(ctx context.Context, p snapshot) ([]event, error) {
 	now, err := s.c.Desk.Now(ctx)
 	if err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func (s *stream) changes(ctx context.Context, p picture) ([]event, error) {
 
 // list are the rows that changed. The first time they are sent all together unless the page has them already, so that
 // what went while nobody was connected goes from the page too.
-func (s *stream) list(p picture, now time.Time) ([]event, error) {
+func (s *stream) list(p snapshot, now time.Time) ([]event, error) {
 	if s.none {
 		return nil, nil
 	}
@@ -276,7 +276,7 @@ func (s *stream) list(p picture, now time.Time) ([]event, error) {
 		s.notices = marks
 	}
 	if whole {
-		if s.begun || seal(rows) != s.seal {
+		if s.begun || digest(rows) != s.digest {
 			html, err := s.c.part("rows", rows)
 			if err != nil {
 				return events, err
@@ -320,7 +320,7 @@ func noticeMarks(notices []handoff.CaseFile) string {
 }
 
 // arrivals are what the agent is to be told of wherever they look: somebody new in the queue, somebody who writes to them.
-func (s *stream) arrivals(p picture) []event {
+func (s *stream) arrivals(p snapshot) []event {
 	var events []event
 	waiting, wrote := map[string]bool{}, map[string]int64{}
 	for _, c := range p.cases {
@@ -343,7 +343,7 @@ func (s *stream) arrivals(p picture) []event {
 }
 
 // openTalk are the lines and forms of the open conversation that changed.
-func (s *stream) openTalk(ctx context.Context, p picture) ([]event, error) {
+func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 	if s.ref == "" {
 		return nil, nil
 	}

@@ -22,18 +22,18 @@ import (
 	"llave/flows"
 )
 
-// pictureMax is what a PNG may weigh: people pay for what they receive.
-const pictureMax = 40 << 10
+// imageMax is what a PNG may weigh: people pay for what they receive.
+const imageMax = 40 << 10
 
-// drawnWords are the words in big letters at the top of a picture.
+// drawnWords are the words in big letters at the top of an image.
 var drawnWords = regexp.MustCompile(`class="says">([^<]*)<`)
 
-// Every PNG is its SVG's, small, and shown by a text that says the same words; every picture that a text asks for is
+// Every PNG is its SVG's, small, and shown by a text that says the same words; every image that a text asks for is
 // there. With -update the PNGs are made anew, which needs Chromium.
-func TestPictures(t *testing.T) {
-	svgs, err := filepath.Glob("pictures/*.svg")
+func TestImages(t *testing.T) {
+	svgs, err := filepath.Glob("images/*.svg")
 	if err != nil || len(svgs) < 8 {
-		t.Fatalf("%d pictures, want 8 or more (%v)", len(svgs), err)
+		t.Fatalf("%d images, want 8 or more (%v)", len(svgs), err)
 	}
 	var sums strings.Builder
 	for _, file := range svgs {
@@ -45,53 +45,53 @@ func TestPictures(t *testing.T) {
 	}
 	if *update {
 		render(t, svgs)
-		if err := os.WriteFile("pictures/sums.txt", []byte(sums.String()), 0o644); err != nil {
+		if err := os.WriteFile("images/sums.txt", []byte(sums.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if noted, err := os.ReadFile("pictures/sums.txt"); err != nil || string(noted) != sums.String() {
+	if noted, err := os.ReadFile("images/sums.txt"); err != nil || string(noted) != sums.String() {
 		t.Errorf("a PNG is behind its SVG (%v): run with -update and look at it\n got: %s\nwant: %s", err, sums.String(), noted)
 	}
-	pictures := map[string]bot.Picture{}
+	images := map[string]bot.Image{}
 	for _, file := range svgs {
 		name := strings.TrimSuffix(filepath.Base(file), ".svg")
-		if p, ok := flows.Picture(name); ok {
-			pictures[name] = p
+		if p, ok := flows.Image(name); ok {
+			images[name] = p
 		}
 	}
-	if len(pictures) != len(svgs) {
-		t.Errorf("%d pictures of %d drawings", len(pictures), len(svgs))
+	if len(images) != len(svgs) {
+		t.Errorf("%d images of %d drawings", len(images), len(svgs))
 	}
 	shown := map[string]bool{}
 	for _, cat := range newEngine(t).Languages() {
 		for key, text := range cat.Texts {
 			for _, want := range []string{"unlock", "generate"} {
-				name := strings.ReplaceAll(text.Picture, "{want}", want)
+				name := strings.ReplaceAll(text.Image, "{want}", want)
 				if name == "" {
 					continue
 				}
 				shown[name] = true
-				p, ok := pictures[name]
+				p, ok := images[name]
 				if !ok {
 					t.Errorf("text %q shows %q, which nobody has drawn", key, name)
 					continue
 				}
 				if says := words(t, name); cat.Language == "es" && !strings.Contains(strings.ToLower(text.Text), strings.ToLower(says)) {
-					t.Errorf("text %q does not say what picture %s says: %q", key, p.Name, says)
+					t.Errorf("text %q does not say what image %s says: %q", key, p.Name, says)
 				}
 			}
 		}
 	}
-	for name, p := range pictures {
+	for name, p := range images {
 		if !shown[name] {
-			t.Errorf("no text shows picture %s", name)
+			t.Errorf("no text shows image %s", name)
 		}
-		if len(p.PNG) > pictureMax {
-			t.Errorf("picture %s has %d bytes, more than %d", name, len(p.PNG), pictureMax)
+		if len(p.PNG) > imageMax {
+			t.Errorf("image %s has %d bytes, more than %d", name, len(p.PNG), imageMax)
 		}
 		if _, err := png.DecodeConfig(bytes.NewReader(p.PNG)); err != nil {
-			t.Errorf("picture %s: %v", name, err)
+			t.Errorf("image %s: %v", name, err)
 		}
 	}
 }
@@ -101,10 +101,10 @@ func sum(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// words are what a picture says in big letters.
+// words are what an image says in big letters.
 func words(t *testing.T, name string) string {
 	t.Helper()
-	svg, err := os.ReadFile("pictures/" + name + ".svg")
+	svg, err := os.ReadFile("images/" + name + ".svg")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func words(t *testing.T, name string) string {
 		said = append(said, m[1])
 	}
 	if len(said) == 0 {
-		t.Errorf("picture %s says nothing", name)
+		t.Errorf("image %s says nothing", name)
 	}
 	return strings.Join(said, " ")
 }
@@ -139,7 +139,7 @@ func render(t *testing.T, svgs []string) {
 			t.Fatal(err)
 		}
 		page := "data:text/html;charset=utf-8," + url.PathEscape("<!doctype html><style>body{margin:0}svg{display:block}</style>"+string(svg))
-		shot, err := picture(ctx, page)
+		shot, err := screenshot(ctx, page)
 		if err != nil {
 			t.Fatalf("draw %s: %v", file, err)
 		}
@@ -149,8 +149,8 @@ func render(t *testing.T, svgs []string) {
 	}
 }
 
-// picture opens a page and returns what is to be seen.
-func picture(ctx context.Context, page string) ([]byte, error) {
+// image opens a page and returns what is to be seen.
+func screenshot(ctx context.Context, page string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Steps(chromedp.EmulateViewport(640, 480), chromedp.Navigate(page))); err != nil {

@@ -51,16 +51,16 @@ func (m outgoing) illustrated(id string) outgoing {
 	return m
 }
 
-// deliverShown is deliver with the reply's picture, where it has one and there is a place for it. WhatsApp keeps an
-// upload for thirty days; an id that it refuses is uploaded again, once. Whatever else is wrong with the picture, the
+// deliverShown is deliver with the reply's image, where it has one and there is a place for it. WhatsApp keeps an
+// upload for thirty days; an id that it refuses is uploaded again, once. Whatever else is wrong with the image, the
 // message goes out without it.
-func (c *Channel) deliverShown(ctx context.Context, chat string, m outgoing, picture string) (id string, failure *bot.SendError) {
-	if picture == "" || c.opt.Pictures == nil || !m.illustrable() {
+func (c *Channel) deliverShown(ctx context.Context, chat string, m outgoing, name string) (id string, failure *bot.SendError) {
+	if name == "" || c.opt.Images == nil || !m.illustrable() {
 		return c.deliver(ctx, chat, m)
 	}
-	p, ok := c.opt.Pictures(picture)
+	p, ok := c.opt.Images(name)
 	if !ok {
-		c.log.Warn("no such picture", "picture", picture)
+		c.log.Warn("no such image", "image", name)
 		return c.deliver(ctx, chat, m)
 	}
 	media := c.uploads.ID(ctx, p)
@@ -68,12 +68,12 @@ func (c *Channel) deliverShown(ctx context.Context, chat string, m outgoing, pic
 		if fresh {
 			var err error
 			if media, err = c.client.upload(ctx, p); err != nil {
-				c.opt.Count(CountPictureless)
-				c.log.Warn("a picture could not be uploaded, the text goes out alone", "picture", p.Name, "err", err)
+				c.opt.Count(CountImageless)
+				c.log.Warn("an image could not be uploaded, the text goes out alone", "image", p.Name, "err", err)
 				return c.deliver(ctx, chat, m)
 			}
 			if err := c.uploads.Keep(ctx, p, media); err != nil {
-				c.log.Warn("a picture's id could not be kept, other processes will upload it again", "picture", p.Name, "err", c.client.clean(err.Error()))
+				c.log.Warn("an image's id could not be kept, other processes will upload it again", "image", p.Name, "err", c.client.clean(err.Error()))
 			}
 		}
 		id, failure = c.deliver(ctx, chat, m.illustrated(media))
@@ -82,8 +82,8 @@ func (c *Channel) deliverShown(ctx context.Context, chat string, m outgoing, pic
 		}
 		c.uploads.Drop(p, media)
 		if fresh {
-			c.opt.Count(CountPictureless)
-			c.log.Warn("a message with a picture was refused, the text goes out alone", "picture", p.Name, "err", failure)
+			c.opt.Count(CountImageless)
+			c.log.Warn("a message with an image was refused, the text goes out alone", "image", p.Name, "err", failure)
 			return c.deliver(ctx, chat, m)
 		}
 	}
@@ -95,35 +95,35 @@ const (
 	mediaRefused = 131053
 )
 
-// lostPicture says whether a message failed later on because of its picture.
-func lostPicture(code int, failed *bot.Reply) bool {
-	return (code == mediaLost || code == mediaRefused) && failed != nil && failed.Picture != ""
+// lostImage says whether a message failed later on because of its image.
+func lostImage(code int, failed *bot.Reply) bool {
+	return (code == mediaLost || code == mediaRefused) && failed != nil && failed.Image != ""
 }
 
-// withoutPicture is what to do about a message that failed later on because of its picture: it is owed again, as a text.
-func withoutPicture(code int, again *bot.Reply, failure bot.Failure) (*bot.Reply, bot.Failure) {
-	if !lostPicture(code, again) {
+// withoutImage is what to do about a message that failed later on because of its image: it is owed again, as a text.
+func withoutImage(code int, again *bot.Reply, failure bot.Failure) (*bot.Reply, bot.Failure) {
+	if !lostImage(code, again) {
 		return again, failure
 	}
 	plain := *again
-	plain.Picture = ""
+	plain.Image = ""
 	return &plain, bot.Temporary
 }
 
-// dropPicture forgets the id of a picture that a message failed later on because of, so that the next one uploads it again.
-func (c *Channel) dropPicture(ctx context.Context, code int, failed *bot.Reply) {
-	if !lostPicture(code, failed) || c.opt.Pictures == nil {
+// dropImage forgets the id of an image that a message failed later on because of, so that the next one uploads it again.
+func (c *Channel) dropImage(ctx context.Context, code int, failed *bot.Reply) {
+	if !lostImage(code, failed) || c.opt.Images == nil {
 		return
 	}
-	if p, ok := c.opt.Pictures(failed.Picture); ok {
+	if p, ok := c.opt.Images(failed.Image); ok {
 		if id := c.uploads.ID(ctx, p); id != "" {
 			c.uploads.Drop(p, id)
 		}
 	}
 }
 
-// upload gives WhatsApp a picture and returns the id it has there.
-func (c *client) upload(ctx context.Context, p bot.Picture) (string, error) {
+// upload gives WhatsApp an image and returns the id it has there.
+func (c *client) upload(ctx context.Context, p bot.Image) (string, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	_ = form.WriteField("messaging_product", "whatsapp") // to memory

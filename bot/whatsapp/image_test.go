@@ -13,16 +13,16 @@ import (
 	"llave/internal/bottest"
 )
 
-func drawing(t testing.TB) bot.Picture {
+func drawing(t testing.TB) bot.Image {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 6))); err != nil {
 		t.Fatal(err)
 	}
-	return bot.Picture{Name: "mail_app", Hash: "a1", Alt: "Dibujo", PNG: b.Bytes()}
+	return bot.Image{Name: "mail_app", Hash: "a1", Alt: "Dibujo", PNG: b.Bytes()}
 }
 
-// shelf is a bot.PictureIDs in memory.
+// shelf is a bot.ImageIDs in memory.
 type shelf struct {
 	mu  sync.Mutex
 	ids map[string]string
@@ -41,23 +41,23 @@ func (s *shelf) Keep(_ context.Context, channel, hash, id string) error {
 	return nil
 }
 
-func drawn(p bot.Picture, kept bot.PictureIDs) func(*Options, *bottest.GraphOptions) {
+func drawn(p bot.Image, kept bot.ImageIDs) func(*Options, *bottest.GraphOptions) {
 	return func(o *Options, _ *bottest.GraphOptions) {
-		o.Pictures = func(name string) (bot.Picture, bool) { return p, name == p.Name }
+		o.Images = func(name string) (bot.Image, bool) { return p, name == p.Name }
 		o.Shown = kept
 	}
 }
 
-// A picture is uploaded once for all processes, stands above buttons or over its text, and is uploaded again where its id
+// An image is uploaded once for all processes, stands above buttons or over its text, and is uploaded again where its id
 // is refused.
-func TestSend_picture(t *testing.T) {
+func TestSend_image(t *testing.T) {
 	p, kept := drawing(t), &shelf{ids: map[string]string{}}
 	o := newOutbound(t, drawn(p, kept))
 	chat := o.meet(593990000001)
 	replies := []bot.Reply{
-		{Text: "Abra su correo", Picture: "mail_app", Prompt: 4, Buttons: answers(3)},
-		{Text: "Abra su correo", Picture: "mail_app"},
-		{Text: "Abra su correo", Picture: "mail_app", Buttons: []bot.Button{{Title: "Portal", URL: "https://www.iess.gob.ec"}}},
+		{Text: "Abra su correo", Image: "mail_app", Prompt: 4, Buttons: answers(3)},
+		{Text: "Abra su correo", Image: "mail_app"},
+		{Text: "Abra su correo", Image: "mail_app", Buttons: []bot.Button{{Title: "Portal", URL: "https://www.iess.gob.ec"}}},
 	}
 	all := func() {
 		t.Helper()
@@ -66,7 +66,7 @@ func TestSend_picture(t *testing.T) {
 				t.Fatal(err)
 			}
 			ms := o.api.Messages(593990000001)
-			if m := ms[len(ms)-1]; m.Picture != "mail_app" || m.Text != r.Text || len(m.Labels()) != len(r.Buttons) {
+			if m := ms[len(ms)-1]; m.Image != "mail_app" || m.Text != r.Text || len(m.Labels()) != len(r.Buttons) {
 				t.Errorf("%d buttons: got %+v", len(r.Buttons), m)
 			}
 		}
@@ -88,9 +88,9 @@ func TestSend_picture(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a picture, the text arrives, with its buttons.
-func TestSend_pictureTrouble(t *testing.T) {
-	short := bot.Reply{Text: "Abra su correo", Picture: "mail_app", Prompt: 4, Buttons: answers(2)}
+// Whatever is wrong with an image, the text arrives, with its buttons.
+func TestSend_imageTrouble(t *testing.T) {
+	short := bot.Reply{Text: "Abra su correo", Image: "mail_app", Prompt: 4, Buttons: answers(2)}
 	for _, tt := range []struct {
 		name   string
 		reply  bot.Reply
@@ -102,9 +102,9 @@ func TestSend_pictureTrouble(t *testing.T) {
 		{name: "upload fails", reply: short, upload: []bottest.GraphFault{bottest.GraphFaultServerError}},
 		{name: "upload without an answer", reply: short, upload: []bottest.GraphFault{{Drop: true}}},
 		{name: "refused though fresh", reply: short, send: []bottest.GraphFault{{Code: 131009}}},
-		{name: "a list has no place for one", reply: bot.Reply{Text: "Elija", Picture: "mail_app", Prompt: 4, Buttons: answers(5)}},
-		{name: "too long for a caption", reply: bot.Reply{Text: strings.Repeat("ñ", captionMax+1), Picture: "mail_app"}},
-		{name: "nobody drew it", reply: bot.Reply{Text: "x", Picture: "nobody_drew_this"}},
+		{name: "a list has no place for one", reply: bot.Reply{Text: "Elija", Image: "mail_app", Prompt: 4, Buttons: answers(5)}},
+		{name: "too long for a caption", reply: bot.Reply{Text: strings.Repeat("ñ", captionMax+1), Image: "mail_app"}},
+		{name: "nobody drew it", reply: bot.Reply{Text: "x", Image: "nobody_drew_this"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := drawing(t)
@@ -123,7 +123,7 @@ func TestSend_pictureTrouble(t *testing.T) {
 				t.Fatal(err)
 			}
 			ms := o.api.Messages(593990000001)
-			if m := ms[len(ms)-1]; m.Picture != "" || m.Text != tt.reply.Text || len(m.Labels()) != len(tt.reply.Buttons) {
+			if m := ms[len(ms)-1]; m.Image != "" || m.Text != tt.reply.Text || len(m.Labels()) != len(tt.reply.Buttons) {
 				t.Errorf("got %+v", m)
 			}
 		})
@@ -131,43 +131,43 @@ func TestSend_pictureTrouble(t *testing.T) {
 }
 
 // A report, later, that the image could not be used has the text sent again, alone.
-func TestStatus_pictureRefused(t *testing.T) {
-	shown := bot.Reply{Text: "x", Picture: "mail_app"}
+func TestStatus_imageRefused(t *testing.T) {
+	shown := bot.Reply{Text: "x", Image: "mail_app"}
 	for _, tt := range []struct {
-		name    string
-		code    int
-		reply   *bot.Reply
-		want    bot.Failure
-		picture string
+		name  string
+		code  int
+		reply *bot.Reply
+		want  bot.Failure
+		image string
 	}{
 		{"the image", mediaRefused, &shown, bot.Temporary, ""},
 		{"the image is gone", mediaLost, &shown, bot.Temporary, ""},
 		{"no image in it", mediaRefused, &bot.Reply{Text: "x"}, bot.Permanent, ""},
 		{"something else", 131026, &shown, bot.Gone, "mail_app"},
 	} {
-		again, failure := withoutPicture(tt.code, tt.reply, failureOf(tt.code))
-		if failure != tt.want || again.Picture != tt.picture || again.Text != "x" {
-			t.Errorf("%s: got %+v, %v, want picture %q, %v", tt.name, again, failure, tt.picture, tt.want)
+		again, failure := withoutImage(tt.code, tt.reply, failureOf(tt.code))
+		if failure != tt.want || again.Image != tt.image || again.Text != "x" {
+			t.Errorf("%s: got %+v, %v, want image %q, %v", tt.name, again, failure, tt.image, tt.want)
 		}
 	}
-	if shown.Picture == "" {
+	if shown.Image == "" {
 		t.Error("the kept reply was changed")
 	}
 }
 
-// An id that a message failed later on because of is not used again: the next message uploads the picture.
-func TestStatus_pictureUploadedAgain(t *testing.T) {
+// An id that a message failed later on because of is not used again: the next message uploads the image.
+func TestStatus_imageUploadedAgain(t *testing.T) {
 	p, kept := drawing(t), &shelf{ids: map[string]string{}}
 	o := newOutbound(t, drawn(p, kept))
 	chat := o.meet(593990000001)
-	shown := bot.Reply{Text: "x", Picture: "mail_app"}
+	shown := bot.Reply{Text: "x", Image: "mail_app"}
 	for _, tt := range []struct {
 		code, uploads int
 	}{{131026, 1}, {mediaRefused, 2}, {mediaLost, 3}} {
 		if err := o.send(t.Context(), chat, shown); err != nil {
 			t.Fatal(err)
 		}
-		o.c.dropPicture(t.Context(), tt.code, &shown)
+		o.c.dropImage(t.Context(), tt.code, &shown)
 		if err := o.send(t.Context(), chat, shown); err != nil {
 			t.Fatal(err)
 		}

@@ -9,8 +9,8 @@ import (
 	"llave/internal/bottest/world"
 )
 
-// Through the whole road, by two people, each picture is given to the channel once; after that its id does.
-func TestPictures_uploadedOnce(t *testing.T) {
+// Through the whole road, by two people, each image is given to the channel once; after that its id does.
+func TestImages_uploadedOnce(t *testing.T) {
 	people := "id,id_type,category,full_name,email,data_updated_at,status\n" +
 		"1710034065,cedula,affiliate,Persona de Prueba,ana@correo.example,2025-03-01,locked\n"
 	for _, on := range []world.Channel{world.Telegram, world.WhatsApp} {
@@ -21,8 +21,8 @@ func TestPictures_uploadedOnce(t *testing.T) {
 			for _, chat := range []int64{world.Chat, world.Chat + 1} {
 				for _, said := range []string{"hola", "sí", "paso a paso", "desbloquear", known, "sí", "cómo abro mi correo", "1", "1", "1", "ya abrí mi correo"} {
 					for _, m := range w.DoIn(chat, func() error { w.Phone.Say(chat, said); return nil }) {
-						if m.Picture != "" {
-							shown = append(shown, m.Picture)
+						if m.Image != "" {
+							shown = append(shown, m.Image)
 						}
 					}
 				}
@@ -36,13 +36,13 @@ func TestPictures_uploadedOnce(t *testing.T) {
 			slices.Sort(shown)
 			different := slices.Compact(slices.Clone(shown))
 			if len(shown) < 2*len(different) || len(different) < 5 || uploads != len(different) {
-				t.Errorf("%d uploads for %d pictures shown %d times: %v", uploads, len(different), len(shown), fmt.Sprint(shown))
+				t.Errorf("%d uploads for %d images shown %d times: %v", uploads, len(different), len(shown), fmt.Sprint(shown))
 			}
 		})
 	}
 }
 
-// calls are those that may hold a picture whole.
+// calls are those that may hold an image whole.
 func calls(w *world.World, on world.Channel) []bottest.BotCall {
 	if on.Name == world.WhatsApp.Name {
 		return w.Graph.Calls("media")
