@@ -130,6 +130,15 @@ func (w *words) match(text string, labels []string, within bool) string {
 			}
 		}
 	}
+	if id := w.nearest(whole, labels); id != "" || !within {
+		return id
+	}
+	return w.inside(text, labels)
+}
+
+// nearest is the label of the phrase that one of the ways to say the whole text misses by the fewest slips, "" where none is
+// near enough.
+func (w *words) nearest(whole, labels []string) string {
 	best, bestSlips := "", 99
 	for _, said := range whole {
 		for _, id := range labels {
@@ -144,10 +153,12 @@ func (w *words) match(text string, labels []string, within bool) string {
 			}
 		}
 	}
-	if best != "" || !within {
-		return best
-	}
-	longest, spoken := 0, strings.Fields(said)
+	return best
+}
+
+// inside is the label of the longest phrase that a clause of text means. A short word counts only where little else is said.
+func (w *words) inside(text string, labels []string) string {
+	best, longest, spoken := "", 0, strings.Fields(plain(text))
 	for _, clause := range clauses(text) {
 		for _, id := range labels {
 			for _, p := range w.phrases[id] {

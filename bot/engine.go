@@ -280,69 +280,22 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	if c.SawUpdate(u, env.Now) && !c.isDue(u, env.Now) {
 		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: c.refused(u)}, nil
 	}
-	next := c.Clone()
-	if _, known := e.places[next.State]; !known {
-		next.State = e.options.Start // new, or written by a version with other states
-		next.Back, next.Text, next.Shown = nil, "", nil
+	if u.Kind == Undelivered && c.LastAt.IsZero() { // forgotten: nothing is kept of it anew
+		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
 	}
-	if next.Born.IsZero() {
-		next.Born = env.Now
-	}
+	next := e.begin(c, env.Now)
 	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e}
 	next.see(u, env.Now)
 	out := Outcome{From: next.State, To: next.State, Event: Ignored}
-
-	switch {
-	case u.Kind == Signal:
-		next.Timers = slices.DeleteFunc(next.Timers, func(tm Timer) bool { return tm.is(u, env.Now) })
-		if u.Attempt != "" && u.Attempt != next.Attempt {
-			next.Wake(next.NextTimer())
-			return next, out, nil // of an older attempt
-		}
-	case u.Kind == Desk: // an agent's deed is not the person's
-	case u.Kind == Blocked:
-		next.Gone = true
-		next.Stir(env.Now)
-		next.Promises = slices.DeleteFunc(next.Promises, func(p Promise) bool { return p.Lane() == LaneChat })
-		next.Wake(next.NextTimer())
+	if !e.arrive(t) {
 		return next, out, nil
-	case u.Kind == Unblocked:
-		next.Gone = false
-		return next, out, nil
-	case u.Kind == Undelivered && next.LastAt.IsZero(): // forgotten: nothing is kept of it anew
-		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
-	case u.Kind == Undelivered:
-		next.returned(u, env.Now)
-		next.Stir(env.Now)
-		return next, out, nil
-	default:
-		if !next.LastAt.IsZero() {
-			t.idle = env.Now.Sub(next.LastAt)
-		}
-		next.Gone, next.LastAt, next.LastID = false, env.Now, u.MessageID
-		for i := range next.Promises {
-			next.Promises[i].Waits = false // they have written
-		}
-		next.Turns++
-		next.SetTimer(Timer{Signal: SignalForget, At: env.Now.Add(e.options.Idle)})
-		next.KeptTill = env.Now.Add(e.options.Seen)
-		t.choice = e.chosen(&next, u)
 	}
 
 	ev, err := e.hear(ctx, t, env.Deaf)
 	if err != nil {
 		return c, out, err
 	}
-	if ev == Missed || t.missed {
-		if next.Misses++; next.Misses >= 3 {
-			ev, next.Misses = MissedOften, 0
-		}
-	} else if t.FromPerson() && ev != Ignored && ev != StaleButton {
-		next.Misses = 0
-	}
-	if e.options.Lost != nil && (ev == Missed || t.missed) && ev != MissedOften {
-		e.options.Lost(t)
-	}
+	ev = e.countMiss(t, ev)
 	out.Event, out.Withdrawn = ev, t.withdrawn
 	if ev == NotYours || ev == NotSent {
 		next.remember(u, ev)
@@ -361,19 +314,100 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	if ev != Ignored && r.Text != NoText && !t.silent {
 		out.Text = e.answer(t, r, to)
 	}
-	if t.FromPerson() {
-		line := personLine(u, e.tongue(&next).Catalogue)
-		if t.hidden {
-			line = "(•••)"
-		}
-		e.note(t, Line{From: FromPerson, Text: line}, u.Kind != Press)
-	}
+	e.noteUpdate(t)
 	e.promise(t)
 	t.promises = nil
 	t.hand(c.Handoff, c.Tail)
 	e.promise(t)
 	next.Wake(next.NextTimer())
 	return next, out, nil
+}
+
+// begin is the copy that a turn works on, in a state that this version knows.
+func (e *Engine) begin(c Conversation, now time.Time) Conversation {
+	next := c.Clone()
+	if _, known := e.places[next.State]; !known {
+		next.State = e.options.Start // new, or written by a version with other states
+		next.Back, next.Text, next.Shown = nil, "", nil
+	}
+	if next.Born.IsZero() {
+		next.Born = now
+	}
+	return next
+}
+
+// arrive writes down what the update changes by its kind alone, and says whether there is something in it to hear.
+func (e *Engine) arrive(t *Turn) (heard bool) {
+	next, u := t.Conv, t.Update
+	switch u.Kind {
+	case Signal:
+		next.Timers = slices.DeleteFunc(next.Timers, func(tm Timer) bool { return tm.is(u, t.Now) })
+		if u.Attempt != "" && u.Attempt != next.Attempt { // of an older attempt
+			next.Wake(next.NextTimer())
+			return false
+		}
+	case Desk: // an agent's deed is not the person's
+	case Blocked:
+		next.Gone = true
+		next.Stir(t.Now)
+		next.Promises = slices.DeleteFunc(next.Promises, func(p Promise) bool { return p.Lane() == LaneChat })
+		next.Wake(next.NextTimer())
+		return false
+	case Unblocked:
+		next.Gone = false
+		return false
+	case Undelivered:
+		next.returned(u, t.Now)
+		next.Stir(t.Now)
+		return false
+	default:
+		e.arrivePerson(t)
+	}
+	return true
+}
+
+// arrivePerson writes down that the person is there.
+func (e *Engine) arrivePerson(t *Turn) {
+	next := t.Conv
+	if !next.LastAt.IsZero() {
+		t.idle = t.Now.Sub(next.LastAt)
+	}
+	next.Gone, next.LastAt, next.LastID = false, t.Now, t.Update.MessageID
+	for i := range next.Promises {
+		next.Promises[i].Waits = false // they have written
+	}
+	next.Turns++
+	next.SetTimer(Timer{Signal: SignalForget, At: t.Now.Add(e.options.Idle)})
+	next.KeptTill = t.Now.Add(e.options.Seen)
+	t.choice = e.chosen(next, t.Update)
+}
+
+// countMiss counts the times running that a person was not understood; the third is an event of its own.
+func (e *Engine) countMiss(t *Turn, ev Event) Event {
+	if ev == Missed || t.missed {
+		if t.Conv.Misses++; t.Conv.Misses >= 3 {
+			t.Conv.Misses = 0
+			return MissedOften
+		}
+		if e.options.Lost != nil && ev != MissedOften {
+			e.options.Lost(t)
+		}
+	} else if t.FromPerson() && ev != Ignored && ev != StaleButton {
+		t.Conv.Misses = 0
+	}
+	return ev
+}
+
+// noteUpdate puts what the person wrote into the transcript.
+func (e *Engine) noteUpdate(t *Turn) {
+	if !t.FromPerson() {
+		return
+	}
+	line := personLine(t.Update, e.tongue(t.Conv).Catalogue)
+	if t.hidden {
+		line = "(•••)"
+	}
+	e.note(t, Line{From: FromPerson, Text: line}, t.Update.Kind != Press)
 }
 
 // promise puts what the turn owes into the conversation's outbox, and what is said into the transcript.
@@ -481,43 +515,25 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	}
 	cat := e.tongue(c)
 	text := cat.Texts[cat.inWay(key, c.Way)]
-	if !text.Aside {
-		for name := range c.Slots {
-			if strings.HasPrefix(name, "say.") {
-				delete(c.Slots, name)
-			}
-		}
-		for name, value := range t.said {
-			t.Remember("say."+name, value)
-		}
-		e.ask(c, key)
+	if text.Aside {
+		e.stand(t, r, to)
+	} else {
+		e.askAnew(t, key)
 		text = e.question(c, key)
-	} else if ask := e.places[to].Ask; ask != "" && (c.Text == "" || r.To == Back) {
-		e.ask(c, ask) // an aside on the way to somewhere: its question is the one asked there
-	} else if t.reworded && c.Text != "" {
-		e.ask(c, c.Text)
 	}
-	question := e.question(c, c.Text)
-	reply := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}
-	if text.Aside && strings.Contains(text.Text, "{question}") {
-		reply.Image = e.fill(t, question.Image)
-	}
-	reply.Protect = t.sealed // what holds the number must not be forwarded (P112)
-	buttons := text.Buttons
-	if text.Aside && len(buttons) == 0 {
-		buttons = question.Buttons
-	}
-	if t.added != "" {
-		more := cat.Texts[cat.inWay(t.added, c.Way)]
-		reply.Text += "\n\n" + e.fill(t, more.Text)
-		for _, id := range more.Buttons {
-			if !slices.Contains(buttons, id) {
-				buttons = append(slices.Clip(buttons), id)
-			}
-			if !slices.Contains(c.Shown, id) {
-				c.Shown = append(c.Shown, id)
-			}
+	reply, buttons := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}, text.Buttons
+	if text.Aside {
+		question := e.question(c, c.Text)
+		if strings.Contains(text.Text, "{question}") {
+			reply.Image = e.fill(t, question.Image)
 		}
+		if len(buttons) == 0 {
+			buttons = question.Buttons
+		}
+	}
+	reply.Protect = t.sealed // what holds the number must not be forwarded (P112); filling it in said so
+	if t.added != "" {
+		buttons = e.add(t, reply, buttons)
 	}
 	for _, id := range buttons {
 		l := cat.Labels[id]
@@ -529,6 +545,45 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	}
 	t.Promise(p)
 	return key
+}
+
+// stand sees to the question that stands under an aside: the one asked where the turn leads to, or the old one reworded.
+func (e *Engine) stand(t *Turn, r Row, to State) {
+	c := t.Conv
+	if ask := e.places[to].Ask; ask != "" && (c.Text == "" || r.To == Back) {
+		e.ask(c, ask)
+	} else if t.reworded && c.Text != "" {
+		e.ask(c, c.Text)
+	}
+}
+
+// askAnew makes a text the question, with what the turn has to say in it instead of what the last one had.
+func (e *Engine) askAnew(t *Turn, key string) {
+	for name := range t.Conv.Slots {
+		if strings.HasPrefix(name, "say.") {
+			delete(t.Conv.Slots, name)
+		}
+	}
+	for name, value := range t.said {
+		t.Remember("say."+name, value)
+	}
+	e.ask(t.Conv, key)
+}
+
+// add puts the turn's second text under the reply, and returns its buttons after those there are.
+func (e *Engine) add(t *Turn, reply *Reply, buttons []string) []string {
+	c, cat := t.Conv, e.tongue(t.Conv)
+	more := cat.Texts[cat.inWay(t.added, c.Way)]
+	reply.Text += "\n\n" + e.fill(t, more.Text)
+	for _, id := range more.Buttons {
+		if !slices.Contains(buttons, id) {
+			buttons = append(slices.Clip(buttons), id)
+		}
+		if !slices.Contains(c.Shown, id) {
+			c.Shown = append(c.Shown, id)
+		}
+	}
+	return buttons
 }
 
 // ask makes a text the question that stands, with its own stamp and buttons.

@@ -21,6 +21,7 @@ const (
 	Closed                   // not before the person writes again: a channel lets us speak so long after their last word
 )
 
+// String is the word for it in logs and metrics.
 func (f Failure) String() string {
 	return [...]string{"temporary", "throttled", "gone", "permanent", "closed"}[f]
 }
@@ -35,6 +36,7 @@ type SendError struct {
 	Err     error
 }
 
+// Error is for the operator: what sort of failure, and why.
 func (e *SendError) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%s: %s: %v", e.Failure, e.Reason, e.Err)

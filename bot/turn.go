@@ -31,6 +31,7 @@ type Reservation struct {
 // answer in Env.
 type NeedsReservation struct{ Ask Ask }
 
+// Error is read by nobody: the turn is stepped again.
 func (e *NeedsReservation) Error() string { return "turn needs a reservation at its record" }
 
 // Turn is one update being answered. Hear functions read it and leave in it what the turn causes.

@@ -47,7 +47,7 @@ func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Pa
 		c.uploads.Drop(p, id)
 		delete(photo, "photo")
 	}
-	if err = c.client.upload(ctx, "sendPhoto", photo, "photo", p.Name+".png", p.PNG, &result); err != nil {
+	if err = c.client.upload(ctx, "sendPhoto", photo, file{"photo", p.Name + ".png", p.PNG}, &result); err != nil {
 		if !imageTrouble(err) {
 			return false, err
 		}
@@ -73,8 +73,14 @@ func imageTrouble(err error) bool {
 	return f == bot.Permanent || f == bot.Temporary && !unauthorized(err) && refused.code != http.StatusConflict
 }
 
+// file is one field of a form.
+type file struct {
+	field, name string
+	content     []byte
+}
+
 // upload makes one request with a file in it. tgbotapi's own uploads lose the refusal's code, so this is written here.
-func (c *client) upload(ctx context.Context, method string, params tgbotapi.Params, field, name string, file []byte, result any) error {
+func (c *client) upload(ctx context.Context, method string, params tgbotapi.Params, f file, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var body bytes.Buffer
@@ -82,9 +88,9 @@ func (c *client) upload(ctx context.Context, method string, params tgbotapi.Para
 	for k, v := range params {
 		_ = form.WriteField(k, v) // to memory
 	}
-	part, err := form.CreateFormFile(field, name)
+	part, err := form.CreateFormFile(f.field, f.name)
 	if err == nil {
-		_, err = part.Write(file)
+		_, err = part.Write(f.content)
 	}
 	if err = errors.Join(err, form.Close()); err != nil {
 		return fmt.Errorf("%s: %w", method, err)

@@ -65,7 +65,13 @@ func (c *client) post(ctx context.Context, body, out any) error {
 	if err != nil {
 		return fmt.Errorf("messages: %w", err)
 	}
-	return c.call(ctx, c.messages, "application/json", raw, out)
+	return c.call(ctx, request{c.messages, "application/json", raw}, out)
+}
+
+// request is what a call sends, and where.
+type request struct {
+	address, contentType string
+	body                 []byte
 }
 
 // call makes one call and decodes its answer into out, unless that is nil. Its errors are *apiError where the Graph
@@ -73,11 +79,11 @@ func (c *client) post(ctx context.Context, body, out any) error {
 //
 // A token that is refused is followed by the next at once, for the same body; the first that is not stays in use. When
 // all are refused, the error has errNoToken in its chain, and the operator is told.
-func (c *client) call(ctx context.Context, address, contentType string, raw []byte, out any) (err error) {
+func (c *client) call(ctx context.Context, r request, out any) (err error) {
 	first := c.current.Load()
 	for i := range c.tokens {
 		at := (int(first) + i) % len(c.tokens)
-		err = c.try(ctx, c.tokens[at], address, contentType, raw, out)
+		err = c.try(ctx, c.tokens[at], r, out)
 		var e *apiError
 		switch {
 		case errors.As(err, &e) && e.meaning().remedy == nextToken:
@@ -99,15 +105,15 @@ func (c *client) call(ctx context.Context, address, contentType string, raw []by
 }
 
 // try makes one request.
-func (c *client) try(ctx context.Context, token, address, contentType string, body []byte, out any) error {
+func (c *client) try(ctx context.Context, token string, r request, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.address, bytes.NewReader(r.body))
 	if err != nil {
 		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("Content-Type", r.contentType)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))

@@ -141,7 +141,7 @@ func (c *client) upload(ctx context.Context, p bot.Image) (string, error) {
 	var answer struct {
 		ID json.RawMessage `json:"id"` // a string, by the documentation; a number does no harm
 	}
-	if err := c.call(ctx, c.media, form.FormDataContentType(), body.Bytes(), &answer); err != nil {
+	if err := c.call(ctx, request{c.media, form.FormDataContentType(), body.Bytes()}, &answer); err != nil {
 		return "", err
 	}
 	id := string(bytes.Trim(answer.ID, `"`))

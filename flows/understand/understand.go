@@ -54,6 +54,7 @@ const (
 	Sure            // Intents[0] was meant
 )
 
+// String is the word for it in tests and tables.
 func (o Outcome) String() string { return [...]string{"nothing", "unsure", "sure"}[o] }
 
 // Meaning is what was understood: at most three intents, the likeliest first.
@@ -134,7 +135,7 @@ type stem struct {
 }
 
 // New checks rules and makes them ready. Everything wrong with them is reported at once.
-func New(r Rules) (*Understanding, error) {
+func New(r Rules) (*Understanding, error) { //nolint:gocognit // reads one file of rules from top to bottom, and reports all that is wrong in it
 	u := &Understanding{manners: sounds(r.Manners), filler: sounds(r.Filler), denying: sounds(r.Denying), turning: sounds(r.Turning),
 		entries: map[string][]concept{}, ordinary: sounds(r.Ordinary), plain: map[string]bool{}, byLength: map[int][]string{}}
 	known := map[string]bool{}

@@ -264,60 +264,81 @@ func spoken(in []piece) []piece {
 
 // numberWords reads one number from the front and says how many pieces it took.
 func numberWords(in []piece) (digits string, used int) {
-	word := func(i int) string {
-		if i >= len(in) || in[i].kind == digitPiece {
-			return ""
-		}
-		return in[i].text
+	word := wordAt(in, 0)
+	switch {
+	case times[word] > 0:
+		return repeated(in)
+	case hundreds[word] != "":
+		return fromHundred(in)
 	}
-	below100 := func(i int) (string, int) {
-		if d, ok := teens[word(i)]; ok {
-			if d == "10" && word(i+1) == "y" && units[word(i+2)] != "" && units[word(i+2)] != "0" { // "diez y siete"
-				return "1" + units[word(i+2)], 3
-			}
-			return d, 1
-		}
-		if d, ok := tens[word(i)]; ok {
-			if u := units[word(i+2)]; word(i+1) == "y" && u != "" && u != "0" {
-				return d + u, 3
-			}
-			return d + "0", 1
-		}
-		for t, d := range tens { // "treintaiuno"
-			if rest, ok := strings.CutPrefix(word(i), t); ok {
-				if u := units[strings.TrimLeft(rest, "iy")]; u != "" && u != "0" && len(rest) > 3 {
-					return d + u, 1
-				}
-			}
-		}
-		return "", 0
-	}
-	if n := times[word(0)]; n > 0 {
-		if u := units[word(1)]; u != "" {
-			return strings.Repeat(u, n), 2
-		}
-		if len(in) > 1 && in[1].kind == digitPiece && len(in[1].text) == 1 {
-			return strings.Repeat(in[1].text, n), 2
-		}
-		return "", 0
-	}
-	if h, ok := hundreds[word(0)]; ok {
-		if word(0) == "cien" {
-			return "100", 1
-		}
-		if d, n := below100(1); n > 0 {
-			return h + d, 1 + n
-		}
-		if u := units[word(1)]; u != "" && u != "0" {
-			return h + "0" + u, 2
-		}
-		return h + "00", 1
-	}
-	if d, n := below100(0); n > 0 {
+	if d, n := below100(in); n > 0 {
 		return d, n
 	}
-	if u := units[word(0)]; u != "" {
+	if u := units[word]; u != "" {
 		return u, 1
+	}
+	return "", 0
+}
+
+// wordAt is the word of a piece, "" where there is none.
+func wordAt(in []piece, i int) string {
+	if i >= len(in) || in[i].kind == digitPiece {
+		return ""
+	}
+	return in[i].text
+}
+
+// repeated reads "doble siete" and "triple 7".
+func repeated(in []piece) (digits string, used int) {
+	n := times[wordAt(in, 0)]
+	if u := units[wordAt(in, 1)]; u != "" {
+		return strings.Repeat(u, n), 2
+	}
+	if len(in) > 1 && in[1].kind == digitPiece && len(in[1].text) == 1 {
+		return strings.Repeat(in[1].text, n), 2
+	}
+	return "", 0
+}
+
+// fromHundred reads "doscientos treinta y uno".
+func fromHundred(in []piece) (digits string, used int) {
+	h := hundreds[wordAt(in, 0)]
+	if wordAt(in, 0) == "cien" {
+		return "100", 1
+	}
+	if d, n := below100(in[1:]); n > 0 {
+		return h + d, 1 + n
+	}
+	if u := units[wordAt(in, 1)]; u != "" && u != "0" {
+		return h + "0" + u, 2
+	}
+	return h + "00", 1
+}
+
+// below100 reads ten to ninety-nine.
+func below100(in []piece) (digits string, used int) {
+	word, and := wordAt(in, 0), ""
+	if u := units[wordAt(in, 2)]; wordAt(in, 1) == "y" && u != "0" {
+		and = u
+	}
+	if d, ok := teens[word]; ok {
+		if d == "10" && and != "" { // "diez y siete"
+			return "1" + and, 3
+		}
+		return d, 1
+	}
+	if d, ok := tens[word]; ok {
+		if and != "" {
+			return d + and, 3
+		}
+		return d + "0", 1
+	}
+	for t, d := range tens { // "treintaiuno"
+		if rest, ok := strings.CutPrefix(word, t); ok {
+			if u := units[strings.TrimLeft(rest, "iy")]; u != "" && u != "0" && len(rest) > 3 {
+				return d + u, 1
+			}
+		}
 	}
 	return "", 0
 }

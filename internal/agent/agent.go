@@ -114,11 +114,13 @@ type Later struct {
 	Wait time.Duration // from now
 }
 
+// Error leaves out how long: the page says it in its own words.
 func (l *Later) Error() string { return "too many tries: later" }
 
 // Weak is a password that may not be used, and why.
 type Weak struct{ Problems []key.Problem }
 
+// Error is for the command line; the page has words of its own for each problem.
 func (w *Weak) Error() string { return "password cannot be used: " + fmt.Sprint(w.Problems) }
 
 var loginShape = regexp.MustCompile(`^[a-z0-9._-]{3,32}$`)

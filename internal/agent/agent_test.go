@@ -77,11 +77,11 @@ func TestAdd(t *testing.T) {
 		{"otra", "", goodPassword, agent.Member, agent.ErrName},
 		{"otra", "Otra", goodPassword, "boss", agent.ErrRole},
 	} {
-		_, err := w.one.Add(t.Context(), agent.CommandLine, c.login, c.name, c.role, c.password)
+		_, err := w.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: c.login, Name: c.name, Role: c.role}, c.password)
 		wantErr(t, c.login, err, c.want)
 	}
 	var weak *agent.Weak
-	if _, err := w.one.Add(t.Context(), agent.CommandLine, "otra", "Otra", agent.Member, ""); !errors.As(err, &weak) {
+	if _, err := w.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "otra", Name: "Otra", Role: agent.Member}, ""); !errors.As(err, &weak) {
 		t.Errorf("no password: got %v, want it refused", err)
 	}
 	all, err := w.two.List(t.Context())
@@ -103,7 +103,7 @@ func TestAdd_atOnce(t *testing.T) {
 	errs := make([]error, 8)
 	for i := range errs {
 		wg.Go(func() {
-			_, errs[i] = w.one.Add(t.Context(), agent.CommandLine, "ana", "Persona", agent.Member, goodPassword)
+			_, errs[i] = w.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "ana", Name: "Persona", Role: agent.Member}, goodPassword)
 		})
 	}
 	wg.Wait()

@@ -62,16 +62,23 @@ func New(o Options) *Service { return &Service{Options: o} }
 // CommandLine is who acts when nobody is signed in: the operator at the server.
 const CommandLine = "command line"
 
-// Add makes an account. The password may be refused as *Weak, the rest as ErrLogin, ErrName, ErrRole or ErrTaken.
-func (s *Service) Add(ctx context.Context, by, login, name string, role Role, password string) (Agent, error) {
-	login, err := ParseLogin(login)
+// Newcomer is whose account is made. Login and name may come as somebody typed them.
+type Newcomer struct {
+	Login, Name string
+	Role        Role
+}
+
+// Add makes an account in the name of [by]. The password may be refused as *Weak, the rest as ErrLogin, ErrName, ErrRole or ErrTaken.
+func (s *Service) Add(ctx context.Context, by string, n Newcomer, password string) (Agent, error) {
+	login, err := ParseLogin(n.Login)
 	if err != nil {
 		return Agent{}, err
 	}
-	if name, err = ParseName(name); err != nil {
+	name, err := ParseName(n.Name)
+	if err != nil {
 		return Agent{}, err
 	}
-	if !role.Valid() {
+	if !n.Role.Valid() {
 		return Agent{}, ErrRole
 	}
 	if _, found, err := s.Agents.Find(ctx, login); err != nil || found {
@@ -85,8 +92,8 @@ func (s *Service) Add(ctx context.Context, by, login, name string, role Role, pa
 	if err != nil {
 		return Agent{}, err
 	}
-	a := Agent{Login: login, Name: name, Role: role, Hash: hash, PasswordAt: now, Made: now, Epoch: 1}
-	a.Audited = []AuditEntry{newEntry(now, by, "agent_added", login+", "+string(role))}
+	a := Agent{Login: login, Name: name, Role: n.Role, Hash: hash, PasswordAt: now, Made: now, Epoch: 1}
+	a.Audited = []AuditEntry{newEntry(now, by, "agent_added", login+", "+string(n.Role))}
 	if err = s.Agents.Save(ctx, &a); errors.Is(err, bot.ErrConflict) {
 		return Agent{}, ErrTaken
 	}

@@ -61,7 +61,7 @@ func newWorldOn(t *testing.T, e store.Engine) *world {
 
 func (w *world) add(login string, role agent.Role) {
 	w.t.Helper()
-	if _, err := w.one.Add(w.t.Context(), agent.CommandLine, login, "Persona de Prueba", role, goodPassword); err != nil {
+	if _, err := w.one.Add(w.t.Context(), agent.CommandLine, agent.Newcomer{Login: login, Name: "Persona de Prueba", Role: role}, goodPassword); err != nil {
 		w.t.Fatal(err)
 	}
 }

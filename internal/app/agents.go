@@ -74,7 +74,7 @@ func (p *program) agentsAdd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a, err := agents.Add(ctx, agent.CommandLine, args[0], name, agent.Role(role), password)
+				a, err := agents.Add(ctx, agent.CommandLine, agent.Newcomer{Login: args[0], Name: name, Role: agent.Role(role)}, password)
 				if err != nil {
 					return fmt.Errorf("add %s: %w", args[0], plain(err))
 				}

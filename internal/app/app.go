@@ -210,7 +210,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	})
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
-	if a.engine, err = NewFlow(c, a.Store.Affiliates, a.Vault, offices, publicURL, a.Desk); err != nil {
+	a.engine, err = NewFlow(c, FlowOptions{Records: a.Store.Affiliates, Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk})
+	if err != nil {
 		return a, err
 	}
 	a.Runner, err = runner.New(runner.Options{
@@ -242,16 +243,31 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 
+	if err := a.bindChannels(kit, mux, publicURL); err != nil {
+		return a, err
+	}
+	if a.jobs, err = a.newJobs(); err != nil {
+		return a, err
+	}
+
+	a.handler = kit.Wrap(mux)
+	return a, nil
+}
+
+// bindChannels builds the ways in, and gives the runner those to send by: the demo's page, the terminal, or whichever of
+// Telegram and WhatsApp the settings name.
+func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL) (err error) {
+	c, o := a.options.Config, a.options
 	if c.TelegramToken != "" && !o.Demo && o.Terminal == nil {
 		if a.telegram, err = a.newTelegram(publicURL); err != nil {
-			return a, err
+			return err
 		}
 		a.Runner.Bind(telegram.Name, a.telegram)
 		mux.Handle(telegram.WebhookPath, a.telegram.Handler())
 	}
 	if c.WhatsApp.On() && !o.Demo && o.Terminal == nil {
 		if a.whatsapp, err = a.newWhatsApp(); err != nil {
-			return a, err
+			return err
 		}
 		a.Runner.Bind(whatsapp.Name, a.whatsapp)
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
@@ -262,7 +278,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		a.web.Routes(mux)
 		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
 		if err != nil {
-			return a, err
+			return err
 		}
 		page.Routes(mux)
 	}
@@ -272,20 +288,24 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		a.Chat = terminal.New(t)
 		a.Runner.Bind(terminal.Name, a.Chat)
 	}
-	if a.jobs, err = a.newJobs(); err != nil {
-		return a, err
-	}
-
-	a.handler = kit.Wrap(mux)
-	return a, nil
+	return nil
 }
 
-// NewFlow builds the conversation's engine from the settings. desk may be nil: see flows.Options.
-func NewFlow(c config.Config, records flows.Records, v *secret.Vault, offices affiliate.Offices, publicURL *url.URL, desk flows.Desk) (*bot.Engine, error) {
+// FlowOptions are what the conversation stands on besides the settings.
+type FlowOptions struct {
+	Records   flows.Records
+	Vault     *secret.Vault
+	Offices   affiliate.Offices // may be nil: none are known
+	PublicURL *url.URL          // the base of links
+	Desk      flows.Desk        // may be nil: see flows.Options
+}
+
+// NewFlow builds the conversation's engine from the settings.
+func NewFlow(c config.Config, o FlowOptions) (*bot.Engine, error) {
 	return flows.New(flows.Options{
-		Records: records, Vault: v, Offices: offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
-		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
-		Desk: desk, Silence: c.AgentSilence,
+		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
+		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
+		Desk: o.Desk, Silence: c.AgentSilence,
 		Limits: flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
 		Erasing: func(channel string) flows.Erasing {
 			switch channel {

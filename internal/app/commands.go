@@ -34,17 +34,24 @@ const stopWithin = 9 * time.Second
 // errUsage marks mistakes in how the program was called.
 var errUsage = errors.New("wrong usage")
 
+// IO is what a program has from whoever calls it, besides its arguments.
+type IO struct {
+	Environ        []string // "NAME=value"
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
 // Main runs the command line and returns the exit code: 0 ok, 1 failed, 2 wrong usage.
-func Main(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := Run(ctx, args, environ, stdin, stdout, stderr)
+func Main(ctx context.Context, args []string, with IO) int {
+	err := Run(ctx, args, with)
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(stderr, "llave: %v\nSee: llave help\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+		fmt.Fprintf(with.Stderr, "llave: %v\nSee: llave help\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
 		return 2
 	}
-	fmt.Fprintf(stderr, "llave: %v\n", err)
+	fmt.Fprintf(with.Stderr, "llave: %v\n", err)
 	return 1
 }
 
@@ -55,8 +62,8 @@ type program struct {
 }
 
 // Run runs the command line.
-func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	p := &program{environ, stdin, stdout, stderr}
+func Run(ctx context.Context, args []string, with IO) error {
+	p := &program{with.Environ, with.Stdin, with.Stdout, with.Stderr}
 	root := &cobra.Command{
 		Use:   "llave",
 		Short: "Unlock the access key of members of IESS in a chat",
@@ -70,9 +77,9 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read the process's own
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(with.Stdin)
+	root.SetOut(with.Stdout)
+	root.SetErr(with.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.purge(), p.flow(), p.version(), p.configHelp())
 	markUsage(root)
@@ -347,7 +354,7 @@ func (p *program) flow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, err := NewFlow(c, nobody{}, v, nil, c.PublicURL, nil)
+			e, err := NewFlow(c, FlowOptions{Records: nobody{}, Vault: v, PublicURL: c.PublicURL})
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ func run(t *testing.T, environ []string, stdin string, args ...string) (code int
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var out, errs bytes.Buffer
-	code = app.Main(ctx, args, environ, strings.NewReader(stdin), &out, &errs)
+	code = app.Main(ctx, args, app.IO{Environ: environ, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
 

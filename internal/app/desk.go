@@ -93,7 +93,7 @@ const (
 
 func (a *App) addDemoAgent(ctx context.Context) error {
 	a.demoPassword = rand.Text()
-	if _, err := a.Agents.Add(ctx, demoAgent, demoAgent, demoAgentName, agent.Supervisor, a.demoPassword); err != nil {
+	if _, err := a.Agents.Add(ctx, demoAgent, agent.Newcomer{Login: demoAgent, Name: demoAgentName, Role: agent.Supervisor}, a.demoPassword); err != nil {
 		return fmt.Errorf("make the demo's agent: %w", err)
 	}
 	return nil

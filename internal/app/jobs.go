@@ -99,34 +99,8 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	if err != nil {
 		return f, fmt.Errorf("read the store's clock: %w", err)
 	}
-	for {
-		ids, err := a.Store.Conversations.Forgettable(ctx, now, purgeBatch)
-		if err != nil {
-			return f, fmt.Errorf("find old conversations: %w", err)
-		}
-		removed := 0
-		for _, id := range ids {
-			c, err := a.Store.Conversations.Load(ctx, id)
-			if err != nil {
-				return f, fmt.Errorf("load old conversation: %w", err)
-			}
-			if c.KeptTill.After(now) {
-				continue // somebody wrote meanwhile
-			}
-			if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name { // first: without the conversation nobody would find them
-				if err := a.Store.People.Forget(ctx, channel, chat); err != nil {
-					return f, fmt.Errorf("forget a person's names: %w", err)
-				}
-			}
-			if err := a.Store.Conversations.Delete(ctx, id, c.Version); err != nil {
-				continue // somebody wrote meanwhile, or the next run will
-			}
-			removed++
-		}
-		f.Conversations += int64(removed)
-		if removed == 0 {
-			break
-		}
+	if f.Conversations, err = a.forgetConversations(ctx, now); err != nil {
+		return f, err
 	}
 	all := func(what string, n *int64, step func() (int64, error)) error {
 		for {
@@ -151,4 +125,45 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 	)
+}
+
+// forgetConversations removes the conversations that are kept no longer, and what their people went by.
+func (a *App) forgetConversations(ctx context.Context, now time.Time) (n int64, err error) {
+	for {
+		ids, err := a.Store.Conversations.Forgettable(ctx, now, purgeBatch)
+		if err != nil {
+			return n, fmt.Errorf("find old conversations: %w", err)
+		}
+		removed := 0
+		for _, id := range ids {
+			gone, err := a.forgetConversation(ctx, id, now)
+			if err != nil {
+				return n, err
+			}
+			if gone {
+				removed++
+			}
+		}
+		n += int64(removed)
+		if removed == 0 {
+			return n, nil
+		}
+	}
+}
+
+func (a *App) forgetConversation(ctx context.Context, id string, now time.Time) (gone bool, err error) {
+	c, err := a.Store.Conversations.Load(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("load old conversation: %w", err)
+	}
+	if c.KeptTill.After(now) {
+		return false, nil // somebody wrote meanwhile
+	}
+	if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name { // first: without the conversation nobody would find them
+		if err := a.Store.People.Forget(ctx, channel, chat); err != nil {
+			return false, fmt.Errorf("forget a person's names: %w", err)
+		}
+	}
+	err = a.Store.Conversations.Delete(ctx, id, c.Version)
+	return err == nil, nil // somebody wrote meanwhile, or the next run will
 }

@@ -41,7 +41,7 @@ func (p whatsappPeople) Find(ctx context.Context, n whatsapp.Names) (string, err
 }
 
 func (p whatsappPeople) Move(ctx context.Context, from, to whatsapp.Names) error {
-	return p.table.Move(ctx, whatsapp.Name, from.Phone, from.UserID, to.Phone, to.UserID)
+	return p.table.Move(ctx, whatsapp.Name, store.KnownBy(from), store.KnownBy(to))
 }
 
 func (p whatsappPeople) Address(ctx context.Context, chat string) (n whatsapp.Names, err error) {

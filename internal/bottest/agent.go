@@ -215,11 +215,7 @@ func (a *Agent) Close() { a.client.CloseIdleConnections() }
 func (p *DeskPage) read(html []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(html))
 	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
-	var form *DeskForm
-	var line *DeskLine
-	var row *DeskRow
-	field := "" // the select or textarea that is open
-	inText := false
+	r := deskReader{page: p}
 	for {
 		tok, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -230,54 +226,79 @@ func (p *DeskPage) read(html []byte) error {
 		}
 		switch tok := tok.(type) {
 		case xml.StartElement:
-			at := map[string]string{}
-			for _, a := range tok.Attr {
-				at[a.Name.Local] = a.Value
-			}
-			switch name := tok.Name.Local; {
-			case name == "body":
-				p.Stream = at["data-stream"]
-			case name == "form":
-				p.Forms = append(p.Forms, DeskForm{Action: at["action"], Fields: url.Values{}, Choices: map[string][]string{}})
-				form = &p.Forms[len(p.Forms)-1]
-			case name == "input" && form != nil:
-				form.Fields.Set(at["name"], at["value"])
-			case (name == "select" || name == "textarea") && form != nil:
-				field = at["name"]
-				form.Fields.Set(field, "")
-			case name == "option" && form != nil && at["value"] != "":
-				form.Choices[field] = append(form.Choices[field], at["value"])
-			case name == "li" && at["data-order"] != "":
-				p.Rows = append(p.Rows, DeskRow{Ref: at["data-ref"], Status: at["data-status"]})
-				row = &p.Rows[len(p.Rows)-1]
-			case name == "li" && at["data-seq"] != "":
-				seq, err := strconv.ParseInt(at["data-seq"], 10, 64)
-				if err != nil {
-					return fmt.Errorf("read the page: %w", err)
-				}
-				p.Lines = append(p.Lines, DeskLine{Seq: seq, From: strings.TrimPrefix(at["class"], "line ")})
-				line = &p.Lines[len(p.Lines)-1]
-			case name == "p" && line != nil && at["class"] == "text":
-				inText = true
+			if err := r.start(tok); err != nil {
+				return fmt.Errorf("read the page: %w", err)
 			}
 		case xml.CharData:
-			switch {
-			case inText && line != nil:
-				line.Text += string(tok)
-			case row != nil:
-				row.Text += string(tok)
-			}
+			r.text(string(tok))
 		case xml.EndElement:
-			switch tok.Name.Local {
-			case "form":
-				form = nil
-			case "select", "textarea":
-				field = ""
-			case "li":
-				line, row = nil, nil
-			case "p":
-				inText = false
-			}
+			r.end(tok.Name.Local)
 		}
+	}
+}
+
+// deskReader is where in a page the reading is.
+type deskReader struct {
+	page   *DeskPage
+	form   *DeskForm
+	line   *DeskLine
+	row    *DeskRow
+	field  string // the select or textarea that is open
+	inText bool
+}
+
+func (r *deskReader) start(tok xml.StartElement) error {
+	p, at := r.page, map[string]string{}
+	for _, a := range tok.Attr {
+		at[a.Name.Local] = a.Value
+	}
+	switch name := tok.Name.Local; {
+	case name == "body":
+		p.Stream = at["data-stream"]
+	case name == "form":
+		p.Forms = append(p.Forms, DeskForm{Action: at["action"], Fields: url.Values{}, Choices: map[string][]string{}})
+		r.form = &p.Forms[len(p.Forms)-1]
+	case name == "input" && r.form != nil:
+		r.form.Fields.Set(at["name"], at["value"])
+	case (name == "select" || name == "textarea") && r.form != nil:
+		r.field = at["name"]
+		r.form.Fields.Set(r.field, "")
+	case name == "option" && r.form != nil && at["value"] != "":
+		r.form.Choices[r.field] = append(r.form.Choices[r.field], at["value"])
+	case name == "li" && at["data-order"] != "":
+		p.Rows = append(p.Rows, DeskRow{Ref: at["data-ref"], Status: at["data-status"]})
+		r.row = &p.Rows[len(p.Rows)-1]
+	case name == "li" && at["data-seq"] != "":
+		seq, err := strconv.ParseInt(at["data-seq"], 10, 64)
+		if err != nil {
+			return err
+		}
+		p.Lines = append(p.Lines, DeskLine{Seq: seq, From: strings.TrimPrefix(at["class"], "line ")})
+		r.line = &p.Lines[len(p.Lines)-1]
+	case name == "p" && r.line != nil && at["class"] == "text":
+		r.inText = true
+	}
+	return nil
+}
+
+func (r *deskReader) text(said string) {
+	switch {
+	case r.inText && r.line != nil:
+		r.line.Text += said
+	case r.row != nil:
+		r.row.Text += said
+	}
+}
+
+func (r *deskReader) end(name string) {
+	switch name {
+	case "form":
+		r.form = nil
+	case "select", "textarea":
+		r.field = ""
+	case "li":
+		r.line, r.row = nil, nil
+	case "p":
+		r.inText = false
 	}
 }

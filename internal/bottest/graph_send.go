@@ -188,9 +188,7 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		call.Params[k] = s
 	}
-	version, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	id, edge, _ := strings.Cut(rest, "/")
-	do, missing := g.route(r.Method, version, id, edge, form, &call)
+	do, missing := g.route(r, &call)
 
 	g.mu.Lock()
 	call.Params["access_token"] = token
@@ -248,7 +246,9 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type graphMethod func(body []byte) (result any, after func(), refused *graphRefusal)
 
 // route finds what a path means and names the call; missing is the id that does not exist.
-func (g *Graph) route(method, version, id, edge, form string, call *BotCall) (do graphMethod, missing string) {
+func (g *Graph) route(r *http.Request, call *BotCall) (do graphMethod, missing string) {
+	version, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	id, edge, _ := strings.Cut(rest, "/")
 	own := id == g.opt.PhoneNumberID
 	switch {
 	case edge == "messages" && call.Params["status"] != "":
@@ -256,9 +256,9 @@ func (g *Graph) route(method, version, id, edge, form string, call *BotCall) (do
 	case edge == "messages":
 		call.Method, do = "messages", g.message
 	case edge == "media":
-		call.Method, do = "media", g.media(form)
+		call.Method, do = "media", g.media(r.Header.Get("Content-Type"))
 	case edge == "subscribed_apps":
-		call.Method, do = "subscribed_apps", g.subscription(method)
+		call.Method, do = "subscribed_apps", g.subscription(r.Method)
 		own = id == g.opt.AccountID
 	case edge == "":
 		call.Method, do = "phone_number", g.phoneNumber
@@ -270,7 +270,7 @@ func (g *Graph) route(method, version, id, edge, form string, call *BotCall) (do
 		return nil, version
 	case !own:
 		return nil, id
-	case do == nil, (edge == "messages" || edge == "media") && method != http.MethodPost, edge == "" && method != http.MethodGet:
+	case do == nil, (edge == "messages" || edge == "media") && r.Method != http.MethodPost, edge == "" && r.Method != http.MethodGet:
 		return nil, id
 	}
 	return do, ""

@@ -127,6 +127,7 @@ type Log struct {
 	b  strings.Builder
 }
 
+// Write adds to the log.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -511,7 +511,7 @@ func (w *town) model(t *testing.T) (model, *store.Store) {
 		t.Fatal(err)
 	}
 	shutDesk(t, s)
-	engine, err := app.NewFlow(c, s.Affiliates, vault, affiliate.Offices{}, c.PublicURL, nil)
+	engine, err := app.NewFlow(c, app.FlowOptions{Records: s.Affiliates, Vault: vault, PublicURL: c.PublicURL})
 	if err != nil {
 		t.Fatal(err)
 	}

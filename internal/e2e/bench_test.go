@@ -135,7 +135,7 @@ func BenchmarkTurn(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	flow, err := app.NewFlow(c, s.Affiliates, vault, nil, c.PublicURL, nil)
+	flow, err := app.NewFlow(c, app.FlowOptions{Records: s.Affiliates, Vault: vault, PublicURL: c.PublicURL})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func (p *phone) asks() string {
 // hire makes an account.
 func (o *office) hire(login, name string, role agent.Role) agent.Agent {
 	o.t.Helper()
-	account, err := o.app.Agents.Add(o.t.Context(), agent.CommandLine, login, name, role, deskPassword)
+	account, err := o.app.Agents.Add(o.t.Context(), agent.CommandLine, agent.Newcomer{Login: login, Name: name, Role: role}, deskPassword)
 	if err != nil {
 		o.t.Fatal(err)
 	}

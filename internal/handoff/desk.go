@@ -135,6 +135,7 @@ var (
 // TakenError says who has a conversation that was to be taken.
 type TakenError struct{ Name string }
 
+// Error leaves out the colleague's name, which is for the page and not for a log.
 func (e *TakenError) Error() string { return "the conversation is taken" }
 
 // Calendar says when the desk is open, as supervisors have it at this moment.

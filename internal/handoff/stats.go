@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"llave/bot"
 )
 
 // Figures are what a supervisor sees of some cases.
@@ -65,11 +67,6 @@ func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	type sums struct {
-		name            string
-		f               Figures
-		first, handling []time.Duration
-	}
 	all, agents := &sums{}, map[string]*sums{}
 	r := Report{Reasons: map[string]int{}}
 	err = d.Store.EachCase(ctx, from, to, func(rec CaseFile) bool {
@@ -77,13 +74,6 @@ func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 			return true
 		}
 		h := rec.Handoff
-		of := []*sums{all}
-		if h.Agent != "" {
-			if agents[h.Agent] == nil {
-				agents[h.Agent] = &sums{name: h.AgentName}
-			}
-			of = append(of, agents[h.Agent])
-		}
 		r.ByHour[h.Asked.In(d.Zone).Hour()].Asked++
 		if !h.Answered.IsZero() {
 			r.ByHour[h.Answered.In(d.Zone).Hour()].Answered++
@@ -91,45 +81,61 @@ func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 		if !h.Open() {
 			r.Reasons[h.Reason]++
 		}
-		for _, s := range of {
-			s.f.Asked++
-			if !h.Taken.IsZero() {
-				s.f.Taken++
+		all.add(h, calendar)
+		if h.Agent != "" {
+			if agents[h.Agent] == nil {
+				agents[h.Agent] = &sums{name: h.AgentName}
 			}
-			switch {
-			case h.Open():
-				s.f.Open++
-			case h.Reason == Returned:
-				s.f.Returned++
-			case h.Reason == Left || h.Reason == Erased:
-				s.f.Left++
-			default:
-				s.f.Resolved++
-			}
-			if !h.Answered.IsZero() {
-				s.first = append(s.first, h.Answered.Sub(calendar.WaitFrom(h.Asked, h.Answered)))
-			}
-			if !h.Taken.IsZero() && !h.Ended.IsZero() {
-				s.handling = append(s.handling, h.Ended.Sub(h.Taken))
-			}
-			if h.Rating >= 1 && h.Rating <= 5 {
-				s.f.Ratings[h.Rating]++
-			}
+			agents[h.Agent].add(h, calendar)
 		}
 		return true
 	})
 	if err != nil {
 		return Report{}, fmt.Errorf("read the cases: %w", err)
 	}
-	done := func(s *sums) Figures {
-		s.f.FirstAnswer, s.f.Handling = quantiles(s.first), quantiles(s.handling)
-		return s.f
-	}
-	r.All = done(all)
+	r.All = all.figures()
 	for _, login := range slices.Sorted(maps.Keys(agents)) {
-		r.Agents = append(r.Agents, AgentFigures{login, agents[login].name, done(agents[login])})
+		r.Agents = append(r.Agents, AgentFigures{login, agents[login].name, agents[login].figures()})
 	}
 	return r, nil
+}
+
+// sums are figures in the making, of all cases or of one agent's.
+type sums struct {
+	name            string
+	f               Figures
+	first, handling []time.Duration
+}
+
+func (s *sums) add(h bot.Handoff, calendar Calendar) {
+	s.f.Asked++
+	if !h.Taken.IsZero() {
+		s.f.Taken++
+	}
+	switch {
+	case h.Open():
+		s.f.Open++
+	case h.Reason == Returned:
+		s.f.Returned++
+	case h.Reason == Left || h.Reason == Erased:
+		s.f.Left++
+	default:
+		s.f.Resolved++
+	}
+	if !h.Answered.IsZero() {
+		s.first = append(s.first, h.Answered.Sub(calendar.WaitFrom(h.Asked, h.Answered)))
+	}
+	if !h.Taken.IsZero() && !h.Ended.IsZero() {
+		s.handling = append(s.handling, h.Ended.Sub(h.Taken))
+	}
+	if h.Rating >= 1 && h.Rating <= 5 {
+		s.f.Ratings[h.Rating]++
+	}
+}
+
+func (s *sums) figures() Figures {
+	s.f.FirstAnswer, s.f.Handling = quantiles(s.first), quantiles(s.handling)
+	return s.f
 }
 
 // quantiles are by nearest rank.

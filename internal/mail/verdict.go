@@ -43,6 +43,7 @@ type Refusal struct {
 	Enhanced string // RFC 3463, such as "5.1.1"; empty when the server gave none
 }
 
+// Error says at which step the server refused, and how.
 func (r *Refusal) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", r.Stage, r.Code, r.Enhanced))
 }

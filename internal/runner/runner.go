@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -387,29 +388,30 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 		if box.WakeAt.IsZero() || box.WakeAt.After(now) && len(box.Promises) == 0 {
 			return nil
 		}
-		orphaned := r.orphaned(box)
-		mine := r.claim(box, now, doc.timers())
-		fresh := mine[:0]
-		for _, lane := range mine {
-			if !(keeping{r, s, id, lane}).isRunning() {
-				fresh = append(fresh, lane)
-			}
+		if err := r.takeUp(ctx, s, id, doc, now); !errors.Is(err, bot.ErrConflict) {
+			return err
 		}
-		if len(fresh) == 0 && !orphaned && box.WakeAt.After(now) {
-			return nil
-		}
-		err = s.save(ctx, doc)
-		if errors.Is(err, bot.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("claim what is due: %w", err)
-		}
-		for _, lane := range fresh {
-			r.keep(keeping{r, s, id, lane}, doc)
-		}
+	}
+}
+
+// takeUp claims the lanes of [doc] that nobody alive keeps, and begins to keep them. ErrConflict: doc is not as it stands
+// any more, and nothing was begun.
+func (r *Runner) takeUp(ctx context.Context, s shelf, id string, doc document, now time.Time) error {
+	box := doc.box()
+	orphaned := r.orphaned(box)
+	fresh := slices.DeleteFunc(r.claim(box, now, doc.timers()), func(lane bot.Lane) bool {
+		return keeping{r, s, id, lane}.isRunning()
+	})
+	if len(fresh) == 0 && !orphaned && box.WakeAt.After(now) {
 		return nil
 	}
+	if err := s.save(ctx, doc); err != nil {
+		return fmt.Errorf("claim what is due: %w", err)
+	}
+	for _, lane := range fresh {
+		r.keep(keeping{r, s, id, lane}, doc)
+	}
+	return nil
 }
 
 func (r *Runner) enter() bool {

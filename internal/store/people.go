@@ -101,12 +101,15 @@ func (t *PeopleTable) leave(ctx context.Context, channel, name, chat string) err
 	return nil
 }
 
-// Move has the chat of whoever goes by one of the old names go by the new ones. An old name without a new one of its sort
+// KnownBy is what a person goes by on a channel. Either may be empty.
+type KnownBy struct{ Phone, UserID string }
+
+// Move has the chat of whoever goes by one of the names [from] go by those of [to]. An old name without a new one of its sort
 // leads nowhere from now on: it may be somebody else's tomorrow. Doing it again changes nothing.
-func (t *PeopleTable) Move(ctx context.Context, channel, oldPhone, oldUserID, phone, userID string) error {
+func (t *PeopleTable) Move(ctx context.Context, channel string, from, to KnownBy) error {
 	for {
 		chat := ""
-		for _, name := range []string{oldUserID, oldPhone} {
+		for _, name := range []string{from.UserID, from.Phone} {
 			if chat == "" {
 				var err error
 				if chat, err = t.chatOf(ctx, channel, name); err != nil {
@@ -118,7 +121,7 @@ func (t *PeopleTable) Move(ctx context.Context, channel, oldPhone, oldUserID, ph
 			return nil // nobody we know, or moved already
 		}
 		var problems []error
-		for _, name := range []string{phone, userID} {
+		for _, name := range []string{to.Phone, to.UserID} {
 			now, err := t.chatOf(ctx, channel, name)
 			problems = append(problems, err, t.lead(ctx, channel, name, now, chat))
 		}
@@ -128,14 +131,14 @@ func (t *PeopleTable) Move(ctx context.Context, channel, oldPhone, oldUserID, ph
 		}
 		if err == nil {
 			err = t.call(ctx, channel, chat, func(c *Contact) {
-				c.Phone, c.Hidden = phone, phone == ""
-				if userID != "" || oldUserID != "" {
-					c.UserID = userID
+				c.Phone, c.Hidden = to.Phone, to.Phone == ""
+				if to.UserID != "" || from.UserID != "" {
+					c.UserID = to.UserID
 				}
 			})
 		}
-		for _, name := range []string{oldPhone, oldUserID} { // last, so that a crash before finds the chat again
-			if err == nil && name != "" && name != phone && name != userID {
+		for _, name := range []string{from.Phone, from.UserID} { // last, so that a crash before finds the chat again
+			if err == nil && name != "" && name != to.Phone && name != to.UserID {
 				err = t.names.Delete(ctx, channel+"/"+name, -1)
 			}
 		}

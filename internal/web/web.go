@@ -74,6 +74,7 @@ type Error struct {
 	Err        error // for the log: holds no token, number or address
 }
 
+// Error is for the log; the person gets the page of the status.
 func (e *Error) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%d: %v", e.Status, e.Err)

@@ -88,7 +88,7 @@ func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings
 		path := filepath.Join(t.TempDir(), "people.csv")
 		writeFile(t, path, importCSV)
 		var out bytes.Buffer
-		if code := app.Main(t.Context(), []string{"import", path}, environ, strings.NewReader(""), &out, &out); code != 0 {
+		if code := app.Main(t.Context(), []string{"import", path}, app.IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}); code != 0 {
 			t.Fatalf("import: exit %d: %s", code, out.String())
 		}
 	}

@@ -39,6 +39,7 @@ type Answer struct {
 	Text     string
 }
 
+// Error is the answer as the client reads it: a hook returns one to have it given.
 func (a Answer) Error() string { return fmt.Sprintf("%d %s %s", a.Code, a.Enhanced, a.Text) }
 
 // What a hook returns to have the connection closed without an answer.

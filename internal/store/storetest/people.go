@@ -39,7 +39,7 @@ func people(t *testing.T, s *store.Store) {
 	find("593990000002", "", "EC.2")
 
 	for range 2 { // a number changes, and is told twice
-		if err := s.People.Move(ctx, "whatsapp", "593990000002", "", "593990000003", ""); err != nil {
+		if err := s.People.Move(ctx, "whatsapp", store.KnownBy{Phone: "593990000002"}, store.KnownBy{Phone: "593990000003"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func people(t *testing.T, s *store.Store) {
 	find("593990000002", "", "593990000002") // somebody else has the old one now
 
 	find("593990000004", "", "593990000004")
-	must(t, s.People.Move(ctx, "whatsapp", "593990000004", "", "593990000005", ""))
+	must(t, s.People.Move(ctx, "whatsapp", store.KnownBy{Phone: "593990000004"}, store.KnownBy{Phone: "593990000005"}))
 	find("593990000004", "", "593990000004.2") // whose chat was another's once
 	find("593990000005", "", "593990000004")
 
@@ -65,7 +65,7 @@ func people(t *testing.T, s *store.Store) {
 	must(t, s.People.Forget(ctx, "whatsapp", "EC.6"))
 	address("EC.6", "", "")
 	find("", "EC.6", "EC.6")
-	must(t, s.People.Move(ctx, "whatsapp", "593990000099", "", "593990000098", "")) // nobody we know
+	must(t, s.People.Move(ctx, "whatsapp", store.KnownBy{Phone: "593990000099"}, store.KnownBy{Phone: "593990000098"})) // nobody we know
 	find("593990000098", "", "593990000098")
 }
 

@@ -56,7 +56,7 @@ func newSite(t *testing.T) (w *Site, s *store.Store, vault *secret.Vault) {
 // Add makes an account, whose password is Password.
 func (w *Site) Add(login string, role agent.Role) {
 	w.T.Helper()
-	if _, err := w.Agents.Add(w.T.Context(), agent.CommandLine, login, "Persona de Prueba", role, Password); err != nil {
+	if _, err := w.Agents.Add(w.T.Context(), agent.CommandLine, agent.Newcomer{Login: login, Name: "Persona de Prueba", Role: role}, Password); err != nil {
 		w.T.Fatal(err)
 	}
 }

@@ -47,7 +47,7 @@ type agentFailed struct {
 var agentForms = map[string]func(c *Room, r *http.Request, v console.Visit, login string) error{
 	"agregar": func(c *Room, r *http.Request, v console.Visit, login string) error {
 		form := r.PostForm
-		_, err := c.Agents.Add(r.Context(), v.Agent.Login, login, form.Get("nombre"), agent.Role(form.Get("rol")), form.Get("contrasena"))
+		_, err := c.Agents.Add(r.Context(), v.Agent.Login, agent.Newcomer{Login: login, Name: form.Get("nombre"), Role: agent.Role(form.Get("rol"))}, form.Get("contrasena"))
 		return err
 	},
 	"nombre": func(c *Room, r *http.Request, v console.Visit, login string) error {

@@ -36,6 +36,8 @@ type answersData struct {
 	New      handoff.Answer
 	MaxName  int
 	MaxText  int
+
+	refused answerRow // the one of which a change was refused, with its name as it is kept
 }
 
 // answerRow is one ready answer and, when a change of it was refused, what was typed.
@@ -83,11 +85,12 @@ func (c *Room) showAnswers(w http.ResponseWriter, r *http.Request, v console.Vis
 	if done := r.URL.Query().Get("hecho"); slices.Contains([]string{"agregar", "cambiar", "borrar"}, done) {
 		data.Done = done
 	}
-	return c.drawAnswers(w, r, v, a, data, answerRow{})
+	return c.drawAnswers(w, r, v, a, data)
 }
 
-// drawAnswers lists the answers; refused is the one of which a change was, with its name as it is kept.
-func (c *Room) drawAnswers(w http.ResponseWriter, r *http.Request, v console.Visit, a handoff.Answers, data answersData, refused answerRow) error {
+// drawAnswers lists the answers.
+func (c *Room) drawAnswers(w http.ResponseWriter, r *http.Request, v console.Visit, a handoff.Answers, data answersData) error {
+	refused := data.refused
 	data.Version, data.BuiltIn, data.MaxName, data.MaxText = a.Version, c.BuiltIn, maxAnswerName, maxAnswerText
 	for _, one := range a.List {
 		row := answerRow{Answer: one, Typed: one}
@@ -129,13 +132,13 @@ func (c *Room) changeAnswers(w http.ResponseWriter, r *http.Request, v console.V
 	again := func(a handoff.Answers, conflict bool, wrong map[string]string) error {
 		// A change of what somebody has deleted meanwhile is offered as a new answer, so that the text is not lost.
 		if kept := slices.ContainsFunc(a.List, func(o handoff.Answer) bool { return o.Name == was }); do == "cambiar" && kept {
-			return c.drawAnswers(w, r, v, a, answersData{Conflict: conflict}, answerRow{Answer: handoff.Answer{Name: was}, Open: true, Typed: typed, Wrong: wrong})
+			return c.drawAnswers(w, r, v, a, answersData{Conflict: conflict, refused: answerRow{Answer: handoff.Answer{Name: was}, Open: true, Typed: typed, Wrong: wrong}})
 		}
 		data := answersData{Conflict: conflict, Wrong: wrong}
 		if do != "borrar" {
 			data.New = typed
 		}
-		return c.drawAnswers(w, r, v, a, data, answerRow{})
+		return c.drawAnswers(w, r, v, a, data)
 	}
 	if a.Version != version {
 		return again(a, true, nil)

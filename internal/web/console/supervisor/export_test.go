@@ -145,7 +145,7 @@ func TestExport_lines(t *testing.T) {
 // An agent may have themself called what a spreadsheet would run.
 func TestExport_agentName(t *testing.T) {
 	d := consoletest.NewDesk(t)
-	if _, err := d.Agents.Add(t.Context(), agent.CommandLine, "-mal", "+1 Nombre", agent.Member, consoletest.Password); err != nil {
+	if _, err := d.Agents.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "-mal", Name: "+1 Nombre", Role: agent.Member}, consoletest.Password); err != nil {
 		t.Fatal(err)
 	}
 	h := closedCase("C-AAAA-AA1", d.Clock.Now())

@@ -320,7 +320,10 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 	was := s
 	detail, err := change(c, &s, data.Typed, v, now)
 	if err != nil {
-		return c.refuseHours(w, r, v, was, data, err)
+		if !data.refuse(err) {
+			return err
+		}
+		return c.drawHours(w, r, v, was, data)
 	}
 	err = c.Desk.Schedules.Save(ctx, &s)
 	if errors.Is(err, bot.ErrConflict) {
@@ -340,7 +343,8 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 	return web.Redirect(w, r, hoursPath+"?hecho="+do)
 }
 
-func (c *Room) refuseHours(w http.ResponseWriter, r *http.Request, v console.Visit, s handoff.Schedule, data hoursData, err error) error {
+// refuse has the page show what is wrong with the form, and says whether err is of that sort.
+func (data *hoursData) refuse(err error) bool {
 	for _, p := range hourProblems {
 		if errors.Is(err, p.err) {
 			data.Wrong = map[string]string{p.field: p.problem}
@@ -348,7 +352,7 @@ func (c *Room) refuseHours(w http.ResponseWriter, r *http.Request, v console.Vis
 		}
 	}
 	if data.Wrong == nil {
-		return err
+		return false
 	}
 	if data.Wrong["week"] != "" {
 		for part := range strings.SplitSeq(data.Typed.Week, ",") {
@@ -357,7 +361,7 @@ func (c *Room) refuseHours(w http.ResponseWriter, r *http.Request, v console.Vis
 			}
 		}
 	}
-	return c.drawHours(w, r, v, s, data)
+	return true
 }
 
 // tend lets the queue follow the hours now. The job that does so every few seconds makes up for what goes wrong here.

@@ -121,19 +121,27 @@ func (c *Room) onFormShowing(name string, do func(ctx context.Context, d handoff
 		if !isOnce(form.Get("once")) {
 			return &web.Error{Status: http.StatusBadRequest}
 		}
-		var shown talkData
 		ctx, cancel := console.Detached(r)
 		defer cancel()
-		err = do(ctx, handoff.Deed{Once: onceOf(form), Ref: r.PathValue("ref"), Actor: v.Actor()}, form, &shown)
+		p := pressed{name: name, form: form}
+		p.err = do(ctx, handoff.Deed{Once: onceOf(form), Ref: r.PathValue("ref"), Actor: v.Actor()}, form, &p.shown)
 		c.live.hurry()
-		if err == nil && name == formSay {
-			err = c.stillMine(ctx, v, r.PathValue("ref"))
+		if p.err == nil && name == formSay {
+			p.err = c.stillMine(ctx, v, r.PathValue("ref"))
 		}
 		if forScript(r) {
-			return c.answerScript(w, r, v, name, shown, err)
+			return c.answerScript(w, r, v, p)
 		}
-		return c.answerForm(w, r, v, name, form, shown, err)
+		return c.answerForm(w, r, v, p)
 	})
+}
+
+// pressed is a form that was sent, and what came of it.
+type pressed struct {
+	name  string // one of form…
+	form  url.Values
+	shown talkData // what is shown this once
+	err   error    // why it was not done
 }
 
 // stillMine refuses words that were taken when the agent no longer has the conversation: a repeated deed counts as done,
@@ -154,35 +162,35 @@ func forScript(r *http.Request) bool {
 }
 
 // answerForm sends the browser on to see what was done, or draws the page with what was typed.
-func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visit, name string, form url.Values, shown talkData, err error) error {
-	if err == nil && shown.Shown == "" {
-		to := "/agentes/casos/" + r.PathValue("ref") + "?" + url.Values{"ver": {filterOf(v, form.Get("ver"))}}.Encode()
-		switch name {
+func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visit, p pressed) error {
+	if p.err == nil && p.shown.Shown == "" {
+		to := "/agentes/casos/" + r.PathValue("ref") + "?" + url.Values{"ver": {filterOf(v, p.form.Get("ver"))}}.Encode()
+		switch p.name {
 		case formClaim:
 			to = "/agentes/casos/" + r.PathValue("ref") + "?ver=" + console.HereMine
 		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote:
-			to += "&dicho=" + name
+			to += "&dicho=" + p.name
 		}
 		return web.Redirect(w, r, to)
 	}
 	status := http.StatusOK
-	ref, refused := refusalOf(err)
+	ref, refused := refusalOf(p.err)
 	switch {
 	case refused:
 		status = ref.status
-	case err != nil:
-		c.Log.Error("form failed", "form", name, "err", err)
+	case p.err != nil:
+		c.Log.Error("form failed", "form", p.name, "err", p.err)
 		status, ref = http.StatusServiceUnavailable, &refusal{said{Code: saidLater}, 0}
 	}
 	return c.askTalk(w, r, v, status, func(t *talkData) {
-		t.Shown, t.Number, t.Finding = shown.Shown, shown.Number, shown.Finding
+		t.Shown, t.Number, t.Finding = p.shown.Shown, p.shown.Number, p.shown.Finding
 		if ref != nil {
-			t.Said, t.Refused, t.Typed = ref.said, name, map[string]string{}
-			for field := range form {
-				t.Typed[field] = form.Get(field)
+			t.Said, t.Refused, t.Typed = ref.said, p.name, map[string]string{}
+			for field := range p.form {
+				t.Typed[field] = p.form.Get(field)
 			}
 			if !refused {
-				t.SameOnce = form.Get("once")
+				t.SameOnce = p.form.Get("once")
 			}
 		}
 	})
@@ -197,23 +205,24 @@ type scriptAnswer struct {
 	News  []event       `json:"news,omitempty"`  // what the stream would say in a moment
 }
 
-func (c *Room) answerScript(w http.ResponseWriter, r *http.Request, v console.Visit, name string, shown talkData, err error) error {
-	a := scriptAnswer{Done: err == nil, Once: newOnce()}
-	what := said{Code: name}
-	ref, refused := refusalOf(err)
+func (c *Room) answerScript(w http.ResponseWriter, r *http.Request, v console.Visit, p pressed) error {
+	a := scriptAnswer{Done: p.err == nil, Once: newOnce()}
+	what := said{Code: p.name}
+	ref, refused := refusalOf(p.err)
 	switch {
 	case refused:
 		what = ref.said
-	case err != nil:
-		return console.Unavailable(err) // the script sends it again
+	case p.err != nil:
+		return console.Unavailable(p.err) // the script sends it again
 	}
+	var err error
 	if a.Said, err = c.part("said", what); err != nil {
 		return err
 	}
 	t, err := c.talk(r.Context(), v, filterOf(v, r.FormValue("ver")), r.PathValue("ref"), since(r))
 	if err == nil {
-		if shown.Shown != "" {
-			t.Shown, t.Number, t.Finding = shown.Shown, shown.Number, shown.Finding
+		if p.shown.Shown != "" {
+			t.Shown, t.Number, t.Finding = p.shown.Shown, p.shown.Number, p.shown.Finding
 			if a.Shown, err = c.part("shown", &t); err != nil {
 				return err
 			}

@@ -374,10 +374,16 @@ func (c *Room) next(w http.ResponseWriter, r *http.Request, v console.Visit) err
 
 // showNotice is the list with a notice beside it.
 func (c *Room) showNotice(w http.ResponseWriter, r *http.Request, v console.Visit) error {
-	return c.askNotice(w, r, v, "", "", 0)
+	return c.askNotice(w, r, v, refusedClosing{})
 }
 
-func (c *Room) askNotice(w http.ResponseWriter, r *http.Request, v console.Visit, said, typed string, status int) error {
+// refusedClosing is why a notice was not closed, and what was typed; zero when nothing was.
+type refusedClosing struct {
+	said, typed string
+	status      int
+}
+
+func (c *Room) askNotice(w http.ResponseWriter, r *http.Request, v console.Visit, was refusedClosing) error {
 	record, found, err := c.Desk.Store.Case(r.Context(), r.PathValue("ref"))
 	switch {
 	case err != nil:
@@ -398,12 +404,12 @@ func (c *Room) askNotice(w http.ResponseWriter, r *http.Request, v console.Visit
 		return console.Unavailable(err)
 	}
 	n := c.noticeOf(record, open, filter)
-	n.Typed = typed
-	d.Notice, d.Said = &n, said
+	n.Typed = was.typed
+	d.Notice, d.Said = &n, was.said
 	for i := range d.Notices {
 		d.Notices[i].Here = d.Notices[i].Ref == n.Ref
 	}
-	return c.showDesk(w, r, v, d, status)
+	return c.showDesk(w, r, v, d, was.status)
 }
 
 // closeNotice closes a notice with what was found, which has to be written. Numbers in it are masked.
@@ -417,18 +423,18 @@ func (c *Room) closeNotice(w http.ResponseWriter, r *http.Request, v console.Vis
 	case !isOnce(once):
 		return &web.Error{Status: http.StatusBadRequest}
 	case isBlank(typed):
-		return c.askNotice(w, r, v, saidEmpty, typed, http.StatusUnprocessableEntity)
+		return c.askNotice(w, r, v, refusedClosing{saidEmpty, typed, http.StatusUnprocessableEntity})
 	case isLong(typed):
-		return c.askNotice(w, r, v, saidLong, typed, http.StatusUnprocessableEntity)
+		return c.askNotice(w, r, v, refusedClosing{saidLong, typed, http.StatusUnprocessableEntity})
 	}
 	ctx, cancel := console.Detached(r)
 	defer cancel()
 	err = c.Desk.CloseNotice(ctx, handoff.Deed{Once: once, Ref: r.PathValue("ref"), Actor: v.Actor()}, affiliate.MaskAll(typed))
 	switch {
 	case errors.Is(err, handoff.ErrNotYours):
-		return c.askNotice(w, r, v, saidNoticeClosed, typed, http.StatusConflict)
+		return c.askNotice(w, r, v, refusedClosing{saidNoticeClosed, typed, http.StatusConflict})
 	case err != nil:
-		return c.askNotice(w, r, v, saidLater, typed, http.StatusServiceUnavailable)
+		return c.askNotice(w, r, v, refusedClosing{saidLater, typed, http.StatusServiceUnavailable})
 	}
 	return web.Redirect(w, r, console.Home+"?ver="+console.HereWaiting+"&dicho=aviso")
 }

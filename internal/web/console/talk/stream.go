@@ -264,31 +264,56 @@ func (s *stream) list(p snapshot, now time.Time) ([]event, error) {
 	for i := range rows {
 		rows[i].Here = rows[i].Ref == s.ref
 	}
-	var events []event
-	if marks := noticeMarks(p.notices); marks != s.notices && (s.filter == console.HereWaiting || s.filter == console.HereAll) {
-		if s.begun || len(p.notices) > 0 {
-			html, err := s.c.part("notices", s.c.noticesOf(p.notices, p.cases, s.filter))
-			if err != nil {
-				return nil, err
-			}
-			events = append(events, event{Name: "notices", Data: htmlEvent{html}})
-		}
-		s.notices = marks
+	events, err := s.noticeList(p)
+	if err != nil {
+		return nil, err
 	}
+	changed := s.changedRows
 	if whole {
-		if s.begun || digest(rows) != s.digest {
-			html, err := s.c.part("rows", rows)
-			if err != nil {
-				return events, err
-			}
-			events = append(events, event{Name: "list", Data: htmlEvent{html}})
-		}
-		clear(s.rows)
-		for _, r := range rows {
-			s.rows[r.Ref] = r.Mark
-		}
-		return events, nil
+		changed = s.wholeList
 	}
+	more, err := changed(rows)
+	return append(events, more...), err
+}
+
+// noticeList are the notices of the queue's lists, when they are others than before.
+func (s *stream) noticeList(p snapshot) ([]event, error) {
+	marks := noticeMarks(p.notices)
+	if marks == s.notices || s.filter != console.HereWaiting && s.filter != console.HereAll {
+		return nil, nil
+	}
+	var events []event
+	if s.begun || len(p.notices) > 0 {
+		html, err := s.c.part("notices", s.c.noticesOf(p.notices, p.cases, s.filter))
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event{Name: "notices", Data: htmlEvent{html}})
+	}
+	s.notices = marks
+	return events, nil
+}
+
+// wholeList is every row, unless the page was drawn with just these.
+func (s *stream) wholeList(rows []listed) ([]event, error) {
+	var events []event
+	if s.begun || digest(rows) != s.digest {
+		html, err := s.c.part("rows", rows)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event{Name: "list", Data: htmlEvent{html}})
+	}
+	clear(s.rows)
+	for _, r := range rows {
+		s.rows[r.Ref] = r.Mark
+	}
+	return events, nil
+}
+
+// changedRows are the rows that are new or look other than before, and those that went.
+func (s *stream) changedRows(rows []listed) ([]event, error) {
+	var events []event
 	listed := map[string]bool{}
 	for _, r := range rows {
 		listed[r.Ref] = true
