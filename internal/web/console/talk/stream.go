@@ -299,7 +299,7 @@ func (s *stream) list(p snapshot, now time.Time) ([]event, error) {
 		if err != nil {
 			return events, err
 		}
-		events = append(events, event{Name: "row", Data: rowEvent{r.Ref, r.Place, html}})
+		events = append(events, event{Name: "row", Data: rowEvent{r.Ref, r.SortKey, html}})
 		s.rows[r.Ref] = r.Mark
 	}
 	for ref := range s.rows {
