@@ -33,7 +33,7 @@ type Handoff struct {
 	Answered  time.Time `bson:"answered,omitempty"` // the first word of an agent
 	Ended     time.Time `bson:"ended,omitempty"`
 	Since     time.Time `bson:"since,omitempty"`  // the person has been writing without an answer since; zero: answered
-	Told      int       `bson:"told,omitempty"`   // the place in the queue that the person heard last
+	Told      int       `bson:"told,omitempty"`   // the position in the queue that the person heard last
 	Reason    string    `bson:"reason,omitempty"` // closed: how it ended
 	Rating    int       `bson:"rating,omitempty"` // 1 to 5; 0: none
 	Lines     int64     `bson:"lines,omitempty"`  // how many lines of transcript were kept

@@ -46,22 +46,22 @@ func (SendSMS) Lane() bot.Lane { return bot.LaneEvent }
 // begin: keeper
 
 // sendSMS keeps promises of short messages. The id makes it happen once: the gateway drops one that it has had.
-func (a *smsApp) sendSMS(ctx context.Context, p bot.Promise, what SendSMS) (runner.Kept, error) {
+func (a *smsApp) sendSMS(ctx context.Context, p bot.Promise, what SendSMS) (runner.Effects, error) {
 	form := url.Values{"id": {p.ID}, "to": {what.To}, "text": {what.Text}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.gateway, strings.NewReader(form.Encode()))
 	if err != nil {
-		return runner.Kept{}, fmt.Errorf("send short message: %w", err)
+		return runner.Effects{}, fmt.Errorf("send short message: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return runner.Kept{}, fmt.Errorf("send short message: %w", err) // temporary: tried again
+		return runner.Effects{}, fmt.Errorf("send short message: %w", err) // temporary: tried again
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusUnprocessableEntity {
-		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "the gateway refuses it"}
+		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "the gateway refuses it"}
 	}
-	return runner.Kept{}, nil
+	return runner.Effects{}, nil
 }
 
 // end: keeper

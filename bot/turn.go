@@ -138,8 +138,8 @@ func (t *Turn) Say(name string, value any) {
 // Miss counts the turn as a miss: the third in a row offers a person instead.
 func (t *Turn) Miss() { t.missed = true }
 
-// PlaceName says where the conversation is, in the catalogue's words ("el envío del enlace").
-func (t *Turn) PlaceName() string {
+// PlaceLabel says where the conversation is, in the catalogue's words ("el envío del enlace").
+func (t *Turn) PlaceLabel() string {
 	return t.engine.tongue(t.Conv).Texts[t.engine.places[t.Conv.State].Ask].Place
 }
 

@@ -52,7 +52,7 @@ const (
 const (
 	SignalDeskOpened  = "desk_opened"  // the desk has opened: who has a case joins the queue
 	SignalDeskClosed  = "desk_closed"  // it has closed: who waits keeps the place for the next opening
-	SignalPlace       = "place"        // the place in the queue has become much better
+	SignalPosition    = "place"        // the position in the queue has become much better
 	SignalAgentSilent = "agent_silent" // timer: the agent has not answered for too long
 	SignalAgentGone   = "agent_gone"   // the agent's console is not there any more: Update.Desk.Agent
 )

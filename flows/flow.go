@@ -113,7 +113,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
 			"want":        want,
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
-			"place":       func(t *bot.Turn) string { return t.PlaceName() },
+			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
 			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },

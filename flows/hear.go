@@ -23,7 +23,7 @@ const (
 	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
 	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
 	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
-	SentMedia, SentPlace, SentContact, Edited    bot.Event = "SentMedia", "SentPlace", "SentContact", "Edited"
+	SentMedia, SentLocation, SentContact, Edited bot.Event = "SentMedia", "SentLocation", "SentContact", "Edited"
 	WroteTooMuch, WroteSecret, TooFast           bot.Event = "WroteTooMuch", "WroteSecret", "TooFast"
 	CameBack, WroteInGroup                       bot.Event = "CameBack", "WroteInGroup"
 	LinkUsed, LinkOpened, KeyMade                bot.Event = "LinkUsed", "LinkOpened", "KeyMade"
@@ -132,7 +132,7 @@ func (f *flow) hearReturn(t *bot.Turn) bot.Event {
 	if t.Choice() != "" || !cameBack(t) || f.isAnswer(t) {
 		return ""
 	}
-	t.Say("place", t.PlaceName())
+	t.Say("place", t.PlaceLabel())
 	return CameBack
 }
 
@@ -147,7 +147,7 @@ func (f *flow) hearThing(t *bot.Turn) bot.Event {
 		return SentMedia
 	case bot.Location:
 		t.Miss()
-		return SentPlace
+		return SentLocation
 	case bot.Contact:
 		if u.Phone != "" {
 			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))

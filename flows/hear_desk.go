@@ -19,10 +19,10 @@ import (
 
 // The events.
 const (
-	AskedPlace, WroteWaiting, WroteToAgent             bot.Event = "AskedPlace", "WroteWaiting", "WroteToAgent"
+	AskedPosition, WroteWaiting, WroteToAgent          bot.Event = "AskedPosition", "WroteWaiting", "WroteToAgent"
 	AskedLeave, AskedLeaveAgent                        bot.Event = "AskedLeave", "AskedLeaveAgent"
 	StayedWaiting, StayedWithAgent, LeftDesk           bot.Event = "StayedWaiting", "StayedWithAgent", "LeftDesk"
-	Queued, QueuedAlone, Ticketed, PlaceMoved          bot.Event = "Queued", "QueuedAlone", "Ticketed", "PlaceMoved"
+	Queued, QueuedAlone, Ticketed, PositionMoved       bot.Event = "Queued", "QueuedAlone", "Ticketed", "PositionMoved"
 	DeskOpened, DeskOpenedAside                        bot.Event = "DeskOpened", "DeskOpenedAside"
 	DeskClosed, DeskClosedAside                        bot.Event = "DeskClosed", "DeskClosedAside"
 	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
@@ -120,7 +120,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	return Queued, nil
 }
 
-// lineUp puts a case into the queue and fills in the place, or, while the desk is closed, has it wait for the next opening and
+// lineUp puts a case into the queue and fills in the position, or, while the desk is closed, has it wait for the next opening and
 // fills in that.
 func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 	calendar, err := f.Desk.Calendar(ctx)
@@ -133,7 +133,7 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 		return false, nil
 	}
 	handoff.Wait(t.Conv.Handoff)
-	return true, f.sayPlace(ctx, t)
+	return true, f.sayPosition(ctx, t)
 }
 
 // Number opens the number that a conversation is about; it is "" when there is none.
@@ -154,11 +154,11 @@ func (f *flow) masked(t *bot.Turn) string {
 	return affiliate.Mask(number)
 }
 
-// sayPlace fills in the place in the queue, which is told once and when it has halved.
-func (f *flow) sayPlace(ctx context.Context, t *bot.Turn) error {
+// sayPosition fills in the position in the queue, which is told once and when it has halved.
+func (f *flow) sayPosition(ctx context.Context, t *bot.Turn) error {
 	ahead, err := f.Desk.Ahead(ctx, t.Conv.Handoff.Queue)
 	if err != nil {
-		return fmt.Errorf("find the place in the queue: %w", err)
+		return fmt.Errorf("find the position in the queue: %w", err)
 	}
 	t.Conv.Handoff.Told = ahead + 1
 	t.Say("spot", ahead+1)
@@ -192,7 +192,7 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	if language, chosen := strings.CutPrefix(t.Choice(), languageButton); chosen && !h.Held() {
 		t.Speak(language)
-		return ChoseLanguage, f.sayPlace(ctx, t)
+		return ChoseLanguage, f.sayPosition(ctx, t)
 	}
 	switch word := deskWord(t); {
 	case word == deskLeave:
@@ -202,7 +202,7 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case word == "word_language":
 		return AskedLanguage, nil
 	}
-	return AskedPlace, f.sayPlace(ctx, t)
+	return AskedPosition, f.sayPosition(ctx, t)
 }
 
 // hearLeaving hears a person who was asked whether to leave.
@@ -330,7 +330,7 @@ func (f *flow) endCase(t *bot.Turn, reason string) {
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPlace, bot.SignalAgentSilent, bot.SignalAgentGone}
+var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
@@ -349,9 +349,9 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		handoff.Wait(h)
 		t.Transcribe(bot.FromEvent, "", NoteOpened)
 		if t.Place().Has(DeskOpened) {
-			return DeskOpened, f.sayPlace(ctx, t)
+			return DeskOpened, f.sayPosition(ctx, t)
 		}
-		return DeskOpenedAside, f.sayPlace(ctx, t)
+		return DeskOpenedAside, f.sayPosition(ctx, t)
 	case bot.SignalDeskClosed:
 		if !h.Waiting() {
 			return bot.Ignored, nil
@@ -367,19 +367,19 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 			return DeskClosed, nil
 		}
 		return DeskClosedAside, nil
-	case bot.SignalPlace:
+	case bot.SignalPosition:
 		if !h.Waiting() {
 			return bot.Ignored, nil
 		}
 		told := h.Told
-		if err := f.sayPlace(ctx, t); err != nil {
+		if err := f.sayPosition(ctx, t); err != nil {
 			return "", err
 		}
 		if !handoff.Halved(told, h.Told) {
 			h.Told = told
 			return bot.Ignored, nil
 		}
-		return PlaceMoved, nil
+		return PositionMoved, nil
 	case bot.SignalAgentSilent:
 		if !h.Held() {
 			return bot.Ignored, nil

@@ -182,7 +182,7 @@ func (f *flow) places() []bot.Place {
 			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
 			// what is sent but words
-			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentPlace, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
+			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentLocation, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
 			on(Edited, bot.Stay, "edited"), on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
 			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
 			// what becomes of the link, and of a chat left alone
@@ -194,7 +194,7 @@ func (f *flow) places() []bot.Place {
 			on(bot.Ignored, bot.Stay, ""),
 			// the help desk: whom an agent helps may be anywhere
 			on(Queued, InQueue, "person.queued"), on(QueuedAlone, InQueue, "person.queued_alone"), on(Ticketed, WithTicket, "person.ticket"),
-			on(AskedPersonAgain, WithTicket, "person.ask"), on(AskedPlace, bot.Stay, "person.place"), on(PlaceMoved, bot.Stay, "person.place"),
+			on(AskedPersonAgain, WithTicket, "person.ask"), on(AskedPosition, bot.Stay, "person.place"), on(PositionMoved, bot.Stay, "person.place"),
 			on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
 			on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
 			on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),

@@ -61,7 +61,7 @@ func (q *queue) wait(now time.Time) time.Duration {
 }
 
 // take gives the next one its place.
-func (q *queue) take(now time.Time) (place time.Time) {
+func (q *queue) take(now time.Time) (slot time.Time) {
 	if q.paid.Before(now) {
 		q.paid = now
 	}
@@ -70,9 +70,9 @@ func (q *queue) take(now time.Time) (place time.Time) {
 }
 
 // giveBack makes a place free again, if nobody stands behind it: they have been told when.
-func (q *queue) giveBack(place time.Time) {
-	if q.paid.Equal(place) {
-		q.paid = place.Add(-q.every)
+func (q *queue) giveBack(slot time.Time) {
+	if q.paid.Equal(slot) {
+		q.paid = slot.Add(-q.every)
 	}
 }
 
@@ -112,7 +112,7 @@ func (p *Pacer) Enter(ctx context.Context, to string) (after time.Duration, whol
 }
 
 // turn takes a place in a queue and waits for its turn, unless that comes too late or nothing may be sent at all.
-func (p *Pacer) turn(ctx context.Context, to string, in func(string, time.Time) *queue, latest time.Time) (place time.Time, after time.Duration, whole bool, err error) {
+func (p *Pacer) turn(ctx context.Context, to string, in func(string, time.Time) *queue, latest time.Time) (slot time.Time, after time.Duration, whole bool, err error) {
 	p.mu.Lock()
 	now := p.now()
 	q := in(to, now)
@@ -123,20 +123,20 @@ func (p *Pacer) turn(ctx context.Context, to string, in func(string, time.Time) 
 	case now.Add(wait).After(latest):
 		after = wait
 	default:
-		place = q.take(now)
+		slot = q.take(now)
 	}
 	p.mu.Unlock()
 	if after == 0 && !wire.Sleep(ctx, wait) {
-		p.giveBack(to, in, place)
+		p.giveBack(to, in, slot)
 		err = ctx.Err()
 	}
-	return place, after, whole, err
+	return slot, after, whole, err
 }
 
-func (p *Pacer) giveBack(to string, in func(string, time.Time) *queue, place time.Time) {
+func (p *Pacer) giveBack(to string, in func(string, time.Time) *queue, slot time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	in(to, p.now()).giveBack(place)
+	in(to, p.now()).giveBack(slot)
 }
 
 func (p *Pacer) ofAll(string, time.Time) *queue         { return &p.whole }

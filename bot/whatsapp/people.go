@@ -23,8 +23,8 @@ type People interface {
 	// name they were known by and never changes. Both names are kept, and lead to this chat from now on; a name that
 	// is missing in n is not forgotten by that.
 	Find(ctx context.Context, n Names) (chat string, err error)
-	// Move has the chat of whoever goes by one of the names in from go by to. A name of from that to lacks is theirs
-	// no longer: a number given up may be somebody else's tomorrow. Doing it again changes nothing.
+	// Move gives the names [to] to the chat that has a name of [from]. Names that are in [from] alone are released: a
+	// number given up may be somebody else's tomorrow. Doing it again changes nothing.
 	Move(ctx context.Context, from, to Names) error
 	// Address returns the names by which a chat can be written to now: Phone, if there is one, else UserID. Phone is
 	// empty while the person keeps the number back.

@@ -70,7 +70,7 @@ func LoadOffices(path string) (Offices, error) {
 func ParseOffices(data []byte) (Offices, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if i := invalidUTF8(data); i >= 0 {
-		line, _ := place(data, i)
+		line, _ := lineAndColumn(data, i)
 		return nil, fmt.Errorf("line %d: not UTF-8; save the file as UTF-8", line)
 	}
 	trimmed := bytes.TrimSpace(data)
@@ -87,7 +87,7 @@ func officesFromJSON(data []byte) (Offices, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	at := func(offset int64) string {
-		line, column := place(data, int(offset))
+		line, column := lineAndColumn(data, int(offset))
 		return fmt.Sprintf("line %d, column %d", line, column)
 	}
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
@@ -230,8 +230,8 @@ func invalidUTF8(b []byte) int {
 	return -1
 }
 
-// place is the line and column, both from 1, of an offset.
-func place(data []byte, offset int) (line, column int) {
+// lineAndColumn is the line and column, both from 1, of an offset.
+func lineAndColumn(data []byte, offset int) (line, column int) {
 	before := data[:max(0, min(offset, len(data)))]
 	line = 1 + bytes.Count(before, []byte("\n"))
 	return line, len(before) - bytes.LastIndexByte(before, '\n')

@@ -138,14 +138,14 @@ func (a *App) showTyping(ctx context.Context, conv string) {
 }
 
 // keepCase keeps a case's record as the conversation has it.
-func (a *App) keepCase(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {
+func (a *App) keepCase(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
 	if what.Handoff == nil {
-		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "a case without its record"}
+		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "a case without its record"}
 	}
-	return runner.Kept{}, a.Store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
+	return runner.Effects{}, a.Store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
 }
 
 // keepLines keeps lines of a handed-off chat.
-func (a *App) keepLines(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Kept, error) {
-	return runner.Kept{}, a.Store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
+func (a *App) keepLines(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Effects, error) {
+	return runner.Effects{}, a.Store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
 }

@@ -18,7 +18,7 @@ import (
 func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 	base := strings.TrimSuffix(publicURL.String(), "/")
 	return []runner.Keeper{
-		runner.KeeperOf(func(ctx context.Context, p bot.Promise, _ bot.MailLink) (runner.Kept, error) {
+		runner.KeeperOf(func(ctx context.Context, p bot.Promise, _ bot.MailLink) (runner.Effects, error) {
 			return a.keepLink(ctx, p, base)
 		}),
 		runner.KeeperOf(a.keepNotice),
@@ -28,33 +28,33 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.keepAudit),
 		runner.KeeperOf(a.eraseLines),
 		runner.KeeperOf(a.activate),
-		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Kept, error) {
+		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Effects, error) {
 			return a.Runner.Deliver(ctx, p, what)
 		}),
 	}
 }
 
-func (a *App) keepAudit(ctx context.Context, p bot.Promise, what bot.KeepAudit) (runner.Kept, error) {
-	return runner.Kept{}, a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
+func (a *App) keepAudit(ctx context.Context, p bot.Promise, what bot.KeepAudit) (runner.Effects, error) {
+	return runner.Effects{}, a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
 }
 
-func (a *App) eraseLines(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Kept, error) {
-	return runner.Kept{}, a.Store.Desk.EraseLines(ctx, what.Conv)
+func (a *App) eraseLines(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Effects, error) {
+	return runner.Effects{}, a.Store.Desk.EraseLines(ctx, what.Conv)
 }
 
-func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runner.Kept, error) {
-	return runner.Kept{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
+func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runner.Effects, error) {
+	return runner.Effects{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
 }
 
 // keepLink mails the live link of a record and starts its life. For a number that has none the mail server is asked
 // whether it is there, so that its weather is the same for everybody.
-func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.Kept, error) {
+func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.Effects, error) {
 	l, err := a.Unlock.Letter(ctx, p)
 	if errors.Is(err, unlock.ErrOver) {
-		return runner.Kept{}, nil
+		return runner.Effects{}, nil
 	}
 	if err != nil {
-		return runner.Kept{}, err
+		return runner.Effects{}, err
 	}
 	if l.Decoy {
 		err = a.mailer.Probe(ctx)
@@ -65,27 +65,27 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.
 		return a.refused(ctx, p, err)
 	}
 	if err != nil {
-		return runner.Kept{}, err
+		return runner.Effects{}, err
 	}
 	ends, err := a.Unlock.Accepted(ctx, p)
 	if errors.Is(err, unlock.ErrOver) {
-		return runner.Kept{}, nil
+		return runner.Effects{}, nil
 	}
 	if err != nil {
-		return runner.Kept{}, err
+		return runner.Effects{}, err
 	}
-	return runner.Kept{Timer: &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends}}, nil
+	return runner.Effects{Timer: &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends}}, nil
 }
 
 // refused tells the conversation that the mailbox refused for good. What it makes of it depends on the disclosure.
-func (a *App) refused(ctx context.Context, p bot.Promise, cause error) (runner.Kept, error) {
+func (a *App) refused(ctx context.Context, p bot.Promise, cause error) (runner.Effects, error) {
 	ends, err := a.Unlock.Refused(ctx, p)
 	if err != nil && !errors.Is(err, unlock.ErrOver) {
-		return runner.Kept{}, err
+		return runner.Effects{}, err
 	}
 	a.Metrics.Count("mail_refused")
 	a.options.Log.Warn("mailbox refused for good", "error", cause)
-	return runner.Kept{
+	return runner.Effects{
 		Timer:  &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends},
 		Signal: &bot.Update{ID: "signal/" + p.ID + "/refused", Signal: bot.SignalMailRefused, Attempt: p.Attempt},
 	}, nil
@@ -116,20 +116,20 @@ func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Le
 }
 
 // keepNotice writes to the record's owner that the key was unlocked or made.
-func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice) (runner.Kept, error) {
+func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice) (runner.Effects, error) {
 	to, channel, err := a.Unlock.Owner(ctx, p.Record, p.Attempt)
 	if err != nil || to == "" {
-		return runner.Kept{}, err
+		return runner.Effects{}, err
 	}
 	letter, err := a.letters.Compose(mail.Kind(what.Topic), mail.Data{Channel: channel, At: p.Made})
 	if err != nil {
-		return runner.Kept{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
+		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
 	}
-	return runner.Kept{}, a.send(ctx, p, to, letter)
+	return runner.Effects{}, a.send(ctx, p, to, letter)
 }
 
 // keepFile keeps a complaint or a case under the number the person was told.
-func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (runner.Kept, error) {
+func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (runner.Effects, error) {
 	f := store.File{Ref: what.Ref, Topic: what.Topic, Body: what.Body, Conv: what.Conv, Made: p.Made, Status: store.Open}
 	table := a.Store.Cases
 	switch {
@@ -139,15 +139,15 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 		f.Status = store.Closed
 	}
 	if err := table.Insert(ctx, f); err != nil {
-		return runner.Kept{}, fmt.Errorf("keep file: %w", err)
+		return runner.Effects{}, fmt.Errorf("keep file: %w", err)
 	}
 	if what.Topic == store.TopicNotMe {
 		a.Metrics.Count("not_me")
 		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)
 		err := a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
 		if err != nil {
-			return runner.Kept{}, fmt.Errorf("keep audit: %w", err)
+			return runner.Effects{}, fmt.Errorf("keep audit: %w", err)
 		}
 	}
-	return runner.Kept{}, nil
+	return runner.Effects{}, nil
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // The ranks of those that wait, first to last. Older people come first (P502): who goes step by step. A record's category
-// is not looked at: the place in the queue is told to somebody who has proved nothing (P307). What the owner of a record says
+// is not looked at: the position in the queue is told to somebody who has proved nothing (P307). What the owner of a record says
 // who did not ask is nobody's place in the queue: those notices stand before it (Desk.Notices).
 const (
 	RankSlowly = 1 // goes step by step
@@ -86,6 +86,6 @@ func Close(h *bot.Handoff, reason string, now time.Time) {
 	h.Status, h.Queue, h.Reason, h.Ended, h.Since = bot.HandoffClosed, "", reason, now, time.Time{}
 }
 
-// Halved says whether a place in the queue is worth telling after the one that was told last: the first, and half of it
+// Halved says whether a position in the queue is worth telling after the one that was told last: the first, and half of it
 // or better from then on.
-func Halved(told, place int) bool { return told == 0 || place*2 <= told }
+func Halved(told, position int) bool { return told == 0 || position*2 <= told }

@@ -103,14 +103,14 @@ func newHouse(t testing.TB) *house {
 			Name: "process " + strconv.Itoa(i), Conversations: h.written, Unlocks: h.store.Unlocks, Processes: h.store.Processes, Engine: flow, Now: h.store.Now,
 			Reserve: h.reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Keepers: runnertest.Keepers(
-				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {
-					return runner.Kept{}, h.store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
+					return runner.Effects{}, h.store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
 				}),
-				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Kept, error) {
-					return runner.Kept{}, h.store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Effects, error) {
+					return runner.Effects{}, h.store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
 				}),
-				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Kept, error) {
-					return runner.Kept{}, h.store.Desk.EraseLines(ctx, what.Conv)
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Effects, error) {
+					return runner.Effects{}, h.store.Desk.EraseLines(ctx, what.Conv)
 				}),
 			),
 		})

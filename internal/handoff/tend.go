@@ -24,7 +24,7 @@ func (d *Desk) Tend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.tendHours(ctx, calendar.Open(now), now), d.tendAgents(ctx, now), d.tendPlaces(ctx))
+	return errors.Join(d.tendHours(ctx, calendar.Open(now), now), d.tendAgents(ctx, now), d.tendPositions(ctx))
 }
 
 // tendHours has scheduled cases join the queue while the desk is open, and those in the queue wait for the next opening
@@ -73,16 +73,16 @@ func (d *Desk) free(ctx context.Context, c Case) error {
 	return d.signal(ctx, c, bot.SignalAgentGone, strconv.FormatInt(c.Version, 10), &bot.DeskAct{Agent: c.Agent})
 }
 
-// tendPlaces tells whoever has come to half the place they were told, or better.
-func (d *Desk) tendPlaces(ctx context.Context) error {
+// tendPositions tells whoever has come to half the position they were told, or better.
+func (d *Desk) tendPositions(ctx context.Context) error {
 	waiting, err := d.Store.Queue(ctx, QueueWaiting, everything)
 	if err != nil {
 		return fmt.Errorf("read the queue: %w", err)
 	}
 	var problems []error
 	for i, c := range waiting {
-		if place := i + 1; Halved(c.Told, place) {
-			problems = append(problems, d.signal(ctx, c, bot.SignalPlace, strconv.Itoa(place)+"/"+strconv.FormatInt(c.Version, 10), nil))
+		if position := i + 1; Halved(c.Told, position) {
+			problems = append(problems, d.signal(ctx, c, bot.SignalPosition, strconv.Itoa(position)+"/"+strconv.FormatInt(c.Version, 10), nil))
 		}
 	}
 	return errors.Join(problems...)

@@ -83,7 +83,7 @@ type csvRows struct {
 	buf    []byte // the line the reader is at
 	header []byte // as it was
 	comma  byte
-	at     []int // place of each of columns in a row
+	at     []int // index of each of columns in a row
 	skip   int   // "line" and "reason" in front: a file of rejects that was mended
 }
 
@@ -125,7 +125,7 @@ func openCSV(in *lines) (rowReader, error) {
 		return nil, fmt.Errorf("its header cannot be read: %w", err)
 	}
 	names = slices.Clone(names)
-	if err := c.place(names); err != nil {
+	if err := c.findColumns(names); err != nil {
 		return nil, err
 	}
 	c.reader.ReuseRecord = true
@@ -133,8 +133,8 @@ func openCSV(in *lines) (rowReader, error) {
 	return c, nil
 }
 
-// place finds the columns by name. All must be there, once, and no others.
-func (c *csvRows) place(names []string) error {
+// findColumns finds the columns by name. All must be there, once, and no others.
+func (c *csvRows) findColumns(names []string) error {
 	c.at = slices.Repeat([]int{-1}, len(columns))
 	var missing, unknown, twice []string
 	for i, name := range names {

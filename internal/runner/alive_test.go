@@ -33,14 +33,14 @@ func (c *tally) around(call storetest.Call, do func() error) error {
 func backlog(t *testing.T, s *shop, letters int) (*runner.Runner, *atomic.Int64) {
 	t.Helper()
 	over, tries := make(chan struct{}), new(atomic.Int64)
-	s.letter = func(ctx context.Context, _ bot.Promise) (runner.Kept, error) {
+	s.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
 		tries.Add(1)
 		select {
 		case <-time.After(40 * time.Second):
 		case <-ctx.Done():
 		case <-over:
 		}
-		return runner.Kept{}, &bot.SendError{Failure: bot.Temporary, Reason: "no answer"}
+		return runner.Effects{}, &bot.SendError{Failure: bot.Temporary, Reason: "no answer"}
 	}
 	r := s.runner("a")
 	t.Cleanup(func() { close(over) })
@@ -93,11 +93,11 @@ func TestHold_processDies(t *testing.T) {
 		other := newShop(t, bolt)
 		var mu sync.Mutex
 		sent := map[string]int{}
-		other.letter = func(_ context.Context, p bot.Promise) (runner.Kept, error) {
+		other.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			sent[p.ID]++
-			return runner.Kept{}, nil
+			return runner.Effects{}, nil
 		}
 		b := other.runner("b")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -141,7 +141,7 @@ func TestHold_leaseLost(t *testing.T) {
 		away.Store(true)
 		other := newShop(t, bolt)
 		var sent atomic.Int64
-		other.letter = func(context.Context, bot.Promise) (runner.Kept, error) { sent.Add(1); return runner.Kept{}, nil }
+		other.letter = func(context.Context, bot.Promise) (runner.Effects, error) { sent.Add(1); return runner.Effects{}, nil }
 		b := other.runner("b")
 		ctx, cancel := context.WithCancel(t.Context())
 		b.Start(ctx)
@@ -181,7 +181,7 @@ func TestStart_alone(t *testing.T) {
 		other := newShop(t, bolt)
 		other.alone = true
 		var sent atomic.Int64
-		other.letter = func(context.Context, bot.Promise) (runner.Kept, error) { sent.Add(1); return runner.Kept{}, nil }
+		other.letter = func(context.Context, bot.Promise) (runner.Effects, error) { sent.Add(1); return runner.Effects{}, nil }
 		b := other.runner("b")
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -90,10 +90,10 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		h := k.begin()
 		t.by = h.by.name
 		defer h.release() // once it is written down: until then the store may say that this process has the lane for long
-		t.kept, t.err = k.try(ctx, h, doc, t.owed)
+		t.effects, t.err = k.try(ctx, h, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
-			t.kept, t.err = k.try(ctx, h, doc, t.owed)
+			t.effects, t.err = k.try(ctx, h, doc, t.owed)
 		}
 	}
 	return k.mark(ctx, doc, t)
@@ -178,10 +178,10 @@ func (w word) Err() error {
 
 // try keeps what is owed once, when it is its turn in this process. When it takes long this process has the lane for as
 // long as its lease lives; it gives up when another process has taken over, since what we send then would be a second one.
-func (k keeping) try(ctx context.Context, h *held, doc document, owed []bot.Promise) (Kept, error) {
+func (k keeping) try(ctx context.Context, h *held, doc document, owed []bot.Promise) (Effects, error) {
 	keeper := doc.box().Keepers[k.lane]
 	if keeper.Who != h.by.name {
-		return Kept{}, errTaken // it was claimed before this process had to take another name
+		return Effects{}, errTaken // it was claimed before this process had to take another name
 	}
 	h.believe(keeper.Until)
 	ctx, taken := context.WithCancelCause(ctx)
@@ -198,26 +198,26 @@ func (k keeping) try(ctx context.Context, h *held, doc document, owed []bot.Prom
 	case k.slots[k.lane] <- struct{}{}:
 		defer func() { <-k.slots[k.lane] }()
 	case <-k.closing:
-		return Kept{}, ErrStopping
+		return Effects{}, ErrStopping
 	case <-h.by.lost:
-		return Kept{}, errTaken
+		return Effects{}, errTaken
 	case <-ctx.Done():
-		return Kept{}, context.Cause(ctx)
+		return Effects{}, context.Cause(ctx)
 	}
 	limited, cancel := context.WithTimeout(ctx, sendLimit) // from now: waiting for a slot is no part of it
 	defer cancel()
 	believed := word{limited, k.Now, h}
 	if believed.Err() != nil {
-		return Kept{}, errTaken // or not: marking looks
+		return Effects{}, errTaken // or not: marking looks
 	}
-	kept, err := k.attempt(believed, doc, owed)
+	effects, err := k.attempt(believed, doc, owed)
 	if err != nil && (errors.Is(err, errTaken) || errors.Is(context.Cause(ctx), errTaken)) {
-		return Kept{}, errTaken
+		return Effects{}, errTaken
 	}
-	return kept, err
+	return effects, err
 }
 
-func (k keeping) attempt(believed word, doc document, owed []bot.Promise) (Kept, error) {
+func (k keeping) attempt(believed word, doc document, owed []bot.Promise) (Effects, error) {
 	p := owed[0]
 	ctx := believed.Context
 	switch what := p.What.(type) {
@@ -225,21 +225,21 @@ func (k keeping) attempt(believed word, doc document, owed []bot.Promise) (Kept,
 		channel, chat := bot.SplitConversationID(doc.id())
 		ch, ok := k.channels[channel]
 		if !ok {
-			return Kept{}, &bot.SendError{Failure: bot.Temporary, Reason: "channel " + channel + " is off"}
+			return Effects{}, &bot.SendError{Failure: bot.Temporary, Reason: "channel " + channel + " is off"}
 		}
 		if d, ok := what.(bot.Delete); ok {
-			return Kept{}, ch.Delete(ctx, chat, d.MessageID)
+			return Effects{}, ch.Delete(ctx, chat, d.MessageID)
 		}
 		reply, err := k.bubble(owed)
 		if err != nil {
-			return Kept{}, err
+			return Effects{}, err
 		}
 		if now, err := k.Now(ctx); err == nil {
 			reply.Silence = now.Sub(doc.heard())
 		}
-		return Kept{}, ch.Send(believed, chat, reply)
+		return Effects{}, ch.Send(believed, chat, reply)
 	case bot.Unknown:
-		return Kept{}, errUnknown
+		return Effects{}, errUnknown
 	}
 	return k.keeps[p.Kind()](ctx, p) // New saw to it that there is one
 }
@@ -314,7 +314,7 @@ func (k keeping) markOnce(ctx context.Context, known document, t try) (document,
 func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now time.Time) (document, bot.Outcome, error) {
 	switch f {
 	case done:
-		return k.shelf.apply(ctx, doc, t.kept, now)
+		return k.shelf.apply(ctx, doc, t.effects, now)
 	case gone:
 		doc.gone()
 		doc.stuck(now)
@@ -323,7 +323,7 @@ func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now ti
 	case givenUp:
 		if k.owesWord(doc, t) {
 			word := &bot.Update{ID: "signal/" + t.owed[0].ID + "/given_up", Signal: bot.SignalGivenUp}
-			return k.shelf.apply(ctx, doc, Kept{Signal: word}, now)
+			return k.shelf.apply(ctx, doc, Effects{Signal: word}, now)
 		}
 	}
 	return doc, bot.Outcome{}, nil

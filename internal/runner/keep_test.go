@@ -68,7 +68,7 @@ type shop struct {
 func newShop(t *testing.T, e store.Engine) *shop {
 	t.Helper()
 	s := store.New(e)
-	none := func(context.Context, bot.Promise) (runner.Kept, error) { return runner.Kept{}, nil }
+	none := func(context.Context, bot.Promise) (runner.Effects, error) { return runner.Effects{}, nil }
 	return &shop{t: t, store: s, now: s.Now, letter: none, wire: &wire{}, engine: newFlow(t)}
 }
 
@@ -135,9 +135,9 @@ func TestKeep_lanesShareNothing(t *testing.T) {
 	const chats, letters = 20, 3
 	s := newShop(t, storetest.Bolt(t, nil))
 	open := make(chan struct{})
-	s.letter = func(_ context.Context, p bot.Promise) (runner.Kept, error) {
+	s.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
 		<-open
-		return runner.Kept{Signal: &bot.Update{ID: "signal/" + p.ID, Signal: "taken"}}, nil
+		return runner.Effects{Signal: &bot.Update{ID: "signal/" + p.ID, Signal: "taken"}}, nil
 	}
 	r := s.runner("a")
 	for chat := range chats {
@@ -158,13 +158,13 @@ func TestKeep_slowLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(t, storetest.Bolt(t, nil))
 		var letters atomic.Int32
-		s.letter = func(ctx context.Context, _ bot.Promise) (runner.Kept, error) {
+		s.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
 			letters.Add(1)
 			select {
 			case <-time.After(40 * time.Second):
-				return runner.Kept{}, nil
+				return runner.Effects{}, nil
 			case <-ctx.Done():
-				return runner.Kept{}, ctx.Err()
+				return runner.Effects{}, ctx.Err()
 			}
 		}
 		a, b := s.runner("a"), s.runner("b")
@@ -197,9 +197,9 @@ func TestKeep_waits(t *testing.T) {
 		s := newShop(t, storetest.Bolt(t, nil))
 		var at []time.Duration
 		start := time.Now()
-		s.letter = func(context.Context, bot.Promise) (runner.Kept, error) {
+		s.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
 			at = append(at, time.Since(start).Round(time.Second))
-			return runner.Kept{}, errors.New("the mail server is away")
+			return runner.Effects{}, errors.New("the mail server is away")
 		}
 		r := s.runner("a")
 		s.say(r, 1, "1", "mail")
@@ -224,9 +224,9 @@ func TestKeep_waits(t *testing.T) {
 func TestKeep_goneEndsAnyPromise(t *testing.T) {
 	s := newShop(t, storetest.Bolt(t, nil))
 	tries := 0
-	s.letter = func(context.Context, bot.Promise) (runner.Kept, error) {
+	s.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
 		tries++
-		return runner.Kept{}, &bot.SendError{Failure: bot.Gone, Reason: "nobody"}
+		return runner.Effects{}, &bot.SendError{Failure: bot.Gone, Reason: "nobody"}
 	}
 	doc, err := s.store.Unlocks.Load(t.Context(), "record")
 	if err != nil {
@@ -322,12 +322,12 @@ func TestStop_waitingTheirTurn(t *testing.T) {
 		s := newShop(t, storetest.Bolt(t, nil))
 		letters := map[string]int{}
 		var mu sync.Mutex
-		s.letter = func(_ context.Context, p bot.Promise) (runner.Kept, error) {
+		s.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
 			time.Sleep(3 * time.Second)
 			mu.Lock()
 			defer mu.Unlock()
 			letters[p.ID]++
-			return runner.Kept{}, nil
+			return runner.Effects{}, nil
 		}
 		a, b := s.runner("a"), s.runner("b")
 		for i := range 20 {
@@ -370,11 +370,11 @@ func TestMark_storeAway(t *testing.T) {
 			return do()
 		}))
 		var letters atomic.Int32
-		s.letter = func(context.Context, bot.Promise) (runner.Kept, error) {
+		s.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
 			time.Sleep(time.Second)
 			away.Store(true)
 			letters.Add(1)
-			return runner.Kept{}, nil
+			return runner.Effects{}, nil
 		}
 		r := s.runner("a")
 		ctx, cancel := context.WithCancel(t.Context())

@@ -11,7 +11,7 @@ import (
 
 // Keep keeps one promise. It may be asked again for the same promise and must then do the same. An error that is a
 // *bot.SendError decides what becomes of it; any other is temporary.
-type Keep func(ctx context.Context, p bot.Promise) (Kept, error)
+type Keep func(ctx context.Context, p bot.Promise) (Effects, error)
 
 // Keeper keeps the promises of one kind.
 type Keeper struct {
@@ -20,9 +20,9 @@ type Keeper struct {
 }
 
 // KeeperOf makes the keeper of a duty's kind from a function that is handed the duty.
-func KeeperOf[D bot.Duty](keep func(ctx context.Context, p bot.Promise, what D) (Kept, error)) Keeper {
+func KeeperOf[D bot.Duty](keep func(ctx context.Context, p bot.Promise, what D) (Effects, error)) Keeper {
 	var none D
-	return Keeper{none.Kind(), func(ctx context.Context, p bot.Promise) (Kept, error) { return keep(ctx, p, p.What.(D)) }}
+	return Keeper{none.Kind(), func(ctx context.Context, p bot.Promise) (Effects, error) { return keep(ctx, p, p.What.(D)) }}
 }
 
 // Own are the kinds that the runner keeps itself, through the chat's channel.

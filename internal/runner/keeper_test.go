@@ -27,9 +27,9 @@ func (fax) Lane() bot.Lane        { return bot.LaneEvent }
 // Every kind has one keeper and every keeper a kind, or there is no runner.
 func TestNew_keepers(t *testing.T) {
 	all := runnertest.Keepers()
-	letter := runner.KeeperOf(func(context.Context, bot.Promise, bot.MailLink) (runner.Kept, error) { return runner.Kept{}, nil })
-	faxes := runner.KeeperOf(func(context.Context, bot.Promise, fax) (runner.Kept, error) { return runner.Kept{}, nil })
-	bubbles := runner.KeeperOf(func(context.Context, bot.Promise, bot.Say) (runner.Kept, error) { return runner.Kept{}, nil })
+	letter := runner.KeeperOf(func(context.Context, bot.Promise, bot.MailLink) (runner.Effects, error) { return runner.Effects{}, nil })
+	faxes := runner.KeeperOf(func(context.Context, bot.Promise, fax) (runner.Effects, error) { return runner.Effects{}, nil })
+	bubbles := runner.KeeperOf(func(context.Context, bot.Promise, bot.Say) (runner.Effects, error) { return runner.Effects{}, nil })
 	with := func(k runner.Keeper) []runner.Keeper { return append(slices.Clone(all), k) }
 	for name, tt := range map[string]struct {
 		keepers []runner.Keeper

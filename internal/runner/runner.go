@@ -71,8 +71,8 @@ type Channel interface {
 // Merger is a Channel in which every bubble costs: those that wait together go out as one.
 type Merger interface{ Merges() bool }
 
-// Kept is what keeping a promise has for the conversation that owed it.
-type Kept struct {
+// Effects are what keeping a promise has for the conversation that owed it.
+type Effects struct {
 	Timer  *bot.Timer  // set in the same write that drops the promise
 	Signal *bot.Update // stepped in the same write
 }

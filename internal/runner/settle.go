@@ -9,12 +9,12 @@ import (
 
 // try is one attempt at what stands at the head of a lane, and how it went.
 type try struct {
-	lane bot.Lane
-	owed []bot.Promise // kept together; the first is the head
-	by   string        // who the keeper was, as far as this process knows
-	same bool          // nobody has written the document since the try began
-	kept Kept
-	err  error
+	lane    bot.Lane
+	owed    []bot.Promise // kept together; the first is the head
+	by      string        // who the keeper was, as far as this process knows
+	same    bool          // nobody has written the document since the try began
+	effects Effects
+	err     error
 }
 
 // fate is what became of the promise that was tried.
@@ -60,8 +60,8 @@ func settle(before bot.Outbox, t try, now time.Time) (bot.Outbox, fate) {
 	}
 	switch f := t.fate(se.Failure, p.Tries); f {
 	case done:
-		for _, kept := range t.owed {
-			box.Drop(kept.ID)
+		for _, p := range t.owed {
+			box.Drop(p.ID)
 		}
 		delete(box.Paused, t.lane)
 		return box, done

@@ -37,7 +37,7 @@ type shelf interface {
 	// fire turns one due timer into an update and says whether there was one.
 	fire(ctx context.Context, d document, now time.Time) (bool, error)
 	// apply adds to the document what keeping a promise has for it, and says what a signal's turn did.
-	apply(ctx context.Context, d document, k Kept, now time.Time) (document, bot.Outcome, error)
+	apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error)
 }
 
 type conversation struct{ c bot.Conversation }
@@ -93,7 +93,7 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 	return false, nil
 }
 
-func (s conversationShelf) apply(ctx context.Context, d document, k Kept, now time.Time) (document, bot.Outcome, error) {
+func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error) {
 	doc := d.(*conversation)
 	if k.Timer != nil && k.Timer.Attempt == doc.c.Attempt {
 		doc.c.SetTimer(*k.Timer)
@@ -144,7 +144,7 @@ func (s unlockShelf) heldBy(ctx context.Context, until time.Time, by func(who st
 
 func (unlockShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
 
-func (s unlockShelf) apply(_ context.Context, d document, k Kept, _ time.Time) (document, bot.Outcome, error) {
+func (s unlockShelf) apply(_ context.Context, d document, k Effects, _ time.Time) (document, bot.Outcome, error) {
 	if k.Timer != nil || k.Signal != nil {
 		return nil, bot.Outcome{}, errors.New("an unlock document has no timers and hears no signals")
 	}
@@ -208,13 +208,13 @@ func shortHash(s string) string {
 }
 
 // Deliver keeps signals: it hands the word of an unlock document to the conversation that asked.
-func (r *Runner) Deliver(ctx context.Context, p bot.Promise, what bot.SendSignal) (Kept, error) {
+func (r *Runner) Deliver(ctx context.Context, p bot.Promise, what bot.SendSignal) (Effects, error) {
 	channel, chat := bot.SplitConversationID(what.Conv)
 	err := r.Handle(ctx, bot.Update{
 		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: what.Signal, Attempt: p.Attempt, Text: what.Text,
 	})
 	if err != nil {
-		return Kept{}, fmt.Errorf("deliver signal: %w", err)
+		return Effects{}, fmt.Errorf("deliver signal: %w", err)
 	}
-	return Kept{}, nil
+	return Effects{}, nil
 }

@@ -14,8 +14,8 @@ func Keepers(given ...runner.Keeper) []runner.Keeper {
 	for _, kind := range bot.PromiseKinds() {
 		kept := func(k runner.Keeper) bool { return k.Kind == kind }
 		if !slices.ContainsFunc(given, kept) && !slices.Contains(runner.Own, kind) {
-			given = append(given, runner.Keeper{Kind: kind, Keep: func(context.Context, bot.Promise) (runner.Kept, error) {
-				return runner.Kept{}, nil
+			given = append(given, runner.Keeper{Kind: kind, Keep: func(context.Context, bot.Promise) (runner.Effects, error) {
+				return runner.Effects{}, nil
 			}})
 		}
 	}

@@ -444,8 +444,8 @@ func checkedID(doc bson.Raw) (string, error) {
 	return id, err
 }
 
-// putter works out everything that can go wrong with storing doc before the transaction, and returns what stores it
-// and moves its index entries from where was had them.
+// putter checks before the transaction that [doc] can be indexed. The function it returns stores [doc] and replaces the
+// index entries of [was], the document stored before.
 func (e *Engine) putter(collection, id string, doc bson.Raw) (func(tx *bbolt.Tx, was bson.Raw) error, error) {
 	indexes := e.indexes[collection]
 	fresh, err := entries(indexes, id, doc)

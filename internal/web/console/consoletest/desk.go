@@ -83,11 +83,11 @@ func NewDesk(t *testing.T) *Desk {
 		Name: "one", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
 		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Log: w.log(),
 		Keepers: runnertest.Keepers(
-			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Kept, error) {
-				return runner.Kept{}, s.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
+			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
+				return runner.Effects{}, s.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
 			}),
-			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Kept, error) {
-				return runner.Kept{}, s.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
+			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Effects, error) {
+				return runner.Effects{}, s.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
 			}),
 		),
 	})

@@ -43,9 +43,9 @@ func in(filter string, v console.Visit, c handoff.Case) bool {
 	return filter == console.HereAll
 }
 
-// place is a text by which the rows of a list are ordered: those who wait as they stand in the queue, those for the next
+// sortKey is the text by which the rows of a list are ordered: those who wait as they stand in the queue, those for the next
 // opening after them, and of an agent's own first who waits for an answer, the longest first.
-func place(c handoff.Case) string {
+func sortKey(c handoff.Case) string {
 	switch {
 	case !c.Open():
 		return fmt.Sprintf("9/%013d", max(0, 9_999_999_999_999-c.Ended.UnixMilli()))
@@ -62,15 +62,15 @@ func place(c handoff.Case) string {
 // listed is one row of the list.
 type listed struct {
 	handoff.Case
-	Filter string
-	Place  string
-	Mine   bool
-	Here   bool // its conversation is open beside the list
-	From   console.Moment
-	Wait   web.Span // how long they have waited, when they do
-	Since  int64    // since when, in milliseconds; 0: they do not wait
-	Mark   string   // tells two states of the row apart
-	Last   lineText
+	Filter  string
+	SortKey string
+	Mine    bool
+	Here    bool // its conversation is open beside the list
+	From    console.Moment
+	Wait    web.Span // how long they have waited, when they do
+	Since   int64    // since when, in milliseconds; 0: they do not wait
+	Mark    string   // tells two states of the row apart
+	Last    lineText
 }
 
 // lineText is a line as the list shows it.
@@ -80,7 +80,7 @@ const excerpt = 120 // runes of a line in the list
 
 func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.Time) listed {
 	r := listed{
-		Case: of, Filter: filter, Place: place(of), Mine: of.Held() && of.Agent == v.Agent.Login, From: c.Moment(of.Asked),
+		Case: of, Filter: filter, SortKey: sortKey(of), Mine: of.Held() && of.Agent == v.Agent.Login, From: c.Moment(of.Asked),
 		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, bot.Cut(of.Last.Text, excerpt)},
 	}
 	var since time.Time
@@ -106,7 +106,7 @@ func (c *Room) list(v console.Visit, filter string, cases []handoff.Case, now ti
 			out = append(out, c.listed(v, filter, of, now))
 		}
 	}
-	slices.SortFunc(out, func(a, b listed) int { return cmp.Compare(a.Place, b.Place) })
+	slices.SortFunc(out, func(a, b listed) int { return cmp.Compare(a.SortKey, b.SortKey) })
 	return out
 }
 

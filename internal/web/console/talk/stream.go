@@ -324,7 +324,7 @@ func (s *stream) changedRows(rows []listed) ([]event, error) {
 		if err != nil {
 			return events, err
 		}
-		events = append(events, event{Name: "row", Data: rowEvent{r.Ref, r.Place, html}})
+		events = append(events, event{Name: "row", Data: rowEvent{r.Ref, r.SortKey, html}})
 		s.rows[r.Ref] = r.Mark
 	}
 	for ref := range s.rows {
