@@ -108,10 +108,24 @@ func (v *visitor) choose(key string) string {
 	))
 }
 
-// leaving waits until what was pressed has led to another page.
+// leaving waits until what was pressed has led to another page. Who signs out is led away twice, by the form and by the page's
+// own stream that ends: on a busy machine the second cuts the first off, and the page that it leads to counts.
 func leaving(press chromedp.Action[chromedp.Void]) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
-		_, err := chromedp.RunResponse(ctx, press)
-		return chromedp.Void{}, err
+		if _, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](`window.left = true; undefined`)); err != nil {
+			return chromedp.Void{}, err
+		}
+		_, aborted := chromedp.RunResponse(ctx, press)
+		if aborted == nil || !strings.Contains(aborted.Error(), "net::ERR_ABORTED") {
+			return chromedp.Void{}, aborted
+		}
+		for ctx.Err() == nil {
+			there, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`!window.left && document.readyState === "complete"`))
+			if err == nil && there {
+				return chromedp.Void{}, nil
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return chromedp.Void{}, aborted
 	}
 }
