@@ -26,7 +26,7 @@ func (e *Engine) Diagram() string {
 // drawPlace draws the arrows that begin at a place, and a note of its traits.
 func drawPlace(b *strings.Builder, p Place) {
 	var to []State
-	events := map[State][]string{}
+	events := map[State][]Event{}
 	for _, r := range p.Rows {
 		dst := r.To
 		switch dst {
@@ -38,17 +38,13 @@ func drawPlace(b *strings.Builder, p Place) {
 		if _, ok := events[dst]; !ok {
 			to = append(to, dst)
 		}
-		events[dst] = append(events[dst], string(r.Event))
+		events[dst] = append(events[dst], r.Event)
 	}
 	for _, dst := range to {
-		fmt.Fprintf(b, "    %s --> %s: %s\n", p.State, dst, strings.Join(events[dst], ", "))
+		fmt.Fprintf(b, "    %s --> %s: %s\n", p.State, dst, listed(events[dst]))
 	}
 	if len(p.Traits) > 0 {
-		traits := make([]string, len(p.Traits))
-		for i, t := range p.Traits {
-			traits[i] = string(t)
-		}
-		fmt.Fprintf(b, "    note right of %s: %s\n", p.State, strings.Join(traits, ", "))
+		fmt.Fprintf(b, "    note right of %s: %s\n", p.State, listed(p.Traits))
 	}
 }
 
@@ -56,7 +52,7 @@ func drawPlace(b *strings.Builder, p Place) {
 func (r Row) leads() string {
 	switch {
 	case r.decide != nil:
-		return "one of " + strings.Join(r.outcomes(), ", ")
+		return "one of " + listed(r.among)
 	case r.To == Stay:
 		return "stays"
 	case r.To == Back:
@@ -65,10 +61,11 @@ func (r Row) leads() string {
 	return string(r.To)
 }
 
-func (r Row) outcomes() []string {
-	names := make([]string, len(r.among))
-	for i, ev := range r.among {
-		names[i] = string(ev)
+// listed are names with commas between them.
+func listed[S ~string](names []S) string {
+	plain := make([]string, len(names))
+	for i, name := range names {
+		plain[i] = string(name)
 	}
-	return names
+	return strings.Join(plain, ", ")
 }

@@ -435,8 +435,11 @@ func (e *Engine) promise(t *Turn) {
 func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
 	if !deaf {
 		for _, ear := range []Hear{e.any.Hear, e.places[t.Conv.State].Hear} {
-			if ev, err := ear(ctx, t); err != nil || ev != "" {
-				return e.decide(ctx, t, ev, err)
+			switch ev, err := ear(ctx, t); {
+			case err != nil:
+				return ev, err
+			case ev != "":
+				return e.decide(ctx, t, ev)
 			}
 		}
 	}
@@ -450,10 +453,10 @@ func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
 }
 
 // decide resolves an event whose row is one of several.
-func (e *Engine) decide(ctx context.Context, t *Turn, ev Event, err error) (Event, error) {
+func (e *Engine) decide(ctx context.Context, t *Turn, ev Event) (Event, error) {
 	r, _ := e.row(t.Conv.State, ev)
-	if err != nil || r.decide == nil {
-		return ev, err
+	if r.decide == nil {
+		return ev, nil
 	}
 	turned, err := r.decide(ctx, t)
 	if err == nil && !slices.Contains(r.among, turned) {

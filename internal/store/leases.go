@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // Lease is the right to do something alone until a moment. Fence grows with every change of holder and never falls, so
@@ -104,9 +102,7 @@ func (t *LeaseTable) Forget(ctx context.Context, prefix string, age time.Duratio
 		if err != nil {
 			break
 		}
-		if err = t.engine.Delete(ctx, Leases, l.Name, l.Version); errors.Is(err, ErrConflict) {
-			err = nil // it lives again
-		}
+		err = t.drop(ctx, l)
 	}
 	if err != nil {
 		return fmt.Errorf("forget leases: %w", err)
@@ -132,22 +128,28 @@ func (t *LeaseTable) under(ctx context.Context, prefix string, each func(l Lease
 	if err != nil {
 		return err
 	}
-	var broken error
-	err = t.engine.Scan(ctx, Query{Collection: Leases, From: prefix, To: prefix + "\U0010ffff"}, func(raw bson.Raw) bool {
-		var l Lease
-		if broken = bson.Unmarshal(raw, &l); broken != nil {
-			return false
-		}
+	return scan(ctx, t.engine, Query{Collection: Leases, From: prefix, To: prefix + "\U0010ffff"}, func(l Lease) bool {
 		each(l, now)
 		return true
 	})
-	return errors.Join(err, broken)
+}
+
+// drop removes a lease, unless somebody wrote it after it was read: it lives again.
+func (t *LeaseTable) drop(ctx context.Context, l Lease) error {
+	if err := t.engine.Delete(ctx, Leases, l.Name, l.Version); err != nil && !errors.Is(err, ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+func (t *LeaseTable) documents() *Documents[Lease] {
+	return NewDocuments(t.engine, Leases, func(l *Lease) (*string, *int64) { return &l.Name, &l.Version })
 }
 
 // change reads the lease, lets f change it, and stores it when f says so; again when another was quicker. result is the
 // lease as it is afterwards.
 func (t *LeaseTable) change(ctx context.Context, name string, f func(stored *Lease, now time.Time) bool, result *Lease) error {
-	documents := NewDocuments(t.engine, Leases, func(l *Lease) (*string, *int64) { return &l.Name, &l.Version })
+	documents := t.documents()
 	for {
 		l, err := documents.Load(ctx, name)
 		if err != nil {

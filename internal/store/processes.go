@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -37,11 +36,11 @@ func (t *ProcessTable) Renew(ctx context.Context, name string, ttl time.Duration
 
 // Remove ends the lease of the process with that name, where by has it: itself, or who buried it.
 func (t *ProcessTable) Remove(ctx context.Context, name, by string) error {
-	l, err := NewDocuments(t.leases.engine, Leases, func(l *Lease) (*string, *int64) { return &l.Name, &l.Version }).Load(ctx, processPrefix+name)
+	l, err := t.leases.documents().Load(ctx, processPrefix+name)
 	if err != nil || l.Holder != by {
 		return err
 	}
-	if err = t.leases.engine.Delete(ctx, Leases, l.Name, l.Version); err != nil && !errors.Is(err, ErrConflict) {
+	if err = t.leases.drop(ctx, l); err != nil {
 		return fmt.Errorf("end the lease of process %s: %w", name, err)
 	}
 	return nil

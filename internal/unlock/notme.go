@@ -47,7 +47,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (ref string, err erro
 		for i := range d.Used {
 			d.Used[i].Voided = now
 		}
-		s.owe(d, d.Live, now, bot.KeepFile{Topic: "not_me", Ref: ref, Body: body})
+		s.owe(d, d.Live, now, "not_me/", bot.KeepFile{Topic: "not_me", Ref: ref, Body: body})
 		s.tell(d, d.Live, now, bot.SignalLinkVoided, "")
 		return nil
 	})

@@ -86,8 +86,8 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		a.Redeemed, a.Nonce = now, s.hashNonce(nonce)
 		d.PurgeAt = now.Add(KeyPassLife)
 		if a.Kind == KindUnlock {
-			s.owe(d, a, now, bot.Activate{})
-			s.owe(d, a, now, bot.MailNotice{Topic: "unlocked"})
+			s.owe(d, a, now, "/", bot.Activate{})
+			s.owe(d, a, now, "unlocked/", bot.MailNotice{Topic: "unlocked"})
 		}
 		s.tell(d, a, now, bot.SignalLinkUsed, string(a.Kind))
 		return nil

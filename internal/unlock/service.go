@@ -99,25 +99,16 @@ func (s *Service) change(ctx context.Context, id string, f func(d *Document, now
 
 var errUnchanged = errors.New("nothing to write")
 
-// owe adds a promise of an attempt. Its id makes it happen once.
-func (s *Service) owe(d *Document, a *Attempt, now time.Time, what bot.Duty) {
-	var topic, conv string
-	switch w := what.(type) {
-	case bot.MailNotice:
-		topic = w.Topic
-	case bot.KeepFile:
-		topic = w.Topic
-	case bot.SendSignal:
-		topic, conv = w.Signal, w.Conv
-	}
-	id := strings.Join([]string{a.ID, string(what.Kind()), topic, conv}, "/")
+// owe adds a promise of an attempt. Its id makes it happen once: [of] tells it from others of its kind.
+func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bot.Duty) {
+	id := strings.Join([]string{a.ID, string(what.Kind()), of}, "/")
 	d.Promises = append(d.Promises, bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now})
 }
 
 // tell owes every conversation that asked a signal.
 func (s *Service) tell(d *Document, a *Attempt, now time.Time, signal, body string) {
 	for _, conv := range a.Convs {
-		s.owe(d, a, now, bot.SendSignal{Conv: conv, Signal: signal, Text: body})
+		s.owe(d, a, now, signal+"/"+conv, bot.SendSignal{Conv: conv, Signal: signal, Text: body})
 	}
 }
 
