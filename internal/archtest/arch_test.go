@@ -98,19 +98,32 @@ type edge struct {
 	test           bool
 }
 
-func edges(t *testing.T) []edge {
+// root is the repository.
+const root = "../.."
+
+// walk calls [do] with every file of the repository that has one of the endings, but test data.
+func walk(t *testing.T, do func(name string) error, endings ...string) {
 	t.Helper()
-	const root = "../.."
-	var list []edge
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && name != root && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".")):
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git"):
 			return filepath.SkipDir
-		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+		case d.IsDir() || !slices.Contains(endings, filepath.Ext(name)):
 			return nil
 		}
+		return do(name)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func edges(t *testing.T) []edge {
+	t.Helper()
+	var list []edge
+	walk(t, func(name string) error {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 		if err != nil {
 			return err
@@ -130,10 +143,7 @@ func edges(t *testing.T) []edge {
 			}
 		}
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, ".go")
 	return list
 }
 

@@ -1,7 +1,6 @@
 package archtest
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,15 +19,8 @@ var (
 func cites(t *testing.T) map[string][]string {
 	t.Helper()
 	by := map[string][]string{}
-	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git"):
-			return filepath.SkipDir
-		case d.IsDir() || !slices.Contains([]string{".go", ".md", ".toml"}, filepath.Ext(name)):
-			return nil
-		case d.Name() == "promises.md", d.Name() == "promises_test.go":
+	walk(t, func(name string) error {
+		if base := filepath.Base(name); base == "promises.md" || base == "promises_test.go" {
 			return nil
 		}
 		text, err := os.ReadFile(name)
@@ -42,10 +34,7 @@ func cites(t *testing.T) map[string][]string {
 			t.Errorf("%s cites %q, which the repository does not hold: cite docs/promises.md", name, found)
 		}
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, ".go", ".md", ".toml")
 	return by
 }
 

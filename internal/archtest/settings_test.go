@@ -2,11 +2,9 @@ package archtest
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"llave/internal/config"
@@ -18,18 +16,10 @@ var unread = map[string]bool{"EventsSecret": true}
 // TestSettings_read holds that what an operator sets is read: a field of the configuration that the wiring does not name
 // would be a setting that does nothing, and nobody would be told.
 func TestSettings_read(t *testing.T) {
-	files, err := filepath.Glob("../app/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no wiring found: %v", err)
-	}
 	read := map[string]bool{}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
+	eachFile(t, func(fset *token.FileSet, f *ast.File) {
+		if filepath.Dir(fset.Position(f.Pos()).Filename) != filepath.Join(root, "internal", "app") {
+			return
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if s, ok := n.(*ast.SelectorExpr); ok {
@@ -37,7 +27,7 @@ func TestSettings_read(t *testing.T) {
 			}
 			return true
 		})
-	}
+	})
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
 		if field.IsExported() && read[field.Name] == unread[field.Name] {
 			t.Errorf("config.Config.%s is read nowhere in internal/app, so the setting would do nothing, or it is and stands in unread", field.Name)

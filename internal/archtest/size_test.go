@@ -4,8 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,13 +19,8 @@ const (
 func eachFile(t *testing.T, do func(fset *token.FileSet, f *ast.File)) {
 	t.Helper()
 	fset, files := token.NewFileSet(), 0
-	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git"):
-			return filepath.SkipDir
-		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+	walk(t, func(name string) error {
+		if strings.HasSuffix(name, "_test.go") {
 			return nil
 		}
 		f, err := parser.ParseFile(fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
@@ -37,10 +30,7 @@ func eachFile(t *testing.T, do func(fset *token.FileSet, f *ast.File)) {
 		files++
 		do(fset, f)
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, ".go")
 	if files < 100 {
 		t.Fatalf("only %d files found: is this the repository?", files)
 	}
