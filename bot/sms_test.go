@@ -58,8 +58,11 @@ func (a *smsApp) sendSMS(ctx context.Context, p bot.Promise, what SendSMS) (runn
 		return runner.Effects{}, fmt.Errorf("send short message: %w", err) // temporary: tried again
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusUnprocessableEntity {
+	switch {
+	case res.StatusCode == http.StatusUnprocessableEntity:
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "the gateway refuses it"}
+	case res.StatusCode/100 != 2:
+		return runner.Effects{}, fmt.Errorf("send short message: the gateway answers %s", res.Status) // temporary
 	}
 	return runner.Effects{}, nil
 }
@@ -127,26 +130,23 @@ func TestPromise_addSMS(t *testing.T) {
 	}
 }
 
+// A gateway that is out of order has not sent anything: the promise stays, and is tried again.
+func TestPromise_smsGatewayFails(t *testing.T) {
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer gateway.Close()
+	_, err := (&smsApp{gateway.URL}).sendSMS(t.Context(), bot.Promise{ID: "p"}, SendSMS{To: "0990000000", Text: "Su clave está lista."})
+	if err == nil || bot.KindOf(err) != bot.Temporary {
+		t.Errorf("got %v, want an error that is temporary", err)
+	}
+}
+
 func smsFlow(t *testing.T) *bot.Engine {
 	t.Helper()
-	hear := func(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	return runnertest.Flow(t, func(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Promise(bot.Promise{What: SendSMS{To: "0990000000", Text: "Su clave está lista."}})
 		t.Silent()
 		return "Heard", nil
-	}
-	rows := []bot.Row{
-		bot.On("Heard", bot.Stay, "heard"), bot.On("Left", "Away", "heard"), bot.On("Returned", "Home", "heard"), bot.On(bot.Missed, bot.Stay, "heard"),
-		bot.On(bot.MissedOften, bot.Stay, "heard"), bot.On(bot.StaleButton, bot.Stay, "heard"), bot.On(bot.Ignored, bot.Stay, ""),
-	}
-	same := func(s string) string { return s }
-	e, err := bot.NewEngine(bot.Options{
-		Start: "Home", Languages: []bot.Catalogue{{Language: "es", Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}}, Seal: same, Mask: same,
-		Hash: func(label, data string) string { return label + data }, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
-	}, bot.In("Home", "heard", hear), bot.In("Away", "heard", hear), bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }, rows...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
+	})
 }
 
 // CONTRIBUTING.md shows what the test above runs, with the names as they are inside the packages where it belongs.

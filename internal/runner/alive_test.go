@@ -11,7 +11,6 @@ import (
 
 	"llave/bot"
 	"llave/internal/runner"
-	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
 
@@ -82,12 +81,7 @@ func TestHold_processDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dead atomic.Bool
 		bolt := storetest.Bolt(t, nil)
-		cut := storetest.Around(bolt, func(_ storetest.Call, do func() error) error {
-			if dead.Load() {
-				return store.ErrUnavailable
-			}
-			return do()
-		})
+		cut := cutOff(bolt, &dead)
 		first := newShop(t, cut)
 		backlog(t, first, 100)
 		other := newShop(t, bolt)
@@ -130,12 +124,7 @@ func TestHold_leaseLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
 		bolt := storetest.Bolt(t, nil)
-		first := newShop(t, storetest.Around(bolt, func(_ storetest.Call, do func() error) error {
-			if away.Load() {
-				return store.ErrUnavailable
-			}
-			return do()
-		}))
+		first := newShop(t, cutOff(bolt, &away))
 		a, tries := backlog(t, first, 40)
 		before := tries.Load()
 		away.Store(true)
@@ -170,12 +159,7 @@ func TestStart_alone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dead atomic.Bool
 		bolt := storetest.Bolt(t, nil)
-		first := newShop(t, storetest.Around(bolt, func(_ storetest.Call, do func() error) error {
-			if dead.Load() {
-				return store.ErrUnavailable
-			}
-			return do()
-		}))
+		first := newShop(t, cutOff(bolt, &dead))
 		backlog(t, first, 20)
 		dead.Store(true)
 		other := newShop(t, bolt)

@@ -38,19 +38,17 @@ func newFlow(t *testing.T) *bot.Engine {
 		}
 		return "Heard", nil
 	}
-	rows := []bot.Row{
-		bot.On("Heard", bot.Stay, "heard"), bot.On("Left", "Away", "heard"), bot.On("Returned", "Home", "heard"), bot.On(bot.Missed, bot.Stay, "heard"),
-		bot.On(bot.MissedOften, bot.Stay, "heard"), bot.On(bot.StaleButton, bot.Stay, "heard"), bot.On(bot.Ignored, bot.Stay, ""),
-	}
-	same := func(s string) string { return s }
-	e, err := bot.NewEngine(bot.Options{
-		Start: "Home", Languages: []bot.Catalogue{{Language: "es", Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}}, Seal: same, Mask: same,
-		Hash: func(label, data string) string { return label + data }, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
-	}, bot.In("Home", "heard", hear), bot.In("Away", "heard", hear), bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }, rows...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
+	return runnertest.Flow(t, hear)
+}
+
+// cutOff is an engine that nothing reaches while [away] is set.
+func cutOff(e store.Engine, away *atomic.Bool) store.Engine {
+	return storetest.Around(e, func(_ storetest.Call, do func() error) error {
+		if away.Load() {
+			return store.ErrUnavailable
+		}
+		return do()
+	})
 }
 
 // shop is a store, perhaps a rude one, with runners whose letters are kept by a function of the test's.
@@ -363,12 +361,7 @@ func TestStop_waitingTheirTurn(t *testing.T) {
 func TestMark_storeAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		s := newShop(t, storetest.Around(storetest.Bolt(t, nil), func(_ storetest.Call, do func() error) error {
-			if away.Load() {
-				return store.ErrUnavailable
-			}
-			return do()
-		}))
+		s := newShop(t, cutOff(storetest.Bolt(t, nil), &away))
 		var letters atomic.Int32
 		s.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
 			time.Sleep(time.Second)
