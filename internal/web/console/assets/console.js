@@ -23,7 +23,16 @@ function post(address, fields = {}) {
 /** newOnce names a press, so that sending it again is no other one. */
 const newOnce = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-const signIn = () => location.assign("/agentes/entrar?" + new URLSearchParams({ volver: location.pathname + location.search }));
+// A form on its way leads on by itself, and its answer may bring the session that takes the place of the one that just ended:
+// a new password does. Nothing leads away before that answer has had its time.
+let sent = -Infinity;
+addEventListener("submit", (e) => { if (!e.defaultPrevented) sent = performance.now(); });
+
+/** leave goes to the door, from where the agent comes back here. */
+function leave(to = "/agentes/entrar") {
+  setTimeout(() => location.assign(to + "?" + new URLSearchParams({ volver: location.pathname + location.search })),
+    Math.max(0, sent + 10000 - performance.now()));
+}
 
 // What a browser remembers of how the agent works.
 const remembered = {
@@ -128,9 +137,9 @@ const title = document.title.replace(/^\(\d+\) /, "");
 const hear = {
   ping() {
     // Answered from here and not by a timer: those of a page in the background are slowed down.
-    post("/agentes/latido").then((r) => { if (r.status === 401) signIn(); }, () => {});
+    post("/agentes/latido").then((r) => { if (r.status === 401) leave(); }, () => {});
   },
-  out(e) { location.assign(e.to + "?" + new URLSearchParams({ volver: location.pathname + location.search })); },
+  out(e) { leave(e.to); },
   list(e) {
     keepPlace(() => {
       const fresh = [...piece(e.html).children];
@@ -192,7 +201,7 @@ function connect() {
 
 /** again asks first whether the agent may come in: a stream does not say why it was refused. */
 function again() {
-  post("/agentes/latido").then((r) => { if (r.status === 401) signIn(); else connect(); }, connect);
+  post("/agentes/latido").then((r) => { if (r.status === 401) leave(); else connect(); }, connect);
 }
 
 document.addEventListener("submit", (e) => { // what was being written is nobody else's to read

@@ -32,7 +32,7 @@ async function claim() {
   if (row.dataset.status === "held" || row.dataset.status === "closed") return;
   const address = `/agentes/casos/${encodeURIComponent(row.dataset.ref)}`;
   const answer = await post(`${address}/tomar`, { once: newOnce(), ver: "mios" }).catch(() => null);
-  if (answer?.status === 401) signIn();
+  if (answer?.status === 401) leave();
   else location.assign(`${address}?ver=mios`);
 }
 

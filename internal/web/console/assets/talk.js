@@ -117,7 +117,7 @@ const talk = (() => {
   async function send(name, fields, retrying = () => {}) {
     for (let tries = 0; ; tries++) {
       const answer = await post(`${place}/${name}`, { ...fields, ver: board.dataset.filter, desde: last() }).catch(() => null);
-      if (answer?.status === 401) { signIn(); return null; }
+      if (answer?.status === 401) { leave(); return null; }
       if (answer && answer.status < 500) return answer.ok ? answer.json() : { done: false, said: null };
       retrying();
       await new Promise((go) => setTimeout(go, Math.min(15000, 500 * 2 ** tries)));
