@@ -1,0 +1,234 @@
+// Package meaning says what a sentence means, by example. People's sentences with their meanings are in flows/said; from
+// them a linear model is learned (multinomial logistic regression) over the words of a sentence, pairs of them, letters
+// within them, and the state in which it was said. "go generate" learns it anew, always to the same bytes, into
+// model.bin, which is built into the program and read where it lies: nothing is decoded, so a model that nobody has
+// asked costs no memory.
+//
+// The order of a sentence's way: it is folded to words and to how they sound (features.go); each feature's hash is looked
+// up and its weights are added to the scores of the meanings; what cannot be meant in the state (flows/said/states.txt)
+// is left out; the scores become confidences, with a temperature that was fitted on writers who were held out.
+//
+// Libraries that were looked at. golearn: the last change is of December 2022, dense matrices, a wrapper of liblinear in
+// C. goml and hector: no version to be had from the module proxy, and dense vectors or two classes. lineargo: a wrapper
+// of liblinear in C. bengal and go-bayesian: naive Bayes, which knows no confidence worth the name. None learns many
+// classes over sparse features in pure Go and is alive, so learning is here; train.go is short and its gradient is
+// checked by numbers.
+package meaning
+
+import (
+	"cmp"
+	_ "embed"
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"sync"
+)
+
+//go:generate go run llave/flows/meaning/learn -from ../said -to model.bin
+
+//go:embed model.bin
+var builtIn []byte
+
+// Default is the model that is built in.
+var Default = sync.OnceValue(func() *Model {
+	m, err := New(builtIn)
+	if err != nil {
+		panic(err) // a test reads it
+	}
+	return m
+})
+
+// Guess is one thing that may have been meant.
+type Guess struct {
+	Meaning    string
+	Confidence float64 // of what is meant with 0.8, four in five are right
+}
+
+// Model reads sentences. It may be used by many at once.
+type Model struct {
+	names    []string
+	states   []string
+	digest   []byte
+	bounds   []byte // of each state, a bit for each meaning that can be meant there
+	biases   []byte // float32 of each meaning
+	buckets  []byte // uint32: the first feature whose hash begins with these bits
+	hashes   []byte // uint32 of each feature, ascending
+	starts   []byte // uint32: the first weight of each feature, and one more
+	rarities []byte // of each feature, 16 to one
+	owners   []byte // the meaning that a weight speaks for
+	weights  []byte // int8
+	scale    float32
+	heat     float32 // the temperature
+	scratch  sync.Pool
+}
+
+// The parts of a model file: all numbers are little endian.
+const (
+	magic       = "LLAVEM01"
+	digestSize  = 32
+	boundsSize  = 16 // bytes: up to 128 meanings
+	bucketBits  = 12
+	rarityUnits = 16
+)
+
+var errModel = errors.New("meaning: not a model, or of another version")
+
+// New reads [model] where it lies; it must not be changed afterwards.
+func New(model []byte) (*Model, error) {
+	c := cutter{model, true}
+	if string(c.take(len(magic))) != magic {
+		return nil, errModel
+	}
+	m := &Model{digest: c.take(digestSize)}
+	meanings, states, features, weights := c.number(), c.number(), c.number(), c.number()
+	m.scale, m.heat = c.float(), c.float()
+	if meanings == 0 || meanings > 8*boundsSize || states > 64 || m.heat <= 0 {
+		return nil, errModel
+	}
+	m.names, m.states = c.strings(meanings), c.strings(states)
+	m.bounds = c.take(boundsSize * states)
+	m.biases = c.take(4 * meanings)
+	m.buckets = c.take(4 * (1<<bucketBits + 1))
+	m.hashes = c.take(4 * features)
+	m.starts = c.take(4 * (features + 1))
+	m.rarities = c.take(features)
+	m.owners = c.take(weights)
+	m.weights = c.take(weights)
+	if !c.whole || len(c.rest) != 0 || !m.sound(features, weights) {
+		return nil, errModel
+	}
+	m.scratch.New = func() any { return &scratch{scores: make([]float32, meanings)} }
+	return m, nil
+}
+
+// sound says whether nothing in the tables points out of them. An institution may bring its own file.
+func (m *Model) sound(features, weights int) bool {
+	return ascending(m.buckets, features) && ascending(m.starts, weights) &&
+		!slices.ContainsFunc(m.owners, func(k byte) bool { return int(k) >= len(m.names) })
+}
+
+func ascending(table []byte, end int) bool {
+	before := 0
+	for i := range len(table) / 4 {
+		n := uint32At(table, i)
+		if n < before {
+			return false
+		}
+		before = n
+	}
+	return before == end
+}
+
+// Read is what [said] may mean in [state], the likeliest first: every meaning that is possible there. A state that the
+// model does not know is "any".
+func (m *Model) Read(said, state string) []Guess {
+	place := slices.Index(m.states, state)
+	if place < 0 {
+		place, state = slices.Index(m.states, anyState), anyState
+	}
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	s.read(said, state)
+	m.score(s)
+	guesses := make([]Guess, 0, len(m.names))
+	for k, name := range m.names {
+		if place < 0 || m.bounds[boundsSize*place+k/8]>>(k%8)&1 == 1 {
+			guesses = append(guesses, Guess{name, float64(s.scores[k] / m.heat)})
+		}
+	}
+	slices.SortStableFunc(guesses, func(a, b Guess) int { return cmp.Compare(b.Confidence, a.Confidence) })
+	confide(guesses)
+	return guesses
+}
+
+// confide makes confidences out of scores.
+func confide(guesses []Guess) {
+	if len(guesses) == 0 {
+		return
+	}
+	top, sum := guesses[0].Confidence, 0.0
+	for i := range guesses {
+		guesses[i].Confidence = math.Exp(guesses[i].Confidence - top)
+		sum += guesses[i].Confidence
+	}
+	for i := range guesses {
+		guesses[i].Confidence /= sum
+	}
+}
+
+func (m *Model) score(s *scratch) {
+	for k := range s.scores {
+		s.scores[k] = math.Float32frombits(binary.LittleEndian.Uint32(m.biases[4*k:]))
+	}
+	s.value(m.rarity)
+	for i, f := range s.features {
+		at, ok := m.find(f.hash)
+		if !ok {
+			continue
+		}
+		value := s.values[i] * m.scale
+		from, to := uint32At(m.starts, at), uint32At(m.starts, at+1)
+		owners, weights := m.owners[from:to], m.weights[from:to]
+		for j, k := range owners {
+			s.scores[k] += float32(value * float32(int8(weights[j])))
+		}
+	}
+}
+
+// rarity of the feature with this hash. One never seen is as rare as can be.
+func (m *Model) rarity(hash uint32) float32 {
+	if at, ok := m.find(hash); ok {
+		return float32(m.rarities[at]) / rarityUnits
+	}
+	return rarest
+}
+
+// find is where the feature with this hash is.
+func (m *Model) find(hash uint32) (at int, ok bool) {
+	bucket := int(hash >> (32 - bucketBits))
+	for at = uint32At(m.buckets, bucket); at < uint32At(m.buckets, bucket+1); at++ {
+		if h := binary.LittleEndian.Uint32(m.hashes[4*at:]); h >= hash {
+			return at, h == hash
+		}
+	}
+	return at, false
+}
+
+func uint32At(table []byte, i int) int { return int(binary.LittleEndian.Uint32(table[4*i:])) }
+
+// cutter takes a model file apart; whole turns false when it ends too early.
+type cutter struct {
+	rest  []byte
+	whole bool
+}
+
+func (c *cutter) take(n int) []byte {
+	if n < 0 || n > len(c.rest) {
+		c.whole, c.rest = false, nil
+		return nil
+	}
+	part := c.rest[:n:n]
+	c.rest = c.rest[n:]
+	return part
+}
+
+func (c *cutter) number() int {
+	b := c.take(4)
+	if b == nil {
+		return 0
+	}
+	return int(binary.LittleEndian.Uint32(b))
+}
+
+func (c *cutter) float() float32 { return math.Float32frombits(uint32(c.number())) }
+
+func (c *cutter) strings(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		if size := c.take(1); size != nil {
+			list[i] = string(c.take(int(size[0])))
+		}
+	}
+	return list
+}
