@@ -102,6 +102,12 @@ func New(model []byte) (*Model, error) {
 	return m, nil
 }
 
+// Heat is the temperature that the scores are divided by.
+func (m *Model) Heat() float32 { return m.heat }
+
+// Learned says whether the model was learned from just these examples, by this program's way of learning.
+func (m *Model) Learned(e *Examples) bool { return string(m.digest) == string(e.digest[:]) }
+
 // sound says whether nothing in the tables points out of them. An institution may bring its own file.
 func (m *Model) sound(features, weights int) bool {
 	return ascending(m.buckets, features) && ascending(m.starts, weights) &&

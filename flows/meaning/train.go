@@ -18,7 +18,7 @@ const (
 	dropped   = 0.5     // of the features of a sentence, by chance: it must be understood without its plainest word
 	cautious  = 1e-2    // what every weight's sum of squares begins with (AdaGrad)
 	still     = 2e-3    // a slope smaller than this moves nothing
-	kept      = 560_000 // weights, the heaviest, that a model file has room for
+	kept      = 540_000 // weights, the heaviest, that a model file has room for
 	rarest    = 8       // the rarity of what was never seen
 	chance    = 7       // seeds the order and what is dropped
 )
@@ -206,6 +206,9 @@ func Learn(e *Examples) ([]byte, error) {
 	return l.file(e, temperature(slices.Concat(heard[:]...))), nil
 }
 
+// LearnAt makes a model file from [e] with a temperature that is known.
+func LearnAt(e *Examples, heat float32) []byte { return learn(e).file(e, heat) }
+
 // hearPart has every [parts]th writer heard by a model of the others.
 func (e *Examples) hearPart(part, parts int) ([]Heard, error) {
 	var out []string
@@ -218,7 +221,7 @@ func (e *Examples) hearPart(part, parts int) ([]Heard, error) {
 	if len(out) == 0 || len(rest.Said) == 0 {
 		return nil, fmt.Errorf("meaning: %d writers are too few: at least %d", len(e.Writers), parts)
 	}
-	m, err := New(learn(rest).file(e, 1))
+	m, err := New(LearnAt(rest, 1))
 	if err != nil {
 		return nil, err
 	}
