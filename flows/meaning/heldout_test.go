@@ -177,6 +177,7 @@ func (p pairs) report(heard, spanish []meaning.Heard) string {
 	fmt.Fprintf(&b, "| all in Spanish | %v |\n| all | %v |\n", p.tally(spanish), p.tally(heard))
 	p.reliability(&b, heard)
 	p.thresholds(&b, spanish)
+	p.dangerous(&b, spanish)
 	head("By state, in Spanish", "state")
 	rows(by(spanish, func(h meaning.Heard) string { return h.State }))
 	head("By meaning, in Spanish", "meaning")
@@ -210,6 +211,18 @@ func (p pairs) thresholds(b *strings.Builder, heard []meaning.Heard) {
 		sure := slices.DeleteFunc(slices.Clone(heard), func(h meaning.Heard) bool { return h.Guesses[0].Confidence < least })
 		c := p.tally(sure)
 		fmt.Fprintf(b, "| %.2f | %.1f | %.1f | %.1f |\n", least, 100*float64(len(sure))/float64(len(heard)), c.part(c.right), c.part(c.answered))
+	}
+}
+
+// dangerous counts what would have been done that nobody had asked for, had a guess been enough.
+func (p pairs) dangerous(b *strings.Builder, heard []meaning.Heard) {
+	b.WriteString("\n## What must not be done on a guess, in Spanish\n\nHow often it was the first guess, and how often wrongly (by the answer); the same where the confidence is 0.98 or more.\n\n" +
+		"| guess | times | wrong | sure | wrong |\n|---|--:|--:|--:|--:|\n")
+	for _, act := range []string{"send", "resend", "yes", "cancel", "own_data", "no_mailbox"} {
+		all := slices.DeleteFunc(slices.Clone(heard), func(h meaning.Heard) bool { return h.Guesses[0].Meaning != act })
+		sure := slices.DeleteFunc(slices.Clone(all), func(h meaning.Heard) bool { return h.Guesses[0].Confidence < 0.98 })
+		a, s := p.tally(all), p.tally(sure)
+		fmt.Fprintf(b, "| %s | %d | %d | %d | %d |\n", act, a.said, a.said-a.answered, s.said, s.said-s.answered)
 	}
 }
 

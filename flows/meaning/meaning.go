@@ -8,11 +8,11 @@
 // up and its weights are added to the scores of the meanings; what cannot be meant in the state (flows/said/states.txt)
 // is left out; the scores become confidences, with a temperature that was fitted on writers who were held out.
 //
-// Libraries that were looked at. golearn: the last change is of December 2022, dense matrices, a wrapper of liblinear in
-// C. goml and hector: no version to be had from the module proxy, and dense vectors or two classes. lineargo: a wrapper
-// of liblinear in C. bengal and go-bayesian: naive Bayes, which knows no confidence worth the name. None learns many
-// classes over sparse features in pure Go and is alive, so learning is here; train.go is short and its gradient is
-// checked by numbers.
+// Libraries that were looked at. golearn: the last commit that can be had is of December 2022. lineargo: a wrapper of
+// liblinear, in C, over dense matrices. goml, hector and steady: no version could be fetched through the module proxy. bengal
+// and go-bayesian: naive Bayes, whose confidences are not to be believed; go-bayesian rests since 2018. None learns many
+// classes over sparse features in pure Go and is alive, so learning is here; train.go is short and its gradient is checked
+// by numbers.
 package meaning
 
 import (
@@ -21,6 +21,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -47,29 +48,36 @@ type Guess struct {
 
 // Model reads sentences. It may be used by many at once.
 type Model struct {
-	names    []string
-	states   []string
-	digest   []byte
-	bounds   []byte // of each state, a bit for each meaning that can be meant there
-	biases   []byte // float32 of each meaning
-	buckets  []byte // uint32: the first feature whose hash begins with these bits
-	hashes   []byte // uint32 of each feature, ascending
-	starts   []byte // uint32: the first weight of each feature, and one more
-	rarities []byte // of each feature, 16 to one
-	owners   []byte // the meaning that a weight speaks for
-	weights  []byte // int8
-	scale    float32
-	heat     float32 // the temperature
-	scratch  sync.Pool
+	names   []string
+	states  []string
+	digest  []byte
+	bounds  []byte // of each state, a bit for each meaning that can be meant there
+	biases  []byte // float32 of each meaning
+	buckets []byte // uint32: the first feature whose hash begins with these bits
+	hashes  []byte // uint32 of each feature, ascending
+	starts  []byte // uint32: where the row of each feature begins, and where the last ends
+	rows    []byte // of each feature, see row
+	scale   float32
+	heat    float32 // the temperature
+	scratch sync.Pool
 }
 
 // The parts of a model file: all numbers are little endian.
 const (
-	magic       = "LLAVEM01"
+	magic       = "LLAVEM02"
 	digestSize  = 32
 	boundsSize  = 16 // bytes: up to 128 meanings
 	bucketBits  = 12
 	rarityUnits = 16
+)
+
+// A row is what a feature says: a byte for its rarity (in sixteenths), one for its scale (in parts of the model's), a bit
+// for each meaning it has a weight for, and those weights, four bits each, -7 to 7 written as 1 to 15. Four bits for many
+// weights are better than eight for few, in as much room.
+const (
+	rowRarity = 0
+	rowScale  = 1
+	rowBits   = 2
 )
 
 var errModel = errors.New("meaning: not a model, or of another version")
@@ -81,7 +89,7 @@ func New(model []byte) (*Model, error) {
 		return nil, errModel
 	}
 	m := &Model{digest: c.take(digestSize)}
-	meanings, states, features, weights := c.number(), c.number(), c.number(), c.number()
+	meanings, states, features, size := c.number(), c.number(), c.number(), c.number()
 	m.scale, m.heat = c.float(), c.float()
 	if meanings == 0 || meanings > 8*boundsSize || states > 64 || m.heat <= 0 {
 		return nil, errModel
@@ -92,10 +100,8 @@ func New(model []byte) (*Model, error) {
 	m.buckets = c.take(4 * (1<<bucketBits + 1))
 	m.hashes = c.take(4 * features)
 	m.starts = c.take(4 * (features + 1))
-	m.rarities = c.take(features)
-	m.owners = c.take(weights)
-	m.weights = c.take(weights)
-	if !c.whole || len(c.rest) != 0 || !m.sound(features, weights) {
+	m.rows = c.take(size)
+	if !c.whole || len(c.rest) != 0 || !m.sound(features) {
 		return nil, errModel
 	}
 	m.scratch.New = func() any { return &scratch{scores: make([]float32, meanings)} }
@@ -109,16 +115,22 @@ func (m *Model) Heat() float32 { return m.heat }
 func (m *Model) Learned(e *Examples) bool { return string(m.digest) == string(e.digest[:]) }
 
 // sound says whether nothing in the tables points out of them. An institution may bring its own file.
-func (m *Model) sound(features, weights int) bool {
-	return ascending(m.buckets, features) && ascending(m.starts, weights) &&
-		!slices.ContainsFunc(m.owners, func(k byte) bool { return int(k) >= len(m.names) })
+func (m *Model) sound(features int) bool {
+	least := rowBits + bitsSize(len(m.names))
+	return ascending(m.buckets, features, 0) && ascending(m.starts, len(m.rows), least)
 }
 
-func ascending(table []byte, end int) bool {
-	before := 0
-	for i := range len(table) / 4 {
+func bitsSize(meanings int) int { return (meanings + 7) / 8 }
+
+// ascending says whether a table of uint32 goes from 0 to [end] in steps of [least] or more.
+func ascending(table []byte, end, least int) bool {
+	before := uint32At(table, 0)
+	if before != 0 {
+		return false
+	}
+	for i := 1; i < len(table)/4; i++ {
 		n := uint32At(table, i)
-		if n < before {
+		if n < before+least {
 			return false
 		}
 		before = n
@@ -169,36 +181,52 @@ func (m *Model) score(s *scratch) {
 	}
 	s.value(m.rarity)
 	for i, f := range s.features {
-		at, ok := m.find(f.hash)
-		if !ok {
-			continue
+		if row, ok := m.find(f.hash); ok {
+			m.addRow(s.scores, row, s.values[i]*m.scale)
 		}
-		value := s.values[i] * m.scale
-		from, to := uint32At(m.starts, at), uint32At(m.starts, at+1)
-		owners, weights := m.owners[from:to], m.weights[from:to]
-		for j, k := range owners {
-			s.scores[k] += float32(value * float32(int8(weights[j])))
+	}
+}
+
+// addRow adds the weights of a row, times [value], to the scores.
+func (m *Model) addRow(scores []float32, row []byte, value float32) {
+	value *= float32(row[rowScale])
+	bitmap := row[rowBits:][:bitsSize(len(scores))]
+	weights := row[rowBits+len(bitmap):]
+	n := 0
+	for i, b := range bitmap {
+		for ; b != 0; b &= b - 1 {
+			k := 8*i + bits.TrailingZeros8(b)
+			if k >= len(scores) || n/2 >= len(weights) {
+				return
+			}
+			four := weights[n/2] >> (4 * (n % 2)) & 15
+			scores[k] += float32(value * float32(int(four)-8))
+			n++
 		}
 	}
 }
 
 // rarity of the feature with this hash. One never seen is as rare as can be.
 func (m *Model) rarity(hash uint32) float32 {
-	if at, ok := m.find(hash); ok {
-		return float32(m.rarities[at]) / rarityUnits
+	if row, ok := m.find(hash); ok {
+		return float32(row[rowRarity]) / rarityUnits
 	}
 	return rarest
 }
 
-// find is where the feature with this hash is.
-func (m *Model) find(hash uint32) (at int, ok bool) {
+// find is the row of the feature with this hash.
+func (m *Model) find(hash uint32) (row []byte, ok bool) {
 	bucket := int(hash >> (32 - bucketBits))
-	for at = uint32At(m.buckets, bucket); at < uint32At(m.buckets, bucket+1); at++ {
-		if h := binary.LittleEndian.Uint32(m.hashes[4*at:]); h >= hash {
-			return at, h == hash
+	for at := uint32At(m.buckets, bucket); at < uint32At(m.buckets, bucket+1); at++ {
+		h := binary.LittleEndian.Uint32(m.hashes[4*at:])
+		if h == hash {
+			return m.rows[uint32At(m.starts, at):uint32At(m.starts, at+1)], true
+		}
+		if h > hash {
+			break
 		}
 	}
-	return at, false
+	return nil, false
 }
 
 func uint32At(table []byte, i int) int { return int(binary.LittleEndian.Uint32(table[4*i:])) }
