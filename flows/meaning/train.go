@@ -10,7 +10,8 @@ import (
 )
 
 // How it is learned. Rounds, rate, decay, and what is left out or dropped were tried against their neighbours on writers who
-// were held out: dropping brought two points, and needs the many rounds.
+// were held out: to drop three tenths brought 1.3 points (two writers), seven tenths in 40 rounds instead of half in 16
+// another 1.2 (six writers).
 const (
 	seen      = 2         // a feature of fewer sentences is left out
 	rounds    = 40        // times that all sentences are gone through
