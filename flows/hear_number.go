@@ -85,6 +85,9 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 		t.Say("start", r.Number[:2])
 		return WrongProvince
 	case affiliate.AskLength:
+		if whole := f.joined(t, r.Digits); whole != "" {
+			return f.gave(t, whole, GaveNumber)
+		}
 		t.Miss()
 		t.Say("count", r.Digits)
 		return WrongCount
@@ -104,9 +107,21 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 	return ""
 }
 
+// joined is the number whose two parts were typed one after the other: "1710", then the other six digits. "" when they are
+// no ten digits together; then what was typed is kept, sealed, as a first part.
+func (f *flow) joined(t *bot.Turn, digits int) string {
+	if first, err := affiliate.Open(f.Vault, t.Slot(slotPart)); err == nil {
+		before := affiliate.ParseNumber(first, f.parsing(t)).Digits
+		if r := affiliate.ParseNumber(first+t.Text(), f.parsing(t)); before+digits == 10 && r.Number != "" {
+			return r.Number
+		}
+	}
+	t.Remember(slotPart, affiliate.Seal(f.Vault, t.Text()))
+	return ""
+}
+
 func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
-	t.Forget(slotDoubt, slotCode)
-	t.Forget(slotShown)
+	t.Forget(slotDoubt, slotCode, slotShown, slotPart)
 	t.Remember(slotNumber, affiliate.Seal(f.Vault, number))
 	t.Remember(slotRecord, affiliate.Hash(f.Vault, number))
 	return ev

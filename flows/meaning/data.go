@@ -27,6 +27,7 @@ type Examples struct {
 	States   []string
 	Writers  []string
 	bounds   map[string][]string // a meaning that can be meant only in these states
+	room     int                 // weights that a model file has room for
 	digest   [digestSize]byte
 }
 
@@ -47,7 +48,7 @@ func ReadExamples(dir string) (*Examples, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Examples{}
+	e := &Examples{room: kept}
 	sum := sha256.New()
 	fmt.Fprintln(sum, recipe)
 	for _, file := range append(files, filepath.Join(dir, "states.txt")) {
@@ -118,6 +119,20 @@ func (e *Examples) index() error {
 func (e *Examples) Possible(meaning, state string) bool {
 	states, bounded := e.bounds[meaning]
 	return !bounded || state == anyState || slices.Contains(states, state)
+}
+
+// Languages are the same sentences as examples of languages: what each means is "en", where its writer's name begins so, or
+// "es".
+func (e *Examples) Languages() *Examples {
+	l := &Examples{Writers: e.Writers, States: []string{anyState}, Meanings: []string{"en", "es"}, digest: e.digest, room: keptOfLanguage}
+	for _, s := range e.Said {
+		s.State, s.Meaning = anyState, "es"
+		if strings.HasPrefix(s.Writer, "en") {
+			s.Meaning = "en"
+		}
+		l.Said = append(l.Said, s)
+	}
+	return l
 }
 
 // Without are the examples of every writer but these.

@@ -26,19 +26,32 @@ import (
 	"sync"
 )
 
-//go:generate go run llave/flows/meaning/learn -from ../said -to model.bin
+//go:generate go run llave/flows/meaning/learn -from ../said -to .
 
 //go:embed model.bin
 var builtIn []byte
 
-// Default is the model that is built in.
-var Default = sync.OnceValue(func() *Model {
-	m, err := New(builtIn)
+//go:embed language.bin
+var builtInLanguages []byte
+
+// languages tells "es" from "en".
+var languages = sync.OnceValue(func() *Model { return must(New(builtInLanguages)) })
+
+// Language is in which of the languages of the examples something is said ("es", "en"), and how sure that is.
+func Language(said string) (language string, confidence float64) {
+	g := languages().Read(said, anyState)
+	return g[0].Meaning, g[0].Confidence
+}
+
+func must(m *Model, err error) *Model {
 	if err != nil {
 		panic(err) // a test reads it
 	}
 	return m
-})
+}
+
+// Default is the model that is built in.
+var Default = sync.OnceValue(func() *Model { return must(New(builtIn)) })
 
 // Guess is one thing that may have been meant.
 type Guess struct {
@@ -107,6 +120,9 @@ func New(model []byte) (*Model, error) {
 	m.scratch.New = func() any { return &scratch{scores: make([]float32, meanings)} }
 	return m, nil
 }
+
+// Meanings are what a model knows, in alphabetical order.
+func (m *Model) Meanings() []string { return slices.Clone(m.names) }
 
 // Heat is the temperature that the scores are divided by.
 func (m *Model) Heat() float32 { return m.heat }

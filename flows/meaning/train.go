@@ -20,10 +20,13 @@ const (
 	dropped   = 0.7       // of the features of a sentence, by chance: it must be understood without its plainest word
 	cautious  = 1e-2      // what every weight's sum of squares begins with (AdaGrad)
 	still     = 2e-3      // a slope smaller than this moves nothing
-	kept      = 1_210_000 // weights, the heaviest, that a model file has room for
+	kept      = 1_010_000 // weights, the heaviest, that a model file has room for
 	rarest    = 8         // the rarity of what was never seen
 	chance    = 7         // seeds the order and what is dropped
 )
+
+// keptOfLanguage is the room of the model that tells languages apart.
+const keptOfLanguage = 8_000
 
 // vector is a sentence's features by their numbers.
 type vector struct {
@@ -286,9 +289,10 @@ func lossAt(h Heard, t float64) float64 {
 
 // file writes what was learned as New reads it.
 func (l *learner) file(e *Examples, heat float32) []byte {
-	least, top := l.threshold()
+	least, top := l.threshold(e.room)
 	scale := max(top, math.SmallestNonzeroFloat32) / (7 * 255)
 	var starts, rows []byte
+	l.forget(least)
 	for at, rarity := range l.rarities {
 		starts = put(starts, len(rows))
 		rows = appendRow(rows, l.row(int32(at)), rarity, scale, least)
@@ -312,6 +316,22 @@ func (l *learner) file(e *Examples, heat float32) []byte {
 		f = binary.LittleEndian.AppendUint32(f, h)
 	}
 	return slices.Concat(f, starts, rows)
+}
+
+// forget drops the features of which no weight is as heavy as [least].
+func (l *learner) forget(least float32) {
+	n := 0
+	for at := range l.rarities {
+		row := l.row(int32(at))
+		if !slices.ContainsFunc(row, func(w float32) bool { return abs(w) >= least }) {
+			continue
+		}
+		l.hashes[n], l.rarities[n] = l.hashes[at], l.rarities[at]
+		copy(l.row(int32(n)), row)
+		n++
+	}
+	copy(l.row(int32(n)), l.row(int32(len(l.hashes)))) // the biases
+	l.hashes, l.rarities = l.hashes[:n], l.rarities[:n]
 }
 
 // appendRow appends the row of a feature with these [weights], without those below [least].
@@ -342,7 +362,7 @@ func appendRow(to []byte, weights []float32, rarity byte, scale, least float32) 
 
 // threshold is the weight that the heaviest begin with, and the heaviest of all. To keep those that move the scores of all
 // sentences the most was tried: it keeps too little of what is rare, at a loss of half a point.
-func (l *learner) threshold() (least, top float32) {
+func (l *learner) threshold(room int) (least, top float32) {
 	sizes := make([]float32, len(l.hashes)*l.meanings)
 	for i := range sizes {
 		sizes[i] = abs(l.weights[i])
@@ -351,7 +371,7 @@ func (l *learner) threshold() (least, top float32) {
 	if len(sizes) == 0 {
 		return 0, 0
 	}
-	return sizes[max(0, len(sizes)-kept)], sizes[len(sizes)-1]
+	return sizes[max(0, len(sizes)-room)], sizes[len(sizes)-1]
 }
 
 func (e *Examples) boundsTable() []byte {

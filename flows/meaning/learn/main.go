@@ -6,13 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"llave/flows/meaning"
 )
 
 func main() {
 	from := flag.String("from", "flows/said", "the directory of the sentences")
-	to := flag.String("to", "flows/meaning/model.bin", "the file to write")
+	to := flag.String("to", "flows/meaning", "the directory to write model.bin and language.bin to")
 	flag.Parse()
 	if err := run(*from, *to); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -29,5 +30,8 @@ func run(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, model, 0o644)
+	if err := os.WriteFile(filepath.Join(to, "model.bin"), model, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, "language.bin"), meaning.LearnAt(e.Languages(), 1), 0o644)
 }
