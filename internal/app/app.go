@@ -1,7 +1,7 @@
-// Package app puts the parts together: it is the only place that knows everybody.
+// Package app puts the parts together: it is the only package that knows all of them.
 //
 // New opens the store and builds the parts, Start listens and begins to work, Stop takes down in reverse. Each step
-// registers its own undoing right after it succeeded, so a failure half-way cleans up after itself.
+// registers its own clean-up once it has succeeded, so a failure half-way cleans up after itself.
 package app
 
 import (
