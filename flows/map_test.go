@@ -27,9 +27,9 @@ type noPackages struct{}
 
 func (noPackages) Import(string) (*types.Package, error) { return nil, errors.New("not needed here") }
 
-// TestMap_noEarNamesAState holds that states stand in map.go alone: what an ear must know of where it is, is a trait or a
-// row there. New may name the first one.
-func TestMap_noEarNamesAState(t *testing.T) {
+// sources are the package's own files, parsed.
+func sources(t *testing.T) (*token.FileSet, []*ast.File) {
+	t.Helper()
 	fset := token.NewFileSet()
 	names, err := filepath.Glob("*.go")
 	if err != nil {
@@ -46,6 +46,13 @@ func TestMap_noEarNamesAState(t *testing.T) {
 		}
 		files = append(files, f)
 	}
+	return fset, files
+}
+
+// TestMap_noEarNamesAState holds that states stand in map.go alone: what an ear must know of where it is, is a trait or a
+// row there. New may name the first one.
+func TestMap_noEarNamesAState(t *testing.T) {
+	fset, files := sources(t)
 	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
 	config := types.Config{Importer: noPackages{}, Error: func(error) {}}
 	pkg, _ := config.Check("flows", fset, files, &info) // the imports are missing, by design
