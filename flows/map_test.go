@@ -82,6 +82,60 @@ func TestMap_noEarNamesAState(t *testing.T) {
 	}
 }
 
+// reached are the states that are come to without passing those where one of the events leads. What an agent says of how a
+// case ended counts for nothing: it is said anywhere.
+func reached(e *bot.Engine, events ...bot.Event) map[bot.State]bool {
+	rows := func(s bot.State) []bot.Row { return slices.Concat(e.Place(s).Rows, e.Place(bot.Any).Rows) }
+	closed := map[bot.State]bool{}
+	for _, s := range e.States() {
+		for _, r := range rows(s) {
+			if slices.Contains(events, r.Event) {
+				closed[r.To] = true
+			}
+		}
+	}
+	been := map[bot.State]bool{flows.Start: true}
+	for todo := []bot.State{flows.Start}; len(todo) > 0; todo = todo[1:] {
+		for _, r := range rows(todo[0]) {
+			if r.To != bot.Stay && r.To != bot.Back && r.Event != flows.Resolved && !closed[r.To] && !been[r.To] {
+				been[r.To] = true
+				todo = append(todo, r.To)
+			}
+		}
+	}
+	return been
+}
+
+// TestMap_traitsAfterTheLink holds that the traits of what comes after the link are where they belong: a place to which no
+// way leads but from where the use of the link, or the key that was made, leads to, is one where that is no news; and one
+// that belongs to the procedure is taken out of the way back when another begins.
+func TestMap_traitsAfterTheLink(t *testing.T) {
+	e := newEngine(t)
+	unused, unmade := reached(e, flows.LinkUsed, flows.LinkOpened, flows.KeyMade), reached(e, flows.KeyMade)
+	after := 0
+	for _, s := range e.States() {
+		p := e.Place(s)
+		for trait, without := range map[bot.Trait]bool{flows.LinkUsedBy: unused[s], flows.KeyMadeBy: unmade[s]} {
+			switch {
+			case p.Is(trait) && without:
+				t.Errorf("state %s has the trait %q, and a way leads there on which that is not so: the news would be lost", s, trait)
+			case !p.Is(trait) && !without:
+				t.Errorf("state %s lacks the trait %q: no way leads there but where that is so", s, trait)
+			}
+		}
+		if unused[s] {
+			continue
+		}
+		after++
+		if !p.Is(flows.InKey, flows.AfterKey, flows.NoResume) {
+			t.Errorf("state %s comes after the link's use, and says neither InKey nor AfterKey, nor NoResume if nothing is half done there", s)
+		}
+	}
+	if after < 8 {
+		t.Errorf("%d states come after the link's use, which cannot be all", after)
+	}
+}
+
 // story is a place that a stranger might add: people tell something in their own words.
 const (
 	story    bot.State = "Story"
