@@ -331,7 +331,7 @@ func (p *player) came() {
 	p.deskSaw()
 }
 
-var caseNumber = regexp.MustCompile(`\b([CQN])-[0-9A-Z]{4}-[0-9A-Z]{3}\b`)
+var caseNumber = regexp.MustCompile(`\b([A-Z])-[0-9A-Z]{4}-[0-9A-Z]{3}\b`)
 
 // same takes out what differs from run to run: the port, and what was derived from a random key.
 func (p *player) same(text string) string {
