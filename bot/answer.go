@@ -9,9 +9,9 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Answers may be pressed, typed as the button's title, as its number ("2", "2.", "dos", "la 2"), or in plain words,
-// with or without accents and with small slips. What counts for which label is in the catalogue; how close is close
-// enough is here, and so are the few words that count in every catalogue alike: ordinals, manners and denials, Spanish and
+// Answers may be pressed, typed as the button's title, as its number ("2", "2.", "dos", "la 2"), or in plain words, with or
+// without accents and with small slips. The catalogue says which words count for which label. This file says how close is
+// close enough. It also holds the few words that count in every catalogue: ordinals, manners and denials, in Spanish and
 // English, since no word of one means something else in the other.
 
 // chosen resolves an update to one of the buttons under the last question.

@@ -158,8 +158,8 @@ func (u Unknown) Kind() PromiseKind { return u.kind }
 // Lane is where it waits.
 func (u Unknown) Lane() Lane { return u.lane }
 
-// Promise is something owed to the outside. ID names what must happen only once: the mail's Message-ID and the
-// link's token are derived from it, so doing it again is doing the same.
+// Promise is something owed to the outside. ID is its idempotency key: the mail's Message-ID and the link's token are
+// derived from it, so that a repeat is identical.
 //
 // In the store a promise is one flat document: the fields of its duty stand beside its own.
 type Promise struct {

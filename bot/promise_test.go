@@ -29,6 +29,9 @@ func readOld(t testing.TB) (bson.Raw, bot.Conversation) {
 	return raw, c
 }
 
+// newerKinds were added after 06ecc36: its sample cannot have them.
+var newerKinds = []bot.PromiseKind{}
+
 // What commit 06ecc36 stored is read and written again byte for byte, so that two versions may share a store.
 func TestPromise_storedForm(t *testing.T) {
 	raw, c := readOld(t)
@@ -37,8 +40,11 @@ func TestPromise_storedForm(t *testing.T) {
 		met[p.Kind()] = true
 	}
 	for _, k := range bot.PromiseKinds() {
-		if !met[k] {
-			t.Errorf("no promise of kind %q in the sample", k)
+		switch newer := slices.Contains(newerKinds, k); {
+		case !met[k] && !newer:
+			t.Errorf("no promise of kind %q in the sample; one that 06ecc36 did not have belongs on newerKinds", k)
+		case met[k] && newer:
+			t.Errorf("kind %q is on newerKinds, and in the sample", k)
 		}
 	}
 	at := time.Date(2026, 3, 2, 15, 0, 0, 123e6, time.UTC)

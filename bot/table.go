@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Hear decides what an update meant in one state. It reads what it needs and writes nothing: what must happen
-// outside is a promise of the turn. It contains no sentence and names no state: what it must know of where it is stands
-// on the place, as a trait or a row (Turn.Place). An empty Event means "not for me": in the Any place the state's own Hear
-// is asked next; in a state it counts as Missed.
+// Hear decides what an update meant in one state. It reads what it needs and writes nothing: what must happen outside
+// becomes a promise of the turn. It contains no sentence and names no state: what it must know of the present state is a
+// trait or a row of its place (Turn.Place). An empty Event means "not for me": in the Any place the state's own Hear is
+// asked next; in a state it counts as Missed.
 type Hear func(ctx context.Context, t *Turn) (Event, error)
 
 // Places that are not states: where a row may lead.

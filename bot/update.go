@@ -1,12 +1,12 @@
 // Package bot is what a conversation is, and the engine that steps it.
 //
-// A conversation is one document: where it waits (State), what it remembers (slots), what must happen later (timers),
-// which updates it has seen, and an outbox of promises not yet kept. Stepping is pure: a conversation and an update
-// go in, a changed copy of the conversation comes out, with the promises it now owes. Loading, committing, sending
-// and waiting happen around it, in internal/runner. Nothing here knows a network or a database.
+// A conversation is one document: its state, what it remembers (slots), what must happen later (timers), which updates it
+// has seen, and an outbox of promises not yet kept. Stepping is pure: a conversation and an update go in, a changed copy of
+// the conversation comes out, with the promises it now owes. Loading, committing, sending and waiting are done by
+// internal/runner. Nothing here knows a network or a database.
 //
-// The map of states is data, declared in package flows with In and On. looplab/fsm is derived from that table and is
-// the judge at run time; this package is its only user.
+// The state machine is data, declared in package flows with In and On. looplab/fsm is derived from that table and checks
+// every transition at run time; this package is its only user.
 package bot
 
 import (

@@ -3,10 +3,13 @@ package flows_test
 import (
 	"context"
 	"flag"
+	"go/ast"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +136,61 @@ func TestCatalogue(t *testing.T) {
 			} else if len(text.Again) < 2 && s != flows.Done {
 				t.Errorf("text %q of state %s is asked again in %d other words, want 2", ask, s, len(text.Again))
 			}
+		}
+	}
+}
+
+var (
+	keyShape = regexp.MustCompile(`^[a-z_]+\.[a-z0-9_.]*(%d)?$`)
+	saying   = []string{"Wording", "Fill", "Add"} // methods of a turn that take a text's key
+)
+
+// TestCatalogue_keysExist holds that a text that the code names is there, in Spanish first: it would be answered with
+// nothing. (Of the map's rows and questions the engine says so; of another language, that it lacks what Spanish has.)
+func TestCatalogue_keysExist(t *testing.T) {
+	cat := newEngine(t).Languages()[0]
+	fset, files := sources(t)
+	named := map[string]bool{}
+	check := func(n ast.Node, sure, begins bool) {
+		lit, ok := n.(*ast.BasicLit)
+		if !ok || lit.Kind != token.STRING {
+			return
+		}
+		key, _ := strconv.Unquote(lit.Value) // it was parsed: it is a string
+		at := fset.Position(lit.Pos()).String()
+		if named[at] || !sure && !keyShape.MatchString(key) || strings.HasSuffix(key, ".toml") {
+			return
+		}
+		named[at] = true
+		start, numbered := strings.CutSuffix(key, "%d")
+		for k := range cat.Texts {
+			if k == key || (begins || numbered) && strings.HasPrefix(k, start) {
+				return
+			}
+		}
+		t.Errorf("%s names the text %q, which es.toml lacks", at, key)
+	}
+	for _, f := range files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if method, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) == 1 && slices.Contains(saying, method.Sel.Name) {
+					check(n.Args[0], true, false)
+				}
+			case *ast.BinaryExpr:
+				check(n.X, false, true)
+			case *ast.BasicLit:
+				check(n, false, false)
+			}
+			return true
+		})
+	}
+	if len(named) < 100 {
+		t.Errorf("the code names %d texts, which cannot be all", len(named))
+	}
+	for _, c := range flows.Commands(cat) {
+		if c.Description == "" {
+			t.Errorf("the command %q has no text", c.Name)
 		}
 	}
 }

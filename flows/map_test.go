@@ -3,6 +3,7 @@ package flows_test
 import (
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -26,9 +27,9 @@ type noPackages struct{}
 
 func (noPackages) Import(string) (*types.Package, error) { return nil, errors.New("not needed here") }
 
-// TestMap_noEarNamesAState holds that states stand in map.go alone: what an ear must know of where it is, is a trait or a
-// row there. New may name the first one.
-func TestMap_noEarNamesAState(t *testing.T) {
+// sources are the package's own files, parsed.
+func sources(t *testing.T) (*token.FileSet, []*ast.File) {
+	t.Helper()
 	fset := token.NewFileSet()
 	names, err := filepath.Glob("*.go")
 	if err != nil {
@@ -45,6 +46,13 @@ func TestMap_noEarNamesAState(t *testing.T) {
 		}
 		files = append(files, f)
 	}
+	return fset, files
+}
+
+// TestMap_noEarNamesAState holds that states stand in map.go alone: what an ear must know of where it is, is a trait or a
+// row there. New may name the first one.
+func TestMap_noEarNamesAState(t *testing.T) {
+	fset, files := sources(t)
 	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
 	config := types.Config{Importer: noPackages{}, Error: func(error) {}}
 	pkg, _ := config.Check("flows", fset, files, &info) // the imports are missing, by design
@@ -74,6 +82,60 @@ func TestMap_noEarNamesAState(t *testing.T) {
 	}
 }
 
+// reached are the states that are come to without passing those where one of the events leads. What an agent says of how a
+// case ended counts for nothing: it is said anywhere.
+func reached(e *bot.Engine, events ...bot.Event) map[bot.State]bool {
+	rows := func(s bot.State) []bot.Row { return slices.Concat(e.Place(s).Rows, e.Place(bot.Any).Rows) }
+	closed := map[bot.State]bool{}
+	for _, s := range e.States() {
+		for _, r := range rows(s) {
+			if slices.Contains(events, r.Event) {
+				closed[r.To] = true
+			}
+		}
+	}
+	been := map[bot.State]bool{flows.Start: true}
+	for todo := []bot.State{flows.Start}; len(todo) > 0; todo = todo[1:] {
+		for _, r := range rows(todo[0]) {
+			if r.To != bot.Stay && r.To != bot.Back && r.Event != flows.Resolved && !closed[r.To] && !been[r.To] {
+				been[r.To] = true
+				todo = append(todo, r.To)
+			}
+		}
+	}
+	return been
+}
+
+// TestMap_traitsAfterTheLink holds that the traits of what comes after the link are where they belong: a place to which no
+// way leads but from where the use of the link, or the key that was made, leads to, is one where that is no news; and one
+// that belongs to the procedure is taken out of the way back when another begins.
+func TestMap_traitsAfterTheLink(t *testing.T) {
+	e := newEngine(t)
+	unused, unmade := reached(e, flows.LinkUsed, flows.LinkOpened, flows.KeyMade), reached(e, flows.KeyMade)
+	after := 0
+	for _, s := range e.States() {
+		p := e.Place(s)
+		for trait, without := range map[bot.Trait]bool{flows.LinkUsedBy: unused[s], flows.KeyMadeBy: unmade[s]} {
+			switch {
+			case p.Is(trait) && without:
+				t.Errorf("state %s has the trait %q, and a way leads there on which that is not so: the news would be lost", s, trait)
+			case !p.Is(trait) && !without:
+				t.Errorf("state %s lacks the trait %q: no way leads there but where that is so", s, trait)
+			}
+		}
+		if unused[s] {
+			continue
+		}
+		after++
+		if !p.Is(flows.InKey, flows.AfterKey, flows.NoResume) {
+			t.Errorf("state %s comes after the link's use, and says neither InKey nor AfterKey, nor NoResume if nothing is half done there", s)
+		}
+	}
+	if after < 8 {
+		t.Errorf("%d states come after the link's use, which cannot be all", after)
+	}
+}
+
 // story is a place that a stranger might add: people tell something in their own words.
 const (
 	story    bot.State = "Story"
@@ -90,9 +152,9 @@ func hearStory(_ context.Context, t *bot.Turn) (bot.Event, error) {
 }
 
 // storyEngine is the map with that place in it.
-func storyEngine(t *testing.T, traits ...bot.Trait) *bot.Engine {
+func storyEngine(t *testing.T, hear bot.Hear, traits ...bot.Trait) *bot.Engine {
 	t.Helper()
-	place := bot.In(story, "complaint.ask", hearStory, bot.On(toldOne, bot.Stay, "thanks")).With(traits...)
+	place := bot.In(story, "complaint.ask", hear, bot.On(toldOne, bot.Stay, "thanks")).With(traits...)
 	e, err := flows.NewWith(options(t), place, bot.On("Reached", story, ""))
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +200,7 @@ func isBare(e *bot.Engine, sentence string) bool {
 // TestMap_freeTextLosesNoWord talks every labelled sentence into a place with free text that was added to the map: each
 // is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one.
 func TestMap_freeTextLosesNoWord(t *testing.T) {
-	e := storyEngine(t, bot.FreeText)
+	e := storyEngine(t, hearStory, bot.FreeText)
 	kept, bare := 0, 0
 	for i, sentence := range labelled(t) {
 		out, told := tell(t, e, i, sentence)
@@ -156,7 +218,7 @@ func TestMap_freeTextLosesNoWord(t *testing.T) {
 
 // TestMap_freeTextNeedsItsTrait shows that the test above can fail: without the trait, words are taken for wishes.
 func TestMap_freeTextNeedsItsTrait(t *testing.T) {
-	e := storyEngine(t)
+	e := storyEngine(t, hearStory)
 	lost := 0
 	for i, sentence := range labelled(t) {
 		if out, _ := tell(t, e, i, sentence); out.Event != toldOne {
@@ -207,6 +269,61 @@ func keepsWords(c bot.Conversation, sentence string) bool {
 		}
 	}
 	return slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Lane() != bot.LaneChat && holds(fmt.Sprintf("%+v", p)) })
+}
+
+// confided are sentences in which somebody writes what must not be kept.
+var confided = []struct{ sentence, not string }{
+	{"fui el lunes con mi cédula 1710034065 y nadie me atendió", "1710034065"},
+	{"soy el 171 003 4065 y espero desde hace un mes", "171 003 4065"},
+	{"la página no abre, mi clave es Abc12345 y no me deja entrar", "Abc12345"},
+}
+
+// keptBare are those of confided that a conversation holds as they were written after they were said in a state, and whether
+// any words of them were kept at all.
+func keptBare(t *testing.T, e *bot.Engine, s bot.State) (bare []string, kept bool) {
+	t.Helper()
+	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+	for i, c := range confided {
+		before := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}}
+		u := bot.Update{ID: fmt.Sprint(i), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: c.sentence}
+		next, _, err := e.Step(t.Context(), before, u, bot.Env{Now: now, Reservation: &bot.Reservation{}})
+		if err != nil {
+			t.Fatalf("%s: %q: %v", s, c.sentence, err)
+		}
+		stored, err := json.Marshal(next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(stored), c.not) {
+			bare = append(bare, c.sentence)
+		}
+		kept = kept || keepsWords(next, c.sentence)
+	}
+	return bare, kept
+}
+
+// TestMap_freeTextIsMasked says a number and a key inside a sentence wherever words are kept: they are kept masked.
+func TestMap_freeTextIsMasked(t *testing.T) {
+	e := newEngine(t)
+	for _, s := range e.States() {
+		if !e.Place(s).Is(bot.FreeText) {
+			continue
+		}
+		bare, kept := keptBare(t, e, s)
+		if len(bare) > 0 {
+			t.Errorf("state %s keeps %q as it was written: see affiliate.MaskAll", s, bare)
+		}
+		if s == flows.Complaining && !kept {
+			t.Error("no complaint was kept: this test sees nothing")
+		}
+	}
+	bare, _ := keptBare(t, storyEngine(t, func(_ context.Context, t *bot.Turn) (bot.Event, error) {
+		t.Remember(slotTold, t.Text())
+		return toldOne, nil
+	}, bot.FreeText), story)
+	if len(bare) != len(confided) {
+		t.Errorf("an ear that masks nothing: found %q, want all", bare)
+	}
 }
 
 // labelled are all sentences that are labelled with their meaning.

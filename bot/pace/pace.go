@@ -1,12 +1,12 @@
-// Package pace decides when a channel may send. First a message waits for the turn of its chat: a platform lets one person
-// have so many at once, and then one every so often. Then it waits for the turn of the whole channel, which has no burst, so
-// that no second ever holds more than the rate. A chat is forgotten once it owes nothing any more.
+// Package pace limits the rate at which a channel sends. A message waits first for its chat, which has a rate and a burst,
+// and then for the whole channel, which has a rate and no burst: no second ever holds more than the rate. A chat is
+// forgotten once it owes nothing.
 //
-// A refusal of the platform pauses a chat, or the channel. What a refusal is about, and for how long, is the channel's to say.
+// A refusal of the platform pauses a chat or the whole channel. The channel says which, and for how long.
 //
-// The queue is written by hand, in place of golang.org/x/time/rate: a message whose chat's turn has come, but the channel's
-// comes too late, gives its place back, and there a place can be given back only until its turn has come. A person would
-// lose one message of their burst with each try.
+// golang.org/x/time/rate is not used. A message whose chat's turn has come, while the channel's comes too late, gives its
+// chat's turn back. There a reservation can be given back only until its turn has come, so each try would cost the person
+// one message of their burst.
 package pace
 
 import (

@@ -38,8 +38,8 @@ func fixture(t testing.TB, name string) []byte {
 	return raw
 }
 
-// world is a bot, the Bot API it talks to, and what it heard.
-type world struct {
+// testBot is a channel, the Bot API server that it talks to, and the updates that it handed on.
+type testBot struct {
 	t    testing.TB
 	api  *bottest.BotAPI
 	c    *Channel
@@ -53,55 +53,55 @@ type world struct {
 	counts map[string]int
 }
 
-func newWorld(t testing.TB, change func(*Options)) *world {
+func newTestBot(t testing.TB, change func(*Options)) *testBot {
 	t.Helper()
-	w := &world{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
-	if err := w.api.Start(); err != nil {
+	b := &testBot{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
+	if err := b.api.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.api.Close)
-	w.build(w.api.URL(), change)
-	return w
+	t.Cleanup(b.api.Close)
+	b.build(b.api.URL(), change)
+	return b
 }
 
-func (w *world) build(apiURL string, change func(*Options)) {
-	w.t.Helper()
+func (b *testBot) build(apiURL string, change func(*Options)) {
+	b.t.Helper()
 	opt := Options{
 		Token: testToken, APIURL: apiURL, Secret: testSecret, Rate: 1000,
-		Handle: w.handle, Count: w.count,
-		Log: slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Handle: b.handle, Count: b.count,
+		Log: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {
 		change(&opt)
 	}
 	c, err := New(opt)
 	if err != nil {
-		w.t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	if w.pipes != nil {
-		c.client.http.Transport.(*http.Transport).DialContext = w.pipes.dial
+	if b.pipes != nil {
+		c.client.http.Transport.(*http.Transport).DialContext = b.pipes.dial
 	}
-	w.c = c
-	w.t.Cleanup(c.Close)
+	b.c = c
+	b.t.Cleanup(c.Close)
 }
 
 // inBubble runs a test in a synctest bubble, where hours pass in no time. The bot and the Bot API speak HTTP over
 // pipes there, since a bubble's clock stands still while a socket is waited for.
-func inBubble(t *testing.T, change func(*Options), test func(t *testing.T, w *world)) {
+func inBubble(t *testing.T, change func(*Options), test func(t *testing.T, b *testBot)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
+		b := &testBot{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
 		pipes := newPipes()
-		srv := &http.Server{Handler: w.api}
+		srv := &http.Server{Handler: b.api}
 		served := make(chan struct{})
 		go func() { defer close(served); _ = srv.Serve(pipes) }()
 		t.Cleanup(func() {
-			w.api.Close()
+			b.api.Close()
 			_ = srv.Close()
 			<-served
 		})
-		w.pipes = pipes
-		w.build("http://pipe.invalid", change)
-		test(t, w)
+		b.pipes = pipes
+		b.build("http://pipe.invalid", change)
+		test(t, b)
 	})
 }
 
@@ -143,66 +143,66 @@ func (p *pipes) Close() error   { p.close(); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 // run runs the channel until the test ends, or the returned function is called.
-func (w *world) run() (stop func()) {
+func (b *testBot) run() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c, done := w.c, make(chan error, 1)
+	c, done := b.c, make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			w.t.Errorf("Run: %v", err)
+			b.t.Errorf("Run: %v", err)
 		}
 	})
-	w.t.Cleanup(stop)
+	b.t.Cleanup(stop)
 	return stop
 }
 
-func (w *world) handle(ctx context.Context, u bot.Update) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (b *testBot) handle(ctx context.Context, u bot.Update) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if w.fail != nil {
-		if err := w.fail(u); err != nil {
+	if b.fail != nil {
+		if err := b.fail(u); err != nil {
 			return err
 		}
 	}
-	w.heard = append(w.heard, u)
+	b.heard = append(b.heard, u)
 	return nil
 }
 
-func (w *world) count(name string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.counts[name]++
+func (b *testBot) count(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counts[name]++
 }
 
-func (w *world) counted(name string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.counts[name]
+func (b *testBot) counted(name string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.counts[name]
 }
 
-func (w *world) updates() []bot.Update {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return append([]bot.Update(nil), w.heard...)
+func (b *testBot) updates() []bot.Update {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]bot.Update(nil), b.heard...)
 }
 
 // until waits for something that does not tell when it happens.
-func (w *world) until(what string, cond func() bool) {
-	w.t.Helper()
+func (b *testBot) until(what string, cond func() bool) {
+	b.t.Helper()
 	for end := time.Now().Add(soon); !cond(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.t.Fatalf("waited in vain for %s; log:\n%s", what, w.logs)
+			b.t.Fatalf("waited in vain for %s; log:\n%s", what, b.logs)
 		}
 	}
 }
 
-func (w *world) texts() string {
+func (b *testBot) texts() string {
 	var out []string
-	for _, u := range w.updates() {
+	for _, u := range b.updates() {
 		out = append(out, u.Text)
 	}
 	return strings.Join(out, " ")

@@ -43,13 +43,13 @@ func TestPace_chat(t *testing.T) {
 // TestSend_tooMany: nothing goes out before the time that Telegram named, and only that chat waits; a second chat
 // refused meanwhile pauses the bot.
 func TestSend_tooMany(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, w *world) {
+	inBubble(t, nil, func(t *testing.T, b *testBot) {
 		for chat := range int64(4) {
-			w.api.Say(chat+1, "hola")
+			b.api.Say(chat+1, "hola")
 		}
-		send := func(chat string) error { return w.c.Send(t.Context(), chat, bot.Reply{Text: "x"}) }
+		send := func(chat string) error { return b.c.Send(t.Context(), chat, bot.Reply{Text: "x"}) }
 
-		w.api.Fail("sendMessage", 1, bottest.FaultTooMany(35))
+		b.api.Fail("sendMessage", 1, bottest.FaultTooMany(35))
 		got := sendError(t, send("1"))
 		if got.Failure != bot.Throttled || got.After != 35*time.Second || got.Whole {
 			t.Fatalf("got %+v, want throttled for 35s, this chat alone", got)
@@ -61,7 +61,7 @@ func TestSend_tooMany(t *testing.T) {
 		if err := send("2"); err != nil {
 			t.Errorf("another chat: %v", err)
 		}
-		if n := len(w.api.Calls("sendMessage")); n != 2 {
+		if n := len(b.api.Calls("sendMessage")); n != 2 {
 			t.Errorf("%d requests, want 2: none during the pause", n)
 		}
 		time.Sleep(time.Second)
@@ -69,7 +69,7 @@ func TestSend_tooMany(t *testing.T) {
 			t.Errorf("after the pause: %v", err)
 		}
 
-		w.api.Fail("sendMessage", 2, bottest.FaultTooMany(10))
+		b.api.Fail("sendMessage", 2, bottest.FaultTooMany(10))
 		if got := sendError(t, send("1")); got.Whole {
 			t.Errorf("first refusal: %+v, want this chat alone", got)
 		}
@@ -80,12 +80,12 @@ func TestSend_tooMany(t *testing.T) {
 		if got := sendError(t, send("3")); !got.Whole || got.After != 6*time.Second {
 			t.Errorf("a third chat: %+v, want the whole bot for 6s more", got)
 		}
-		if got := sendError(t, w.c.Delete(t.Context(), "3", "101")); !got.Whole {
+		if got := sendError(t, b.c.Delete(t.Context(), "3", "101")); !got.Whole {
 			t.Errorf("deleting: %+v, want the whole bot", got)
 		}
-		n := len(w.api.Calls(""))
+		n := len(b.api.Calls(""))
 		time.Sleep(6 * time.Second)
-		if got := len(w.api.Calls("")); got != n {
+		if got := len(b.api.Calls("")); got != n {
 			t.Errorf("%d requests during the pause", got-n)
 		}
 		for _, chat := range []string{"1", "2", "3", "4"} {
@@ -98,17 +98,17 @@ func TestSend_tooMany(t *testing.T) {
 
 // TestSend_refusedWhileWaiting: a message that waits for its turn when its chat is paused is not sent.
 func TestSend_refusedWhileWaiting(t *testing.T) {
-	inBubble(t, func(o *Options) { o.Rate = 1 }, func(t *testing.T, w *world) {
-		w.api.Say(1, "hola")
-		_ = w.c.Send(t.Context(), "1", bot.Reply{Text: "first"})
+	inBubble(t, func(o *Options) { o.Rate = 1 }, func(t *testing.T, b *testBot) {
+		b.api.Say(1, "hola")
+		_ = b.c.Send(t.Context(), "1", bot.Reply{Text: "first"})
 		late := make(chan error)
-		go func() { late <- w.c.Send(t.Context(), "1", bot.Reply{Text: "second"}) }()
+		go func() { late <- b.c.Send(t.Context(), "1", bot.Reply{Text: "second"}) }()
 		synctest.Wait()
-		w.c.pace.refused("1", time.Minute)
+		b.c.pace.refused("1", time.Minute)
 		if got := sendError(t, <-late); got.Failure != bot.Throttled || got.After < 58*time.Second {
 			t.Errorf("got %+v, want throttled for about a minute", got)
 		}
-		if n := len(w.api.Messages(1)); n != 1 {
+		if n := len(b.api.Messages(1)); n != 1 {
 			t.Errorf("%d messages, want 1", n)
 		}
 	})

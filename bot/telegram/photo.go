@@ -21,9 +21,9 @@ import (
 // captionMax is how many UTF-16 units fit under a photo.
 const captionMax = 1024
 
-// sendPhoto sends a message's text under an image: by the id that Telegram gave it, or whole the first time and when the
-// id is not known there any more. sent is false where the image could not be shown and the text must go out alone;
-// err is then nil. What is wrong with the chat or the bot, rather than with the image, is an error.
+// sendPhoto sends a message's text under the image [p]: by the file id that Telegram gave it, or as an upload when it has
+// none or Telegram does not know it any more. [sent] is false, and [err] nil, when the image could not be shown and the
+// text must go out alone. [err] tells what is wrong with the chat or the bot, not with the image.
 //
 // When no answer came, the text goes out alone too: the person may see it twice, but never not at all.
 func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Params) (sent bool, err error) {

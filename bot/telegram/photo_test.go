@@ -55,15 +55,15 @@ func (s *shelf) Keep(_ context.Context, channel, hash, id string) error {
 func TestSend_image(t *testing.T) {
 	kept := &shelf{}
 	p := drawing(t)
-	w := newWorld(t, func(o *Options) { o.Images, o.Shown = showing(p), kept })
-	w.api.Say(42, "hola")
+	b := newTestBot(t, func(o *Options) { o.Images, o.Shown = showing(p), kept })
+	b.api.Say(42, "hola")
 	reply := bot.Reply{Text: "Abra su correo", Image: "mail_app", Prompt: 3, Protect: true, Buttons: []bot.Button{{ID: "send", Title: "Enviar enlace"}}}
 	send := func(c *Channel) bottest.ChatMessage {
 		t.Helper()
 		if err := c.Send(t.Context(), "42", reply); err != nil {
 			t.Fatal(err)
 		}
-		ms := w.api.Messages(42)
+		ms := b.api.Messages(42)
 		m := ms[len(ms)-1]
 		if m.Text != reply.Text || m.Image != "mail_app" || len(m.Labels()) != 1 || !m.Protect {
 			t.Fatalf("got %+v", m)
@@ -71,19 +71,19 @@ func TestSend_image(t *testing.T) {
 		return m
 	}
 	uploads := func() (n int) {
-		for _, c := range w.api.Calls("sendPhoto") {
+		for _, c := range b.api.Calls("sendPhoto") {
 			if c.Status == 200 && c.Params["photo"] == "" {
 				n++
 			}
 		}
 		return n
 	}
-	send(w.c)
-	send(w.c)
+	send(b.c)
+	send(b.c)
 	if n := uploads(); n != 1 {
 		t.Errorf("two messages: %d uploads, want 1", n)
 	}
-	other, err := New(w.c.opt)
+	other, err := New(b.c.opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,13 +92,13 @@ func TestSend_image(t *testing.T) {
 	if n := uploads(); n != 1 {
 		t.Errorf("another process: %d uploads, want 1", n)
 	}
-	w.api.ForgetPhotos()
-	send(w.c)
-	send(w.c)
+	b.api.ForgetPhotos()
+	send(b.c)
+	send(b.c)
 	if n := uploads(); n != 2 {
 		t.Errorf("after Telegram has forgotten the id: %d uploads, want 2", n)
 	}
-	if n := len(w.api.Calls("sendMessage")); n != 0 {
+	if n := len(b.api.Calls("sendMessage")); n != 0 {
 		t.Errorf("%d texts beside the images", n)
 	}
 }
@@ -130,16 +130,16 @@ func TestSend_imageTrouble(t *testing.T) {
 			if tt.bad {
 				p.PNG = []byte("no image")
 			}
-			w := newWorld(t, func(o *Options) { o.Images = showing(p) })
-			w.api.Say(42, "hola")
+			b := newTestBot(t, func(o *Options) { o.Images = showing(p) })
+			b.api.Say(42, "hola")
 			for _, f := range tt.faults {
-				w.api.Fail("sendPhoto", 1, f)
+				b.api.Fail("sendPhoto", 1, f)
 			}
 			r := reply
 			if tt.reply.Text != "" {
 				r = tt.reply
 			}
-			err := w.c.Send(t.Context(), "42", r)
+			err := b.c.Send(t.Context(), "42", r)
 			got := ""
 			if err != nil {
 				got = bot.KindOf(err).String()
@@ -148,7 +148,7 @@ func TestSend_imageTrouble(t *testing.T) {
 				t.Errorf("failure %q (%v), want %q", got, err, tt.want)
 			}
 			var alone int
-			for _, m := range w.api.Messages(42) {
+			for _, m := range b.api.Messages(42) {
 				if m.Text == r.Text && m.Image == "" {
 					alone++
 				}
@@ -156,7 +156,7 @@ func TestSend_imageTrouble(t *testing.T) {
 			if (alone == 1) != tt.text {
 				t.Errorf("text alone %d times, want %v", alone, tt.text)
 			}
-			if strings.Contains(w.logs.String(), testToken) || err != nil && strings.Contains(err.Error(), testToken) {
+			if strings.Contains(b.logs.String(), testToken) || err != nil && strings.Contains(err.Error(), testToken) {
 				t.Error("the token is told")
 			}
 		})
@@ -165,14 +165,14 @@ func TestSend_imageTrouble(t *testing.T) {
 
 // A store that is away costs an upload, nothing else.
 func TestSend_imageWithoutStore(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Images, o.Shown = showing(drawing(t)), &shelf{err: errors.New("away")} })
-	w.api.Say(42, "hola")
+	b := newTestBot(t, func(o *Options) { o.Images, o.Shown = showing(drawing(t)), &shelf{err: errors.New("away")} })
+	b.api.Say(42, "hola")
 	for range 2 {
-		if err := w.c.Send(t.Context(), "42", bot.Reply{Text: "x", Image: "mail_app"}); err != nil {
+		if err := b.c.Send(t.Context(), "42", bot.Reply{Text: "x", Image: "mail_app"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if ms := w.api.Messages(42); len(ms) != 2 || ms[1].Image != "mail_app" {
+	if ms := b.api.Messages(42); len(ms) != 2 || ms[1].Image != "mail_app" {
 		t.Errorf("got %+v", ms)
 	}
 }

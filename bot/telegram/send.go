@@ -26,15 +26,17 @@ const (
 	plainThrottle = 5 * time.Second
 )
 
-// Send sends one bubble: plain text, no link previews, its buttons under it; under its image, where it has one and the
-// text fits there. Trouble with an image never keeps the text back. It waits a moment where the pace asks for
-// it. An error is always a *bot.SendError:
+// Send sends one bubble to [chat]: plain text, no link previews, its buttons under it. Where it has an image and the text
+// fits under it, the text is the image's caption. Trouble with an image never keeps the text back. Send waits a moment
+// where the rate limit asks for it. An error is always a *bot.SendError:
 //
-//   - Throttled: not before After has passed. Nothing was sent; while a pause lasts no request is even made. Whole
-//     says that a 429 paused the bot, not this chat alone; too long a queue is nobody's pause, so Whole is false.
-//   - Gone: blocked, deleted or unknown. Permanent: Telegram will never take this message.
-//   - Temporary: network or server trouble; also a refused token, since the operator can mend that and the message
-//     is still worth sending. A message whose answer was lost may have arrived.
+//   - Throttled: not before After has passed. Nothing was sent; while a pause lasts no request is even made. Whole says
+//     that a 429 paused the bot, not this chat alone. It is false where the queue is too long, since that pauses
+//     nobody.
+//   - Gone: blocked, deleted or unknown.
+//   - Permanent: Telegram will never take this message.
+//   - Temporary: network or server trouble, or a refused token: the operator can mend that, and the message is still
+//     worth sending. A message whose answer was lost may have arrived.
 func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	params, err := message(chat, r)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 func TestSend_wire(t *testing.T) {
-	w := newWorld(t, nil)
+	b := newTestBot(t, nil)
 	tests := []struct {
 		name  string
 		reply bot.Reply
@@ -39,12 +39,12 @@ func TestSend_wire(t *testing.T) {
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			chat := int64(42 + i) // one chat would have to wait after five
-			w.api.Say(chat, "hola")
-			before := len(w.api.Calls("sendMessage"))
-			if err := w.c.Send(t.Context(), fmt.Sprint(chat), tt.reply); err != nil {
+			b.api.Say(chat, "hola")
+			before := len(b.api.Calls("sendMessage"))
+			if err := b.c.Send(t.Context(), fmt.Sprint(chat), tt.reply); err != nil {
 				t.Fatal(err)
 			}
-			calls := w.api.Calls("sendMessage")[before:]
+			calls := b.api.Calls("sendMessage")[before:]
 			if len(calls) != 1 {
 				t.Fatalf("%d calls, want 1", len(calls))
 			}
@@ -136,9 +136,9 @@ func TestSend_refused(t *testing.T) {
 				_, _ = w.Write([]byte(tt.body))
 			}))
 			defer srv.Close()
-			w := &world{t: t, logs: &safeBuffer{}, counts: map[string]int{}}
-			w.build(srv.URL, nil)
-			got := sendError(t, w.c.Send(t.Context(), "42", bot.Reply{Text: "x"}))
+			b := &testBot{t: t, logs: &safeBuffer{}, counts: map[string]int{}}
+			b.build(srv.URL, nil)
+			got := sendError(t, b.c.Send(t.Context(), "42", bot.Reply{Text: "x"}))
 			if got.Failure != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
@@ -154,53 +154,53 @@ func TestSend_refused(t *testing.T) {
 
 // TestSend_trouble: slow, rude and gone.
 func TestSend_trouble(t *testing.T) {
-	w := newWorld(t, nil)
-	w.api.Say(42, "hola")
-	w.api.Say(45, "hola")
-	send := func(text string) error { return w.c.Send(t.Context(), "42", bot.Reply{Text: text}) }
+	b := newTestBot(t, nil)
+	b.api.Say(42, "hola")
+	b.api.Say(45, "hola")
+	send := func(text string) error { return b.c.Send(t.Context(), "42", bot.Reply{Text: text}) }
 
 	for name, fault := range map[string]bottest.BotFault{
 		"dropped": bottest.FaultDropped, "answer lost": bottest.FaultAnswerLost, "500": bottest.FaultServerError, "502": bottest.FaultBadGateway,
 	} {
-		w.api.Fail("sendMessage", 1, fault)
+		b.api.Fail("sendMessage", 1, fault)
 		if got, want := sendError(t, send(name)).Failure, bot.Temporary; got != want {
 			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
 	}
-	if got, want := len(w.api.Messages(42)), 1; got != want {
+	if got, want := len(b.api.Messages(42)), 1; got != want {
 		t.Errorf("%d messages arrived, want %d (the one whose answer was lost)", got, want)
 	}
 
-	w.api.Slow("sendMessage", time.Minute)
+	b.api.Slow("sendMessage", time.Minute)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if got := sendError(t, w.c.Send(ctx, "45", bot.Reply{Text: "slow"})); got.Failure != bot.Temporary {
+	if got := sendError(t, b.c.Send(ctx, "45", bot.Reply{Text: "slow"})); got.Failure != bot.Temporary {
 		t.Errorf("slow: got %v, want temporary", got)
 	}
-	w.api.Slow("sendMessage", 0)
+	b.api.Slow("sendMessage", 0)
 
-	w.api.Down()
-	if got, want := sendError(t, w.c.Send(t.Context(), "45", bot.Reply{Text: "gone"})).Failure, bot.Temporary; got != want {
+	b.api.Down()
+	if got, want := sendError(t, b.c.Send(t.Context(), "45", bot.Reply{Text: "gone"})).Failure, bot.Temporary; got != want {
 		t.Errorf("gone: got %v, want %v", got, want)
 	}
-	if err := w.api.Up(); err != nil {
+	if err := b.api.Up(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.c.Send(t.Context(), "43", bot.Reply{Text: "never met"}); bot.KindOf(err) != bot.Gone {
+	if err := b.c.Send(t.Context(), "43", bot.Reply{Text: "never met"}); bot.KindOf(err) != bot.Gone {
 		t.Errorf("unknown chat: got %v, want gone", err)
 	}
-	w.api.Say(44, "hola")
-	if err := w.c.Send(t.Context(), "44", bot.Reply{Text: "back"}); err != nil {
+	b.api.Say(44, "hola")
+	if err := b.c.Send(t.Context(), "44", bot.Reply{Text: "back"}); err != nil {
 		t.Errorf("back again: %v", err)
 	}
-	w.api.Block(44)
-	if err := w.c.Send(t.Context(), "44", bot.Reply{Text: "blocked"}); bot.KindOf(err) != bot.Gone {
+	b.api.Block(44)
+	if err := b.c.Send(t.Context(), "44", bot.Reply{Text: "blocked"}); bot.KindOf(err) != bot.Gone {
 		t.Errorf("blocked: got %v, want gone", err)
 	}
 }
 
 func TestSend_neverAsked(t *testing.T) {
-	w := newWorld(t, nil)
+	b := newTestBot(t, nil)
 	tests := []struct {
 		name, chat string
 		reply      bot.Reply
@@ -209,21 +209,21 @@ func TestSend_neverAsked(t *testing.T) {
 		{"too long an id", "42", bot.Reply{Text: "x", Prompt: 12, Buttons: []bot.Button{{ID: strings.Repeat("x", 62), Title: "x"}}}},
 	}
 	for _, tt := range tests {
-		if err := w.c.Send(t.Context(), tt.chat, tt.reply); bot.KindOf(err) != bot.Permanent {
+		if err := b.c.Send(t.Context(), tt.chat, tt.reply); bot.KindOf(err) != bot.Permanent {
 			t.Errorf("%s: got %v, want permanent", tt.name, err)
 		}
 	}
-	if err := w.c.Delete(t.Context(), "42", "x"); bot.KindOf(err) != bot.Permanent {
+	if err := b.c.Delete(t.Context(), "42", "x"); bot.KindOf(err) != bot.Permanent {
 		t.Errorf("delete: got %v, want permanent", err)
 	}
-	if calls := w.api.Calls(""); len(calls) != 0 {
+	if calls := b.api.Calls(""); len(calls) != 0 {
 		t.Errorf("asked all the same: %+v", calls)
 	}
 }
 
 func TestDelete(t *testing.T) {
-	w := newWorld(t, nil)
-	id := w.api.Say(42, "1710034065")
+	b := newTestBot(t, nil)
+	id := b.api.Say(42, "1710034065")
 	tests := []struct {
 		name, chat, message string
 		fault               *bottest.BotFault
@@ -240,20 +240,20 @@ func TestDelete(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if tt.fault != nil {
-			w.api.Fail("deleteMessage", 1, *tt.fault)
+			b.api.Fail("deleteMessage", 1, *tt.fault)
 		}
 		got := ""
-		if err := w.c.Delete(t.Context(), tt.chat, tt.message); err != nil {
+		if err := b.c.Delete(t.Context(), tt.chat, tt.message); err != nil {
 			got = sendError(t, err).Failure.String()
 		}
 		if got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
-	if m := w.api.History(42)[0]; m.ID != id || !m.Deleted {
+	if m := b.api.History(42)[0]; m.ID != id || !m.Deleted {
 		t.Errorf("the message is still there: %+v", m)
 	}
-	if got, want := len(w.api.Calls("deleteMessage")), len(tests)-1; got != want {
+	if got, want := len(b.api.Calls("deleteMessage")), len(tests)-1; got != want {
 		t.Errorf("%d calls, want %d: nothing is asked during a pause", got, want)
 	}
 }
@@ -294,25 +294,25 @@ func TestSecrets(t *testing.T) {
 	for name, address := range addresses {
 		t.Run(name, func(t *testing.T) {
 			for _, mode := range []Mode{Polling, Webhook} {
-				w := &world{t: t, logs: &safeBuffer{}, counts: map[string]int{}}
-				w.build(address, func(o *Options) {
+				b := &testBot{t: t, logs: &safeBuffer{}, counts: map[string]int{}}
+				b.build(address, func(o *Options) {
 					o.Mode, o.PublicURL = mode, "https://bot.example.org"
 					o.Commands = []Command{{"menu", "Menú"}}
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				var out []string
 				for _, err := range []error{
-					w.c.Run(ctx),
-					w.c.Send(ctx, "42", bot.Reply{Text: "x"}),
-					w.c.Delete(ctx, "42", "7"),
-					w.c.client.call(t.Context(), 20*time.Millisecond, "getMe", nil, new(int)),
+					b.c.Run(ctx),
+					b.c.Send(ctx, "42", bot.Reply{Text: "x"}),
+					b.c.Delete(ctx, "42", "7"),
+					b.c.client.call(t.Context(), 20*time.Millisecond, "getMe", nil, new(int)),
 				} {
 					for ; err != nil; err = unwrap(err) {
 						out = append(out, err.Error())
 					}
 				}
 				cancel()
-				all := strings.Join(out, "\n") + w.logs.String()
+				all := strings.Join(out, "\n") + b.logs.String()
 				if len(out) == 0 {
 					t.Error("nothing failed")
 				}

@@ -14,13 +14,13 @@ import (
 
 // TestStub_fixtures: the Bot API that the tests run against refuses in the words of the fixtures.
 func TestStub_fixtures(t *testing.T) {
-	w := newWorld(t, nil)
-	w.api.Say(1, "hola")
-	w.api.Say(2, "hola")
-	w.api.Block(2)
+	b := newTestBot(t, nil)
+	b.api.Say(1, "hola")
+	b.api.Say(2, "hola")
+	b.api.Block(2)
 	ask := func(token, method string, form url.Values) string {
 		t.Helper()
-		resp, err := http.PostForm(w.api.URL()+"/bot"+token+"/"+method, form)
+		resp, err := http.PostForm(b.api.URL()+"/bot"+token+"/"+method, form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,13 +48,13 @@ func TestStub_fixtures(t *testing.T) {
 	compare("error_400_chat_not_found.json", ask(testToken, "sendMessage", url.Values{"chat_id": {"9"}, "text": {"x"}}))
 	compare("error_403_blocked.json", ask(testToken, "sendMessage", url.Values{"chat_id": {"2"}, "text": {"x"}}))
 	compare("error_400_query_too_old.json", ask(testToken, "answerCallbackQuery", url.Values{"callback_query_id": {"9"}}))
-	w.api.Fail("sendMessage", 1, bottest.FaultTooMany(35))
+	b.api.Fail("sendMessage", 1, bottest.FaultTooMany(35))
 	compare("error_429.json", ask(testToken, "sendMessage", nil))
 	compare("response_true.json", ask(testToken, "setMyCommands", url.Values{"commands": {`[{"command":"menu","description":"Menú"}]`}}))
 
 	first := make(chan string)
 	go func() { first <- ask(testToken, "getUpdates", url.Values{"offset": {"999999999"}, "timeout": {"30"}}) }()
-	w.until("the first poll to be ended by a second", func() bool {
+	b.until("the first poll to be ended by a second", func() bool {
 		ask(testToken, "getUpdates", url.Values{"offset": {"999999999"}})
 		select {
 		case got := <-first:

@@ -1,18 +1,18 @@
 // Package telegram is the channel to Telegram: the Bot API's JSON on one side, bot.Update and bot.Reply on the other.
 //
-// Updates come by long polling or by webhook, and both make the same promise: Telegram is told that an update arrived
-// only after Handle has returned nil for it, which means that its effect is durable. Until then Telegram is the
-// inbound queue and gives it again; that Handle drops repeats makes this harmless. By webhook "told" is the 200; by
-// polling it is the offset of the next getUpdates, which never passes an update that has not been handled. Updates of
-// different chats are handled at the same time, those of one chat in order.
+// Updates come by long polling or by webhook, and both promise the same: Telegram is told that an update arrived only after
+// Handle has returned nil for it, when its effect is durable. Until then Telegram is the inbound queue and delivers again;
+// Handle drops repeats. The acknowledgement of a webhook is its 200. That of polling is the offset of the next getUpdates,
+// which never passes an update that has not been handled. Updates of different chats are handled at the same time, those of
+// one chat in order.
 //
-// Messages go out at the pace Telegram asks for: so many a second for the whole bot (SetRate), about one a second with
-// bursts of five for one chat, and nothing at all before the time that a 429 named. What would have to wait long is
-// given back as a bot.SendError that says how long, rather than held in memory.
+// Messages are sent within Telegram's limits: so many a second for the whole bot (SetRate), about one a second with bursts
+// of five for one chat, and none before the time that a 429 named. What would have to wait long is not held in memory: it
+// is given back as a bot.SendError that says how long.
 //
-// The types and the request of tgbotapi v5.5.1 are used over an HTTP client of our own, because that library (of 2021)
-// knows no context, no time limit and no secret token, and prints the bot's token in its errors. Nothing that leaves
-// this package, neither error nor log line, holds the token or the webhook's secret.
+// The types and the request of tgbotapi v5.5.1 are used over an HTTP client of our own. That library (of 2021) knows no
+// context, no timeout and no secret token, and prints the bot's token in its errors. No error and no log line of this
+// package holds the token or the webhook's secret.
 package telegram
 
 import (
@@ -187,8 +187,8 @@ func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.http.CloseIdleConnections() }
 
-// Run receives updates until ctx ends, and has then waited for everything it started: it returns nil. It returns
-// ErrToken at once when Telegram does not know the token at start; whatever else goes wrong it tries again.
+// Run receives updates until [ctx] ends, then waits for everything it started and returns nil. It returns ErrToken at once
+// when Telegram does not know the token at start. After any other failure it tries again.
 //
 // By polling it asks for updates itself, while it holds the lease; by webhook it registers Handler's address.
 func (c *Channel) Run(ctx context.Context) error {

@@ -27,10 +27,10 @@ func (u untouchable) Read([]byte) (int, error) {
 
 // TestWebhook_statuses shows P701.
 func TestWebhook_statuses(t *testing.T) {
-	w := newWorld(t, nil)
+	b := newTestBot(t, nil)
 	text := string(fixture(t, "update_message_text.json"))
 	down := `{"update_id":5,"message":{"message_id":1,"from":{"id":1},"chat":{"id":1,"type":"private"},"text":"down"}}`
-	w.fail = func(u bot.Update) error {
+	b.fail = func(u bot.Update) error {
 		if u.Text == "down" {
 			return errStore
 		}
@@ -60,7 +60,7 @@ func TestWebhook_statuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			before := len(w.updates())
+			before := len(b.updates())
 			r := httptest.NewRequest(tt.method, WebhookPath, tt.body)
 			if tt.length != 0 {
 				r.ContentLength = tt.length
@@ -69,11 +69,11 @@ func TestWebhook_statuses(t *testing.T) {
 				r.Header.Set(secretHeader, tt.secret)
 			}
 			rec := httptest.NewRecorder()
-			w.c.Handler().ServeHTTP(rec, r)
+			b.c.Handler().ServeHTTP(rec, r)
 			if rec.Code != tt.status {
 				t.Errorf("got %d, want %d", rec.Code, tt.status)
 			}
-			if got := len(w.updates()) - before; got != tt.heard {
+			if got := len(b.updates()) - before; got != tt.heard {
 				t.Errorf("%d updates handled, want %d", got, tt.heard)
 			}
 			if rec.Body.Len() != 0 {
@@ -84,26 +84,26 @@ func TestWebhook_statuses(t *testing.T) {
 			}
 		})
 	}
-	if got, want := w.counted(CountRefused), 2; got != want {
+	if got, want := b.counted(CountRefused), 2; got != want {
 		t.Errorf("%d refused, want %d", got, want)
 	}
 }
 
 // TestWebhook_noSecret: a channel without a secret takes nothing, least of all an empty one.
 func TestWebhook_noSecret(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Secret = "" })
+	b := newTestBot(t, func(o *Options) { o.Secret = "" })
 	r := httptest.NewRequest("POST", WebhookPath, untouchable{t})
 	r.Header.Set(secretHeader, "")
 	rec := httptest.NewRecorder()
-	w.c.Handler().ServeHTTP(rec, r)
+	b.c.Handler().ServeHTTP(rec, r)
 	if rec.Code != 401 {
 		t.Errorf("got %d, want 401", rec.Code)
 	}
 }
 
-// newWebhookWorld serves the webhook on a real socket and runs the channel.
-func newWebhookWorld(t testing.TB, before func(w *world)) *world {
-	w := newWorld(t, nil)
+// newWebhookBot serves the webhook on a real socket and runs the channel.
+func newWebhookBot(t testing.TB, before func(b *testBot)) *testBot {
+	b := newTestBot(t, nil)
 	var handler atomic.Pointer[http.Handler]
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != WebhookPath {
@@ -112,72 +112,72 @@ func newWebhookWorld(t testing.TB, before func(w *world)) *world {
 		(*handler.Load()).ServeHTTP(rw, r)
 	}))
 	t.Cleanup(srv.Close)
-	w.build(w.api.URL(), func(o *Options) { o.Mode, o.PublicURL = Webhook, srv.URL+"/" })
-	h := w.c.Handler()
+	b.build(b.api.URL(), func(o *Options) { o.Mode, o.PublicURL = Webhook, srv.URL+"/" })
+	h := b.c.Handler()
 	handler.Store(&h)
 	if before != nil {
-		before(w)
+		before(b)
 	}
-	w.run()
-	return w
+	b.run()
+	return b
 }
 
 // TestWebhook_road: it registers itself although the Bot API is unwell, updates that could not be handled come again,
 // presses and their repeats are answered.
 func TestWebhook_road(t *testing.T) {
 	failures := 3
-	w := newWebhookWorld(t, func(w *world) {
-		w.api.RetryWait = time.Millisecond
-		w.api.Fail("setWebhook", 1, bottest.FaultServerError)
-		w.fail = func(bot.Update) error {
+	b := newWebhookBot(t, func(b *testBot) {
+		b.api.RetryWait = time.Millisecond
+		b.api.Fail("setWebhook", 1, bottest.FaultServerError)
+		b.fail = func(bot.Update) error {
 			if failures > 0 {
 				failures--
 				return errStore
 			}
 			return nil
 		}
-		w.api.Say(1, "hola")
+		b.api.Say(1, "hola")
 	})
-	w.until("hola", func() bool { return w.texts() == "hola" && w.api.Pending() == 0 })
-	calls := w.api.Calls("setWebhook")
+	b.until("hola", func() bool { return b.texts() == "hola" && b.api.Pending() == 0 })
+	calls := b.api.Calls("setWebhook")
 	p := calls[len(calls)-1].Params
 	for name, want := range map[string]string{
-		"url": strings.TrimRight(w.c.opt.PublicURL, "/") + WebhookPath, "secret_token": testSecret, "max_connections": "40",
+		"url": strings.TrimRight(b.c.opt.PublicURL, "/") + WebhookPath, "secret_token": testSecret, "max_connections": "40",
 		"allowed_updates": `["message","edited_message","callback_query","my_chat_member","message_reaction"]`, "drop_pending_updates": "false",
 	} {
 		if p[name] != want {
 			t.Errorf("setWebhook %s: got %s, want %s", name, p[name], want)
 		}
 	}
-	if posts := w.api.Posts(); len(posts) < 4 || posts[0].Status != 503 || posts[len(posts)-1].Status != 200 {
+	if posts := b.api.Posts(); len(posts) < 4 || posts[0].Status != 503 || posts[len(posts)-1].Status != 200 {
 		t.Errorf("posts %+v, want three times 503 and then 200", posts)
 	}
 
-	if err := w.c.Send(t.Context(), "1", bot.Reply{Text: "¿Sí?", Prompt: 3, Buttons: []bot.Button{{ID: "y", Title: "Sí"}}}); err != nil {
+	if err := b.c.Send(t.Context(), "1", bot.Reply{Text: "¿Sí?", Prompt: 3, Buttons: []bot.Button{{ID: "y", Title: "Sí"}}}); err != nil {
 		t.Fatal(err)
 	}
 	// The answer to the press does not hold up the 200.
-	w.api.Slow("answerCallbackQuery", 100*time.Millisecond)
-	if _, err := w.api.Press(1, "Sí"); err != nil {
+	b.api.Slow("answerCallbackQuery", 100*time.Millisecond)
+	if _, err := b.api.Press(1, "Sí"); err != nil {
 		t.Fatal(err)
 	}
-	w.until("the press to be confirmed", func() bool { return w.api.Pending() == 0 && len(w.updates()) == 2 })
-	w.api.Repeat(1)
-	w.until("both answers", func() bool { return len(w.api.Calls("answerCallbackQuery")) == 2 && w.api.Unanswered() == 0 })
+	b.until("the press to be confirmed", func() bool { return b.api.Pending() == 0 && len(b.updates()) == 2 })
+	b.api.Repeat(1)
+	b.until("both answers", func() bool { return len(b.api.Calls("answerCallbackQuery")) == 2 && b.api.Unanswered() == 0 })
 }
 
 // TestWebhook_manyChats: what many people say at a time arrives, each in order.
 func TestWebhook_manyChats(t *testing.T) {
-	w := newWebhookWorld(t, nil)
+	b := newWebhookBot(t, nil)
 	const chats, each = 50, 4
 	for i := range each {
 		for chat := range chats {
-			w.api.Say(int64(chat+1), fmt.Sprint(i))
+			b.api.Say(int64(chat+1), fmt.Sprint(i))
 		}
 	}
-	w.until("all", func() bool { return w.api.Pending() == 0 })
+	b.until("all", func() bool { return b.api.Pending() == 0 })
 	texts := map[string]string{}
-	for _, u := range w.updates() {
+	for _, u := range b.updates() {
 		texts[u.Chat] += u.Text
 	}
 	for chat, got := range texts {

@@ -1,9 +1,9 @@
 // Package terminal is the channel of `llave chat`: the conversation in a terminal, or through a pipe.
 //
-// A line that is typed is an update; buttons are printed with their numbers, and typing the number is pressing.
-// Letters are printed too, since nobody else shows them there. On a terminal replies appear when they come. Through a
-// pipe the next line is read when the reply to the last one has come, and the end waits until nothing more does, so
-// that a file of lines gives the same conversation as a person would have.
+// A typed line is an update. Buttons are printed with their numbers, and typing a number presses its button. Letters are
+// printed too, since nobody else shows them there. On a terminal replies appear when they come. Through a pipe the next
+// line is read when the reply to the last one has come, and the end waits until no more replies come. So a file of lines
+// gives the conversation that a person would have had.
 package terminal
 
 import (

@@ -1,14 +1,14 @@
 // Package webchat is the channel of `llave demo`: a chat in a page.
 //
-// A browser is one chat, known by a random cookie. What it sends is a POST; what we say goes out over server-sent
-// events as pieces of HTML, the same pieces that Pane draws when the page is loaded, so the chat works without script
-// too (a form, and the page again). Lines are kept in memory, so many a chat, so many chats, and replayed: what
-// happens while the page is closed is there when it opens again.
+// A browser is one chat, known by a random cookie. It sends by POST, and what we say goes out over server-sent events as
+// pieces of HTML. Pane draws the same pieces when the page is loaded, so the chat works without script too, by a form and a
+// reload. Lines are kept in memory, with a limit for each chat and one on the number of chats. A page that is opened again
+// shows what happened while it was closed.
 //
-// The browser names each thing it sends, and sends it again under the same name when no answer came. The line is drawn
-// once, and the conversation knows the update by that name.
+// The browser gives each thing it sends an idempotency key, and sends it again under the same key when no answer came. The
+// line is drawn once, and the conversation knows the update by that key.
 //
-// That somebody is writing is told both ways and kept by nobody: what is true for some seconds is no line of the log.
+// Typing indicators go both ways and are not kept, since they are true for seconds only.
 package webchat
 
 import (

@@ -74,10 +74,10 @@ type request struct {
 	body                 []byte
 }
 
-// call makes one call and decodes its answer into out, unless that is nil. Its errors are *apiError where the Graph
-// API answered, and never hold a secret, a phone or a person's name there.
+// call makes the call [r] and decodes its answer into [out], unless that is nil. Its errors are *apiError where the Graph
+// API answered, and never hold a secret, a phone or a person's name on the channel.
 //
-// A token that is refused is followed by the next at once, for the same body; the first that is not stays in use. When
+// When a token is refused the next is tried at once with the same body; the first that is not refused stays in use. When
 // all are refused, the error has errNoToken in its chain, and the operator is told.
 func (c *client) call(ctx context.Context, r request, out any) (err error) {
 	first := c.current.Load()

@@ -57,10 +57,10 @@ var (
 	never        = meaning{bot.Permanent, nothing}
 )
 
-// meanings is the one place that knows what the codes say. Meta asks to decide by code, not by title, subcode or HTTP
-// status, and so do we. Sources: [M] Meta's "Error codes" of the WhatsApp Business Platform (15 May 2026), as integrators
-// reprint it (YCloud, Kaleyra, 360dialog, Verloop); [I] only in integrators' own lists and threads. A code may come in
-// the answer to a message or, later, in its status.
+// meanings says what the error codes mean. Meta asks to decide by code, not by title, subcode or HTTP status. Sources: [M]
+// Meta's "Error codes" of the WhatsApp Business Platform (15 May 2026), as integrators reprint it (YCloud, Kaleyra,
+// 360dialog, Verloop); [I] only in integrators' own lists and threads. A code may come in the answer to a message or,
+// later, in its status.
 var meanings = map[int]meaning{
 	// Access. 10 and 200 to 299 are one family, see meaningOf.
 	0:      tokenRefused, // [M] the app user could not be authenticated: token expired, invalidated, access withdrawn

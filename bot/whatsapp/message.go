@@ -110,15 +110,15 @@ func templateMessage(to Names, which string) outgoing {
 	return out
 }
 
-// message gives a reply the shape that fits it:
+// message gives the reply [r] the shape that fits it:
 //
 //	no answers to choose from   a text, or a link's button when there is exactly one link and the text is short
 //	1 to 3, a short text        reply buttons
 //	up to 10                    a list; a title that is too long for its row is repeated below it
 //	more, or too long a text    a text with numbered options, which are answered by typing the number
 //
-// What would be two buttons or rows of one title, once cut, goes one line further down in this table.
-// Other links stand below the text. What is too long is cut at a word, never the links or the options.
+// Where two buttons or rows would have the same title once cut, the next shape of this table is taken. Other links stand
+// below the text. What is too long is cut at a word, never the links or the options.
 func message(to Names, r bot.Reply) (outgoing, error) {
 	out := envelope(to)
 	if strings.TrimSpace(r.Text) == "" {

@@ -16,19 +16,21 @@ const (
 	noteTimeout = 5 * time.Second
 )
 
-// Send sends one bubble, as message shapes it, with its image where there is a place for one. It waits a moment where the pace asks for it. An error is always a
-// *bot.SendError:
+// Send sends one bubble to [chat], in the shape that suits its buttons, with its image where there is a place for one. It
+// waits a moment where the rate limit asks for it. An error is always a *bot.SendError:
 //
-//   - Closed: the person has been silent for more than 24 hours, by r.Silence or by WhatsApp's own clock. The message
+//   - Closed: the person has been silent for more than 24 hours, by the Silence of [r] or by WhatsApp's own clock. The message
 //     did not go out and waits for their next one. Where a template is set, it went out instead, once in this silence.
-//   - Throttled: not before After has passed. Nothing was sent; while a pause lasts no request is even made. Whole
-//     says that a refusal paused the number, not this chat alone; too long a queue is nobody's pause, so Whole is false.
-//   - Gone: not on WhatsApp, or not able to read us. Permanent: WhatsApp will never take this message.
-//   - Temporary: network or server trouble; also refused tokens and a locked account, since the operator can mend
-//     those and the message is still worth sending. A message whose answer was lost may have arrived.
+//   - Throttled: not before After has passed. Nothing was sent; while a pause lasts no request is even made. Whole says
+//     that a refusal paused the number, not this chat alone. It is false where the queue is too long, since that pauses
+//     nobody.
+//   - Gone: not on WhatsApp, or not able to read us.
+//   - Permanent: WhatsApp will never take this message.
+//   - Temporary: network or server trouble, refused tokens or a locked account: the operator can mend those, and the
+//     message is still worth sending. A message whose answer was lost may have arrived.
 //
-// That the template could not go out for now (Throttled, Temporary) is returned as such, so that it is tried again; the
-// message itself is as safe as with Closed.
+// A template that could not go out for now gives its own error (Throttled, Temporary), so that it is tried again. The
+// message waits all the same, as with Closed.
 func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	to, err := c.opt.People.Address(ctx, chat)
 	switch {
@@ -153,10 +155,10 @@ func (c *Channel) failed(err *bot.SendError) error {
 // knocksKept is how many chats each half of knocks holds.
 const knocksKept = 5000
 
-// knocks remembers whom the template was sent to, so that it goes out once in a silence. This process alone knows, and
-// only the last five to ten thousand: after a restart, from another process, or behind that many other people, a person
-// still silent may get it once more when there is something new to tell them. Each costs money but does no harm, and
-// keeping it exact would cost a write a message.
+// knocks remembers to whom the template was sent, so that it goes out once in a silence. It is kept in this process's
+// memory and holds the last five to ten thousand people. After a restart, from another process, or behind that many others,
+// a person still silent may get the template once more when there is something new to tell them. Each costs money but does
+// no harm; being exact would cost a write a message.
 type knocks struct {
 	mu         sync.Mutex
 	young, old map[string]time.Time

@@ -40,9 +40,9 @@ func (s Status) Follows(before Status) bool {
 type Deliveries interface {
 	// Sent keeps that the Cloud API took a message to a chat under that id. A report may have come before.
 	Sent(ctx context.Context, wamid, chat string, r bot.Reply) error
-	// Moved keeps a report, if s follows what was known (Status.Follows), and returns the chat and, while it is still
-	// known, the message. forward says that s is where the message stands now, by this report or by the same one
-	// before: a failure that could not be told to the conversation comes again, and is told then. A message that is not
-	// ours has no chat.
+	// Moved keeps the report [s], if it follows what was known (Status.Follows). It returns the chat, which is empty for a
+	// message that is not ours, and the message while it is still known. [forward] says that [s] is where the message
+	// stands now, by this report or by the same one before. So a failure that could not be told to the conversation is told
+	// when its report comes again.
 	Moved(ctx context.Context, wamid string, s Status) (chat string, r *bot.Reply, forward bool, err error)
 }

@@ -28,11 +28,11 @@ const (
 
 // Handler is the webhook.
 //
-// POST answers 200 once everything in the body is durable (or nobody handles it), 503 when something is not, 401
-// without body for a missing or wrong signature, 413 over 4 MiB, and 400 for what is not a webhook's body. The
-// signature is checked over the raw bytes before anything in them is read.
+// POST answers 200 once everything in the body is durable (or nobody handles it), 503 when something is not, 401 without
+// body for a missing or wrong signature, 413 over 4 MiB, and 400 for what is not a webhook's body. The signature is checked
+// over the raw bytes before anything in them is read.
 //
-// GET is how Meta registers it: whoever knows the verify token gets the challenge back. Everything else is 405.
+// GET is how Meta registers the webhook: whoever knows the verify token gets the challenge back. Other methods get 405.
 func (c *Channel) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {

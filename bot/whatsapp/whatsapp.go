@@ -1,22 +1,21 @@
-// Package whatsapp is the channel to WhatsApp: the Cloud API's JSON on one side, bot.Update and bot.Reply on the other.
-// It is a small client of our own on net/http; what the fields mean is Meta's documentation of Graph v26.0.
+// Package whatsapp is the channel to WhatsApp: the Cloud API's JSON on one side, bot.Update and bot.Reply on the other. It
+// is a small client of our own on net/http; what the fields mean is in Meta's documentation of Graph v26.0.
 //
-// Messages and delivery reports come by webhook, many of them in one body. A body is trusted when its bytes are signed
-// with the app's secret, which is checked before anything in it is looked at, and is answered 200 only once everything
-// in it is durable. Until then Meta is the inbound queue: it sends the whole body again, and what had been done is
-// recognised as a repeat. What one person did is handled in the order of the body, and stops where something fails;
-// other persons' messages go on meanwhile. Each message is decoded by itself and leniently, so that a field of another
-// type than expected costs that message at most.
+// Messages and delivery reports come by webhook, many of them in one body. The body must be signed with the app's secret,
+// which is checked before anything in it is read. It is answered 200 only once everything in it is durable. Until then Meta
+// is the inbound queue: it sends the whole body again, and what was done is recognised as a repeat. Messages of one person
+// are handled in the order of the body, and stop where one fails; those of others go on meanwhile. Each message is decoded
+// by itself, so that a field of another type than expected costs that message at most.
 //
-// A person has two names here, a phone number and a business-scoped user id, and either may be missing, appear or
-// change. Chat, in an update and in Send, is the stable one that People keeps: the first name we knew them by.
+// A person has two names here, a phone number and a business-scoped user id, and either may be missing, appear or change.
+// Chat, in an update and in Send, is the stable one that People keeps: the first name we knew them by.
 //
-// Messages go out at the pace that WhatsApp asks for: so many a second for the whole number (SetRate), one each six
-// seconds and short bursts for one person. A message that was taken may still fail minutes later; the report of that
-// becomes an update of kind bot.Undelivered.
+// Messages are sent within WhatsApp's limits: so many a second for the whole number (SetRate), one each six seconds and
+// short bursts for one person. A message that was taken may still fail minutes later: its report becomes an update of kind
+// bot.Undelivered.
 //
-// Nothing that leaves this package, neither error nor log line, holds a token, a secret, the id of our number or a
-// person's name on the channel. A message's id is kept back too: it contains the person's number.
+// No error and no log line of this package holds a token, a secret, the id of our number or a person's name on the channel.
+// A message's id is kept back too: it contains the person's number.
 package whatsapp
 
 import (

@@ -1,5 +1,5 @@
-// Package wire is how a channel speaks HTTP to its platform: a client that waits for nothing without end, errors that hold
-// no secret, and a wait that ends with its context. What is said over it is the channel's own.
+// Package wire is how a channel speaks HTTP to its platform: a client with timeouts, errors that hold no secret, and a wait
+// that ends with its context.
 package wire
 
 import (

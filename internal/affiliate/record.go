@@ -1,8 +1,8 @@
 // Package affiliate is the institute's record of a member, and the national number that finds it.
 //
-// A number is read tolerantly (ParseNumber), checked, and read back before it is used; the record decides, the check
-// digit only catches slips. Numbers appear in the affiliates collection and nowhere else: elsewhere they are a keyed
-// hash and a mask.
+// A number is read tolerantly (ParseNumber), checked, and read back to the person before it is used. The check digit only
+// catches slips; the record decides. Numbers are kept in the affiliates collection and nowhere else: elsewhere they are a
+// keyed hash and a mask.
 package affiliate
 
 import (

@@ -1,21 +1,22 @@
-// Package agent is the accounts of the desk: who may sign in, as what, and what a browser that did so may go on with.
+// Package agent is the accounts of the desk and their sessions: who may sign in, with what role, and for how long.
 //
-// An agent is one document. Everything that takes somebody's rights away (disabling, a new password, another role) moves
-// the document's epoch on in the same write, and a session counts only while it is of the agent's present epoch. So a
-// request reads two documents, session and agent, and an account that was disabled is out at the next request of any
-// process, without a list of sessions to walk through.
+// An agent is one document. Whatever takes somebody's rights away (disabling, a new password, another role) moves the
+// document's epoch on in the same write, and a session counts only while it is of the agent's present epoch. So a request
+// reads two documents, session and agent, and a disabled account is out at the next request of any process. No list of
+// sessions has to be walked through.
 //
-// Tries are counted before they are judged, in a document of their own under the keyed hash of the login: at most five
-// can be under way, however many arrive at once in however many processes, and what nobody has an account for is counted,
-// locked and answered in the same words after the same work as an account. A right password takes its try back; only a
-// completed sign-in begins the count anew, and only for what began before it, so that neither whoever knows the password can
-// buy more codes with it, nor whoever guesses more guesses with the owner's own comings and goings.
+// Tries at signing in are counted before they are judged, in a document under the keyed hash of the login. At most five can
+// be under way, however many arrive at once in however many processes. A login without an account is counted, locked and
+// answered in the same words, after the same work, as one that has an account.
 //
-// A second factor (TOTP, RFC 6238) is on once a code of it was right. The step of the last code that was taken is kept in
-// the agent's document by the same conditional write that takes the code: each works once.
+// A right password takes its own try back. Only a completed sign-in resets the count, and only of tries that began before
+// it. So whoever knows the password cannot use it to try more codes, and the owner's own sign-ins give nobody more guesses.
 //
-// Who did what to an account goes to the audit. What was changed and the line that tells of it are one write: the document
-// carries its latest lines, and whoever changes it next appends first what a process that died left out.
+// A second factor (TOTP, RFC 6238) is on once a code of it was right. The time step of the last accepted code is kept in
+// the agent's document by the conditional write that accepts it, so each code works once.
+//
+// Whatever is done to an account goes to the audit. The change and its audit line are one write: the document carries its
+// latest lines, and the next change first appends those that a process left out when it died.
 package agent
 
 import (

@@ -65,8 +65,8 @@ func TestCheckPassword(t *testing.T) {
 }
 
 func TestAdd(t *testing.T) {
-	w := newWorld(t)
-	w.add("Ana.Paz", agent.Supervisor)
+	p := newServicePair(t)
+	p.add("Ana.Paz", agent.Supervisor)
 	for _, c := range []struct {
 		login, name, password string
 		role                  agent.Role
@@ -77,33 +77,33 @@ func TestAdd(t *testing.T) {
 		{"otra", "", goodPassword, agent.Member, agent.ErrName},
 		{"otra", "Otra", goodPassword, "boss", agent.ErrRole},
 	} {
-		_, err := w.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: c.login, Name: c.name, Role: c.role}, c.password)
+		_, err := p.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: c.login, Name: c.name, Role: c.role}, c.password)
 		wantErr(t, c.login, err, c.want)
 	}
 	var weak *agent.Weak
-	if _, err := w.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "otra", Name: "Otra", Role: agent.Member}, ""); !errors.As(err, &weak) {
+	if _, err := p.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "otra", Name: "Otra", Role: agent.Member}, ""); !errors.As(err, &weak) {
 		t.Errorf("no password: got %v, want it refused", err)
 	}
-	all, err := w.two.List(t.Context())
+	all, err := p.two.List(t.Context())
 	if err != nil || len(all) != 1 || all[0].Login != "ana.paz" || all[0].Role != agent.Supervisor || all[0].SecondFactor() {
 		t.Errorf("got %+v, %v", all, err)
 	}
 	if s := fmt.Sprintf("%v %+v %#v", all[0], all[0], &all[0]); strings.Contains(s, "argon2") {
 		t.Errorf("printing an agent shows the hash: %s", s)
 	}
-	if got := w.what(); !reflect.DeepEqual(got, []string{"command line agent_added"}) {
+	if got := p.what(); !reflect.DeepEqual(got, []string{"command line agent_added"}) {
 		t.Errorf("audit: got %q", got)
 	}
 }
 
 // Of many processes that add one login, one does.
 func TestAdd_atOnce(t *testing.T) {
-	w := newWorld(t)
+	p := newServicePair(t)
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
 		wg.Go(func() {
-			_, errs[i] = w.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "ana", Name: "Persona", Role: agent.Member}, goodPassword)
+			_, errs[i] = p.one.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "ana", Name: "Persona", Role: agent.Member}, goodPassword)
 		})
 	}
 	wg.Wait()
@@ -122,60 +122,60 @@ func TestAdd_atOnce(t *testing.T) {
 
 // Disabling, another role and a new password end what is signed in, in every process, at once; a new name does not.
 func TestChanges_endSessions(t *testing.T) {
-	w := newWorld(t)
-	w.add("sup", agent.Supervisor)
-	w.add("ana", agent.Member)
+	p := newServicePair(t)
+	p.add("sup", agent.Supervisor)
+	p.add("ana", agent.Member)
 	ctx := t.Context()
 	for _, c := range []struct {
 		name   string
 		change func() error
 		want   error
 	}{
-		{"a new name", func() error { return w.two.Rename(ctx, "sup", "ana", "Ana Nueva") }, nil},
-		{"another role", func() error { return w.two.SetRole(ctx, "sup", "ana", agent.Supervisor) }, agent.ErrRevoked},
-		{"the same role", func() error { return w.two.SetRole(ctx, "sup", "ana", agent.Supervisor) }, nil},
-		{"a new password", func() error { return w.two.SetPassword(ctx, "sup", "ana", goodPassword) }, agent.ErrRevoked},
-		{"disabled", func() error { return w.two.Disable(ctx, "sup", "ana") }, agent.ErrRevoked},
+		{"a new name", func() error { return p.two.Rename(ctx, "sup", "ana", "Ana Nueva") }, nil},
+		{"another role", func() error { return p.two.SetRole(ctx, "sup", "ana", agent.Supervisor) }, agent.ErrRevoked},
+		{"the same role", func() error { return p.two.SetRole(ctx, "sup", "ana", agent.Supervisor) }, nil},
+		{"a new password", func() error { return p.two.SetPassword(ctx, "sup", "ana", goodPassword) }, agent.ErrRevoked},
+		{"disabled", func() error { return p.two.Disable(ctx, "sup", "ana") }, agent.ErrRevoked},
 	} {
-		token := w.signIn("ana")
+		token := p.signIn("ana")
 		if err := c.change(); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		wantErr(t, c.name, live(w.one, ctx, token), c.want)
-		_, _, err := w.two.Session(ctx, token)
+		wantErr(t, c.name, live(p.one, ctx, token), c.want)
+		_, _, err := p.two.Session(ctx, token)
 		wantErr(t, c.name, err, c.want)
 	}
-	_, err := w.one.SignIn(ctx, "ana", goodPassword, "192.0.2.1")
+	_, err := p.one.SignIn(ctx, "ana", goodPassword, "192.0.2.1")
 	wantErr(t, "disabled, signing in", err, agent.ErrWrong)
-	if err := w.one.Enable(ctx, "sup", "ana"); err != nil {
+	if err := p.one.Enable(ctx, "sup", "ana"); err != nil {
 		t.Error(err)
 	}
-	w.signIn("ana")
+	p.signIn("ana")
 	for _, want := range []string{"sup agent_renamed", "sup agent_role", "sup agent_password", "sup agent_disabled", "sup agent_enabled"} {
-		if n := w.audited(want); n != 1 {
-			t.Errorf("the audit has %q %d times, want once:\n%q", want, n, w.what())
+		if n := p.audited(want); n != 1 {
+			t.Errorf("the audit has %q %d times, want once:\n%q", want, n, p.what())
 		}
 	}
-	wantErr(t, "nobody", w.one.Disable(ctx, "sup", "nadie"), agent.ErrNotFound)
-	wantErr(t, "no login", w.one.Enable(ctx, "sup", "?"), agent.ErrNotFound)
+	wantErr(t, "nobody", p.one.Disable(ctx, "sup", "nadie"), agent.ErrNotFound)
+	wantErr(t, "no login", p.one.Enable(ctx, "sup", "?"), agent.ErrNotFound)
 }
 
 // From the console the last supervisor who can sign in stays; on the command line not even that one must.
 func TestLastSupervisor(t *testing.T) {
-	w := newWorld(t)
-	w.add("sup", agent.Supervisor)
-	w.add("dos", agent.Supervisor)
-	w.add("ana", agent.Member)
+	p := newServicePair(t)
+	p.add("sup", agent.Supervisor)
+	p.add("dos", agent.Supervisor)
+	p.add("ana", agent.Member)
 	ctx := t.Context()
-	if err := w.one.Disable(ctx, "sup", "dos"); err != nil {
+	if err := p.one.Disable(ctx, "sup", "dos"); err != nil {
 		t.Fatal(err)
 	}
-	wantErr(t, "disable the last", w.one.Disable(ctx, "sup", "sup"), agent.ErrLastSupervisor)
-	wantErr(t, "demote the last", w.two.SetRole(ctx, "sup", "sup", agent.Member), agent.ErrLastSupervisor)
-	if err := w.one.SetRole(ctx, "sup", "dos", agent.Member); err != nil {
+	wantErr(t, "disable the last", p.one.Disable(ctx, "sup", "sup"), agent.ErrLastSupervisor)
+	wantErr(t, "demote the last", p.two.SetRole(ctx, "sup", "sup", agent.Member), agent.ErrLastSupervisor)
+	if err := p.one.SetRole(ctx, "sup", "dos", agent.Member); err != nil {
 		t.Errorf("demote one who is disabled: %v", err)
 	}
-	if err := w.one.Disable(ctx, agent.CommandLine, "sup"); err != nil {
+	if err := p.one.Disable(ctx, agent.CommandLine, "sup"); err != nil {
 		t.Errorf("on the command line: %v", err)
 	}
 }
@@ -184,16 +184,16 @@ func TestLastSupervisor(t *testing.T) {
 func TestLastSupervisor_atOnce(t *testing.T) { storetest.Engines(t, lastSupervisorAtOnce) }
 
 func lastSupervisorAtOnce(t *testing.T, e store.Engine) {
-	w := newWorldOn(t, e)
+	p := newServicePairOn(t, e)
 	ctx := t.Context()
 	logins := []string{"uno", "dos", "tres", "cuatro"}
 	for _, l := range logins {
-		w.add(l, agent.Supervisor)
+		p.add(l, agent.Supervisor)
 	}
 	for round := range 25 {
 		var wg sync.WaitGroup
 		for i, l := range logins {
-			service := []*agent.Service{w.one, w.two}[i%2]
+			service := []*agent.Service{p.one, p.two}[i%2]
 			wg.Go(func() {
 				do := func() error { return service.Disable(ctx, "uno", l) }
 				if (i+round)%3 == 0 {
@@ -205,7 +205,7 @@ func lastSupervisorAtOnce(t *testing.T, e store.Engine) {
 			})
 		}
 		wg.Wait()
-		all, err := w.one.List(ctx)
+		all, err := p.one.List(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func lastSupervisorAtOnce(t *testing.T, e store.Engine) {
 			if a.Role == agent.Supervisor && !a.Disabled {
 				left++
 			}
-			for _, err := range []error{w.one.SetRole(ctx, agent.CommandLine, a.Login, agent.Supervisor), w.one.Enable(ctx, agent.CommandLine, a.Login)} {
+			for _, err := range []error{p.one.SetRole(ctx, agent.CommandLine, a.Login, agent.Supervisor), p.one.Enable(ctx, agent.CommandLine, a.Login)} {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -228,9 +228,9 @@ func lastSupervisorAtOnce(t *testing.T, e store.Engine) {
 
 // What a change did is in the audit even when the process died between the two: the next change puts it there.
 func TestAudit_afterACrash(t *testing.T) {
-	w := newWorld(t)
-	w.add("ana", agent.Member)
-	o := w.one.Options
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	o := p.one.Options
 	o.Audit = func(_ context.Context, d agent.AuditEntry) error {
 		if d.What == "agent_renamed" {
 			return errors.New("died")
@@ -240,106 +240,106 @@ func TestAudit_afterACrash(t *testing.T) {
 	if err := agent.New(o).Rename(t.Context(), "sup", "ana", "Ana Nueva"); err == nil {
 		t.Error("a change that is not in the audit was called done")
 	}
-	if n := w.audited("sup agent_renamed"); n != 0 {
+	if n := p.audited("sup agent_renamed"); n != 0 {
 		t.Fatalf("it is there %d times already", n)
 	}
-	if err := w.two.Disable(t.Context(), "sup", "ana"); err != nil {
+	if err := p.two.Disable(t.Context(), "sup", "ana"); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"sup agent_renamed", "sup agent_disabled"} {
-		if n := w.audited(want); n != 1 {
+		if n := p.audited(want); n != 1 {
 			t.Errorf("%q is there %d times, want once", want, n)
 		}
 	}
 }
 
 func TestChangePassword(t *testing.T) {
-	w := newWorld(t)
-	w.add("ana", agent.Member)
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
 	ctx := t.Context()
-	mine, other := w.signIn("ana"), w.signIn("ana")
-	_, err := w.one.ChangePassword(ctx, mine, "no es esta", otherPassword, "192.0.2.1")
+	mine, other := p.signIn("ana"), p.signIn("ana")
+	_, err := p.one.ChangePassword(ctx, mine, "no es esta", otherPassword, "192.0.2.1")
 	wantErr(t, "wrong present password", err, agent.ErrWrong)
 	var weak *agent.Weak
-	if _, err = w.one.ChangePassword(ctx, mine, goodPassword, "corta", "192.0.2.1"); !errors.As(err, &weak) {
+	if _, err = p.one.ChangePassword(ctx, mine, goodPassword, "corta", "192.0.2.1"); !errors.As(err, &weak) {
 		t.Errorf("weak: got %v", err)
 	}
-	in, err := w.one.ChangePassword(ctx, mine, goodPassword, otherPassword, "192.0.2.1")
+	in, err := p.one.ChangePassword(ctx, mine, goodPassword, otherPassword, "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantErr(t, "the new session", live(w.two, ctx, in.Token.Reveal()), nil)
-	wantErr(t, "the old session", live(w.two, ctx, mine), agent.ErrNoSession)
-	wantErr(t, "the other browser's", live(w.two, ctx, other), agent.ErrRevoked)
-	_, err = w.two.SignIn(ctx, "ana", goodPassword, "192.0.2.1")
+	wantErr(t, "the new session", live(p.two, ctx, in.Token.Reveal()), nil)
+	wantErr(t, "the old session", live(p.two, ctx, mine), agent.ErrNoSession)
+	wantErr(t, "the other browser's", live(p.two, ctx, other), agent.ErrRevoked)
+	_, err = p.two.SignIn(ctx, "ana", goodPassword, "192.0.2.1")
 	wantErr(t, "the old password", err, agent.ErrWrong)
-	if _, err = w.two.SignIn(ctx, "ana", otherPassword, "192.0.2.1"); err != nil {
+	if _, err = p.two.SignIn(ctx, "ana", otherPassword, "192.0.2.1"); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 	for range agent.MaxWrong - 1 {
-		_, err = w.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, "192.0.2.9")
+		_, err = p.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, "192.0.2.9")
 		wantErr(t, "guessing in a session", err, agent.ErrWrong)
 	}
-	_, err = w.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, "192.0.2.9")
+	_, err = p.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, "192.0.2.9")
 	later(t, "the fifth guess", err, agent.LockedFor)
 }
 
 func TestSession_ends(t *testing.T) {
-	w := newWorld(t)
-	w.add("ana", agent.Member)
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
 	ctx := t.Context()
-	token := w.signIn("ana")
-	begun := w.clock.Now()
-	for w.clock.Now().Sub(begun) < agent.MaxSession-29*time.Minute {
-		w.clock.Advance(29 * time.Minute)
-		if _, _, err := w.one.Session(ctx, token); err != nil {
-			t.Fatalf("after %v of work: %v", w.clock.Now().Sub(begun), err)
+	token := p.signIn("ana")
+	begun := p.clock.Now()
+	for p.clock.Now().Sub(begun) < agent.MaxSession-29*time.Minute {
+		p.clock.Advance(29 * time.Minute)
+		if _, _, err := p.one.Session(ctx, token); err != nil {
+			t.Fatalf("after %v of work: %v", p.clock.Now().Sub(begun), err)
 		}
 	}
-	w.clock.Advance(29 * time.Minute)
-	_, _, err := w.one.Session(ctx, token)
+	p.clock.Advance(29 * time.Minute)
+	_, _, err := p.one.Session(ctx, token)
 	wantErr(t, "after twelve hours of work", err, agent.ErrOver)
 
-	token = w.signIn("ana")
+	token = p.signIn("ana")
 	for range 59 {
-		w.clock.Advance(30 * time.Second)
-		if err := live(w.two, ctx, token); err != nil {
+		p.clock.Advance(30 * time.Second)
+		if err := live(p.two, ctx, token); err != nil {
 			t.Fatalf("the stream: %v", err)
 		}
 	}
-	if _, _, err = w.one.Session(ctx, token); err != nil {
+	if _, _, err = p.one.Session(ctx, token); err != nil {
 		t.Errorf("after 29 minutes and a half: %v", err)
 	}
-	w.clock.Advance(30*time.Minute - time.Millisecond)
-	wantErr(t, "just before", live(w.two, ctx, token), nil)
-	w.clock.Advance(time.Millisecond)
-	wantErr(t, "half an hour after the last action, in spite of the stream", live(w.two, ctx, token), agent.ErrIdle)
-	_, _, err = w.one.Session(ctx, token)
+	p.clock.Advance(30*time.Minute - time.Millisecond)
+	wantErr(t, "just before", live(p.two, ctx, token), nil)
+	p.clock.Advance(time.Millisecond)
+	wantErr(t, "half an hour after the last action, in spite of the stream", live(p.two, ctx, token), agent.ErrIdle)
+	_, _, err = p.one.Session(ctx, token)
 	wantErr(t, "an action comes too late", err, agent.ErrIdle)
-	if err := w.one.SignOut(ctx, token); err != nil {
+	if err := p.one.SignOut(ctx, token); err != nil {
 		t.Errorf("sign out of what is over: %v", err)
 	}
-	if n := w.audited("ana agent_signed_out"); n != 0 {
+	if n := p.audited("ana agent_signed_out"); n != 0 {
 		t.Errorf("the audit says %d times that she signed out", n)
 	}
 }
 
 func TestSignOut(t *testing.T) {
-	w := newWorld(t)
-	w.add("ana", agent.Member)
-	token, other := w.signIn("ana"), w.signIn("ana")
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	token, other := p.signIn("ana"), p.signIn("ana")
 	if token == other || len(token) != 43 {
 		t.Errorf("tokens %q and %q", token, other)
 	}
 	for range 2 {
-		if err := w.two.SignOut(t.Context(), token); err != nil {
+		if err := p.two.SignOut(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wantErr(t, "signed out", live(w.one, t.Context(), token), agent.ErrNoSession)
-	wantErr(t, "the other browser", live(w.one, t.Context(), other), nil)
-	wantErr(t, "no token", live(w.one, t.Context(), ""), agent.ErrNoSession)
-	if n := w.audited("ana agent_signed_out"); n != 1 {
+	wantErr(t, "signed out", live(p.one, t.Context(), token), agent.ErrNoSession)
+	wantErr(t, "the other browser", live(p.one, t.Context(), other), nil)
+	wantErr(t, "no token", live(p.one, t.Context(), ""), agent.ErrNoSession)
+	if n := p.audited("ana agent_signed_out"); n != 1 {
 		t.Errorf("the audit says %d times that she signed out, want once", n)
 	}
 }

@@ -1,7 +1,7 @@
-// Package app puts the parts together: it is the only place that knows everybody.
+// Package app puts the parts together: it is the only package that knows all of them.
 //
 // New opens the store and builds the parts, Start listens and begins to work, Stop takes down in reverse. Each step
-// registers its own undoing right after it succeeded, so a failure half-way cleans up after itself.
+// registers its own clean-up once it has succeeded, so a failure half-way cleans up after itself.
 package app
 
 import (
@@ -86,6 +86,7 @@ type App struct {
 	whatsapp *whatsapp.Channel
 	web      *webchat.Channel
 	talk     *talk.Room
+	channels []channel // that Start runs
 
 	demoPassword string // of the agent in a demo
 	jobs         *jobs.Table
@@ -262,19 +263,25 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 		if a.telegram, err = a.newTelegram(publicURL); err != nil {
 			return err
 		}
-		a.Runner.Bind(telegram.Name, a.telegram)
+		if err := a.bind(telegram.Name, a.telegram, a.telegram.Run); err != nil {
+			return err
+		}
 		mux.Handle(telegram.WebhookPath, a.telegram.Handler())
 	}
 	if c.WhatsApp.On() && !o.Demo && o.Terminal == nil {
 		if a.whatsapp, err = a.newWhatsApp(); err != nil {
 			return err
 		}
-		a.Runner.Bind(whatsapp.Name, a.whatsapp)
+		if err := a.bind(whatsapp.Name, a.whatsapp, a.whatsapp.Run); err != nil {
+			return err
+		}
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
 		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Images: flows.Image, Log: o.Log})
-		a.Runner.Bind(webchat.Name, a.web)
+		if err := a.bind(webchat.Name, a.web, nil); err != nil {
+			return err
+		}
 		a.web.Routes(mux)
 		page, err := demo.New(demo.Options{Kit: kit, Chat: a.web, Letters: a.demoLetters, People: people(), Zone: c.Timezone, Log: o.Log})
 		if err != nil {
@@ -286,7 +293,36 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 		t := *o.Terminal
 		t.Handle, t.Letters = a.Runner.Handle, a.chatLetters
 		a.Chat = terminal.New(t)
-		a.Runner.Bind(terminal.Name, a.Chat)
+		if err := a.bind(terminal.Name, a.Chat, nil); err != nil { // the command runs it, and ends with it
+			return err
+		}
+	}
+	return nil
+}
+
+// erasing is what becomes, in each channel there is, of a message that held a number once it was read.
+var erasing = map[string]flows.Erasing{
+	telegram.Name: flows.Deleted,
+	whatsapp.Name: flows.Remains,
+	webchat.Name:  flows.StaysHere,
+	terminal.Name: flows.StaysHere,
+}
+
+type channel struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// bind has a channel's chats answered through ch, and Start run it until the process stops; run is nil for one that does
+// nothing by itself. What run returns before then the process cannot go on without. A name that nothing is promised of in
+// erasing is refused: people would be told that nothing remains of what they wrote.
+func (a *App) bind(name string, ch runner.Channel, run func(ctx context.Context) error) error {
+	if _, known := erasing[name]; !known {
+		return fmt.Errorf("channel %q: what becomes of a message in it is not said (erasing)", name)
+	}
+	a.Runner.Bind(name, ch)
+	if run != nil {
+		a.channels = append(a.channels, channel{name, run})
 	}
 	return nil
 }
@@ -306,16 +342,8 @@ func NewFlow(c config.Config, o FlowOptions) (*bot.Engine, error) {
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
 		Desk: o.Desk, Silence: c.AgentSilence,
-		Limits: flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
-		Erasing: func(channel string) flows.Erasing {
-			switch channel {
-			case telegram.Name:
-				return flows.Deleted
-			case whatsapp.Name:
-				return flows.Remains
-			}
-			return flows.StaysHere
-		},
+		Limits:  flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
+		Erasing: func(channel string) flows.Erasing { return erasing[channel] },
 	})
 }
 
@@ -427,13 +455,10 @@ func (a *App) Start(ctx context.Context) error {
 	if a.telegram != nil || a.whatsapp != nil {
 		a.background.Go(func() { a.shareRates(ctx) })
 	}
-	if a.whatsapp != nil {
-		a.background.Go(func() { _ = a.whatsapp.Run(ctx) }) // it ends with ctx alone
-	}
-	if a.telegram != nil {
+	for _, ch := range a.channels {
 		a.background.Go(func() {
-			if err := a.telegram.Run(ctx); err != nil {
-				a.failed <- fmt.Errorf("telegram: %w", err)
+			if err := ch.run(ctx); err != nil {
+				a.failed <- fmt.Errorf("%s: %w", ch.name, err)
 			}
 		})
 	}

@@ -128,16 +128,27 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice
 	return runner.Effects{}, a.send(ctx, p, to, letter)
 }
 
-// keepFile keeps a complaint or a case under the number the person was told.
-func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (runner.Effects, error) {
-	f := store.File{Ref: what.Ref, Topic: what.Topic, Body: what.Body, Conv: what.Conv, Made: p.Made, Status: store.Open}
-	table := a.Store.Cases
-	switch {
-	case what.Topic == "complaint":
-		table = a.Store.Complaints
-	case strings.HasPrefix(what.Topic, "done_"):
-		f.Status = store.Closed
+// filed says in which table a file of a topic is kept, and with which status; ok is false for a topic that is nobody's.
+func (a *App) filed(topic string) (table *store.FileTable, status string, ok bool) {
+	switch topic {
+	case "complaint":
+		return a.Store.Complaints, store.Open, true
+	case store.TopicNotMe:
+		return a.Store.Cases, store.Open, true
+	case "done_unlock", "done_generate":
+		return a.Store.Cases, store.Closed, true
 	}
+	return nil, "", false
+}
+
+// keepFile keeps a complaint or a case under the number the person was told. A topic that it does not know is a later
+// version's: the promise stays until that comes by.
+func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (runner.Effects, error) {
+	table, status, ok := a.filed(what.Topic)
+	if !ok {
+		return runner.Effects{}, fmt.Errorf("keep file: topic %q has no table", what.Topic)
+	}
+	f := store.File{Ref: what.Ref, Topic: what.Topic, Body: what.Body, Conv: what.Conv, Made: p.Made, Status: status}
 	if err := table.Insert(ctx, f); err != nil {
 		return runner.Effects{}, fmt.Errorf("keep file: %w", err)
 	}

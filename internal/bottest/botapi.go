@@ -14,13 +14,13 @@ import (
 	"unicode/utf16"
 )
 
-// BotAPI is Telegram as a bot sees it: the Bot API over HTTP on one side, people with telephones on the other. It
-// speaks the real wire shapes, checks what the real one checks, and delivers what people do by getUpdates or to the
-// webhook, whichever the bot asked for. Everything is recorded. It can be told to be slow (Slow), rude (Fail, FailChat,
-// FailWhere) or gone (Down, Up).
+// BotAPI is a Telegram server for tests: the Bot API over HTTP for the bot, and methods that play people with telephones.
+// It speaks the real wire format, checks what the real server checks, and delivers what people do by getUpdates or to the
+// webhook, whichever the bot asked for. Everything is recorded. It can be slow (Slow), fail (Fail, FailChat, FailWhere) or
+// be gone (Down, Up).
 //
-// Methods that play a person return the id of the newest message of the chat at that moment, so that
-// WaitMessage(chat, id, …) waits for what the bot answers. All methods may be called from many goroutines.
+// Methods that play a person return the id of the chat's newest message at that moment. WaitMessage with that id waits for
+// what the bot answers. All methods may be called from many goroutines.
 type BotAPI struct {
 	// RetryWait is how long it waits before it posts to a webhook again that did not answer 2xx; it doubles up to
 	// sixteen times as much. Set before Start; zero means 50 ms.

@@ -22,19 +22,17 @@ import (
 	"unicode/utf16"
 )
 
-// Graph is WhatsApp as a bot sees it: the Cloud API over HTTP on one side, people with telephones on the other. It is
-// the sister of BotAPI, with the same names for the same things: what people do is posted to the webhook, signed, until
-// it is taken; what the bot sends is checked as the real one checks it, shown in the chat, and followed by statuses.
-// Everything is recorded. It can be told to be slow (Slow), rude (Fail, FailChat, FailWhere, FailStatus) or gone (Down,
-// Up).
+// Graph is a WhatsApp server for tests: the Cloud API over HTTP for the bot, and methods that play people with telephones,
+// named as those of BotAPI. What people do is posted to the webhook, signed, until it is taken. What the bot sends is
+// checked as the real server checks it, shown in the chat, and followed by statuses. Everything is recorded. It can be slow
+// (Slow), fail (Fail, FailChat, FailWhere, FailStatus) or be gone (Down, Up).
 //
-// The methods that Slow, Fail and FailWhere name are "messages" (a send), "read" (a mark as read), "media" (an upload),
-// "phone_number" and "subscribed_apps"; the parameters of a call are the members of its body, with access_token, and with
-// chat_id where it is about a known person.
+// Slow, Fail and FailWhere name a call: "messages" (a send), "read" (a read receipt), "media" (an upload), "phone_number"
+// or "subscribed_apps". The parameters of a call are the members of its body, with access_token, and with chat_id where it
+// is about a known person.
 //
-// A chat is named by the person's telephone number. Methods that play a person return the id of the newest message of
-// the chat at that moment, so that WaitMessage(chat, id, …) waits for what the bot answers. All methods may be called
-// from many goroutines.
+// A chat is named by the person's telephone number. Methods that play a person return the id of the chat's newest message
+// at that moment. WaitMessage with that id waits for what the bot answers. All methods may be called from many goroutines.
 type Graph struct {
 	// RetryWait is how long it waits before it posts to a webhook again that did not answer 2xx; it doubles up to
 	// sixteen times as much. Set before Start; zero means 50 ms.

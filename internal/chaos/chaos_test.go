@@ -67,16 +67,16 @@ func TestChaos(t *testing.T) {
 	})
 }
 
-// run is one phase: a town, people in it, and what breaks it.
+// run is one phase: a deployment, people who use it, and what breaks it.
 func run(t *testing.T, k kind, gently bool, lasts time.Duration) {
-	w := newTown(t, k)
-	w.byWhatsApp(byTelegram, byWhatsApp)
-	w.front.swapped = swapped
-	people := w.populate(int(lasts / *every) + 1)
+	dep := newDeployment(t, k)
+	dep.byWhatsApp(byTelegram, byWhatsApp)
+	dep.front.swapped = swapped
+	people := dep.populate(int(lasts / *every) + 1)
 	for _, p := range people {
 		p.hasty = p.by == byTelegram && rand.Float64() < hasty // the other channel paces what it says to one person
 	}
-	w.start()
+	dep.start()
 	began := time.Now()
 	breaking, stop := context.WithTimeout(t.Context(), lasts)
 	defer stop()
@@ -85,20 +85,20 @@ func run(t *testing.T, k kind, gently bool, lasts time.Duration) {
 	walked := make(chan struct{})
 	go func() {
 		defer close(walked)
-		w.walk(breaking, waiting, people, *every, *together)
+		dep.walk(breaking, waiting, people, *every, *together)
 	}()
-	broken := w.fleet.torment(breaking, gently)
+	broken := dep.fleet.torment(breaking, gently)
 	if broken != nil {
 		t.Errorf("a process could not go on: %v", broken)
 		giveUp()
 	}
 	<-walked
 	if broken == nil {
-		w.settle(waiting)
+		dep.settle(waiting)
 	}
 	took := time.Since(began)
-	w.end()
-	copies, kills := w.reconcile(t, took), len(w.fleet.kills)
+	dep.end()
+	copies, kills := dep.reconcile(t, took), len(dep.fleet.kills)
 	t.Logf("%6d  repeats, wanted at most one a kill (%d)", copies, kills)
 	if *full && copies > kills { // a machine that is busy with other things as well has more on its way at each kill
 		t.Errorf("VIOLATED: %d repeats at %d kills", copies, kills)

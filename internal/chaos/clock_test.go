@@ -113,14 +113,14 @@ func TestClock_apart(t *testing.T) {
 	alongside(t)
 	life := sized(20*time.Second, 180*time.Second)
 	const slack = 2 * time.Second
-	w := newTown(t, onMongoDB, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LINK_TTL="+life.String())
-	slow, fast := w.fleet.place[0], w.fleet.place[1]
+	dep := newDeployment(t, onMongoDB, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LINK_TTL="+life.String())
+	slow, fast := dep.fleet.place[0], dep.fleet.place[1]
 	slow.build, slow.env = shifted, []string{shiftName + "=-120"}
 	fast.build, fast.env = shifted, []string{shiftName + "=120"}
-	people := w.populate(sized(40, 200))
+	people := dep.populate(sized(40, 200))
 	late, walkers := people[:6], people[6:] // the late do not begin: reconciling is about those who come to the end
-	w.start()
-	w.clocks(t)
+	dep.start()
+	dep.clocks(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), life+patience)
 	defer cancel()
@@ -128,25 +128,25 @@ func TestClock_apart(t *testing.T) {
 	walked := make(chan struct{})
 	go func() {
 		defer close(walked)
-		w.walk(ctx, ctx, walkers, 50*time.Millisecond, 40)
+		dep.walk(ctx, ctx, walkers, 50*time.Millisecond, 40)
 	}()
 	var all sync.WaitGroup
 	for _, p := range late {
-		all.Go(func() { w.letExpire(ctx, t, p, life, slack) })
+		all.Go(func() { dep.letExpire(ctx, t, p, life, slack) })
 	}
-	all.Go(func() { w.limited(t, slow, fast) })
+	all.Go(func() { dep.limited(t, slow, fast) })
 	all.Wait()
 	<-walked
-	w.settle(ctx)
+	dep.settle(ctx)
 	took := time.Since(began)
-	w.end()
-	w.reconcile(t, took)
+	dep.end()
+	dep.reconcile(t, took)
 }
 
 // clocks shows that the processes' clocks are apart: a log line's time is the process's.
-func (w *town) clocks(t *testing.T) {
+func (dep *deployment) clocks(t *testing.T) {
 	t.Helper()
-	raw, err := os.ReadFile(w.logPath)
+	raw, err := os.ReadFile(dep.logPath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,13 +170,13 @@ func (w *town) clocks(t *testing.T) {
 
 // letExpire asks for a link and lets it lie. The chat must say by itself that it has ended; the page at either process
 // must still show its button shortly before, and refuse shortly after.
-func (w *town) letExpire(ctx context.Context, t *testing.T, p *person, life, slack time.Duration) {
-	after, err := p.asks(ctx, w.api, linkSubject)
+func (dep *deployment) letExpire(ctx context.Context, t *testing.T, p *person, life, slack time.Duration) {
+	after, err := p.asks(ctx, dep.api, linkSubject)
 	if err != nil {
 		t.Errorf("person %d: %v", p.index, err)
 		return
 	}
-	l, err := w.smtp.WaitLetter(ctx, p.address, 0)
+	l, err := dep.smtp.WaitLetter(ctx, p.address, 0)
 	if err != nil {
 		t.Errorf("person %d: %v", p.index, err)
 		return
@@ -200,7 +200,7 @@ func (w *town) letExpire(ctx context.Context, t *testing.T, p *person, life, sla
 		return res.StatusCode, string(body)
 	}
 	time.Sleep(time.Until(l.Received.Add(life - slack)))
-	for _, at := range w.fleet.place {
+	for _, at := range dep.fleet.place {
 		if status, page := show(at); status != http.StatusOK || !strings.Contains(page, "Desbloquear") {
 			t.Errorf("person %d: %v before its end the page is %d %q", p.index, slack, status, begin(page))
 		}
@@ -208,7 +208,7 @@ func (w *town) letExpire(ctx context.Context, t *testing.T, p *person, life, sla
 	// From here on both pages are looked at until they refuse, while the chat is listened to.
 	var all sync.WaitGroup
 	ends := make([]time.Time, 2)
-	for i, at := range w.fleet.place {
+	for i, at := range dep.fleet.place {
 		all.Go(func() {
 			for ctx.Err() == nil && time.Since(l.Received) < life+30*time.Second {
 				if status, page := show(at); status == http.StatusGone && strings.Contains(page, "ya no sirve") {
@@ -221,7 +221,7 @@ func (w *town) letExpire(ctx context.Context, t *testing.T, p *person, life, sla
 	}
 	var told time.Time
 	for told.IsZero() {
-		m, err := w.api.WaitMessage(p.chat, after, time.Until(l.Received.Add(life+30*time.Second)))
+		m, err := dep.api.WaitMessage(p.chat, after, time.Until(l.Received.Add(life+30*time.Second)))
 		if err != nil {
 			t.Errorf("person %d: the chat does not say that the link has ended: %v", p.index, err)
 			break
@@ -242,10 +242,10 @@ func (w *town) letExpire(ctx context.Context, t *testing.T, p *person, life, sla
 
 // limited meets the limit of twenty messages a minute in a chat whose updates go to one process and the other in turn:
 // four minutes between their clocks neither end its minute nor begin another.
-func (w *town) limited(t *testing.T, slow, fast *place) {
+func (dep *deployment) limited(t *testing.T, slow, fast *place) {
 	const chat, sent, limit = 6661000001, 26, 20
-	w.api.Say(chat, "hola") // makes the chat known to Telegram
-	if _, err := w.api.WaitMessage(chat, 0, time.Minute); err != nil {
+	dep.api.Say(chat, "hola") // makes the chat known to Telegram
+	if _, err := dep.api.WaitMessage(chat, 0, time.Minute); err != nil {
 		t.Error(err)
 		return
 	}
@@ -255,9 +255,9 @@ func (w *town) limited(t *testing.T, slow, fast *place) {
 			t.Errorf("message %d: got %d", i+1, a.status)
 		}
 	}
-	w.api.Wait(time.Minute, func() bool { return len(w.api.Messages(chat)) > limit })
+	dep.api.Wait(time.Minute, func() bool { return len(dep.api.Messages(chat)) > limit })
 	time.Sleep(3 * time.Second) // an answer too many would have come by now
-	said := w.api.Messages(chat)
+	said := dep.api.Messages(chat)
 	t.Logf("limit of messages: %d sent within a minute, %d answered, the last with %q", sent, len(said), begin(said[len(said)-1].Text))
 	if len(said) != limit+1 || !strings.Contains(said[limit].Text, "Va muy rápido") {
 		t.Errorf("limit of messages: %d sent to clocks four minutes apart: got %d answers, want %d and one that says so", sent, len(said), limit)

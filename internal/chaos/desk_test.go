@@ -33,31 +33,31 @@ func TestDesk(t *testing.T) {
 		if !*full {
 			t.Parallel()
 		}
-		w := newTown(t, k, "LLAVE_OFFICE_HOURS=mon-sun 00:00-24:00", "LLAVE_AGENT_SILENCE=1m", "LLAVE_LIMIT_MESSAGES_MINUTE=1000")
-		w.byWhatsApp(byTelegram, byTelegram, byWhatsApp)
-		w.front.swapped = swapped
-		d := w.openDesk(t, sized(4, 6))
+		dep := newDeployment(t, k, "LLAVE_OFFICE_HOURS=mon-sun 00:00-24:00", "LLAVE_AGENT_SILENCE=1m", "LLAVE_LIMIT_MESSAGES_MINUTE=1000")
+		dep.byWhatsApp(byTelegram, byTelegram, byWhatsApp)
+		dep.front.swapped = swapped
+		d := dep.openDesk(t, sized(4, 6))
 		lasts := sized(20*time.Second, 3*time.Minute)
-		people := w.populate(sized(60, 240))
-		w.start()
+		people := dep.populate(sized(60, 240))
+		dep.start()
 		took := d.open(t, people, lasts)
-		w.end()
+		dep.end()
 		d.judge(t, took)
 	})
 }
 
-// desk is the help desk of a town.
+// desk is the help desk of a deployment.
 type desk struct {
-	*town
+	*deployment
 	agents  []*clerk
 	callers []*caller
 	words   atomic.Int64 // that were made up
 }
 
 // openDesk makes accounts on the command line, and has the desk open whatever day it is.
-func (w *town) openDesk(t *testing.T, agents int) *desk {
+func (dep *deployment) openDesk(t *testing.T, agents int) *desk {
 	t.Helper()
-	s, _ := w.openStore(t)
+	s, _ := dep.openStore(t)
 	schedule, err := s.Schedule.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -75,17 +75,17 @@ func (w *town) openDesk(t *testing.T, agents int) *desk {
 	if err := s.Schedule.Save(t.Context(), &schedule); err != nil {
 		t.Fatal(err)
 	}
-	w.closeStore()
-	d := &desk{town: w}
+	dep.closeStore()
+	d := &desk{deployment: dep}
 	for i, name := range agentNames[:agents] {
-		a := &clerk{desk: d, index: i, name: name, login: fmt.Sprintf("agente%d", i), Agent: bottest.NewAgent(w.public, fmt.Sprintf("192.0.2.%d", i+1))}
+		a := &clerk{desk: d, index: i, name: name, login: fmt.Sprintf("agente%d", i), Agent: bottest.NewAgent(dep.public, fmt.Sprintf("192.0.2.%d", i+1))}
 		d.agents = append(d.agents, a)
 		t.Cleanup(a.Close)
 		llave, err := binary()
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := bottest.Command(t.Context(), llave, w.fleet.dir, w.fleet.env, "agents", "add", a.login, "--name", a.name)
+		cmd := bottest.Command(t.Context(), llave, dep.fleet.dir, dep.fleet.env, "agents", "add", a.login, "--name", a.name)
 		cmd.Stdin = strings.NewReader(agentPassword + "\n")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("agents add: %v: %s", err, out)

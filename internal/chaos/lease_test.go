@@ -153,11 +153,11 @@ func (g *registrar) holders(name string) int {
 }
 
 // holding returns the place whose process holds a lease, once one does.
-func (w *town) holding(ctx context.Context, g *registrar, name string) (int, store.Lease) {
-	w.t.Helper()
+func (dep *deployment) holding(ctx context.Context, g *registrar, name string) (int, store.Lease) {
+	dep.t.Helper()
 	for ctx.Err() == nil {
 		if l, ok := g.holder(name); ok {
-			for i, p := range w.fleet.place {
+			for i, p := range dep.fleet.place {
 				if strings.Contains(l.Holder, fmt.Sprintf("-%d-", p.process.Pid())) {
 					return i, l
 				}
@@ -165,7 +165,7 @@ func (w *town) holding(ctx context.Context, g *registrar, name string) (int, sto
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	w.t.Fatalf("nobody holds %s", name)
+	dep.t.Fatalf("nobody holds %s", name)
 	return 0, store.Lease{}
 }
 
@@ -186,21 +186,21 @@ func TestLease_holderStopped(t *testing.T) {
 			if c.full && !*full {
 				t.Skip("SKIP: purging all that this holder has takes too long for a quick look; -chaos.full does it")
 			}
-			w := newTown(t, onMongoDB, "LLAVE_TELEGRAM_MODE=polling", "LLAVE_TELEGRAM_RATE=30")
-			wires := make([]*wire, len(w.fleet.place))
-			for i, p := range w.fleet.place {
-				wires[i] = &wire{api: w.api, front: w.front}
+			dep := newDeployment(t, onMongoDB, "LLAVE_TELEGRAM_MODE=polling", "LLAVE_TELEGRAM_RATE=30")
+			wires := make([]*wire, len(dep.fleet.place))
+			for i, p := range dep.fleet.place {
+				wires[i] = &wire{api: dep.api, front: dep.front}
 				server := httptest.NewServer(wires[i])
 				t.Cleanup(server.Close)
 				p.env = []string{"LLAVE_TELEGRAM_API_URL=" + server.URL}
 			}
-			people := w.populate(sized(40, 200))
-			for _, p := range w.fleet.place {
-				if err := w.fleet.start(p); err != nil {
+			people := dep.populate(sized(40, 200))
+			for _, p := range dep.fleet.place {
+				if err := dep.fleet.start(p); err != nil {
 					t.Fatal(err)
 				}
 			}
-			s, _ := w.openStore(t)
+			s, _ := dep.openStore(t)
 			ctx, cancel := context.WithTimeout(t.Context(), c.stops+patience)
 			defer cancel()
 			var helpers sync.WaitGroup
@@ -214,20 +214,20 @@ func TestLease_holderStopped(t *testing.T) {
 			walked := make(chan struct{})
 			go func() {
 				defer close(walked)
-				w.walk(ctx, ctx, people, sized(100*time.Millisecond, 300*time.Millisecond), 60)
+				dep.walk(ctx, ctx, people, sized(100*time.Millisecond, 300*time.Millisecond), 60)
 			}()
 			if strings.HasPrefix(c.lease, "job/") {
 				overdue(t, s, 12000)
 			} else {
 				time.Sleep(2 * time.Second) // many are on their way
 			}
-			old, before := w.holding(ctx, leases, c.lease)
-			process := w.fleet.place[old].process
+			old, before := dep.holding(ctx, leases, c.lease)
+			process := dep.fleet.place[old].process
 			if err := syscall.Kill(process.Pid(), syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
 			stopped := time.Now()
-			w.lost = append(w.lost, stopped) // what was accepted then, another sends again; nothing explains a second one later
+			dep.lost = append(dep.lost, stopped) // what was accepted then, another sends again; nothing explains a second one later
 			for time.Since(stopped) < c.stops {
 				l, ok := leases.holder(c.lease)
 				if ok && l.Fence > before.Fence {
@@ -246,18 +246,18 @@ func TestLease_holderStopped(t *testing.T) {
 				t.Errorf("%s: nobody else took it while its holder was stopped", c.lease)
 			}
 			<-walked
-			w.settle(ctx)
+			dep.settle(ctx)
 			took := time.Since(began)
 			if now, ok := leases.holder(c.lease); taken && c.lease == "telegram-poll" && (!ok || now.Holder != after.Holder || now.Fence != after.Fence) {
 				t.Errorf("%s: after the old holder went on it is %+v, was %+v", c.lease, now, after)
 			}
 			polls := wires[old].since(continued, "getUpdates")
 			t.Logf("stopped for %v; afterwards the old holder asked for updates %d times, sent %d messages, and the log says %d times that a lease was lost",
-				c.stops, len(polls), len(wires[old].since(continued, "sendMessage")), w.logged(t, "lease was lost"))
+				c.stops, len(polls), len(wires[old].since(continued, "sendMessage")), dep.logged(t, "lease was lost"))
 			if c.lease == "telegram-poll" && len(polls) > 0 {
 				t.Errorf("the old holder polled on: %v after it was continued, offset %d", polls[0].at.Sub(continued), polls[0].offset)
 			}
-			if n := w.api.Pending(); n > 0 {
+			if n := dep.api.Pending(); n > 0 {
 				t.Errorf("%d updates were never confirmed", n)
 			}
 			if strings.HasPrefix(c.lease, "job/") {
@@ -280,8 +280,8 @@ func TestLease_holderStopped(t *testing.T) {
 			for _, f := range leases.faults {
 				t.Errorf("lease: %s", f)
 			}
-			w.end()
-			w.reconcile(t, took)
+			dep.end()
+			dep.reconcile(t, took)
 		})
 	}
 }

@@ -42,13 +42,13 @@ func (v *invariant) report(t *testing.T) {
 }
 
 // openStore opens the store after every process has let go of it, once.
-func (w *town) openStore(t *testing.T) (*store.Store, *secret.Vault) {
+func (dep *deployment) openStore(t *testing.T) (*store.Store, *secret.Vault) {
 	t.Helper()
-	if w.store != nil {
-		return w.store, w.vault
+	if dep.store != nil {
+		return dep.store, dep.vault
 	}
 	setting := map[string]string{}
-	for _, kv := range w.fleet.env {
+	for _, kv := range dep.fleet.env {
 		name, value, _ := strings.Cut(kv, "=")
 		setting[name] = value
 	}
@@ -71,28 +71,28 @@ func (w *town) openStore(t *testing.T) (*store.Store, *secret.Vault) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.store, w.vault = s, vault
-	t.Cleanup(w.closeStore)
+	dep.store, dep.vault = s, vault
+	t.Cleanup(dep.closeStore)
 	return s, vault
 }
 
 // closeStore lets go of the store, so that processes may have it.
-func (w *town) closeStore() {
-	if w.store == nil {
+func (dep *deployment) closeStore() {
+	if dep.store == nil {
 		return
 	}
-	if err := w.store.Engine().Close(); err != nil {
-		w.t.Errorf("close the store: %v", err)
+	if err := dep.store.Engine().Close(); err != nil {
+		dep.t.Errorf("close the store: %v", err)
 	}
-	w.store = nil
+	dep.store = nil
 }
 
 // reconcile compares the ledgers, prints every invariant with its figure, and fails the test where one is broken. It
 // returns how many messages and letters were repeated.
-func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
+func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) {
 	t.Helper()
-	s, vault := w.openStore(t)
-	people := w.begun()
+	s, vault := dep.openStore(t)
+	people := dep.begun()
 	ended := invariant{name: "conversations without an end state"}
 	lost := invariant{name: "acknowledged updates without effect"}
 	owed := invariant{name: "promises not kept"}
@@ -100,14 +100,14 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 	links := invariant{name: "requests without exactly one distinct link and one notice"}
 	chats := invariant{name: "chats that read anything but the road, in order"}
 	repeats := invariant{name: "repeats of a message or letter that no kill explains, or not identical"}
-	reports := w.reports(t, s)
+	reports := dep.reports(t, s)
 
 	acked := map[string][]string{}
-	for id, conv := range w.front.acked {
+	for id, conv := range dep.front.acked {
 		acked[conv] = append(acked[conv], id)
 	}
 	letters := map[string][]letter.Letter{}
-	for _, m := range w.smtp.Letters() {
+	for _, m := range dep.smtp.Letters() {
 		letters[m.To] = append(letters[m.To], m)
 	}
 	messages, mails, repeated := 0, 0, 0
@@ -145,19 +145,19 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 		}
 
 		before := copies
-		said := w.phone(p).Messages(p.chat)
+		said := dep.phone(p).Messages(p.chat)
 		messages += len(said)
 		order, again := unfold(said, p.by == byWhatsApp)
 		copies += len(again)
 		copiesBy[p.by] += len(again)
 		for _, c := range again {
-			if !c.same || !w.explained(c.first.At, c.again.At) {
+			if !c.same || !dep.explained(c.first.At, c.again.At) {
 				repeats.breaks("person %d: message %q at %s and %s", p.index, begin(c.again.Text), clock(c.first.At), clock(c.again.At))
 			}
 		}
 		if n := copies - before; n > 0 {
 			repeated++
-			if losses := w.lossesIn(p.began, said[len(said)-1].At); n > losses {
+			if losses := dep.lossesIn(p.began, said[len(said)-1].At); n > losses {
 				repeats.breaks("person %d: %d repeated messages, %d lost answers", p.index, n, losses)
 			}
 		}
@@ -188,7 +188,7 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 			switch {
 			case first.Subject != m.Subject || first.Text != m.Text || first.HTML != m.HTML:
 				repeats.breaks("person %d: letter %q: the copy at %s is another: %s", p.index, m.Subject, clock(m.Received), differing(first.Text, m.Text))
-			case !w.explained(first.Received, m.Received):
+			case !dep.explained(first.Received, m.Received):
 				repeats.breaks("person %d: letter %q at %s and %s, no kill between", p.index, m.Subject, clock(first.Received), clock(m.Received))
 			}
 		}
@@ -197,16 +197,16 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 		}
 	}
 
-	slowest := slices.Max(append(w.fleet.ends, 0))
+	slowest := slices.Max(append(dep.fleet.ends, 0))
 	slow := invariant{name: "ends after SIGTERM that took 10 s or more"}
-	for _, d := range w.fleet.ends {
+	for _, d := range dep.fleet.ends {
 		if d >= 10*time.Second {
 			slow.breaks("%v", d)
 		}
 	}
 	t.Logf("%d processes, kill -9 × %d, SIGTERM × %d; %d conversations in %v (%.0f chat messages/s); %d updates acknowledged and %d reports in %d bodies, of which %d repeats, %d overtaken; %d chat messages, %d letters",
-		len(w.fleet.place), len(w.fleet.kills), len(w.fleet.ends), len(people), took.Round(time.Second), float64(messages)/took.Seconds(),
-		len(w.front.acked), w.front.parts-len(w.front.acked), w.front.posts, w.front.repeats, w.front.swaps, messages, mails)
+		len(dep.fleet.place), len(dep.fleet.kills), len(dep.fleet.ends), len(people), took.Round(time.Second), float64(messages)/took.Seconds(),
+		len(dep.front.acked), dep.front.parts-len(dep.front.acked), dep.front.posts, dep.front.repeats, dep.front.swaps, messages, mails)
 	t.Logf("%d messages and letters repeated, messages in %d chats (by Telegram %d, by WhatsApp %d); slowest end %v",
 		copies, repeated, copiesBy[byTelegram], copiesBy[byWhatsApp], slowest.Round(time.Millisecond))
 	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, reports, &slow} {
@@ -220,16 +220,16 @@ func (w *town) reconcile(t *testing.T, took time.Duration) (copies int) {
 
 // explained says whether an answer may have been lost between a message and its repeat: the process may have died before
 // it could note that the first was accepted, or was told nothing. An orderly end explains nothing.
-func (w *town) explained(first, again time.Time) bool {
-	return slices.ContainsFunc(w.losses(), func(loss time.Time) bool {
+func (dep *deployment) explained(first, again time.Time) bool {
+	return slices.ContainsFunc(dep.losses(), func(loss time.Time) bool {
 		return loss.After(first.Add(-time.Second)) && loss.Before(again) // what was on its way arrives after the kill
 	})
 }
 
 // lossesIn counts the losses while a conversation went on: each may repeat one message of it.
-func (w *town) lossesIn(from, to time.Time) int {
+func (dep *deployment) lossesIn(from, to time.Time) int {
 	n := 0
-	for _, loss := range w.losses() {
+	for _, loss := range dep.losses() {
 		if loss.After(from) && loss.Before(to) {
 			n++
 		}
@@ -238,7 +238,7 @@ func (w *town) lossesIn(from, to time.Time) int {
 }
 
 // losses are the moments at which an answer may have been lost: kills, and what a test has noted.
-func (w *town) losses() []time.Time { return slices.Concat(w.fleet.kills, w.lost) }
+func (dep *deployment) losses() []time.Time { return slices.Concat(dep.fleet.kills, dep.lost) }
 
 // strange says what in a chat is not the road. With merges a bubble may hold several of its answers.
 func strange(said []bottest.ChatMessage, merges bool) string {
@@ -319,11 +319,11 @@ func sayings(merges bool) int {
 
 // reports compares the reports that were acknowledged with what is kept of the messages: none may have been forgotten,
 // or have run backwards.
-func (w *town) reports(t *testing.T, s *store.Store) *invariant {
+func (dep *deployment) reports(t *testing.T, s *store.Store) *invariant {
 	t.Helper()
 	v := &invariant{name: "messages of which a report that was acknowledged is not kept, or that ran backwards"}
 	nobodys := 0
-	for id, statuses := range w.front.reported {
+	for id, statuses := range dep.front.reported {
 		d, err := s.Deliveries.Move(t.Context(), id, "", func(string) bool { return false }, func(*store.Delivery) {})
 		if err != nil {
 			t.Fatal(err)
@@ -338,9 +338,9 @@ func (w *town) reports(t *testing.T, s *store.Store) *invariant {
 			nobodys++
 		}
 	}
-	if w.graph != nil {
-		t.Logf("%d messages by WhatsApp reported on, %d of which nobody knows to whom they went", len(w.front.reported), nobodys)
-		if losses := len(w.losses()); losses == 0 && nobodys > 0 {
+	if dep.graph != nil {
+		t.Logf("%d messages by WhatsApp reported on, %d of which nobody knows to whom they went", len(dep.front.reported), nobodys)
+		if losses := len(dep.losses()); losses == 0 && nobodys > 0 {
 			v.breaks("%d messages of which nobody knows to whom they went, though no answer was lost", nobodys)
 		}
 	}

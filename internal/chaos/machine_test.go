@@ -41,32 +41,32 @@ func limitFiles(t *testing.T, pid int, size uint64) {
 func TestMachine_diskFull(t *testing.T) {
 	needChaos(t)
 	lasts := sized(6*time.Second, 30*time.Second)
-	w := newTown(t, onBolt, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
-	people := w.populate(sized(40, 400))
+	dep := newDeployment(t, onBolt, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
+	people := dep.populate(sized(40, 400))
 	reader, walkers := people[0], people[1:]
-	w.start()
+	dep.start()
 	ctx, cancel := context.WithTimeout(t.Context(), lasts+patience)
 	defer cancel()
-	if _, err := reader.asks(ctx, w.api, linkSubject); err != nil {
+	if _, err := reader.asks(ctx, dep.api, linkSubject); err != nil {
 		t.Fatal(err)
 	}
-	l, err := w.smtp.WaitLetter(ctx, reader.address, 0)
+	l, err := dep.smtp.WaitLetter(ctx, reader.address, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := w.probe(nil)
+	q := dep.probe(nil)
 	began := time.Now()
 	breaking, stop := context.WithTimeout(ctx, lasts+3*time.Second)
 	defer stop()
 	walked := make(chan struct{})
 	go func() {
 		defer close(walked)
-		w.walk(breaking, ctx, walkers, 100*time.Millisecond, 40)
+		dep.walk(breaking, ctx, walkers, 100*time.Millisecond, 40)
 	}()
 	time.Sleep(2 * time.Second)
 
 	const twoPages = 8 << 10 // room for bbolt's two meta pages alone, so that no commit can be written
-	at := w.fleet.place[0]
+	at := dep.fleet.place[0]
 	full := time.Now()
 	limitFiles(t, at.process.Pid(), twoPages)
 	reads, failed := 0, 0
@@ -86,10 +86,10 @@ func TestMachine_diskFull(t *testing.T) {
 	read(full.Add(lasts / 2))
 	// A supervisor may start it again meanwhile: that must work too, and not end at once because nothing can be written.
 	killed := time.Now()
-	w.fleet.kills = append(w.fleet.kills, killed)
-	w.fleet.take(at).Kill()
+	dep.fleet.kills = append(dep.fleet.kills, killed)
+	dep.fleet.take(at).Kill()
 	at.under = []string{"sh", "-c", `ulimit -S -f 16 && exec "$@"`, "sh"}
-	if err := w.fleet.launch(at); err != nil {
+	if err := dep.fleet.launch(at); err != nil {
 		t.Fatal(err)
 	}
 	process := at.process
@@ -111,12 +111,12 @@ func TestMachine_diskFull(t *testing.T) {
 	}
 	<-walked
 	q.stop()
-	w.settle(ctx)
+	dep.settle(ctx)
 	took := time.Since(began)
-	w.alive(t, process)
-	w.end()
-	w.reconcile(t, took)
-	q.kept(t, w)
+	dep.alive(t, process)
+	dep.end()
+	dep.reconcile(t, took)
+	q.kept(t, dep)
 }
 
 // Slow clients hold every file descriptor that the process may have. It must not end, must lose nothing, and must
@@ -125,26 +125,26 @@ func TestMachine_descriptors(t *testing.T) {
 	const descriptors = 128 // what the process needs for itself, two stores of connections, stays well below
 	onBoth(t, func(t *testing.T, k kind) {
 		lasts := sized(8*time.Second, 30*time.Second)
-		w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
-		for _, p := range w.fleet.place {
+		dep := newDeployment(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
+		for _, p := range dep.fleet.place {
 			p.under = []string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, descriptors), "sh"}
 		}
-		people := w.populate(sized(40, 300))
-		w.start()
+		people := dep.populate(sized(40, 300))
+		dep.start()
 		ctx, cancel := context.WithTimeout(t.Context(), lasts+patience)
 		defer cancel()
-		q := w.probe(&http.Transport{DisableKeepAlives: true})
+		q := dep.probe(&http.Transport{DisableKeepAlives: true})
 		began := time.Now()
 		breaking, stop := context.WithTimeout(ctx, lasts+3*time.Second)
 		defer stop()
 		walked := make(chan struct{})
 		go func() {
 			defer close(walked)
-			w.walk(breaking, ctx, people, 100*time.Millisecond, 40)
+			dep.walk(breaking, ctx, people, 100*time.Millisecond, 40)
 		}()
 		time.Sleep(2 * time.Second)
 		from := time.Now()
-		held := w.crowd(ctx, 2*descriptors, lasts)
+		held := dep.crowd(ctx, 2*descriptors, lasts)
 		gone := time.Now()
 		q.recovered(t, "descriptors gone", gone)
 		for i, p := range q.at {
@@ -155,26 +155,26 @@ func TestMachine_descriptors(t *testing.T) {
 		t.Logf("%d descriptors each; slow clients connected %d times", descriptors, held)
 		<-walked
 		q.stop()
-		w.settle(ctx)
+		dep.settle(ctx)
 		took := time.Since(began)
-		for _, p := range w.fleet.place {
-			w.alive(t, p.process)
+		for _, p := range dep.fleet.place {
+			dep.alive(t, p.process)
 		}
-		t.Logf("the log complains %d times of too many open files", w.logged(t, "too many open files"))
-		w.end()
-		w.reconcile(t, took)
-		q.kept(t, w)
+		t.Logf("the log complains %d times of too many open files", dep.logged(t, "too many open files"))
+		dep.end()
+		dep.reconcile(t, took)
+		q.kept(t, dep)
 	})
 }
 
 // crowd is so many clients before each process that begin a request and never end it; who is turned away comes again. It
 // returns when their time is over and all are gone, and says how often they were let in.
-func (w *town) crowd(ctx context.Context, clients int, lasts time.Duration) int {
+func (dep *deployment) crowd(ctx context.Context, clients int, lasts time.Duration) int {
 	ctx, cancel := context.WithTimeout(ctx, lasts)
 	defer cancel()
 	var all sync.WaitGroup
 	var times atomic.Int64
-	for _, p := range w.fleet.place {
+	for _, p := range dep.fleet.place {
 		for range clients {
 			all.Go(func() {
 				for ctx.Err() == nil {
@@ -198,7 +198,7 @@ func (w *town) crowd(ctx context.Context, clients int, lasts time.Duration) int 
 }
 
 // alive fails the test when a process has ended.
-func (w *town) alive(t *testing.T, p *bottest.Process) {
+func (dep *deployment) alive(t *testing.T, p *bottest.Process) {
 	t.Helper()
 	select {
 	case <-p.Done():

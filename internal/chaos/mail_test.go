@@ -29,32 +29,32 @@ func TestMail_down(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
 		for _, outage := range sized([]time.Duration{8 * time.Second}, []time.Duration{30 * time.Second, 5 * time.Minute}) {
 			t.Run(outage.String(), func(t *testing.T) {
-				w := newTown(t, k, "LLAVE_LINK_TTL=3m")
-				people := w.populate(sized(20, 100))
-				w.start()
+				dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m")
+				people := dep.populate(sized(20, 100))
+				dep.start()
 				var back time.Time
 				var weather sync.WaitGroup
 				weather.Go(func() {
 					time.Sleep(4 * time.Second) // the first have asked, and some are being answered now
-					w.lost = append(w.lost, time.Now())
-					w.smtp.Down()
+					dep.lost = append(dep.lost, time.Now())
+					dep.smtp.Down()
 					time.Sleep(outage)
-					if err := w.smtp.Up(); err != nil {
+					if err := dep.smtp.Up(); err != nil {
 						t.Error(err)
 					}
 					back = time.Now()
 				})
-				took := w.walkMail(t, people, min(outage+2*time.Second, time.Minute)/time.Duration(len(people)), outage)
+				took := dep.walkMail(t, people, min(outage+2*time.Second, time.Minute)/time.Duration(len(people)), outage)
 				weather.Wait()
-				failures := w.count("failed_link_temporary")
-				w.end()
-				waited, last := w.askedBefore(back)
+				failures := dep.count("failed_link_temporary")
+				dep.end()
+				waited, last := dep.askedBefore(back)
 				t.Logf("down for %v: %d links were waiting when the server came back, the last letter came %v later; %.0f failed tries", outage, waited, last.Round(10*time.Millisecond), failures)
 				if waited == 0 || failures == 0 {
 					t.Error("nothing was proved: nobody waited")
 				}
-				w.letterFigures(t)
-				w.reconcile(t, took)
+				dep.letterFigures(t)
+				dep.reconcile(t, took)
 			})
 		}
 	})
@@ -64,15 +64,15 @@ func TestMail_down(t *testing.T) {
 func TestMail_greylisting(t *testing.T) {
 	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
-		w := newTown(t, k, "LLAVE_LINK_TTL=3m")
-		people := w.populate(sized(20, 100))
-		w.start()
+		dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m")
+		people := dep.populate(sized(20, 100))
+		dep.start()
 		grey := sized(10*time.Second, time.Minute)
-		w.smtp.Greylist(grey)
-		took := w.walkMail(t, people, 100*time.Millisecond, grey)
-		turnedAway, failures := 0, w.count("failed_link_temporary")
+		dep.smtp.Greylist(grey)
+		took := dep.walkMail(t, people, 100*time.Millisecond, grey)
+		turnedAway, failures := 0, dep.count("failed_link_temporary")
 		first, delays := map[string]time.Time{}, []time.Duration{}
-		for _, a := range w.smtp.Attempts() {
+		for _, a := range dep.smtp.Attempts() {
 			if a.Stage != bottest.SMTPRcpt {
 				continue
 			}
@@ -81,11 +81,11 @@ func TestMail_greylisting(t *testing.T) {
 			}
 			if _, again := first[a.Arg]; !again {
 				first[a.Arg] = a.At
-			} else if a.Code == 250 && !slices.ContainsFunc(w.smtp.LettersTo(a.Arg), func(l letter.Letter) bool { return l.Received.Before(a.At) }) {
+			} else if a.Code == 250 && !slices.ContainsFunc(dep.smtp.LettersTo(a.Arg), func(l letter.Letter) bool { return l.Received.Before(a.At) }) {
 				delays = append(delays, a.At.Sub(first[a.Arg]))
 			}
 		}
-		w.end()
+		dep.end()
 		slices.Sort(delays)
 		if len(delays) == 0 {
 			t.Fatal("nothing was proved: nobody was turned away")
@@ -95,8 +95,8 @@ func TestMail_greylisting(t *testing.T) {
 		if failures != float64(turnedAway) {
 			t.Errorf("the server turned away %d times, the metrics know of %.0f", turnedAway, failures)
 		}
-		w.letterFigures(t)
-		w.reconcile(t, took)
+		dep.letterFigures(t)
+		dep.reconcile(t, took)
 	})
 }
 
@@ -121,25 +121,25 @@ func TestMail_cut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, k kind) {
 				t.Parallel()
-				w := newTown(t, k, "LLAVE_LINK_TTL=3m")
-				people := w.populate(sized(30, 200))
-				w.start()
-				tt.rudeness(w.smtp, len(people))
-				took := w.walkMail(t, people, 100*time.Millisecond, 0)
-				w.end()
-				for _, a := range w.smtp.Attempts() {
+				dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m")
+				people := dep.populate(sized(30, 200))
+				dep.start()
+				tt.rudeness(dep.smtp, len(people))
+				took := dep.walkMail(t, people, 100*time.Millisecond, 0)
+				dep.end()
+				for _, a := range dep.smtp.Attempts() {
 					if a.Kept && a.Code == 0 {
-						w.lost = append(w.lost, a.At)
+						dep.lost = append(dep.lost, a.At)
 					}
 				}
-				copies := w.letterFigures(t)
+				copies := dep.letterFigures(t)
 				switch {
 				case !tt.copies && copies > 0:
 					t.Errorf("%d copies of letters that were not kept", copies)
 				case tt.copies && copies < len(people): // the notices; a link that was used before its next try is not sent again
 					t.Errorf("%d copies, want at least %d", copies, len(people))
 				}
-				w.reconcile(t, took)
+				dep.reconcile(t, took)
 			})
 		})
 	}
@@ -164,9 +164,9 @@ func refusal(t *testing.T, k kind, uniform bool) {
 	if uniform {
 		disclosure, life = "uniform", sized(6*time.Second, 3*time.Minute)
 	}
-	w := newTown(t, k, "LLAVE_LINK_TTL="+life.String(), "LLAVE_DISCLOSURE="+disclosure)
+	dep := newDeployment(t, k, "LLAVE_LINK_TTL="+life.String(), "LLAVE_DISCLOSURE="+disclosure)
 	n := sized(8, 50)
-	all := w.populate(2 * n)
+	all := dep.populate(2 * n)
 	refused, accepted := all[:n], all[n:]
 	var unknown []*person // nobody has imported a record of theirs
 	if uniform {
@@ -175,9 +175,9 @@ func refusal(t *testing.T, k kind, uniform bool) {
 		}
 	}
 	for _, p := range refused {
-		w.smtp.RefuseRcpt(p.address, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "<" + p.address + ">: no such user here"})
+		dep.smtp.RefuseRcpt(p.address, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "<" + p.address + ">: no such user here"})
 	}
-	w.start()
+	dep.start()
 
 	ctx, cancel := context.WithTimeout(t.Context(), life+time.Minute)
 	defer cancel()
@@ -188,9 +188,9 @@ func refusal(t *testing.T, k kind, uniform bool) {
 			answer = goInPerson // at once: "look in your mail" may have been taken back before it was sent
 		}
 		walking.Go(func() {
-			last, err := p.asks(ctx, w.api, answer)
+			last, err := p.asks(ctx, dep.api, answer)
 			if err == nil && uniform {
-				err = p.reads(ctx, w.api, last, linkEnded)
+				err = p.reads(ctx, dep.api, last, linkEnded)
 			}
 			p.failed = err
 		})
@@ -202,11 +202,11 @@ func refusal(t *testing.T, k kind, uniform bool) {
 		}
 	}
 	time.Sleep(2 * time.Second) // for what should not come any more
-	counted, failures := w.count("mail_refused"), w.count("failed_link_temporary")+w.count("failed_link_permanent")
-	w.end()
+	counted, failures := dep.count("mail_refused"), dep.count("failed_link_temporary")+dep.count("failed_link_permanent")
+	dep.end()
 
 	at := map[string][]time.Time{} // when the server was asked for a mailbox
-	for _, a := range w.smtp.Attempts() {
+	for _, a := range dep.smtp.Attempts() {
 		if a.Stage == bottest.SMTPRcpt {
 			at[a.Arg] = append(at[a.Arg], a.At)
 		}
@@ -222,20 +222,20 @@ func refusal(t *testing.T, k kind, uniform bool) {
 	if counted != float64(n) {
 		t.Errorf("mail_refused counted %.0f, want %d", counted, n)
 	}
-	if warned := w.logged(t, `msg="mailbox refused for good"`); warned != n {
+	if warned := dep.logged(t, `msg="mailbox refused for good"`); warned != n {
 		t.Errorf("%d warnings in the log for %d refusals", warned, n)
 	}
-	w.logIsClean(t)
+	dep.logIsClean(t)
 	t.Log("the agents' console is not built yet: what it shows of a refused mailbox is not proved here")
 
 	state := bot.State("AtOffice")
 	if uniform {
 		state = "LinkEnded"
-		w.alike(t, accepted, refused, unknown)
+		dep.alike(t, accepted, refused, unknown)
 	} else {
-		w.toldInTime(t, refused, at)
+		dep.toldInTime(t, refused, at)
 	}
-	s, vault := w.openStore(t)
+	s, vault := dep.openStore(t)
 	for _, p := range refused {
 		c, err := s.Conversations.Load(t.Context(), p.conv)
 		if err != nil {
@@ -252,11 +252,11 @@ func refusal(t *testing.T, k kind, uniform bool) {
 }
 
 // toldInTime fails the test where a chat was told late, or anything after.
-func (w *town) toldInTime(t *testing.T, refused []*person, at map[string][]time.Time) {
+func (dep *deployment) toldInTime(t *testing.T, refused []*person, at map[string][]time.Time) {
 	t.Helper()
 	slowest, takenBack := time.Duration(0), 0
 	for _, p := range refused {
-		said := w.api.Messages(p.chat)
+		said := dep.api.Messages(p.chat)
 		last := said[len(said)-1]
 		if !strings.Contains(last.Text, goInPerson) || len(at[p.address]) == 0 {
 			t.Errorf("person %d: the chat ends with %q", p.index, begin(last.Text))
@@ -276,10 +276,10 @@ func (w *town) toldInTime(t *testing.T, refused []*person, at map[string][]time.
 
 // alike fails the test where a chat differs from that of somebody whose mailbox took the letter. Only digits may differ:
 // each has a number of their own.
-func (w *town) alike(t *testing.T, accepted []*person, others ...[]*person) {
+func (dep *deployment) alike(t *testing.T, accepted []*person, others ...[]*person) {
 	t.Helper()
 	read := func(p *person) (lines []string, wait time.Duration) {
-		said := w.api.Messages(p.chat)
+		said := dep.api.Messages(p.chat)
 		for _, m := range said {
 			text := strings.Map(func(r rune) rune {
 				if unicode.IsDigit(r) {
@@ -312,22 +312,22 @@ func (w *town) alike(t *testing.T, accepted []*person, others ...[]*person) {
 }
 
 // walkMail has people walk, waits until the last has all letters, and checks that the log holds nothing of theirs.
-func (w *town) walkMail(t *testing.T, people []*person, every, outage time.Duration) (took time.Duration) {
+func (dep *deployment) walkMail(t *testing.T, people []*person, every, outage time.Duration) (took time.Duration) {
 	t.Helper()
 	began := time.Now()
 	waiting, giveUp := context.WithTimeout(t.Context(), outage+patience)
 	defer giveUp()
-	w.walk(t.Context(), waiting, people, every, *together)
-	w.noticed(waiting, people)
-	w.logIsClean(t)
+	dep.walk(t.Context(), waiting, people, every, *together)
+	dep.noticed(waiting, people)
+	dep.logIsClean(t)
 	return time.Since(began)
 }
 
 // noticed waits until each has the notice that follows the unlocking, and a moment longer for what should not come.
-func (w *town) noticed(ctx context.Context, people []*person) {
+func (dep *deployment) noticed(ctx context.Context, people []*person) {
 	for ctx.Err() == nil {
 		all := map[string]bool{}
-		for _, l := range w.smtp.Letters() {
+		for _, l := range dep.smtp.Letters() {
 			if l.Subject != linkSubject {
 				all[l.To] = true
 			}
@@ -341,12 +341,12 @@ func (w *town) noticed(ctx context.Context, people []*person) {
 }
 
 // askedBefore says how many links had been asked for before a moment and came after it, and how long after it the last.
-func (w *town) askedBefore(back time.Time) (waited int, last time.Duration) {
-	for _, p := range w.people {
-		asked := slices.ContainsFunc(w.api.Messages(p.chat), func(m bottest.ChatMessage) bool {
+func (dep *deployment) askedBefore(back time.Time) (waited int, last time.Duration) {
+	for _, p := range dep.people {
+		asked := slices.ContainsFunc(dep.api.Messages(p.chat), func(m bottest.ChatMessage) bool {
 			return strings.Contains(m.Text, linkSubject) && m.At.Before(back)
 		})
-		letters := w.smtp.LettersTo(p.address)
+		letters := dep.smtp.LettersTo(p.address)
 		if asked && len(letters) > 0 && letters[0].Received.After(back) {
 			waited++
 			last = max(last, letters[0].Received.Sub(back))
@@ -357,13 +357,13 @@ func (w *town) askedBefore(back time.Time) (waited int, last time.Duration) {
 
 // letterFigures prints what came of the requests and returns how many letters were copies. There are never more than two
 // of one, and each link belongs to one request.
-func (w *town) letterFigures(t *testing.T) (copies int) {
+func (dep *deployment) letterFigures(t *testing.T) (copies int) {
 	t.Helper()
 	ids, owner := map[string]int{}, map[string]string{} // Message-ID → copies; link → mailbox
 	without := 0
-	for _, p := range w.people {
+	for _, p := range dep.people {
 		links := map[string]bool{}
-		for _, l := range w.smtp.LettersTo(p.address) {
+		for _, l := range dep.smtp.LettersTo(p.address) {
 			ids[l.MessageID]++
 			if l.Subject != linkSubject {
 				continue
@@ -386,7 +386,7 @@ func (w *town) letterFigures(t *testing.T) (copies int) {
 		most = max(most, n)
 	}
 	t.Logf("%d requests: %d without exactly one link, %d distinct links, %d distinct Message-IDs, %d copies, at most %d of one letter",
-		len(w.people), without, len(owner), len(ids), copies, most)
+		len(dep.people), without, len(owner), len(ids), copies, most)
 	if most > 2 {
 		t.Errorf("%d copies of one letter", most)
 	}
@@ -394,9 +394,9 @@ func (w *town) letterFigures(t *testing.T) (copies int) {
 }
 
 // logged counts the lines of the log with a message.
-func (w *town) logged(t *testing.T, message string) int {
+func (dep *deployment) logged(t *testing.T, message string) int {
 	t.Helper()
-	raw, err := os.ReadFile(w.logPath)
+	raw, err := os.ReadFile(dep.logPath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,21 +404,21 @@ func (w *town) logged(t *testing.T, message string) int {
 }
 
 // logIsClean fails the test where the log holds an address, a number or a link.
-func (w *town) logIsClean(t *testing.T) {
+func (dep *deployment) logIsClean(t *testing.T) {
 	t.Helper()
-	raw, err := os.ReadFile(w.logPath)
+	raw, err := os.ReadFile(dep.logPath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := string(raw)
-	for _, p := range w.people {
+	for _, p := range dep.people {
 		for _, secret := range []string{p.address, p.number} {
 			if strings.Contains(log, secret) {
 				t.Error("the log holds an address or a number")
 			}
 		}
 	}
-	for _, l := range w.smtp.Letters() {
+	for _, l := range dep.smtp.Letters() {
 		link := l.Link(linkText)
 		if token := link[strings.LastIndex(link, "/")+1:]; token != "" && strings.Contains(log, token) {
 			t.Error("the log holds the secret of a link")

@@ -408,19 +408,19 @@ func TestOrder_windows(t *testing.T) {
 // than once, and holds the second promise: across processes it is the commits that decide.
 func TestOrder_processes(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
-		w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
+		dep := newDeployment(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
 			"LLAVE_LIMIT_MAILS_WINDOW=1000", "LLAVE_LIMIT_MAILS_DAY=1000")
-		people := w.populate(sized(100, 2000))
+		people := dep.populate(sized(100, 2000))
 		talks := make([][]deed, len(people))
-		m, _ := w.model(t)
+		m, _ := dep.model(t)
 		for i, p := range people {
 			talks[i] = rapid.Custom(func(rt *rapid.T) []deed { return m.talk(rt, p.chat, p.number, 4*window) }).Example(i)
 		}
-		w.closeStore()
-		w.start()
-		addrs := w.fleet.running()
+		dep.closeStore()
+		dep.start()
+		addrs := dep.fleet.running()
 		for _, p := range people {
-			if err := w.api.SendUpdate(fmt.Sprintf(`{"poll":{"chat":{"id":%d}}}`, p.chat)); err != nil { // a chat, and nothing sent
+			if err := dep.api.SendUpdate(fmt.Sprintf(`{"poll":{"chat":{"id":%d}}}`, p.chat)); err != nil { // a chat, and nothing sent
 				t.Fatal(err)
 			}
 		}
@@ -447,9 +447,9 @@ func TestOrder_processes(t *testing.T) {
 			return nil
 		})
 		took := time.Since(began)
-		w.end()
+		dep.end()
 
-		m, s := w.model(t)
+		m, s := dep.model(t)
 		lost := invariant{name: "updates not answered, or more than once"}
 		other := invariant{name: "conversations that are not what the model makes of their updates"}
 		windows, inOrder := 0, 0
@@ -478,7 +478,7 @@ func TestOrder_processes(t *testing.T) {
 					inOrder++
 				}
 			}
-			if err := judge(t.Context(), m, w.vault, p.chat, c, order); err != nil {
+			if err := judge(t.Context(), m, dep.vault, p.chat, c, order); err != nil {
 				other.breaks("person %d: %v", p.index, err)
 			}
 		}
@@ -502,11 +502,11 @@ func shutDesk(t *testing.T, s *store.Store) {
 	}
 }
 
-// model is the conversation as the town's processes have it, over the town's store.
-func (w *town) model(t *testing.T) (model, *store.Store) {
+// model is the conversation as the deployment's processes have it, over their store.
+func (dep *deployment) model(t *testing.T) (model, *store.Store) {
 	t.Helper()
-	s, vault := w.openStore(t)
-	c, err := config.Load(w.fleet.env, t.TempDir(), config.NeedMail)
+	s, vault := dep.openStore(t)
+	c, err := config.Load(dep.fleet.env, t.TempDir(), config.NeedMail)
 	if err != nil {
 		t.Fatal(err)
 	}

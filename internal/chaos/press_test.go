@@ -72,10 +72,10 @@ type crowd struct {
 // opened the page before, some press without its cookie, and some open it while the others press.
 func TestPress_sixteenAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
-		w := newTown(t, k)
-		people := w.populate(sized(60, 1000))
-		w.start()
-		addrs := w.fleet.running()
+		dep := newDeployment(t, k)
+		people := dep.populate(sized(60, 1000))
+		dep.start()
+		addrs := dep.fleet.running()
 		crowds := make([]*crowd, len(people))
 		for i, p := range people {
 			crowds[i] = &crowd{person: p, addrs: addrs}
@@ -84,13 +84,13 @@ func TestPress_sixteenAtOnce(t *testing.T) {
 		began := time.Now()
 		waiting, stop := context.WithTimeout(t.Context(), sized(time.Minute, 10*time.Minute))
 		defer stop()
-		w.walk(waiting, waiting, people, 10*time.Millisecond, sized(60, 200))
-		w.settle(waiting)
+		dep.walk(waiting, waiting, people, 10*time.Millisecond, sized(60, 200))
+		dep.settle(waiting)
 		took := time.Since(began)
-		w.end()
-		w.reconcile(t, took)
+		dep.end()
+		dep.reconcile(t, took)
 
-		s, vault := w.openStore(t)
+		s, vault := dep.openStore(t)
 		pressed, torn, others := 0, invariant{name: "links whose history is not that of a register written once"}, invariant{name: "links that the store says another browser used"}
 		redeemed := 0
 		for _, c := range crowds {

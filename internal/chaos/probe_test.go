@@ -72,7 +72,7 @@ func (p *probe) firstOK(since time.Time) (time.Duration, bool) {
 // probes ask one process for its webhook, its readiness and a page.
 type probes struct{ hook, ready, page *probe }
 
-// probing is a town in which every process is asked all the time.
+// probing is a deployment in which every process is asked all the time.
 type probing struct {
 	at   []probes // as the fleet's places
 	stop func()
@@ -80,7 +80,7 @@ type probing struct {
 
 // probe begins to ask every process, each four times a second, until the test or stop ends it. Every update is the
 // first of a chat of its own: it takes the whole road through the store. way is how they reach it; nil keeps connections.
-func (w *town) probe(way *http.Transport) *probing {
+func (dep *deployment) probe(way *http.Transport) *probing {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	if way == nil {
@@ -88,8 +88,8 @@ func (w *town) probe(way *http.Transport) *probing {
 	}
 	client := &http.Client{Timeout: 25 * time.Second, Transport: way}
 	q := &probing{stop: func() { cancel(); all.Wait(); client.CloseIdleConnections() }}
-	w.t.Cleanup(func() { q.stop() })
-	for i, place := range w.fleet.place {
+	dep.t.Cleanup(func() { q.stop() })
+	for i, place := range dep.fleet.place {
 		p := probes{&probe{name: "webhook"}, &probe{name: "readiness"}, &probe{name: "page"}}
 		q.at = append(q.at, p)
 		all.Go(func() {
@@ -206,9 +206,9 @@ func (q *probing) refused(t *testing.T, what string, from, to time.Time) {
 }
 
 // kept fails the test where an update of these was acknowledged and is not in the store. It is for when all have ended.
-func (q *probing) kept(t *testing.T, w *town) {
+func (q *probing) kept(t *testing.T, dep *deployment) {
 	t.Helper()
-	s, _ := w.openStore(t)
+	s, _ := dep.openStore(t)
 	lost := invariant{name: "acknowledged updates without effect, of those that only asked"}
 	acked := 0
 	for _, p := range q.at {

@@ -37,8 +37,8 @@ func TestPurge_expiredLinks(t *testing.T) {
 			ttl    = 9 * time.Minute
 		)
 		expired, live, used := sized(500, 10_000), sized(50, 1000), sized(20, 200)
-		w := newTown(t, k, fmt.Sprintf("LLAVE_LINK_TTL=%v", ttl))
-		people := w.populate(expired + live + used)
+		dep := newDeployment(t, k, fmt.Sprintf("LLAVE_LINK_TTL=%v", ttl))
+		people := dep.populate(expired + live + used)
 		links := make([]*seeded, len(people))
 		now := time.Now()
 		soon := sized(5*time.Second, 150*time.Second) // the first expires when the processes run
@@ -52,15 +52,15 @@ func TestPurge_expiredLinks(t *testing.T) {
 				links[i].nonce = fmt.Sprintf("navegador-%012d", i) // as long as sixteen bytes
 			}
 		}
-		w.seed(t, links, ttl)
+		dep.seed(t, links, ttl)
 		t.Logf("%d links seeded in %v", len(links), time.Since(now).Round(time.Millisecond))
-		w.start()
+		dep.start()
 		ready := time.Now()
 		if ready.After(links[0].ends) {
 			t.Logf("the first link expired %v before the processes ran", ready.Sub(links[0].ends).Round(time.Millisecond))
 		}
 
-		addr := w.fleet.running()
+		addr := dep.fleet.running()
 		var mu sync.Mutex
 		early := invariant{name: "living links that were not there"}
 		late := invariant{name: "expired links that were there for more than 60 s"}
@@ -113,9 +113,9 @@ func TestPurge_expiredLinks(t *testing.T) {
 			}
 			return err
 		})
-		w.end()
+		dep.end()
 
-		s, vault := w.openStore(t)
+		s, vault := dep.openStore(t)
 		for i, l := range links {
 			r, err := s.Unlocks.Load(t.Context(), affiliate.Hash(vault, l.person.number))
 			if err != nil {
@@ -141,10 +141,10 @@ func TestPurge_expiredLinks(t *testing.T) {
 
 // seed puts links into the store as if they had been asked for and mailed some time ago, and presses those that have a
 // nonce.
-func (w *town) seed(t *testing.T, links []*seeded, ttl time.Duration) {
+func (dep *deployment) seed(t *testing.T, links []*seeded, ttl time.Duration) {
 	t.Helper()
-	s, vault := w.openStore(t)
-	defer w.closeStore()
+	s, vault := dep.openStore(t)
+	defer dep.closeStore()
 	parallel(t, links, func(_ int, l *seeded) error {
 		ctx, record := t.Context(), affiliate.Hash(vault, l.person.number)
 		service := unlock.New(unlock.Options{

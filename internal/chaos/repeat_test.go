@@ -15,33 +15,33 @@ import (
 func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
 		const copies = 5
-		w := newTown(t, k)
-		w.front.copies = copies
-		people := w.populate(sized(30, 300))
-		w.start()
+		dep := newDeployment(t, k)
+		dep.front.copies = copies
+		people := dep.populate(sized(30, 300))
+		dep.start()
 		began := time.Now()
 		waiting, stop := context.WithTimeout(t.Context(), sized(time.Minute, 5*time.Minute))
 		defer stop()
-		w.walk(waiting, waiting, people, 10*time.Millisecond, sized(30, 150))
-		for _, p := range w.fleet.place {
-			if err := w.fleet.terminate(p); err != nil {
+		dep.walk(waiting, waiting, people, 10*time.Millisecond, sized(30, 150))
+		for _, p := range dep.fleet.place {
+			if err := dep.fleet.terminate(p); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for _, p := range w.fleet.place {
-			if err := w.fleet.start(p); err != nil {
+		for _, p := range dep.fleet.place {
+			if err := dep.fleet.start(p); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if refused := w.front.replay(); refused > 0 {
+		if refused := dep.front.replay(); refused > 0 {
 			t.Errorf("%d updates delivered again were not answered 200", refused)
 		}
-		w.settle(waiting)
+		dep.settle(waiting)
 		took := time.Since(began)
-		w.end()
-		w.reconcile(t, took)
+		dep.end()
+		dep.reconcile(t, took)
 
-		s, vault := w.openStore(t)
+		s, vault := dep.openStore(t)
 		turns := invariant{name: "conversations with other than one turn for each update"}
 		asks := invariant{name: "records asked other than once"}
 		answered := 0
@@ -55,7 +55,7 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 				times[seen.ID]++
 			}
 			updates := 0
-			for _, d := range w.front.kept {
+			for _, d := range dep.front.kept {
 				id, chat := read(d.body)
 				if chat != p.chat {
 					continue
@@ -77,7 +77,7 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 				asks.breaks("person %d: %d asks, %d attempts beside the live one", p.index, len(r.Asks), len(r.Used))
 			}
 		}
-		t.Logf("%d updates, each delivered %d times at once to %d processes and once more after a restart: %d deliveries", answered, copies, len(w.fleet.place), answered*(copies+1))
+		t.Logf("%d updates, each delivered %d times at once to %d processes and once more after a restart: %d deliveries", answered, copies, len(dep.fleet.place), answered*(copies+1))
 		turns.report(t)
 		asks.report(t)
 	})

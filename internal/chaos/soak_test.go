@@ -35,15 +35,15 @@ var remarks = []string{"ayuda", "menú", "estado", "repetir", "hola"}
 func TestSoak(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
 		lasts, warming := sized(20*time.Second, 10*time.Minute), sized(3*time.Second, 20*time.Second)
-		w := newTown(t, k, "LLAVE_LIMIT_MESSAGES_MINUTE=1000")
+		dep := newDeployment(t, k, "LLAVE_LIMIT_MESSAGES_MINUTE=1000")
 		every := 2 * time.Second * roadTurns / soakTurns
-		people := w.populate(int((lasts+warming)/every) + 2)
-		w.start()
+		people := dep.populate(int((lasts+warming)/every) + 2)
+		dep.start()
 		warmers := people[:warming/every]
 
-		w.soak(t, warming, every, warmers)
-		w.hangUp(t)
-		idle := w.readings(t)
+		dep.soak(t, warming, every, warmers)
+		dep.hangUp(t)
+		idle := dep.readings(t)
 		t.Logf("idle, warmed: %s", describe(idle))
 
 		watching, stop := context.WithCancel(t.Context())
@@ -57,35 +57,35 @@ func TestSoak(t *testing.T) {
 				case <-watching.Done():
 					return
 				case <-tick.C:
-					samples = append(samples, w.readings(t))
+					samples = append(samples, dep.readings(t))
 				}
 			}
 		})
 		began := time.Now()
-		w.soak(t, lasts, every, people[len(warmers):])
+		dep.soak(t, lasts, every, people[len(warmers):])
 		took := time.Since(began)
 		stop()
 		watch.Wait()
 		samples = samples[:min(len(samples), int(lasts.Seconds()))] // without the last people's way to the end
 		t.Logf("%.1f turns/s over %v", (turnsIn(samples[len(samples)-1])-turnsIn(samples[0]))/float64(len(samples)-1), lasts)
-		for i := range w.fleet.place {
+		for i := range dep.fleet.place {
 			for _, figure := range soakFigures {
 				figure.judge(t, i, samples, *full)
 			}
 		}
 
-		w.hangUp(t)
+		dep.hangUp(t)
 		for i := range idle {
-			w.returns(t, i, idle[i])
+			dep.returns(t, i, idle[i])
 		}
-		w.hears(t)
-		w.end()
-		w.reconcile(t, took)
+		dep.hears(t)
+		dep.end()
+		dep.reconcile(t, took)
 	})
 }
 
 // soak has people walk and regulars talk for a while, and waits for the last to come to the end.
-func (w *town) soak(t *testing.T, lasts, every time.Duration, people []*person) {
+func (dep *deployment) soak(t *testing.T, lasts, every time.Duration, people []*person) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
@@ -93,15 +93,15 @@ func (w *town) soak(t *testing.T, lasts, every time.Duration, people []*person) 
 	defer giveUp()
 	var talking sync.WaitGroup
 	for i := range regulars {
-		talking.Go(func() { w.talk(ctx, i) })
+		talking.Go(func() { dep.talk(ctx, i) })
 	}
-	w.walk(ctx, waiting, people, every, *together)
+	dep.walk(ctx, waiting, people, every, *together)
 	talking.Wait()
 }
 
 // talk is a regular who says something at a steady pace, whether or not there was an answer yet: the load must not
 // slacken when the answers do.
-func (w *town) talk(ctx context.Context, i int) {
+func (dep *deployment) talk(ctx context.Context, i int) {
 	pace := 2 * time.Second * regulars / soakTurns
 	select { // not all at the same moment
 	case <-ctx.Done():
@@ -111,7 +111,7 @@ func (w *town) talk(ctx context.Context, i int) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for n := 0; ; n++ {
-		w.api.Say(regularChat+int64(i), remarks[n%len(remarks)])
+		dep.api.Say(regularChat+int64(i), remarks[n%len(remarks)])
 		select {
 		case <-ctx.Done():
 			return
@@ -121,14 +121,14 @@ func (w *town) talk(ctx context.Context, i int) {
 }
 
 // hears fails the test where a regular was not answered once each time.
-func (w *town) hears(t *testing.T) {
+func (dep *deployment) hears(t *testing.T) {
 	t.Helper()
 	said, unanswered := 0, 0
 	for i := range regulars {
 		mine, answers := 0, 0
-		w.api.Wait(30*time.Second, func() bool {
+		dep.api.Wait(30*time.Second, func() bool {
 			mine, answers = 0, 0
-			for _, m := range w.api.History(regularChat + int64(i)) {
+			for _, m := range dep.api.History(regularChat + int64(i)) {
 				if m.Bot {
 					answers++
 				} else {
@@ -148,21 +148,21 @@ func (w *town) hears(t *testing.T) {
 
 // hangUp waits until nothing is said any more and closes every connection of the outside world, as its peers would by and
 // by, so that a process at rest holds only its own.
-func (w *town) hangUp(t *testing.T) {
+func (dep *deployment) hangUp(t *testing.T) {
 	t.Helper()
 	for last, since := -1, time.Now(); time.Since(since) < 2*time.Second; time.Sleep(200 * time.Millisecond) {
-		if n := len(w.api.Calls("")) + len(w.smtp.Attempts()) + w.api.Pending(); n != last {
+		if n := len(dep.api.Calls("")) + len(dep.smtp.Attempts()) + dep.api.Pending(); n != last {
 			last, since = n, time.Now()
 		}
 	}
-	w.front.client.CloseIdleConnections()
+	dep.front.client.CloseIdleConnections()
 	pages.CloseIdleConnections()
-	w.api.Down()
-	w.smtp.Down()
-	if err := w.api.Up(); err != nil {
+	dep.api.Down()
+	dep.smtp.Down()
+	if err := dep.api.Up(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.smtp.Up(); err != nil {
+	if err := dep.smtp.Up(); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(time.Second)
@@ -197,10 +197,10 @@ func describe(all []reading) string {
 const mib = 1 << 20
 
 // readings asks every process.
-func (w *town) readings(t *testing.T) []reading {
+func (dep *deployment) readings(t *testing.T) []reading {
 	t.Helper()
-	out := make([]reading, 0, len(w.fleet.place))
-	for _, p := range w.fleet.place {
+	out := make([]reading, 0, len(dep.fleet.place))
+	for _, p := range dep.fleet.place {
 		m, err := scrape(p.admin)
 		if err != nil {
 			t.Errorf("metrics: %v", err)
@@ -280,12 +280,12 @@ func median(v []float64) float64 {
 
 // returns waits for a process to hold no more than it did at rest. The store's pool lets go of what a burst has opened
 // only when it was idle for a while, and keeps some: they are files, and have no goroutines of their own.
-func (w *town) returns(t *testing.T, process int, idle reading) {
+func (dep *deployment) returns(t *testing.T, process int, idle reading) {
 	t.Helper()
 	const within, goroutines, files = 90 * time.Second, 3, 12
 	began := time.Now()
 	for {
-		now := w.readings(t)[process]
+		now := dep.readings(t)[process]
 		quiet := now.goroutines <= idle.goroutines+goroutines && now.files <= idle.files+files
 		if quiet || time.Since(began) > within {
 			t.Logf("process %d, quiet again after %v: %s", process, time.Since(began).Round(100*time.Millisecond), now)
@@ -299,12 +299,12 @@ func (w *town) returns(t *testing.T, process int, idle reading) {
 }
 
 // count adds up what the processes have counted under a name since each was started.
-func (w *town) count(what string) float64 {
+func (dep *deployment) count(what string) float64 {
 	sum := 0.0
-	for _, p := range w.fleet.place {
+	for _, p := range dep.fleet.place {
 		m, err := scrape(p.admin)
 		if err != nil {
-			w.t.Errorf("metrics: %v", err)
+			dep.t.Errorf("metrics: %v", err)
 		}
 		sum += m[eventSeries(what)]
 	}

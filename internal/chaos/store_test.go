@@ -101,10 +101,10 @@ func TestStore_trouble(t *testing.T) {
 				way, through = newStrait(t, direct)
 				return []string{"LLAVE_MONGODB_URI=" + through, "LLAVE_MONGODB_DATABASE=" + database}
 			}}
-			w := newTown(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
-			people := w.populate(sized(50, 400))
-			w.start()
-			q := w.probe(nil)
+			dep := newDeployment(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
+			people := dep.populate(sized(50, 400))
+			dep.start()
+			q := dep.probe(nil)
 			began := time.Now()
 			lasts := sized(c.short, c.full)
 			breaking, stop := context.WithTimeout(t.Context(), lasts+3*time.Second)
@@ -114,7 +114,7 @@ func TestStore_trouble(t *testing.T) {
 			walked := make(chan struct{})
 			go func() {
 				defer close(walked)
-				w.walk(breaking, waiting, people, 100*time.Millisecond, 40)
+				dep.walk(breaking, waiting, people, 100*time.Millisecond, 40)
 			}()
 
 			time.Sleep(2 * time.Second) // they are on their way
@@ -138,15 +138,15 @@ func TestStore_trouble(t *testing.T) {
 			// Whoever keeps a promise is believed for five seconds. Without a store it cannot say that it is alive, nor
 			// note what was accepted; either may repeat what was on its way.
 			for at := broke; at.Before(healed.Add(stillness)); at = at.Add(time.Second) {
-				w.lost = append(w.lost, at)
+				dep.lost = append(dep.lost, at)
 			}
 			<-walked
 			q.stop()
-			w.settle(waiting)
+			dep.settle(waiting)
 			took := time.Since(began)
-			w.end()
-			w.reconcile(t, took)
-			q.kept(t, w)
+			dep.end()
+			dep.reconcile(t, took)
+			q.kept(t, dep)
 		})
 	}
 }

@@ -29,11 +29,11 @@ var monologue = []string{"ayuda", "menú", "hola", "gracias", "idioma", "menú"}
 // weather is a way in which an API can go wrong.
 type weather struct {
 	name    string
-	share   int                         // one call of so many goes wrong; 0: see over
-	worse   func(w *town, share int)    // has the next few calls go wrong
-	over    func(t *testing.T, w *town) // what happens while people walk
-	repeats bool                        // an answer may be lost
-	after   func(t *testing.T, w *town) // what else must hold
+	share   int                                 // one call of so many goes wrong; 0: see over
+	worse   func(dep *deployment, share int)    // has the next few calls go wrong
+	over    func(t *testing.T, dep *deployment) // what happens while people walk
+	repeats bool                                // an answer may be lost
+	after   func(t *testing.T, dep *deployment) // what else must hold
 }
 
 // TestTelegram_trouble has a share of the calls go wrong in each of the ways there are. All the time people walk, and
@@ -41,11 +41,11 @@ type weather struct {
 // answer was lost, and nowhere else.
 func TestTelegram_trouble(t *testing.T) {
 	alongside(t)
-	fail := func(fault bottest.BotFault) func(w *town, share int) {
-		return func(w *town, share int) {
+	fail := func(fault bottest.BotFault) func(dep *deployment, share int) {
+		return func(dep *deployment, share int) {
 			for _, method := range []string{"sendMessage", "deleteMessage"} {
-				w.api.Fail(method, share-1, bottest.BotFault{})
-				w.api.Fail(method, 1, fault)
+				dep.api.Fail(method, share-1, bottest.BotFault{})
+				dep.api.Fail(method, 1, fault)
 			}
 		}
 	}
@@ -60,20 +60,20 @@ func TestTelegram_trouble(t *testing.T) {
 }
 
 // goesDown has the API away for a while.
-func goesDown(t *testing.T, w *town) {
+func goesDown(t *testing.T, dep *deployment) {
 	down := sized(6*time.Second, 30*time.Second)
-	api := w.mainWay().(interface {
+	api := dep.mainWay().(interface {
 		Down()
 		Up() error
 	})
 	time.Sleep(3 * time.Second)
-	w.lost = append(w.lost, time.Now())
+	dep.lost = append(dep.lost, time.Now())
 	api.Down()
 	time.Sleep(down)
 	if err := api.Up(); err != nil {
 		t.Error(err)
 	}
-	w.back = time.Now()
+	dep.back = time.Now()
 }
 
 // inWeather has people walk and talkers talk in each weather, and compares what they read with what is read in a quiet one.
@@ -82,51 +82,51 @@ func inWeather(t *testing.T, by way, cases []weather) {
 		t.Run(tt.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, k kind) {
 				t.Parallel()
-				w := newTown(t, k)
+				dep := newDeployment(t, k)
 				if by == byWhatsApp {
-					w.byWhatsApp(byWhatsApp)
+					dep.byWhatsApp(byWhatsApp)
 				}
-				people, talkers := w.populate(sized(20, 100)), sized(5, 25)
-				w.start()
-				w.listen(t)
+				people, talkers := dep.populate(sized(20, 100)), sized(5, 25)
+				dep.start()
+				dep.listen(t)
 				if tt.share > 0 {
 					for range 10 * (len(people) + talkers) / tt.share {
-						tt.worse(w, tt.share)
+						tt.worse(dep, tt.share)
 					}
 				}
 				var happening sync.WaitGroup
 				if tt.over != nil {
-					happening.Go(func() { tt.over(t, w) })
+					happening.Go(func() { tt.over(t, dep) })
 				}
-				took := w.walkAndTalk(t, people, talkers)
+				took := dep.walkAndTalk(t, people, talkers)
 				happening.Wait()
 				if tt.share > 0 && tt.repeats && by == byWhatsApp { // what was seen may wait for its turn to be said again
-					w.settle(t.Context())
+					dep.settle(t.Context())
 				}
-				w.end()
-				failed, calls := 0, w.mainWay().Calls("")
+				dep.end()
+				failed, calls := 0, dep.mainWay().Calls("")
 				for _, c := range calls {
 					if c.Status != 200 {
 						failed++
 					}
 					if c.Status == 0 && tt.repeats {
-						w.lost = append(w.lost, c.At)
+						dep.lost = append(dep.lost, c.At)
 					}
 				}
 				if tt.share > 0 {
 					t.Logf("%d of %d calls went wrong", failed, len(calls))
 				}
-				if !w.back.IsZero() {
-					t.Logf("down: the chats that waited had their next bubble at most %v after it was back", w.slowestAfter(w.back).Round(10*time.Millisecond))
+				if !dep.back.IsZero() {
+					t.Logf("down: the chats that waited had their next bubble at most %v after it was back", dep.slowestAfter(dep.back).Round(10*time.Millisecond))
 				}
 				if tt.share > 0 && failed == 0 {
 					t.Error("nothing was proved: no call went wrong")
 				}
 				if tt.after != nil {
-					tt.after(t, w)
+					tt.after(t, dep)
 				}
-				w.spoke(t, talkers)
-				w.reconcile(t, took)
+				dep.spoke(t, talkers)
+				dep.reconcile(t, took)
 			})
 		})
 	}
@@ -148,18 +148,18 @@ func TestTelegram_throttled(t *testing.T) {
 				if whole {
 					k.processes = 1
 				}
-				w := newTown(t, k)
-				people, talkers := w.populate(sized(15, 100)), sized(5, 25)
-				w.start()
-				w.listen(t)
+				dep := newDeployment(t, k)
+				people, talkers := dep.populate(sized(15, 100)), sized(5, 25)
+				dep.start()
+				dep.listen(t)
 				for _, p := range people[:tt.chats] {
-					w.api.FailChat(p.chat, tt.times, bottest.FaultTooMany(retryAfter))
+					dep.api.FailChat(p.chat, tt.times, bottest.FaultTooMany(retryAfter))
 				}
-				took := w.walkAndTalk(t, people, talkers)
-				w.end()
-				w.pausesKept(t, retryAfter*time.Second, whole, tt.chats*tt.times)
-				w.spoke(t, talkers)
-				w.reconcile(t, took)
+				took := dep.walkAndTalk(t, people, talkers)
+				dep.end()
+				dep.pausesKept(t, retryAfter*time.Second, whole, tt.chats*tt.times)
+				dep.spoke(t, talkers)
+				dep.reconcile(t, took)
 			})
 		})
 	}
@@ -171,13 +171,13 @@ func TestTelegram_blocked(t *testing.T) {
 	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		life := 10 * time.Second
-		w := newTown(t, k, "LLAVE_LINK_TTL="+life.String())
-		people := w.populate(sized(15, 100))
+		dep := newDeployment(t, k, "LLAVE_LINK_TTL="+life.String())
+		people := dep.populate(sized(15, 100))
 		blocked := people[:5]
-		w.start()
+		dep.start()
 		for _, p := range blocked {
 			chat, begun := strconv.FormatInt(p.chat, 10), false
-			w.api.FailWhere(func(c bottest.BotCall) bool { // from "look in your mail" on
+			dep.api.FailWhere(func(c bottest.BotCall) bool { // from "look in your mail" on
 				if c.Params["chat_id"] == chat && strings.Contains(c.Params["text"], lookInMail) {
 					begun = true
 				}
@@ -191,15 +191,15 @@ func TestTelegram_blocked(t *testing.T) {
 			walking.Go(func() { // they wait for what never comes
 				asking, stop := context.WithTimeout(ctx, life+8*time.Second)
 				defer stop()
-				_, _ = p.asks(asking, w.api, lookInMail)
+				_, _ = p.asks(asking, dep.api, lookInMail)
 			})
 		}
-		took := w.walkMail(t, people[len(blocked):], 100*time.Millisecond, 0)
+		took := dep.walkMail(t, people[len(blocked):], 100*time.Millisecond, 0)
 		walking.Wait()
 		calls := 0
 		for _, p := range blocked { // the link has ended, and its timer has gone off
 			mine := 0
-			for _, c := range w.callsTo(p.chat) {
+			for _, c := range dep.callsTo(p.chat) {
 				if c.Status == 403 {
 					mine++
 				}
@@ -210,15 +210,15 @@ func TestTelegram_blocked(t *testing.T) {
 			calls += mine
 		}
 		t.Logf("%d chats blocked, %d calls refused though each one's link ended meanwhile; %d others walked on", len(blocked), calls, len(people)-len(blocked))
-		w.api.Heal()
+		dep.api.Heal()
 		for _, p := range blocked {
-			if err := p.reads(ctx, w.api, w.api.Say(p.chat, "ayuda"), ""); err != nil {
+			if err := p.reads(ctx, dep.api, dep.api.Say(p.chat, "ayuda"), ""); err != nil {
 				t.Errorf("person %d writes again: %v", p.index, err)
 			}
 		}
-		w.end()
-		w.people = people[len(blocked):]
-		w.reconcile(t, took)
+		dep.end()
+		dep.people = people[len(blocked):]
+		dep.reconcile(t, took)
 	})
 }
 
@@ -228,15 +228,15 @@ func TestTelegram_worthless(t *testing.T) {
 	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		const life = 15 * time.Second
-		w := newTown(t, k, "LLAVE_LINK_TTL="+life.String())
-		people := w.populate(sized(6, 30))
-		w.start()
+		dep := newDeployment(t, k, "LLAVE_LINK_TTL="+life.String())
+		people := dep.populate(sized(6, 30))
+		dep.start()
 		for i, p := range people {
 			chat, fault := strconv.FormatInt(p.chat, 10), bottest.FaultServerError
 			if i == 0 { // one alone: the chats of several would pause the whole bot
 				fault = bottest.FaultTooMany(retryAfter)
 			}
-			w.api.FailWhere(func(c bottest.BotCall) bool {
+			dep.api.FailWhere(func(c bottest.BotCall) bool {
 				return c.Params["chat_id"] == chat && strings.Contains(c.Params["text"], lookInMail)
 			}, everyCall, fault)
 		}
@@ -244,24 +244,24 @@ func TestTelegram_worthless(t *testing.T) {
 		defer cancel()
 		var walking sync.WaitGroup
 		for _, p := range people {
-			walking.Go(func() { _, p.failed = p.asks(ctx, w.api, linkEnded) })
+			walking.Go(func() { _, p.failed = p.asks(ctx, dep.api, linkEnded) })
 		}
 		walking.Wait()
 		time.Sleep(2 * time.Second) // for what should not come any more
-		worthless := w.count("worthless")
-		w.end()
+		worthless := dep.count("worthless")
+		dep.end()
 		refused, sent, slowest := 0, 0, time.Duration(0)
 		for _, p := range people {
 			if p.failed != nil {
 				t.Errorf("person %d: %v", p.index, p.failed)
 				continue
 			}
-			for _, c := range w.callsTo(p.chat) {
+			for _, c := range dep.callsTo(p.chat) {
 				if c.Status != 200 {
 					refused++
 				}
 			}
-			said := w.api.Messages(p.chat)
+			said := dep.api.Messages(p.chat)
 			if stale := slices.IndexFunc(said, func(m bottest.ChatMessage) bool { return strings.Contains(m.Text, lookInMail) }); stale >= 0 {
 				sent++
 				t.Errorf("person %d: a stale bubble: %q", p.index, begin(said[stale].Text))
@@ -270,7 +270,7 @@ func TestTelegram_worthless(t *testing.T) {
 			if !strings.Contains(last.Text, linkEnded) {
 				t.Errorf("person %d: the chat ends with %q", p.index, begin(last.Text))
 			}
-			if letters := w.smtp.LettersTo(p.address); len(letters) > 0 {
+			if letters := dep.smtp.LettersTo(p.address); len(letters) > 0 {
 				slowest = max(slowest, last.At.Sub(letters[0].Received.Add(life)))
 			}
 		}
@@ -279,38 +279,38 @@ func TestTelegram_worthless(t *testing.T) {
 		if worthless != float64(len(people)) {
 			t.Errorf("worthless counted %.0f, want %d", worthless, len(people))
 		}
-		w.pausesKept(t, retryAfter*time.Second, false, 0)
+		dep.pausesKept(t, retryAfter*time.Second, false, 0)
 	})
 }
 
 // listen has somebody hold the monologue in quiet weather, so that it is known what a talker must read.
-func (w *town) listen(t *testing.T) {
+func (dep *deployment) listen(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := w.speak(ctx, 0, true); err != nil {
-		t.Fatalf("the monologue in quiet weather: %v; read %q", err, openings(w.mainWay().History(talkerChat)))
+	if err := dep.speak(ctx, 0, true); err != nil {
+		t.Fatalf("the monologue in quiet weather: %v; read %q", err, openings(dep.mainWay().History(talkerChat)))
 	}
 }
 
 // speak greets, agrees to go on, and holds the monologue; patiently: waiting for each answer.
-func (w *town) speak(ctx context.Context, talker int, patiently bool) error {
+func (dep *deployment) speak(ctx context.Context, talker int, patiently bool) error {
 	chat := talkerChat + int64(talker)
 	somebody := &person{chat: chat}
-	if err := somebody.reads(ctx, w.mainWay(), w.mainWay().Say(chat, road[0].do), road[0].want); err != nil {
+	if err := somebody.reads(ctx, dep.mainWay(), dep.mainWay().Say(chat, road[0].do), road[0].want); err != nil {
 		return err
 	}
-	last, err := w.mainWay().Press(chat, road[1].do)
+	last, err := dep.mainWay().Press(chat, road[1].do)
 	if err != nil {
 		return err
 	}
-	if err := somebody.reads(ctx, w.mainWay(), last, road[1].want); err != nil {
+	if err := somebody.reads(ctx, dep.mainWay(), last, road[1].want); err != nil {
 		return err
 	}
 	for _, words := range monologue {
-		last := w.mainWay().Say(chat, words)
+		last := dep.mainWay().Say(chat, words)
 		if patiently {
-			if err := somebody.reads(ctx, w.mainWay(), last, ""); err != nil {
+			if err := somebody.reads(ctx, dep.mainWay(), last, ""); err != nil {
 				return fmt.Errorf("%s: %w", words, err)
 			}
 		}
@@ -319,7 +319,7 @@ func (w *town) speak(ctx context.Context, talker int, patiently bool) error {
 }
 
 // walkAndTalk has people walk and talkers hold their monologue in the same weather, until all have what they wait for.
-func (w *town) walkAndTalk(t *testing.T, people []*person, talkers int) (took time.Duration) {
+func (dep *deployment) walkAndTalk(t *testing.T, people []*person, talkers int) (took time.Duration) {
 	t.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+patience)
@@ -327,34 +327,34 @@ func (w *town) walkAndTalk(t *testing.T, people []*person, talkers int) (took ti
 	var talking sync.WaitGroup
 	for i := range talkers {
 		talking.Go(func() {
-			if err := w.speak(ctx, i+1, false); err != nil {
+			if err := dep.speak(ctx, i+1, false); err != nil {
 				t.Errorf("talker %d: %v", i+1, err)
 			}
 		})
 	}
-	w.walk(ctx, ctx, people, 100*time.Millisecond, *together)
+	dep.walk(ctx, ctx, people, 100*time.Millisecond, *together)
 	talking.Wait()
-	pattern := w.mainWay().Messages(talkerChat)
+	pattern := dep.mainWay().Messages(talkerChat)
 	for i := range talkers { // until the last words are there, or are not to come
-		w.mainWay().Wait(time.Minute, func() bool {
-			said := w.mainWay().Messages(talkerChat + int64(i+1))
-			order, _ := unfold(said, w.ways[0] == byWhatsApp)
+		dep.mainWay().Wait(time.Minute, func() bool {
+			said := dep.mainWay().Messages(talkerChat + int64(i+1))
+			order, _ := unfold(said, dep.ways[0] == byWhatsApp)
 			return len(joined(order)) >= len(joined(pattern))
 		})
 	}
-	w.noticed(ctx, people)
+	dep.noticed(ctx, people)
 	return time.Since(began)
 }
 
 // spoke fails the test where a talker did not read, in order, what the one in quiet weather read; a bubble twice only
 // where its answer was lost.
-func (w *town) spoke(t *testing.T, talkers int) {
+func (dep *deployment) spoke(t *testing.T, talkers int) {
 	t.Helper()
-	pattern := w.mainWay().Messages(talkerChat)
+	pattern := dep.mainWay().Messages(talkerChat)
 	copies, strange, bubbles, slowest := 0, 0, 0, time.Duration(0)
-	merges := w.ways[0] == byWhatsApp
+	merges := dep.ways[0] == byWhatsApp
 	for i := range talkers {
-		said := w.mainWay().Messages(talkerChat + int64(i+1))
+		said := dep.mainWay().Messages(talkerChat + int64(i+1))
 		for j, m := range said {
 			if j > 0 {
 				slowest = max(slowest, m.At.Sub(said[j-1].At))
@@ -363,7 +363,7 @@ func (w *town) spoke(t *testing.T, talkers int) {
 		order, again := unfold(said, merges)
 		copies, bubbles = copies+len(again), bubbles+len(said)
 		for _, c := range again {
-			if !c.same || !w.explained(c.first.At, c.again.At) {
+			if !c.same || !dep.explained(c.first.At, c.again.At) {
 				t.Errorf("talker %d: %q came twice, and no answer was lost", i+1, begin(c.again.Text))
 			}
 		}
@@ -399,18 +399,18 @@ func openings(said []bottest.ChatMessage) (out []string) {
 }
 
 // callsTo are the calls that were about a chat, oldest first.
-func (w *town) callsTo(chat int64) []bottest.BotCall {
+func (dep *deployment) callsTo(chat int64) []bottest.BotCall {
 	id := strconv.FormatInt(chat, 10)
-	calls := slices.DeleteFunc(w.mainWay().Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] != id })
+	calls := slices.DeleteFunc(dep.mainWay().Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] != id })
 	slices.SortStableFunc(calls, func(a, b bottest.BotCall) int { return a.At.Compare(b.At) })
 	return calls
 }
 
 // pausesKept fails the test where a chat was written to before the pause that a 429 asked for was over, or, with whole,
 // any chat after a second one was refused; on WhatsApp, where a refusal says which it is about, after the first.
-func (w *town) pausesKept(t *testing.T, pause time.Duration, whole bool, want int) {
+func (dep *deployment) pausesKept(t *testing.T, pause time.Duration, whole bool, want int) {
 	t.Helper()
-	all := slices.DeleteFunc(w.mainWay().Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] == "" || c.Method == "read" })
+	all := slices.DeleteFunc(dep.mainWay().Calls(""), func(c bottest.BotCall) bool { return c.Params["chat_id"] == "" || c.Method == "read" })
 	slices.SortStableFunc(all, func(a, b bottest.BotCall) int { return a.At.Compare(b.At) })
 	pauses, others, smallest := 0, 0, time.Hour
 	var first bottest.BotCall // the first refusal
@@ -422,7 +422,7 @@ func (w *town) pausesKept(t *testing.T, pause time.Duration, whole bool, want in
 		if first.Status == 0 {
 			first = refused
 		}
-		everybody := whole && (w.ways[0] == byWhatsApp || refused.Params["chat_id"] != first.Params["chat_id"] && refused.At.Before(first.At.Add(pause)))
+		everybody := whole && (dep.ways[0] == byWhatsApp || refused.Params["chat_id"] != first.Params["chat_id"] && refused.At.Before(first.At.Add(pause)))
 		for _, c := range all[i+1:] {
 			margin := c.At.Sub(refused.At.Add(pause))
 			switch {
@@ -443,9 +443,9 @@ func (w *town) pausesKept(t *testing.T, pause time.Duration, whole bool, want in
 }
 
 // slowestAfter is how long after a moment the last of the chats that waited then had its next bubble.
-func (w *town) slowestAfter(back time.Time) (slowest time.Duration) {
-	for _, p := range w.people {
-		said := w.mainWay().Messages(p.chat)
+func (dep *deployment) slowestAfter(back time.Time) (slowest time.Duration) {
+	for _, p := range dep.people {
+		said := dep.mainWay().Messages(p.chat)
 		if i := slices.IndexFunc(said, func(m bottest.ChatMessage) bool { return m.At.After(back) }); i > 0 {
 			slowest = max(slowest, said[i].At.Sub(back))
 		}

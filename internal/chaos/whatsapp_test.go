@@ -16,11 +16,11 @@ import (
 // TestWhatsApp_trouble is TestTelegram_trouble on the other channel, where answers that wait together come in one bubble.
 func TestWhatsApp_trouble(t *testing.T) {
 	alongside(t)
-	fail := func(fault bottest.GraphFault) func(w *town, share int) {
-		return func(w *town, share int) {
+	fail := func(fault bottest.GraphFault) func(dep *deployment, share int) {
+		return func(dep *deployment, share int) {
 			for _, method := range []string{"messages", "read"} {
-				w.graph.Fail(method, share-1, bottest.GraphFault{})
-				w.graph.Fail(method, 1, fault)
+				dep.graph.Fail(method, share-1, bottest.GraphFault{})
+				dep.graph.Fail(method, 1, fault)
 			}
 		}
 	}
@@ -36,17 +36,17 @@ func TestWhatsApp_trouble(t *testing.T) {
 }
 
 // expireTokens has the access token in use expire, and a while later the other one, when the first is good again.
-func expireTokens(_ *testing.T, w *town) {
+func expireTokens(_ *testing.T, dep *deployment) {
 	time.Sleep(1500 * time.Millisecond)
-	w.graph.SetTokens(graphTokens[1])
+	dep.graph.SetTokens(graphTokens[1])
 	time.Sleep(1500 * time.Millisecond)
-	w.graph.SetTokens(graphTokens[0])
+	dep.graph.SetTokens(graphTokens[0])
 }
 
 // tokensFollowed fails the test where a message waited because of an expired token: the other one must be tried for it at
 // once. Each process learns of it with whatever is on its way then, which may be a mark that a message was read.
-func tokensFollowed(t *testing.T, w *town) {
-	calls, marks := w.graph.Calls("messages"), w.graph.Calls("read")
+func tokensFollowed(t *testing.T, dep *deployment) {
+	calls, marks := dep.graph.Calls("messages"), dep.graph.Calls("read")
 	slices.SortStableFunc(calls, func(a, b bottest.BotCall) int { return a.At.Compare(b.At) })
 	refused, slowest := 0, time.Duration(0)
 	marked := len(marks) - len(slices.DeleteFunc(marks, func(c bottest.BotCall) bool { return c.Status == 401 }))
@@ -90,17 +90,17 @@ func TestWhatsApp_throttled(t *testing.T) {
 				if tt.whole {
 					k.processes = 1
 				}
-				w := newTown(t, k)
-				w.byWhatsApp(byWhatsApp)
-				people, talkers := w.populate(sized(15, 100)), sized(5, 25)
-				w.start()
-				w.listen(t)
-				w.graph.FailChat(people[0].chat, 2, tt.fault)
-				took := w.walkAndTalk(t, people, talkers)
-				w.end()
-				w.pausesKept(t, tt.pause, tt.whole, 2)
-				w.spoke(t, talkers)
-				w.reconcile(t, took)
+				dep := newDeployment(t, k)
+				dep.byWhatsApp(byWhatsApp)
+				people, talkers := dep.populate(sized(15, 100)), sized(5, 25)
+				dep.start()
+				dep.listen(t)
+				dep.graph.FailChat(people[0].chat, 2, tt.fault)
+				took := dep.walkAndTalk(t, people, talkers)
+				dep.end()
+				dep.pausesKept(t, tt.pause, tt.whole, 2)
+				dep.spoke(t, talkers)
+				dep.reconcile(t, took)
 			})
 		})
 	}
@@ -112,9 +112,9 @@ func TestWhatsApp_failed(t *testing.T) {
 	alongside(t)
 	onBoth(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		w := newTown(t, k)
-		w.byWhatsApp(byWhatsApp)
-		people := w.populate(sized(20, 100))
+		dep := newDeployment(t, k)
+		dep.byWhatsApp(byWhatsApp)
+		people := dep.populate(sized(20, 100))
 		for i, p := range people {
 			before, code := p.before, []int{131000, 130429, 131056}[i%3]
 			p.before = func(step int) {
@@ -122,28 +122,28 @@ func TestWhatsApp_failed(t *testing.T) {
 					before(step)
 				}
 				if step == i%2*len(road)/2 {
-					w.graph.FailStatus(p.chat, code)
+					dep.graph.FailStatus(p.chat, code)
 				}
 			}
 		}
-		w.start()
+		dep.start()
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		w.walk(ctx, ctx, people, 50*time.Millisecond, *together)
-		w.noticed(ctx, people)
+		dep.walk(ctx, ctx, people, 50*time.Millisecond, *together)
+		dep.noticed(ctx, people)
 		took := time.Since(began)
-		w.end()
+		dep.end()
 		failed, sent, seen := 0, 0, 0
-		for _, statuses := range w.front.reported {
+		for _, statuses := range dep.front.reported {
 			if slices.Contains(statuses, "failed") {
 				failed++
 			}
 		}
 		for _, p := range people {
-			seen += len(w.graph.Messages(p.chat))
+			seen += len(dep.graph.Messages(p.chat))
 		}
-		for _, c := range w.graph.Calls("messages") {
+		for _, c := range dep.graph.Calls("messages") {
 			if c.Status == 200 {
 				sent++
 			}
@@ -152,7 +152,7 @@ func TestWhatsApp_failed(t *testing.T) {
 		if failed != len(people) || sent != seen+failed {
 			t.Errorf("%d failed, want %d; %d taken, want those and the %d that were seen", failed, len(people), sent, seen)
 		}
-		w.reconcile(t, took)
+		dep.reconcile(t, took)
 	})
 }
 
@@ -164,22 +164,22 @@ func TestWhatsApp_gone(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		const life = 10 * time.Second
-		w := newTown(t, k, "LLAVE_LINK_TTL="+life.String())
-		w.byWhatsApp(byWhatsApp)
-		people := w.populate(sized(16, 100))
+		dep := newDeployment(t, k, "LLAVE_LINK_TTL="+life.String())
+		dep.byWhatsApp(byWhatsApp)
+		people := dep.populate(sized(16, 100))
 		gone := people[:6]
-		w.start()
+		dep.start()
 		for i, p := range gone {
 			if i%2 > 0 {
 				p.before = func(step int) {
 					if step == len(road)-1 {
-						w.graph.FailStatus(p.chat, 131026)
+						dep.graph.FailStatus(p.chat, 131026)
 					}
 				}
 				continue
 			}
 			chat, begun := strconv.FormatInt(p.chat, 10), false
-			w.graph.FailWhere(func(c bottest.BotCall) bool { // from "look in your mail" on
+			dep.graph.FailWhere(func(c bottest.BotCall) bool { // from "look in your mail" on
 				if c.Method != "messages" || c.Params["chat_id"] != chat {
 					return false
 				}
@@ -194,30 +194,30 @@ func TestWhatsApp_gone(t *testing.T) {
 			walking.Go(func() { // they wait for what never comes
 				asking, stop := context.WithTimeout(ctx, life+8*time.Second)
 				defer stop()
-				_, _ = p.asks(asking, w.graph, lookInMail)
+				_, _ = p.asks(asking, dep.graph, lookInMail)
 			})
 		}
-		took := w.walkMail(t, people[len(gone):], 100*time.Millisecond, 0)
+		took := dep.walkMail(t, people[len(gone):], 100*time.Millisecond, 0)
 		walking.Wait()
 		for _, p := range gone { // the link has ended, and its timer has gone off
-			calls := slices.DeleteFunc(w.callsTo(p.chat), func(c bottest.BotCall) bool { return c.Method != "messages" })
+			calls := slices.DeleteFunc(dep.callsTo(p.chat), func(c bottest.BotCall) bool { return c.Method != "messages" })
 			told := slices.IndexFunc(calls, func(c bottest.BotCall) bool { return strings.Contains(fmt.Sprint(c.Params), lookInMail) })
 			if told < 0 || told != len(calls)-1 {
 				t.Errorf("person %d: %d messages, of which number %d told to look in the mail; want it to be the last", p.index, len(calls), told+1)
 			}
-			if said := w.graph.Messages(p.chat); slices.ContainsFunc(said, func(m bottest.ChatMessage) bool { return strings.Contains(m.Text, lookInMail) }) {
+			if said := dep.graph.Messages(p.chat); slices.ContainsFunc(said, func(m bottest.ChatMessage) bool { return strings.Contains(m.Text, lookInMail) }) {
 				t.Errorf("person %d: saw what could not be delivered", p.index)
 			}
 		}
 		t.Logf("%d people gone, not written to any more though each one's link ended meanwhile; %d others walked on", len(gone), len(people)-len(gone))
-		w.graph.Heal()
+		dep.graph.Heal()
 		for _, p := range gone {
-			if err := p.reads(ctx, w.graph, w.graph.Say(p.chat, "ayuda"), ""); err != nil {
+			if err := p.reads(ctx, dep.graph, dep.graph.Say(p.chat, "ayuda"), ""); err != nil {
 				t.Errorf("person %d writes again: %v", p.index, err)
 			}
 		}
-		w.end()
-		w.people = people[len(gone):]
-		w.reconcile(t, took)
+		dep.end()
+		dep.people = people[len(gone):]
+		dep.reconcile(t, took)
 	})
 }

@@ -1,8 +1,7 @@
-// Package config reads the settings: LLAVE_* names from the environment and from a .env file beside it, into one
-// struct. They are declared in one table (settings.go) with a default and a sentence each; `llave help config` and the
-// README print that table. Every mistake is reported at once, on a line that begins with the name: a value that cannot
-// be meant, a name that does not exist, settings that only make sense together. Values that are secrets are never
-// part of an error, and print as [redacted].
+// Package config reads the settings into one struct: LLAVE_* names from the environment and from a .env file beside it. One
+// table (settings.go) declares them, each with a default and a sentence; `llave help config` and the README print it. All
+// mistakes are reported at once, each on a line that begins with the name: a value that cannot be meant, a name that does
+// not exist, settings that only make sense together. Secret values are never part of an error, and print as [redacted].
 package config
 
 import (

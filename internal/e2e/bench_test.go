@@ -40,16 +40,16 @@ func middle(d []time.Duration) time.Duration {
 // BenchmarkColdStart is from the start of the process to a ready /readyz, with 500 records in the embedded store and
 // Telegram on; then what the process holds in memory when it has been left alone for a second.
 func BenchmarkColdStart(b *testing.B) {
-	w := newWorld(b, byPolling)
-	if code, _, errs := outcome(b, w.env, "", "import", writePeople(b, people)); code != 0 {
+	e := newEnvironment(b, byPolling)
+	if code, _, errs := outcome(b, e.env, "", "import", writePeople(b, people)); code != 0 {
 		b.Fatal(errs)
 	}
 	var starts []time.Duration
 	var resident []int
 	for b.Loop() {
 		begun := time.Now()
-		p := start(b, w.env, "serve")
-		for get(b.Context(), "http://"+w.admin+"/readyz") != http.StatusOK {
+		p := start(b, e.env, "serve")
+		for get(b.Context(), "http://"+e.admin+"/readyz") != http.StatusOK {
 			time.Sleep(time.Millisecond)
 		}
 		starts = append(starts, time.Since(begun))
@@ -218,9 +218,9 @@ func BenchmarkWebhook(b *testing.B) {
 	const atOnce = 64
 	api := httptest.NewServer(http.HandlerFunc(botAPI))
 	b.Cleanup(api.Close)
-	w := newWorld(b, byWebhook, "LLAVE_TELEGRAM_API_URL="+api.URL, "LLAVE_TELEGRAM_RATE=100000", "LLAVE_LOG_FORMAT=json")
-	p := start(b, w.env, "serve")
-	p.waitOK(b, "http://"+w.admin+"/readyz", 10*time.Second)
+	e := newEnvironment(b, byWebhook, "LLAVE_TELEGRAM_API_URL="+api.URL, "LLAVE_TELEGRAM_RATE=100000", "LLAVE_LOG_FORMAT=json")
+	p := start(b, e.env, "serve")
+	p.waitOK(b, "http://"+e.admin+"/readyz", 10*time.Second)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}, Timeout: time.Minute}
 	b.Cleanup(client.CloseIdleConnections)
 	var next atomic.Int64
@@ -234,7 +234,7 @@ func BenchmarkWebhook(b *testing.B) {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
 				body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":101,"from":{"id":%d,"is_bot":false,"first_name":"Persona","language_code":"es"},"chat":{"id":%d,"first_name":"Persona","type":"private"},"date":%d,"text":"hola"}}`,
 					700000000+n, 5551000000+n, 5551000000+n, time.Now().Unix())
-				req, err := http.NewRequest(http.MethodPost, "http://"+w.addr+"/webhooks/telegram", strings.NewReader(body))
+				req, err := http.NewRequest(http.MethodPost, "http://"+e.addr+"/webhooks/telegram", strings.NewReader(body))
 				if err != nil {
 					b.Error(err)
 					return

@@ -14,26 +14,26 @@ import (
 func TestServe_killed(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{byWebhook, byWhatsApp} {
-		onBothStores(t, way, func(t *testing.T, store ...string) { killHalfWay(t, newWorld(t, way, store...)) })
+		onBothStores(t, way, func(t *testing.T, store ...string) { killHalfWay(t, newEnvironment(t, way, store...)) })
 	}
 }
 
-func killHalfWay(t *testing.T, w *world) {
-	if code, _, errs := outcome(t, w.env, "", "import", writePeople(t, people)); code != 0 {
+func killHalfWay(t *testing.T, e *environment) {
+	if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
 		t.Fatalf("import: exit %d: %s", code, errs)
 	}
-	first := w.serve(t)
-	p := w.phone(t, walker)
+	first := e.serve(t)
+	p := e.phone(t, walker)
 	p.says("hola", "Hola. Soy Llave")
 	p.presses("Continuar", "¿Qué necesita hoy?")
 	p.presses("Desbloquear clave", "Escriba su número de cédula")
 	p.says(bottest.Cedula(walker), "¿Es correcto?")
 	p.presses("Sí, es correcto", "Enviar enlace")
-	w.smtp.Down()
+	e.smtp.Down()
 	const linkSent = "SOLICITUD DESBLOQUEO DE CLAVE"
 	said := ""
-	if w.graph != nil { // no answer to the message
-		w.graph.Fail("messages", 1, bottest.GraphFaultTimeout(time.Hour))
+	if e.graph != nil { // no answer to the message
+		e.graph.Fail("messages", 1, bottest.GraphFaultTimeout(time.Hour))
 		var err error
 		if p.last, err = p.api.Press(p.chat, "Enviar enlace"); err != nil {
 			t.Fatal(err)
@@ -46,18 +46,18 @@ func killHalfWay(t *testing.T, w *world) {
 		said = p.presses("Enviar enlace", linkSent)
 	}
 	first.Kill()
-	if w.graph != nil {
-		w.graph.Heal()
+	if e.graph != nil {
+		e.graph.Heal()
 	}
-	if err := w.smtp.Up(); err != nil {
+	if err := e.smtp.Up(); err != nil {
 		t.Fatal(err)
 	}
 
-	second := w.serve(t)
-	if w.graph != nil {
+	second := e.serve(t)
+	if e.graph != nil {
 		said = p.hears(linkSent)
 	}
-	l := w.letter(t, walker, 0)
+	l := e.letter(t, walker, 0)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func killHalfWay(t *testing.T, w *world) {
 	p.hears("Su clave ya está desbloqueada")
 	second.stop(t)
 	letters := 0
-	for _, l := range w.smtp.LettersTo(address(walker)) {
+	for _, l := range e.smtp.LettersTo(address(walker)) {
 		if l.Subject == "SOLICITUD DESBLOQUEO DE CLAVE" {
 			letters++
 		}
@@ -91,25 +91,25 @@ func killHalfWay(t *testing.T, w *world) {
 // A process on the embedded store is killed while it polls and while a bubble of its hangs. The store belongs to one process,
 // so the next one waits for nothing that the last one had; the log says how long after it was ready both were answered.
 func TestServe_killedPolling(t *testing.T) {
-	w := newWorld(t, byPolling)
-	p, other := w.phone(t, walker), w.phone(t, walker+1)
-	process := w.serve(t)
+	e := newEnvironment(t, byPolling)
+	p, other := e.phone(t, walker), e.phone(t, walker+1)
+	process := e.serve(t)
 	p.says("hola", "Hola. Soy Llave")
 	for range 3 {
 		hangs := make(chan struct{}, 1)
-		w.api.FailWhere(func(c bottest.BotCall) bool {
+		e.api.FailWhere(func(c bottest.BotCall) bool {
 			if c.Method != "sendMessage" {
 				return false
 			}
 			hangs <- struct{}{}
 			return true
 		}, 1, bottest.FaultTimeout(time.Hour))
-		p.last = w.api.Say(p.chat, "menú")
+		p.last = e.api.Say(p.chat, "menú")
 		<-hangs
 		process.Kill()
-		w.api.Heal()
-		other.last = w.api.Say(other.chat, "hola")
-		process = w.serve(t)
+		e.api.Heal()
+		other.last = e.api.Say(other.chat, "hola")
+		process = e.serve(t)
 		ready := time.Now()
 		other.hears("")
 		came := time.Since(ready)

@@ -48,25 +48,25 @@ func TestDeskLoad(t *testing.T) {
 }
 
 func loadDesk(t *testing.T, size deskLoad, processes int, settings ...string) {
-	w := newWorld(t, byWebhook, append([]string{
+	e := newEnvironment(t, byWebhook, append([]string{
 		"LLAVE_OFFICE_HOURS=mon-sun 00:00-24:00", "LLAVE_TRUSTED_PROXIES=127.0.0.0/8", "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
 		"LLAVE_TELEGRAM_RATE=1000", "LLAVE_LOG_FORMAT=json",
 	}, settings...)...)
-	w.openOnHolidays(t)
-	b := &board{w: w, size: size, messages: map[string]*message{}, answers: map[string]int64{}}
+	e.openOnHolidays(t)
+	b := &board{w: e, size: size, messages: map[string]*message{}, answers: map[string]int64{}}
 	for i := range size.agents {
 		a := &seat{board: b, login: fmt.Sprintf("agente%02d", i), waiting: map[string][]string{}}
 		b.agents = append(b.agents, a)
-		if code, _, errs := outcome(t, w.env, deskPassword+"\n", "agents", "add", a.login, "--name", "Agente "+strconv.Itoa(i)); code != 0 {
+		if code, _, errs := outcome(t, e.env, deskPassword+"\n", "agents", "add", a.login, "--name", "Agente "+strconv.Itoa(i)); code != 0 {
 			t.Fatal(errs)
 		}
 	}
-	hook := w.serve(t)
-	all, addr := []*process{hook}, w.addr
+	hook := e.serve(t)
+	all, addr := []*process{hook}, e.addr
 	if processes > 1 {
 		admin := freeAddr(t)
 		addr = freeAddr(t)
-		all = append(all, start(t, append(slices.Clone(w.env), "LLAVE_HTTP_ADDR="+addr, "LLAVE_ADMIN_ADDR="+admin), "serve"))
+		all = append(all, start(t, append(slices.Clone(e.env), "LLAVE_HTTP_ADDR="+addr, "LLAVE_ADMIN_ADDR="+admin), "serve"))
 		all[1].waitOK(t, "http://"+admin+"/readyz", 30*time.Second)
 	}
 	seats := all[len(all)-1] // the process whose console the agents use
@@ -113,9 +113,9 @@ func loadDesk(t *testing.T, size deskLoad, processes int, settings ...string) {
 }
 
 // openOnHolidays has the desk open today and tomorrow, whatever days they are. Nothing of llave runs yet.
-func (w *world) openOnHolidays(t *testing.T) {
+func (e *environment) openOnHolidays(t *testing.T) {
 	t.Helper()
-	s, _ := w.openStore(t)
+	s, _ := e.openStore(t)
 	zone, err := time.LoadLocation("America/Guayaquil")
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ type message struct {
 
 // board is what people and agents of a loaded desk wrote.
 type board struct {
-	w      *world
+	w      *environment
 	size   deskLoad
 	agents []*seat
 	chats  []int64

@@ -20,16 +20,16 @@ func TestDesk_twoProcesses(t *testing.T) {
 	t.Parallel()
 	findBrowser(t)
 	uri := storetest.MongoURI(t)
-	w := newWorld(t, byWebhook, "LLAVE_MONGODB_URI="+uri, "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri), "LLAVE_OFFICE_HOURS=mon-sun 00:00-24:00")
+	e := newEnvironment(t, byWebhook, "LLAVE_MONGODB_URI="+uri, "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri), "LLAVE_OFFICE_HOURS=mon-sun 00:00-24:00")
 	for _, account := range [][]string{{"ana", "Ana", "agent"}, {"eva", "Eva", "supervisor"}} {
-		if code, _, errs := outcome(t, w.env, deskPassword+"\n", "agents", "add", account[0], "--name", account[1], "--role", account[2]); code != 0 {
+		if code, _, errs := outcome(t, e.env, deskPassword+"\n", "agents", "add", account[0], "--name", account[1], "--role", account[2]); code != 0 {
 			t.Fatalf("agents add: exit %d: %s", code, errs)
 		}
 	}
-	w.worksToday(t)
-	first := w.serve(t)
+	e.worksToday(t)
+	first := e.serve(t)
 	addr, admin := freeAddr(t), freeAddr(t)
-	second := start(t, append(slices.Clone(w.env), "LLAVE_HTTP_ADDR="+addr, "LLAVE_ADMIN_ADDR="+admin), "serve")
+	second := start(t, append(slices.Clone(e.env), "LLAVE_HTTP_ADDR="+addr, "LLAVE_ADMIN_ADDR="+admin), "serve")
 	second.waitOK(t, "http://"+admin+"/readyz", 30*time.Second)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -44,7 +44,7 @@ func TestDesk_twoProcesses(t *testing.T) {
 		return c
 	}
 	ana, eva := comes("ana"), comes("eva")
-	p := w.phone(t, 1)
+	p := e.phone(t, 1)
 	p.says("hola", "Hola. Soy Llave")
 	asked := time.Now()
 	p.last = p.api.Say(p.chat, "persona")
@@ -61,13 +61,13 @@ func TestDesk_twoProcesses(t *testing.T) {
 	eva.at("/agentes/supervision/horario")
 	do(eva.visitor, "open the form", chromedp.Click(chromedp.Search(`//summary[normalize-space()="Cerrar ahora"]`)))
 	contains(t, "the page", eva.press("Cerrar ahora"), "la atención está cerrada")
-	late := w.phone(t, 2)
+	late := e.phone(t, 2)
 	late.says("hola", "Hola. Soy Llave")
 	late.says("persona", "Ahora no hay quien le atienda")
 	ana.writes("Sigo con usted.") // who has somebody already goes on
 	p.hears("Sigo con usted.")
 
-	eva.base = w.base
+	eva.base = e.base
 	eva.at("/agentes/supervision/horario")
 	eva.press("Levantar el cierre")
 	late.hears("Ya estamos atendiendo") // by itself
@@ -87,9 +87,9 @@ func TestDesk_twoProcesses(t *testing.T) {
 }
 
 // worksToday has the desk work today and tomorrow, be they days of rest or not.
-func (w *world) worksToday(t *testing.T) {
+func (e *environment) worksToday(t *testing.T) {
 	t.Helper()
-	s, _ := w.openStore(t)
+	s, _ := e.openStore(t)
 	now, err := s.Now(t.Context())
 	if err != nil {
 		t.Fatal(err)

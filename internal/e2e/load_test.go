@@ -51,10 +51,10 @@ func TestWhatsApp_load(t *testing.T) {
 }
 
 func load(t *testing.T, rate int, settings ...string) {
-	w := newWorld(t, byNothing)
-	w.withWhatsApp(t, bottest.GraphOptions{PerSecond: rate, PairBurst: 11}) // ten, and one that was faster on its way
-	w.env = append(append(w.env, fmt.Sprintf("LLAVE_WHATSAPP_RATE=%d", rate), "LLAVE_LOG_FORMAT=json"), settings...)
-	llave := w.serve(t)
+	e := newEnvironment(t, byNothing)
+	e.withWhatsApp(t, bottest.GraphOptions{PerSecond: rate, PairBurst: 11}) // ten, and one that was faster on its way
+	e.env = append(append(e.env, fmt.Sprintf("LLAVE_WHATSAPP_RATE=%d", rate), "LLAVE_LOG_FORMAT=json"), settings...)
+	llave := e.serve(t)
 	began := time.Now()
 	wrote := make([]int, calm+chatty)
 	for i := range int(loadFor.Seconds() * loadMessages) {
@@ -63,16 +63,16 @@ func load(t *testing.T, rate int, settings ...string) {
 			who = calm + i/8%chatty
 		}
 		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / loadMessages)))
-		w.graph.Say(int64(593990000000+who), script[line(wrote[who])].says)
+		e.graph.Say(int64(593990000000+who), script[line(wrote[who])].says)
 		wrote[who]++
 	}
-	took := w.graph.Took()
+	took := e.graph.Took()
 	lasted := time.Since(began)
-	behind := w.graph.Pending()
+	behind := e.graph.Pending()
 
 	heard := func() (n int) {
 		for who := range wrote {
-			for _, m := range w.graph.Messages(int64(593990000000 + who)) {
+			for _, m := range e.graph.Messages(int64(593990000000 + who)) {
 				n += len(answers.FindAllString(m.Text, -1))
 			}
 		}
@@ -82,9 +82,9 @@ func load(t *testing.T, rate int, settings ...string) {
 	for _, n := range wrote {
 		total += n
 	}
-	for late := time.Now().Add(3 * time.Minute); heard() < total || w.graph.Pending() > 0; time.Sleep(100 * time.Millisecond) {
+	for late := time.Now().Add(3 * time.Minute); heard() < total || e.graph.Pending() > 0; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(late) {
-			t.Errorf("%d of %d messages were answered, and %d webhooks not taken", heard(), total, w.graph.Pending())
+			t.Errorf("%d of %d messages were answered, and %d webhooks not taken", heard(), total, e.graph.Pending())
 			break
 		}
 	}
@@ -93,11 +93,11 @@ func load(t *testing.T, rate int, settings ...string) {
 	llave.stop(t)
 
 	bubbles := 0
-	s, _ := w.openStore(t)
+	s, _ := e.openStore(t)
 	for who, n := range wrote {
 		chat := int64(593990000000 + who)
 		var got []string
-		for _, m := range w.graph.Messages(chat) {
+		for _, m := range e.graph.Messages(chat) {
 			bubbles++
 			got = append(got, answers.FindAllString(m.Text, -1)...)
 		}
@@ -112,8 +112,8 @@ func load(t *testing.T, rate int, settings ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range w.graph.History(chat) {
-			if id := w.graph.WAMID(chat, m.ID); !m.Bot && !slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return s.ID == id }) {
+		for _, m := range e.graph.History(chat) {
+			if id := e.graph.WAMID(chat, m.ID); !m.Bot && !slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return s.ID == id }) {
 				t.Errorf("person %d's %q was acknowledged and is not in the store", who, m.Text)
 			}
 		}
@@ -122,7 +122,7 @@ func load(t *testing.T, rate int, settings ...string) {
 		}
 	}
 	refused := 0
-	for _, c := range w.graph.Calls("messages") {
+	for _, c := range e.graph.Calls("messages") {
 		if c.Status == http.StatusTooManyRequests {
 			refused++
 		}
@@ -130,7 +130,7 @@ func load(t *testing.T, rate int, settings ...string) {
 	if refused > 0 {
 		t.Errorf("WhatsApp refused %d messages as too many", refused)
 	}
-	for _, p := range w.graph.Posts() {
+	for _, p := range e.graph.Posts() {
 		if p.Status != http.StatusOK {
 			t.Errorf("a webhook was answered with %d", p.Status)
 		}

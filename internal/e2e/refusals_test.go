@@ -37,9 +37,9 @@ func TestServe_badStart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, byPolling, c.settings...)
+			e := newEnvironment(t, byPolling, c.settings...)
 			begun := time.Now()
-			code, out, errs := outcome(t, w.env, "", "serve")
+			code, out, errs := outcome(t, e.env, "", "serve")
 			if code != 1 || out != "" {
 				t.Errorf("got exit %d and on stdout %q, want 1 and nothing", code, out)
 			}
@@ -57,9 +57,9 @@ func TestServe_badStart(t *testing.T) {
 // Two processes on one embedded store: the second says which process holds it.
 func TestServe_storeHeld(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, byPolling)
-	first := w.serve(t)
-	second := append(append([]string(nil), w.env...), "LLAVE_HTTP_ADDR="+freeAddr(t), "LLAVE_ADMIN_ADDR="+freeAddr(t))
+	e := newEnvironment(t, byPolling)
+	first := e.serve(t)
+	second := append(append([]string(nil), e.env...), "LLAVE_HTTP_ADDR="+freeAddr(t), "LLAVE_ADMIN_ADDR="+freeAddr(t))
 	code, _, errs := outcome(t, second, "", "serve")
 	if code != 1 {
 		t.Errorf("got exit %d, want 1", code)
@@ -73,9 +73,9 @@ func TestServe_storeHeld(t *testing.T) {
 // begun in its place.
 func TestServe_storeUnusable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, byPolling)
-	w.serve(t).stop(t) // makes a store
-	whole, err := os.ReadFile(filepath.Join(w.setting("LLAVE_DATA_DIR"), "llave.db"))
+	e := newEnvironment(t, byPolling)
+	e.serve(t).stop(t) // makes a store
+	whole, err := os.ReadFile(filepath.Join(e.setting("LLAVE_DATA_DIR"), "llave.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,12 +95,12 @@ func TestServe_storeUnusable(t *testing.T) {
 		{"something else", bytes.Repeat([]byte("no es una base de datos\n"), 4000), []string{"not a store", "restore it from a backup"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, byPolling)
-			path := filepath.Join(w.setting("LLAVE_DATA_DIR"), "llave.db")
+			e := newEnvironment(t, byPolling)
+			path := filepath.Join(e.setting("LLAVE_DATA_DIR"), "llave.db")
 			if err := os.WriteFile(path, c.file, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			code, _, errs := outcome(t, w.env, "", "serve")
+			code, _, errs := outcome(t, e.env, "", "serve")
 			if code != 1 {
 				t.Errorf("got exit %d, want 1", code)
 			}
@@ -118,9 +118,9 @@ func TestServe_storeUnusable(t *testing.T) {
 // What a stranger may send to the webhook, and what a group gets.
 func TestWebhook_badInput(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, byWebhook)
-	llave := w.serve(t)
-	hook := w.base + "/webhooks/telegram"
+	e := newEnvironment(t, byWebhook)
+	llave := e.serve(t)
+	hook := e.base + "/webhooks/telegram"
 	for _, c := range []struct {
 		name   string
 		method string
@@ -150,11 +150,11 @@ func TestWebhook_badInput(t *testing.T) {
 	}
 
 	const group = -1001234567890
-	p := &phone{t: t, api: w.api, chat: group}
+	p := &phone{t: t, api: e.api, chat: group}
 	p.says("hola", "solo atiendo en chats privados")
-	w.api.Say(group, "¿hola?")
-	w.api.Say(group, "hola bot")
-	if !w.api.Wait(answerWithin, func() bool { return w.api.Pending() == 0 }) {
+	e.api.Say(group, "¿hola?")
+	e.api.Say(group, "hola bot")
+	if !e.api.Wait(answerWithin, func() bool { return e.api.Pending() == 0 }) {
 		t.Fatal("what the group said was not taken")
 	}
 	time.Sleep(300 * time.Millisecond) // an answer would have come by now

@@ -58,8 +58,8 @@ func writeOrdered(t testing.TB, order []int) string {
 	return path
 }
 
-// world is a llave and what stands around it.
-type world struct {
+// environment is what one llave is run in: its settings, the platforms and the mail server that it talks to.
+type environment struct {
 	api   *bottest.BotAPI // nil without Telegram
 	graph *bottest.Graph  // nil without WhatsApp
 	smtp  *bottest.SMTP
@@ -69,7 +69,7 @@ type world struct {
 	base  string // LLAVE_PUBLIC_URL
 }
 
-// The ways in that a world can have: Telegram in one of its modes, WhatsApp, or both at once, Telegram by webhook then.
+// The ways in that an environment can have: Telegram in one of its modes, WhatsApp, or both at once, Telegram by webhook then.
 const (
 	byWebhook  = "webhook"
 	byPolling  = "polling"
@@ -78,66 +78,66 @@ const (
 	byNothing  = "nothing" // what it has is added
 )
 
-// newWorld starts the outside and makes the settings; nothing of llave runs yet. Later settings win.
-func newWorld(t testing.TB, way string, settings ...string) *world {
+// newEnvironment starts the servers and makes the settings; nothing of llave runs yet. Later settings win.
+func newEnvironment(t testing.TB, way string, settings ...string) *environment {
 	t.Helper()
-	w := &world{addr: freeAddr(t), admin: freeAddr(t)}
+	e := &environment{addr: freeAddr(t), admin: freeAddr(t)}
 	var err error
-	if w.smtp, err = bottest.StartSMTP(); err != nil {
+	if e.smtp, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.smtp.Close() }) // nobody reads from it any more
-	_, port, err := net.SplitHostPort(w.addr)
+	t.Cleanup(func() { _ = e.smtp.Close() }) // nobody reads from it any more
+	_, port, err := net.SplitHostPort(e.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.base = "http://localhost:" + port
-	w.env = []string{
-		"LLAVE_HTTP_ADDR=" + w.addr, "LLAVE_ADMIN_ADDR=" + w.admin, "LLAVE_PUBLIC_URL=" + w.base,
-		"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey, "LLAVE_SMTP_URL=" + w.smtp.URL(), "LLAVE_LOG_FORMAT=text",
+	e.base = "http://localhost:" + port
+	e.env = []string{
+		"LLAVE_HTTP_ADDR=" + e.addr, "LLAVE_ADMIN_ADDR=" + e.admin, "LLAVE_PUBLIC_URL=" + e.base,
+		"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey, "LLAVE_SMTP_URL=" + e.smtp.URL(), "LLAVE_LOG_FORMAT=text",
 	}
 	switch way {
 	case byNothing:
 	case byWhatsApp:
-		w.withWhatsApp(t, bottest.GraphOptions{})
+		e.withWhatsApp(t, bottest.GraphOptions{})
 	case byBoth:
-		w.withTelegram(t, byWebhook)
-		w.withWhatsApp(t, bottest.GraphOptions{})
+		e.withTelegram(t, byWebhook)
+		e.withWhatsApp(t, bottest.GraphOptions{})
 	default:
-		w.withTelegram(t, way)
+		e.withTelegram(t, way)
 	}
-	w.env = append(w.env, settings...)
-	return w
+	e.env = append(e.env, settings...)
+	return e
 }
 
-func (w *world) withTelegram(t testing.TB, mode string) {
+func (e *environment) withTelegram(t testing.TB, mode string) {
 	t.Helper()
-	w.api = bottest.NewBotAPI(token)
-	if err := w.api.Start(); err != nil {
+	e.api = bottest.NewBotAPI(token)
+	if err := e.api.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.api.Close)
-	w.env = append(w.env, "LLAVE_TELEGRAM_TOKEN="+token, "LLAVE_TELEGRAM_API_URL="+w.api.URL(), "LLAVE_TELEGRAM_MODE="+mode,
+	t.Cleanup(e.api.Close)
+	e.env = append(e.env, "LLAVE_TELEGRAM_TOKEN="+token, "LLAVE_TELEGRAM_API_URL="+e.api.URL(), "LLAVE_TELEGRAM_MODE="+mode,
 		"LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
 }
 
 // withWhatsApp starts the Graph API, which knows one of the two tokens that llave is given: the second.
-func (w *world) withWhatsApp(t testing.TB, o bottest.GraphOptions) {
+func (e *environment) withWhatsApp(t testing.TB, o bottest.GraphOptions) {
 	t.Helper()
 	o.Tokens, o.PhoneNumberID, o.AppSecret, o.VerifyToken = []string{graphToken}, graphNumber, appSecret, verifyToken
-	w.graph = bottest.NewGraph(o)
-	if err := w.graph.Start(); err != nil {
+	e.graph = bottest.NewGraph(o)
+	if err := e.graph.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.graph.Close)
-	w.env = append(w.env, "LLAVE_WHATSAPP_TOKEN="+oldGraphToken+","+graphToken, "LLAVE_WHATSAPP_PHONE_NUMBER_ID="+graphNumber,
-		"LLAVE_WHATSAPP_APP_SECRET="+appSecret, "LLAVE_WHATSAPP_VERIFY_TOKEN="+verifyToken, "LLAVE_WHATSAPP_API_URL="+w.graph.URL())
+	t.Cleanup(e.graph.Close)
+	e.env = append(e.env, "LLAVE_WHATSAPP_TOKEN="+oldGraphToken+","+graphToken, "LLAVE_WHATSAPP_PHONE_NUMBER_ID="+graphNumber,
+		"LLAVE_WHATSAPP_APP_SECRET="+appSecret, "LLAVE_WHATSAPP_VERIFY_TOKEN="+verifyToken, "LLAVE_WHATSAPP_API_URL="+e.graph.URL())
 }
 
-// setting returns the value of one of the world's settings.
-func (w *world) setting(name string) string {
+// setting returns the value of one of the settings.
+func (e *environment) setting(name string) string {
 	value := ""
-	for _, kv := range w.env {
+	for _, kv := range e.env {
 		if v, ok := strings.CutPrefix(kv, name+"="); ok {
 			value = v
 		}
@@ -146,15 +146,15 @@ func (w *world) setting(name string) string {
 }
 
 // serve starts `llave serve` and waits until it is ready and heard by its channels.
-func (w *world) serve(t testing.TB) *process {
+func (e *environment) serve(t testing.TB) *process {
 	t.Helper()
-	p := start(t, w.env, "serve")
-	p.waitOK(t, "http://"+w.admin+"/readyz", 30*time.Second)
-	if w.api != nil && !w.api.Wait(20*time.Second, func() bool { return w.api.WebhookURL() != "" || len(w.api.Calls("deleteWebhook")) > 0 }) {
+	p := start(t, e.env, "serve")
+	p.waitOK(t, "http://"+e.admin+"/readyz", 30*time.Second)
+	if e.api != nil && !e.api.Wait(20*time.Second, func() bool { return e.api.WebhookURL() != "" || len(e.api.Calls("deleteWebhook")) > 0 }) {
 		t.Fatal("llave has neither registered a webhook nor begun to poll")
 	}
-	if w.graph != nil { // the operator registers it
-		if err := w.graph.SetWebhook(w.base + "/webhooks/whatsapp"); err != nil {
+	if e.graph != nil { // the operator registers it
+		if err := e.graph.SetWebhook(e.base + "/webhooks/whatsapp"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -162,14 +162,14 @@ func (w *world) serve(t testing.TB) *process {
 }
 
 // openStore opens the store after llave has let go of it.
-func (w *world) openStore(t testing.TB) (*store.Store, *secret.Vault) {
+func (e *environment) openStore(t testing.TB) (*store.Store, *secret.Vault) {
 	t.Helper()
 	var engine store.Engine
 	var err error
-	if uri := w.setting("LLAVE_MONGODB_URI"); uri != "" {
-		engine, err = mongodb.Open(t.Context(), mongodb.Options{URI: uri, Database: w.setting("LLAVE_MONGODB_DATABASE")})
+	if uri := e.setting("LLAVE_MONGODB_URI"); uri != "" {
+		engine, err = mongodb.Open(t.Context(), mongodb.Options{URI: uri, Database: e.setting("LLAVE_MONGODB_DATABASE")})
 	} else {
-		engine, err = bolt.Open(t.Context(), bolt.Options{Dir: w.setting("LLAVE_DATA_DIR")})
+		engine, err = bolt.Open(t.Context(), bolt.Options{Dir: e.setting("LLAVE_DATA_DIR")})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -206,20 +206,20 @@ type phone struct {
 }
 
 // onTelegram and onWhatsApp are the phone of the i-th person. On WhatsApp the chat is the telephone number.
-func (w *world) onTelegram(t testing.TB, i int) *phone {
-	return &phone{t: t, api: w.api, chat: int64(5551230000 + i)}
+func (e *environment) onTelegram(t testing.TB, i int) *phone {
+	return &phone{t: t, api: e.api, chat: int64(5551230000 + i)}
 }
 
-func (w *world) onWhatsApp(t testing.TB, i int) *phone {
-	return &phone{t: t, api: w.graph, chat: int64(593990000000 + i)}
+func (e *environment) onWhatsApp(t testing.TB, i int) *phone {
+	return &phone{t: t, api: e.graph, chat: int64(593990000000 + i)}
 }
 
 // phone is the i-th person's, on the only channel there is.
-func (w *world) phone(t testing.TB, i int) *phone {
-	if w.graph != nil {
-		return w.onWhatsApp(t, i)
+func (e *environment) phone(t testing.TB, i int) *phone {
+	if e.graph != nil {
+		return e.onWhatsApp(t, i)
 	}
-	return w.onTelegram(t, i)
+	return e.onTelegram(t, i)
 }
 
 // answerWithin is how long an answer may take before the test gives up; a slow machine is not a failure.
@@ -266,11 +266,11 @@ func (p *phone) silent(when string) {
 }
 
 // letter waits for the i-th person's next letter.
-func (w *world) letter(t testing.TB, i, after int) letter.Letter {
+func (e *environment) letter(t testing.TB, i, after int) letter.Letter {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerWithin)
 	defer cancel()
-	l, err := w.smtp.WaitLetter(ctx, address(i), after)
+	l, err := e.smtp.WaitLetter(ctx, address(i), after)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func onBothStoresInTurn(t *testing.T, name string, do func(t *testing.T, store .
 func TestRoad(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{byWebhook, byPolling, byWhatsApp} {
-		onBothStores(t, way, func(t *testing.T, store ...string) { walk(t, newWorld(t, way, store...)) })
+		onBothStores(t, way, func(t *testing.T, store ...string) { walk(t, newEnvironment(t, way, store...)) })
 	}
 }
 
@@ -316,32 +316,32 @@ const (
 	goodKey = "tres barcos azules duermen"
 )
 
-func walk(t *testing.T, w *world) {
+func walk(t *testing.T, e *environment) {
 	findBrowser(t)
 	file := writePeople(t, people)
-	if code, out, errs := outcome(t, w.env, "", "import", file); code != 0 || !strings.Contains(out, "500 imported") {
+	if code, out, errs := outcome(t, e.env, "", "import", file); code != 0 || !strings.Contains(out, "500 imported") {
 		t.Fatalf("import: exit %d\n%s%s", code, out, errs)
 	}
-	llave := w.serve(t)
+	llave := e.serve(t)
 
-	p := w.phone(t, walker)
+	p := e.phone(t, walker)
 	p.says("hola", "Hola. Soy Llave")
 	p.presses("Continuar", "¿Qué necesita hoy?")
 	p.presses("Desbloquear clave", "Escriba su número de cédula")
 	p.says(bottest.Cedula(walker), "¿Es correcto?")
 	p.presses("Sí, es correcto", "Enviar enlace")
-	if n := len(w.smtp.Letters()); n != 0 {
+	if n := len(e.smtp.Letters()); n != 0 {
 		t.Fatalf("%d letters were sent before anybody pressed Enviar enlace", n)
 	}
 	p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
 
-	l := w.letter(t, walker, 0)
+	l := e.letter(t, walker, 0)
 	if got, want := l.Subject, "SOLICITUD DESBLOQUEO DE CLAVE"; got != want {
 		t.Errorf("subject: got %q, want %q", got, want)
 	}
 	link := l.Link("DESBLOQUEO DE CLAVE IESS")
-	if !strings.HasPrefix(link, w.base+"/desbloqueo/") {
-		t.Fatalf("link: got %q, want it to begin with %s/desbloqueo/", link, w.base)
+	if !strings.HasPrefix(link, e.base+"/desbloqueo/") {
+		t.Fatalf("link: got %q, want it to begin with %s/desbloqueo/", link, e.base)
 	}
 
 	scanner := newVisitor(t) // a mail scanner: a whole browser that opens every link and presses nothing
@@ -368,14 +368,14 @@ func walk(t *testing.T, w *world) {
 	if ref == "" {
 		t.Errorf("no case number in %q", end)
 	}
-	notice := w.letter(t, walker, l.Number)
-	w.letter(t, walker, notice.Number)
-	if w.graph != nil {
-		checkSeen(t, w.graph, p.chat)
+	notice := e.letter(t, walker, l.Number)
+	e.letter(t, walker, notice.Number)
+	if e.graph != nil {
+		checkSeen(t, e.graph, p.chat)
 	}
 	llave.stop(t)
 
-	w.checkStore(t, ref)
+	e.checkStore(t, ref)
 	checkLog(t, llave.stdout.String()+llave.stderr.String(), l)
 }
 
@@ -405,9 +405,9 @@ func checkSeen(t *testing.T, g *bottest.Graph, chat int64) {
 }
 
 // checkStore reads what is left of the road: an active record, a key that verifies, the case.
-func (w *world) checkStore(t *testing.T, ref string) {
+func (e *environment) checkStore(t *testing.T, ref string) {
 	t.Helper()
-	s, vault := w.openStore(t)
+	s, vault := e.openStore(t)
 	record, found, err := s.Affiliates.Find(t.Context(), bottest.Cedula(walker))
 	if err != nil || !found || record.Status != affiliate.Active {
 		t.Errorf("record: got status %q, found %v, %v; want active", record.Status, found, err)

@@ -17,13 +17,13 @@ import (
 func TestServe_bothChannels(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, "both", func(t *testing.T, store ...string) {
-		w := newWorld(t, byBoth, store...)
-		if code, _, errs := outcome(t, w.env, "", "import", writePeople(t, people)); code != 0 {
+		e := newEnvironment(t, byBoth, store...)
+		if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
 			t.Fatalf("import: exit %d: %s", code, errs)
 		}
-		llave := w.serve(t)
+		llave := e.serve(t)
 		t.Run("", func(t *testing.T) { // ends when both have
-			for i, p := range map[int]*phone{walker: w.onTelegram(t, walker), walker + 1: w.onWhatsApp(t, walker+1)} {
+			for i, p := range map[int]*phone{walker: e.onTelegram(t, walker), walker + 1: e.onWhatsApp(t, walker+1)} {
 				t.Run("", func(t *testing.T) {
 					t.Parallel()
 					p.t = t
@@ -33,7 +33,7 @@ func TestServe_bothChannels(t *testing.T) {
 					p.says(bottest.Cedula(i), "¿Es correcto?")
 					p.presses("Sí, es correcto", "Enviar enlace")
 					p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
-					res, err := http.PostForm(w.letter(t, i, 0).Link("DESBLOQUEO DE CLAVE IESS"), nil)
+					res, err := http.PostForm(e.letter(t, i, 0).Link("DESBLOQUEO DE CLAVE IESS"), nil)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -43,7 +43,7 @@ func TestServe_bothChannels(t *testing.T) {
 			}
 		})
 		llave.stop(t)
-		if n := len(w.api.Messages(int64(593990000000+walker+1))) + len(w.graph.Messages(int64(5551230000+walker))); n != 0 {
+		if n := len(e.api.Messages(int64(593990000000+walker+1))) + len(e.graph.Messages(int64(5551230000+walker))); n != 0 {
 			t.Errorf("%d messages went out on the other channel", n)
 		}
 	})
@@ -52,24 +52,24 @@ func TestServe_bothChannels(t *testing.T) {
 // Access tokens rotate without a restart: whichever of those in the setting is accepted is used, for the same message.
 func TestServe_tokensRotate(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, byWhatsApp)
-	llave := w.serve(t)
-	p := w.phone(t, 1)
-	w.graph.SetTokens(oldGraphToken)
+	e := newEnvironment(t, byWhatsApp)
+	llave := e.serve(t)
+	p := e.phone(t, 1)
+	e.graph.SetTokens(oldGraphToken)
 	p.says("hola", "Hola. Soy Llave")
-	w.graph.SetTokens(graphToken)
+	e.graph.SetTokens(graphToken)
 	p.presses("Continuar", "¿Qué necesita hoy?")
-	w.graph.SetTokens("EAAneither")
+	e.graph.SetTokens("EAAneither")
 	p.last = p.api.Say(p.chat, "menú")
 	refused := func() bool {
-		calls := w.graph.Calls("messages")
+		calls := e.graph.Calls("messages")
 		return len(calls) > 1 && calls[len(calls)-1].Status == http.StatusUnauthorized && calls[len(calls)-2].Status == http.StatusUnauthorized
 	}
-	if !w.graph.Wait(answerWithin, refused) {
+	if !e.graph.Wait(answerWithin, refused) {
 		t.Error("a message was not tried with both tokens")
 	}
 	p.silent("no token is accepted")
-	w.graph.SetTokens(oldGraphToken)
+	e.graph.SetTokens(oldGraphToken)
 	p.hears("¿Qué necesita hoy?")
 	llave.stop(t)
 	for _, secret := range []string{graphToken, oldGraphToken, graphNumber, "wamid."} {
@@ -82,9 +82,9 @@ func TestServe_tokensRotate(t *testing.T) {
 // What a stranger may send to WhatsApp's webhook, and how it is registered.
 func TestWhatsApp_badInput(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, byWhatsApp)
-	llave := w.serve(t)
-	hook := w.base + "/webhooks/whatsapp"
+	e := newEnvironment(t, byWhatsApp)
+	llave := e.serve(t)
+	hook := e.base + "/webhooks/whatsapp"
 	ask := func(method, query, signature, body string, unsaid bool) (int, string) {
 		t.Helper()
 		var r io.Reader = strings.NewReader(body)

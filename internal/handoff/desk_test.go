@@ -18,20 +18,20 @@ import (
 
 // Of sixteen who take a case at the same moment, in two processes, one gets it, and the others are told who (P503).
 func TestClaim_by16(t *testing.T) {
-	h := newHouse(t)
+	dp := newDeskPair(t)
 	for round := range 20 {
 		chat := fmt.Sprint(round)
-		ref := h.waits(chat).Ref
+		ref := dp.waits(chat).Ref
 		won := make([]error, 16)
 		var all sync.WaitGroup
 		for i := range won {
 			all.Go(func() {
-				won[i] = h.desks[i%2].Claim(t.Context(), handoff.Deed{Once: "1", Ref: ref, Actor: actor(fmt.Sprint("agente", i))})
+				won[i] = dp.desks[i%2].Claim(t.Context(), handoff.Deed{Once: "1", Ref: ref, Actor: actor(fmt.Sprint("agente", i))})
 			})
 		}
 		all.Wait()
-		c, err := h.conv(chat)
-		h.must(err)
+		c, err := dp.conv(chat)
+		dp.must(err)
 		winners := 0
 		for i, err := range won {
 			var taken *handoff.TakenError
@@ -50,11 +50,11 @@ func TestClaim_by16(t *testing.T) {
 
 // What a deed is refused for, and by whom it may be done at all.
 func TestDeeds_refused(t *testing.T) {
-	h := newHouse(t)
-	ctx, desk := t.Context(), h.desks[0]
-	ref := h.waits("1").Ref
+	dp := newDeskPair(t)
+	ctx, desk := t.Context(), dp.desks[0]
+	ref := dp.waits("1").Ref
 	for _, login := range []string{"ana", "luis", "sup"} {
-		h.must(desk.Beat(ctx, actor(login), false))
+		dp.must(desk.Beat(ctx, actor(login), false))
 	}
 	n := 0
 	deed := func(who string) handoff.Deed {
@@ -63,8 +63,8 @@ func TestDeeds_refused(t *testing.T) {
 	}
 	nowhere := deed("ana")
 	nowhere.Ref = "C-0000-000"
-	h.must(desk.Claim(ctx, deed("ana")))
-	h.must(desk.Claim(ctx, deed("ana"))) // has it already
+	dp.must(desk.Claim(ctx, deed("ana")))
+	dp.must(desk.Claim(ctx, deed("ana"))) // has it already
 	for _, tt := range []struct {
 		name string
 		do   func() error
@@ -110,20 +110,20 @@ func TestDeeds_refused(t *testing.T) {
 
 // The number and the record are shown to who has the conversation, once it is written down (P507).
 func TestReveal(t *testing.T) {
-	h := newHouse(t)
-	ctx, desk := t.Context(), h.desks[0]
-	ref := h.waits("1").Ref
-	h.must(h.says(0, "1", "n", known))
+	dp := newDeskPair(t)
+	ctx, desk := t.Context(), dp.desks[0]
+	ref := dp.waits("1").Ref
+	dp.must(dp.says(0, "1", "n", known))
 	deed := handoff.Deed{Once: "1", Ref: ref, Actor: actor("ana")}
-	h.must(desk.Claim(ctx, deed))
+	dp.must(desk.Claim(ctx, deed))
 	number, err := desk.Reveal(ctx, deed)
 	f, werr := desk.Why(ctx, handoff.Deed{Once: "2", Ref: ref, Actor: actor("sup")})
 	if err != nil || werr != nil || number != known || !f.Known {
 		t.Errorf("got %q, %v and %+v, %v", number, err, f, werr)
 	}
 	for id, want := range map[string]string{"case_reveal/ana/1": "ana case_reveal " + ref, "case_why/sup/2": "sup case_why " + ref} {
-		if h.audit[id] != want {
-			t.Errorf("%s: written down %q, want %q", id, h.audit[id], want)
+		if dp.audit[id] != want {
+			t.Errorf("%s: written down %q, want %q", id, dp.audit[id], want)
 		}
 	}
 	desk.Audit = func(context.Context, string, string, string, string) error { return errors.New("cannot write") }
@@ -134,78 +134,78 @@ func TestReveal(t *testing.T) {
 
 // Who waits is told a place when it has halved; an agent who is gone frees what they had, and so does one who leaves.
 func TestTend(t *testing.T) {
-	h := newHouse(t)
+	dp := newDeskPair(t)
 	ctx := t.Context()
 	var refs []string
 	for i := range 5 {
-		h.clock.Advance(time.Second)
-		refs = append(refs, h.waits(fmt.Sprint(i)).Ref)
+		dp.clock.Advance(time.Second)
+		refs = append(refs, dp.waits(fmt.Sprint(i)).Ref)
 	}
 	last := func() bot.Handoff {
 		t.Helper()
-		h.must(h.desks[0].Tend(ctx))
-		h.must(h.settle(ctx))
-		c, err := h.conv("4")
-		h.must(err)
+		dp.must(dp.desks[0].Tend(ctx))
+		dp.must(dp.settle(ctx))
+		c, err := dp.conv("4")
+		dp.must(err)
 		return *c.Handoff
 	}
-	h.wire.follow("4")
+	dp.wire.follow("4")
 	ref := refs[4]
 	for _, tt := range []struct{ take, told int }{{0, 5}, {1, 5}, {2, 2}, {1, 1}} { // the places 5, 4, 2, 1
-		h.must(h.desks[1].Beat(ctx, actor("ana"), false))
+		dp.must(dp.desks[1].Beat(ctx, actor("ana"), false))
 		for range tt.take {
-			h.must(h.desks[1].Claim(ctx, handoff.Deed{Once: refs[0], Ref: refs[0], Actor: actor("ana")}))
+			dp.must(dp.desks[1].Claim(ctx, handoff.Deed{Once: refs[0], Ref: refs[0], Actor: actor("ana")}))
 			refs = refs[1:]
 		}
 		if got := last().Told; got != tt.told {
 			t.Errorf("%d taken: told %d, want %d", tt.take, got, tt.told)
 		}
 	}
-	if n := len(h.wire.bubbles()); n != 2 {
+	if n := len(dp.wire.bubbles()); n != 2 {
 		t.Errorf("%d bubbles, want one for each half", n)
 	}
 	deed := handoff.Deed{Once: "last", Ref: ref, Actor: actor("luis")}
-	h.must(h.desks[0].Beat(ctx, actor("luis"), false))
-	h.must(h.desks[0].Claim(ctx, deed))
-	h.clock.Advance(59 * time.Second)
+	dp.must(dp.desks[0].Beat(ctx, actor("luis"), false))
+	dp.must(dp.desks[0].Claim(ctx, deed))
+	dp.clock.Advance(59 * time.Second)
 	if got := last(); !got.Held() {
 		t.Errorf("gone for 59 s: %s", got.Status)
 	}
-	h.clock.Advance(time.Second)
+	dp.clock.Advance(time.Second)
 	if got := last(); !got.Waiting() || got.Agent != "" {
 		t.Errorf("gone for 60 s: %s", got.Status)
 	}
-	held, err := h.store.Desk.Queue(ctx, handoff.QueueHeld, 100)
+	held, err := dp.store.Desk.Queue(ctx, handoff.QueueHeld, 100)
 	if err != nil || len(held) != 0 {
 		t.Errorf("%d still held, %v", len(held), err)
 	}
-	h.must(h.desks[0].Beat(ctx, actor("luis"), false))
+	dp.must(dp.desks[0].Beat(ctx, actor("luis"), false))
 	deed.Once = "again"
-	h.must(h.desks[0].Claim(ctx, deed))
-	h.must(h.desks[0].Gone(ctx, "luis"))
-	if c, err := h.conv("4"); err != nil || c.Handoff.Held() {
+	dp.must(dp.desks[0].Claim(ctx, deed))
+	dp.must(dp.desks[0].Gone(ctx, "luis"))
+	if c, err := dp.conv("4"); err != nil || c.Handoff.Held() {
 		t.Errorf("signed out: %+v, %v", c.Handoff, err)
 	}
-	if staffed, err := h.desks[0].Staffed(ctx); err != nil || staffed {
+	if staffed, err := dp.desks[0].Staffed(ctx); err != nil || staffed {
 		t.Errorf("somebody is there: %t, %v", staffed, err)
 	}
 }
 
 // The queue follows the hours, also when two processes tend it at once (P505).
 func TestTend_hours(t *testing.T) {
-	h := newHouse(t)
+	dp := newDeskPair(t)
 	ctx := t.Context()
-	h.waits("1")
-	h.wire.follow("1")
+	dp.waits("1")
+	dp.wire.follow("1")
 	for i, closed := range []bool{true, false, true, false} {
-		s, err := h.store.Schedule.Load(ctx)
-		h.must(err)
+		s, err := dp.store.Schedule.Load(ctx)
+		dp.must(err)
 		if s.Reopen(); closed {
-			h.must(s.Close("sup", h.clock.Now(), time.Time{}, ""))
+			dp.must(s.Close("sup", dp.clock.Now(), time.Time{}, ""))
 		}
-		h.must(h.store.Schedule.Save(ctx, &s))
+		dp.must(dp.store.Schedule.Save(ctx, &s))
 		var both sync.WaitGroup
-		for _, d := range h.desks {
+		for _, d := range dp.desks {
 			both.Go(func() {
 				for range 3 {
 					if err := d.Tend(ctx); err != nil {
@@ -215,32 +215,32 @@ func TestTend_hours(t *testing.T) {
 			})
 		}
 		both.Wait()
-		h.must(h.settle(ctx))
-		c, err := h.conv("1")
-		h.must(err)
-		if c.Handoff.Waiting() == closed || len(h.wire.bubbles()) != i+1 {
-			t.Errorf("closed %t: %s, %d bubbles, want %d", closed, c.Handoff.Status, len(h.wire.bubbles()), i+1)
+		dp.must(dp.settle(ctx))
+		c, err := dp.conv("1")
+		dp.must(err)
+		if c.Handoff.Waiting() == closed || len(dp.wire.bubbles()) != i+1 {
+			t.Errorf("closed %t: %s, %d bubbles, want %d", closed, c.Handoff.Status, len(dp.wire.bubbles()), i+1)
 		}
-		h.clock.Advance(5 * time.Second)
+		dp.clock.Advance(5 * time.Second)
 	}
 }
 
 // The inbox has every open case in the order of its lists, and what moved; a case and its lines are found while the
 // conversation has it and afterwards (P502).
 func TestInbox(t *testing.T) {
-	h := newHouse(t)
-	ctx, desk := t.Context(), h.desks[0]
+	dp := newDeskPair(t)
+	ctx, desk := t.Context(), dp.desks[0]
 	var refs []string
 	for i := range 4 {
-		h.clock.Advance(time.Minute)
-		refs = append(refs, h.waits(fmt.Sprint(i)).Ref)
+		dp.clock.Advance(time.Minute)
+		refs = append(refs, dp.waits(fmt.Sprint(i)).Ref)
 	}
-	h.must(desk.Claim(ctx, handoff.Deed{Once: "1", Ref: refs[2], Actor: actor("ana")}))
-	h.must(desk.Claim(ctx, handoff.Deed{Once: "2", Ref: refs[3], Actor: actor("ana")}))
-	h.must(desk.Resolve(ctx, handoff.Deed{Once: "3", Ref: refs[3], Actor: actor("ana")}, handoff.Solved))
-	h.must(h.settle(ctx))
+	dp.must(desk.Claim(ctx, handoff.Deed{Once: "1", Ref: refs[2], Actor: actor("ana")}))
+	dp.must(desk.Claim(ctx, handoff.Deed{Once: "2", Ref: refs[3], Actor: actor("ana")}))
+	dp.must(desk.Resolve(ctx, handoff.Deed{Once: "3", Ref: refs[3], Actor: actor("ana")}, handoff.Solved))
+	dp.must(dp.settle(ctx))
 	all, err := desk.Inbox(ctx)
-	h.must(err)
+	dp.must(err)
 	var got []string
 	for _, c := range all {
 		got = append(got, c.Ref)
@@ -251,12 +251,12 @@ func TestInbox(t *testing.T) {
 	if want := []string{refs[2], refs[0], refs[1]}; !slices.Equal(got, want) {
 		t.Errorf("inbox: got %v, want %v", got, want)
 	}
-	moved, err := desk.Moved(ctx, h.clock.Now())
+	moved, err := desk.Moved(ctx, dp.clock.Now())
 	if err != nil || len(moved) != 2 || !slices.ContainsFunc(moved, func(c handoff.Case) bool { return c.Ref == refs[3] && !c.Open() }) {
 		t.Errorf("moved: got %+v, %v", moved, err)
 	}
-	h.must(h.says(0, "3", "again", "persona"))
-	h.must(h.settle(ctx))
+	dp.must(dp.says(0, "3", "again", "persona"))
+	dp.must(dp.settle(ctx))
 	c, err := desk.Find(ctx, refs[3])
 	if err != nil || c.Open() || c.Reason != handoff.Solved || c.Conv != "telegram:3" {
 		t.Errorf("a case that is over: got %+v, %v", c, err)
@@ -268,7 +268,7 @@ func TestInbox(t *testing.T) {
 	if err != nil || len(lines) == 0 || lines[0].Text != "hola" {
 		t.Errorf("its lines: got %v, %v", lines, err)
 	}
-	closed, err := desk.Closed(ctx, h.clock.Now().Add(-time.Hour), h.clock.Now().Add(time.Hour), 10)
+	closed, err := desk.Closed(ctx, dp.clock.Now().Add(-time.Hour), dp.clock.Now().Add(time.Hour), 10)
 	if err != nil || len(closed) != 1 || closed[0].Ref != refs[3] {
 		t.Errorf("closed: got %+v, %v", closed, err)
 	}
@@ -276,14 +276,14 @@ func TestInbox(t *testing.T) {
 
 // Lines that are not kept yet are read from what the conversation owes; none is skipped by who reads on and on.
 func TestLines_owed(t *testing.T) {
-	h := newHouse(t)
-	ctx, desk := t.Context(), h.desks[0]
-	ref := h.waits("1").Ref
-	c, err := h.conv("1")
-	h.must(err)
+	dp := newDeskPair(t)
+	ctx, desk := t.Context(), dp.desks[0]
+	ref := dp.waits("1").Ref
+	c, err := dp.conv("1")
+	dp.must(err)
 	from := c.Handoff.Lines
 	line := func(seq int64) bot.Line {
-		return bot.Line{From: bot.FromPerson, Text: fmt.Sprint(seq), Seq: seq, At: h.clock.Now()}
+		return bot.Line{From: bot.FromPerson, Text: fmt.Sprint(seq), Seq: seq, At: dp.clock.Now()}
 	}
 	var kept, owed []bot.Line
 	for seq := from + 1; seq <= from+handoff.LinesAtOnce+20; seq++ {
@@ -292,9 +292,9 @@ func TestLines_owed(t *testing.T) {
 	for seq := from + handoff.LinesAtOnce + 18; seq <= from+handoff.LinesAtOnce+25; seq++ { // some of them are kept meanwhile
 		owed = append(owed, line(seq))
 	}
-	h.must(h.store.Desk.KeepLines(ctx, c.ID, ref, kept))
+	dp.must(dp.store.Desk.KeepLines(ctx, c.ID, ref, kept))
 	c.Promises = append(c.Promises, bot.Promise{ID: "lines", What: bot.KeepLines{Ref: ref, Conv: c.ID, Lines: owed}})
-	h.must(h.store.Conversations.Save(ctx, &c))
+	dp.must(dp.store.Conversations.Save(ctx, &c))
 	after := from
 	for after < from+handoff.LinesAtOnce+25 {
 		lines, err := desk.Lines(ctx, ref, after)
@@ -315,14 +315,14 @@ func TestLines_owed(t *testing.T) {
 
 // A search finds what was said, whatever the accents, says how far back it looked, and wants something to look for.
 func TestSearch(t *testing.T) {
-	h := newHouse(t)
-	ctx, desk := t.Context(), h.desks[0]
-	ref := h.waits("1").Ref
+	dp := newDeskPair(t)
+	ctx, desk := t.Context(), dp.desks[0]
+	ref := dp.waits("1").Ref
 	for i, words := range []string{"se me trabó la página", "La PAGINA sigue trabada", "otra cosa"} {
-		h.clock.Advance(time.Second)
-		h.must(h.says(0, "1", fmt.Sprint("s", i), words))
+		dp.clock.Advance(time.Second)
+		dp.must(dp.says(0, "1", fmt.Sprint("s", i), words))
 	}
-	h.must(h.settle(ctx))
+	dp.must(dp.settle(ctx))
 	for _, tt := range []struct {
 		words string
 		limit int
@@ -350,8 +350,8 @@ func TestSearch(t *testing.T) {
 
 // What a supervisor sees of some cases: how long people waited is counted from the opening, and by the last agent.
 func TestReport(t *testing.T) {
-	h := newHouse(t)
-	ctx, desk := t.Context(), h.desks[0]
+	dp := newDeskPair(t)
+	ctx, desk := t.Context(), dp.desks[0]
 	desk.Hours, _ = handoff.ParseHours("mon-fri 08:00-17:00")
 	day := time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC) // a Tuesday
 	at := func(hour, minute int) time.Time {
@@ -367,17 +367,17 @@ func TestReport(t *testing.T) {
 		{Status: bot.HandoffWaiting, Asked: at(24, 0)}, // the next day
 	} {
 		c.Ref, c.Rev = fmt.Sprintf("C-REPT-%03d", i), 1
-		h.must(h.store.Desk.KeepCase(ctx, "telegram:1", c))
+		dp.must(dp.store.Desk.KeepCase(ctx, "telegram:1", c))
 	}
 	for _, closed := range []bool{false, true} { // by hand, which changes nothing of what was
-		s, err := h.store.Schedule.Load(ctx)
-		h.must(err)
+		s, err := dp.store.Schedule.Load(ctx)
+		dp.must(err)
 		if closed {
-			h.must(s.Close("sup", at(12, 0), time.Time{}, ""))
-			h.must(h.store.Schedule.Save(ctx, &s))
+			dp.must(s.Close("sup", at(12, 0), time.Time{}, ""))
+			dp.must(dp.store.Schedule.Save(ctx, &s))
 		}
 		r, err := desk.Report(ctx, day, day.AddDate(0, 0, 1))
-		h.must(err)
+		dp.must(err)
 		want := handoff.Figures{
 			Asked: 6, Taken: 4, Resolved: 2, Returned: 1, Left: 1, Open: 2,
 			FirstAnswer: handoff.Quantiles{N: 3, P50: 4 * time.Minute, P90: 10 * time.Minute},
@@ -404,28 +404,28 @@ func TestReport(t *testing.T) {
 
 // Notices of owners are closed once, with what was found.
 func TestCloseNotice(t *testing.T) {
-	h := newHouse(t)
+	dp := newDeskPair(t)
 	ctx := t.Context()
-	h.must(h.store.Cases.Insert(ctx, store.File{Ref: "N-0000-001", Topic: store.TopicNotMe, Made: h.clock.Now()}))
-	open, err := h.desks[0].Notices(ctx)
+	dp.must(dp.store.Cases.Insert(ctx, store.File{Ref: "N-0000-001", Topic: store.TopicNotMe, Made: dp.clock.Now()}))
+	open, err := dp.desks[0].Notices(ctx)
 	if err != nil || len(open) != 1 || !open[0].Notice {
 		t.Fatalf("got %+v, %v", open, err)
 	}
 	deed := handoff.Deed{Once: "1", Ref: "N-0000-001", Actor: actor("sup")}
-	h.must(h.desks[0].CloseNotice(ctx, deed, " era su hija "))
-	clear(h.audit) // as when the process had died before it was written down
-	h.must(h.desks[1].CloseNotice(ctx, deed, "era su hija"))
-	if err := h.desks[1].CloseNotice(ctx, deed, "otra cosa"); !errors.Is(err, handoff.ErrNotYours) {
+	dp.must(dp.desks[0].CloseNotice(ctx, deed, " era su hija "))
+	clear(dp.audit) // as when the process had died before it was written down
+	dp.must(dp.desks[1].CloseNotice(ctx, deed, "era su hija"))
+	if err := dp.desks[1].CloseNotice(ctx, deed, "otra cosa"); !errors.Is(err, handoff.ErrNotYours) {
 		t.Errorf("with something else: got %v", err)
 	}
-	if err := h.desks[1].CloseNotice(ctx, handoff.Deed{Once: "2", Ref: deed.Ref, Actor: actor("ana")}, "era su hija"); !errors.Is(err, handoff.ErrNotYours) {
+	if err := dp.desks[1].CloseNotice(ctx, handoff.Deed{Once: "2", Ref: deed.Ref, Actor: actor("ana")}, "era su hija"); !errors.Is(err, handoff.ErrNotYours) {
 		t.Errorf("by somebody else: got %v", err)
 	}
-	r, _, err := h.store.Desk.Case(ctx, "N-0000-001")
-	if err != nil || r.Open || r.Answer != "era su hija" || r.By != "sup" || !strings.Contains(h.audit["notice_closed/sup/1"], "N-0000-001") {
-		t.Errorf("got %+v, %v; written down %v", r, err, h.audit)
+	r, _, err := dp.store.Desk.Case(ctx, "N-0000-001")
+	if err != nil || r.Open || r.Answer != "era su hija" || r.By != "sup" || !strings.Contains(dp.audit["notice_closed/sup/1"], "N-0000-001") {
+		t.Errorf("got %+v, %v; written down %v", r, err, dp.audit)
 	}
-	if open, err = h.desks[0].Notices(ctx); err != nil || len(open) != 0 {
+	if open, err = dp.desks[0].Notices(ctx); err != nil || len(open) != 0 {
 		t.Errorf("still open: %+v, %v", open, err)
 	}
 }

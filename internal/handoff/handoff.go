@@ -1,18 +1,16 @@
-// Package handoff is what becomes of a conversation that a person of the help desk is asked into: the hours of the desk, the
-// queue, who has which conversation, and the way back to the bot.
+// Package handoff is the help desk: its hours, its queue, which agent has which conversation, and the way back to the bot.
 //
-// The case stands in the conversation's own document (bot.Handoff), so that taking a conversation is one conditional
-// write, two agents can never have the same one, and bot and agent can never both answer the same message. The functions here
-// change a case as one turn does: flows calls them while it steps, and whatever they decide is committed with everything
-// else of the turn or not at all. Desk is the other side: what the console reads, and the updates it has the runner answer.
+// A case stands in the conversation's own document (bot.Handoff). So taking a conversation is one conditional write, two
+// agents can never have the same one, and bot and agent can never both answer the same message. The functions here change a
+// case within a turn: flows calls them while it steps, and their changes are committed with the rest of the turn or not at
+// all. Desk serves the console: what it reads, and the updates that it has the runner answer.
 //
-// Where a case stands among all is one string, bot.Handoff.Queue, by which the store lists them: first the status, then,
-// of those that wait, the rank and since when. A case that comes back to the queue keeps since when it has waited, so it
-// stands where it would have stood.
+// The store lists cases by one sort key, bot.Handoff.Queue: first the status, then, of those that wait, the rank and since
+// when. A case that comes back to the queue keeps since when it has waited, and so its place.
 //
-// What nobody does at a keyboard is done by Tend, every few seconds in one process: it tells who has come closer, takes
-// conversations from agents whose console is gone, and lets the queue follow the hours. Every step of it is an update that
-// changes nothing when it comes twice or too late.
+// Tend does what no agent does, every few seconds in one process. It tells who has come closer, takes conversations from
+// agents whose console is gone, and lets the queue follow the hours. Each step is an idempotent update: it changes nothing
+// when it comes twice or too late.
 package handoff
 
 import (

@@ -47,36 +47,36 @@ const (
 	historiesSmall = 240
 )
 
-// How they are shared out: houses at once, and how many histories one sees before the next is built.
+// How they are shared out: pairs of desks at once, and how many histories a pair sees before the next is built.
 const (
-	houses = 4
-	many   = 250
+	pairs = 4
+	many  = 250
 )
 
 func TestInterleavings(t *testing.T) {
 	checks := bottest.NewSweep(t).Of(histories, historiesSmall)
-	setChecks(t, checks/houses)
+	setChecks(t, checks/pairs)
 	var tried, deeds, messages, versions atomic.Int64
 	began := time.Now()
-	t.Run("houses", func(t *testing.T) {
-		for i := range houses {
+	t.Run("pairs", func(t *testing.T) {
+		for i := range pairs {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
-				var h *house
+				var dp *deskPair
 				n := 0
 				rapid.Check(t, func(rt *rapid.T) {
 					if n++; n%many == 1 {
-						if h != nil {
-							h.close()
+						if dp != nil {
+							dp.close()
 						}
-						h = newHouse(t)
+						dp = newDeskPair(t)
 					}
-					p := &play{house: h, rt: rt, chat: strconv.Itoa(n), updates: map[string]*deed{}}
+					p := &play{deskPair: dp, rt: rt, chat: strconv.Itoa(n), updates: map[string]*deed{}}
 					p.run()
 					tried.Add(1)
 					deeds.Add(int64(p.deeds))
 					messages.Add(int64(len(p.messages())))
-					versions.Add(int64(len(h.written.history())))
+					versions.Add(int64(len(dp.written.history())))
 				})
 			})
 		}
@@ -120,7 +120,7 @@ func (d *deed) accepted() bool { return len(d.errs) > 0 && d.errs[0] == nil }
 
 // play is one history.
 type play struct {
-	*house
+	*deskPair
 	rt      *rapid.T
 	chat    string
 	updates map[string]*deed // by the update's id

@@ -1,14 +1,14 @@
-// Package importer reads the institute's records from a file, CSV or NDJSON, into the store.
+// Package importer reads the institute's records from a CSV or NDJSON file into the store.
 //
-// A file is read line by line and never held in memory. Each line is one row: it is stored whole or rejected whole,
-// and a rejected row goes to a file of its own, with its line and the reason, as it was, so that the operator can mend
-// that file and import it in turn. Only a file that is not what it should be at all (other columns, UTF-16, a
-// spreadsheet) is refused as a whole, before anything was stored.
+// A file is read line by line and never held in memory. Each line is one row: it is stored whole or rejected whole. A
+// rejected row goes, as it was, to a file of its own with its line and the reason; the operator can mend that file and
+// import it in turn. Only a file of another form (other columns, UTF-16, a spreadsheet) is refused as a whole, before
+// anything is stored.
 //
-// Rows are stored in batches, and after each the place is marked in the store under a fingerprint of the input. An
-// import that was interrupted reads the part before the mark again (to know its ids, and to write its rejects) without
-// storing it, checks that it is the same bytes, and goes on. Storing a row twice is storing it once, so it does not
-// matter where it was interrupted. A file that was imported to its end is imported again when it is run again.
+// Rows are stored in batches, and after each a checkpoint is stored under a fingerprint of the input. An interrupted import
+// reads the part before the checkpoint again, to know its ids and to write its rejects, without storing it. It checks that
+// these are the same bytes, and goes on. Storing a row is idempotent, so it does not matter where it was interrupted. A
+// file that was imported to its end is imported again when it is run again.
 package importer
 
 import (

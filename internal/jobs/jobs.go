@@ -1,13 +1,13 @@
-// Package jobs runs what the clock asks for: a table of names and cron specs, kept by robfig/cron.
+// Package jobs runs scheduled work: a table of names and cron specs, kept by robfig/cron.
 //
-// Every process runs the same table. A lease in the store lets one of them at a time run a job; the lease is renewed
-// while the job runs and ends soon after its holder died. A process that finds it taken asks again every few seconds
-// until it could only be held by somebody alive, so a job whose holder died half-way is run by another soon (a minute at most, with the longest lease),
-// also when the clock would ask for it only next hour. Several processes may therefore run a job one after the other:
-// a job must be content to find nothing left to do.
+// Every process runs the same table. A lease in the store lets one of them at a time run a job; it is renewed while the job
+// runs and ends soon after its holder died. A process that finds the lease taken asks again every few seconds, until only
+// somebody alive can hold it. So a job whose holder died half-way is run by another within a minute, even one that is due
+// only every hour. Several processes may therefore run a job one after the other: a job must accept to find nothing left to
+// do.
 //
-// A job never overlaps itself. In cron v3.0.1 SkipIfStillRunning forgets to put its token back when the job panics, and
-// the job would never run again; so it stands outside Recover, and a panic is an error before it reaches either.
+// A job never overlaps itself. In cron v3.0.1 SkipIfStillRunning does not put its token back when the job panics, and the
+// job would never run again. So it stands outside Recover, and a panic is made an error before it reaches either.
 package jobs
 
 import (

@@ -29,8 +29,8 @@ func (p process) Hold(ctx context.Context, name string, ttl time.Duration, do fu
 	return p.leases.Hold(ctx, name, p.name, ttl, do)
 }
 
-// world is a store, and tables of processes that share it, in a bubble whose clock jumps.
-func world(t *testing.T) (leases *store.LeaseTable, table func(name string, add func(*jobs.Table)) *jobs.Table) {
+// sharedTables returns the leases of a store, and makes tables of processes that share it, in a bubble whose clock jumps.
+func sharedTables(t *testing.T) (leases *store.LeaseTable, table func(name string, add func(*jobs.Table)) *jobs.Table) {
 	t.Helper()
 	engine, err := bolt.Open(t.Context(), bolt.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -61,7 +61,7 @@ func add(t *testing.T, tb *jobs.Table, spec string, ttl time.Duration, run func(
 
 func TestTable_runsByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, table := world(t)
+		_, table := sharedTables(t)
 		var runs atomic.Int32
 		table("a", func(tb *jobs.Table) {
 			add(t, tb, "@every 15s", 30*time.Second, func(context.Context) error { runs.Add(1); return nil })
@@ -76,7 +76,7 @@ func TestTable_runsByTheClock(t *testing.T) {
 
 func TestTable_neverTwiceAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, table := world(t)
+		_, table := sharedTables(t)
 		var runs, now, most atomic.Int32
 		run := func(ctx context.Context) error {
 			most.Store(max(most.Load(), now.Add(1)))
@@ -100,7 +100,7 @@ func TestTable_neverTwiceAtOnce(t *testing.T) {
 
 func TestTable_goesOnAfterFailureAndPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, table := world(t)
+		_, table := sharedTables(t)
 		var runs atomic.Int32
 		table("a", func(tb *jobs.Table) {
 			add(t, tb, "@every 15s", 30*time.Second, func(context.Context) error {
@@ -126,7 +126,7 @@ func TestTable_goesOnAfterFailureAndPanic(t *testing.T) {
 // TestTable_followsADeadHolderWithinAMinute shows P409.
 func TestTable_followsADeadHolderWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		leases, table := world(t)
+		leases, table := sharedTables(t)
 		ran := make(chan time.Time, 1)
 		table("alive", func(tb *jobs.Table) {
 			add(t, tb, "@hourly", time.Minute, func(context.Context) error { ran <- time.Now(); return nil })
@@ -145,7 +145,7 @@ func TestTable_followsADeadHolderWithinAMinute(t *testing.T) {
 
 func TestTable_leaseLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		leases, table := world(t)
+		leases, table := sharedTables(t)
 		cause := make(chan error, 1)
 		table("a", func(tb *jobs.Table) {
 			add(t, tb, "@every 1h", 30*time.Second, func(ctx context.Context) error {
@@ -172,7 +172,7 @@ func TestTable_leaseLost(t *testing.T) {
 
 func TestTable_stopWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		leases, table := world(t)
+		leases, table := sharedTables(t)
 		var once sync.Once
 		running, ended := make(chan struct{}), false
 		tb := table("a", func(tb *jobs.Table) {

@@ -1,14 +1,14 @@
-// Package key is the rules a new key must meet, and the only form in which one is kept.
+// Package key is the rules that a new key must meet, and the hash that is kept of it.
 //
-// A key has 8 to 128 characters of any sort, no composition rules, a zxcvbn score of 3 or more (about 10^8 guesses),
-// and neither is nor holds what anybody can know about its owner: the number, the name, the mail. This follows NIST
-// SP 800-63B-4, section 3.1.1. Check returns what is missing; the page says it in plain words.
-// (zxcvbn counts ten guesses for a character it knows nothing about, so eight of them make 10^8 and score 2: in
-// practice the shortest key that is taken has nine. Tell people to make it longer, not to make it odder.)
+// A key has 8 to 128 characters of any sort, no composition rules, and a zxcvbn score of 3 or more (about 10^8 guesses). It
+// neither is nor holds what anybody can know about its owner: the number, the name, the mail. This follows NIST SP
+// 800-63B-4, section 3.1.1. Check returns what is missing. zxcvbn counts ten guesses for a character it knows nothing
+// about, so eight of them make 10^8 and score 2: in practice the shortest accepted key has nine. Tell people to make it
+// longer, not odder.
 //
-// Keys are kept as argon2id with the parameters of OWASP's Password Storage Cheat Sheet (2024): 19 MiB, two passes,
-// one lane. That is about 20 ms and 19 MiB each, so only a few are computed at once: two hundred people pressing the
-// button together wait a moment rather than take four gigabytes.
+// Keys are kept as argon2id with the parameters of OWASP's Password Storage Cheat Sheet (2024): 19 MiB, two passes, one
+// lane. A hash takes about 20 ms and 19 MiB, so only a few are computed at once: two hundred people who press the button
+// together wait a moment rather than take four gigabytes.
 package key
 
 import (

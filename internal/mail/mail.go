@@ -1,18 +1,15 @@
 // Package mail writes the letters and hands them to the mail server.
 //
-// A Composer turns a kind of letter and a few facts into text and HTML; every Spanish word is in templates/. A Sender
-// hands a letter over and returns nil once the server has answered 250 to it, which is the moment the life of a link
-// starts; otherwise its error is a *bot.SendError that says whether trying again is worth anything (the table is at
-// judge, in verdict.go). Trying again sends the same letter: Message-ID, date and boundary come from the caller or are
-// derived, so that a letter that arrives twice is one letter to a mailbox that looks.
+// A Composer turns a kind of letter and a few facts into text and HTML; every Spanish word is in templates/. A Sender hands
+// a letter over and returns nil once the server has answered 250 to it, which starts the life of a link. Otherwise its
+// error is a *bot.SendError that says whether a retry is worth anything (the table is at judge, in verdict.go). A retry
+// sends the same letter: Message-ID, date and boundary come from the caller or are derived, so that a mailbox can tell a
+// repeat.
 //
-// A Sender keeps connections for a while and drives go-mail's SMTP client itself, command by command. go-mail's own
-// Client was turned down for that part: it reports an accepted letter as failed when the RSET behind it fails, puts the
-// recipient into its errors, sets no deadline on the greeting, leaks the connection when the dialogue after the
-// greeting fails, and needs seven round trips a letter where four do.
-//
-// Package go-mail is used here alone. internal/mail/catcher is the other end of the wire, internal/mail/letter reads
-// letters back.
+// A Sender pools its connections and drives go-mail's SMTP client itself, command by command. go-mail's own Client was
+// turned down: it reports an accepted letter as failed when the RSET behind it fails, puts the recipient into its errors,
+// sets no deadline on the greeting, leaks the connection when the dialogue after the greeting fails, and needs seven round
+// trips a letter where four do. No other package uses go-mail.
 package mail
 
 import (

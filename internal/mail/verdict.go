@@ -61,9 +61,9 @@ func failed(stage Stage, err error) *bot.SendError {
 	return &bot.SendError{Failure: bot.Temporary, Reason: string(stage) + ": " + network(err), Err: quiet(err)}
 }
 
-// judge is the table of what a refusal means. Permanent means that this mailbox will not take the letter, which sends
-// the person to the in-person route; everything that may be the fault of the server, of its operator or of ours is
-// Temporary, so that a mistake in the settings condemns nobody.
+// judge decides what the refusal [r] means. Permanent: this mailbox will not take the letter, and the person is sent to the
+// in-person route. Whatever may be the fault of the server, of its operator or of ours is Temporary, so that a mistake in
+// the settings sends nobody there.
 //
 //	any 4yz                         Temporary  RFC 5321 4.2.1; greylisting, 421 closing, 450/451/452 busy
 //	5yz before RCPT TO              Temporary  greeting 554/521, EHLO, STARTTLS, AUTH 535, MAIL FROM: not about the mailbox

@@ -1,7 +1,7 @@
-// Package metrics counts what happens, in a registry of its own, for Prometheus to fetch.
+// Package metrics counts what happens, in a registry of its own that Prometheus scrapes.
 //
-// Whatever is counted goes by a name alone: no label ever holds an address, a number or a token, and the names are
-// constants in the code, so their number stays small.
+// An event is counted by its name alone. Names are constants in the code, so there are few of them, and no label ever holds
+// an address, a number or a token.
 package metrics
 
 import (

@@ -22,16 +22,16 @@ type Processes interface {
 	Bury(ctx context.Context, name, by string, ttl time.Duration) (ok, again bool, err error)
 }
 
-// identity is the name under which this process keeps lanes, and its lease.
+// identity is the name under which this process keeps lanes, and the lease of that name.
 //
-// A claim is believed for five seconds, by everybody. What takes longer is held: the process begins a lease, unless it
-// has one, and writes once into the document that it has the lane for twenty minutes. From then on nothing is written but
-// the lease, one for all that is held. Whoever finds a lease that ran out takes it, which ends it for good, and takes
-// over every lane of that name, whatever the document says of its time. A version that knows no leases goes by the time
-// alone, and is right too.
+// A claim is believed for five seconds, by everybody. For what takes longer the process takes a lease, unless it has one,
+// and writes once into the document that it has the lane for twenty minutes. From then on only the lease is written, one
+// heartbeat for all that is held. Whoever finds an expired lease takes it, which ends it for good, and takes over every
+// lane of that name, whatever the document says of its time. A version that knows no leases goes by that time alone, and is
+// right too.
 //
-// So once a lease has run out its name is worth nothing: neither what was held under it nor a claim of five seconds is
-// believed any more. The process goes on under another name.
+// Once its lease has expired, nothing under a name is believed any more: neither what was held nor a claim of five seconds.
+// The process goes on under another name.
 type identity struct {
 	name  string
 	lives atomic.Pointer[time.Time] // until when the lease does; nil: there is none

@@ -29,10 +29,10 @@ func (c *tally) around(call storetest.Call, do func() error) error {
 
 // backlog are letters for so many chats at a mail server that takes nothing and says nothing, so that a try ends when its
 // time is over. They have been under way for ten seconds.
-func backlog(t *testing.T, s *shop, letters int) (*runner.Runner, *atomic.Int64) {
+func backlog(t *testing.T, cl *keeperCluster, letters int) (*runner.Runner, *atomic.Int64) {
 	t.Helper()
 	over, tries := make(chan struct{}), new(atomic.Int64)
-	s.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
+	cl.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
 		tries.Add(1)
 		select {
 		case <-time.After(40 * time.Second):
@@ -41,13 +41,13 @@ func backlog(t *testing.T, s *shop, letters int) (*runner.Runner, *atomic.Int64)
 		}
 		return runner.Effects{}, &bot.SendError{Failure: bot.Temporary, Reason: "no answer"}
 	}
-	r := s.runner("a")
+	r := cl.runner("a")
 	t.Cleanup(func() { close(over) })
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	r.Start(ctx)
 	for chat := range letters {
-		s.say(r, 1, fmt.Sprint(chat), "mail")
+		cl.say(r, 1, fmt.Sprint(chat), "mail")
 	}
 	time.Sleep(10 * time.Second)
 	return r, tries
@@ -57,8 +57,8 @@ func backlog(t *testing.T, s *shop, letters int) (*runner.Runner, *atomic.Int64)
 func TestHold_backlogCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls tally
-		s := newShop(t, storetest.Around(storetest.Bolt(t, nil), calls.around))
-		backlog(t, s, 1000)
+		cl := newKeeperCluster(t, storetest.Around(storetest.Bolt(t, nil), calls.around))
+		backlog(t, cl, 1000)
 		const seconds = 120
 		reads, writes := calls.reads.Load(), calls.writes.Load()
 		time.Sleep(seconds * time.Second)
@@ -68,7 +68,7 @@ func TestHold_backlogCostsNothing(t *testing.T) {
 		}
 		t.Logf("%.1f reads and %.1f writes a second", float64(reads)/seconds, float64(writes)/seconds)
 		for chat := range 1000 {
-			if c := s.conversation(fmt.Sprint(chat)); len(c.Promises) != 1 {
+			if c := cl.conversation(fmt.Sprint(chat)); len(c.Promises) != 1 {
 				t.Fatalf("chat %d owes %d promises, want its letter", chat, len(c.Promises))
 			}
 		}
@@ -82,9 +82,9 @@ func TestHold_processDies(t *testing.T) {
 		var dead atomic.Bool
 		bolt := storetest.Bolt(t, nil)
 		cut := cutOff(bolt, &dead)
-		first := newShop(t, cut)
+		first := newKeeperCluster(t, cut)
 		backlog(t, first, 100)
-		other := newShop(t, bolt)
+		other := newKeeperCluster(t, bolt)
 		var mu sync.Mutex
 		sent := map[string]int{}
 		other.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
@@ -124,11 +124,11 @@ func TestHold_leaseLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
 		bolt := storetest.Bolt(t, nil)
-		first := newShop(t, cutOff(bolt, &away))
+		first := newKeeperCluster(t, cutOff(bolt, &away))
 		a, tries := backlog(t, first, 40)
 		before := tries.Load()
 		away.Store(true)
-		other := newShop(t, bolt)
+		other := newKeeperCluster(t, bolt)
 		var sent atomic.Int64
 		other.letter = func(context.Context, bot.Promise) (runner.Effects, error) { sent.Add(1); return runner.Effects{}, nil }
 		b := other.runner("b")
@@ -159,10 +159,10 @@ func TestStart_alone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dead atomic.Bool
 		bolt := storetest.Bolt(t, nil)
-		first := newShop(t, cutOff(bolt, &dead))
+		first := newKeeperCluster(t, cutOff(bolt, &dead))
 		backlog(t, first, 20)
 		dead.Store(true)
-		other := newShop(t, bolt)
+		other := newKeeperCluster(t, bolt)
 		other.alone = true
 		var sent atomic.Int64
 		other.letter = func(context.Context, bot.Promise) (runner.Effects, error) { sent.Add(1); return runner.Effects{}, nil }

@@ -155,10 +155,10 @@ var (
 	errUnknown   = errors.New("this version does not know the kind")
 )
 
-// word is a context that also ends when this process is not believed any more to keep a lane, because it could not say
-// so in time: the store was away, or the process itself was stopped. Only its Err tells, and by looking at the clock: a
-// process that wakes from a stop runs what it was about to do as soon as its timers, and must not send what another has
-// sent meanwhile. It cuts nothing off; what is on its way is better let arrive. Ask it last before sending.
+// word is a context that also ends when this process may no longer keep a lane, because it could not renew its claim in
+// time: the store was away, or the process was suspended. It looks at the clock in Err, since a process that is resumed
+// goes on at once, before its timers fire, and must not send what another has sent meanwhile. Done does not tell: what is
+// on its way is better let arrive. Call Err last before sending.
 type word struct {
 	context.Context
 	now  func(ctx context.Context) (time.Time, error)

@@ -51,8 +51,9 @@ func cutOff(e store.Engine, away *atomic.Bool) store.Engine {
 	})
 }
 
-// shop is a store, perhaps a rude one, with runners whose letters are kept by a function of the test's.
-type shop struct {
+// keeperCluster is a store, which may fail, with as many runners over it as a test wants. Their flow owes what it is told to, and
+// a function of the test's keeps their letters.
+type keeperCluster struct {
 	t      *testing.T
 	store  *store.Store
 	now    func(ctx context.Context) (time.Time, error)
@@ -63,67 +64,67 @@ type shop struct {
 	alone  bool
 }
 
-func newShop(t *testing.T, e store.Engine) *shop {
+func newKeeperCluster(t *testing.T, e store.Engine) *keeperCluster {
 	t.Helper()
 	s := store.New(e)
 	none := func(context.Context, bot.Promise) (runner.Effects, error) { return runner.Effects{}, nil }
-	return &shop{t: t, store: s, now: s.Now, letter: none, wire: &wire{}, engine: newFlow(t)}
+	return &keeperCluster{t: t, store: s, now: s.Now, letter: none, wire: &wire{}, engine: newFlow(t)}
 }
 
-func (s *shop) runner(name string) *runner.Runner {
-	s.t.Helper()
+func (cl *keeperCluster) runner(name string) *runner.Runner {
+	cl.t.Helper()
 	r, err := runner.New(runner.Options{
-		Name: name, Conversations: s.store.Conversations, Unlocks: s.store.Unlocks, Processes: s.store.Processes, Alone: s.alone, Engine: s.engine, Now: s.now,
-		Keepers: runnertest.Keepers(runner.Keeper{Kind: bot.PromiseLink, Keep: s.letter}, runner.Keeper{Kind: bot.PromiseNotice, Keep: s.letter}),
+		Name: name, Conversations: cl.store.Conversations, Unlocks: cl.store.Unlocks, Processes: cl.store.Processes, Alone: cl.alone, Engine: cl.engine, Now: cl.now,
+		Keepers: runnertest.Keepers(runner.Keeper{Kind: bot.PromiseLink, Keep: cl.letter}, runner.Keeper{Kind: bot.PromiseNotice, Keep: cl.letter}),
 		Count: func(what string) {
-			n, _ := s.counts.LoadOrStore(what, new(atomic.Int64))
+			n, _ := cl.counts.LoadOrStore(what, new(atomic.Int64))
 			n.(*atomic.Int64).Add(1)
 		},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
-	r.Bind("telegram", s.wire)
-	s.t.Cleanup(func() {
+	r.Bind("telegram", cl.wire)
+	cl.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := r.Stop(ctx); err != nil {
-			s.t.Errorf("stop: %v", err)
+			cl.t.Errorf("stop: %v", err)
 		}
 	})
 	return r
 }
 
-func (s *shop) counted(what string) int64 {
-	if n, ok := s.counts.Load(what); ok {
+func (cl *keeperCluster) counted(what string) int64 {
+	if n, ok := cl.counts.Load(what); ok {
 		return n.(*atomic.Int64).Load()
 	}
 	return 0
 }
 
-func (s *shop) say(r *runner.Runner, id int, chat, words string) {
-	s.t.Helper()
-	if err := r.Handle(s.t.Context(), bot.Update{ID: fmt.Sprint(id), Channel: "telegram", Chat: chat, Kind: bot.Text, Text: words}); err != nil {
-		s.t.Fatal(err)
+func (cl *keeperCluster) say(r *runner.Runner, id int, chat, words string) {
+	cl.t.Helper()
+	if err := r.Handle(cl.t.Context(), bot.Update{ID: fmt.Sprint(id), Channel: "telegram", Chat: chat, Kind: bot.Text, Text: words}); err != nil {
+		cl.t.Fatal(err)
 	}
 }
 
-func (s *shop) conversation(chat string) bot.Conversation {
-	s.t.Helper()
-	c, err := s.store.Conversations.Load(s.t.Context(), "telegram:"+chat)
+func (cl *keeperCluster) conversation(chat string) bot.Conversation {
+	cl.t.Helper()
+	c, err := cl.store.Conversations.Load(cl.t.Context(), "telegram:"+chat)
 	if err != nil {
-		s.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
 	return c
 }
 
-func (s *shop) idle(r *runner.Runner) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+func (cl *keeperCluster) idle(r *runner.Runner) {
+	cl.t.Helper()
+	ctx, cancel := context.WithTimeout(cl.t.Context(), 20*time.Second)
 	defer cancel()
 	if err := r.Idle(ctx); err != nil {
-		s.t.Fatalf("idle: %v", err)
+		cl.t.Fatalf("idle: %v", err)
 	}
 }
 
@@ -131,21 +132,21 @@ func (s *shop) idle(r *runner.Runner) {
 // of its own, or one would read what the other writes (go test -race).
 func TestKeep_lanesShareNothing(t *testing.T) {
 	const chats, letters = 20, 3
-	s := newShop(t, storetest.Bolt(t, nil))
+	cl := newKeeperCluster(t, storetest.Bolt(t, nil))
 	open := make(chan struct{})
-	s.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
+	cl.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
 		<-open
 		return runner.Effects{Signal: &bot.Update{ID: "signal/" + p.ID, Signal: "taken"}}, nil
 	}
-	r := s.runner("a")
+	r := cl.runner("a")
 	for chat := range chats {
 		for i := range letters {
-			s.say(r, i, fmt.Sprint(chat), "mail")
+			cl.say(r, i, fmt.Sprint(chat), "mail")
 		}
 	}
 	close(open)
-	s.idle(r)
-	if got, want := s.wire.count(), chats*letters*2; got != want {
+	cl.idle(r)
+	if got, want := cl.wire.count(), chats*letters*2; got != want {
 		t.Errorf("%d bubbles sent, want %d: one for each message and one for each letter", got, want)
 	}
 }
@@ -154,9 +155,9 @@ func TestKeep_lanesShareNothing(t *testing.T) {
 // it over.
 func TestKeep_slowLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(t, storetest.Bolt(t, nil))
+		cl := newKeeperCluster(t, storetest.Bolt(t, nil))
 		var letters atomic.Int32
-		s.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
+		cl.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
 			letters.Add(1)
 			select {
 			case <-time.After(40 * time.Second):
@@ -165,25 +166,25 @@ func TestKeep_slowLetter(t *testing.T) {
 				return runner.Effects{}, ctx.Err()
 			}
 		}
-		a, b := s.runner("a"), s.runner("b")
-		s.say(a, 1, "1", "mail")
+		a, b := cl.runner("a"), cl.runner("b")
+		cl.say(a, 1, "1", "mail")
 		for i := range 39 {
 			time.Sleep(time.Second)
 			if err := b.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if i%10 == 0 {
-				s.say(a, 2+i, "1", "hola")
+				cl.say(a, 2+i, "1", "hola")
 			}
 		}
-		if got := s.wire.count(); got != 5 {
+		if got := cl.wire.count(); got != 5 {
 			t.Errorf("while the letter is under way: got %d bubbles, want 5", got)
 		}
-		s.idle(a)
+		cl.idle(a)
 		if got := letters.Load(); got != 1 {
 			t.Errorf("got %d tries of the letter, want 1", got)
 		}
-		if c := s.conversation("1"); len(c.Promises) != 0 {
+		if c := cl.conversation("1"); len(c.Promises) != 0 {
 			t.Errorf("got %d promises left, want none", len(c.Promises))
 		}
 	})
@@ -192,15 +193,15 @@ func TestKeep_slowLetter(t *testing.T) {
 // The waits between tries, by the store's clock: at once, then 2 s, 4 s … 30 s.
 func TestKeep_waits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(t, storetest.Bolt(t, nil))
+		cl := newKeeperCluster(t, storetest.Bolt(t, nil))
 		var at []time.Duration
 		start := time.Now()
-		s.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
+		cl.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
 			at = append(at, time.Since(start).Round(time.Second))
 			return runner.Effects{}, errors.New("the mail server is away")
 		}
-		r := s.runner("a")
-		s.say(r, 1, "1", "mail")
+		r := cl.runner("a")
+		cl.say(r, 1, "1", "mail")
 		ctx, cancel := context.WithCancel(t.Context())
 		r.Start(ctx)
 		time.Sleep(100 * time.Second)
@@ -220,25 +221,25 @@ func TestKeep_waits(t *testing.T) {
 
 // "Nobody is there" ends a promise whatever document owes it: an unlock document has no chat that could be gone.
 func TestKeep_goneEndsAnyPromise(t *testing.T) {
-	s := newShop(t, storetest.Bolt(t, nil))
+	cl := newKeeperCluster(t, storetest.Bolt(t, nil))
 	tries := 0
-	s.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
+	cl.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
 		tries++
 		return runner.Effects{}, &bot.SendError{Failure: bot.Gone, Reason: "nobody"}
 	}
-	doc, err := s.store.Unlocks.Load(t.Context(), "record")
+	doc, err := cl.store.Unlocks.Load(t.Context(), "record")
 	if err != nil {
 		t.Fatal(err)
 	}
 	doc.Promises = []bot.Promise{{ID: "p", What: bot.MailNotice{}, Made: time.Now().Add(-time.Second)}}
 	doc.Wake()
-	if err := s.store.Unlocks.Save(t.Context(), doc); err != nil {
+	if err := cl.store.Unlocks.Save(t.Context(), doc); err != nil {
 		t.Fatal(err)
 	}
-	r := s.runner("a")
+	r := cl.runner("a")
 	r.Kick("record")
-	s.idle(r)
-	if doc, err = s.store.Unlocks.Load(t.Context(), "record"); err != nil || len(doc.Promises) != 0 || tries != 1 {
+	cl.idle(r)
+	if doc, err = cl.store.Unlocks.Load(t.Context(), "record"); err != nil || len(doc.Promises) != 0 || tries != 1 {
 		t.Errorf("got %d promises left after %d tries, %v, want none after 1", len(doc.Promises), tries, err)
 	}
 }
@@ -246,52 +247,52 @@ func TestKeep_goneEndsAnyPromise(t *testing.T) {
 // A promise whose time is over is dropped, not counted as kept.
 func TestKeep_worthless(t *testing.T) {
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
-	s := newShop(t, storetest.Bolt(t, clock.Now))
-	r := s.runner("a")
-	s.say(r, 1, "1", "hola")
-	s.idle(r)
-	c := s.conversation("1")
+	cl := newKeeperCluster(t, storetest.Bolt(t, clock.Now))
+	r := cl.runner("a")
+	cl.say(r, 1, "1", "hola")
+	cl.idle(r)
+	c := cl.conversation("1")
 	c.Promises = []bot.Promise{{ID: "p", What: bot.MailLink{}, Made: clock.Now(), Until: clock.Now().Add(time.Minute)}}
 	c.Wake(c.NextTimer())
-	if err := s.store.Conversations.Save(t.Context(), &c); err != nil {
+	if err := cl.store.Conversations.Save(t.Context(), &c); err != nil {
 		t.Fatal(err)
 	}
 	clock.Advance(time.Minute + time.Millisecond)
 	if err := r.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.idle(r)
-	if n := len(s.conversation("1").Promises); n != 0 || s.counted("worthless") != 1 || s.counted("kept_link") != 0 {
-		t.Errorf("got %d left, %d worthless, %d kept, want 0, 1, 0", n, s.counted("worthless"), s.counted("kept_link"))
+	cl.idle(r)
+	if n := len(cl.conversation("1").Promises); n != 0 || cl.counted("worthless") != 1 || cl.counted("kept_link") != 0 {
+		t.Errorf("got %d left, %d worthless, %d kept, want 0, 1, 0", n, cl.counted("worthless"), cl.counted("kept_link"))
 	}
 }
 
 // A store clock that is set back a little between finding a timer due and stepping it: the timer goes off, once.
 func TestSweep_clockSetBack(t *testing.T) {
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
-	s := newShop(t, storetest.Bolt(t, clock.Now))
+	cl := newKeeperCluster(t, storetest.Bolt(t, clock.Now))
 	var calls atomic.Int32
-	s.now = func(context.Context) (time.Time, error) {
+	cl.now = func(context.Context) (time.Time, error) {
 		if calls.Add(1) > 2 { // the sweep's and the wake's look
 			return clock.Now().Add(-5 * time.Millisecond), nil
 		}
 		return clock.Now(), nil
 	}
-	r := s.runner("a")
-	s.say(r, 1, "1", "timer")
-	s.idle(r)
+	r := cl.runner("a")
+	cl.say(r, 1, "1", "timer")
+	cl.idle(r)
 	clock.Advance(time.Minute)
 	calls.Store(0)
 	if err := r.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.idle(r)
+	cl.idle(r)
 	calls.Store(-1000) // the clock is right again
 	if err := r.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.idle(r)
-	if got := s.wire.count(); got != 2 {
+	cl.idle(r)
+	if got := cl.wire.count(); got != 2 {
 		t.Errorf("got %d bubbles, want 2: one for the message, one for the timer", got)
 	}
 }
@@ -299,16 +300,16 @@ func TestSweep_clockSetBack(t *testing.T) {
 // A flow that sets its due timer again and again: a sweep ends all the same, and other chats are answered.
 func TestSweep_timerForEver(t *testing.T) {
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
-	s := newShop(t, storetest.Bolt(t, clock.Now))
-	r := s.runner("a")
-	s.say(r, 1, "1", "timer again")
-	s.idle(r)
+	cl := newKeeperCluster(t, storetest.Bolt(t, clock.Now))
+	r := cl.runner("a")
+	cl.say(r, 1, "1", "timer again")
+	cl.idle(r)
 	clock.Advance(time.Minute)
 	if err := r.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.idle(r)
-	if got := s.wire.count(); got < 2 || got > 20 {
+	cl.idle(r)
+	if got := cl.wire.count(); got < 2 || got > 20 {
 		t.Errorf("got %d bubbles, want a few", got)
 	}
 }
@@ -317,19 +318,19 @@ func TestSweep_timerForEver(t *testing.T) {
 // for whoever sweeps.
 func TestStop_waitingTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(t, storetest.Bolt(t, nil))
+		cl := newKeeperCluster(t, storetest.Bolt(t, nil))
 		letters := map[string]int{}
 		var mu sync.Mutex
-		s.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
+		cl.letter = func(_ context.Context, p bot.Promise) (runner.Effects, error) {
 			time.Sleep(3 * time.Second)
 			mu.Lock()
 			defer mu.Unlock()
 			letters[p.ID]++
 			return runner.Effects{}, nil
 		}
-		a, b := s.runner("a"), s.runner("b")
+		a, b := cl.runner("a"), cl.runner("b")
 		for i := range 20 {
-			s.say(a, 1, fmt.Sprint(i), "mail")
+			cl.say(a, 1, fmt.Sprint(i), "mail")
 		}
 		time.Sleep(time.Second)
 		if err := a.Stop(t.Context()); err != nil {
@@ -344,7 +345,7 @@ func TestStop_waitingTheirTurn(t *testing.T) {
 		if err := b.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		s.idle(b)
+		cl.idle(b)
 		if len(letters) != 20 {
 			t.Errorf("got %d letters, want 20", len(letters))
 		}
@@ -361,18 +362,18 @@ func TestStop_waitingTheirTurn(t *testing.T) {
 func TestMark_storeAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		s := newShop(t, cutOff(storetest.Bolt(t, nil), &away))
+		cl := newKeeperCluster(t, cutOff(storetest.Bolt(t, nil), &away))
 		var letters atomic.Int32
-		s.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
+		cl.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
 			time.Sleep(time.Second)
 			away.Store(true)
 			letters.Add(1)
 			return runner.Effects{}, nil
 		}
-		r := s.runner("a")
+		r := cl.runner("a")
 		ctx, cancel := context.WithCancel(t.Context())
 		r.Start(ctx)
-		s.say(r, 1, "1", "mail")
+		cl.say(r, 1, "1", "mail")
 		time.Sleep(30 * time.Second)
 		if err := r.Handle(t.Context(), bot.Update{ID: "2", Channel: "telegram", Chat: "1", Kind: bot.Text, Text: "hola"}); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("an update meanwhile: got %v, want %v", err, store.ErrUnavailable)
@@ -381,7 +382,7 @@ func TestMark_storeAway(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		cancel()
 		synctest.Wait()
-		if n := len(s.conversation("1").Promises); n != 0 || letters.Load() != 1 {
+		if n := len(cl.conversation("1").Promises); n != 0 || letters.Load() != 1 {
 			t.Errorf("got %d promises left and %d letters, want none and 1", n, letters.Load())
 		}
 	})
@@ -389,17 +390,17 @@ func TestMark_storeAway(t *testing.T) {
 
 // A conversation that is purged while something is being sent to it stays purged.
 func TestMark_purged(t *testing.T) {
-	s := newShop(t, storetest.Bolt(t, nil))
-	s.wire.hold, s.wire.waiting = make(chan struct{}), make(chan struct{}, 1)
-	r := s.runner("a")
-	s.say(r, 1, "1", "hola")
-	<-s.wire.waiting
-	if err := s.store.Conversations.Delete(t.Context(), "telegram:1", -1); err != nil {
+	cl := newKeeperCluster(t, storetest.Bolt(t, nil))
+	cl.wire.hold, cl.wire.waiting = make(chan struct{}), make(chan struct{}, 1)
+	r := cl.runner("a")
+	cl.say(r, 1, "1", "hola")
+	<-cl.wire.waiting
+	if err := cl.store.Conversations.Delete(t.Context(), "telegram:1", -1); err != nil {
 		t.Fatal(err)
 	}
-	close(s.wire.hold)
-	s.idle(r)
-	if n, err := s.store.Conversations.Count(t.Context()); err != nil || n != 0 {
+	close(cl.wire.hold)
+	cl.idle(r)
+	if n, err := cl.store.Conversations.Count(t.Context()); err != nil || n != 0 {
 		t.Errorf("got %d conversations, %v, want none", n, err)
 	}
 }

@@ -54,13 +54,13 @@ func TestNew_keepers(t *testing.T) {
 func TestKeep_unknownKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := storetest.Bolt(t, nil)
-		s := newShop(t, engine)
-		r := s.runner("a")
+		cl := newKeeperCluster(t, engine)
+		r := cl.runner("a")
 		var log bytes.Buffer
 		r.Log = slog.New(slog.NewTextHandler(&log, nil))
-		s.say(r, 1, "1", "hola")
-		s.idle(r)
-		c := s.conversation("1")
+		cl.say(r, 1, "1", "hola")
+		cl.idle(r)
+		c := cl.conversation("1")
 		raw, err := bson.Marshal(bson.D{{Key: "id", Value: "p"}, {Key: "lane", Value: "event"}, {Key: "kind", Value: "fax"}, {Key: "made", Value: time.Now()}})
 		if err != nil {
 			t.Fatal(err)
@@ -78,12 +78,12 @@ func TestKeep_unknownKind(t *testing.T) {
 		defer cancel()
 		r.Start(ctx)
 		time.Sleep(9 * time.Minute)
-		if n := len(s.conversation("1").Promises); n != 1 || s.counted("given_up") != 0 || s.wire.count() != 1 {
-			t.Errorf("after nine minutes: %d owed, %d given up, %d bubbles; want 1, 0, 1", n, s.counted("given_up"), s.wire.count())
+		if n := len(cl.conversation("1").Promises); n != 1 || cl.counted("given_up") != 0 || cl.wire.count() != 1 {
+			t.Errorf("after nine minutes: %d owed, %d given up, %d bubbles; want 1, 0, 1", n, cl.counted("given_up"), cl.wire.count())
 		}
 		time.Sleep(4 * time.Minute)
-		if n := len(s.conversation("1").Promises); n != 0 || s.counted("given_up") != 1 || s.wire.count() != 2 {
-			t.Errorf("after thirteen: %d owed, %d given up, %d bubbles; want 0, 1, 2", n, s.counted("given_up"), s.wire.count())
+		if n := len(cl.conversation("1").Promises); n != 0 || cl.counted("given_up") != 1 || cl.wire.count() != 2 {
+			t.Errorf("after thirteen: %d owed, %d given up, %d bubbles; want 0, 1, 2", n, cl.counted("given_up"), cl.wire.count())
 		}
 		cancel()
 		synctest.Wait()

@@ -24,13 +24,13 @@ func TestHandle_waitingInOrder(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			open := make(chan struct{})
 			var begun atomic.Bool
-			s := newShop(t, storetest.Around(storetest.Bolt(t, nil), func(c storetest.Call, do func() error) error {
+			cl := newKeeperCluster(t, storetest.Around(storetest.Bolt(t, nil), func(c storetest.Call, do func() error) error {
 				if c.Collection == store.Conversations && !begun.Swap(true) {
 					<-open
 				}
 				return do()
 			}))
-			r := s.runner("a")
+			r := cl.runner("a")
 			var wg sync.WaitGroup
 			say := func(id int) {
 				wg.Go(func() {
@@ -45,12 +45,12 @@ func TestHandle_waitingInOrder(t *testing.T) {
 			for _, id := range came {
 				say(10 + id)
 			}
-			s.say(r, 1, "2", "hola")
+			cl.say(r, 1, "2", "hola")
 			close(open)
 			wg.Wait()
-			s.idle(r)
+			cl.idle(r)
 			var got []string
-			for _, seen := range s.conversation("1").Seen {
+			for _, seen := range cl.conversation("1").Seen {
 				got = append(got, seen.ID)
 			}
 			if want := []string{fmt.Sprint(first), "11", "12", "13", "14", "15"}; !slices.Equal(got, want) {

@@ -15,42 +15,42 @@ func TestKeep_pauseOutlivesItsBubble(t *testing.T) {
 }
 
 func pauseOutlives(t *testing.T, under bool) {
-	h := newHouse(t)
-	asked, other := h.runner("asked"), h.runner("other")
-	h.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 7 * time.Second}}
+	cl := newCluster(t)
+	asked, other := cl.runner("asked"), cl.runner("other")
+	cl.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 7 * time.Second}}
 	takeBack := func() {
-		c := h.conversation()
+		c := cl.conversation()
 		c.Promises = nil
 		c.Wake(c.NextTimer())
-		if err := h.store.Conversations.Save(t.Context(), &c); err != nil {
+		if err := cl.store.Conversations.Save(t.Context(), &c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if under {
 		hold := make(chan struct{})
-		h.wire.hold, h.wire.waiting = hold, make(chan struct{}, 1)
-		h.handle(asked, text(1, "hola"))
-		<-h.wire.waiting
+		cl.wire.hold, cl.wire.waiting = hold, make(chan struct{}, 1)
+		cl.handle(asked, text(1, "hola"))
+		<-cl.wire.waiting
 		takeBack()
-		h.wire.mu.Lock()
-		h.wire.hold = nil
-		h.wire.mu.Unlock()
+		cl.wire.mu.Lock()
+		cl.wire.hold = nil
+		cl.wire.mu.Unlock()
 		close(hold)
-		h.idle(asked)
+		cl.idle(asked)
 	} else {
-		h.handle(asked, text(1, "hola"))
-		h.idle(asked)
+		cl.handle(asked, text(1, "hola"))
+		cl.idle(asked)
 		takeBack()
 	}
-	h.handle(other, text(2, "1"))
-	h.idle(other)
-	h.clock.Advance(6900 * time.Millisecond)
-	h.sweep(other)
-	h.wantSent(0, "before the pause is over")
-	h.clock.Advance(200 * time.Millisecond)
-	h.sweep(other)
-	h.wantSent(1, "after it")
-	if c := h.conversation(); len(c.Paused) != 0 {
+	cl.handle(other, text(2, "1"))
+	cl.idle(other)
+	cl.clock.Advance(6900 * time.Millisecond)
+	cl.sweep(other)
+	cl.wantSent(0, "before the pause is over")
+	cl.clock.Advance(200 * time.Millisecond)
+	cl.sweep(other)
+	cl.wantSent(1, "after it")
+	if c := cl.conversation(); len(c.Paused) != 0 {
 		t.Errorf("paused %v after a bubble was taken, want no pause", c.Paused)
 	}
 }

@@ -1,18 +1,20 @@
 // Package runner answers updates and keeps promises.
 //
-// Answering is load → step → commit → acknowledge: the conversation is read, stepped by the engine (which writes
-// nothing), and replaced where its version is still the one that was read. Handle returns nil only after that; whoever
-// delivered the update may then forget it. A repeat is found in the document, a conflict reloads and steps again.
+// Answering is load → step → commit → acknowledge. The conversation is read, stepped by the engine (which writes nothing),
+// and replaced if its version is still the one that was read. Handle returns nil only after that, and whoever delivered the
+// update may then forget it. A repeat is found in the document; a conflict reloads and steps again.
 //
-// A promise is written in the same commit as the turn that made it and kept afterwards, by whoever committed: it names
-// itself keeper of the lane and sets wake_at five seconds ahead. Lanes (chat, mail, event) keep their order and do not
-// wait for each other. A promise that takes longer, or waits for its turn, is held under the lease of the process, which
-// says every two seconds that it is alive (see identity): what only waits costs nothing. If a keeper dies, the sweep of
-// any process finds the document by its wake_at, or by the lease that ran out, and keeps what is left. Between a server's
-// "accepted" and our writing that down a crash, or a store that is away for longer than a keeper is believed, may repeat one
-// message, identical; nothing is lost.
+// A promise is written in the same commit as the turn that made it (a transactional outbox) and kept afterwards by the
+// process that committed. The commit names it keeper of the lane and sets wake_at five seconds ahead. Lanes (chat, mail,
+// event) keep their order and do not wait for each other. A promise that takes longer, or waits for its turn, is held under
+// the lease of the process, whose heartbeat comes every two seconds: what only waits costs nothing more (see identity). If
+// a keeper dies, the sweep of any process finds the document, by its wake_at or by the expired lease, and keeps what is
+// left.
 //
-// The same machinery serves conversations and unlock documents: both are documents with an outbox.
+// Nothing is lost, and one message may be repeated, identical: when a crash falls between the server's "accepted" and our
+// writing that down, or the store is away then for longer than a keeper is believed.
+//
+// Conversations and unlock documents are served alike: both are documents with an outbox.
 package runner
 
 import (
@@ -151,11 +153,11 @@ func (r *Runner) Bind(channel string, ch Channel) {
 // ErrStopping is returned for updates that come while the process is going down: they will be delivered again.
 var ErrStopping = errors.New("process is stopping")
 
-// Handle answers one update. When it returns nil the answer is committed (or the update was a repeat) and the update
-// may be acknowledged; any error means it must be delivered again. Updates of one conversation are answered one after
-// the other: of those that wait here at the same time the earliest first, whatever order they came in (Update.Order).
-// One that comes after a later one was answered is answered all the same, as what it is by then: a button of a question
-// that is gone changes nothing.
+// Handle answers the update [u]. When it returns nil, the answer is committed (or [u] was a repeat) and [u] may be
+// acknowledged; after any error it must be delivered again. Updates of one conversation are answered one after the other:
+// of those that wait here at the same time the earliest first, whatever order they came in (Update.Order). One that comes
+// after a later one was answered is answered all the same, as what it is by then: a button of a question that is gone
+// changes nothing.
 func (r *Runner) Handle(ctx context.Context, u bot.Update) error {
 	_, err := r.Answer(ctx, u)
 	return err

@@ -74,8 +74,8 @@ func (w *wire) count() int {
 	return len(w.sent)
 }
 
-// house is one store with as many runners over it as a test wants.
-type house struct {
+// cluster is one store with as many runners over it as a test wants. Their flow is the real one, over no records.
+type cluster struct {
 	t      *testing.T
 	store  *store.Store
 	clock  *storetest.Clock
@@ -83,7 +83,7 @@ type house struct {
 	wire   *wire
 }
 
-func newHouse(t *testing.T) *house {
+func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
 	s := store.New(storetest.Bolt(t, clock.Now))
@@ -99,29 +99,29 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &house{t: t, store: s, clock: clock, engine: e, wire: &wire{}}
+	return &cluster{t: t, store: s, clock: clock, engine: e, wire: &wire{}}
 }
 
-func (h *house) runner(name string) *runner.Runner {
-	h.t.Helper()
+func (cl *cluster) runner(name string) *runner.Runner {
+	cl.t.Helper()
 	r, err := runner.New(runner.Options{
-		Name: name, Conversations: h.store.Conversations, Unlocks: h.store.Unlocks, Processes: h.store.Processes, Engine: h.engine, Now: h.store.Now,
+		Name: name, Conversations: cl.store.Conversations, Unlocks: cl.store.Unlocks, Processes: cl.store.Processes, Engine: cl.engine, Now: cl.store.Now,
 		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
-		h.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
-	r.Bind("telegram", h.wire)
-	h.t.Cleanup(func() { h.stop(r) })
+	r.Bind("telegram", cl.wire)
+	cl.t.Cleanup(func() { cl.stop(r) })
 	return r
 }
 
-func (h *house) stop(r *runner.Runner) {
-	h.t.Helper()
+func (cl *cluster) stop(r *runner.Runner) {
+	cl.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := r.Stop(ctx); err != nil {
-		h.t.Errorf("stop: %v", err)
+		cl.t.Errorf("stop: %v", err)
 	}
 }
 
@@ -129,51 +129,51 @@ func text(id int, words string) bot.Update {
 	return bot.Update{ID: fmt.Sprint(id), Channel: "telegram", Chat: "1", Kind: bot.Text, Text: words}
 }
 
-func (h *house) handle(r *runner.Runner, u bot.Update) {
-	h.t.Helper()
-	if err := r.Handle(h.t.Context(), u); err != nil {
-		h.t.Fatal(err)
+func (cl *cluster) handle(r *runner.Runner, u bot.Update) {
+	cl.t.Helper()
+	if err := r.Handle(cl.t.Context(), u); err != nil {
+		cl.t.Fatal(err)
 	}
 }
 
-func (h *house) idle(rs ...*runner.Runner) {
-	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+func (cl *cluster) idle(rs ...*runner.Runner) {
+	cl.t.Helper()
+	ctx, cancel := context.WithTimeout(cl.t.Context(), 10*time.Second)
 	defer cancel()
 	for _, r := range rs {
 		if err := r.Idle(ctx); err != nil {
-			h.t.Fatal(err)
+			cl.t.Fatal(err)
 		}
 	}
 }
 
-func (h *house) sweep(r *runner.Runner) {
-	h.t.Helper()
-	if err := r.Sweep(h.t.Context()); err != nil {
-		h.t.Fatal(err)
+func (cl *cluster) sweep(r *runner.Runner) {
+	cl.t.Helper()
+	if err := r.Sweep(cl.t.Context()); err != nil {
+		cl.t.Fatal(err)
 	}
-	h.idle(r)
+	cl.idle(r)
 }
 
-func (h *house) wantSent(n int, when string) {
-	h.t.Helper()
-	if got := h.wire.count(); got != n {
-		h.t.Errorf("%s: %d bubbles sent, want %d", when, got, n)
+func (cl *cluster) wantSent(n int, when string) {
+	cl.t.Helper()
+	if got := cl.wire.count(); got != n {
+		cl.t.Errorf("%s: %d bubbles sent, want %d", when, got, n)
 	}
 }
 
-func (h *house) conversation() bot.Conversation {
-	h.t.Helper()
-	c, err := h.store.Conversations.Load(h.t.Context(), "telegram:1")
+func (cl *cluster) conversation() bot.Conversation {
+	cl.t.Helper()
+	c, err := cl.store.Conversations.Load(cl.t.Context(), "telegram:1")
 	if err != nil {
-		h.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
 	return c
 }
 
 func TestHandle_repeatsInParallel(t *testing.T) {
-	h := newHouse(t)
-	a, b := h.runner("a"), h.runner("b")
+	cl := newCluster(t)
+	a, b := cl.runner("a"), cl.runner("b")
 	for id, words := range []string{"hola", "1", "1"} {
 		var wg sync.WaitGroup
 		for i := range 10 {
@@ -185,133 +185,133 @@ func TestHandle_repeatsInParallel(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	h.idle(a, b)
-	h.sweep(a)
-	h.wantSent(3, "three updates, ten times each, by two processes")
-	if c := h.conversation(); c.Turns != 3 || len(c.Promises) != 0 {
+	cl.idle(a, b)
+	cl.sweep(a)
+	cl.wantSent(3, "three updates, ten times each, by two processes")
+	if c := cl.conversation(); c.Turns != 3 || len(c.Promises) != 0 {
 		t.Errorf("%d turns and %d promises left, want 3 and none", c.Turns, len(c.Promises))
 	}
 }
 
 func TestHandle_order(t *testing.T) {
-	h := newHouse(t)
-	r := h.runner("a")
+	cl := newCluster(t)
+	r := cl.runner("a")
 	for i, words := range []string{"hola", "1", "ayuda", "estado", "menú"} {
-		h.handle(r, text(100+i, words))
+		cl.handle(r, text(100+i, words))
 	}
-	h.idle(r)
-	h.wire.mu.Lock()
-	defer h.wire.mu.Unlock()
+	cl.idle(r)
+	cl.wire.mu.Lock()
+	defer cl.wire.mu.Unlock()
 	var tail []string
-	for _, l := range h.conversation().Tail {
+	for _, l := range cl.conversation().Tail {
 		if l.From == "bot" {
 			tail = append(tail, l.Text)
 		}
 	}
-	if !slices.Equal(h.wire.sent, tail) {
-		t.Errorf("sent in another order than said:\n got %q\nwant %q", h.wire.sent, tail)
+	if !slices.Equal(cl.wire.sent, tail) {
+		t.Errorf("sent in another order than said:\n got %q\nwant %q", cl.wire.sent, tail)
 	}
 }
 
 func TestKeep_failures(t *testing.T) {
 	temporary := &bot.SendError{Failure: bot.Temporary, Reason: "told to"}
-	h := newHouse(t)
-	r := h.runner("a")
-	h.wire.answers = []error{temporary}
-	h.handle(r, text(1, "hola"))
-	h.idle(r)
-	h.wantSent(1, "one failure is retried at once")
+	cl := newCluster(t)
+	r := cl.runner("a")
+	cl.wire.answers = []error{temporary}
+	cl.handle(r, text(1, "hola"))
+	cl.idle(r)
+	cl.wantSent(1, "one failure is retried at once")
 
-	h.wire.answers = []error{temporary, temporary}
-	h.handle(r, text(2, "1"))
-	h.idle(r)
-	h.wantSent(1, "after two failures it waits")
-	h.sweep(r)
-	h.wantSent(1, "not before its time")
-	h.clock.Advance(2 * time.Second)
-	h.sweep(r)
-	h.wantSent(2, "two seconds later")
+	cl.wire.answers = []error{temporary, temporary}
+	cl.handle(r, text(2, "1"))
+	cl.idle(r)
+	cl.wantSent(1, "after two failures it waits")
+	cl.sweep(r)
+	cl.wantSent(1, "not before its time")
+	cl.clock.Advance(2 * time.Second)
+	cl.sweep(r)
+	cl.wantSent(2, "two seconds later")
 
-	h.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 7 * time.Second}}
-	h.handle(r, text(3, "ayuda"))
-	h.handle(r, text(4, "menú"))
-	h.idle(r)
-	h.clock.Advance(6900 * time.Millisecond)
-	h.sweep(r)
-	h.wantSent(2, "throttled for seven seconds, and what comes behind waits too")
-	h.clock.Advance(200 * time.Millisecond)
-	h.sweep(r)
-	h.wantSent(4, "both after seven seconds")
+	cl.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 7 * time.Second}}
+	cl.handle(r, text(3, "ayuda"))
+	cl.handle(r, text(4, "menú"))
+	cl.idle(r)
+	cl.clock.Advance(6900 * time.Millisecond)
+	cl.sweep(r)
+	cl.wantSent(2, "throttled for seven seconds, and what comes behind waits too")
+	cl.clock.Advance(200 * time.Millisecond)
+	cl.sweep(r)
+	cl.wantSent(4, "both after seven seconds")
 
-	h.wire.answers = []error{&bot.SendError{Failure: bot.Permanent}}
-	h.handle(r, text(5, "ayuda"))
-	h.idle(r)
-	h.wantSent(4, "one that is never taken is dropped")
-	if n := len(h.conversation().Promises); n != 0 {
+	cl.wire.answers = []error{&bot.SendError{Failure: bot.Permanent}}
+	cl.handle(r, text(5, "ayuda"))
+	cl.idle(r)
+	cl.wantSent(4, "one that is never taken is dropped")
+	if n := len(cl.conversation().Promises); n != 0 {
 		t.Errorf("%d promises left, want none", n)
 	}
 
-	h.wire.answers = []error{&bot.SendError{Failure: bot.Gone}}
-	h.handle(r, text(6, "ayuda"))
-	h.idle(r)
-	if c := h.conversation(); !c.Gone || len(c.Promises) != 0 {
+	cl.wire.answers = []error{&bot.SendError{Failure: bot.Gone}}
+	cl.handle(r, text(6, "ayuda"))
+	cl.idle(r)
+	if c := cl.conversation(); !c.Gone || len(c.Promises) != 0 {
 		t.Errorf("gone %t with %d promises, want gone with none", c.Gone, len(c.Promises))
 	}
-	h.handle(r, text(7, "menú"))
-	h.idle(r)
-	h.wantSent(5, "who writes again is answered again")
+	cl.handle(r, text(7, "menú"))
+	cl.idle(r)
+	cl.wantSent(5, "who writes again is answered again")
 }
 
 // A process that dies while sending: another takes its lane over, five seconds after it was last heard of, not before.
 // Should it only have been stopped, and go on, it sends nothing any more of what it was about to (P402).
 func TestSweep_takesOver(t *testing.T) {
-	h := newHouse(t)
-	dead, other := h.runner("dead"), h.runner("other")
+	cl := newCluster(t)
+	dead, other := cl.runner("dead"), cl.runner("other")
 	hold := make(chan struct{})
-	h.wire.hold, h.wire.waiting = hold, make(chan struct{}, 1)
-	h.handle(dead, text(1, "hola"))
-	<-h.wire.waiting
-	h.wire.mu.Lock()
-	h.wire.hold = nil // only the first send hangs
-	h.wire.mu.Unlock()
-	h.clock.Advance(4 * time.Second)
-	h.sweep(other)
-	h.wantSent(0, "while the keeper may be alive")
-	h.clock.Advance(1100 * time.Millisecond)
-	h.sweep(other)
-	h.wantSent(1, "once it has been silent for five seconds")
-	if n := len(h.conversation().Promises); n != 0 {
+	cl.wire.hold, cl.wire.waiting = hold, make(chan struct{}, 1)
+	cl.handle(dead, text(1, "hola"))
+	<-cl.wire.waiting
+	cl.wire.mu.Lock()
+	cl.wire.hold = nil // only the first send hangs
+	cl.wire.mu.Unlock()
+	cl.clock.Advance(4 * time.Second)
+	cl.sweep(other)
+	cl.wantSent(0, "while the keeper may be alive")
+	cl.clock.Advance(1100 * time.Millisecond)
+	cl.sweep(other)
+	cl.wantSent(1, "once it has been silent for five seconds")
+	if n := len(cl.conversation().Promises); n != 0 {
 		t.Errorf("%d promises left, want none", n)
 	}
 	close(hold)
-	h.idle(dead)
-	h.wantSent(1, "after the first has woken up")
+	cl.idle(dead)
+	cl.wantSent(1, "after the first has woken up")
 }
 
 // Stopping hands what is owed to others at once (P604).
 func TestStop_handsOver(t *testing.T) {
-	h := newHouse(t)
-	first, second := h.runner("first"), h.runner("second")
-	h.wire.answers = []error{&bot.SendError{Failure: bot.Temporary}, &bot.SendError{Failure: bot.Temporary}}
-	h.handle(first, text(1, "hola"))
-	h.idle(first)
-	h.stop(first)
+	cl := newCluster(t)
+	first, second := cl.runner("first"), cl.runner("second")
+	cl.wire.answers = []error{&bot.SendError{Failure: bot.Temporary}, &bot.SendError{Failure: bot.Temporary}}
+	cl.handle(first, text(1, "hola"))
+	cl.idle(first)
+	cl.stop(first)
 	if err := first.Handle(t.Context(), text(2, "1")); err == nil {
 		t.Error("a stopped process took an update")
 	}
-	h.clock.Advance(2 * time.Second)
-	h.sweep(second)
-	h.wantSent(1, "by the second process")
+	cl.clock.Advance(2 * time.Second)
+	cl.sweep(second)
+	cl.wantSent(1, "by the second process")
 }
 
 // A timer goes off once, whoever sweeps; one set again for the same moment goes off again and ends.
 func TestTimers(t *testing.T) {
-	h := newHouse(t)
-	a, b := h.runner("a"), h.runner("b")
-	h.handle(a, text(1, "hola"))
-	h.handle(a, text(2, "1"))
-	h.idle(a)
-	h.clock.Advance(24*time.Hour + time.Second)
+	cl := newCluster(t)
+	a, b := cl.runner("a"), cl.runner("b")
+	cl.handle(a, text(1, "hola"))
+	cl.handle(a, text(2, "1"))
+	cl.idle(a)
+	cl.clock.Advance(24*time.Hour + time.Second)
 	var wg sync.WaitGroup
 	for _, r := range []*runner.Runner{a, b} {
 		wg.Go(func() {
@@ -321,37 +321,37 @@ func TestTimers(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	c := h.conversation()
+	c := cl.conversation()
 	if c.State != flows.Start || len(c.Timers) != 0 {
 		t.Errorf("after a day alone: state %s with timers %v, want emptied", c.State, c.Timers)
 	}
-	c.SetTimer(bot.Timer{Signal: bot.SignalForget, At: h.clock.Now().Add(-time.Second)})
+	c.SetTimer(bot.Timer{Signal: bot.SignalForget, At: cl.clock.Now().Add(-time.Second)})
 	c.Wake(c.NextTimer())
-	if err := h.store.Conversations.Save(t.Context(), &c); err != nil {
+	if err := cl.store.Conversations.Save(t.Context(), &c); err != nil {
 		t.Fatal(err)
 	}
-	h.sweep(a)
-	h.sweep(b)
-	if c := h.conversation(); len(c.Timers) != 0 {
+	cl.sweep(a)
+	cl.sweep(b)
+	if c := cl.conversation(); len(c.Timers) != 0 {
 		t.Errorf("the timer set again is still there: %v", c.Timers)
 	}
 }
 
 func TestHandle_storeAway(t *testing.T) {
-	h := newHouse(t)
-	r := h.runner("a")
-	if err := h.store.Engine().Close(); err != nil {
+	cl := newCluster(t)
+	r := cl.runner("a")
+	if err := cl.store.Engine().Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Handle(t.Context(), text(1, "hola")); err == nil {
 		t.Error("an update was acknowledged without a store")
 	}
-	h.wantSent(0, "without a store")
+	cl.wantSent(0, "without a store")
 }
 
 // A flow that has no answer to what it heard: the person is asked again, once, and the update is not delivered for ever.
 func TestHandle_noRow(t *testing.T) {
-	h := newHouse(t)
+	cl := newCluster(t)
 	var counted []string
 	engine, err := bot.NewEngine(bot.Options{
 		Start:     "A",
@@ -367,16 +367,16 @@ func TestHandle_noRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.engine = engine
-	r := h.runner("a")
+	cl.engine = engine
+	r := cl.runner("a")
 	r.Count = func(what string) { counted = append(counted, what) }
-	h.handle(r, text(1, "hola"))
-	h.idle(r)
-	h.wantSent(1, "an event without a row")
+	cl.handle(r, text(1, "hola"))
+	cl.idle(r)
+	cl.wantSent(1, "an event without a row")
 	if !slices.Contains(counted, "flow_fault") {
 		t.Errorf("counted %v, want flow_fault among them", counted)
 	}
-	h.handle(r, text(1, "hola"))
-	h.idle(r)
-	h.wantSent(1, "the same update again")
+	cl.handle(r, text(1, "hola"))
+	cl.idle(r)
+	cl.wantSent(1, "the same update again")
 }

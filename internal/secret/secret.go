@@ -1,8 +1,8 @@
-// Package secret keeps the one key everything else is derived from.
+// Package secret keeps the data key, from which all other keys are derived.
 //
-// Keyed hashes, sealed fields, link tokens and cookies use a random data key. The data key is kept in the store,
-// wrapped by LLAVE_SECRET_KEY (XChaCha20-Poly1305): rotating the setting re-wraps the data key and breaks nothing that was made
-// with it. Every use has a label of its own, so that one use's output means nothing to another.
+// Keyed hashes, sealed fields, link tokens and cookies use this random key. It is kept in the store, wrapped by
+// LLAVE_SECRET_KEY (XChaCha20-Poly1305): rotating the setting re-wraps the data key and breaks nothing that was made with
+// it. Every use has a label of its own, so that one use's output means nothing to another.
 package secret
 
 import (

@@ -1,9 +1,9 @@
 // Package store keeps everything: conversations, affiliates, unlock documents, complaints, cases, leases, counters.
 //
-// Each repository is written once, over the small Engine below; two engines serve it: store/mongodb (production) and
-// store/bolt (one process, one machine). An Engine knows documents by collection and id, replaces them only where the
-// version is the one that was read, and scans declared indexes. It has no transactions: whatever must be atomic is
-// one document. The store's clock, not the process's, decides what has expired.
+// Each repository is written once, over the small interface Engine. Two packages implement it: store/mongodb (production)
+// and store/bolt (one process, one machine). An Engine knows documents by collection and id, replaces one only if its
+// version is the one that was read, and scans declared indexes. It has no transactions: whatever must be atomic is one
+// document. The store's clock, not the process's, decides what has expired.
 package store
 
 import (
@@ -49,11 +49,10 @@ type Query struct {
 	Limit      int
 }
 
-// Engine is what a repository needs of a database. Documents are BSON with a string _id and an int64 "v"; the engine
-// keeps the version: Insert stores v = 1, Replace stores v = version+1, BulkUpsert moves it by one. All times are in
-// milliseconds, UTC. An engine is safe for use by many goroutines. A write has happened durably (journal, majority;
-// fsync) when the call returns nil; when it returns an error other than ErrNotFound, ErrDuplicate or ErrConflict, it
-// may or may not have happened.
+// Engine is what a repository needs of a database. Documents are BSON with a string _id and an int64 "v"; the engine keeps
+// the version: Insert stores v = 1, Replace stores v = version+1, BulkUpsert moves it by one. All times are in
+// milliseconds, UTC. An engine is safe for use by many goroutines. A write that returns nil is durable (journal, majority;
+// fsync). One that returns an error other than ErrNotFound, ErrDuplicate or ErrConflict may or may not have happened.
 type Engine interface {
 	// Get returns a copy of the document, or ErrNotFound.
 	Get(ctx context.Context, collection, id string) (bson.Raw, error)

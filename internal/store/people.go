@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// PeopleTable keeps who is who on a channel where a person has two names, a phone number and a user id, either of which
-// may be missing, appear or change. A chat is named once, by the first name its person was known by, and stays.
+// PeopleTable finds the chat of a person on a channel where a person has two names, a phone number and a user id, either of
+// which may be missing, appear or change. A chat is named once, by the first name its person was known by, and keeps it.
 //
-// A name is a document that leads to a chat: claimed by inserting it, so two processes never make two chats of one new
-// person. What the person is called now is a document of the chat.
+// A name is a document that leads to a chat. It is claimed by inserting it, so two processes never make two chats of one
+// new person. What the person is called now is a document of the chat.
 type PeopleTable struct {
 	names    *Documents[personName]
 	contacts *Documents[Contact]

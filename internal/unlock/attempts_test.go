@@ -17,61 +17,61 @@ import (
 	"llave/internal/unlock"
 )
 
-// onEveryStore runs a test with a box over each kind of store. The clock is the test's on all of them.
-func onEveryStore(t *testing.T, test func(t *testing.T, b *box)) {
+// onEveryStore runs a test with a service over each kind of store. The clock is the test's on all of them.
+func onEveryStore(t *testing.T, test func(t *testing.T, s *service)) {
 	t.Helper()
 	storetest.Engines(t, func(t *testing.T, e store.Engine) {
 		v, err := secret.New(secret.NewDataKey())
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &box{t: t, store: store.New(e), vault: v, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))}
-		b.Service = unlock.New(unlock.Options{
-			Documents: b.store.Unlocks, Affiliates: b.store.Affiliates, Vault: v,
-			Now:    func(context.Context) (time.Time, error) { return b.clock.Now(), nil },
+		s := &service{t: t, store: store.New(e), vault: v, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))}
+		s.Service = unlock.New(unlock.Options{
+			Documents: s.store.Unlocks, Affiliates: s.store.Affiliates, Vault: v,
+			Now:    func(context.Context) (time.Time, error) { return s.clock.Now(), nil },
 			Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 		})
-		b.set(locked, affiliate.Locked)
-		test(t, b)
+		s.set(locked, affiliate.Locked)
+		test(t, s)
 	})
 }
 
 // set is the institution's import of a record.
-func (b *box) set(number string, s affiliate.Status) {
-	b.t.Helper()
-	err := b.store.Affiliates.Import(b.t.Context(), []affiliate.Record{{
+func (sv *service) set(number string, s affiliate.Status) {
+	sv.t.Helper()
+	err := sv.store.Affiliates.Import(sv.t.Context(), []affiliate.Record{{
 		ID: number, IDType: affiliate.Cedula, Category: affiliate.Affiliate, FullName: "Persona de Prueba", Email: "uno@correo.example",
 		DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Status: s,
 	}})
 	if err != nil {
-		b.t.Fatal(err)
+		sv.t.Fatal(err)
 	}
 }
 
-func (b *box) redeem(token, nonce string) unlock.Redeemed {
-	b.t.Helper()
-	r, err := b.Redeem(b.t.Context(), token, nonce)
+func (s *service) redeem(token, nonce string) unlock.Redeemed {
+	s.t.Helper()
+	r, err := s.Redeem(s.t.Context(), token, nonce)
 	if err != nil {
-		b.t.Fatalf("redeem: %v", err)
+		s.t.Fatalf("redeem: %v", err)
 	}
 	return r
 }
 
 // kept takes what a record owes off it, as the runner does once it has been kept.
-func (b *box) kept(number string) {
-	b.t.Helper()
-	r := b.document(number)
+func (s *service) kept(number string) {
+	s.t.Helper()
+	r := s.document(number)
 	r.Promises = nil
 	r.Wake()
-	if err := b.store.Unlocks.Save(b.t.Context(), r); err != nil {
-		b.t.Fatal(err)
+	if err := s.store.Unlocks.Save(s.t.Context(), r); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
-func (b *box) owed(number string) []string {
-	b.t.Helper()
+func (s *service) owed(number string) []string {
+	s.t.Helper()
 	var out []string
-	for _, p := range b.document(number).Promises {
+	for _, p := range s.document(number).Promises {
 		what := string(p.Kind())
 		switch w := p.What.(type) {
 		case bot.SendSignal:
@@ -87,35 +87,35 @@ func (b *box) owed(number string) []string {
 // Somebody asks for the next link while the last one's promises are still owed and its browser is on the key page:
 // neither the activation nor the owner's letter nor the key pass is lost by it.
 func TestReserve_afterUse(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, b *box) {
-		pass := b.redeem(b.link(locked).Token, "n").KeyPass
-		id, used := b.document(locked).ID, b.document(locked).Live.ID
-		b.set(locked, affiliate.Locked) // as if the process had died before it made the record active
-		b.ask(locked, b.next())
-		if b.document(locked).Live.ID == used {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		pass := s.redeem(s.link(locked).Token, "n").KeyPass
+		id, used := s.document(locked).ID, s.document(locked).Live.ID
+		s.set(locked, affiliate.Locked) // as if the process had died before it made the record active
+		s.ask(locked, s.next())
+		if s.document(locked).Live.ID == used {
 			t.Fatal("asking after use: got the used attempt, want a new one")
 		}
-		if err := b.Activate(t.Context(), id, used); err != nil || b.status(locked) != affiliate.Active {
-			t.Errorf("the activation: got %v, record is %s, want active", err, b.status(locked))
+		if err := s.Activate(t.Context(), id, used); err != nil || s.status(locked) != affiliate.Active {
+			t.Errorf("the activation: got %v, record is %s, want active", err, s.status(locked))
 		}
-		if to, _, err := b.Owner(t.Context(), id, used); err != nil || to == "" {
+		if to, _, err := s.Owner(t.Context(), id, used); err != nil || to == "" {
 			t.Errorf("the owner's letter: got %q, %v, want an address", to, err)
 		}
-		if problems, err := b.MakeKey(t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
+		if problems, err := s.MakeKey(t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
 			t.Errorf("the key: got %v, %v, want it made", problems, err)
 		}
-		if h, err := b.KeyPass(t.Context(), pass); err != nil || !h.Made {
+		if h, err := s.KeyPass(t.Context(), pass); err != nil || !h.Made {
 			t.Errorf("the key pass: got made %t, %v", h.Made, err)
 		}
-		if r := b.document(locked); !r.Live.KeyMade.IsZero() {
+		if r := s.document(locked); !r.Live.KeyMade.IsZero() {
 			t.Error("the new attempt was touched by the old key pass")
 		}
-		b.kept(locked)
-		b.clock.Advance(unlock.KeyPassLife)
-		if _, err := b.Purge(t.Context(), id); err != nil {
+		s.kept(locked)
+		s.clock.Advance(unlock.KeyPassLife)
+		if _, err := s.Purge(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		if r := b.document(locked); len(r.Used) > 0 || r.Live.Sealed != "" {
+		if r := s.document(locked); len(r.Used) > 0 || r.Live.Sealed != "" {
 			t.Errorf("after its time: got %d used attempts, want no number left", len(r.Used))
 		}
 	})
@@ -123,11 +123,11 @@ func TestReserve_afterUse(t *testing.T) {
 
 // What the institution decided after the letter stays: only a locked record is made active.
 func TestActivate_onlyLocked(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, b *box) {
-		l := b.link(locked)
-		b.set(locked, affiliate.Suspended)
-		b.redeem(l.Token, "n")
-		if got := b.status(locked); got != affiliate.Suspended {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		l := s.link(locked)
+		s.set(locked, affiliate.Suspended)
+		s.redeem(l.Token, "n")
+		if got := s.status(locked); got != affiliate.Suspended {
 			t.Errorf("record is %s, want suspended", got)
 		}
 	})
@@ -135,14 +135,14 @@ func TestActivate_onlyLocked(t *testing.T) {
 
 // A record that is gone holds nothing up.
 func TestActivate_noRecord(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, b *box) {
-		l := b.link(locked)
-		if err := b.store.Engine().Delete(t.Context(), store.Affiliates, locked, -1); err != nil {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		l := s.link(locked)
+		if err := s.store.Engine().Delete(t.Context(), store.Affiliates, locked, -1); err != nil {
 			t.Fatal(err)
 		}
-		b.redeem(l.Token, "n")
-		r := b.document(locked)
-		if err := b.Activate(t.Context(), r.ID, r.Live.ID); err != nil {
+		s.redeem(l.Token, "n")
+		r := s.document(locked)
+		if err := s.Activate(t.Context(), r.ID, r.Live.ID); err != nil {
 			t.Errorf("got %v, want nothing to do", err)
 		}
 	})
@@ -150,23 +150,23 @@ func TestActivate_noRecord(t *testing.T) {
 
 // "No fui yo" works from every letter of the day, also from those before the newest, and ends what they led to.
 func TestNotMe_earlierLetter(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, b *box) {
-		first := b.link(locked)
-		pass := b.redeem(first.Token, "n").KeyPass
-		b.kept(locked)
-		b.set(locked, affiliate.Locked)
-		b.clock.Advance(5 * time.Minute)
-		if _, err := b.Purge(t.Context(), b.document(locked).ID); err != nil {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		first := s.link(locked)
+		pass := s.redeem(first.Token, "n").KeyPass
+		s.kept(locked)
+		s.set(locked, affiliate.Locked)
+		s.clock.Advance(5 * time.Minute)
+		if _, err := s.Purge(t.Context(), s.document(locked).ID); err != nil {
 			t.Fatal(err)
 		}
-		second := b.link(locked)
-		if _, err := b.NotMe(t.Context(), first.NotMe); err != nil {
+		second := s.link(locked)
+		if _, err := s.NotMe(t.Context(), first.NotMe); err != nil {
 			t.Fatalf("from the first letter: %v", err)
 		}
-		if _, err := b.Redeem(t.Context(), second.Token, "n"); !errors.Is(err, unlock.ErrExpired) {
+		if _, err := s.Redeem(t.Context(), second.Token, "n"); !errors.Is(err, unlock.ErrExpired) {
 			t.Errorf("the second link: got %v, want %v", err, unlock.ErrExpired)
 		}
-		if _, err := b.KeyPass(t.Context(), pass); !errors.Is(err, unlock.ErrKeyPass) {
+		if _, err := s.KeyPass(t.Context(), pass); !errors.Is(err, unlock.ErrKeyPass) {
 			t.Errorf("the first link's key pass: got %v, want %v", err, unlock.ErrKeyPass)
 		}
 	})
@@ -174,22 +174,22 @@ func TestNotMe_earlierLetter(t *testing.T) {
 
 // The button of the key page, pressed four times at once, is one success told four times.
 func TestMakeKey_atOnce(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, b *box) {
-		pass := b.redeem(b.link(locked).Token, "n").KeyPass
-		b.kept(locked)
+	onEveryStore(t, func(t *testing.T, s *service) {
+		pass := s.redeem(s.link(locked).Token, "n").KeyPass
+		s.kept(locked)
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				if problems, err := b.MakeKey(t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
+				if problems, err := s.MakeKey(t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
 					t.Errorf("got %v, %v, want success", problems, err)
 				}
 			})
 		}
 		wg.Wait()
-		if got, want := b.owed(locked), []string{"signal key_made", "notice generated"}; !slices.Equal(got, want) {
+		if got, want := s.owed(locked), []string{"signal key_made", "notice generated"}; !slices.Equal(got, want) {
 			t.Errorf("owed: got %q, want %q", got, want)
 		}
-		if _, err := b.MakeKey(t.Context(), pass, "otra muy distinta del todo"); !errors.Is(err, unlock.ErrKeyMade) {
+		if _, err := s.MakeKey(t.Context(), pass, "otra muy distinta del todo"); !errors.Is(err, unlock.ErrKeyMade) {
 			t.Errorf("another key: got %v, want %v", err, unlock.ErrKeyMade)
 		}
 	})
@@ -197,14 +197,14 @@ func TestMakeKey_atOnce(t *testing.T) {
 
 // What is still owed needs the number: purging waits for it.
 func TestPurge_waitsForPromises(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, b *box) {
-		b.redeem(b.link(locked).Token, "n")
-		r := b.document(locked)
-		b.clock.Advance(time.Hour)
-		if purged, err := b.Purge(t.Context(), r.ID); err != nil || purged {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		s.redeem(s.link(locked).Token, "n")
+		r := s.document(locked)
+		s.clock.Advance(time.Hour)
+		if purged, err := s.Purge(t.Context(), r.ID); err != nil || purged {
 			t.Errorf("got %t, %v, want nothing purged", purged, err)
 		}
-		if to, _, err := b.Owner(t.Context(), r.ID, r.Live.ID); err != nil || to == "" {
+		if to, _, err := s.Owner(t.Context(), r.ID, r.Live.ID); err != nil || to == "" {
 			t.Errorf("the owner's letter: got %q, %v, want an address", to, err)
 		}
 	})
@@ -212,14 +212,14 @@ func TestPurge_waitsForPromises(t *testing.T) {
 
 // Asking, pressing and asking again, all at once, from many chats: the limit is exact and one press wins.
 func TestRecord_atOnce(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, b *box) {
-		token := b.link(locked).Token
+	onEveryStore(t, func(t *testing.T, s *service) {
+		token := s.link(locked).Token
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		granted, won := 1, 0
 		for i := range 32 {
 			wg.Go(func() {
-				res := b.ask(locked, fmt.Sprint("storm/", i))
+				res := s.ask(locked, fmt.Sprint("storm/", i))
 				mu.Lock()
 				defer mu.Unlock()
 				if res.Granted {
@@ -228,7 +228,7 @@ func TestRecord_atOnce(t *testing.T) {
 			})
 			if i%2 == 0 {
 				wg.Go(func() {
-					_, err := b.Redeem(t.Context(), token, fmt.Sprint("nonce/", i))
+					_, err := s.Redeem(t.Context(), token, fmt.Sprint("nonce/", i))
 					mu.Lock()
 					defer mu.Unlock()
 					switch {
@@ -244,9 +244,9 @@ func TestRecord_atOnce(t *testing.T) {
 		if granted != 3 || won != 1 {
 			t.Errorf("got %d mails and %d winners, want 3 and 1", granted, won)
 		}
-		activations := slices.DeleteFunc(b.owed(locked), func(p string) bool { return p != string(bot.PromiseActivate) })
-		if len(activations) != 1 || b.status(locked) != affiliate.Active {
-			t.Errorf("got %d activations, record is %s, want 1, active", len(activations), b.status(locked))
+		activations := slices.DeleteFunc(s.owed(locked), func(p string) bool { return p != string(bot.PromiseActivate) })
+		if len(activations) != 1 || s.status(locked) != affiliate.Active {
+			t.Errorf("got %d activations, record is %s, want 1, active", len(activations), s.status(locked))
 		}
 	})
 }

@@ -1,14 +1,13 @@
-// Package unlock is the link: asked for, mailed, used once, gone.
+// Package unlock is the life of a link: it is asked for, mailed, used once, and over.
 //
-// Everything that belongs to one number (its live link, who asked, the limits, the new key) is one document, named by
-// the number's keyed hash. Numbers that nobody has get one too, and go the same way, so that nothing tells them
-// apart. Every change is one conditional replace of that document: asking while a link lives finds the same link,
-// pressing the button twice finds it pressed, and what follows (activating the record, telling the chats, the owner's
-// letter) are promises written in the same replace.
+// Everything about one number (its live link, who asked, the limits, the new key) is one document, under the number's keyed
+// hash. Numbers that nobody has get one too, and go the same way, so that nothing tells them apart. Every change is one
+// conditional replace of that document: asking while a link lives finds the same link, and pressing the button twice finds
+// it pressed. What follows (activating the record, telling the chats, the owner's letter) is promises in the same replace.
 //
-// A link's token is derived from its attempt's id, so that mailing again is mailing the same link; only its keyed
-// hash is stored. Its life starts when the mail server has accepted the mail, and ends ten minutes after it was first
-// asked for in any case (P205).
+// A link's token is derived from its attempt's id, so that mailing again is mailing the same link; only its keyed hash is
+// stored. Its life starts when the mail server has accepted the mail, and ends ten minutes after it was first asked for in
+// any case (P205).
 package unlock
 
 import (

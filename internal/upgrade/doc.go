@@ -1,11 +1,11 @@
 // Package upgrade holds stores as earlier versions wrote them, and shows that this version loses nothing of what is in
-// them: testdata has a directory for each, named by the commit whose program wrote it.
+// them. testdata has a directory for each, named by the commit whose program wrote it.
 //
-// A store is written by that program itself, as it is built, through its own front door, and left as a kill -9 leaves it:
-// conversations in many states, and promises of every kind that nobody has kept yet. dump.jsonl.gz has every document as
-// extended JSON, as it lay there; llave.db.gz is the embedded store's own file; about.json says when it was left and who
-// the made-up people are. The tests open a copy.
+// The built program wrote each store itself, driven from outside, and was ended as by kill -9. So there are conversations
+// in many states, and promises of every kind that nobody has kept yet. dump.jsonl.gz has every document as extended JSON;
+// llave.db.gz is the embedded store's own file; about.json says when it was left and who the made-up people are. The tests
+// open a copy.
 //
-// Stored data that changes gets its case here: see "Change what is stored" in CONTRIBUTING.md. A store of a later
-// version is one more directory, made by the test Record.
+// Stored data that changes gets its case here: see "Change what is stored" in CONTRIBUTING.md. A store of a later version
+// is one more directory, made by the test Record.
 package upgrade

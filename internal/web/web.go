@@ -1,13 +1,13 @@
-// Package web is what every page of Llave is served with.
+// Package web is what all pages of Llave share: middleware, error pages, templates and static files.
 //
-// A handler returns an error and somebody else draws the page: Page turns a HandlerFunc into an http.Handler that puts
-// the security headers on, keeps other sites from posting to it, limits the body, and answers an error with a page in
-// plain Spanish. Wrap stands around the whole mux: it recovers from panics, counts, writes one log line a request, and
-// draws the mux's own 404 and 405. What is logged is the route ("POST /desbloqueo/{token}"), never the path, which
-// may hold a token, and never an address.
+// A handler returns an error and does not draw its page. Page turns a HandlerFunc into an http.Handler that sets the
+// security headers, refuses posts from other sites, limits the body, and answers an error with a page in plain Spanish.
+// Wrap is the middleware around the whole mux: it recovers from panics, counts, writes one log line a request, and draws
+// the mux's own 404 and 405. The log has the route ("POST /desbloqueo/{token}"), never the path, which may hold a token,
+// and never an address.
 //
-// A page is rendered into a buffer first, so that a template's error is a 500 and not half a page. Pages carry no
-// inline script or style and ask no other host for anything; files they link to are named by their content (Assets).
+// A page is rendered into a buffer first, so that a template's error is a 500 and not half a page. Pages carry no inline
+// script or style and ask no other host for anything; files they link to are named by their content (Assets).
 package web
 
 import (

@@ -19,8 +19,8 @@ import (
 	"llave/internal/mail/letter"
 )
 
-// A dialogue is a file anybody can read: what is written in -- world -- is there before, and -- chat -- is played, or
-// -- chat whatsapp -- on that channel where there is one.
+// A dialogue is a file that anybody can read. -- world -- says what there is before it begins; -- chat -- is played. Where
+// there is one, -- chat whatsapp -- is played on that channel.
 //
 //	> text              the person writes
 //	> [Label]           presses a button
@@ -39,11 +39,12 @@ import (
 //	* desk closes now | desk opens again   a supervisor, by hand
 //	# comment
 //
-// In -- world --, "begin 2026-04-02 19:30" is what time it is at the desk when the dialogue begins, and "supervisor eva" says
-// who is one. While time passes the consoles that are there go on saying so, and the queue is tended as in production.
+// In -- world --, "begin 2026-04-02 19:30" is what time it is at the desk when the dialogue begins, and "supervisor eva"
+// says who is one. While time passes, the consoles that are there send their heartbeats and the queue moves as in
+// production.
 //
-// Everything else is what came: "< " lines are the bot's bubbles and their buttons, "@ mail …" letters, "@ page …"
-// what a page said, "@ desk …" what an agent sees of the case that was taken (but for those bubbles) or is refused.
+// All other lines are what came. "< " lines are the bot's bubbles and their buttons, "@ mail …" letters, "@ page …" what a
+// page said. "@ desk …" is what an agent sees of the case that was taken, but for those bubbles, or is refused.
 
 // OwnChat is the name of a file's section for one channel alone.
 func OwnChat(on Channel) string { return "chat " + on.Name }
@@ -330,7 +331,7 @@ func (p *player) came() {
 	p.deskSaw()
 }
 
-var caseNumber = regexp.MustCompile(`\b([CQN])-[0-9A-Z]{4}-[0-9A-Z]{3}\b`)
+var caseNumber = regexp.MustCompile(`\b([A-Z])-[0-9A-Z]{4}-[0-9A-Z]{3}\b`)
 
 // same takes out what differs from run to run: the port, and what was derived from a random key.
 func (p *player) same(text string) string {

@@ -1,6 +1,6 @@
-// Package world is one process of Llave with everything around it: a channel's API, an SMTP server, a browser's cookie
-// jar, and a clock that tests move. It is driven from outside only: messages go in through the webhook, letters are
-// read where they arrive, and links are opened over HTTP.
+// Package world runs one process of Llave inside a test, with everything around it: a channel's server, an SMTP server, a
+// browser with cookies, and a clock that the test moves. It is driven from outside only: messages go in through the
+// webhook, letters are read where they arrive, and links are opened over HTTP.
 package world
 
 import (

@@ -1,8 +1,7 @@
-// Package catcher is a real SMTP server that keeps what it is given in memory.
+// Package catcher is a real SMTP server that keeps the last 200 letters in memory. It listens on loopback only.
 //
-// `demo` and `chat` use it as the mailbox of the people in the story, so that the letters go over the same wire as in
-// production. Tests use it through its hooks as a server that can be slow, rude or gone (internal/bottest): go-smtp
-// has this one owner. It listens on loopback only, and keeps the last 200 letters.
+// `demo` and `chat` use it as the mailbox of their people, so that letters go over the same protocol as in production.
+// Tests use it through its hooks, as a server that can be slow, fail or be gone. No other package uses go-smtp.
 package catcher
 
 import (

@@ -1,7 +1,7 @@
-// Package letter reads a letter back from the bytes an SMTP server was given.
+// Package letter parses a letter from the bytes that an SMTP server was given.
 //
-// It serves whoever plays the mailbox: the catcher of `demo` and `chat`, and the servers of the tests. It is the only
-// user of go-message.
+// It serves whoever plays the mailbox: the mail catcher of `demo` and `chat`, and the servers of the tests. No other
+// package uses go-message.
 package letter
 
 import (

@@ -1,14 +1,13 @@
 // Package bolt is the embedded store: one file, one process, nothing to install. It serves demo, chat, tests and small
 // offices on one machine; whoever outgrows it points the service at MongoDB.
 //
-// Documents lie in a bucket per collection, keyed by id, as the BSON they are. Every declared index is a bucket of its
-// own whose keys sort as the values do (key.go); an index that is new is built when the file is opened. All writes go
-// through one goroutine that puts whatever is waiting into one transaction, so that many writers share one fsync and a
-// lone one does not wait (writer.go). bbolt's own DB.Batch does wait, ten milliseconds for a lone commit, and runs a
-// whole batch again when one of its members fails.
+// A collection is a bucket of documents in BSON, keyed by id. A declared index is a bucket whose keys sort as the values do
+// (key.go); a new one is built when the file is opened. All writes go through one goroutine that puts whatever is waiting
+// into one transaction (writer.go): many writers share one fsync, and a lone one does not wait. bbolt's own DB.Batch does
+// wait, ten milliseconds for a lone commit, and runs a whole batch again when one of its members fails.
 //
 // The file belongs to one process: bbolt holds a lock on it, and a note beside it says who holds it. A file that is
-// cut off, empty or not ours is refused, never replaced: see Open.
+// truncated, empty or not ours is refused, never replaced: see Open.
 package bolt
 
 import (

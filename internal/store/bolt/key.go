@@ -14,10 +14,10 @@ import (
 	"llave/internal/store"
 )
 
-// An index entry is a key with nothing behind it: the kind of value, the value so encoded that bytes sort as values
-// do, and the id. Numbers and times are eight bytes, big end first, sign turned. Strings end in 0x00 0x01, and a zero
-// byte inside one is written 0x00 0xff, so that a string sorts before every longer one that begins with it whatever
-// id follows. The kinds sort as MongoDB sorts them.
+// An index entry is a key without a value: the kind of what is indexed, that encoded so that bytes sort as values do, and
+// the id. Numbers and times are eight bytes, big-endian, with the sign bit flipped. Strings end in 0x00 0x01, and a zero
+// byte inside one is written 0x00 0xff. So a string sorts before every longer one that begins with it, whatever id follows.
+// The kinds sort as MongoDB sorts them.
 const (
 	kindNumber byte = 0x10
 	kindString byte = 0x20

@@ -44,10 +44,10 @@ type Options struct {
 	NoSync bool             // for tests: a power cut may lose or damage what was written
 }
 
-// Open opens the store in a directory, making it when there is none. The error wraps store.ErrLocked when another
-// process holds the file (and says which), store.ErrDamaged when the file is cut off or not a store, store.ErrNewer
-// when a newer version wrote it; in all three the file is as it was. After ErrDamaged the process may go on holding the
-// file's lock.
+// Open opens the store in a directory, making it when there is none. The error wraps store.ErrLocked when another process
+// holds the file (and says which), store.ErrDamaged when the file is truncated or not a store, and store.ErrNewer when a
+// newer version wrote it. In all three the file is unchanged. After ErrDamaged this process may go on holding the file's
+// lock.
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -1,11 +1,11 @@
-// Package mongodb is the production store: MongoDB 4.4 or newer, a standalone server, a replica set or a sharded
-// cluster, or a server that speaks its protocol. Any number of processes share it.
+// Package mongodb is the production store: MongoDB 4.4 or newer (a standalone server, a replica set or a sharded cluster),
+// or a server that speaks its protocol. Any number of processes share it.
 //
-// Everything that must be atomic is one document and one conditional write on it, so it needs no transactions; it
-// leaves alone what not every server has: change streams, collation, pipeline updates, $expr, TTL indexes, the
-// client-wide bulk write. What must be unique is claimed by inserting an _id, because some servers report a duplicate
-// in findAndModify with the wrong code. Writes are acknowledged by a majority that has them in its journal; reads go
-// to the primary and see only what a majority has.
+// Whatever must be atomic is one document and one conditional write on it, so no transactions are needed. What not every
+// server has is not used: change streams, collation, pipeline updates, $expr, TTL indexes, the client-wide bulk write. What
+// must be unique is claimed by inserting an _id, because some servers report a duplicate in findAndModify with the wrong
+// code. Writes are acknowledged by a majority that has them in its journal; reads go to the primary and see only what a
+// majority has.
 //
 // Errors carry the server's code and its name, never its message: messages quote documents, and those hold numbers.
 package mongodb

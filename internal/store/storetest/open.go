@@ -1,8 +1,8 @@
-// Package storetest is what every engine has to pass, and how tests get an engine.
+// Package storetest is the suite that every engine has to pass, and gives tests an engine.
 //
-// Run is the engines' own suite, RunRepositories that of what is written over them. Each test gets a store of its own:
-// a new directory for bolt, a new database for MongoDB, which is dropped afterwards. The MongoDB server is named by
-// TEST_MONGODB_URI; without it those tests are skipped, and say so.
+// Run tests an engine, RunRepositories the repositories over it. Each test gets a store of its own: a new directory for
+// bolt, a new database for MongoDB, which is dropped afterwards. TEST_MONGODB_URI names the MongoDB server; without it
+// those tests are skipped, and say so.
 package storetest
 
 import (

@@ -1,13 +1,13 @@
-// Package console is the frame of the agents' desk in a browser, at /agentes, and its door.
+// Package console is the agents' desk in a browser, at /agentes: signing in, and what all its pages share.
 //
-// The door (session.go, signin.go, account.go) lets people in and asks before every page who they are. The frame draws what
-// every page has around it, says that whoever asks for one is there (presence.go), and serves the files that pages link to.
-// What agents do stands in two rooms that know the frame and not each other: console/talk, the inbox and the conversations;
-// console/supervisor, the figures, accounts, hours and what is over.
+// session.go, signin.go and account.go let agents in and find out before every page who they are. The rest draws what every
+// page has around it, records that whoever asks for one is present (presence.go), and serves the static files. What agents
+// do is in two packages that import this one and not each other: console/talk, the inbox and the conversations;
+// console/supervisor, the figures, accounts, hours and closed cases.
 //
 // Every page is drawn by the server and works without a script: links, forms, and a reload. What is refused is said in the
 // page, with what was typed still in its field. The script adds what a whole day of work wants: lines that appear by
-// themselves, keys, ready answers, a sound.
+// themselves, keyboard shortcuts, ready answers, a sound.
 package console
 
 import (

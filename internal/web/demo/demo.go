@@ -1,11 +1,10 @@
 // Package demo is the page of `llave demo`: a phone with the chat, its mailbox and the agents' desk, side by side, and
 // fictional people to try it with.
 //
-// The chat comes from a channel (bot/webchat) and the letters from the mail catcher, both through what is declared
-// here. A letter's HTML is shown in a sandboxed frame from a route of its own, as a mail program would: no script, no
-// form, nothing from outside; links open a new tab. The desk is internal/web/console itself, in a frame: what it shows and who
-// signs in there is its own matter, and the frame is in the page whether or not anybody looks, since an agent is there only
-// while a page of the desk is open.
+// The chat comes from a channel (bot/webchat) and the letters from the mail catcher, both through interfaces declared here.
+// A letter's HTML is shown in a sandboxed frame from a route of its own, as a mail program would: no script, no form,
+// nothing from outside; links open a new tab. The desk is internal/web/console in a frame. That frame is always in the
+// page, since an agent is present only while a page of the desk is open.
 package demo
 
 import (

@@ -82,11 +82,11 @@ func (s *Site) askKey(w http.ResponseWriter, holder unlock.Holder, problems []ke
 // keyPolicy lets the key page ask this site how strong a key is.
 const keyPolicy = web.Policy + "; connect-src 'self'"
 
-// strength says in words how strong the key is that is being typed, as a piece of the key page: a script puts it there.
+// strength says in words how strong the key is that is being typed. A script puts this piece of HTML into the key page.
 //
-// It is judged here and not in the browser, so that nobody reads "fuerte" and is then refused: these are the rules, and
-// the owner's name and mail, that the button's POST will judge by. What is typed goes where it would go a moment later,
-// over the same connection; it is neither kept nor logged. Without the script nothing asks, and the button judges alone.
+// The server judges and not the browser, so that nobody reads "fuerte" and is then refused: these are the rules, and the
+// owner's name and mail, that the button's POST will judge by. What is typed goes where it would go a moment later, over
+// the same connection; it is neither kept nor logged. Without the script only the button's POST judges.
 func (s *Site) strength(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.Form(r)
 	if err != nil {

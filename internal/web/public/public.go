@@ -1,15 +1,14 @@
-// Package public is the pages that letters lead to: unlock, "No fui yo", generate, and the page where the new key is
-// made; and beside them the privacy notice and the home page.
+// Package public is the pages that letters lead to: unlock, "No fui yo", generate, and the page where the new key is made;
+// and the privacy notice and the home page.
 //
-// A GET never uses a link, since mail scanners open every link they see, some in a full browser: only the button's
-// POST does. The GET gives the browser a random nonce in a cookie. Whoever presses first wins; the winner's nonce is
-// kept with the link, so that the same browser, pressing again or loading the page again because our answer got lost,
-// sees the same success and gets its key pass again. The key pass, a sealed cookie, is the right to make a key for ten
-// minutes. A wrong link, one that is over and one that another browser used have their own pages and statuses; none
-// says whether an account exists.
+// A GET never uses a link, since mail scanners open every link they see, some in a full browser: only the button's POST
+// does. The GET gives the browser a random nonce in a cookie. Whoever presses first wins, and the winner's nonce is kept
+// with the link. The same browser, pressing or loading the page again because our answer got lost, sees the same success
+// and gets its key pass again. The key pass, a sealed cookie, is the right to make a key for ten minutes. A wrong link, one
+// that is over and one that another browser used have their own pages and statuses; none says whether an account exists.
 //
-// A link is looked up first and only unknown ones are counted against the address they came from, so that a good link
-// works whatever else came from there.
+// A link is looked up first, and only unknown ones are counted against the address they came from. So a good link works
+// whatever else came from there.
 package public
 
 import (

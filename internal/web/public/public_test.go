@@ -19,28 +19,28 @@ const unlocked = "Su clave de acceso a los Servicios del Portal del IESS ha sido
 
 // From the letter to the new key, as a person walks it (P202).
 func TestUnlockAndMakeKey(t *testing.T) {
-	w := newWorld(t)
-	path := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b := w.browser()
+	s := newSite(t)
+	path := "/desbloqueo/" + s.letter(lockedNumber).Token
+	b := s.browser()
 
 	b.get("/clave").Want(t, 403, "Abra otra vez el enlace de su correo")
 	for range 3 { // as often as scanners like, of any kind
-		w.browser().get(path).Want(t, 200)
-		w.browser().do(http.MethodHead, path, nil).Want(t, 200)
+		s.browser().get(path).Want(t, 200)
+		s.browser().do(http.MethodHead, path, nil).Want(t, 200)
 	}
 	b.get(path).Want(t, 200, ">Desbloquear</button>", "El enlace dura 3 minutos")
-	if got := w.status(lockedNumber); got != affiliate.Locked {
+	if got := s.status(lockedNumber); got != affiliate.Locked {
 		t.Fatalf("looking changed the record: %s", got)
 	}
 	b.press(path).To(t, path)
-	if got := w.status(lockedNumber); got != affiliate.Active {
+	if got := s.status(lockedNumber); got != affiliate.Active {
 		t.Errorf("record: got %s, want active", got)
 	}
 	b.get(path).Want(t, 200, "<h1>"+unlocked+"</h1>", `href="/clave"`, "Generar / Recuperar Clave")
 	b.press(path).To(t, path)
 	b.get(path).Want(t, 200, unlocked)
 
-	other := w.browser()
+	other := s.browser()
 	other.get(path).Want(t, 410, "Este enlace ya se usó")
 	other.press(path).Want(t, 410, "Este enlace ya se usó")
 	other.get("/clave").Want(t, 403)
@@ -68,29 +68,29 @@ func TestUnlockAndMakeKey(t *testing.T) {
 	b.post("/clave", url.Values{"clave": {"x"}, "clave2": {"x"}}).Want(t, 409)
 	b.get(path).Want(t, 200, unlocked)
 
-	w.clock.Advance(10 * time.Minute)
+	s.clock.Advance(10 * time.Minute)
 	b.get("/clave").Want(t, 403)
 	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).Want(t, 403)
 	b.get(path).Want(t, 410)
 
 	for what, want := range map[string]int{"used": 1, "key_made": 2, "used_by_other": 3} {
-		if got := w.counted.n[what]; got != want {
+		if got := s.counted.n[what]; got != want {
 			t.Errorf("counted %s: got %d, want %d", what, got, want)
 		}
 	}
 	token := strings.TrimPrefix(path, "/desbloqueo/")
 	for _, secret := range []string{token, lockedNumber, "example.com", goodKey} {
-		if strings.Contains(w.log.String(), secret) {
-			t.Errorf("the log holds %q:\n%s", secret, w.log)
+		if strings.Contains(s.log.String(), secret) {
+			t.Errorf("the log holds %q:\n%s", secret, s.log)
 		}
 	}
 }
 
 // What the key page's script asks while a key is being typed: the words of the rules that the button judges by.
 func TestStrength(t *testing.T) {
-	w := newWorld(t)
-	path := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b := w.browser()
+	s := newSite(t)
+	path := "/desbloqueo/" + s.letter(lockedNumber).Token
+	b := s.browser()
 	ask := func(typed string) bottest.Page { return b.post("/clave/fuerza", url.Values{"clave": {typed}}) }
 	ask(goodKey).Want(t, 403)
 	b.get(path)
@@ -124,7 +124,7 @@ func TestStrength(t *testing.T) {
 	b.get("/clave").Want(t, 200) // nothing was made
 	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).To(t, "/clave")
 	for _, secret := range []string{goodKey, "qz7x", "caballo", lockedNumber} {
-		if strings.Contains(w.log.String(), secret) {
+		if strings.Contains(s.log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
@@ -132,32 +132,32 @@ func TestStrength(t *testing.T) {
 
 // TestGenerate shows P211.
 func TestGenerate(t *testing.T) {
-	w := newWorld(t)
-	path := "/generar/" + w.letter(activeNumber).Token
-	b := w.browser()
+	s := newSite(t)
+	path := "/generar/" + s.letter(activeNumber).Token
+	b := s.browser()
 	b.get(strings.Replace(path, "generar", "desbloqueo", 1)).To(t, path)
 	b.get(path).Want(t, 200, ">Generar / Recuperar Clave</button>")
 	b.press(path).To(t, "/clave")
 	b.get("/clave").Want(t, 200, `name="clave"`)
 	b.get(path).Want(t, 200, "Ya puede hacer su clave nueva", `href="/clave"`)
-	w.browser().press(path).Want(t, 410)
+	s.browser().press(path).Want(t, 410)
 
-	locked := "/desbloqueo/" + w.letter(lockedNumber).Token
+	locked := "/desbloqueo/" + s.letter(lockedNumber).Token
 	b.get(strings.Replace(locked, "desbloqueo", "generar", 1)).To(t, locked)
 	b.press(strings.Replace(locked, "desbloqueo", "generar", 1)).To(t, locked)
 }
 
 // The browser that pressed lost our answer, or its key pass: the same link gives the key pass again.
 func TestUse_lostAnswer(t *testing.T) {
-	w := newWorld(t)
-	path := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b := w.browser()
+	s := newSite(t)
+	path := "/desbloqueo/" + s.letter(lockedNumber).Token
+	b := s.browser()
 	b.get(path)
 	b.press(path)
-	u, _ := url.Parse(w.server.URL)
+	u, _ := url.Parse(s.server.URL)
 	b.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave", Path: "/", MaxAge: -1}})
 	b.get("/clave").Want(t, 403)
-	w.clock.Advance(4 * time.Minute)
+	s.clock.Advance(4 * time.Minute)
 	again := b.get(path).Want(t, 200, unlocked)
 	if c := again.Header.Values("Set-Cookie"); !strings.Contains(strings.Join(c, "\n"), "llave=") || !strings.Contains(strings.Join(c, "\n"), "Max-Age=360;") {
 		t.Errorf("cookies: got %q, want a key pass for the six minutes left", c)
@@ -167,9 +167,9 @@ func TestUse_lostAnswer(t *testing.T) {
 
 // Who presses without ever having got the page (cookies were cleared, a copied form) can win too.
 func TestUse_withoutCookie(t *testing.T) {
-	w := newWorld(t)
-	path := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b := w.browser()
+	s := newSite(t)
+	path := "/desbloqueo/" + s.letter(lockedNumber).Token
+	b := s.browser()
 	b.press(path).To(t, path)
 	if b.Cookie("llave-navegador") == "" || b.Cookie("llave") == "" {
 		t.Fatal("the answer gave no cookies")
@@ -180,10 +180,10 @@ func TestUse_withoutCookie(t *testing.T) {
 
 // A nonce that is none of ours is not taken over (P207).
 func TestUse_foreignNonce(t *testing.T) {
-	w := newWorld(t)
-	path := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b := w.browser()
-	u, _ := url.Parse(w.server.URL)
+	s := newSite(t)
+	path := "/desbloqueo/" + s.letter(lockedNumber).Token
+	b := s.browser()
+	u, _ := url.Parse(s.server.URL)
 	for _, v := range []string{"x", strings.Repeat("A", 200)} {
 		b.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "llave-navegador", Value: v, Path: "/"}})
 		b.get(path)
@@ -195,7 +195,7 @@ func TestUse_foreignNonce(t *testing.T) {
 
 func TestUse_atOnce(t *testing.T) {
 	const many = 16
-	press := func(w *world, path string, browsers []*browser) map[int]int {
+	press := func(s *site, path string, browsers []*browser) map[int]int {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		got := map[int]int{}
@@ -210,49 +210,49 @@ func TestUse_atOnce(t *testing.T) {
 		wg.Wait()
 		return got
 	}
-	once := func(t *testing.T, w *world) {
+	once := func(t *testing.T, s *site) {
 		t.Helper()
-		owed := w.promises(lockedNumber)
+		owed := s.promises(lockedNumber)
 		for _, kind := range []bot.PromiseKind{"activate", "notice", "signal"} {
 			if owed[kind] != 1 {
 				t.Errorf("promises: got %v, want one %s", owed, kind)
 			}
 		}
-		if got := w.counted.n["used"]; got != 1 {
+		if got := s.counted.n["used"]; got != 1 {
 			t.Errorf("counted used %d times, want 1", got)
 		}
 	}
 	t.Run("one browser", func(t *testing.T) {
-		w := newWorld(t)
-		path := "/desbloqueo/" + w.letter(lockedNumber).Token
-		b := w.browser()
+		s := newSite(t)
+		path := "/desbloqueo/" + s.letter(lockedNumber).Token
+		b := s.browser()
 		b.get(path)
-		if got := press(w, path, []*browser{b}); got[303] != many {
+		if got := press(s, path, []*browser{b}); got[303] != many {
 			t.Errorf("got %v, want %d times 303", got, many)
 		}
-		once(t, w)
+		once(t, s)
 		b.get(path).Want(t, 200, unlocked)
 	})
 	t.Run("many browsers", func(t *testing.T) {
-		w := newWorld(t)
-		path := "/desbloqueo/" + w.letter(lockedNumber).Token
+		s := newSite(t)
+		path := "/desbloqueo/" + s.letter(lockedNumber).Token
 		var all []*browser
 		for range many {
-			all = append(all, w.browser())
+			all = append(all, s.browser())
 		}
-		if got := press(w, path, all); got[303] != 1 || got[410] != many-1 {
+		if got := press(s, path, all); got[303] != 1 || got[410] != many-1 {
 			t.Errorf("got %v, want one 303 and %d times 410", got, many-1)
 		}
-		once(t, w)
+		once(t, s)
 	})
 }
 
 func TestDeadLinks(t *testing.T) {
-	w := newWorld(t)
-	expired := w.letter(lockedNumber)
-	w.clock.Advance(3 * time.Minute)
-	voided := w.letter(activeNumber)
-	w.browser().press("/no-fui-yo/"+voided.NotMe).Want(t, 200)
+	s := newSite(t)
+	expired := s.letter(lockedNumber)
+	s.clock.Advance(3 * time.Minute)
+	voided := s.letter(activeNumber)
+	s.browser().press("/no-fui-yo/"+voided.NotMe).Want(t, 200)
 	for _, tt := range []struct {
 		name, path string
 		status     int
@@ -267,8 +267,8 @@ func TestDeadLinks(t *testing.T) {
 		{"the other secret of the letter", "/desbloqueo/" + expired.NotMe, 404, "Este enlace no sirve"},
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			w.clock.Advance(time.Minute) // each with a fresh limit
-			p := w.browser().do(method, tt.path, nil)
+			s.clock.Advance(time.Minute) // each with a fresh limit
+			p := s.browser().do(method, tt.path, nil)
 			if p.Status != tt.status || !strings.Contains(p.Body, tt.says) {
 				t.Errorf("%s %s: got %d\n%s, want %d with %q", method, tt.name, p.Status, p.Body, tt.status, tt.says)
 			}
@@ -277,16 +277,16 @@ func TestDeadLinks(t *testing.T) {
 			}
 		}
 	}
-	if got := w.status(lockedNumber); got != affiliate.Locked {
+	if got := s.status(lockedNumber); got != affiliate.Locked {
 		t.Errorf("record: got %s, want locked", got)
 	}
 }
 
 // TestLimit shows P306.
 func TestLimit(t *testing.T) {
-	w := newWorld(t)
-	good := "/desbloqueo/" + w.letter(lockedNumber).Token
-	b := w.browser()
+	s := newSite(t)
+	good := "/desbloqueo/" + s.letter(lockedNumber).Token
+	b := s.browser()
 	for range 10 {
 		b.get("/desbloqueo/wrong").Want(t, 404)
 	}
@@ -298,37 +298,37 @@ func TestLimit(t *testing.T) {
 	b.get(good).Want(t, 200)
 	b.press(good).To(t, good)
 	b.get(good).Want(t, 200, unlocked)
-	w.clock.Advance(time.Minute)
+	s.clock.Advance(time.Minute)
 	b.get("/desbloqueo/wrong").Want(t, 404)
 }
 
 func TestNotMe(t *testing.T) {
-	w := newWorld(t)
-	l := w.letter(lockedNumber)
-	b := w.browser()
+	s := newSite(t)
+	l := s.letter(lockedNumber)
+	b := s.browser()
 	b.get("/no-fui-yo/"+l.NotMe).Want(t, 200, ">No fui yo</button>")
 	b.get("/desbloqueo/"+l.Token).Want(t, 200)
 	number := regexp.MustCompile(`N-[0-9A-Z]{4}-[0-9A-Z]{3}`)
 	first := number.FindString(b.press("/no-fui-yo/"+l.NotMe).Want(t, 200, "Gracias por avisar").Body)
-	second := number.FindString(w.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 200).Body)
+	second := number.FindString(s.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 200).Body)
 	if first == "" || first != second {
 		t.Errorf("case numbers: got %q and %q, want the same", first, second)
 	}
 	b.press("/desbloqueo/"+l.Token).Want(t, 410)
 
 	// After it was used, the key pass is worth nothing either.
-	l = w.letter(lockedNumber)
+	l = s.letter(lockedNumber)
 	b.press("/desbloqueo/" + l.Token)
 	b.get("/clave").Want(t, 200)
-	w.browser().press("/no-fui-yo/" + l.NotMe)
+	s.browser().press("/no-fui-yo/" + l.NotMe)
 	b.get("/clave").Want(t, 403)
 }
 
 func TestGenerateURL(t *testing.T) {
 	const there = "https://clave.example/generar"
-	w := newWorld(t, func(o *public.Options) { o.GenerateURL = there })
-	b := w.browser()
-	path := "/desbloqueo/" + w.letter(lockedNumber).Token
+	s := newSite(t, func(o *public.Options) { o.GenerateURL = there })
+	b := s.browser()
+	path := "/desbloqueo/" + s.letter(lockedNumber).Token
 	b.press(path).To(t, path)
 	b.get(path).Want(t, 200, unlocked, `href="`+there+`"`)
 	if b.Cookie("llave") != "" {
@@ -338,31 +338,31 @@ func TestGenerateURL(t *testing.T) {
 	b.post("/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}}).Want(t, 404)
 
 	// A browser's form-action would stop a redirect to another site, so the page leads there.
-	path = "/generar/" + w.letter(activeNumber).Token
+	path = "/generar/" + s.letter(activeNumber).Token
 	b.press(path).To(t, path)
 	b.get(path).Want(t, 200, `href="`+there+`"`)
 }
 
 func TestOtherSites(t *testing.T) {
-	w := newWorld(t)
-	l := w.letter(lockedNumber)
-	b := w.browser()
+	s := newSite(t)
+	l := s.letter(lockedNumber)
+	b := s.browser()
 	for _, path := range []string{"/desbloqueo/" + l.Token, "/no-fui-yo/" + l.NotMe, "/clave"} {
 		b.do("POST", path, nil, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").Want(t, 403, "no se hizo nada")
 		b.do("POST", path, nil, "Sec-Fetch-Site", "", "Origin", "null").Want(t, 403, "no se hizo nada")
 	}
-	if got := w.status(lockedNumber); got != affiliate.Locked {
+	if got := s.status(lockedNumber); got != affiliate.Locked {
 		t.Errorf("record: got %s, want locked", got)
 	}
 	b.do("POST", "/desbloqueo/"+l.Token, nil, "Sec-Fetch-Site", "", "Origin", "").To(t, "/desbloqueo/"+l.Token)
 }
 
 func TestStoreAway(t *testing.T) {
-	w := newWorld(t)
-	l := w.letter(lockedNumber)
-	b := w.browser()
+	s := newSite(t)
+	l := s.letter(lockedNumber)
+	b := s.browser()
 	b.press("/desbloqueo/" + l.Token)
-	if err := w.engine.Close(); err != nil {
+	if err := s.engine.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/desbloqueo/" + l.Token, "/generar/x", "/no-fui-yo/" + l.NotMe, "/clave"} {
@@ -379,9 +379,9 @@ func TestStoreAway(t *testing.T) {
 
 // TestHeaders shows P706.
 func TestHeaders(t *testing.T) {
-	w := newWorld(t)
-	l := w.letter(lockedNumber)
-	b := w.browser()
+	s := newSite(t)
+	l := s.letter(lockedNumber)
+	b := s.browser()
 	for _, tt := range []struct {
 		path     string
 		referrer string
@@ -415,8 +415,8 @@ func TestHeaders(t *testing.T) {
 
 // TestMethodsAndSizes shows P705.
 func TestMethodsAndSizes(t *testing.T) {
-	w := newWorld(t)
-	b := w.browser()
+	s := newSite(t)
+	b := s.browser()
 	b.do("PUT", "/clave", nil).Want(t, 405, "Eso no se puede hacer aquí")
 	b.do("DELETE", "/desbloqueo/x", nil).Want(t, 405)
 	b.do("POST", "/privacidad", nil).Want(t, 405)

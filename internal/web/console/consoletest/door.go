@@ -1,6 +1,6 @@
-// Package consoletest serves the console to tests: its door alone (NewDoor), or all of it over a real store, a real runner and
-// the real conversation (NewDesk). Agents and the people they talk to are played through the front door; the clock is the
-// test's.
+// Package consoletest serves the console to tests: signing in alone (NewDoor), or all of it over a real store, a real
+// runner and the real conversation (NewDesk). Agents and the people they talk to are played through the public routes; the
+// test sets the clock.
 package consoletest
 
 import (

@@ -1,9 +1,9 @@
-// Package supervisor is the room of the console in which the desk is run: how it goes (supervisor.go, chart.go), the accounts
-// (agents.go), the hours (hours.go), the ready answers (answers.go), who did what (audit.go), and files to take away
-// (export.go). The search and the cases that are over (search.go) are here too and open to every agent.
+// Package supervisor is the part of the console in which the desk is run: how it goes (supervisor.go, chart.go), the
+// accounts (agents.go), the hours (hours.go), the ready answers (answers.go), the audit (audit.go), and files to take away
+// (export.go). The search and the closed cases (search.go) are here too and open to every agent.
 //
-// A form that changes what is kept in one document carries the version that it was drawn from: of two people who save at once
-// one is told, and keeps what was typed.
+// A form that changes one document carries the version that it was drawn from: of two people who save at once one is told,
+// and keeps what was typed.
 package supervisor
 
 import (

@@ -1,12 +1,12 @@
-// Package talk is the room of the console in which agents talk to people: the inbox (inbox.go), a conversation with what can be
-// done to it (talk.go, form.go, ready.go), and what keeps both up to date (live.go, stream.go).
+// Package talk is the part of the console in which agents talk to people: the inbox (inbox.go), a conversation with what
+// can be done to it (talk.go, form.go, ready.go), and what keeps both up to date (live.go, stream.go).
 //
-// A press of a button is a POST with a name of its own, an idempotency key made when the page was drawn, so that pressing
-// twice, or sending again when no answer came, does it once.
+// A press of a button is a POST with an idempotency key made when the page was drawn. So pressing twice, or sending again
+// when no answer came, does it once.
 //
-// What changes is pushed over server-sent events as the same HTML that draws the page. One goroutine a process, there only
-// while somebody looks, asks the store a few times a second what moved, and wakes the streams; each stream compares with what
-// it has sent. So any number of processes may serve the same desk, and an agent of one sees what happens in another.
+// Changes are pushed over server-sent events as the HTML that draws the page. While somebody looks, one goroutine a process
+// polls the store a few times a second for what moved, and wakes the streams; each stream compares with what it has sent.
+// So any number of processes may serve the same desk, and an agent of one sees what happens in another.
 package talk
 
 import (

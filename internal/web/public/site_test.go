@@ -35,8 +35,8 @@ const (
 
 const goodKey = "caballo azul con tres lunas"
 
-// world is the real site over a real store, with a clock that the test sets.
-type world struct {
+// site is the public pages over a real store, with a clock that the test sets.
+type site struct {
 	t       *testing.T
 	clock   *storetest.Clock
 	engine  *bolt.Engine
@@ -49,20 +49,20 @@ type world struct {
 	turns   int
 }
 
-func newWorld(t *testing.T, change ...func(*public.Options)) *world {
+func newSite(t *testing.T, change ...func(*public.Options)) *site {
 	t.Helper()
-	w := &world{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &bottest.Log{}, counted: &counts{n: map[string]int{}}}
+	s := &site{t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), log: &bottest.Log{}, counted: &counts{n: map[string]int{}}}
 	var err error
-	if w.engine, err = bolt.Open(t.Context(), bolt.Options{Dir: t.TempDir(), Now: w.clock.Now, NoSync: true}); err != nil {
+	if s.engine, err = bolt.Open(t.Context(), bolt.Options{Dir: t.TempDir(), Now: s.clock.Now, NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.engine.Close() }) // some tests have closed it
-	w.store = store.New(w.engine)
-	if w.vault, err = secret.New(secret.NewDataKey()); err != nil {
+	t.Cleanup(func() { s.engine.Close() }) // some tests have closed it
+	s.store = store.New(s.engine)
+	if s.vault, err = secret.New(secret.NewDataKey()); err != nil {
 		t.Fatal(err)
 	}
-	w.links = unlock.New(unlock.Options{
-		Documents: w.store.Unlocks, Affiliates: w.store.Affiliates, Vault: w.vault, Now: w.store.Now,
+	s.links = unlock.New(unlock.Options{
+		Documents: s.store.Unlocks, Affiliates: s.store.Affiliates, Vault: s.vault, Now: s.store.Now,
 		Limits: unlock.Limits{Burst: 100, Window: 15 * time.Minute, Day: 100, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 	})
 	record := func(number string, status affiliate.Status) affiliate.Record {
@@ -71,79 +71,79 @@ func newWorld(t *testing.T, change ...func(*public.Options)) *world {
 			Email: "persona" + number + "@example.com", DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Status: status,
 		}
 	}
-	if err := w.store.Affiliates.Import(t.Context(), []affiliate.Record{record(lockedNumber, affiliate.Locked), record(activeNumber, affiliate.Active)}); err != nil {
+	if err := s.store.Affiliates.Import(t.Context(), []affiliate.Record{record(lockedNumber, affiliate.Locked), record(activeNumber, affiliate.Active)}); err != nil {
 		t.Fatal(err)
 	}
 
-	w.server = httptest.NewUnstartedServer(nil)
-	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	base := &url.URL{Scheme: "http", Host: w.server.Listener.Addr().String()}
+	s.server = httptest.NewUnstartedServer(nil)
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	base := &url.URL{Scheme: "http", Host: s.server.Listener.Addr().String()}
 	kit, err := web.New(web.Options{PublicURL: base, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := public.Options{
-		Kit: kit, Links: w.links, LinkTTL: 3 * time.Minute, Log: log, Count: w.counted.add,
+		Kit: kit, Links: s.links, LinkTTL: 3 * time.Minute, Log: log, Count: s.counted.add,
 		Retention: public.Retention{Idle: 24 * time.Hour, Transcript: 30 * 24 * time.Hour, Audit: 365 * 24 * time.Hour, Complaint: 365 * 24 * time.Hour},
 		Limit: func(ctx context.Context, source string) (bool, time.Duration, error) {
-			n, resets, err := w.store.Counters.Add(ctx, "wrong-link/"+source, 1, time.Minute)
-			return n <= 10, resets.Sub(w.clock.Now()), err
+			n, resets, err := s.store.Counters.Add(ctx, "wrong-link/"+source, 1, time.Minute)
+			return n <= 10, resets.Sub(s.clock.Now()), err
 		},
 	}
 	for _, c := range change {
 		c(&o)
 	}
-	site, err := public.New(o)
+	pages, err := public.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	site.Routes(mux)
+	pages.Routes(mux)
 	kit.Routes(mux)
-	w.server.Config.Handler = kit.Wrap(mux)
-	w.server.Start()
-	t.Cleanup(w.server.Close)
-	return w
+	s.server.Config.Handler = kit.Wrap(mux)
+	s.server.Start()
+	t.Cleanup(s.server.Close)
+	return s
 }
 
 // letter asks for a link, has it accepted by the mail server, and returns what the mail would hold.
-func (w *world) letter(number string) unlock.Letter {
-	w.t.Helper()
-	ctx := w.t.Context()
-	w.turns++
-	rec := affiliate.Hash(w.vault, number)
-	res, err := w.links.Reserve(ctx, bot.Ask{
-		Turn: fmt.Sprint("telegram:1/", w.turns), Conv: "telegram:1", Record: rec, Sealed: affiliate.Seal(w.vault, number), Want: "unlock", Channel: "telegram",
+func (s *site) letter(number string) unlock.Letter {
+	s.t.Helper()
+	ctx := s.t.Context()
+	s.turns++
+	rec := affiliate.Hash(s.vault, number)
+	res, err := s.links.Reserve(ctx, bot.Ask{
+		Turn: fmt.Sprint("telegram:1/", s.turns), Conv: "telegram:1", Record: rec, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram",
 	})
 	if err != nil || !res.Granted {
-		w.t.Fatalf("reserve: %+v, %v", res, err)
+		s.t.Fatalf("reserve: %+v, %v", res, err)
 	}
 	p := bot.Promise{Record: rec, Attempt: res.Attempt}
-	l, err := w.links.Letter(ctx, p)
+	l, err := s.links.Letter(ctx, p)
 	if err != nil {
-		w.t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	if _, err := w.links.Accepted(ctx, p); err != nil {
-		w.t.Fatal(err)
+	if _, err := s.links.Accepted(ctx, p); err != nil {
+		s.t.Fatal(err)
 	}
 	return l
 }
 
-func (w *world) status(number string) affiliate.Status {
-	w.t.Helper()
-	r, _, err := w.store.Affiliates.Find(w.t.Context(), number)
+func (s *site) status(number string) affiliate.Status {
+	s.t.Helper()
+	r, _, err := s.store.Affiliates.Find(s.t.Context(), number)
 	if err != nil {
-		w.t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	return r.Status
 }
 
 // promises counts what the record owes, by kind.
-func (w *world) promises(number string) map[bot.PromiseKind]int {
-	w.t.Helper()
-	r, err := w.store.Unlocks.Load(w.t.Context(), affiliate.Hash(w.vault, number))
+func (s *site) promises(number string) map[bot.PromiseKind]int {
+	s.t.Helper()
+	r, err := s.store.Unlocks.Load(s.t.Context(), affiliate.Hash(s.vault, number))
 	if err != nil {
-		w.t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	out := map[bot.PromiseKind]int{}
 	for _, p := range r.Promises {
@@ -155,11 +155,11 @@ func (w *world) promises(number string) map[bot.PromiseKind]int {
 // browser is one person's. What goes wrong on the way to the server is an error and an empty page: some ask at once.
 type browser struct {
 	*bottest.Browser
-	w *world
+	w *site
 }
 
-func (w *world) browser() *browser {
-	return &browser{bottest.NewBrowser(w.server.URL, w.server.URL), w}
+func (s *site) browser() *browser {
+	return &browser{bottest.NewBrowser(s.server.URL, s.server.URL), s}
 }
 
 func (b *browser) do(method, path string, form url.Values, header ...string) bottest.Page {

@@ -39,8 +39,8 @@ func (oneRecord) Find(_ context.Context, number string) (affiliate.Record, bool,
 	return affiliate.Record{ID: number, Email: "ana@correo.example", Status: affiliate.Locked, DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)}, true, nil
 }
 
-// house is one store, as two processes have it: each has a runner and a desk of its own.
-type house struct {
+// deskPair is one store, as two processes have it: each has a runner and a desk of its own.
+type deskPair struct {
 	t       testing.TB
 	store   *store.Store
 	clock   *storetest.Clock
@@ -55,15 +55,15 @@ type house struct {
 	unsent bool              // the record has had its mails
 }
 
-// newHouse begins on a Monday morning. The desk is open but on national days of rest and while it is closed by hand.
-func newHouse(t testing.TB) *house {
+// newDeskPair begins on a Monday morning. The desk is open but on national days of rest and while it is closed by hand.
+func newDeskPair(t testing.TB) *deskPair {
 	t.Helper()
-	h := &house{
+	dp := &deskPair{
 		t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), wire: &wire{}, audit: map[string]string{},
 	}
-	engine := storetest.Bolt(t, h.clock.Now)
-	h.store = store.New(engine)
-	h.written = &written{ConversationTable: h.store.Conversations}
+	engine := storetest.Bolt(t, dp.clock.Now)
+	dp.store = store.New(engine)
+	dp.written = &written{ConversationTable: dp.store.Conversations}
 	v, err := secret.New(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
@@ -72,18 +72,18 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range h.desks {
-		h.desks[i] = handoff.NewDesk(handoff.Options{
-			Store: h.store.Desk, Schedules: h.store.Schedule, Hours: hours, Zone: time.UTC, Now: h.store.Now,
-			Answer: func(ctx context.Context, u bot.Update) (bot.Outcome, error) { return h.runners[i].Answer(ctx, u) },
+	for i := range dp.desks {
+		dp.desks[i] = handoff.NewDesk(handoff.Options{
+			Store: dp.store.Desk, Schedules: dp.store.Schedule, Hours: hours, Zone: time.UTC, Now: dp.store.Now,
+			Answer: func(ctx context.Context, u bot.Update) (bot.Outcome, error) { return dp.runners[i].Answer(ctx, u) },
 			Number: func(c bot.Conversation) (string, error) { return flows.Number(v, c) },
 			Look: func(_ context.Context, number string) (handoff.Finding, error) {
 				return handoff.Finding{Known: number == known}, nil
 			},
 			Audit: func(_ context.Context, id, who, what, detail string) error {
-				h.mu.Lock()
-				defer h.mu.Unlock()
-				h.audit[id] = who + " " + what + " " + detail
+				dp.mu.Lock()
+				defer dp.mu.Unlock()
+				dp.audit[id] = who + " " + what + " " + detail
 				return nil
 			},
 			Typing: func(context.Context, string) {},
@@ -92,90 +92,90 @@ func newHouse(t testing.TB) *house {
 			},
 		})
 		flow, err := flows.New(flows.Options{
-			Records: oneRecord{}, Vault: v, PublicURL: "http://localhost", LinkTTL: 3 * time.Minute, Desk: h.desks[i],
+			Records: oneRecord{}, Vault: v, PublicURL: "http://localhost", LinkTTL: 3 * time.Minute, Desk: dp.desks[i],
 			Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 1000}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
 			Erasing: func(string) flows.Erasing { return flows.Deleted },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.runners[i], err = runner.New(runner.Options{
-			Name: "process " + strconv.Itoa(i), Conversations: h.written, Unlocks: h.store.Unlocks, Processes: h.store.Processes, Engine: flow, Now: h.store.Now,
-			Reserve: h.reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		dp.runners[i], err = runner.New(runner.Options{
+			Name: "process " + strconv.Itoa(i), Conversations: dp.written, Unlocks: dp.store.Unlocks, Processes: dp.store.Processes, Engine: flow, Now: dp.store.Now,
+			Reserve: dp.reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Keepers: runnertest.Keepers(
 				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
-					return runner.Effects{}, h.store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
+					return runner.Effects{}, dp.store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
 				}),
 				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Effects, error) {
-					return runner.Effects{}, h.store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
+					return runner.Effects{}, dp.store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
 				}),
 				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Effects, error) {
-					return runner.Effects{}, h.store.Desk.EraseLines(ctx, what.Conv)
+					return runner.Effects{}, dp.store.Desk.EraseLines(ctx, what.Conv)
 				}),
 			),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.runners[i].Bind("telegram", h.wire)
+		dp.runners[i].Bind("telegram", dp.wire)
 	}
-	h.close = sync.OnceFunc(func() {
-		h.wire.release()
+	dp.close = sync.OnceFunc(func() {
+		dp.wire.release()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		for _, r := range h.runners {
+		for _, r := range dp.runners {
 			if err := r.Stop(ctx); err != nil {
 				t.Errorf("stop: %v", err)
 			}
 		}
 	})
-	t.Cleanup(h.close)
-	return h
+	t.Cleanup(dp.close)
+	return dp
 }
 
 // name is what people are told an agent is called.
 func name(login string) string { return "Agente " + login }
 
-func (h *house) reserve(_ context.Context, a bot.Ask) (bot.Reservation, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := h.clock.Now()
-	return bot.Reservation{Granted: !h.unsent, Attempt: "a/" + a.Conv, Ends: now.Add(10 * time.Minute), RetryAt: now.Add(time.Minute)}, nil
+func (dp *deskPair) reserve(_ context.Context, a bot.Ask) (bot.Reservation, error) {
+	dp.mu.Lock()
+	defer dp.mu.Unlock()
+	now := dp.clock.Now()
+	return bot.Reservation{Granted: !dp.unsent, Attempt: "a/" + a.Conv, Ends: now.Add(10 * time.Minute), RetryAt: now.Add(time.Minute)}, nil
 }
 
-func (h *house) must(err error) {
-	h.t.Helper()
+func (dp *deskPair) must(err error) {
+	dp.t.Helper()
 	if err != nil {
-		h.t.Fatal(err)
+		dp.t.Fatal(err)
 	}
 }
 
 // settle waits until nothing is being answered or kept, but for a bubble that is held up on its way.
-func (h *house) settle(ctx context.Context) error {
+func (dp *deskPair) settle(ctx context.Context) error {
 	for {
 		idle := true
-		for _, r := range h.runners {
+		for _, r := range dp.runners {
 			short, cancel := context.WithTimeout(ctx, time.Millisecond)
 			idle = r.Idle(short) == nil && idle
 			cancel()
 		}
-		if idle || h.wire.isHeld() || ctx.Err() != nil {
+		if idle || dp.wire.isHeld() || ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 }
 
 // later moves the clock and has both processes do what is due.
-func (h *house) later(ctx context.Context, d time.Duration, here ...string) error {
-	h.clock.Advance(d)
+func (dp *deskPair) later(ctx context.Context, d time.Duration, here ...string) error {
+	dp.clock.Advance(d)
 	for _, login := range here {
-		if err := h.desks[0].Beat(ctx, actor(login), false); err != nil {
+		if err := dp.desks[0].Beat(ctx, actor(login), false); err != nil {
 			return err
 		}
 	}
 	var problems []error
-	for _, r := range h.runners {
-		problems = append(problems, r.Sweep(ctx), h.settle(ctx))
+	for _, r := range dp.runners {
+		problems = append(problems, r.Sweep(ctx), dp.settle(ctx))
 	}
 	return errors.Join(problems...)
 }
@@ -185,27 +185,27 @@ func actor(login string) handoff.Actor {
 }
 
 // conv is a conversation as it is kept.
-func (h *house) conv(chat string) (bot.Conversation, error) {
-	return h.store.Conversations.Load(context.Background(), bot.ConversationID("telegram", chat))
+func (dp *deskPair) conv(chat string) (bot.Conversation, error) {
+	return dp.store.Conversations.Load(context.Background(), bot.ConversationID("telegram", chat))
 }
 
 // says has a person of a chat write, to one of the processes.
-func (h *house) says(process int, chat, id, words string) error {
-	_, err := h.runners[process].Answer(context.Background(), bot.Update{
+func (dp *deskPair) says(process int, chat, id, words string) error {
+	_, err := dp.runners[process].Answer(context.Background(), bot.Update{
 		ID: id, Channel: "telegram", Chat: chat, MessageID: "m" + id, Kind: bot.Text, Text: words,
 	})
 	return err
 }
 
 // waits has a person of a chat ask for a person, in as many words as it takes, and returns the case.
-func (h *house) waits(chat string) *bot.Handoff {
-	h.t.Helper()
+func (dp *deskPair) waits(chat string) *bot.Handoff {
+	dp.t.Helper()
 	for i, words := range []string{"hola", "persona"} {
-		h.must(h.says(0, chat, fmt.Sprint("w", i), words))
+		dp.must(dp.says(0, chat, fmt.Sprint("w", i), words))
 	}
-	h.must(h.settle(h.t.Context()))
-	c, err := h.conv(chat)
-	h.must(err)
+	dp.must(dp.settle(dp.t.Context()))
+	c, err := dp.conv(chat)
+	dp.must(err)
 	return c.Handoff
 }
 

@@ -69,9 +69,9 @@ func onBoth(t *testing.T, test func(t *testing.T, k kind)) {
 	}
 }
 
-// town is a world to be broken: stubs of Telegram, of WhatsApp where a test wants it, and of a mail server, processes of the built binary behind a front, and
-// people who walk the road.
-type town struct {
+// deployment is processes of the built binary behind a front, servers of Telegram, of mail and, where a test wants it, of
+// WhatsApp, and people who go through the conversation.
+type deployment struct {
 	t       *testing.T
 	api     *bottest.BotAPI
 	graph   *bottest.Graph // nil unless byWhatsApp
@@ -89,87 +89,87 @@ type town struct {
 	vault   *secret.Vault
 }
 
-// newTown builds a town whose processes do not run yet. Everything in it ends with the test. Later settings win.
-func newTown(t *testing.T, k kind, settings ...string) *town {
+// newDeployment builds a deployment whose processes do not run yet. Everything in it ends with the test. Later settings win.
+func newDeployment(t *testing.T, k kind, settings ...string) *deployment {
 	t.Helper()
-	w := &town{t: t, ways: []way{byTelegram}, api: bottest.NewBotAPI(token), post: &postman{boxes: map[string]chan letter.Letter{}}, logPath: filepath.Join(t.TempDir(), "log")}
-	if err := w.api.Start(); err != nil {
+	dep := &deployment{t: t, ways: []way{byTelegram}, api: bottest.NewBotAPI(token), post: &postman{boxes: map[string]chan letter.Letter{}}, logPath: filepath.Join(t.TempDir(), "log")}
+	if err := dep.api.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.api.Close)
+	t.Cleanup(dep.api.Close)
 	var err error
-	if w.smtp, err = bottest.StartSMTP(); err != nil {
+	if dep.smtp, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.smtp.Close() })
-	log, err := os.Create(w.logPath)
+	t.Cleanup(func() { _ = dep.smtp.Close() })
+	log, err := os.Create(dep.logPath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	w.fleet = &fleet{t: t, dir: t.TempDir(), log: log}
-	t.Cleanup(w.fleet.end)
-	w.front = newFront(w.fleet)
-	server := httptest.NewServer(w.front)
+	dep.fleet = &fleet{t: t, dir: t.TempDir(), log: log}
+	t.Cleanup(dep.fleet.end)
+	dep.front = newFront(dep.fleet)
+	server := httptest.NewServer(dep.front)
 	t.Cleanup(server.Close)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.public = "http://localhost:" + port
-	w.fleet.env = append([]string{
-		"LLAVE_PUBLIC_URL=" + w.public, "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
-		"LLAVE_SMTP_URL=" + w.smtp.URL(), "LLAVE_TRUSTED_PROXIES=127.0.0.0/8", "LLAVE_LINK_TTL=9m",
-		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + w.api.URL(), "LLAVE_TELEGRAM_MODE=webhook",
+	dep.public = "http://localhost:" + port
+	dep.fleet.env = append([]string{
+		"LLAVE_PUBLIC_URL=" + dep.public, "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
+		"LLAVE_SMTP_URL=" + dep.smtp.URL(), "LLAVE_TRUSTED_PROXIES=127.0.0.0/8", "LLAVE_LINK_TTL=9m",
+		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + dep.api.URL(), "LLAVE_TELEGRAM_MODE=webhook",
 		"LLAVE_TELEGRAM_RATE=1000", "LLAVE_LOG_FORMAT=text",
 	}, k.settings(t)...)
-	w.fleet.env = append(w.fleet.env, settings...)
+	dep.fleet.env = append(dep.fleet.env, settings...)
 	for range k.processes {
-		w.fleet.place = append(w.fleet.place, &place{addr: freeAddr(t), admin: freeAddr(t)})
+		dep.fleet.place = append(dep.fleet.place, &place{addr: freeAddr(t), admin: freeAddr(t)})
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("what the processes complained of:\n%s", complaints(w.logPath))
+			t.Logf("what the processes complained of:\n%s", complaints(dep.logPath))
 		}
 	})
-	return w
+	return dep
 }
 
-// byWhatsApp opens the town to WhatsApp: people who are made up from now on come in these ways, in turn. Everything to be
+// byWhatsApp opens the deployment to WhatsApp: people who are made up from now on come in these ways, in turn. Everything to be
 // told to the webhook comes up to six in a body, and reports come out of order. WhatsApp's own limit of a pair is kept,
 // the one of the whole number is not.
-func (w *town) byWhatsApp(ways ...way) {
-	w.t.Helper()
-	w.ways = ways
-	w.graph = bottest.NewGraph(bottest.GraphOptions{
-		Tokens: graphTokens, PhoneNumberID: "106540352242922", AppSecret: "app-secret-of-the-town", VerifyToken: "verify-token-of-the-town", PerSecond: -1,
+func (dep *deployment) byWhatsApp(ways ...way) {
+	dep.t.Helper()
+	dep.ways = ways
+	dep.graph = bottest.NewGraph(bottest.GraphOptions{
+		Tokens: graphTokens, PhoneNumberID: "106540352242922", AppSecret: "app-secret-of-the-deployment", VerifyToken: "verify-token-of-the-deployment", PerSecond: -1,
 		Parallel: 4, // what comes meanwhile waits and shares a body
 	})
-	if err := w.graph.Start(); err != nil {
-		w.t.Fatal(err)
+	if err := dep.graph.Start(); err != nil {
+		dep.t.Fatal(err)
 	}
-	w.t.Cleanup(w.graph.Close)
-	w.graph.Batch(6)
-	w.graph.Statuses("delivered", "sent", "read")
-	w.fleet.env = append(w.fleet.env,
-		"LLAVE_WHATSAPP_TOKEN="+strings.Join(graphTokens, ","), "LLAVE_WHATSAPP_PHONE_NUMBER_ID=106540352242922", "LLAVE_WHATSAPP_APP_SECRET=app-secret-of-the-town",
-		"LLAVE_WHATSAPP_VERIFY_TOKEN=verify-token-of-the-town", "LLAVE_WHATSAPP_API_URL="+w.graph.URL(), "LLAVE_WHATSAPP_RATE=1000")
+	dep.t.Cleanup(dep.graph.Close)
+	dep.graph.Batch(6)
+	dep.graph.Statuses("delivered", "sent", "read")
+	dep.fleet.env = append(dep.fleet.env,
+		"LLAVE_WHATSAPP_TOKEN="+strings.Join(graphTokens, ","), "LLAVE_WHATSAPP_PHONE_NUMBER_ID=106540352242922", "LLAVE_WHATSAPP_APP_SECRET=app-secret-of-the-deployment",
+		"LLAVE_WHATSAPP_VERIFY_TOKEN=verify-token-of-the-deployment", "LLAVE_WHATSAPP_API_URL="+dep.graph.URL(), "LLAVE_WHATSAPP_RATE=1000")
 }
 
-// graphTokens are the access tokens of the town's bot.
+// graphTokens are the access tokens of the deployment's bot.
 var graphTokens = []string{"EAAfirst", "EAAsecond"}
 
 // hide keeps the number of every fourth person on WhatsApp from the bot; half of those let it be known on the way.
-func (w *town) hide(p *person, nth int) {
+func (dep *deployment) hide(p *person, nth int) {
 	if nth%4 != 3 {
 		return
 	}
-	p.conv = bot.ConversationID(whatsapp.Name, w.graph.HidePhone(p.chat))
+	p.conv = bot.ConversationID(whatsapp.Name, dep.graph.HidePhone(p.chat))
 	if nth%8 == 7 {
 		p.alias = conversation(p.by, p.chat)
 		p.before = func(step int) {
 			if step == len(road)/2 {
-				w.graph.ShowPhone(p.chat)
+				dep.graph.ShowPhone(p.chat)
 			}
 		}
 	}
@@ -177,83 +177,83 @@ func (w *town) hide(p *person, nth int) {
 
 // populate makes up n further people, each with a chat and a record of their own, and imports their records as an
 // operator does.
-func (w *town) populate(n int) []*person {
-	w.t.Helper()
-	first := len(w.people)
+func (dep *deployment) populate(n int) []*person {
+	dep.t.Helper()
+	first := len(dep.people)
 	var b bytes.Buffer
 	b.WriteString("_id,id_type,category,full_name,email,data_updated_at,status\n")
 	for i := first; i < first+n; i++ {
-		p := &person{index: i, by: w.ways[i%len(w.ways)], chat: 5551000000 + int64(i), number: bottest.Cedula(i), address: fmt.Sprintf("persona%05d@correo.example", i)}
+		p := &person{index: i, by: dep.ways[i%len(dep.ways)], chat: 5551000000 + int64(i), number: bottest.Cedula(i), address: fmt.Sprintf("persona%05d@correo.example", i)}
 		p.conv = conversation(p.by, p.chat)
 		if p.by == byWhatsApp {
-			w.hide(p, i/len(w.ways))
+			dep.hide(p, i/len(dep.ways))
 		}
-		w.people = append(w.people, p)
+		dep.people = append(dep.people, p)
 		fmt.Fprintf(&b, "%s,cedula,affiliate,Persona %05d,%s,2025-03-01,locked\n", p.number, p.index, p.address)
 	}
-	file := filepath.Join(w.t.TempDir(), "people.csv")
+	file := filepath.Join(dep.t.TempDir(), "people.csv")
 	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
-		w.t.Fatal(err)
+		dep.t.Fatal(err)
 	}
 	llave, err := binary()
 	if err != nil {
-		w.t.Fatal(err)
+		dep.t.Fatal(err)
 	}
-	p, err := w.fleet.run(llave, w.fleet.env, "import", file)
+	p, err := dep.fleet.run(llave, dep.fleet.env, "import", file)
 	if err != nil {
-		w.t.Fatal(err)
+		dep.t.Fatal(err)
 	}
 	<-p.Done()
 	if code := p.ExitCode(); code != 0 {
-		w.t.Fatalf("import: exit %d", code)
+		dep.t.Fatalf("import: exit %d", code)
 	}
-	return w.people[first:]
+	return dep.people[first:]
 }
 
 // start starts every process and waits until updates come in.
-func (w *town) start() {
-	w.t.Helper()
-	for _, p := range w.fleet.place {
-		if err := w.fleet.start(p); err != nil {
-			w.t.Fatal(err)
+func (dep *deployment) start() {
+	dep.t.Helper()
+	for _, p := range dep.fleet.place {
+		if err := dep.fleet.start(p); err != nil {
+			dep.t.Fatal(err)
 		}
 	}
-	if !w.api.Wait(time.Minute, func() bool { return w.api.WebhookURL() != "" }) {
-		w.t.Fatal("no webhook was registered")
+	if !dep.api.Wait(time.Minute, func() bool { return dep.api.WebhookURL() != "" }) {
+		dep.t.Fatal("no webhook was registered")
 	}
-	if w.graph == nil {
+	if dep.graph == nil {
 		return
 	}
-	if err := w.graph.SetWebhook(w.public + whatsapp.WebhookPath); err != nil {
-		w.t.Fatal(err)
+	if err := dep.graph.SetWebhook(dep.public + whatsapp.WebhookPath); err != nil {
+		dep.t.Fatal(err)
 	}
 }
 
 // phone is the stub that a person holds.
-func (w *town) phone(p *person) phone { return w.way(p.by) }
+func (dep *deployment) phone(p *person) phone { return dep.way(p.by) }
 
 // mainWay is the first of the ways in which people come.
-func (w *town) mainWay() phone { return w.way(w.ways[0]) }
+func (dep *deployment) mainWay() phone { return dep.way(dep.ways[0]) }
 
-func (w *town) way(by way) phone {
+func (dep *deployment) way(by way) phone {
 	if by == byWhatsApp {
-		return w.graph
+		return dep.graph
 	}
-	return w.api
+	return dep.api
 }
 
 // walk has people walk the road, one beginning every so often as long as begin lives and not more than together at once.
 // It returns when the last has come to the end, or given up because waiting ended.
-func (w *town) walk(begin, waiting context.Context, people []*person, every time.Duration, together int) {
+func (dep *deployment) walk(begin, waiting context.Context, people []*person, every time.Duration, together int) {
 	var helpers, walkers sync.WaitGroup
 	carry, stop := context.WithCancel(waiting)
-	helpers.Go(func() { w.post.work(carry, w.smtp) })
+	helpers.Go(func() { dep.post.work(carry, dep.smtp) })
 	next := make(chan *person)
 	for range together {
 		walkers.Go(func() {
 			for p := range next {
 				p.began = time.Now()
-				p.failed = p.walk(waiting, w.phone(p), w.post)
+				p.failed = p.walk(waiting, dep.phone(p), dep.post)
 			}
 		})
 	}
@@ -279,14 +279,14 @@ func (w *town) walk(begin, waiting context.Context, people []*person, every time
 }
 
 // settle waits until nothing was sent for a while.
-func (w *town) settle(ctx context.Context) {
+func (dep *deployment) settle(ctx context.Context) {
 	last, since := -1, time.Now()
 	for ctx.Err() == nil {
-		calls, pending := len(w.api.Calls("")), w.api.Pending()
-		if w.graph != nil {
-			calls, pending = calls+len(w.graph.Calls("")), pending+w.graph.Pending()
+		calls, pending := len(dep.api.Calls("")), dep.api.Pending()
+		if dep.graph != nil {
+			calls, pending = calls+len(dep.graph.Calls("")), pending+dep.graph.Pending()
 		}
-		n := calls + len(w.smtp.Letters()) + pending
+		n := calls + len(dep.smtp.Letters()) + pending
 		if n != last {
 			last, since = n, time.Now()
 		}
@@ -298,20 +298,20 @@ func (w *town) settle(ctx context.Context) {
 }
 
 // end ends every process as an operator does, so that the store can be read.
-func (w *town) end() {
-	w.t.Helper()
-	w.front.close()
-	for _, p := range w.fleet.place {
-		if err := w.fleet.terminate(p); err != nil {
-			w.t.Error(err)
+func (dep *deployment) end() {
+	dep.t.Helper()
+	dep.front.close()
+	for _, p := range dep.fleet.place {
+		if err := dep.fleet.terminate(p); err != nil {
+			dep.t.Error(err)
 		}
 	}
-	w.fleet.end()
+	dep.fleet.end()
 }
 
 // begun are those who have set out.
-func (w *town) begun() (out []*person) {
-	for _, p := range w.people {
+func (dep *deployment) begun() (out []*person) {
+	for _, p := range dep.people {
 		if !p.began.IsZero() {
 			out = append(out, p)
 		}

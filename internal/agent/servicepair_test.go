@@ -24,8 +24,8 @@ const (
 	otherPassword = "tambor lento bajo la nube gris"
 )
 
-// world is two services, as in two processes, over one store with a clock that the test sets.
-type world struct {
+// servicePair is two services, as in two processes, over one store with a clock that the test sets.
+type servicePair struct {
 	t     *testing.T
 	clock *storetest.Clock
 	store *store.Store
@@ -33,71 +33,71 @@ type world struct {
 	two   *agent.Service
 }
 
-func newWorld(t *testing.T) *world {
+func newServicePair(t *testing.T) *servicePair {
 	t.Helper()
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
-	w := newWorldOn(t, storetest.Bolt(t, clock.Now))
-	w.clock = clock
-	return w
+	p := newServicePairOn(t, storetest.Bolt(t, clock.Now))
+	p.clock = clock
+	return p
 }
 
-// newWorldOn makes a world over an engine, whose clock nobody sets.
-func newWorldOn(t *testing.T, e store.Engine) *world {
+// newServicePairOn makes a pair over an engine whose clock nobody sets.
+func newServicePairOn(t *testing.T, e store.Engine) *servicePair {
 	t.Helper()
-	w := &world{t: t, store: store.New(e)}
+	p := &servicePair{t: t, store: store.New(e)}
 	vault, err := secret.New(secret.NewDataKey())
 	if err != nil {
 		t.Fatal(err)
 	}
 	service := func() *agent.Service {
 		return agent.New(agent.Options{
-			Agents: w.store.Agents, Sessions: w.store.Sessions, Tries: w.store.Tries, Counters: w.store.Counters,
-			Audit: w.store.Audit.AppendAgent, Vault: vault, Now: w.store.Now, Idle: 30 * time.Minute,
+			Agents: p.store.Agents, Sessions: p.store.Sessions, Tries: p.store.Tries, Counters: p.store.Counters,
+			Audit: p.store.Audit.AppendAgent, Vault: vault, Now: p.store.Now, Idle: 30 * time.Minute,
 		})
 	}
-	w.one, w.two = service(), service()
-	return w
+	p.one, p.two = service(), service()
+	return p
 }
 
-func (w *world) add(login string, role agent.Role) {
-	w.t.Helper()
-	if _, err := w.one.Add(w.t.Context(), agent.CommandLine, agent.Newcomer{Login: login, Name: "Persona de Prueba", Role: role}, goodPassword); err != nil {
-		w.t.Fatal(err)
+func (p *servicePair) add(login string, role agent.Role) {
+	p.t.Helper()
+	if _, err := p.one.Add(p.t.Context(), agent.CommandLine, agent.Newcomer{Login: login, Name: "Persona de Prueba", Role: role}, goodPassword); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
 // signIn signs in with the right password, and fails the test when that is refused.
-func (w *world) signIn(login string) string {
-	w.t.Helper()
-	in, err := w.one.SignIn(w.t.Context(), login, goodPassword, "192.0.2.1")
+func (p *servicePair) signIn(login string) string {
+	p.t.Helper()
+	in, err := p.one.SignIn(p.t.Context(), login, goodPassword, "192.0.2.1")
 	if err != nil || in.Code {
-		w.t.Fatalf("sign in: got %v, code %v", err, in.Code)
+		p.t.Fatalf("sign in: got %v, code %v", err, in.Code)
 	}
 	return in.Token.Reveal()
 }
 
 // what lists what the audit holds, each as who and what.
-func (w *world) what() []string {
-	w.t.Helper()
+func (p *servicePair) what() []string {
+	p.t.Helper()
 	var all []string
-	now, err := w.store.Now(w.t.Context())
+	now, err := p.store.Now(p.t.Context())
 	if err != nil {
-		w.t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	err = w.store.Audit.Between(w.t.Context(), time.Time{}, now.Add(time.Hour), func(e store.AuditEntry) bool {
+	err = p.store.Audit.Between(p.t.Context(), time.Time{}, now.Add(time.Hour), func(e store.AuditEntry) bool {
 		all = append(all, e.Who+" "+e.What)
 		return true
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	slices.Sort(all)
 	return all
 }
 
-func (w *world) audited(line string) (n int) {
-	w.t.Helper()
-	for _, l := range w.what() {
+func (p *servicePair) audited(line string) (n int) {
+	p.t.Helper()
+	for _, l := range p.what() {
 		if l == line {
 			n++
 		}
@@ -132,25 +132,25 @@ func code(t *testing.T, e agent.Enrolment, at time.Time) string {
 }
 
 // secondFactor turns it on for a login and lets its first code be over.
-func (w *world) secondFactor(login string) agent.Enrolment {
-	w.t.Helper()
-	e, err := w.one.BeginTOTP(w.t.Context(), login)
+func (p *servicePair) secondFactor(login string) agent.Enrolment {
+	p.t.Helper()
+	e, err := p.one.BeginTOTP(p.t.Context(), login)
 	if err != nil {
-		w.t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	if err := w.one.ConfirmTOTP(w.t.Context(), login, code(w.t, e, w.clock.Now())); err != nil {
-		w.t.Fatal(err)
+	if err := p.one.ConfirmTOTP(p.t.Context(), login, code(p.t, e, p.clock.Now())); err != nil {
+		p.t.Fatal(err)
 	}
-	w.clock.Advance(time.Minute)
+	p.clock.Advance(time.Minute)
 	return e
 }
 
 // half signs in as far as the code.
-func (w *world) half(login string) string {
-	w.t.Helper()
-	in, err := w.two.SignIn(w.t.Context(), login, goodPassword, "192.0.2.1")
+func (p *servicePair) half(login string) string {
+	p.t.Helper()
+	in, err := p.two.SignIn(p.t.Context(), login, goodPassword, "192.0.2.1")
 	if err != nil || !in.Code {
-		w.t.Fatalf("sign in: got %v, code %v, want a code to be asked for", err, in.Code)
+		p.t.Fatalf("sign in: got %v, code %v, want a code to be asked for", err, in.Code)
 	}
 	return in.Token.Reveal()
 }
