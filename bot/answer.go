@@ -136,7 +136,28 @@ func (w *words) match(text string, labels []string) string {
 			}
 		}
 	}
-	return w.nearest(whole, labels)
+	if id := w.nearest(whole, labels); id != "" {
+		return id
+	}
+	return w.repeated(text, labels)
+}
+
+// repeated is the label that every part of a text means by itself: "no, no está bien".
+func (w *words) repeated(text string, labels []string) (label string) {
+	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".,;:!?¡¿\n", r) })
+	if len(parts) < 2 {
+		return ""
+	}
+	for _, part := range parts {
+		switch id := w.match(part, labels); {
+		case plain(part) == "":
+		case id == "", label != "" && id != label:
+			return ""
+		default:
+			label = id
+		}
+	}
+	return label
 }
 
 // nearest is the label of the phrase that one of the ways to say the whole text misses by the fewest slips, "" where none is

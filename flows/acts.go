@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"slices"
 	"time"
 
 	"llave/bot"
@@ -145,7 +146,7 @@ func (f *flow) saysWord(t *bot.Turn, key string) bot.Event {
 	if key == "said.yes" && t.Agrees() != "" {
 		label = t.Agrees()
 	}
-	if label == "" {
+	if label == "" || slices.Contains([]string{"erase", "erase_yes", "leave_yes"}, label) { // not on a guess
 		return "next.now"
 	}
 	t.Choose(label)

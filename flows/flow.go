@@ -125,7 +125,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
 			"want":        want,
-			"press":       func(t *bot.Turn) string { return t.Wording("page.press_" + want(t)) },
+			"press":       func(t *bot.Turn) string { return t.Wording(pressed[want(t)]) },
 			"host":        func(*bot.Turn) string { return host(o.PublicURL) },
 			"abroad":      func(*bot.Turn) string { return when(o.AbroadText != "", " "+o.AbroadText) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
@@ -205,7 +205,8 @@ var readLanguages = sync.OnceValues(func() ([]bot.Catalogue, error) {
 // again: its buttons still stand under it.
 func shorten(cat bot.Catalogue) {
 	for key, text := range cat.Texts {
-		if _, own := cat.Texts[key+".slow"]; own || !strings.HasPrefix(key, "info.") || strings.HasSuffix(key, ".slow") {
+		topic, _, _ := strings.Cut(key, ".")
+		if _, own := cat.Texts[key+".slow"]; own || topic != "info" || strings.HasSuffix(key, ".slow") {
 			continue
 		}
 		text.Text = strings.TrimSuffix(text.Text, " {again}")
@@ -280,6 +281,9 @@ func when(yes bool, s string) string {
 	}
 	return ""
 }
+
+// pressed is the text of the button on the page of a link, by what was wanted.
+var pressed = map[string]string{"unlock": "page.press_unlock", "generate": "page.press_generate"}
 
 // host is that of an address, for people to compare.
 func host(address string) string {

@@ -61,6 +61,7 @@ const (
 	slotCode       = "code"   // the number is a foreigner's code
 	slotPart       = "part"   // sealed: the first part of a number that was typed in two
 	slotAsked      = "asked"  // the question that stood before "¿Quiso decir …?"
+	slotDanger     = "danger" // 911 was named while free text was asked for
 	slotOpenly     = "openly" // what is needed was asked openly already
 )
 
@@ -193,7 +194,7 @@ func (f *flow) hearSecret(t *bot.Turn) bot.Event {
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct")
+	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct", "word_lost")
 	agreed := !t.Place().Is(BeforeTerms)
 	if t.Update.Kind == bot.Start && agreed {
 		said = "word_menu"
@@ -226,6 +227,10 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		}
 	case "word_repeat":
 		return AskedRepeat
+	case "word_lost":
+		if t.Choice() == "" {
+			return f.rewords(t)
+		}
 	case "word_help":
 		return AskedHelp
 	case "word_status":
@@ -532,6 +537,10 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Says("word_english") != "" || speaksEnglish(t.Text()) {
 		t.Speak(english)
 	}
+	if t.Says("slow") != "" {
+		t.Pace(slow)
+		return Greeted, nil
+	}
 	f.keepsNumber(t)
 	guesses := f.read(t)
 	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
@@ -539,6 +548,8 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	ev := f.answer(t, guesses[0].answer)
 	switch {
+	case ev == AskedPerson:
+		t.Remember(slotWish, "agent")
 	case isText(string(ev)):
 		t.Say("answer", strings.TrimSpace(strings.NewReplacer("{again}", "", "{question}", "").Replace(t.Fill(string(ev)+".slow"))))
 		return AnsweredFirst, nil
@@ -793,9 +804,6 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		f.dropNumber(t)
 		t.Remember(slotWant, w)
 		return f.readNumber(t), nil
-	}
-	if t.Choice() == "" && t.Says("continue") != "" {
-		return AskedPerson, nil // "sí" to "¿prefiere hablar con una persona?"
 	}
 	return "", nil
 }

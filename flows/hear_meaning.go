@@ -24,7 +24,7 @@ const (
 	CorrectedKey, NothingToCorrect           bot.Event = "CorrectedKey", "NothingToCorrect"
 	CorrectedPlace, NothingToUndo            bot.Event = "CorrectedPlace", "NothingToUndo"
 	Abroad, CannotGo, Stolen, NotMe          bot.Event = "Abroad", "CannotGo", "Stolen", "NotMe"
-	Emergency, SaidKeyMade                   bot.Event = "Emergency", "SaidKeyMade"
+	Emergency, EmergencyOrWords, SaidKeyMade bot.Event = "Emergency", "EmergencyOrWords", "SaidKeyMade"
 	AskedTimeLeft, WaitsWithLink             bot.Event = "AskedTimeLeft", "WaitsWithLink"
 	AnsweredFirst                            bot.Event = "AnsweredFirst"
 )
@@ -34,9 +34,11 @@ const (
 const (
 	surely  = 0.55 // answered
 	certain = 0.98 // done though it cannot be taken back
-	unclear = 0.15 // asked; below it the sentence was not understood
-	slight  = 0.06 // offered beside a likelier one
+	unclear = 0.25 // asked; below it the sentence was not understood
+	slight  = 0.10 // offered beside a likelier one
 	offered = 3    // at most
+
+	alarming = 0.85 // 911 is named, wherever it is
 )
 
 // guess is an answer that may be wanted: the confidences of all meanings that have it in this place, and the likeliest of them.
@@ -84,7 +86,7 @@ func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []g
 	for _, may := range m.Read(said, state) {
 		answer := all[may.Meaning].in(p)
 		i := slices.IndexFunc(guesses, func(g guess) bool { return g.answer == answer })
-		if i < 0 {
+		if topic, _, _ := strings.Cut(answer, "."); i < 0 || topic == "next" { // many meanings have it where they say little: together they are not likelier
 			guesses = append(guesses, guess{may.Meaning, answer, may.Confidence})
 			continue
 		}
@@ -105,8 +107,14 @@ func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []g
 // denied finds what puts a sentence in doubt that would send something: a denial, a delay, a question.
 var denied = regexp.MustCompile(`[?¿]|\b(no|ni|nunca|todavia|aun|espere|esperese|esperame|luego|despues|not|dont|don't|yet|wait|later|should|shall|can i|do i)\b`)
 
+// unwanted finds that somebody does not want what they name: "no quiero poner una queja".
+var unwanted = regexp.MustCompile(`\b(no|ya no|nunca|tampoco) (la |lo |me |le )?(quiero|queria|quisiera|deseo|necesito|pido|pienso|voy a)\b|\b(do not|dont|don't|didnt|didn't|no longer) (want|need|wish)\b`)
+
 // sure says whether a guess is answered without asking.
 func (all answers) sure(g guess, said string) bool {
+	if begins(g.answer) && unwanted.MatchString(bot.Fold(said)) {
+		return false
+	}
 	switch all[g.meaning].careful {
 	case carefulButton:
 		return false
@@ -114,6 +122,11 @@ func (all answers) sure(g guess, said string) bool {
 		return g.confidence >= certain && !denied.MatchString(bot.Fold(said)) || !acting(g.answer) && g.confidence >= surely
 	}
 	return g.confidence >= surely
+}
+
+// begins says whether an answer begins or ends something that a person has to want.
+func begins(answer string) bool {
+	return slices.Contains([]string{"unlock", "generate", "office", "complaint", "own_data", "AskedPerson", "cancel", "another"}, answer)
 }
 
 // acting says whether an answer has consequences that only a careful meaning has.
@@ -125,9 +138,22 @@ func acting(answer string) bool {
 func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	switch {
 	case f.givesNumber(t):
-		return f.numberAndWish(t)
+		if ev := f.numberAndWish(t); ev != "" {
+			return ev
+		}
+		return f.numberElsewhere(t)
+	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
+		return "" // the place's ear reads it
+	case t.Place().Has(Rated) && t.Choice() == "":
+		if label := within(t); label != "" {
+			t.Choose(label)
+			return ""
+		}
 	case t.Place().Has(FoundOffices) && t.Choice() == "" && len(f.Offices.Find(t.Text())) > 0:
 		return "" // a city that is called as something else is
+	}
+	if t.Place().Is(LinkLives) && t.Choice() == "" && t.Says("word_done") != "" {
+		return "sent.pressed" // done with what? Nothing is sent for it
 	}
 	guesses := f.read(t)
 	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
@@ -142,6 +168,21 @@ func (f *flow) answer(t *bot.Turn, answer string) bot.Event {
 		return do(f, t)
 	}
 	return bot.Event(answer)
+}
+
+// within is the button whose words stand in a longer message, the longest of them, unless a "no" stands before: "me pareció
+// muy bien".
+func within(t *bot.Turn) string {
+	words := strings.Fields(bot.Fold(t.Text()))
+	for n := min(3, len(words)); n > 0; n-- {
+		for i := 0; i+n <= len(words); i++ {
+			label := t.Shows(strings.Join(words[i:i+n], " "))
+			if label != "" && (i == 0 || words[i-1] != "no") {
+				return label
+			}
+		}
+	}
+	return ""
 }
 
 // givesNumber says that the message holds a number, or what was meant to be one.
@@ -184,15 +225,24 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 	if t.Update.Kind != bot.Text || !f.inDanger(t.Text(), t.Language()) {
 		return ""
 	}
-	if t.Place().Is(AtDesk) {
+	switch {
+	case t.Place().Is(AtDesk) && lost(t.Conv.Handoff):
+		return ""
+	case t.Place().Is(AtDesk):
 		f.forAgent(t)
 		t.Transcribe(bot.FromEvent, "", NoteEmergency)
+	case t.Place().Is(bot.FreeText) && t.Slot(slotDanger) != "": // said again: it belongs to what is being written
+		t.Add("emergency")
+		return ""
+	case t.Place().Is(bot.FreeText):
+		t.Remember(slotDanger, "1")
+		return EmergencyOrWords
 	}
 	return Emergency
 }
 
 // danger are words that are said of nothing else. The model knows the rest.
-var danger = regexp.MustCompile(`\b(ambulancia|infarto|me (estoy )?(muero|muriendo|ahogando|desangrando)|no puedo respirar|auxilio|suicid\w*|quitarme la vida|matarme|me quiere matar|se desmayo|convulsion\w*|ambulance|heart attack|cant breathe|can't breathe|suicid\w*|kill myself|bleeding)\b`)
+var danger = regexp.MustCompile(`\b(ambulancia|infarto|me (estoy )?(muero|muriendo|ahogando|desangrando)|no puedo respirar|suicid\w*|quitarme la vida|matarme|me quiere matar|se desmayo|convulsion\w*|ambulance|heart attack|cant breathe|can't breathe|suicid\w*|kill myself|bleeding)\b`)
 
 func (f *flow) inDanger(said, language string) bool {
 	if danger.MatchString(bot.Fold(said)) {
@@ -202,7 +252,7 @@ func (f *flow) inDanger(said, language string) bool {
 		return false
 	}
 	may := f.model.Read(said, "")
-	return len(may) > 0 && may[0].Meaning == "emergency" && may[0].Confidence >= surely
+	return len(may) > 0 && may[0].Meaning == "emergency" && may[0].Confidence >= alarming
 }
 
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
@@ -247,22 +297,32 @@ func (f *flow) goesBack(t *bot.Turn) bot.Event {
 	return WentBack
 }
 
+// offers are the guesses that are asked about: up to three, each with a button of its own. None when the likeliest is too unlikely.
+func (all answers) offers(guesses []guess) (some []guess) {
+	if len(guesses) == 0 || guesses[0].confidence < unclear {
+		return nil
+	}
+	var labels []string
+	for _, g := range guesses {
+		label := all[g.meaning].offer
+		if label == "" || g.confidence < slight || len(some) == offered || slices.Contains(labels, label) {
+			continue
+		}
+		some, labels = append(some, g), append(labels, label)
+	}
+	return some
+}
+
 // askMeant asks which of up to three things was meant.
 func (f *flow) askMeant(t *bot.Turn) bot.Event {
-	guesses := f.read(t)
-	if len(guesses) == 0 || guesses[0].confidence < unclear || f.givesNumber(t) {
+	some := f.answers.offers(f.read(t))
+	if len(some) == 0 || f.givesNumber(t) {
 		return ""
 	}
 	var labels, titles []string
-	for _, g := range guesses {
+	for _, g := range some {
 		label := f.answers[g.meaning].offer
-		if label == "" || g.confidence < slight || len(labels) == offered || slices.Contains(labels, label) {
-			continue
-		}
 		labels, titles = append(labels, label), append(titles, t.Title(label))
-	}
-	if len(labels) == 0 {
-		return ""
 	}
 	said := titles[len(titles)-1]
 	if before := titles[:len(titles)-1]; len(before) > 0 {
@@ -295,6 +355,10 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	if asked == askedMeant && t.FromPerson() { // whatever comes, the question before it stands again
 		t.Ask(t.Slot(slotAsked))
 		t.Forget(slotAsked)
+		if label := t.Shows(t.Text()); choice == "" && t.Update.Kind == bot.Text && !acting(label) { // its buttons are on the screen too
+			t.Choose(label)
+			return ""
+		}
 	}
 	t.Choose(choice)
 	switch choice {
@@ -310,7 +374,7 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 		return wishing("in_person")(f, t)
 	case "agent":
 		return AskedPerson
-	case "send", "resend", "entered", "need_help": // the place's own ear
+	case "entered", "need_help": // the place's own ear
 		return ""
 	}
 	for _, name := range f.model.Meanings() {

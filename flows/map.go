@@ -95,7 +95,8 @@ func (f *flow) places() []bot.Place {
 		return in(s, ask, f.hearMenu, on(WantsMore, next, "")).With(NoResume, ToldOfLink).Called("menu")
 	}
 	mail := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
-		return in(s, ask, f.hearMailHelp, rows...).With(NeedsNumber, ToldOfLink).Called("mail")
+		return in(s, ask, f.hearMailHelp, with(rows, on(MailOpen, ReadyToSend, ""), on(MailOpenSent, LinkSent, ""),
+			on(MailOpenLate, LinkEnded, ""), on(WantsNumber, AskNumber, ""))...).With(NeedsNumber, ToldOfLink).Called("mail")
 	}
 	search := func(s bot.State, ask string, next bot.State) bot.Place {
 		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, ""))
@@ -133,8 +134,7 @@ func (f *flow) places() []bot.Place {
 		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"))...).With(LinkOver, NeedsNumber).Called("ended"),
 		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "")),
 		search(MailPhone, "mail.phone", MailSearch), search(MailComputer, "mail.computer", MailSearch), search(MailSearch, "mail.search", MailSpam),
-		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck"), on(MailOpen, ReadyToSend, ""),
-			on(MailOpenSent, LinkSent, ""), on(MailOpenLate, LinkEnded, ""), on(WantsNumber, AskNumber, "")),
+		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck")),
 
 		// The new key.
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
@@ -176,6 +176,7 @@ func (f *flow) places() []bot.Place {
 			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),
 			// what else was meant: answers.toml has the rows of its texts
 			on(SaidGoodbye, bot.Stay, "goodbye"), on(Insulted, bot.Stay, "insulted"), on(Emergency, bot.Stay, "emergency"),
+			on(EmergencyOrWords, bot.Stay, "emergency.words"),
 			on(Unclear, bot.Stay, "meant.ask"), on(NotMeantOnce, bot.Stay, "meant.open"), on(NotMeant, bot.Stay, ""),
 			on(Reworded, bot.Stay, "reworded"), on(LowVision, bot.Stay, "info.low_vision"), on(WantsAnother, ReadyToSend, ""),
 			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
