@@ -146,6 +146,8 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 			return ev
 		}
 		return f.numberElsewhere(t)
+	case f.isCode(t):
+		return "" // likewise
 	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":

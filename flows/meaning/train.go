@@ -26,7 +26,7 @@ const (
 )
 
 // keptOfLanguage is the room of the model that tells languages apart.
-const keptOfLanguage = 4_000
+const keptOfLanguage = 8_000
 
 // vector is a sentence's features by their numbers.
 type vector struct {
