@@ -100,9 +100,6 @@ func (p *program) runUnderstand(ctx context.Context, u understanding, name strin
 		defer f.Close()
 		source = bufio.NewReader(f)
 	}
-	if bom, _ := source.Peek(3); string(bom) == "\ufeff" {
-		_, _ = source.Discard(3) // just peeked at
-	}
 	if name == "-" && !startsTable(source) {
 		return u.lines(ctx, source)
 	}
@@ -126,11 +123,15 @@ func startsTable(source *bufio.Reader) bool {
 
 const tableStart = "state,said"
 
+// byteOrderMark is what some spreadsheets begin a file with.
+const byteOrderMark = "\ufeff"
+
 // lines tries a sentence a line, each as soon as it is there.
 func (u understanding) lines(ctx context.Context, source *bufio.Reader) error {
 	some := false
 	for n := 1; ctx.Err() == nil; n++ {
 		line, err := source.ReadString('\n')
+		line = strings.TrimPrefix(line, byteOrderMark)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read standard input: %w", err)
 		}
@@ -161,27 +162,39 @@ func (u understanding) rows(source io.Reader) ([]sentence, error) {
 	if err != nil {
 		return nil, err
 	}
-	var mistakes []error
 	for i, s := range list {
 		list[i].state = cmp.Or(s.state, u.state)
-		switch {
-		case s.said == "":
-			mistakes = append(mistakes, fmt.Errorf("line %d: nothing is said", s.line))
-		case !slices.Contains(u.trial.States(), list[i].state):
-			mistakes = append(mistakes, fmt.Errorf("line %d: there is no state %q; expected one of %s", s.line, s.state, strings.Join(u.trial.States(), ", ")))
-		case columns == 3 && s.meaning == "":
-			mistakes = append(mistakes, fmt.Errorf("line %d: the meaning is missing", s.line))
-		case s.meaning != "" && !slices.Contains(u.trial.Meanings(), s.meaning):
-			mistakes = append(mistakes, fmt.Errorf("line %d: there is no meaning %q; llave train --help lists them", s.line, s.meaning))
-		}
 	}
-	return list, someOf(mistakes)
+	return list, badRows(list, columns, u.trial.States(), u.trial.Meanings())
 }
 
-// someOf joins the first mistakes and says how many more there are.
-func someOf(mistakes []error) error {
+// badRows says what is wrong with the rows of a table: the first mistakes, how many more there are, and what would be right.
+func badRows(rows []sentence, columns int, states, meanings []string) error {
+	var mistakes []error
+	hints := map[string]bool{}
+	for _, s := range rows {
+		bad := func(what, hint string) {
+			mistakes = append(mistakes, fmt.Errorf("line %d: %s", s.line, what))
+			hints[hint] = hint != ""
+		}
+		switch {
+		case s.said == "":
+			bad("nothing is said", "")
+		case !slices.Contains(states, s.state):
+			bad(fmt.Sprintf("there is no state %q", s.state), "the states are: "+strings.Join(states, ", "))
+		case columns == 3 && s.meaning == "":
+			bad("the meaning is missing", "")
+		case columns == 3 && !slices.Contains(meanings, s.meaning):
+			bad(fmt.Sprintf("there is no meaning %q", s.meaning), "the meanings are: "+strings.Join(meanings, ", "))
+		}
+	}
 	if n := len(mistakes) - mistakesShown; n > 0 {
 		mistakes = append(mistakes[:mistakesShown], fmt.Errorf("and %d more", n))
+	}
+	for _, hint := range slices.Sorted(maps.Keys(hints)) {
+		if hints[hint] {
+			mistakes = append(mistakes, errors.New(hint))
+		}
 	}
 	return errors.Join(mistakes...)
 }
@@ -199,6 +212,7 @@ func readSaid(source io.Reader, states []string) (list []sentence, columns int, 
 			return nil, 0, err // csv names the line
 		}
 		line, _ := r.FieldPos(0)
+		row[0] = strings.TrimPrefix(row[0], byteOrderMark)
 		for i := range row {
 			if row[i] = strings.TrimSpace(row[i]); !utf8.ValidString(row[i]) {
 				return nil, 0, fmt.Errorf("line %d is not UTF-8", line)
