@@ -228,7 +228,7 @@ func (x *Trial) Say(said, state, language string) (Tried, error) {
 	default:
 		err = x.ruled(&tried, out)
 	}
-	tried.harm = harmful(out) || out.Event == LinkAsked || tried.Meaning == "yes" && confirms(out)
+	tried.harm = harmful(out) || tried.Meaning == "yes" && confirms(out)
 	return tried, err
 }
 
@@ -347,7 +347,7 @@ func (x *Trial) rule(said string, out bot.Outcome) string {
 
 // harmful says whether something was sent, ended or given up; confirms, whether something was confirmed.
 func harmful(out bot.Outcome) bool {
-	return slices.Contains([]bot.Event{LinkAskedAgain, LinkAskedUnsaid, TooManyMails, Cancelled, Declined, Erased, NoMailbox}, out.Event)
+	return slices.Contains([]bot.Event{LinkAskedAgain, LinkAskedUnsaid, LinkAsked, Cancelled, Declined, Erased, NoMailbox}, out.Event)
 }
 
 func confirms(out bot.Outcome) bool {

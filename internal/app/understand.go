@@ -307,10 +307,12 @@ func (u understanding) try(s sentence) (flows.Tried, error) {
 	if s.meaning != "" && s.meaning != tried.Meaning {
 		wanted = " (meant: " + s.meaning + ")"
 	}
-	_, err = fmt.Fprintf(u.out, "%s: %s\n  %s %.2f%s, then %s; %s: %s%s\n", s.state, s.said, cmp.Or(tried.Meaning, "(no meaning)"), tried.Confidence,
-		wanted, strings.Join(next, ", "), tried.Does, strings.Join(strings.Fields(tried.Answer), " "), buttons(tried.Buttons))
+	_, err = fmt.Fprintf(u.out, "%s: %s\n  %s %.2f%s, then %s; %s: %s%s\n", s.state, oneLine(s.said), cmp.Or(tried.Meaning, "(no meaning)"), tried.Confidence,
+		wanted, strings.Join(next, ", "), tried.Does, oneLine(tried.Answer), buttons(tried.Buttons))
 	return tried, err
 }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func buttons(titles []string) (text string) {
 	for _, t := range titles {
