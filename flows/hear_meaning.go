@@ -165,7 +165,15 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
 		return ""
 	}
-	return f.answer(t, guesses[0].answer)
+	return f.takes(t, guesses[0])
+}
+
+// takes answers a guess that is sure enough.
+func (f *flow) takes(t *bot.Turn, g guess) bot.Event {
+	if f.watch != nil {
+		f.watch(g)
+	}
+	return f.answer(t, g.answer)
 }
 
 // answer is the event of an answer of the table.
