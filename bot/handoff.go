@@ -136,7 +136,7 @@ func later(l Line) int {
 }
 
 // hand promises what a handed-off turn owes the desk: its lines, from the tail as it was when the case was opened, and
-// the case file where it changed. was is the case before the turn.
+// the case file where it changed. [was] is the case before the turn.
 func (t *Turn) hand(was *Handoff, tail []Line) {
 	h := t.Conv.Handoff
 	fresh := h != nil && (was == nil || was.Ref != h.Ref)

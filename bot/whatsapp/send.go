@@ -164,7 +164,7 @@ type knocks struct {
 	young, old map[string]time.Time
 }
 
-// first says whether chat has not been sent the template in this silence, and notes that it is now.
+// first says whether [chat] has not been sent the template in this silence, and notes that it is now.
 func (k *knocks) first(chat string, now time.Time, silence time.Duration) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -177,7 +177,7 @@ func (o Options) check() error {
 	return errors.Join(wrong...)
 }
 
-// Run marks messages as read until ctx ends, and has then waited for what it started. It always returns nil: messages
+// Run marks messages as read until [ctx] ends, and has then waited for what it started. It always returns nil: messages
 // come through Handler, and nothing that goes wrong here can only be mended by the operator.
 func (c *Channel) Run(ctx context.Context) error {
 	var all sync.WaitGroup
@@ -198,7 +198,7 @@ func (c *Channel) Close() {
 	c.client.close()
 }
 
-// without returns err's words without the given names of a person, nor anything that looks like one: the store's errors
+// without returns the words of [err] without the given [names] of a person, nor anything that looks like one: the store's errors
 // may quote what it was asked for, and a chat is called by the first name its person had.
 func without(err error, names ...string) string {
 	var hide []string

@@ -128,7 +128,7 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice
 	return runner.Effects{}, a.send(ctx, p, to, letter)
 }
 
-// filed says in which table a file of a topic is kept, and with which status; ok is false for a topic that is nobody's.
+// filed says in which table a file of a topic is kept, and with which status; [ok] is false for a topic that is nobody's.
 func (a *App) filed(topic string) (table *store.FileTable, status string, ok bool) {
 	switch topic {
 	case "complaint":

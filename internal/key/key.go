@@ -172,7 +172,7 @@ var spare atomic.Bool
 // stay small, whose heap is small then.
 func Spare() { spare.Store(true) }
 
-// turn waits for a place. Whoever is done with it calls done.
+// turn waits for a place. Whoever is done with it calls [done].
 func turn(ctx context.Context) (done func(), err error) {
 	select {
 	case turns <- struct{}{}:
@@ -187,7 +187,7 @@ func turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// Hash returns the key as it is kept: a PHC string with its own salt. It waits for its turn, or for ctx.
+// Hash returns the key as it is kept: a PHC string with its own salt. It waits for its turn, or for [ctx].
 func Hash(ctx context.Context, key string) (string, error) {
 	done, err := turn(ctx)
 	if err != nil {

@@ -65,7 +65,7 @@ func (r *refusal) Error() string { return "refused: " + r.Code }
 
 func refuse(code string) error { return &refusal{said{Code: code}, http.StatusUnprocessableEntity} }
 
-// refusalOf is what the desk's error is to the agent; ok is false when it is nothing that an agent can do something about.
+// refusalOf is what the desk's error is to the agent; [ok] is false when it is nothing that an agent can do something about.
 func refusalOf(err error) (r *refusal, ok bool) {
 	var taken *handoff.TakenError
 	switch {

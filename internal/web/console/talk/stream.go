@@ -171,7 +171,7 @@ func (s *stream) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// send writes events in the form of the protocol. It returns false when the browser does not take them.
+// send writes [events] in the form of the protocol. It returns false when the browser does not take them.
 func (s *stream) send(events ...event) bool {
 	if len(events) == 0 {
 		return true
