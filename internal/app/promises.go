@@ -47,7 +47,7 @@ func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runn
 }
 
 // keepLink mails the live link of a record and starts its life. For a number that has none the mail server is asked
-// whether it is there, so that its weather is the same for everybody.
+// whether it is there, so that failures and waiting are the same for everybody.
 func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.Effects, error) {
 	l, err := a.Unlock.Letter(ctx, p)
 	if errors.Is(err, unlock.ErrOver) {

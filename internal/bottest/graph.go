@@ -401,7 +401,7 @@ func (g *Graph) Document(chat int64, filename string) int {
 	})
 }
 
-// Location sends a place.
+// Location sends a location.
 func (g *Graph) Location(chat int64) int {
 	return g.write(chat, "", "location", map[string]any{
 		"latitude": -0.2201, "longitude": -78.5123, "name": "Quito", "address": "Av. Amazonas 1",

@@ -134,7 +134,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 }
 
 // Probe does all that a send does before it names a recipient, and hands nothing over. What waits for a number that
-// has no record meets the same weather with it: a server that is away is away for both.
+// has no record meets the same faults with it: a server that is away is away for both.
 func (s *Sender) Probe(ctx context.Context) error {
 	return s.dialogue(ctx, func(c *conn) *bot.SendError {
 		if err := c.mailFrom(s.from.Address, !isASCII(s.from.Address)); err != nil {

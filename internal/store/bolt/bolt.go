@@ -6,7 +6,7 @@
 // into one transaction (writer.go): many writers share one fsync, and a lone one does not wait. bbolt's own DB.Batch does
 // wait, ten milliseconds for a lone commit, and runs a whole batch again when one of its members fails.
 //
-// The file belongs to one process: bbolt holds a lock on it, and a note beside it says who holds it. A file that is
+// The file belongs to one process: bbolt holds a lock on it, and a file beside it says who holds it. A file that is
 // truncated, empty or not ours is refused, never replaced: see Open.
 package bolt
 
@@ -42,7 +42,7 @@ type Engine struct {
 	health  health
 	writer  *writer
 	now     func() time.Time
-	note    string             // path of the note that says who holds the file
+	holder  string             // path of the file that says who holds this one
 	indexes map[string][]index // by collection
 	once    sync.Once
 	closed  error
@@ -403,7 +403,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 func (e *Engine) Close() error {
 	e.once.Do(func() {
 		e.writer.close()
-		os.Remove(e.note) // while the lock is held: afterwards the note may be the next holder's
+		os.Remove(e.holder) // while the lock is held: afterwards it may be the next holder's
 		if err := e.release(); err != nil {
 			e.closed = fmt.Errorf("close store file: %w", err)
 		}
