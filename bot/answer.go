@@ -111,8 +111,8 @@ func newWords(labels, also map[string]Label) *words {
 	return w
 }
 
-// match returns the label that text means: all of it, give or take manners; all but a slip; or, when within is set, a
-// phrase inside it. The longest phrase wins, then the order of labels. What is denied is never heard as meant: "no
+// match returns the label that [text] means: all of it, give or take manners; all but a slip; or, when [within] is set, a
+// phrase inside it. The longest phrase wins, then the order of [labels]. What is denied is never heard as meant: "no
 // está bien" is not "está bien", "claro que no" is not "claro".
 func (w *words) match(text string, labels []string, within bool) string {
 	said := plain(text)

@@ -310,7 +310,7 @@ func (u *Understanding) Read(text string, expected ...string) Meaning {
 	return m
 }
 
-// score is the weight of the best sign or phrase; whole says that a phrase was all of the message.
+// score is the weight of the best sign or phrase; [whole] says that a phrase was all of the message.
 func (in intent) score(s sentence) (best float64, whole bool) {
 	for _, p := range in.phrases {
 		switch short := len(p.said) < 2 && len(p.all) > len(p.said); {
