@@ -75,7 +75,7 @@ type Keeper struct {
 }
 
 // Outbox is what a document owes the outside and when somebody must look at it again. Conversations and unlock
-// records both embed one.
+// documents both embed one.
 type Outbox struct {
 	Promises []Promise          `bson:"promises,omitempty"`
 	Keepers  map[Lane]Keeper    `bson:"keepers,omitempty"`
