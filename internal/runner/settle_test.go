@@ -26,12 +26,12 @@ func endings() []ending {
 		{"kept", nil, done, 2},
 		{"any error", errors.New("away"), later, 0},
 		{"temporary", refused(bot.Temporary), later, 0},
-		{"throttled", refused(bot.Throttled), owed, 0},
+		{"throttled", refused(bot.Throttled), asBefore, 0},
 		{"gone", refused(bot.Gone), gone, 1},
 		{"permanent", refused(bot.Permanent), givenUp, 1},
 		{"closed", refused(bot.Closed), waits, 0},
-		{"stopping", ErrStopping, owed, 0},
-		{"taken", fmt.Errorf("try: %w", errTaken), owed, 0},
+		{"stopping", ErrStopping, asBefore, 0},
+		{"taken", fmt.Errorf("try: %w", errTaken), asBefore, 0},
 		{"worthless", errWorthless, worthless, 1},
 		{"unknown kind", errUnknown, later, 0},
 	}
@@ -78,7 +78,7 @@ func (o outcome) want() (fate, int) {
 	case o.keeper != "me" && (o.name == "taken" || !o.there && o.name != "throttled"):
 		return theirs, 0
 	case !o.there:
-		return owed, 0
+		return asBefore, 0
 	case o.name == "unknown kind" && o.tries+1 >= unknownTries:
 		return givenUp, 1
 	}
@@ -90,16 +90,16 @@ func (o outcome) check(t *testing.T) {
 	what := map[bot.Lane]bot.Duty{bot.LaneChat: bot.Say{Reply: &bot.Reply{}}, bot.LaneMail: bot.MailLink{}, bot.LaneEvent: bot.SendSignal{}}[o.lane]
 	head := bot.Promise{ID: "a", What: what, Schedule: bot.Schedule{Tries: o.tries}}
 	second, behind := bot.Promise{ID: "b", What: what}, bot.Promise{ID: "c", What: what}
-	box := bot.Outbox{Promises: []bot.Promise{second, behind}, Paused: map[bot.Lane]time.Time{o.lane: now}, WakeAt: now}
+	outbox := bot.Outbox{Promises: []bot.Promise{second, behind}, Paused: map[bot.Lane]time.Time{o.lane: now}, WakeAt: now}
 	if o.there {
-		box.Promises = []bot.Promise{head, second, behind}
+		outbox.Promises = []bot.Promise{head, second, behind}
 	}
 	if o.keeper != "" {
-		box.Keepers = map[bot.Lane]bot.Keeper{o.lane: {Who: o.keeper, Until: now.Add(time.Second)}}
+		outbox.Keepers = map[bot.Lane]bot.Keeper{o.lane: {Who: o.keeper, Until: now.Add(time.Second)}}
 	}
-	before := box.Clone()
-	after, f := settle(box, try{lane: o.lane, owed: []bot.Promise{head, second}, by: "me", same: true, err: o.err}, now)
-	if !reflect.DeepEqual(box, before) {
+	before := outbox.Clone()
+	after, f := settle(outbox, try{lane: o.lane, owed: []bot.Promise{head, second}, by: "me", same: true, err: o.err}, now)
+	if !reflect.DeepEqual(outbox, before) {
 		t.Error("what was given is changed")
 	}
 	want, drops := o.want()
@@ -140,8 +140,8 @@ func (o outcome) check(t *testing.T) {
 func TestSettle_wroteMeanwhile(t *testing.T) {
 	p := bot.Promise{ID: "a", What: bot.Say{Reply: &bot.Reply{}}}
 	closed := &bot.SendError{Failure: bot.Closed}
-	box, f := settle(bot.Outbox{Promises: []bot.Promise{p}}, try{lane: bot.LaneChat, owed: []bot.Promise{p}, err: closed}, time.Now())
-	if f != waits || box.Promises[0].Waits {
-		t.Errorf("fate %d, waits %t, want %d and a promise that is due", f, box.Promises[0].Waits, waits)
+	outbox, f := settle(bot.Outbox{Promises: []bot.Promise{p}}, try{lane: bot.LaneChat, owed: []bot.Promise{p}, err: closed}, time.Now())
+	if f != waits || outbox.Promises[0].Waits {
+		t.Errorf("fate %d, waits %t, want %d and a promise that is due", f, outbox.Promises[0].Waits, waits)
 	}
 }
