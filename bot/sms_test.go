@@ -44,6 +44,9 @@ func (SendSMS) Kind() bot.PromiseKind { return PromiseSMS }
 // Lane is that of everything that is neither a bubble nor a letter.
 func (SendSMS) Lane() bot.Lane { return bot.LaneEvent }
 
+// Told is true: the chat said "le avisamos por mensaje", so who gets none must hear that.
+func (SendSMS) Told() bool { return true }
+
 // end: kind
 
 // begin: keeper
@@ -146,6 +149,21 @@ func TestPromise_addSMS(t *testing.T) {
 	}
 	if c, err := s.Conversations.Load(t.Context(), "web:1"); err != nil || len(c.Promises) != 0 {
 		t.Errorf("owed %+v (%v), want nothing", c.Promises, err)
+	}
+}
+
+// astray is a kind in a lane that is on no list.
+type astray struct{ SendSMS }
+
+func (astray) Kind() bot.PromiseKind { return "astray" }
+func (astray) Lane() bot.Lane        { return "sms" }
+
+// A promise in a lane that is not listed would never be due, so there is no runner for its kind.
+func TestPromise_laneNotListed(t *testing.T) {
+	defer bot.AddKind(bot.NewKind[astray]())()
+	_, err := runner.New(runner.Options{Keepers: runnertest.Keepers()})
+	if err == nil || !strings.Contains(err.Error(), `lane "sms"`) {
+		t.Errorf("got %v, want that nobody looks into the lane", err)
 	}
 }
 

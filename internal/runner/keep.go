@@ -303,10 +303,9 @@ func (k keeping) markOnce(ctx context.Context, known document, t try) (document,
 		return nil, false, err
 	}
 	if f == givenUp {
-		k.Count("given_up")
-		k.Log.Error("promise given up", "kind", t.owed[0].Kind(), "tries", t.owed[0].Tries, "person_told", k.owesWord(doc, t), "error", t.err)
+		k.GaveUp(t.owed[0], owesWord(doc, t.owed[0]), t.err)
 	}
-	k.withdrew(out)
+	k.dropped(out)
 	return doc, k.goOn(doc, now), nil
 }
 
@@ -316,12 +315,13 @@ func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now ti
 	case done:
 		return k.shelf.apply(ctx, doc, t.effects, now)
 	case gone:
-		doc.gone()
+		dropped := 1 + doc.gone()
 		doc.stuck(now)
+		return doc, bot.Outcome{Unreached: dropped}, nil
 	case waits:
 		doc.stuck(now)
 	case givenUp:
-		if k.owesWord(doc, t) {
+		if owesWord(doc, t.owed[0]) {
 			signal := &bot.Update{ID: "signal/" + t.owed[0].ID + "/given_up", Signal: bot.SignalGivenUp}
 			return k.shelf.apply(ctx, doc, Effects{Signal: signal}, now)
 		}
@@ -330,15 +330,9 @@ func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now ti
 }
 
 // owesWord says whether somebody in a chat was told of what is given up, and so must hear that it goes on another way.
-func (k keeping) owesWord(doc document, t try) bool {
-	if _, chat := doc.(*conversation); !chat {
-		return false
-	}
-	switch t.owed[0].What.(type) {
-	case bot.Unknown, bot.KeepFile, bot.MailLink:
-		return true
-	}
-	return false
+func owesWord(doc document, p bot.Promise) bool {
+	_, chat := doc.(*conversation)
+	return chat && p.What.Told()
 }
 
 // goOn starts the other lanes of a document that was just written, to which a signal stepped in it may owe something, and
@@ -372,9 +366,18 @@ func (r *Runner) report(p bot.Promise, err error) {
 	}
 }
 
-// withdrew counts what a turn took back before it was sent.
-func (r *Runner) withdrew(out bot.Outcome) {
+// GaveUp tells the operator of a promise that was dropped because nobody can keep it, and whether the person hears of that.
+func (r *Runner) GaveUp(p bot.Promise, heard bool, err error) {
+	r.Count("given_up")
+	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "error", err)
+}
+
+// dropped counts what a turn took back before it was sent, and what it owes nobody because the person is gone.
+func (r *Runner) dropped(out bot.Outcome) {
 	for range out.Withdrawn {
 		r.Count("worthless")
+	}
+	for range out.Unreached {
+		r.Count("unreachable")
 	}
 }

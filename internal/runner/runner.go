@@ -119,7 +119,8 @@ type Runner struct {
 	looked time.Time    // for the dead; guarded by mu
 }
 
-// New makes a runner; it starts nothing. It refuses keepers that leave a kind of promise without one.
+// New makes a runner; it starts nothing. It refuses keepers that leave a kind of promise without one, and a kind in a lane
+// that is none of bot.Lanes.
 func New(o Options) (*Runner, error) {
 	keeps, err := byKind(o.Keepers)
 	if err != nil {
@@ -208,7 +209,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 			return out, fmt.Errorf("commit turn: %w", err)
 		}
 		r.Count("turn")
-		r.withdrew(out)
+		r.dropped(out)
 		r.Log.Info("turn", "conv", logID(id), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}

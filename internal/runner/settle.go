@@ -80,7 +80,8 @@ func settle(before bot.Outbox, t try, now time.Time) (bot.Outbox, fate) {
 	}
 }
 
-// fate of a promise that had been tried so often before, by the failure of the try.
+// fate of a promise that had been tried so often before, by the failure of the try. Only a chat can be gone, or closed until
+// the person writes: elsewhere the one is for good and the other for now.
 func (t try) fate(f bot.Failure, tries int) fate {
 	switch {
 	case t.err == nil:
@@ -91,9 +92,11 @@ func (t try) fate(f bot.Failure, tries int) fate {
 		return worthless
 	case errors.Is(t.err, errUnknown) && tries+1 >= unknownTries, f == bot.Permanent:
 		return givenUp
-	case f == bot.Gone:
+	case f == bot.Gone && t.lane == bot.LaneChat:
 		return gone
-	case f == bot.Closed:
+	case f == bot.Gone:
+		return givenUp
+	case f == bot.Closed && t.lane == bot.LaneChat:
 		return waits
 	}
 	return later
