@@ -21,7 +21,7 @@ import (
 
 // A flow of two states that owes what it is told to: "mail N" a letter, "timer" a timer that is due; the signal
 // "again" sets its own timer again.
-func newFlow(t *testing.T) *bot.Engine {
+func newFlow(t testing.TB) *bot.Engine {
 	t.Helper()
 	hear := func(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		switch {
@@ -54,7 +54,7 @@ func cutOff(e store.Engine, away *atomic.Bool) store.Engine {
 // keeperCluster is a store, which may fail, with as many runners over it as a test wants. Their flow owes what it is told to, and
 // a function of the test's keeps their letters.
 type keeperCluster struct {
-	t      *testing.T
+	t      testing.TB
 	store  *store.Store
 	now    func(ctx context.Context) (time.Time, error)
 	letter runner.Keep
@@ -64,7 +64,7 @@ type keeperCluster struct {
 	alone  bool
 }
 
-func newKeeperCluster(t *testing.T, e store.Engine) *keeperCluster {
+func newKeeperCluster(t testing.TB, e store.Engine) *keeperCluster {
 	t.Helper()
 	s := store.New(e)
 	none := func(context.Context, bot.Promise) (runner.Effects, error) { return runner.Effects{}, nil }
