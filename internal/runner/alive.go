@@ -83,22 +83,22 @@ func (r *Runner) isDead(who string) bool {
 
 // grip is what a try has of its lane: until when this process is believed to have it.
 type grip struct {
-	r    *Runner
-	by   *identity
-	said atomic.Pointer[time.Time] // what the document says
-	long bool                      // counted among what the identity holds
+	r      *Runner
+	by     *identity
+	stored atomic.Pointer[time.Time] // what the document says
+	long   bool                      // counted among what the identity holds
 }
 
 func (r *Runner) begin() *grip { return &grip{r: r, by: r.me()} }
 
-func (g *grip) believe(until time.Time) { g.said.Store(&until) }
+func (g *grip) believe(until time.Time) { g.stored.Store(&until) }
 
 func (g *grip) until() time.Time {
-	said := *g.said.Load()
-	if lease := g.by.lives.Load(); lease != nil && lease.Before(said) {
+	stored := *g.stored.Load()
+	if lease := g.by.lives.Load(); lease != nil && lease.Before(stored) {
 		return *lease
 	}
-	return said
+	return stored
 }
 
 // join counts the try among what the identity holds and begins its lease where it has none.

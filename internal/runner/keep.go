@@ -90,10 +90,10 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		g := k.begin()
 		t.by = g.by.name
 		defer g.release() // once it is written down: until then the store may say that this process has the lane for long
-		t.effects, t.err = k.takeTurn(ctx, g, doc, t.owed)
+		t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
-			t.effects, t.err = k.takeTurn(ctx, g, doc, t.owed)
+			t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
 		}
 	}
 	return k.mark(ctx, doc, t)
@@ -176,9 +176,9 @@ func (l leased) Err() error {
 	return nil
 }
 
-// takeTurn keeps what is owed once, when it is its turn in this process. When it takes long this process has the lane for as
+// tryOnce keeps what is owed once, when it is its turn in this process. When it takes long this process has the lane for as
 // long as its lease lives; it gives up when another process has taken over, since what we send then would be a second one.
-func (k keeping) takeTurn(ctx context.Context, g *grip, doc document, owed []bot.Promise) (Effects, error) {
+func (k keeping) tryOnce(ctx context.Context, g *grip, doc document, owed []bot.Promise) (Effects, error) {
 	keeper := doc.outbox().Keepers[k.lane]
 	if keeper.Who != g.by.name {
 		return Effects{}, errTaken // it was claimed before this process had to take another name
@@ -303,7 +303,7 @@ func (k keeping) markOnce(ctx context.Context, known document, t try) (document,
 		return nil, false, err
 	}
 	if f == givenUp {
-		k.GaveUp(t.owed[0], owesWord(doc, t.owed[0]), t.err)
+		k.GaveUp(t.owed[0], mustHear(doc, t.owed[0]), t.err)
 	}
 	k.dropped(out)
 	return doc, k.goOn(doc, now), nil
@@ -321,7 +321,7 @@ func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now ti
 	case waits:
 		doc.stuck(now)
 	case givenUp:
-		if owesWord(doc, t.owed[0]) {
+		if mustHear(doc, t.owed[0]) {
 			signal := &bot.Update{ID: "signal/" + t.owed[0].ID + "/given_up", Signal: bot.SignalGivenUp}
 			return k.shelf.apply(ctx, doc, Effects{Signal: signal}, now)
 		}
@@ -329,8 +329,8 @@ func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now ti
 	return doc, bot.Outcome{}, nil
 }
 
-// owesWord says whether somebody in a chat was told of what is given up, and so must hear that it goes on another way.
-func owesWord(doc document, p bot.Promise) bool {
+// mustHear says whether somebody in a chat was told of what is given up, and so must hear that it goes on another way.
+func mustHear(doc document, p bot.Promise) bool {
 	_, chat := doc.(*conversation)
 	return chat && p.What.Told()
 }
