@@ -120,6 +120,22 @@ func TestPromise_notOnTheList(t *testing.T) {
 	}
 }
 
+// Who was told of a letter, of a file's number or that their lines are forgotten hears when it cannot be done.
+func TestDuty_told(t *testing.T) {
+	for _, told := range []bot.Duty{bot.MailLink{}, bot.KeepFile{}, bot.EraseLines{}, bot.Unknown{}} {
+		if !told.Told() {
+			t.Errorf("of %T nobody was told, want that somebody was", told)
+		}
+	}
+	for _, own := range []bot.Duty{
+		bot.Say{}, bot.Delete{}, bot.MailNotice{}, bot.Activate{}, bot.SendSignal{}, bot.KeepCase{}, bot.KeepLines{}, bot.KeepAudit{},
+	} {
+		if own.Told() {
+			t.Errorf("of %T somebody was told, want that nobody was", own)
+		}
+	}
+}
+
 func TestPromiseKinds_once(t *testing.T) {
 	kinds := bot.PromiseKinds()
 	slices.Sort(kinds)
