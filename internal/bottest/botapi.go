@@ -157,7 +157,6 @@ const (
 // Usual faults, for Fail.
 var (
 	FaultUnauthorized = BotFault{Code: 401, Description: botTextUnauthorized}
-	FaultChatNotFound = BotFault{Code: 400, Description: botTextChatNotFound}
 	FaultBlocked      = BotFault{Code: 403, Description: botTextBlocked}
 	FaultServerError  = BotFault{Code: 500, Description: "Internal Server Error"}
 	FaultBadGateway   = BotFault{Code: 502, Body: "<html><body><h1>502 Bad Gateway</h1></body></html>"}

@@ -251,7 +251,7 @@ func (dep *deployment) limited(t *testing.T, slow, fast *instance) {
 	}
 	for i := 1; i < sent; i++ {
 		at := []*instance{slow, fast}[i%2]
-		if a := direct(t.Context(), http.DefaultClient, at, 90_000_000+i, chat, "repetir"); a.status != http.StatusOK {
+		if a := at.direct(t.Context(), http.DefaultClient, 90_000_000+i, chat, "repetir"); a.status != http.StatusOK {
 			t.Errorf("message %d: got %d", i+1, a.status)
 		}
 	}

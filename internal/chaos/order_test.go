@@ -302,13 +302,14 @@ func (p *inProcess) judge(rt *rapid.T, chat int64, order []input) bot.Conversati
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if err := judge(ctx, p.model, p.app.Vault, chat, got, order); err != nil {
+	if err := p.model.judge(ctx, p.app.Vault, chat, got, order); err != nil {
 		rt.Fatal(err)
 	}
 	return got
 }
 
-func judge(ctx context.Context, m model, v *secret.Vault, chat int64, got bot.Conversation, order []input) error {
+// judge compares a stored conversation with what the model makes of the inputs in an order.
+func (m model) judge(ctx context.Context, v *secret.Vault, chat int64, got bot.Conversation, order []input) error {
 	answered := map[string]time.Time{}
 	for _, seen := range got.Seen {
 		answered[seen.ID] = seen.At
@@ -478,7 +479,7 @@ func TestOrder_processes(t *testing.T) {
 					inOrder++
 				}
 			}
-			if err := judge(t.Context(), m, dep.vault, p.chat, c, order); err != nil {
+			if err := m.judge(t.Context(), dep.vault, p.chat, c, order); err != nil {
 				other.breaks("person %d: %v", p.index, err)
 			}
 		}

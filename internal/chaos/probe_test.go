@@ -112,7 +112,7 @@ func (dep *deployment) probe(way *http.Transport) *probing {
 					panic(err)
 				}
 				all.Go(func() {
-					a := direct(ctx, client, at, id, int64(id), "hola")
+					a := at.direct(ctx, client, id, int64(id), "hola")
 					a.update = id
 					p.hook.give(a)
 				})
@@ -125,7 +125,7 @@ func (dep *deployment) probe(way *http.Transport) *probing {
 }
 
 // direct hands an update to a process, past the front, as Telegram does.
-func direct(ctx context.Context, client *http.Client, at *instance, id int, chat int64, text string) answer {
+func (at *instance) direct(ctx context.Context, client *http.Client, id int, chat int64, text string) answer {
 	body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":%d,"date":%d,"chat":{"id":%d,"type":"private"},"from":{"id":%d,"is_bot":false,"first_name":"Sonda"},"text":%q}}`,
 		id, id, time.Now().Unix(), chat, chat, text)
 	return ask(client, webhook(ctx, at.addr, body))

@@ -124,7 +124,7 @@ func (t *UnlockTable) Due(ctx context.Context, now time.Time, limit int) ([]stri
 	return t.documents.IDsUpTo(ctx, "wake_at", now, limit)
 }
 
-// Held returns the ids of the documents whose wake_at is not after [until] and that have a keeper of such a name.
+// Held returns ids as ConversationTable.Held does.
 func (t *UnlockTable) Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
 	return t.documents.held(ctx, until, by)
 }
