@@ -25,6 +25,8 @@ const (
 	PromiseLines    PromiseKind = "lines"
 	PromiseAudit    PromiseKind = "audit"
 	PromiseErase    PromiseKind = "erase"
+	PromiseUnheard  PromiseKind = "unheard"
+	PromiseUnsay    PromiseKind = "unsay"
 )
 
 // kinds is the closed list: what is not here can neither be promised nor be kept.
@@ -40,6 +42,8 @@ var kinds = []kind{
 	kindOf[KeepLines](),
 	kindOf[KeepAudit](),
 	kindOf[EraseLines](),
+	kindOf[KeepUnheard](),
+	kindOf[EraseUnheard](),
 }
 
 // PromiseKinds are all kinds there are.
@@ -119,30 +123,49 @@ type EraseLines struct {
 	Conv string `bson:"conv,omitempty"`
 }
 
+// KeepUnheard keeps a sentence that was not understood.
+type KeepUnheard struct {
+	Conv       string  `bson:"conv,omitempty"`
+	Place      string  `bson:"topic,omitempty"` // Place.Name
+	Lang       string  `bson:"lang,omitempty"`
+	Said       string  `bson:"body,omitempty"` // masked
+	Meaning    string  `bson:"meaning,omitempty"`
+	Confidence float64 `bson:"confidence,omitempty"`
+}
+
+// EraseUnheard takes a conversation's sentences out of those that were not understood.
+type EraseUnheard struct {
+	Conv string `bson:"conv,omitempty"`
+}
+
 // Kind and Lane of each duty.
 
-func (Say) Kind() PromiseKind        { return PromiseSay }      // Kind is PromiseSay.
-func (Say) Lane() Lane               { return LaneChat }        // Lane is the chat's.
-func (Delete) Kind() PromiseKind     { return PromiseDelete }   // Kind is PromiseDelete.
-func (Delete) Lane() Lane            { return LaneChat }        // Lane is the chat's.
-func (MailLink) Kind() PromiseKind   { return PromiseLink }     // Kind is PromiseLink.
-func (MailLink) Lane() Lane          { return LaneMail }        // Lane is that of letters.
-func (MailNotice) Kind() PromiseKind { return PromiseNotice }   // Kind is PromiseNotice.
-func (MailNotice) Lane() Lane        { return LaneMail }        // Lane is that of letters.
-func (Activate) Kind() PromiseKind   { return PromiseActivate } // Kind is PromiseActivate.
-func (Activate) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
-func (SendSignal) Kind() PromiseKind { return PromiseSignal }   // Kind is PromiseSignal.
-func (SendSignal) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
-func (KeepFile) Kind() PromiseKind   { return PromiseFile }     // Kind is PromiseFile.
-func (KeepFile) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
-func (KeepCase) Kind() PromiseKind   { return PromiseCase }     // Kind is PromiseCase.
-func (KeepCase) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
-func (KeepLines) Kind() PromiseKind  { return PromiseLines }    // Kind is PromiseLines.
-func (KeepLines) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
-func (KeepAudit) Kind() PromiseKind  { return PromiseAudit }    // Kind is PromiseAudit.
-func (KeepAudit) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
-func (EraseLines) Kind() PromiseKind { return PromiseErase }    // Kind is PromiseErase.
-func (EraseLines) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
+func (Say) Kind() PromiseKind          { return PromiseSay }      // Kind is PromiseSay.
+func (Say) Lane() Lane                 { return LaneChat }        // Lane is the chat's.
+func (Delete) Kind() PromiseKind       { return PromiseDelete }   // Kind is PromiseDelete.
+func (Delete) Lane() Lane              { return LaneChat }        // Lane is the chat's.
+func (MailLink) Kind() PromiseKind     { return PromiseLink }     // Kind is PromiseLink.
+func (MailLink) Lane() Lane            { return LaneMail }        // Lane is that of letters.
+func (MailNotice) Kind() PromiseKind   { return PromiseNotice }   // Kind is PromiseNotice.
+func (MailNotice) Lane() Lane          { return LaneMail }        // Lane is that of letters.
+func (Activate) Kind() PromiseKind     { return PromiseActivate } // Kind is PromiseActivate.
+func (Activate) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (SendSignal) Kind() PromiseKind   { return PromiseSignal }   // Kind is PromiseSignal.
+func (SendSignal) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (KeepFile) Kind() PromiseKind     { return PromiseFile }     // Kind is PromiseFile.
+func (KeepFile) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (KeepCase) Kind() PromiseKind     { return PromiseCase }     // Kind is PromiseCase.
+func (KeepCase) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (KeepLines) Kind() PromiseKind    { return PromiseLines }    // Kind is PromiseLines.
+func (KeepLines) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
+func (KeepAudit) Kind() PromiseKind    { return PromiseAudit }    // Kind is PromiseAudit.
+func (KeepAudit) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
+func (EraseLines) Kind() PromiseKind   { return PromiseErase }    // Kind is PromiseErase.
+func (EraseLines) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (KeepUnheard) Kind() PromiseKind  { return PromiseUnheard }  // Kind is PromiseUnheard.
+func (KeepUnheard) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
+func (EraseUnheard) Kind() PromiseKind { return PromiseUnsay }    // Kind is PromiseUnsay.
+func (EraseUnheard) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
 
 // Unknown is what a promise owes that a later version made, while two versions share a store or after a step back. It
 // is carried as it was read, so that whoever knows it finds it whole.

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"time"
+
+	"llave/bot"
+	"llave/internal/runner"
+	"llave/internal/store"
+	"llave/internal/unheard"
+)
+
+// keepUnheard keeps a sentence that was not understood, under hashes of the chat and the turn: the promise's own name holds
+// the chat.
+func (a *App) keepUnheard(ctx context.Context, p bot.Promise, what bot.KeepUnheard) (runner.Effects, error) {
+	if a.options.Config.Retention.Unheard == 0 {
+		return runner.Effects{}, nil
+	}
+	return runner.Effects{}, a.Store.Unheard.Tell(ctx, unheard.Telling{
+		Who: a.teller(what.Conv), Turn: a.Vault.Hash("unheard/turn", p.ID), At: p.Made,
+		Place: what.Place, Lang: what.Lang, Said: what.Said, Meaning: what.Meaning, Confidence: what.Confidence,
+	})
+}
+
+func (a *App) eraseUnheard(ctx context.Context, _ bot.Promise, what bot.EraseUnheard) (runner.Effects, error) {
+	return runner.Effects{}, a.Store.Unheard.Erase(ctx, a.teller(what.Conv))
+}
+
+// teller is what a chat is called beside its sentences.
+func (a *App) teller(conv string) string { return a.Vault.Hash("unheard/chat", conv) }
+
+// dropTellers forgets whose the sentences are that were said a day ago.
+func (a *App) dropTellers(ctx context.Context) error {
+	now, err := a.Store.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store's clock: %w", err)
+	}
+	return a.Store.Unheard.Drop(ctx, now)
+}
+
+// keptSince is the moment before which something is kept no longer; after every other when none is kept at all.
+func keptSince(now time.Time, kept time.Duration) time.Time {
+	if kept == 0 {
+		return now.AddDate(1, 0, 0)
+	}
+	return now.Add(-kept)
+}
+
+// ExportUnheard writes the sentences that were not understood and that a supervisor gave a meaning, as CSV with the columns
+// of the examples: state, said, meaning; with [all] also those that have none yet, with an empty meaning. What was set
+// aside is not among them.
+func ExportUnheard(ctx context.Context, w io.Writer, s *store.Store, all bool) error {
+	out := csv.NewWriter(w)
+	_ = out.Write([]string{"state", "said", "meaning"}) // Error tells of all of them
+	err := s.Unheard.Each(ctx, func(r unheard.Row) bool {
+		if r.Assigned != unheard.NotOurs && (all || r.Assigned != "") {
+			_ = out.Write([]string{r.Place, r.Said, r.Assigned})
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("export sentences: %w", err)
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("export sentences: %w", err)
+	}
+	return nil
+}
