@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/bot/wire"
 	"llave/internal/runner"
 	"llave/internal/runner/runnertest"
 	"llave/internal/secret"
@@ -60,8 +61,8 @@ func (a *smsApp) sendSMS(ctx context.Context, p bot.Promise, what SendSMS) (runn
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return runner.Effects{}, fmt.Errorf("send short message: %w", err) // temporary: tried again
+	if err != nil { // temporary: tried again; its words would hold the gateway's address, with a token in it
+		return runner.Effects{}, fmt.Errorf("send short message: %w", wire.Redact(err, strings.NewReplacer(to, "…")))
 	}
 	defer res.Body.Close()
 	switch {
@@ -156,6 +157,17 @@ func TestPromise_smsGatewayFails(t *testing.T) {
 	_, err := a.sendSMS(t.Context(), bot.Promise{ID: "p"}, SendSMS{To: a.Vault.Seal("sms", "0990000000"), Text: "Su clave está lista."})
 	if err == nil || bot.KindOf(err) != bot.Temporary {
 		t.Errorf("got %v, want an error that is temporary", err)
+	}
+}
+
+// What cannot be reached is in the error without its address, which may hold a token, and without the person's number.
+func TestPromise_smsGatewayAway(t *testing.T) {
+	gateway := httptest.NewServer(http.NotFoundHandler())
+	a := newSMSApp(t, gateway.URL+"/?token=hidden&last=0990000000")
+	gateway.Close()
+	_, err := a.sendSMS(t.Context(), bot.Promise{ID: "p"}, SendSMS{To: a.Vault.Seal("sms", "0990000000"), Text: "Su clave está lista."})
+	if err == nil || bot.KindOf(err) != bot.Temporary || strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "0990000000") {
+		t.Errorf("got %v, want an error that is temporary and holds neither token nor number", err)
 	}
 }
 

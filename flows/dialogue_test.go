@@ -4,8 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"llave/bot"
 	"llave/flows"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
@@ -20,15 +22,58 @@ func TestDialogues(t *testing.T) {
 		t.Fatalf("no dialogues: %v", err)
 	}
 	sweep := bottest.NewSweep(t)
+	var been visits
+	t.Cleanup(func() { been.check(t, len(files)) }) // after the last of them
 	for i, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			playAndCompare(t, world.Telegram, file) // with -update the other one is compared with what this one writes
+			been.add(playAndCompare(t, world.Telegram, file)) // with -update the other one is compared with what this one writes
 			if *update || sweep.Takes(i, 3) {
 				t.Run("whatsapp", func(t *testing.T) { playAndCompare(t, world.WhatsApp, file) })
 			}
 		})
+	}
+}
+
+// unvisited are the states that no dialogue can come to, and why.
+var unvisited = map[bot.State]string{
+	flows.Group: "the harness's phones write to the bot alone",
+}
+
+// visits are the states that the dialogues of a run were in.
+type visits struct {
+	mu     sync.Mutex
+	states map[bot.State]bool
+	played int
+}
+
+func (v *visits) add(end world.Ending) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.states == nil {
+		v.states = map[bot.State]bool{}
+	}
+	for _, s := range end.Been {
+		v.states[s] = true
+	}
+	v.played++
+}
+
+// check holds that the dialogues together come to every state of the map, when all of them were played.
+func (v *visits) check(t *testing.T, all int) {
+	t.Helper()
+	if v.played < all { // -run chose some
+		return
+	}
+	for _, s := range newEngine(t).States() {
+		_, excused := unvisited[s]
+		if !v.states[s] && !excused {
+			t.Errorf("no conversation in testdata comes to the state %s: write one that goes through it", s)
+		}
+		if v.states[s] && excused {
+			t.Errorf("the state %s stands in unvisited, and a conversation comes there", s)
+		}
 	}
 }
 

@@ -33,7 +33,8 @@ const (
 // comes of them.
 const (
 	surely  = 0.55 // answered
-	certain = 0.98 // done though it cannot be taken back
+	certain = 0.98 // done though it cannot be taken back,
+	brief   = 8    // and only when so many words were said, or fewer
 	unclear = 0.25 // asked; below it the sentence was not understood
 	slight  = 0.10 // offered beside a likelier one
 	offered = 3    // at most
@@ -128,7 +129,10 @@ func (all answers) sure(g guess, said string) bool {
 	case carefulButton:
 		return false
 	case carefulSure:
-		return g.confidence >= certain && !denied.MatchString(bot.Fold(said)) || !acting(g.answer) && g.confidence >= surely
+		if !acting(g.answer) {
+			return g.confidence >= surely
+		}
+		return g.confidence >= certain && len(strings.Fields(said)) <= brief && !denied.MatchString(bot.Fold(said))
 	}
 	return g.confidence >= surely
 }
@@ -140,7 +144,7 @@ func begins(answer string) bool {
 
 // acting says whether an answer has consequences that only a careful meaning has.
 func acting(answer string) bool {
-	return slices.Contains([]string{"send", "resend", "another", "yes"}, answer)
+	return slices.Contains([]string{"send", "resend", "yes"}, answer)
 }
 
 // hearMeaning answers what was understood. A number that comes with a wish is read at once.

@@ -1,6 +1,7 @@
 package flows_test
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -71,6 +72,39 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
+// TestLanguages_files holds that no catalogue and no understanding lies there unread: a language is called by two letters,
+// and what people say in it belongs to a language there is.
+func TestLanguages_files(t *testing.T) {
+	read := map[string]bool{}
+	for _, cat := range newEngine(t).Languages() {
+		read[cat.Language+".toml"] = true
+	}
+	read["answers.toml"] = true
+	files, err := filepath.Glob("*.toml")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("got files %v, %v", files, err)
+	}
+	for _, file := range files {
+		if !read[file] {
+			t.Errorf("nobody reads %s: a catalogue is called by its language's two letters", file)
+		}
+	}
+}
+
+// TestLanguages_inConsole holds that the desk has a word for every language that is spoken with people.
+func TestLanguages_inConsole(t *testing.T) {
+	const file = "../internal/web/console/talk/templates/desk.part.html"
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cat := range newEngine(t).Languages() {
+		if !strings.Contains(string(page), `eq .Lang "`+cat.Language+`"`) {
+			t.Errorf("agents read %q where the language's name should be: it has no word under \"Idioma\" in %s", cat.Language, file)
+		}
+	}
+}
+
 // typedIn is what people type in a language that the program must know by more than its catalogue: a key by mistake
 // (internal/affiliate/mask.go) and a yes that is denied (bot/answer.go).
 var typedIn = map[string]struct{ key, denied string }{
@@ -80,8 +114,15 @@ var typedIn = map[string]struct{ key, denied string }{
 
 func TestLanguages_typed(t *testing.T) {
 	e := newEngine(t)
+	said := map[string]string{}
 	for _, cat := range e.Languages() {
 		say, known := typedIn[cat.Language]
+		for _, phrase := range []string{say.key, say.denied} {
+			if other := said[phrase]; known && other != "" {
+				t.Errorf("%s: %q is what is typed in %s: say it in this language", cat.Language, phrase, other)
+			}
+			said[phrase] = cat.Language
+		}
 		if !known {
 			t.Errorf("%s: say above how a key is typed by mistake, and a yes denied, in this language", cat.Language)
 			continue

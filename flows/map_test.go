@@ -304,7 +304,7 @@ func keptBare(t *testing.T, e *bot.Engine, s bot.State) (bare []string, kept boo
 	return bare, kept
 }
 
-// TestMap_freeTextIsMasked says a number and a key inside a sentence wherever words are kept: they are kept masked.
+// TestMap_freeTextIsMasked says a number and a key inside a sentence wherever words are asked for: they are kept, and masked.
 func TestMap_freeTextIsMasked(t *testing.T) {
 	e := newEngine(t)
 	for _, s := range e.States() {
@@ -315,9 +315,12 @@ func TestMap_freeTextIsMasked(t *testing.T) {
 		if len(bare) > 0 {
 			t.Errorf("state %s keeps %q as it was written: see affiliate.MaskAll", s, bare)
 		}
-		if s == flows.Complaining && !kept {
-			t.Error("no complaint was kept: this test sees nothing")
+		if !kept {
+			t.Errorf("state %s says bot.FreeText, and what is written there is in no slot and no promise: it is lost", s)
 		}
+	}
+	if _, kept := keptBare(t, storyEngine(t, func(context.Context, *bot.Turn) (bot.Event, error) { return toldOne, nil }, bot.FreeText), story); kept {
+		t.Error("an ear that keeps nothing: found words kept")
 	}
 	bare, _ := keptBare(t, storyEngine(t, func(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Remember(slotTold, t.Text())

@@ -2,6 +2,7 @@ package flows
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"llave/bot"
@@ -150,4 +151,19 @@ func (r *Reader) says(p bot.Place, answer, language string) string {
 		}
 	}
 	return ""
+}
+
+// TableRow is what is answered to one meaning.
+type TableRow struct {
+	Meaning, Any, Careful string
+	At                    map[string]string // by a place's name
+}
+
+// Table is what is answered to every meaning, in alphabetical order.
+func (r *Reader) Table() (rows []TableRow) {
+	for _, name := range slices.Sorted(maps.Keys(r.answers)) {
+		a := r.answers[name]
+		rows = append(rows, TableRow{name, a.any, a.careful, maps.Clone(a.at)})
+	}
+	return rows
 }

@@ -7,7 +7,7 @@ import (
 	"llave/flows/meaning"
 )
 
-var update = flag.Bool("update", false, "take sentences that are alike out of the files (the later ones), and write docs/heldout.md with -full")
+var update = flag.Bool("update", false, "take sentences that are alike out of the files (the later ones), and write the figures of docs/meanings.md with -full")
 
 const said = "../said"
 

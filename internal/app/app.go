@@ -86,7 +86,7 @@ type App struct {
 	whatsapp *whatsapp.Channel
 	web      *webchat.Channel
 	talk     *talk.Room
-	channels []channel // that Start runs
+	channels []channel // all that are bound
 
 	demoPassword string // of the agent in a demo
 	jobs         *jobs.Table
@@ -310,7 +310,7 @@ var erasing = map[string]flows.Erasing{
 
 type channel struct {
 	name string
-	run  func(ctx context.Context) error
+	run  func(ctx context.Context) error // nil: it does nothing by itself
 }
 
 // bind has a channel's chats answered through ch, and Start run it until the process stops; run is nil for one that does
@@ -321,9 +321,7 @@ func (a *App) bind(name string, ch runner.Channel, run func(ctx context.Context)
 		return fmt.Errorf("channel %q: what becomes of a message in it is not said (erasing)", name)
 	}
 	a.Runner.Bind(name, ch)
-	if run != nil {
-		a.channels = append(a.channels, channel{name, run})
-	}
+	a.channels = append(a.channels, channel{name, run})
 	return nil
 }
 
@@ -456,6 +454,9 @@ func (a *App) Start(ctx context.Context) error {
 		a.background.Go(func() { a.shareRates(ctx) })
 	}
 	for _, ch := range a.channels {
+		if ch.run == nil {
+			continue
+		}
 		a.background.Go(func() {
 			if err := ch.run(ctx); err != nil {
 				a.failed <- fmt.Errorf("%s: %w", ch.name, err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/flows"
 	"llave/internal/mail"
 )
 
@@ -35,24 +36,46 @@ func parsed(t *testing.T, dir string) (files []*ast.File) {
 	return files
 }
 
-// channelIn reads what a package's channel is called, "" if it is none, and whether it has a Run.
-func channelIn(t *testing.T, dir string) (name string, runs bool) {
+// parsedChannel is what a package's source says of its channel: what it is called, "" if it is none, and whether it has a
+// Run, and a Delete that looks at which message is meant.
+type parsedChannel struct {
+	name          string
+	runs, deletes bool
+}
+
+func channelIn(t *testing.T, dir string) (c parsedChannel) {
 	t.Helper()
 	for _, f := range parsed(t, dir) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.FuncDecl:
-				runs = runs || n.Recv != nil && n.Name.Name == "Run"
+				c.runs = c.runs || n.Recv != nil && n.Name.Name == "Run"
+				c.deletes = c.deletes || n.Recv != nil && n.Name.Name == "Delete" && usesLast(n)
 				return false
 			case *ast.ValueSpec:
 				if text, ok := valueOf(n); ok && n.Names[0].Name == "Name" {
-					name = text
+					c.name = text
 				}
 			}
 			return true
 		})
 	}
-	return name, runs
+	return c
+}
+
+// usesLast says whether a function's body names its last parameter.
+func usesLast(f *ast.FuncDecl) (uses bool) {
+	params := f.Type.Params.List
+	if len(params) == 0 || len(params[len(params)-1].Names) == 0 {
+		return false
+	}
+	names := params[len(params)-1].Names
+	ast.Inspect(f.Body, func(n ast.Node) bool {
+		id, ok := n.(*ast.Ident)
+		uses = uses || ok && id.Name != "_" && id.Name == names[len(names)-1].Name
+		return true
+	})
+	return uses
 }
 
 func valueOf(spec *ast.ValueSpec) (string, bool) {
@@ -113,18 +136,20 @@ func TestChannels_everywhere(t *testing.T) {
 	}
 	wired, seen := bound(t), 0
 	for _, dir := range dirs {
-		name, runs := channelIn(t, dir)
+		c := channelIn(t, dir)
+		name := c.name
 		if name == "" {
 			continue
 		}
 		seen++
 		pkg := filepath.Base(dir)
 		started, isBound := wired[pkg]
-		_, known := erasing[name]
+		becomes, known := erasing[name]
 		for missing, there := range map[string]bool{
 			"is not bound (bindChannels)":                                         isBound,
-			"has a Run that nobody runs (bindChannels, or runByCommand)":          !isBound || !runs || started || runByCommand[pkg],
+			"has a Run that nobody runs (bindChannels, or runByCommand)":          !isBound || !c.runs || started || runByCommand[pkg],
 			"is not in erasing":                                                   known,
+			"is flows.Deleted in erasing, and its Delete deletes nothing":         becomes != flows.Deleted || c.deletes,
 			"has no words in a letter (internal/mail/templates/common.txt)":       letter(name) != letter("nobody's"),
 			"has no words in the console (internal/web/console, templates/frame)": strings.Contains(string(console), fmt.Sprintf("eq . %q", name)),
 		} {

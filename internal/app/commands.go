@@ -127,10 +127,10 @@ func (p *program) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if c.TelegramToken == "" && !c.WhatsApp.On() {
-				log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN")
-			}
 			return p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
+				if len(a.channels) == 0 {
+					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN")
+				}
 				log.Info("ready", "addr", a.Addr(), "admin", a.AdminAddr(), "version", version())
 			})
 		},

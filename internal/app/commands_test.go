@@ -133,6 +133,42 @@ func TestServe_refusesAtStart(t *testing.T) {
 	}
 }
 
+// stopper is a log that stops what writes it once it is ready.
+type stopper struct {
+	bytes.Buffer
+	stop func()
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(`"msg":"ready"`)) {
+		s.stop()
+	}
+	return s.Buffer.Write(p)
+}
+
+// Whoever forgot to name a channel is told, whichever channels there are; with one there is nothing to say.
+func TestServe_saysThatNoChannelIsOn(t *testing.T) {
+	for name, channel := range map[string][]string{
+		"none": nil,
+		"whatsapp": {
+			"LLAVE_WHATSAPP_TOKEN=EAAtest", "LLAVE_WHATSAPP_PHONE_NUMBER_ID=106540352242922", "LLAVE_WHATSAPP_APP_SECRET=app-secret-of-the-test",
+			"LLAVE_WHATSAPP_VERIFY_TOKEN=verify-token-of-the-test", "LLAVE_WHATSAPP_API_URL=http://127.0.0.1:1",
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		log := &stopper{stop: cancel}
+		environ := append([]string{
+			"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_PUBLIC_URL=http://localhost:8080",
+			"LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none", "LLAVE_SECRET_KEY=" + strings.Repeat("A", 43) + "=",
+		}, channel...)
+		code := app.Main(ctx, []string{"serve"}, app.IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: &log.Buffer, Stderr: log})
+		cancel()
+		if said := strings.Contains(log.String(), "no channel is on"); code != 0 || said != (channel == nil) {
+			t.Errorf("%s: exit %d, said that no channel is on: %t: %s", name, code, said, log.String())
+		}
+	}
+}
+
 func TestImport_thenPurge(t *testing.T) {
 	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
 	rows := "_id,id_type,category,full_name,email,data_updated_at,status\n" +

@@ -56,10 +56,7 @@ func (w *World) beat(ctx context.Context) {
 // Case returns the case of a chat on the world's channel as it is kept, or nil.
 func (w *World) Case(chat int64) *bot.Handoff {
 	w.t.Helper()
-	c, _, err := w.App.Store.Conversations.Find(w.t.Context(), bot.ConversationID(w.channel, fmt.Sprint(chat)))
-	if err != nil {
-		w.t.Fatalf("case: %v", err)
-	}
+	c, _ := w.kept(chat)
 	return c.Handoff
 }
 

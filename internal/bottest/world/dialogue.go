@@ -52,6 +52,7 @@ func OwnChat(on Channel) string { return "chat " + on.Name }
 // Ending is where a dialogue left things.
 type Ending struct {
 	Conv   bot.Conversation // as it is kept
+	Been   []bot.State      // where the conversation stood after each line, one after the other
 	Active bool             // a record of the world has a key that is not locked
 }
 
@@ -120,15 +121,17 @@ func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 			a.Files[i].Data = []byte(p.out.String())
 		}
 	}
-	return txtar.Format(a), p.w.ending(on, rows)
+	end := p.w.ending(rows)
+	end.Been = p.been
+	return txtar.Format(a), end
 }
 
 // ending reads the store of the world.
-func (w *World) ending(on Channel, rows []string) Ending {
+func (w *World) ending(rows []string) Ending {
 	w.t.Helper()
-	conv, found, err := w.App.Store.Conversations.Find(w.t.Context(), bot.ConversationID(on.Name, fmt.Sprint(Chat)))
-	if err != nil || !found {
-		w.t.Fatalf("ending: the conversation is not kept: %v", err)
+	conv, found := w.kept(Chat)
+	if !found {
+		w.t.Fatal("ending: the conversation is not kept")
 	}
 	end := Ending{Conv: conv}
 	for _, r := range rows {
@@ -184,6 +187,7 @@ type player struct {
 	seen    int // bubbles written
 	mails   int
 	deleted int
+	been    []bot.State // after each line
 
 	others      int // people who asked for a person
 	deeds       int // of the desk
@@ -299,10 +303,19 @@ func (p *player) act(what string) error {
 	return nil
 }
 
+// unfilled is a name that a text has, and nothing was said for.
+var unfilled = regexp.MustCompile(`\{[a-z_]+\}`)
+
 // came writes down what the bot said and which letters arrived.
 func (p *player) came() {
+	if c, found := p.w.kept(Chat); found {
+		p.been = append(p.been, c.State)
+	}
 	ms := p.w.Phone.Messages(Chat)
 	for _, m := range ms[p.seen:] {
+		if name := unfilled.FindString(m.Text + strings.Join(m.Labels(), "")); name != "" {
+			p.t.Errorf("%s is not filled in: no ear says it, and it is none of the Vars in flows/flow.go: %s", name, m.Text)
+		}
 		if m.Image != "" {
 			p.print("< (dibujo " + m.Image + ")")
 		}

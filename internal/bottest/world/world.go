@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/bot"
 	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/config"
@@ -224,6 +225,16 @@ func read(t testing.TB, res *http.Response, err error) (int, string) {
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(body)
+}
+
+// kept is the conversation of a chat on the world's channel as it is stored.
+func (w *World) kept(chat int64) (c bot.Conversation, found bool) {
+	w.t.Helper()
+	c, found, err := w.App.Store.Conversations.Find(w.t.Context(), bot.ConversationID(w.channel, fmt.Sprint(chat)))
+	if err != nil {
+		w.t.Fatalf("read the conversation: %v", err)
+	}
+	return c, found
 }
 
 // URL is an address of the public listener.
