@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -69,6 +70,9 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 // readAs are the places that the examples know by another name.
 var readAs = map[string]string{"stuck": "step"}
 
+// ExamplesPlace is what the examples call a place.
+func ExamplesPlace(place string) string { return cmp.Or(readAs[place], place) }
+
 // read is what the person's words may be answered with where they stand, the likeliest first. Nothing is read into a
 // button, a key or a number alone, nor in a language that the model was not taught.
 func (f *flow) read(t *bot.Turn) []guess {
@@ -89,11 +93,7 @@ func (f *flow) readSaid(t *bot.Turn) []guess {
 
 // read is what [said] may be answered with in a place.
 func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []guess) {
-	state := p.Name
-	if as, ok := readAs[state]; ok {
-		state = as
-	}
-	for _, may := range m.Read(said, state) {
+	for _, may := range m.Read(said, ExamplesPlace(p.Name)) {
 		answer := all[may.Meaning].in(p)
 		i := slices.IndexFunc(guesses, func(g guess) bool { return g.answer == answer })
 		if topic, _, _ := strings.Cut(answer, "."); i < 0 || topic == "next" { // many meanings have it where they say little: together they are not likelier

@@ -47,7 +47,7 @@ func golden(t *testing.T, name, got string) {
 func TestHelp(t *testing.T) {
 	commands := []string{
 		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password",
-		"purge", "flow", "version", "config",
+		"purge", "flow", "understand", "version", "config",
 	}
 	for _, command := range commands {
 		t.Run("help "+command, func(t *testing.T) {
@@ -76,6 +76,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"serve", "--nonsense"}, "unknown flag: --nonsense"},
 		{[]string{"import"}, "accepts 1 arg(s), received 0"},
 		{[]string{"purge", "now"}, "now"},
+		{[]string{"understand", "--all"}, "--all goes with --export"},
+		{[]string{"understand", "--export", "a.csv"}, "--export takes no file"},
 		{[]string{"agents"}, "add, disable, list, password"},
 		{[]string{"agents", "nonsense"}, `unknown command "nonsense"`},
 		{[]string{"agents", "add"}, "accepts 1 arg(s), received 0"},

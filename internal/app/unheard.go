@@ -3,11 +3,15 @@ package app
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"llave/bot"
+	"llave/flows"
 	"llave/internal/runner"
 	"llave/internal/store"
 	"llave/internal/unheard"
@@ -57,7 +61,7 @@ func ExportUnheard(ctx context.Context, w io.Writer, s *store.Store, all bool) e
 	_ = out.Write([]string{"state", "said", "meaning"}) // Error tells of all of them
 	err := s.Unheard.Each(ctx, func(r unheard.Row) bool {
 		if r.Assigned != unheard.NotOurs && (all || r.Assigned != "") {
-			_ = out.Write([]string{r.Place, r.Said, r.Assigned})
+			_ = out.Write([]string{flows.ExamplesPlace(r.Place), r.Said, r.Assigned})
 		}
 		return true
 	})
@@ -69,4 +73,36 @@ func ExportUnheard(ctx context.Context, w io.Writer, s *store.Store, all bool) e
 		return fmt.Errorf("export sentences: %w", err)
 	}
 	return nil
+}
+
+// exporting gives [cmd] the flags that write what was not understood, instead of what it does without them.
+func (p *program) exporting(cmd *cobra.Command) *cobra.Command {
+	var export, all bool
+	cmd.Flags().BoolVar(&export, "export", false, "write the sentences that were not understood and that supervisors gave a meaning, as CSV: state,said,meaning")
+	cmd.Flags().BoolVar(&all, "all", false, "with --export: also those that have no meaning yet")
+	without := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case export && len(args) > 0:
+			return fmt.Errorf("%w: --export takes no file", errUsage)
+		case export:
+			return p.exportUnheard(cmd.Context(), all)
+		case all:
+			return fmt.Errorf("%w: --all goes with --export", errUsage)
+		}
+		return without(cmd, args)
+	}
+	return cmd
+}
+
+func (p *program) exportUnheard(ctx context.Context, all bool) error {
+	c, _, err := p.load()
+	if err != nil {
+		return err
+	}
+	s, err := OpenStore(ctx, c, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(ExportUnheard(ctx, p.stdout, s, all), s.Engine().Close())
 }
