@@ -41,7 +41,7 @@ func TestUnheard_erased(t *testing.T) {
 		atMenu(t, w, chat)
 		sayIn(t, w, chat, puzzling, "Cancelar")
 	}
-	sayIn(t, w, world.Chat, "otra cosa", "")
+	sayIn(t, w, world.Chat, "otra cosa", "otras palabras")
 	sayIn(t, w, world.Chat, puzzling+"...", "Cancelar")
 	rows := heard(t, w)
 	if len(rows) == 0 || rows[0].Times != 3 || rows[0].Said != puzzling || rows[0].Place != "menu" || len(rows[0].Tellers) != 2 {
@@ -54,7 +54,7 @@ func TestUnheard_erased(t *testing.T) {
 			}
 		}
 	}
-	sayIn(t, w, world.Chat, "menú", "")
+	sayIn(t, w, world.Chat, "menú", "¿Qué necesita hoy?")
 	sayIn(t, w, world.Chat, "mis datos", "Lo que no entiendo lo guardo 30 días")
 	sayIn(t, w, world.Chat, "borrar mis datos", "¿Borro?")
 	sayIn(t, w, world.Chat, "sí, borrar", "borré")

@@ -11,7 +11,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"llave/bot"
 )
@@ -69,7 +71,8 @@ type Telling struct {
 
 // ID names the row of a telling: words that differ by case, accents or signs alone are the same.
 func (t Telling) ID() string {
-	sum := sha256.Sum256([]byte(t.Place + "\n" + bot.Fold(t.Said)))
+	words := strings.FieldsFunc(bot.Fold(t.Said), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	sum := sha256.Sum256([]byte(t.Place + "\n" + strings.Join(words, " ")))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,11 +24,15 @@ func telling(who, turn, said string, minutes int) unheard.Telling {
 	}
 }
 
-// rowsOf are the rows of the store, those said most often first, in words.
+// rowsOf are the rows of the store in words, those said most often first; of equal ones, in alphabetical order.
 func rowsOf(t *testing.T, s *store.Store) []string {
 	t.Helper()
 	rows, err := s.Unheard.Often(t.Context(), 100)
 	must(t, err)
+	if !slices.IsSortedFunc(rows, func(a, b unheard.Row) int { return int(b.Times - a.Times) }) {
+		t.Errorf("not by how often: %+v", rows)
+	}
+	slices.SortStableFunc(rows, func(a, b unheard.Row) int { return cmp.Or(int(b.Times-a.Times), cmp.Compare(a.Said, b.Said)) })
 	var out []string
 	for _, r := range rows {
 		var who []string
