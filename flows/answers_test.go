@@ -73,3 +73,24 @@ func TestAnswers_reached(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is typed in whatever place is read without harm: some meaning, confidences that are such, and an answer that is there.
+func FuzzReader(f *testing.F) {
+	r, err := flows.NewReader(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	states := r.States()
+	f.Add("me bloquearon la clave", uint8(1))
+	f.Add("no, no, ¿qué? ñ\xff 🙂 pero", uint8(5))
+	f.Add("", uint8(0))
+	f.Fuzz(func(t *testing.T, said string, at uint8) {
+		u, err := r.Read(said, states[int(at)%len(states)], "es")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Meaning == "" || u.Answer == "" || !(u.Confidence >= 0 && u.Confidence < 1.001) || len(u.Offers) > 3 {
+			t.Fatalf("%q: %+v", said, u)
+		}
+	})
+}

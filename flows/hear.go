@@ -97,11 +97,11 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case place.Is(AtDesk): // the limit of messages spares the bot's answers, and here there are none: nothing is lost
 		return "", nil
 	}
-	if fast, warn := f.tooFast(t); fast {
+	if fast, warn := f.tooFast(t); fast && !place.Is(bot.FreeText) { // there a word would be lost
 		switch {
 		case warn:
 			return TooFast, nil
-		case !place.Is(FirstWord, bot.FreeText) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
+		case !place.Is(FirstWord) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
 			return AskedPerson, nil
 		}
 		return bot.Ignored, nil

@@ -28,12 +28,16 @@ func TestModelIsNew(t *testing.T) {
 }
 
 func TestModelSize(t *testing.T) {
-	f, err := os.Stat("model.bin")
-	if err != nil {
-		t.Fatal(err)
+	size := int64(0)
+	for _, file := range []string{"model.bin", "language.bin"} {
+		f, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += f.Size()
 	}
-	if f.Size() > 1_500_000 {
-		t.Errorf("model.bin has %d bytes, more than 1.5 MB", f.Size())
+	if size > 1_500_000 {
+		t.Errorf("the models have %d bytes, more than 1.5 MB", size)
 	}
 }
 
