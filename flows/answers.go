@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -87,23 +88,61 @@ func (all answers) rows() (rows []bot.Row) {
 	return rows
 }
 
+// lacking are the meanings that [m] does not know though there is an answer to them, and those it knows without one.
+func (all answers) lacking(m *meaning.Model) (unknown, unanswered []string) {
+	known := m.Meanings()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	for _, name := range known {
+		if _, ok := all[name]; !ok {
+			unanswered = append(unanswered, name)
+		}
+	}
+	return unknown, unanswered
+}
+
+// LoadModel reads a model of what sentences mean from a file, and holds that the conversation can use it.
+func LoadModel(file string) (*meaning.Model, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	m, err := meaning.New(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w (llave train)", file, err)
+	}
+	all, err := readAnswers(answersFile)
+	if err != nil {
+		return nil, err
+	}
+	switch unknown, unanswered := all.lacking(m); {
+	case len(unknown) > 0:
+		return nil, fmt.Errorf("%s: this model does not know %s: it has to be learned again (llave train)", file, strings.Join(unknown, ", "))
+	case len(unanswered) > 0:
+		return nil, fmt.Errorf("%s: this model knows %s, to which this version has no answer: it has to be learned again (llave train)", file, strings.Join(unanswered, ", "))
+	}
+	return m, nil
+}
+
 // check says what is wrong with the table for the meanings of [m] and the places of the map: everything at once.
 func (all answers) check(m *meaning.Model, places []bot.Place) error {
 	var problems []error
 	bad := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("answers.toml: "+format, args...))
 	}
-	for _, name := range m.Meanings() {
-		if _, ok := all[name]; !ok {
-			bad("no answer to %q, which the model knows", name)
-		}
+	unknown, unanswered := all.lacking(m)
+	for _, name := range unanswered {
+		bad("no answer to %q, which the model knows", name)
+	}
+	for _, name := range unknown {
+		bad("%q is nothing that the model knows", name)
 	}
 	anywhere := places[slices.IndexFunc(places, func(p bot.Place) bool { return p.State == bot.Any })]
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		a := all[name]
-		if !slices.Contains(m.Meanings(), name) {
-			bad("%q is nothing that the model knows", name)
-		}
 		if a.any == "" || a.careful != "" && a.careful != carefulSure && a.careful != carefulButton {
 			bad("%s: needs any; careful is %q or %q", name, carefulSure, carefulButton)
 		}

@@ -58,6 +58,7 @@ type Options struct {
 	Model       *meaning.Model // what sentences mean; nil: the one that is built in
 	AbroadText  string         // LLAVE_ABROAD_TEXT: the institution's own words for people abroad
 	Unheard     time.Duration  // how long sentences that were not understood are kept; 0: they are not
+	PortalText  string         // LLAVE_PORTAL_TEXT: its own words for how one gets into the portal; "": the catalogue's
 	Silence     time.Duration  // how long an agent may leave a person without an answer; zero: DefaultSilence
 }
 
@@ -82,6 +83,7 @@ type flow struct {
 	model   *meaning.Model
 	answers answers
 	asks    map[string]bool // texts said by an answer that ask something themselves
+	watch   func(guess)     // told which guess was taken; nil but in a Trial
 }
 
 // New makes the engine of this conversation.
@@ -106,7 +108,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Model == nil {
 		o.Model = meaning.Default()
 	}
-	f := &flow{o, o.Model, answers, map[string]bool{}}
+	f := &flow{Options: o, model: o.Model, answers: answers, asks: map[string]bool{}}
 	for _, key := range answers.texts() {
 		f.asks[key] = !languages[0].Texts[key].Aside
 	}
@@ -130,6 +132,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"press":       func(t *bot.Turn) string { return t.Wording(pressed[want(t)]) },
 			"host":        func(*bot.Turn) string { return host(o.PublicURL) },
 			"abroad":      func(*bot.Turn) string { return when(o.AbroadText != "", " "+o.AbroadText) },
+			"portal":      func(t *bot.Turn) string { return cmp.Or(o.PortalText, t.Wording("portal.way")) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },

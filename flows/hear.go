@@ -550,18 +550,22 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
 		return Greeted, nil
 	}
-	ev := f.answer(t, guesses[0].answer)
+	return f.answersFirst(t, f.takes(t, guesses[0])), nil
+}
+
+// answersFirst is what comes of a first word that was understood: [ev] is what it would be answered with elsewhere.
+func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 	switch {
 	case ev == AskedPerson:
 		t.Remember(slotWish, "agent")
 	case isText(string(ev)):
 		t.Say("answer", strings.TrimSpace(strings.NewReplacer("{again}", "", "{question}", "").Replace(t.Fill(string(ev)+".slow"))))
-		return AnsweredFirst, nil
+		return AnsweredFirst
 	case t.Leads(t.Conv.State, ev) != bot.Stay && ev != Greeted && ev != "": // from there the way back is to the welcome
 		t.Conv.Back = []bot.State{t.Leads(t.Conv.State, Greeted)}
-		return ev, nil
+		return ev
 	}
-	return Greeted, nil
+	return Greeted
 }
 
 // speaksEnglish says whether a first message is in English. One word alone says nothing: "ok", "hello".

@@ -1,7 +1,6 @@
 package flows
 
 import (
-	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -70,9 +69,6 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 // readAs are the places that the examples know by another name.
 var readAs = map[string]string{"stuck": "step"}
 
-// ExamplesPlace is what the examples call a place.
-func ExamplesPlace(place string) string { return cmp.Or(readAs[place], place) }
-
 // read is what the person's words may be answered with where they stand, the likeliest first. Nothing is read into a
 // button, a key or a number alone, nor in a language that the model was not taught.
 func (f *flow) read(t *bot.Turn) []guess {
@@ -93,7 +89,11 @@ func (f *flow) readSaid(t *bot.Turn) []guess {
 
 // read is what [said] may be answered with in a place.
 func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []guess) {
-	for _, may := range m.Read(said, ExamplesPlace(p.Name)) {
+	state := p.Name
+	if as, ok := readAs[state]; ok {
+		state = as
+	}
+	for _, may := range m.Read(said, state) {
 		answer := all[may.Meaning].in(p)
 		i := slices.IndexFunc(guesses, func(g guess) bool { return g.answer == answer })
 		if topic, _, _ := strings.Cut(answer, "."); i < 0 || topic == "next" { // many meanings have it where they say little: together they are not likelier
@@ -155,6 +155,8 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 			return ev
 		}
 		return f.numberElsewhere(t)
+	case f.isCode(t):
+		return "" // likewise
 	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":
@@ -172,7 +174,15 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
 		return ""
 	}
-	return f.answer(t, guesses[0].answer)
+	return f.takes(t, guesses[0])
+}
+
+// takes answers a guess that is sure enough.
+func (f *flow) takes(t *bot.Turn, g guess) bot.Event {
+	if f.watch != nil {
+		f.watch(g)
+	}
+	return f.answer(t, g.answer)
 }
 
 // answer is the event of an answer of the table.

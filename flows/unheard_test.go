@@ -293,3 +293,17 @@ func TestNotice_days(t *testing.T) {
 		}
 	}
 }
+
+// In a trial nobody is asked about the notice.
+func TestNotice_notInATrial(t *testing.T) {
+	x, err := flows.NewTrial(options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range x.States() {
+		tried, err := x.Say("hola", state, "es")
+		if err != nil || strings.Contains(tried.Answer, "dice algo nuevo") || tried.Answer == "" {
+			t.Errorf("%s: %q, %v", state, tried.Answer, err)
+		}
+	}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 func few() *Examples {
-	e := &Examples{Said: []Said{
+	e := &Examples{room: kept, Said: []Said{
 		{"a", "menu", "se me bloqueó la clave", "unlock"},
 		{"a", "menu", "la clave está bloqueada", "unlock"},
 		{"a", "menu", "olvidé la clave", "generate"},
@@ -22,6 +22,15 @@ func few() *Examples {
 		panic(err)
 	}
 	return e
+}
+
+// learned learns to the end.
+func learned(e *Examples) *learner {
+	l, err := learn(e, func() error { return nil })
+	if err != nil {
+		panic(err)
+	}
+	return l
 }
 
 // TestGradient compares the slope by every weight with what the loss does when the weight is moved a little.
@@ -91,7 +100,7 @@ func TestSameBytes(t *testing.T) {
 func TestWritten(t *testing.T) {
 	e := few()
 	e.bounds = nil
-	l := learn(e)
+	l := learned(e)
 	m, err := New(l.file(e, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +120,7 @@ func TestWritten(t *testing.T) {
 
 func TestBounded(t *testing.T) {
 	e := few()
-	m, err := New(learn(e).file(e, 1))
+	m, err := New(learned(e).file(e, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +155,7 @@ func TestTemperature(t *testing.T) {
 // TestBroken: a file cut short or with a byte changed is refused or read, never more.
 func TestBroken(t *testing.T) {
 	e := few()
-	whole := learn(e).file(e, 1)
+	whole := learned(e).file(e, 1)
 	for n := range whole {
 		if n%97 == 0 || n < 200 {
 			if _, err := New(whole[:n]); err == nil {

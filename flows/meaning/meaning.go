@@ -23,6 +23,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -93,19 +94,29 @@ const (
 	rowBits   = 2
 )
 
-var errModel = errors.New("meaning: not a model, or of another version")
+// What New says of a file that it cannot read.
+var (
+	ErrModel   = errors.New("this is no model, or a damaged one")
+	ErrVersion = errors.New("this model is of another version: it has to be learned again")
+)
+
+// kin is what every version's magic begins with.
+const kin = "LLAVEM"
 
 // New reads [model] where it lies; it must not be changed afterwards.
 func New(model []byte) (*Model, error) {
 	c := cutter{model, true}
-	if string(c.take(len(magic))) != magic {
-		return nil, errModel
+	switch begins := string(c.take(len(magic))); {
+	case strings.HasPrefix(begins, kin) && begins != magic:
+		return nil, ErrVersion
+	case begins != magic:
+		return nil, ErrModel
 	}
 	m := &Model{digest: c.take(digestSize)}
 	meanings, states, features, size := c.number(), c.number(), c.number(), c.number()
 	m.scale, m.heat = c.float(), c.float()
 	if meanings == 0 || meanings > 8*boundsSize || states > 64 || m.heat <= 0 {
-		return nil, errModel
+		return nil, ErrModel
 	}
 	m.names, m.states = c.strings(meanings), c.strings(states)
 	m.bounds = c.take(boundsSize * states)
@@ -115,7 +126,7 @@ func New(model []byte) (*Model, error) {
 	m.starts = c.take(4 * (features + 1))
 	m.rows = c.take(size)
 	if !c.whole || len(c.rest) != 0 || !m.sound(features) {
-		return nil, errModel
+		return nil, ErrModel
 	}
 	m.scratch.New = func() any { return &scratch{scores: make([]float32, meanings)} }
 	return m, nil

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // How it is learned. Rounds, rate, decay, and what is left out or dropped were tried against their neighbours on writers who
@@ -26,7 +27,7 @@ const (
 )
 
 // keptOfLanguage is the room of the model that tells languages apart.
-const keptOfLanguage = 4_000
+const keptOfLanguage = 8_000
 
 // vector is a sentence's features by their numbers.
 type vector struct {
@@ -46,8 +47,8 @@ type learner struct {
 	slopes   []float32
 }
 
-// learn goes through the sentences of [e], always in the same way.
-func learn(e *Examples) *learner {
+// learn goes through the sentences of [e], always in the same way. Every round is told to [each], which may stop it.
+func learn(e *Examples, each func() error) (*learner, error) {
 	l := newLearner(e)
 	vectors, meant := l.vectors(e)
 	order := make([]int, len(vectors))
@@ -61,8 +62,11 @@ func learn(e *Examples) *learner {
 		for _, i := range order {
 			l.step(l.drop(vectors[i], dice), meant[i], rate)
 		}
+		if err := each(); err != nil {
+			return nil, err
+		}
 	}
-	return l
+	return l, nil
 }
 
 // newLearner counts the features and numbers those that are learned, by their hash.
@@ -193,39 +197,80 @@ func soften(scores []float32) {
 // Learn makes a model file from [e]. Its temperature is fitted on writers that the model did not learn from: they are
 // parted in three, and each part is heard by a model of the two others.
 func Learn(e *Examples) ([]byte, error) {
-	var l *learner
-	var heard [3][]Heard
-	var errs [3]error
+	model, _, err := LearnAndHear(e, func(float64) error { return nil })
+	return model, err
+}
+
+// thirds are how many parts the writers are parted in.
+const thirds = 3
+
+// LearnAndHear is Learn, and returns what the held-out sentences were taken for as well. [report] is told which part of the
+// work is done, and may stop it with an error. With fewer than three writers nobody is held out, and the temperature is that
+// of the model that is built in.
+func LearnAndHear(e *Examples, report func(part float64) error) (model []byte, heard []Heard, err error) {
+	var done atomic.Int64
+	var told sync.Mutex
+	each := func() error {
+		told.Lock()
+		defer told.Unlock()
+		return report(float64(done.Add(1)) / ((thirds + 1) * rounds))
+	}
+	heat := Default().Heat()
+	if len(e.Writers) >= thirds {
+		if heard, err = e.hearParts(each); err != nil {
+			return nil, nil, err
+		}
+		heat = temperature(heard)
+	} else {
+		done.Store(thirds * rounds)
+	}
+	l, err := learn(e, each)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.file(e, heat), heard, nil
+}
+
+// hearParts has every writer heard by a model that has not learned from them.
+func (e *Examples) hearParts(each func() error) ([]Heard, error) {
+	var heard [thirds][]Heard
+	var errs [thirds]error
 	var all sync.WaitGroup
 	for part := range heard {
-		all.Go(func() { heard[part], errs[part] = e.hearPart(part, len(heard)) })
+		all.Go(func() { heard[part], errs[part] = e.hearPart(part, each) })
 	}
 	all.Wait()
-	l = learn(e)
 	for _, err := range errs {
 		if err != nil {
 			return nil, err
 		}
 	}
-	return l.file(e, temperature(slices.Concat(heard[:]...))), nil
+	return slices.Concat(heard[:]...), nil
 }
 
 // LearnAt makes a model file from [e] with a temperature that is known.
-func LearnAt(e *Examples, heat float32) []byte { return learn(e).file(e, heat) }
+func LearnAt(e *Examples, heat float32) []byte {
+	l, _ := learn(e, func() error { return nil }) // only that could fail
+	return l.file(e, heat)
+}
 
-// hearPart has every [parts]th writer heard by a model of the others.
-func (e *Examples) hearPart(part, parts int) ([]Heard, error) {
+// hearPart has every third writer heard by a model of the others.
+func (e *Examples) hearPart(part int, each func() error) ([]Heard, error) {
 	var out []string
 	for i, w := range e.Writers {
-		if i%parts == part {
+		if i%thirds == part {
 			out = append(out, w)
 		}
 	}
 	rest := e.Without(out...)
 	if len(out) == 0 || len(rest.Said) == 0 {
-		return nil, fmt.Errorf("meaning: %d writers are too few: at least %d", len(e.Writers), parts)
+		return nil, fmt.Errorf("meaning: %d writers are too few: at least %d", len(e.Writers), thirds)
 	}
-	m, err := New(LearnAt(rest, 1))
+	l, err := learn(rest, each)
+	if err != nil {
+		return nil, err
+	}
+	m, err := New(l.file(rest, 1))
 	if err != nil {
 		return nil, err
 	}

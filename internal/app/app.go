@@ -28,6 +28,7 @@ import (
 	"llave/bot/webchat"
 	"llave/bot/whatsapp"
 	"llave/flows"
+	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/agent"
 	"llave/internal/config"
@@ -336,13 +337,30 @@ type FlowOptions struct {
 
 // NewFlow builds the conversation's engine from the settings.
 func NewFlow(c config.Config, o FlowOptions) (*bot.Engine, error) {
-	return flows.New(flows.Options{
+	options, err := flowOptions(c, o)
+	if err != nil {
+		return nil, err
+	}
+	return flows.New(options)
+}
+
+// flowOptions are what the settings say of the conversation.
+func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
+	model := meaning.Default()
+	if c.ModelFile != "" {
+		var err error
+		if model, err = flows.LoadModel(c.ModelFile); err != nil {
+			return flows.Options{}, fmt.Errorf("LLAVE_MODEL_FILE: %w", err)
+		}
+	}
+	return flows.Options{
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
 		Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
 		Limits:  flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
 		Erasing: func(channel string) flows.Erasing { return erasing[channel] },
-	})
+		Model:   model, AbroadText: c.AbroadText, PortalText: c.PortalText,
+	}, nil
 }
 
 // notBuilt refuses settings whose part does not exist yet, rather than ignoring them.

@@ -81,7 +81,7 @@ func Run(ctx context.Context, args []string, with IO) error {
 	root.SetOut(with.Stdout)
 	root.SetErr(with.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.purge(), p.flow(), p.exporting(p.understand()), p.version(), p.configHelp())
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.purge(), p.flow(), p.exporting(p.understand()), p.train(), p.version(), p.configHelp())
 	markUsage(root)
 	return root.ExecuteContext(ctx)
 }
@@ -367,13 +367,6 @@ func (p *program) flow() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as a field of a JSON object")
 	return cmd
-}
-
-func (p *program) understand() *cobra.Command {
-	return &cobra.Command{
-		Use: "understand --export", Short: "Write the sentences that were not understood", Args: cobra.MaximumNArgs(1),
-		RunE: func(*cobra.Command, []string) error { return fmt.Errorf("%w: --export is needed", errUsage) },
-	}
 }
 
 func (p *program) version() *cobra.Command {

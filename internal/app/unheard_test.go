@@ -133,6 +133,7 @@ func TestUnderstand_export(t *testing.T) {
 	}
 	for _, o := range []struct{ place, said, meaning string }{
 		{"stuck", `dice "no, otra"`, "key_weak"}, {"menu", "todavía nada", ""}, {"menu", "vendo carros", unheard.NotOurs},
+		{"offer", "no pues", ""},
 	} {
 		telling := unheard.Telling{Who: "a", Turn: o.said, At: time.Now(), Place: o.place, Said: o.said}
 		if err := s.Unheard.Tell(t.Context(), telling); err != nil {
@@ -151,7 +152,7 @@ func TestUnderstand_export(t *testing.T) {
 		want []string
 	}{
 		{[]string{"understand", "--export"}, []string{assigned}},
-		{[]string{"understand", "--export", "--all"}, []string{assigned, "menu,todavía nada,\n"}},
+		{[]string{"understand", "--export", "--all"}, []string{assigned, "menu,todavía nada,\n", "any,no pues,\n"}},
 	} {
 		code, stdout, stderr := run(t, environ, "", tt.args...)
 		rows, headed := strings.CutPrefix(stdout, "state,said,meaning\n")
