@@ -118,7 +118,7 @@ func newWords(labels, also map[string]Label) *words {
 	return w
 }
 
-// match returns the label whose words are all of text, give or take manners and a slip. What else people say is not
+// match returns the label whose words are all of [text], give or take manners and a slip. What else people say is not
 // looked for in labels: the flow reads it. A slip never makes or loses a denial: "no está bien" is not "está bien".
 func (w *words) match(text string, labels []string) string {
 	said := plain(text)
@@ -142,7 +142,7 @@ func (w *words) match(text string, labels []string) string {
 	return w.repeated(text, labels)
 }
 
-// repeated is the label that every part of a text means by itself: "no, no está bien".
+// repeated is the label that every part of [text] means by itself: "no, no está bien".
 func (w *words) repeated(text string, labels []string) (label string) {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".,;:!?¡¿\n", r) })
 	if len(parts) < 2 {

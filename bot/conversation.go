@@ -75,7 +75,7 @@ type Keeper struct {
 }
 
 // Outbox is what a document owes the outside and when somebody must look at it again. Conversations and unlock
-// records both embed one.
+// documents both embed one.
 type Outbox struct {
 	Promises []Promise          `bson:"promises,omitempty"`
 	Keepers  map[Lane]Keeper    `bson:"keepers,omitempty"`
@@ -96,6 +96,13 @@ func (o *Outbox) Head(lane Lane) *Promise {
 // Drop removes the promise with that id.
 func (o *Outbox) Drop(id string) {
 	o.Promises = slices.DeleteFunc(o.Promises, func(p Promise) bool { return p.ID == id })
+}
+
+// DropLane removes all promises of a lane and says how many there were.
+func (o *Outbox) DropLane(lane Lane) int {
+	before := len(o.Promises)
+	o.Promises = slices.DeleteFunc(o.Promises, func(p Promise) bool { return p.Lane() == lane })
+	return before - len(o.Promises)
 }
 
 // Find returns the promise with that id, or nil.
@@ -270,13 +277,13 @@ const (
 
 // returned takes back a message of ours that did not arrive after all. Where it may arrive another time it is owed anew. A
 // report that is older than the person's last word says nothing of what they can be sent now: a report's time is in whole
-// seconds.
-func (c *Conversation) returned(u Update, now time.Time) {
+// seconds. It returns how many promises are dropped because they are gone.
+func (c *Conversation) returned(u Update, now time.Time) (unreached int) {
 	wrote := !u.At.IsZero() && c.LastAt.After(u.At.Add(time.Second))
 	switch {
 	case u.Failure == Gone && !wrote:
 		c.Gone = true
-		c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Lane() == LaneChat })
+		unreached = c.DropLane(LaneChat)
 	case u.Failure != Permanent && u.Again != nil && u.Again.Returned < returnedMax && !c.Gone:
 		again := *u.Again
 		again.Returned++
@@ -288,6 +295,7 @@ func (c *Conversation) returned(u Update, now time.Time) {
 		c.Promises = append(c.Promises, p)
 	}
 	c.Wake(c.NextTimer())
+	return unreached
 }
 
 // NextTimer returns the earliest timer's time, or zero.

@@ -272,6 +272,7 @@ type Outcome struct {
 	Text     string // catalogue key of what was answered
 
 	Withdrawn int // bubbles that had not been sent and are worth nothing any more
+	Unreached int // promises of the chat that are dropped because the person is gone
 }
 
 // Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
@@ -288,6 +289,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	next.see(u, env.Now)
 	out := Outcome{From: next.State, To: next.State, Event: Ignored}
 	if !e.arrive(t) {
+		out.Unreached = t.unreached
 		return next, out, nil
 	}
 
@@ -319,6 +321,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	t.promises = nil
 	t.hand(c.Handoff, c.Tail)
 	e.promise(t)
+	out.Unreached = t.unreached
 	next.Wake(next.NextTimer())
 	return next, out, nil
 }
@@ -350,14 +353,14 @@ func (e *Engine) arrive(t *Turn) (heard bool) {
 	case Blocked:
 		next.Gone = true
 		next.Stir(t.Now)
-		next.Promises = slices.DeleteFunc(next.Promises, func(p Promise) bool { return p.Lane() == LaneChat })
+		t.unreached += next.DropLane(LaneChat)
 		next.Wake(next.NextTimer())
 		return false
 	case Unblocked:
 		next.Gone = false
 		return false
 	case Undelivered:
-		next.returned(u, t.Now)
+		t.unreached += next.returned(u, t.Now)
 		next.Stir(t.Now)
 		return false
 	default:
@@ -415,6 +418,7 @@ func (e *Engine) promise(t *Turn) {
 	next := t.Conv
 	for _, p := range t.promises {
 		if p.Lane() == LaneChat && next.Gone {
+			t.unreached++
 			continue
 		}
 		if say, ok := p.What.(Say); ok {

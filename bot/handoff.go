@@ -50,7 +50,7 @@ func (h *Handoff) Held() bool { return h != nil && h.Status == HandoffHeld }
 // Waiting says whether it stands in the queue. It may be asked of nil.
 func (h *Handoff) Waiting() bool { return h != nil && h.Status == HandoffWaiting }
 
-// Stir lets the desk see that something about the conversation changed which is no turn of the flow's.
+// Stir marks the case as changed: the desk sees that something about the conversation is new which is no turn of the flow's.
 func (c *Conversation) Stir(now time.Time) {
 	if c.Handoff.Open() {
 		c.Handoff.Moved = now
@@ -82,7 +82,7 @@ const (
 	NotSent  Event = "NotSent"  // no link: no number is known, or its record has had its mails
 )
 
-// DeskAct is one thing an agent does. It counts for the case it names alone, and but for claiming only while the agent
+// DeskAct is one thing an agent does: what a deed, a command of the desk, has the conversation do. It counts for the case it names alone, and but for claiming only while the agent
 // has the conversation.
 type DeskAct struct {
 	Do         string
@@ -136,7 +136,7 @@ func later(l Line) int {
 }
 
 // hand promises what a handed-off turn owes the desk: its lines, from the tail as it was when the case was opened, and
-// the case file where it changed. was is the case before the turn.
+// the case file where it changed. [was] is the case before the turn.
 func (t *Turn) hand(was *Handoff, tail []Line) {
 	h := t.Conv.Handoff
 	fresh := h != nil && (was == nil || was.Ref != h.Ref)

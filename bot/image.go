@@ -33,7 +33,7 @@ type Uploads struct {
 	ids     map[string]string
 }
 
-// NewUploads makes a memory; store may be nil.
+// NewUploads makes a memory; [store] may be nil.
 func NewUploads(channel string, store ImageIDs) *Uploads {
 	return &Uploads{channel: channel, store: store, ids: map[string]string{}}
 }

@@ -55,10 +55,18 @@ func PromiseKinds() []PromiseKind {
 	return names
 }
 
-// Duty is what a promise owes, one type a kind. Kind and Lane answer for the zero value too.
+// LaneOf is the lane of a kind, or "" for none of them.
+func LaneOf(name PromiseKind) Lane {
+	k, _ := kindNamed(name)
+	return k.lane
+}
+
+// Duty is what a promise owes, one type a kind. Its methods answer for the zero value too.
 type Duty interface {
 	Kind() PromiseKind
 	Lane() Lane
+	// Told says whether a person was told in the chat that it will be done, and so must hear when it cannot be.
+	Told() bool
 }
 
 // Say is a bubble in the conversation's chat. Promise.Attempt is set where it speaks of that attempt's link.
@@ -138,34 +146,47 @@ type EraseUnheard struct {
 	Conv string `bson:"conv,omitempty"`
 }
 
-// Kind and Lane of each duty.
+// Kind and Lane of each duty, and whether a person was told.
 
 func (Say) Kind() PromiseKind          { return PromiseSay }      // Kind is PromiseSay.
 func (Say) Lane() Lane                 { return LaneChat }        // Lane is the chat's.
+func (Say) Told() bool                 { return false }           // Told is false: the words are all there is of it.
 func (Delete) Kind() PromiseKind       { return PromiseDelete }   // Kind is PromiseDelete.
 func (Delete) Lane() Lane              { return LaneChat }        // Lane is the chat's.
+func (Delete) Told() bool              { return false }           // Told is false: nothing is said of it.
 func (MailLink) Kind() PromiseKind     { return PromiseLink }     // Kind is PromiseLink.
 func (MailLink) Lane() Lane            { return LaneMail }        // Lane is that of letters.
+func (MailLink) Told() bool            { return true }            // Told is true: "look in your mail".
 func (MailNotice) Kind() PromiseKind   { return PromiseNotice }   // Kind is PromiseNotice.
 func (MailNotice) Lane() Lane          { return LaneMail }        // Lane is that of letters.
+func (MailNotice) Told() bool          { return false }           // Told is false: it is for the record's owner.
 func (Activate) Kind() PromiseKind     { return PromiseActivate } // Kind is PromiseActivate.
 func (Activate) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (Activate) Told() bool            { return false }           // Told is false: the page waits for no word.
 func (SendSignal) Kind() PromiseKind   { return PromiseSignal }   // Kind is PromiseSignal.
 func (SendSignal) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (SendSignal) Told() bool          { return false }           // Told is false: it is said once it has come.
 func (KeepFile) Kind() PromiseKind     { return PromiseFile }     // Kind is PromiseFile.
 func (KeepFile) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (KeepFile) Told() bool            { return true }            // Told is true: they have its number.
 func (KeepCase) Kind() PromiseKind     { return PromiseCase }     // Kind is PromiseCase.
 func (KeepCase) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (KeepCase) Told() bool            { return false }           // Told is false: the case itself is in the conversation.
 func (KeepLines) Kind() PromiseKind    { return PromiseLines }    // Kind is PromiseLines.
 func (KeepLines) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
+func (KeepLines) Told() bool           { return false }           // Told is false: they are kept for the help desk.
 func (KeepAudit) Kind() PromiseKind    { return PromiseAudit }    // Kind is PromiseAudit.
 func (KeepAudit) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
+func (KeepAudit) Told() bool           { return false }           // Told is false: it is the operator's.
 func (EraseLines) Kind() PromiseKind   { return PromiseErase }    // Kind is PromiseErase.
 func (EraseLines) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (EraseLines) Told() bool          { return true }            // Told is true: they asked for it.
 func (KeepUnheard) Kind() PromiseKind  { return PromiseUnheard }  // Kind is PromiseUnheard.
 func (KeepUnheard) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
+func (KeepUnheard) Told() bool         { return false }           // Told is false: it is for the institution to learn from.
 func (EraseUnheard) Kind() PromiseKind { return PromiseUnsay }    // Kind is PromiseUnsay.
 func (EraseUnheard) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
+func (EraseUnheard) Told() bool        { return true }            // Told is true: they asked for it.
 
 // Unknown is what a promise owes that a later version made, while two versions share a store or after a step back. It
 // is carried as it was read, so that whoever knows it finds it whole.
@@ -178,8 +199,11 @@ type Unknown struct {
 // Kind is what the version that made it calls it.
 func (u Unknown) Kind() PromiseKind { return u.kind }
 
-// Lane is where it waits.
+// Lane is where it waits: with everything else where the version that made it has a lane of its own for it.
 func (u Unknown) Lane() Lane { return u.lane }
+
+// Told is true: this version cannot know.
+func (Unknown) Told() bool { return true }
 
 // Promise is something owed to the outside. ID is its idempotency key: the mail's Message-ID and the link's token are
 // derived from it, so that a repeat is identical.
@@ -211,6 +235,7 @@ func (p Promise) Lane() Lane { return p.What.Lane() }
 // kind reads and writes the promises of one duty.
 type kind struct {
 	name  PromiseKind
+	lane  Lane
 	write func(p Promise) ([]byte, error)
 	read  func(raw []byte) (Promise, error)
 }
@@ -253,6 +278,7 @@ func kindOf[D Duty]() kind {
 	var none D
 	return kind{
 		name: none.Kind(),
+		lane: none.Lane(),
 		write: func(p Promise) ([]byte, error) {
 			f := flat[D]{head{p.ID, p.Lane(), p.Kind()}, subject{p.Record, p.Attempt}, p.What.(D), times{p.Made, p.Until}, p.Schedule}
 			if f.Head.Lane == LaneChat {
@@ -303,8 +329,12 @@ func (p *Promise) UnmarshalBSON(raw []byte) error {
 		return fmt.Errorf("read a promise of kind %q: %w", name, err)
 	}
 	if !ok {
-		lane, _ := bson.Raw(raw).Lookup("lane").StringValueOK()
-		p.What = Unknown{PromiseKind(name), Lane(lane), slices.Clone(raw)}
+		stored, _ := bson.Raw(raw).Lookup("lane").StringValueOK()
+		lane := Lane(stored)
+		if !slices.Contains(Lanes, lane) {
+			lane = LaneEvent // nobody here looks into any other
+		}
+		p.What = Unknown{PromiseKind(name), lane, slices.Clone(raw)}
 	}
 	return nil
 }

@@ -64,11 +64,18 @@ func TestPromise_storedForm(t *testing.T) {
 	}
 }
 
-// A promise that a later version made is carried whole, with the schedule that trying it gave it.
+// A promise that a later version made is carried whole, with the schedule that trying it gave it. Here it waits with everything
+// else where that version has a lane of its own for it.
 func TestPromise_unknownKind(t *testing.T) {
+	for stored, lane := range map[string]bot.Lane{"event": bot.LaneEvent, "mail": bot.LaneMail, "fax": bot.LaneEvent, "": bot.LaneEvent} {
+		t.Run(stored, func(t *testing.T) { unknownKind(t, stored, lane) })
+	}
+}
+
+func unknownKind(t *testing.T, stored string, lane bot.Lane) {
 	made := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 	raw, err := bson.Marshal(bson.D{
-		{Key: "id", Value: "p"}, {Key: "lane", Value: "event"}, {Key: "kind", Value: "fax"}, {Key: "number", Value: int32(7)},
+		{Key: "id", Value: "p"}, {Key: "lane", Value: stored}, {Key: "kind", Value: "fax"}, {Key: "number", Value: int32(7)},
 		{Key: "made", Value: made}, {Key: "tries", Value: int32(1)},
 	})
 	if err != nil {
@@ -78,7 +85,7 @@ func TestPromise_unknownKind(t *testing.T) {
 	if err := bson.Unmarshal(raw, &p); err != nil {
 		t.Fatal(err)
 	}
-	if p.ID != "p" || p.Lane() != bot.LaneEvent || p.Kind() != "fax" || !p.Made.Equal(made) || p.Tries != 1 {
+	if p.ID != "p" || p.Lane() != lane || p.Kind() != "fax" || !p.Made.Equal(made) || p.Tries != 1 {
 		t.Errorf("read %+v", p)
 	}
 	if again, err := bson.Marshal(p); err != nil || !bytes.Equal(again, raw) {
@@ -89,8 +96,8 @@ func TestPromise_unknownKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, _ := bson.Raw(again).Lookup("number").AsInt64OK(); n != 7 {
-		t.Errorf("number %d after a try, want 7", n)
+	if n, _ := bson.Raw(again).Lookup("number").AsInt64OK(); n != 7 || bson.Raw(again).Lookup("lane").StringValue() != stored {
+		t.Errorf("after a try it is %v, want its number and its lane as they were", bson.Raw(again))
 	}
 	var tried bot.Promise
 	if err := bson.Unmarshal(again, &tried); err != nil || tried.Tries != 2 || !tried.Waits {
@@ -102,12 +109,29 @@ type unlisted struct{}
 
 func (unlisted) Kind() bot.PromiseKind { return "unlisted" }
 func (unlisted) Lane() bot.Lane        { return bot.LaneEvent }
+func (unlisted) Told() bool            { return false }
 
 // What could not be read again is not written.
 func TestPromise_notOnTheList(t *testing.T) {
 	for _, what := range []bot.Duty{nil, unlisted{}} {
 		if raw, err := bson.Marshal(bot.Promise{ID: "p", What: what}); err == nil {
 			t.Errorf("a promise of %T was written as %v", what, bson.Raw(raw))
+		}
+	}
+}
+
+// Who was told of a letter, of a file's number or that their lines are forgotten hears when it cannot be done.
+func TestDuty_told(t *testing.T) {
+	for _, told := range []bot.Duty{bot.MailLink{}, bot.KeepFile{}, bot.EraseLines{}, bot.Unknown{}} {
+		if !told.Told() {
+			t.Errorf("of %T nobody was told, want that somebody was", told)
+		}
+	}
+	for _, own := range []bot.Duty{
+		bot.Say{}, bot.Delete{}, bot.MailNotice{}, bot.Activate{}, bot.SendSignal{}, bot.KeepCase{}, bot.KeepLines{}, bot.KeepAudit{},
+	} {
+		if own.Told() {
+			t.Errorf("of %T somebody was told, want that nobody was", own)
 		}
 	}
 }

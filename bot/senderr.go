@@ -47,7 +47,7 @@ func (e *SendError) Error() string {
 // Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }
 
-// KindOf tells what err means for the promise.
+// KindOf tells what [err] means for the promise.
 func KindOf(err error) Failure {
 	var s *SendError
 	if errors.As(err, &s) {

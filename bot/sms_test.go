@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,9 @@ func (SendSMS) Kind() bot.PromiseKind { return PromiseSMS }
 
 // Lane is that of everything that is neither a bubble nor a letter.
 func (SendSMS) Lane() bot.Lane { return bot.LaneEvent }
+
+// Told is true: the chat said "le avisamos por mensaje", so who gets none must hear that.
+func (SendSMS) Told() bool { return true }
 
 // end: kind
 
@@ -79,6 +83,7 @@ func (a *smsApp) sendSMS(ctx context.Context, p bot.Promise, what SendSMS) (runn
 type smsApp struct {
 	Vault   *secret.Vault
 	gateway string
+	regrets atomic.Int32 // how often the conversation heard that a message was given up
 }
 
 func newSMSApp(t *testing.T, gateway string) *smsApp {
@@ -87,7 +92,7 @@ func newSMSApp(t *testing.T, gateway string) *smsApp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &smsApp{v, gateway}
+	return &smsApp{Vault: v, gateway: gateway}
 }
 
 func (a *smsApp) keepers() []runner.Keeper {
@@ -97,17 +102,19 @@ func (a *smsApp) keepers() []runner.Keeper {
 }
 
 // An outgoing effect is added as CONTRIBUTING.md says: without the kind on the list, or without its keeper, there is no
-// runner; with both it happens.
+// runner; with both it happens, and where it cannot the conversation hears of it, as its person was told.
 func TestPromise_addSMS(t *testing.T) {
 	var mu sync.Mutex
 	var got []url.Values
-	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if err := r.ParseForm(); err != nil {
 			t.Error(err)
 		}
-		got = append(got, r.PostForm)
+		if got = append(got, r.PostForm); len(got) > 1 {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		}
 	}))
 	defer gateway.Close()
 	a := newSMSApp(t, gateway.URL)
@@ -136,16 +143,43 @@ func TestPromise_addSMS(t *testing.T) {
 	if err := r.Handle(ctx, bot.Update{ID: "1", Channel: "web", Chat: "1", Kind: bot.Text, Text: "avíseme"}); err != nil {
 		t.Fatal(err)
 	}
+	if err := r.Idle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := a.regrets.Load(); n != 0 {
+		t.Errorf("the conversation heard %d times that the message was given up, which was sent", n)
+	}
+	if err := r.Handle(ctx, bot.Update{ID: "2", Channel: "web", Chat: "1", Kind: bot.Text, Text: "avíseme"}); err != nil {
+		t.Fatal(err)
+	}
 	if err := errors.Join(r.Idle(ctx), r.Stop(ctx)); err != nil {
 		t.Fatal(err)
 	}
+	if n := a.regrets.Load(); n != 1 {
+		t.Errorf("the conversation heard %d times that the message which the gateway refused was given up, want once", n)
+	}
 	mu.Lock()
 	defer mu.Unlock()
-	if want := (url.Values{"id": {"web:1/1/example_sms"}, "to": {"0990000000"}, "text": {"Su clave está lista."}}).Encode(); len(got) != 1 || got[0].Encode() != want {
-		t.Errorf("the gateway got %v, want %s once", got, want)
+	if want := (url.Values{"id": {"web:1/1/example_sms"}, "to": {"0990000000"}, "text": {"Su clave está lista."}}).Encode(); len(got) != 2 || got[0].Encode() != want {
+		t.Errorf("the gateway got %v, want %s, and the second", got, want)
 	}
 	if c, err := s.Conversations.Load(t.Context(), "web:1"); err != nil || len(c.Promises) != 0 {
 		t.Errorf("owed %+v (%v), want nothing", c.Promises, err)
+	}
+}
+
+// astray is a kind in a lane that is on no list.
+type astray struct{ SendSMS }
+
+func (astray) Kind() bot.PromiseKind { return "astray" }
+func (astray) Lane() bot.Lane        { return "sms" }
+
+// A promise in a lane that is not listed would never be due, so there is no runner for its kind.
+func TestPromise_laneNotListed(t *testing.T) {
+	defer bot.AddKind(bot.NewKind[astray]())()
+	_, err := runner.New(runner.Options{Keepers: runnertest.Keepers()})
+	if err == nil || !strings.Contains(err.Error(), `lane "sms"`) {
+		t.Errorf("got %v, want that nobody looks into the lane", err)
 	}
 }
 
@@ -174,8 +208,12 @@ func TestPromise_smsGatewayAway(t *testing.T) {
 func (a *smsApp) flow(t *testing.T) *bot.Engine {
 	t.Helper()
 	return runnertest.Flow(t, func(_ context.Context, t *bot.Turn) (bot.Event, error) {
-		t.Promise(bot.Promise{What: SendSMS{To: a.Vault.Seal("sms", "0990000000"), Text: "Su clave está lista."}})
 		t.Silent()
+		if t.Update.Signal == bot.SignalGivenUp {
+			a.regrets.Add(1)
+			return "Heard", nil
+		}
+		t.Promise(bot.Promise{What: SendSMS{To: a.Vault.Seal("sms", "0990000000"), Text: "Su clave está lista."}})
 		return "Heard", nil
 	})
 }

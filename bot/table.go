@@ -126,7 +126,7 @@ type Label struct {
 	URL   string   `toml:"url"` // a public page; pressing it sends nothing
 }
 
-// Catalogue is one language: every text and every label.
+// Catalogue is one language, a locale: every text and every label.
 type Catalogue struct {
 	Language string // "es"
 	Texts    map[string]Entry

@@ -55,6 +55,7 @@ type Turn struct {
 	idle     time.Duration
 
 	withdrawn int
+	unreached int
 	reworded  bool   // the question that stands is said in another way from now on
 	added     string // key of what is said under the answer
 }

@@ -105,7 +105,7 @@ type Reply struct {
 	Text    string   `bson:"text"`
 	Buttons []Button `bson:"buttons,omitempty"`
 	Prompt  int      `bson:"prompt,omitempty"`
-	Image   string   `bson:"picture,omitempty"` // name of an image to show with the text; never instead of it
+	Image   string   `bson:"picture,omitempty"` // name of an image to show with the text, never instead of it; stored under its first name
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
 	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent
 	By      string   `bson:"by,omitempty"`      // what the agent is called whose words these are; empty: ours

@@ -120,8 +120,12 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // question about the procedure.
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
-	if t.Stale() && t.Conv.Text == askedMeant { // the buttons above "¿Quiso decir …?" are still on the screen: the question comes back
-		return NotMeant
+	if t.Stale() && t.Conv.Text == askedMeant { // the buttons of the question before it are still on the screen
+		t.Ask(t.Slot(slotAsked))
+		if !slices.Contains(t.Conv.Shown, t.Update.Button) {
+			return NotMeant
+		}
+		t.Choose(t.Update.Button)
 	}
 	if said := thumb(t.Update); said != "" && !t.Place().Is(bot.FreeText) {
 		t.Update.Text = t.Wording(said)

@@ -111,7 +111,7 @@ func (p *Pacer) Enter(ctx context.Context, to string) (after time.Duration, whol
 	return after, whole, err
 }
 
-// turn takes a place in a queue and waits for its turn, unless that comes too late or nothing may be sent at all.
+// turn takes a position in a queue and waits for its turn, unless that comes too late or nothing may be sent at all.
 func (p *Pacer) turn(ctx context.Context, to string, in func(string, time.Time) *queue, latest time.Time) (slot time.Time, after time.Duration, whole bool, err error) {
 	p.mu.Lock()
 	now := p.now()

@@ -82,7 +82,7 @@ func TestPacer_whole(t *testing.T) {
 	}
 }
 
-// TestPacer_cancelled: who stops waiting gives the place back.
+// TestPacer_cancelled: who stops waiting gives the position back.
 func TestPacer_cancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(1, person, time.Now)
@@ -94,7 +94,7 @@ func TestPacer_cancelled(t *testing.T) {
 		}
 		start := time.Now()
 		if after, _, err := p.Enter(t.Context(), "3"); after != 0 || err != nil || time.Since(start) > time.Second {
-			t.Errorf("got %v %v after %v, want the place that was given back", after, err, time.Since(start))
+			t.Errorf("got %v %v after %v, want the position that was given back", after, err, time.Since(start))
 		}
 	})
 }

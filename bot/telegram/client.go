@@ -43,7 +43,7 @@ func newClient(apiURL, token, secret string) client {
 	}
 }
 
-// call makes one request and decodes its result into result, unless that is nil. Its errors are *apiError where the
+// call makes one request and decodes what comes into [result], unless that is nil. Its errors are *apiError where the
 // Bot API answered, and never hold a secret.
 func (c *client) call(ctx context.Context, timeout time.Duration, method string, params tgbotapi.Params, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)

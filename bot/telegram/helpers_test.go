@@ -43,7 +43,7 @@ type testBot struct {
 	t    testing.TB
 	api  *bottest.BotAPI
 	c    *Channel
-	logs *safeBuffer
+	logs *bottest.Buffer
 
 	pipes *pipes // in a bubble
 
@@ -55,7 +55,7 @@ type testBot struct {
 
 func newTestBot(t testing.TB, change func(*Options)) *testBot {
 	t.Helper()
-	b := &testBot{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
+	b := &testBot{t: t, api: bottest.NewBotAPI(testToken), logs: &bottest.Buffer{}, counts: map[string]int{}}
 	if err := b.api.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func (b *testBot) build(apiURL string, change func(*Options)) {
 // pipes there, since a bubble's clock stands still while a socket is waited for.
 func inBubble(t *testing.T, change func(*Options), test func(t *testing.T, b *testBot)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &testBot{t: t, api: bottest.NewBotAPI(testToken), logs: &safeBuffer{}, counts: map[string]int{}}
+		b := &testBot{t: t, api: bottest.NewBotAPI(testToken), logs: &bottest.Buffer{}, counts: map[string]int{}}
 		pipes := newPipes()
 		srv := &http.Server{Handler: b.api}
 		served := make(chan struct{})
@@ -206,23 +206,6 @@ func (b *testBot) texts() string {
 		out = append(out, u.Text)
 	}
 	return strings.Join(out, " ")
-}
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 var errStore = errors.New("store cannot be reached")

@@ -46,7 +46,7 @@ func (c *Channel) runPolling(ctx context.Context) error {
 	}
 }
 
-// poll asks for updates until ctx ends.
+// poll asks for updates until [ctx] ends.
 func (c *Channel) poll(ctx context.Context) error {
 	if err := c.persist(ctx, "deleteWebhook", func() error { return c.deleteWebhook(ctx) }); err != nil {
 		if errors.Is(err, ErrToken) {
@@ -132,7 +132,7 @@ func (p *poller) fetch(ctx context.Context) ([]json.RawMessage, error) {
 type outcome struct{ handled, failed int }
 
 // handle handles a batch, the updates of one chat in the order of their ids and the chats side by side, and moves the
-// offset up to the first update that was not handled. When ctx ends, what has begun is finished and the rest is left to
+// offset up to the first update that was not handled. When [ctx] ends, what has begun is finished and the rest is left to
 // Telegram.
 func (p *poller) handle(ctx context.Context, batch []json.RawMessage) outcome {
 	var out outcome

@@ -55,7 +55,7 @@ func (c *Channel) answerLater(query string) {
 	}
 }
 
-// answerPresses answers callback queries until ctx has ended and none waits.
+// answerPresses answers callback queries until [ctx] has ended and none waits.
 func (c *Channel) answerPresses(ctx context.Context) {
 	for {
 		select {

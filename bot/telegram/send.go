@@ -213,7 +213,7 @@ func rows(buttons []tgbotapi.InlineKeyboardButton) [][]tgbotapi.InlineKeyboardBu
 	return out
 }
 
-// fit cuts text to so many UTF-16 units, at a space where there is one near, and says so with "…".
+// fit cuts [text] to so many UTF-16 [units], at a space where there is one near, and says so with "…".
 func fit(text string, units int) string {
 	if len(text) <= units { // bytes are never fewer than units
 		return text
@@ -246,7 +246,7 @@ func utf16Len(s string) int {
 	return n
 }
 
-// cut shortens s to at most n runes.
+// cut shortens [s] to at most [n] runes.
 func cut(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"

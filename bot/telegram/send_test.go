@@ -136,7 +136,7 @@ func TestSend_refused(t *testing.T) {
 				_, _ = w.Write([]byte(tt.body))
 			}))
 			defer srv.Close()
-			b := &testBot{t: t, logs: &safeBuffer{}, counts: map[string]int{}}
+			b := &testBot{t: t, logs: &bottest.Buffer{}, counts: map[string]int{}}
 			b.build(srv.URL, nil)
 			got := sendError(t, b.c.Send(t.Context(), "42", bot.Reply{Text: "x"}))
 			if got.Failure != tt.want {
@@ -294,7 +294,7 @@ func TestSecrets(t *testing.T) {
 	for name, address := range addresses {
 		t.Run(name, func(t *testing.T) {
 			for _, mode := range []Mode{Polling, Webhook} {
-				b := &testBot{t: t, logs: &safeBuffer{}, counts: map[string]int{}}
+				b := &testBot{t: t, logs: &bottest.Buffer{}, counts: map[string]int{}}
 				b.build(address, func(o *Options) {
 					o.Mode, o.PublicURL = mode, "https://bot.example.org"
 					o.Commands = []Command{{"menu", "Menú"}}

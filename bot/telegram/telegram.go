@@ -111,7 +111,7 @@ const (
 	CountGone         = "send_gone"        // blocked, deleted, left
 	CountPermanent    = "send_permanent"   // a message that Telegram will never take
 	CountTemporary    = "send_temporary"   // network, server or token trouble
-	CountImageless    = "send_pictureless" // of the messages taken, one that went out without its image
+	CountImageless    = "send_pictureless" // of the messages taken, one that went out without its image; dashboards know the name
 	CountDeleted      = "message_deleted"  // a person's message was deleted
 )
 
@@ -232,7 +232,7 @@ func (c *Channel) introduce(ctx context.Context) {
 	})
 }
 
-// persist calls do with growing waits until it succeeds, ctx ends or Telegram does not know the token (ErrToken).
+// persist calls [do] with growing waits until it succeeds, [ctx] ends or Telegram does not know the token (ErrToken).
 func (c *Channel) persist(ctx context.Context, method string, do func() error) error {
 	var wait backoff
 	for {
@@ -258,7 +258,7 @@ const (
 	longestWait = 30 * time.Second
 )
 
-// sleep waits, atLeast that long, and says whether ctx still lives.
+// sleep waits, [atLeast] that long, and says whether [ctx] still lives.
 func (b *backoff) sleep(ctx context.Context, atLeast time.Duration) bool {
 	b.next = min(max(b.next*2, firstWait), longestWait)
 	return wire.Sleep(ctx, max(b.next, atLeast))

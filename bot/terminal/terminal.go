@@ -114,7 +114,7 @@ func (c *Channel) print(text string) error {
 	return nil
 }
 
-// Run begins the conversation and takes it on, line by line, until the input ends (nil), ctx ends (its error) or the
+// Run begins the conversation and takes it on, line by line, until the input ends (nil), [ctx] ends (its error) or the
 // output cannot be written. A reader that cannot be interrupted, such as a terminal, keeps its one read waiting then.
 func (c *Channel) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -151,7 +151,7 @@ func (c *Channel) Run(ctx context.Context) error {
 	}
 }
 
-// read hands on the lines of the input; failed holds why it ended. Lines are cut at 64 KiB.
+// read hands on the lines of the input; [failed] holds why it ended. Lines are cut at 64 KiB.
 func (c *Channel) read(ctx context.Context) (lines <-chan string, failed <-chan error) {
 	out, end := make(chan string), make(chan error, 1)
 	go func() { // waited for by nobody: a read from a terminal cannot be broken off

@@ -86,7 +86,7 @@ func (c *Channel) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// news is what changed after since, as events, and the number of the last change.
+// news is what changed after [since], as events, and the number of the last change.
 func (c *Channel) news(ch *chat, since int64) (text string, upTo int64, err error) {
 	c.mu.Lock()
 	seq, lines := ch.seq, ch.lines()

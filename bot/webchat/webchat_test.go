@@ -519,7 +519,7 @@ func TestSend_image(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `<img class="chat-picture" src="/chat/dibujos/mail_app.png" alt="Dibujo: un &#34;correo&#34;" width="640" height="480">`
+	want := `<img class="chat-image" src="/chat/dibujos/mail_app.png" alt="Dibujo: un &#34;correo&#34;" width="640" height="480">`
 	if n := strings.Count(string(html), "<img"); n != 1 || !strings.Contains(string(html), want) {
 		t.Errorf("%d images in %s", n, html)
 	}

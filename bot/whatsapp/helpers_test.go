@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"llave/bot"
+	"llave/internal/bottest"
 )
 
 const (
@@ -175,7 +176,7 @@ type inbox struct {
 	c      *Channel
 	people *directory
 	ledger *ledger
-	logs   *safeBuffer
+	logs   *bottest.Buffer
 
 	mu     sync.Mutex
 	calls  int
@@ -186,7 +187,7 @@ type inbox struct {
 
 func newInbox(t testing.TB, change func(*Options)) *inbox {
 	t.Helper()
-	b := &inbox{t: t, people: newDirectory(), ledger: newLedger(), logs: &safeBuffer{}, counts: map[string]int{}}
+	b := &inbox{t: t, people: newDirectory(), ledger: newLedger(), logs: &bottest.Buffer{}, counts: map[string]int{}}
 	opt := Options{
 		Tokens: []Secret{testToken}, PhoneNumberID: testNumberID, AppSecret: testSecret, VerifyToken: testVerify,
 		APIURL: "http://graph.invalid", Rate: 1000, Handle: b.handle, People: b.people, Deliveries: b.ledger, Count: b.count,
@@ -296,20 +297,3 @@ func said(from, id, words string) string {
 
 func messages(list ...string) string { return `"messages":[` + strings.Join(list, ",") + `]` }
 func statuses(list ...string) string { return `"statuses":[` + strings.Join(list, ",") + `]` }
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}

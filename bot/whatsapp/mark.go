@@ -68,7 +68,7 @@ func (c *Channel) Typing(lastMessage string) {
 	}
 }
 
-// markAll marks what is queued until ctx ends. What is queued then stays unmarked: nobody misses it.
+// markAll marks what is queued until [ctx] ends. What is queued then stays unmarked: nobody misses it.
 func (c *Channel) markAll(ctx context.Context) {
 	for {
 		select {

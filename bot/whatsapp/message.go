@@ -102,7 +102,7 @@ func envelope(to Names) outgoing {
 }
 
 // templateMessage is the one message that may go out when the person has been silent for long. It has no parameters:
-// what it says was approved beforehand. which is "name:language".
+// what it says was approved beforehand. [which] is "name:language".
 func templateMessage(to Names, which string) outgoing {
 	name, lang, _ := strings.Cut(which, ":")
 	out := envelope(to)
@@ -159,7 +159,7 @@ func message(to Names, r bot.Reply) (outgoing, error) {
 	return out, nil
 }
 
-// text makes the message a text; tail is kept whole, and the rest gives way.
+// text makes the message a text; [tail] is kept whole, and the rest gives way.
 func (m *outgoing) text(text, tail string) {
 	body := text + tail
 	if room := textMax - runes(tail); runes(body) > textMax && room > 0 {
@@ -230,7 +230,7 @@ func linkable(address string) bool {
 
 func runes(s string) int { return utf8.RuneCountInString(s) }
 
-// fit cuts text to at most n runes, at a space where there is one near, and says so with "…". A letter is not parted
+// fit cuts [text] to at most [n] runes, at a space where there is one near, and says so with "…". A letter is not parted
 // from the marks that belong to it, nor an emoji from what joins it to the next.
 func fit(text string, n int) string {
 	if len(text) <= n || runes(text) <= n { // bytes are never fewer than runes

@@ -215,7 +215,7 @@ func (o *outbound) counted(name string) int {
 }
 
 func (o *outbound) notes() []noted {
-	o.c.notes.Wait()
+	o.c.remembering.Wait()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]noted(nil), o.sent...)

@@ -12,8 +12,8 @@ import (
 const (
 	// window is how long after a person's last message we may write what we like.
 	window = 24 * time.Hour
-	// noteTimeout is for noting a message that has gone out, even while the program stops.
-	noteTimeout = 5 * time.Second
+	// rememberTimeout is for remembering a message that has gone out, even while the program stops.
+	rememberTimeout = 5 * time.Second
 )
 
 // Send sends one bubble to [chat], in the shape that suits its buttons, with its image where there is a place for one. It
@@ -55,7 +55,7 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 		return c.failed(failure)
 	}
 	c.opt.Count(CountSent)
-	c.notes.Go(func() { c.note(ctx, id, chat, to, r) })
+	c.remembering.Go(func() { c.remember(ctx, id, chat, to, r) })
 	return nil
 }
 
@@ -134,11 +134,11 @@ func (c *Channel) knock(ctx context.Context, chat string, to Names, silence time
 	return closed
 }
 
-// note tells Deliveries what has gone out, so that its statuses find their way back. Send does not wait for it: the sooner
-// the message is marked as sent, the fewer a crash repeats. What a crash leaves unnoted will only be missed if that very
+// remember tells Deliveries what has gone out, so that its statuses find their way back. Send does not wait for it: the sooner
+// the message is marked as sent, the fewer a crash repeats. What a crash leaves unremembered will only be missed if that very
 // message also fails later. The message cannot be called back, so a failure is only logged.
-func (c *Channel) note(ctx context.Context, id, chat string, to Names, r bot.Reply) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+func (c *Channel) remember(ctx context.Context, id, chat string, to Names, r bot.Reply) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberTimeout)
 	defer cancel()
 	if err := c.opt.Deliveries.Sent(ctx, id, chat, r); err != nil {
 		c.log.Error("a sent message could not be noted, its statuses will be lost", "err", without(err, id, chat, to.Phone, to.UserID))
@@ -164,7 +164,7 @@ type knocks struct {
 	young, old map[string]time.Time
 }
 
-// first says whether chat has not been sent the template in this silence, and notes that it is now.
+// first says whether [chat] has not been sent the template in this silence, and remembers that it is now.
 func (k *knocks) first(chat string, now time.Time, silence time.Duration) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

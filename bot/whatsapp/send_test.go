@@ -49,12 +49,12 @@ func TestSend_notNoted(t *testing.T) {
 	if err := o.send(ctx, chat, bot.Reply{Text: "x"}); err != nil {
 		t.Errorf("got %v, want nil: the message went out", err)
 	}
-	o.c.notes.Wait()
+	o.c.remembering.Wait()
 	if !strings.Contains(o.logs.String(), "could not be noted") {
 		t.Errorf("not logged:\n%s", o.logs)
 	}
 	cancel()
-	o.c.note(ctx, "wamid.x", chat, Names{Phone: chat}, bot.Reply{})
+	o.c.remember(ctx, "wamid.x", chat, Names{Phone: chat}, bot.Reply{})
 	if n := o.notes(); len(n) != 2 {
 		t.Errorf("noted %d, want 2: stopping does not keep from noting", len(n))
 	}

@@ -24,7 +24,7 @@ var onTheWay = []Status{Accepted, Sent, Delivered, Read}
 // Known says that s is one of the statuses.
 func (s Status) Known() bool { return s == Failed || slices.Contains(onTheWay, s) }
 
-// Follows says that a message which was before can be s now. Reports come in any order and more than once, and a
+// Follows says that a message which was [before] can be [s] now. Reports come in any order and more than once, and a
 // message never runs backwards: what was read is not merely sent, what arrived cannot fail, and what failed stays so.
 func (s Status) Follows(before Status) bool {
 	switch {

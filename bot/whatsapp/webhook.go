@@ -104,7 +104,7 @@ func readSignature(header string) (mac []byte, ok bool) {
 	return mac, err == nil
 }
 
-// signed says whether mac is that of body under the secret. Without a secret nothing is signed.
+// signed says whether [mac] is that of [body] under the [secret]. Without a secret nothing is signed.
 func signed(body, mac []byte, secret Secret) bool {
 	h := hmac.New(sha256.New, []byte(secret))
 	h.Write(body)

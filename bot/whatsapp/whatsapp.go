@@ -89,7 +89,7 @@ const (
 	CountUnmarked     = "unmarked"         // a message that could not be marked as read
 	CountSent         = "sent"             // a message was taken
 	CountTemplate     = "sent_template"    // of these, a template: the person had been silent for more than a day
-	CountImageless    = "send_pictureless" // of these, one that went out without its image
+	CountImageless    = "send_pictureless" // of these, one that went out without its image; dashboards know the name
 	CountTokenChanged = "token_changed"    // an access token was refused and the next one taken
 	CountThrottled    = "send_throttled"   // a limit of WhatsApp's, or too long a queue
 	CountGone         = "send_gone"        // not on WhatsApp, or cannot be written to
@@ -100,15 +100,15 @@ const (
 
 // Channel is our side of WhatsApp.
 type Channel struct {
-	opt     Options
-	log     *slog.Logger
-	now     func() time.Time
-	client  *client
-	pace    *pacing
-	knocks  knocks
-	notes   sync.WaitGroup // messages being noted
-	marks   chan mark
-	uploads *bot.Uploads
+	opt         Options
+	log         *slog.Logger
+	now         func() time.Time
+	client      *client
+	pace        *pacing
+	knocks      knocks
+	remembering sync.WaitGroup // messages being remembered
+	marks       chan mark
+	uploads     *bot.Uploads
 }
 
 var (
@@ -177,7 +177,7 @@ func (o Options) check() error {
 	return errors.Join(wrong...)
 }
 
-// Run marks messages as read until ctx ends, and has then waited for what it started. It always returns nil: messages
+// Run marks messages as read until [ctx] ends, and has then waited for what it started. It always returns nil: messages
 // come through Handler, and nothing that goes wrong here can only be mended by the operator.
 func (c *Channel) Run(ctx context.Context) error {
 	var all sync.WaitGroup
@@ -194,11 +194,11 @@ func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
 
 // Close waits until everything sent is noted, and gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() {
-	c.notes.Wait()
+	c.remembering.Wait()
 	c.client.close()
 }
 
-// without returns err's words without the given names of a person, nor anything that looks like one: the store's errors
+// without returns the words of [err] without the given [names] of a person, nor anything that looks like one: the store's errors
 // may quote what it was asked for, and a chat is called by the first name its person had.
 func without(err error, names ...string) string {
 	var hide []string

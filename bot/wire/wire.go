@@ -31,7 +31,7 @@ func NewClient() *http.Client {
 	}
 }
 
-// Redact returns an error of the network whose words and whose whole chain are free of what hide knows. An *url.Error
+// Redact returns an error of the network whose words and whose whole chain are free of what [hide] knows. An *url.Error
 // prints the URL, which may hold a token or an id; only its cause is kept.
 func Redact(err error, hide *strings.Replacer) error {
 	var inURL *url.Error
@@ -45,7 +45,7 @@ func Redact(err error, hide *strings.Replacer) error {
 	return err
 }
 
-// Sleep waits and says whether ctx still lives.
+// Sleep waits and says whether [ctx] still lives.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

@@ -48,6 +48,7 @@ type scratch struct {
 	features []feature
 	values   []float32
 	scores   []float32
+	known    bool // a word of the sentence was learned
 }
 
 // read takes [said] apart: folded words, and the features of it in [state].

@@ -165,6 +165,9 @@ func ascending(table []byte, end, least int) bool {
 	return before == end
 }
 
+// unheardOf is what is left of a confidence when no word of the sentence, nor how one begins, was ever learned.
+const unheardOf = 0.3
+
 // Read is what [said] may mean in [state], the likeliest first: every meaning that is possible there. A state that the
 // model does not know is "any".
 func (m *Model) Read(said, state string) []Guess {
@@ -184,6 +187,11 @@ func (m *Model) Read(said, state string) []Guess {
 	}
 	slices.SortStableFunc(guesses, func(a, b Guess) int { return cmp.Compare(b.Confidence, a.Confidence) })
 	confide(guesses)
+	if !s.known { // nothing but letters speak for it: "blabla"
+		for i := range guesses {
+			guesses[i].Confidence *= unheardOf
+		}
+	}
 	return guesses
 }
 
@@ -207,8 +215,10 @@ func (m *Model) score(s *scratch) {
 		s.scores[k] = math.Float32frombits(binary.LittleEndian.Uint32(m.biases[4*k:]))
 	}
 	s.value(m.rarity)
+	s.known = false
 	for i, f := range s.features {
 		if row, ok := m.find(f.hash); ok {
+			s.known = s.known || f.group == single
 			m.addRow(s.scores, row, s.values[i]*m.scale)
 		}
 	}

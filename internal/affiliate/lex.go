@@ -364,7 +364,7 @@ var labels = map[string]string{"cedula": "cedula", "cedulas": "cedula", "ci": "c
 	"celular": "telefono", "cel": "telefono", "telefono": "telefono", "telf": "telefono", "tlf": "telefono", "tel": "telefono",
 	"fono": "telefono", "movil": "telefono", "whatsapp": "telefono", "wasap": "telefono", "wsp": "telefono", "telefonico": "telefono"}
 
-// runsOf gathers pieces into runs: groups with only separators between them belong together, but a group that is a
+// runsOf gathers [pieces] into runs: groups with only separators between them belong together, but a group that is a
 // whole number by itself stands alone.
 func runsOf(pieces []piece) []run {
 	var runs []run
@@ -521,7 +521,7 @@ func foreignCode(text string, pattern *regexp.Regexp) string {
 	return ""
 }
 
-// IsForeignCode says whether s is written like a foreigner's code; pattern nil is the built-in rule.
+// IsForeignCode says whether [s] is written like a foreigner's code; [pattern] nil is the built-in rule.
 func IsForeignCode(s string, pattern *regexp.Regexp) bool { return isCode(s, pattern) }
 
 func isCode(s string, pattern *regexp.Regexp) bool {

@@ -193,7 +193,7 @@ var notAKey = regexp.MustCompile(`^(bloquead|desbloquead|incorrect|correct|inval
 // HoldsKey says whether a key is written in a text.
 func HoldsKey(text string) bool { return len(secretSpans(text, runsOf(lex(text)))) > 0 }
 
-// isNumberAt says whether the token between start and end belongs to something that is the person's number rather
+// isNumberAt says whether the token between [start] and [end] belongs to something that is the person's number rather
 // than a key. After "es" only a genuine number counts.
 func isNumberAt(runs []run, start, end int, linked bool) bool {
 	for _, r := range runs {

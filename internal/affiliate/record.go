@@ -71,7 +71,7 @@ func (r Record) Outcome() Outcome {
 	return InPerson
 }
 
-// ValidEmail says whether a letter can be addressed to s: one bare address with a dotted domain.
+// ValidEmail says whether a letter can be addressed to [s]: one bare address with a dotted domain.
 func ValidEmail(s string) bool {
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Address != s || len(s) > 254 {

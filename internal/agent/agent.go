@@ -68,7 +68,7 @@ type Agent struct {
 
 	LockedUntil time.Time `bson:"-"` // told by List; zero: not locked
 
-	Audited []AuditEntry `bson:"deeds,omitempty"` // of the latest change
+	Audited []AuditEntry `bson:"deeds,omitempty"` // of the latest change; stored under its first name
 }
 
 // String keeps the hash and the secret out of logs.

@@ -246,8 +246,8 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, password, 
 	return s.open(ctx, a)
 }
 
-// change loads an agent, lets f change it and say what was done, and saves; when somebody else was first it does so again.
-// f returns errUnchanged to leave without writing.
+// change loads an agent, lets [f] change it and say what was done, and saves; when somebody else was first it does so again.
+// [f] returns errUnchanged to leave without writing.
 func (s *Service) change(ctx context.Context, by, login string, f func(a *Agent, now time.Time) (what, detail string, err error)) error {
 	for {
 		a, err := s.Find(ctx, login)

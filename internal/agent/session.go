@@ -43,7 +43,7 @@ type SignedIn struct {
 }
 
 // SignIn judges a login and a password. What is wrong is ErrWrong, whichever it was, also for an account that is disabled;
-// *Later means that it was not judged. source is where it comes from, for the limit per address. Every sign-in has a
+// *Later means that it was not judged. [source] is where it comes from, for the limit per address. Every sign-in has a
 // token that was made for it.
 func (s *Service) SignIn(ctx context.Context, login, password, source string) (SignedIn, error) {
 	login, err := ParseLogin(login)
@@ -95,7 +95,7 @@ func (s *Service) half(ctx context.Context, a Agent) (SignedIn, error) {
 	return SignedIn{Token: secret.Text(token), Life: CodeLife, Agent: a, Code: true}, nil
 }
 
-// SignInCode judges the code that is asked for after the right password. token is the one SignIn gave; ErrNoSession means
+// SignInCode judges the code that is asked for after the right password. [token] is the one SignIn gave; ErrNoSession means
 // that its time is over. A wrong code, or one that was taken already, is ErrCode and counts as a try.
 func (s *Service) SignInCode(ctx context.Context, token, code, source string) (SignedIn, error) {
 	h, err := s.HalfSignedIn(ctx, token)
@@ -135,7 +135,7 @@ func (s *Service) HalfSignedIn(ctx context.Context, token string) (Session, erro
 	return h, nil
 }
 
-// enter completes a sign-in: judge has the last word, the account must be as it was when the password was right, and the
+// enter completes a sign-in: [judge] has the last word, the account must be as it was when the password was right, and the
 // count of tries begins anew.
 func (s *Service) enter(ctx context.Context, tried try, epoch int64, judge func(a *Agent, now time.Time) error) (SignedIn, error) {
 	for {

@@ -126,7 +126,7 @@ func (s *Service) uncount(ctx context.Context, login string, which func(n int64)
 	})
 }
 
-// changeTries is change for tries. Those whose time is over have become none before f sees them.
+// changeTries is change for tries. Those whose time is over have become none before [f] sees them.
 func (s *Service) changeTries(ctx context.Context, login string, f func(t *Tries, now time.Time) error) error {
 	for {
 		t, err := s.Tries.Load(ctx, s.tryID(login))

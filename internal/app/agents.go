@@ -276,7 +276,7 @@ func (p *program) askPassword(ctx context.Context) (string, error) {
 	return first, nil
 }
 
-// typed reads a line from the terminal without showing it, until ctx ends. The read itself cannot be ended: when ctx does,
+// typed reads a line from the terminal without showing it, until [ctx] ends. The read itself cannot be ended: when [ctx] does,
 // the process goes down with it.
 func (p *program) typed(ctx context.Context, prompt string) (string, error) {
 	fd := int(p.stdin.(*os.File).Fd())

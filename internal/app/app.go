@@ -111,7 +111,7 @@ func (a *App) onStop(name string, stop func(ctx context.Context) error) {
 	a.undo = append(a.undo, step{name, stop})
 }
 
-// OpenStore opens the store the settings name. now is the embedded store's clock, nil for the real one.
+// OpenStore opens the store the settings name. [now] is the embedded store's clock, nil for the real one.
 func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
 	if c.Embedded() {
 		e, err := bolt.Open(ctx, bolt.Options{Dir: c.DataDir, Now: now})
@@ -314,8 +314,8 @@ type channel struct {
 	run  func(ctx context.Context) error // nil: it does nothing by itself
 }
 
-// bind has a channel's chats answered through ch, and Start run it until the process stops; run is nil for one that does
-// nothing by itself. What run returns before then the process cannot go on without. A name that nothing is promised of in
+// bind has a channel's chats answered through [ch], and Start has it run until the process stops; [run] is nil for one that
+// does nothing by itself. What [run] returns before then the process cannot go on without. A name that nothing is promised of in
 // erasing is refused: people would be told that nothing remains of what they wrote.
 func (a *App) bind(name string, ch runner.Channel, run func(ctx context.Context) error) error {
 	if _, known := erasing[name]; !known {
@@ -557,7 +557,7 @@ func (a *App) Addr() string { return a.public.Addr().String() }
 // AdminAddr is where the admin listener listens.
 func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 
-// Stop takes no more work, lets what is under way end, and closes everything in reverse, until ctx ends.
+// Stop takes no more work, lets what is under way end, and closes everything in reverse, until [ctx] ends.
 func (a *App) Stop(ctx context.Context) error {
 	a.stopping.Store(true)
 	var problems []error

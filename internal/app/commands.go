@@ -182,7 +182,7 @@ func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 }
 
 // try runs demo or chat: with a store of its own, in a folder that is removed afterwards, and nothing that leaves the
-// machine. change has the last word on the settings.
+// machine. [change] has the last word on the settings.
 func (p *program) try(ctx context.Context, o Options, change func(*config.Config), ready func(*App)) error {
 	c, _, err := p.load()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,9 @@ const (
 	jobTTL     = 6 * time.Second // how long a dead holder keeps a job from the others
 	purgeBatch = 1000
 	purgers    = 8
+
+	oweDay   = 24 * time.Hour      // how much longer a conversation is kept that owes more than bubbles
+	oweMonth = 30 * 24 * time.Hour // how old a promise is when such a one is kept no longer for it
 )
 
 type jobLease struct{ a *App }
@@ -131,6 +135,15 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	)
 }
 
+// ended is what became of a conversation whose time was over.
+type ended int
+
+const (
+	stays     ended = iota // somebody writes it at this moment, or wrote
+	postponed              // it owes something: it is kept for a day more
+	forgotten
+)
+
 // forgetConversations removes the conversations that are kept no longer, and what their people went by.
 func (a *App) forgetConversations(ctx context.Context, now time.Time) (n int64, err error) {
 	for {
@@ -138,36 +151,58 @@ func (a *App) forgetConversations(ctx context.Context, now time.Time) (n int64, 
 		if err != nil {
 			return n, fmt.Errorf("find old conversations: %w", err)
 		}
-		removed := 0
+		came := map[ended]int{}
 		for _, id := range ids {
-			gone, err := a.forgetConversation(ctx, id, now)
+			end, err := a.forgetConversation(ctx, id, now)
 			if err != nil {
 				return n, err
 			}
-			if gone {
-				removed++
-			}
+			came[end]++
 		}
-		n += int64(removed)
-		if removed == 0 {
+		n += int64(came[forgotten])
+		if came[forgotten]+came[postponed] == 0 {
 			return n, nil
 		}
 	}
 }
 
-func (a *App) forgetConversation(ctx context.Context, id string, now time.Time) (gone bool, err error) {
+// forgetConversation removes a conversation unless it still owes what is no bubble: that is kept, or given up, first. Whoever is
+// trying it meanwhile sees to it that the versions differ.
+func (a *App) forgetConversation(ctx context.Context, id string, now time.Time) (ended, error) {
 	c, err := a.Store.Conversations.Load(ctx, id)
 	if err != nil {
-		return false, fmt.Errorf("load old conversation: %w", err)
+		return stays, fmt.Errorf("load old conversation: %w", err)
 	}
 	if c.KeptTill.After(now) {
-		return false, nil // somebody wrote meanwhile
+		return stays, nil // somebody wrote meanwhile
+	}
+	owed := slices.DeleteFunc(slices.Clone(c.Promises), func(p bot.Promise) bool { return p.Lane() == bot.LaneChat })
+	if slices.ContainsFunc(owed, func(p bot.Promise) bool { return now.Before(p.Made.Add(oweMonth)) }) {
+		return a.postpone(ctx, c, now)
 	}
 	if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name { // first: without the conversation nobody would find them
 		if err := a.Store.People.Forget(ctx, channel, chat); err != nil {
-			return false, fmt.Errorf("forget a person's names: %w", err)
+			return stays, fmt.Errorf("forget a person's names: %w", err)
 		}
 	}
-	err = a.Store.Conversations.Delete(ctx, id, c.Version)
-	return err == nil, nil // somebody wrote meanwhile, or the next run will
+	if err := a.Store.Conversations.Delete(ctx, id, c.Version); err != nil {
+		return stays, nil // somebody wrote meanwhile, or the next run will
+	}
+	for _, p := range owed {
+		a.Runner.GaveUp(p, false, errKeptNoLonger)
+	}
+	return forgotten, nil
+}
+
+var errKeptNoLonger = errors.New("tried for a month, and its conversation is kept no longer")
+
+func (a *App) postpone(ctx context.Context, c bot.Conversation, now time.Time) (ended, error) {
+	c.KeptTill = now.Add(oweDay)
+	switch err := a.Store.Conversations.Save(ctx, &c); {
+	case errors.Is(err, bot.ErrConflict):
+		return stays, nil // it is being kept at this moment
+	case err != nil:
+		return stays, fmt.Errorf("keep a conversation that owes something: %w", err)
+	}
+	return postponed, nil
 }

@@ -1,13 +1,18 @@
 package app
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"llave/bot"
 	"llave/bot/whatsapp"
 	"llave/internal/config"
+	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
@@ -45,6 +50,64 @@ func TestForget_halfWay(t *testing.T) {
 				t.Errorf("%d conversations (%v) and the names %q, %q (%v) are kept, want none", n, cerr, phone, userID, err)
 			}
 		})
+	}
+}
+
+// A conversation whose time is over stays while it owes a file, however many owe one, and a bubble does not keep it. After a
+// month the file is given up aloud.
+func TestForget_stillOwed(t *testing.T) {
+	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
+	s := store.New(storetest.Bolt(t, clock.Now))
+	var log bytes.Buffer
+	counts := map[string]int{}
+	r, err := runner.New(runner.Options{Keepers: runnertest.Keepers(), Count: func(what string) { counts[what]++ }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &App{Store: s, Runner: r, options: Options{Config: config.Config{}}}
+	for chat, what := range map[string]bot.Duty{"1": bot.KeepFile{Topic: "complaint"}, "2": bot.Say{Reply: &bot.Reply{}}, "3": bot.KeepCase{}} {
+		c := bot.Conversation{ID: bot.ConversationID("telegram", chat), KeptTill: clock.Now()}
+		c.Promises = []bot.Promise{{ID: "p" + chat, What: what, Made: clock.Now(), Schedule: bot.Schedule{Tries: 9}}}
+		if err := s.Conversations.Save(t.Context(), &c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forget := func() (left int64) {
+		t.Helper()
+		if _, err := a.Forget(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		left, err := s.Conversations.Count(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return left
+	}
+	if left := forget(); left != 2 {
+		t.Fatalf("%d conversations are kept, want the two that owe a file and a case", left)
+	}
+	kept, err := s.Conversations.Load(t.Context(), "telegram:1")
+	if want := clock.Now().Add(24 * time.Hour); err != nil || !kept.KeptTill.Equal(want) || len(kept.Promises) != 1 || kept.Promises[0].Tries != 9 {
+		t.Errorf("kept till %v with %+v (%v), want till %v with the file as it was", kept.KeptTill, kept.Promises, err, want)
+	}
+	kept.Promises = nil // somebody could keep it
+	if err := s.Conversations.Save(t.Context(), &kept); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(24 * time.Hour)
+	if left := forget(); left != 1 {
+		t.Errorf("a day later %d conversations are kept, want the one that still owes its case", left)
+	}
+	clock.Advance(29*24*time.Hour - time.Second)
+	if left := forget(); left != 1 || counts["given_up"] != 0 {
+		t.Errorf("within the month %d are kept and %d promises given up, want 1 and 0", left, counts["given_up"])
+	}
+	clock.Advance(24 * time.Hour)
+	if left := forget(); left != 0 || counts["given_up"] != 1 {
+		t.Errorf("after it %d are kept and %d promises given up, want 0 and 1", left, counts["given_up"])
+	}
+	if lines := log.String(); strings.Count(lines, "level=ERROR") != 1 || !strings.Contains(lines, `msg="promise given up" kind=case tries=9 person_told=false`) {
+		t.Errorf("the log has no one error line that it was given up:\n%s", lines)
 	}
 }
 

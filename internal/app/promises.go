@@ -49,7 +49,7 @@ func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runn
 }
 
 // keepLink mails the live link of a record and starts its life. For a number that has none the mail server is asked
-// whether it is there, so that its weather is the same for everybody.
+// whether it is there, so that failures and waiting are the same for everybody.
 func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.Effects, error) {
 	l, err := a.Unlock.Letter(ctx, p)
 	if errors.Is(err, unlock.ErrOver) {
@@ -130,7 +130,7 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice
 	return runner.Effects{}, a.send(ctx, p, to, letter)
 }
 
-// filed says in which table a file of a topic is kept, and with which status; ok is false for a topic that is nobody's.
+// filed says in which table a file of a topic is kept, and with which status; [ok] is false for a topic that is nobody's.
 func (a *App) filed(topic string) (table *store.FileTable, status string, ok bool) {
 	switch topic {
 	case "complaint":

@@ -18,9 +18,15 @@ const (
 // eachFile calls do with every parsed file of ours that is no test.
 func eachFile(t *testing.T, do func(fset *token.FileSet, f *ast.File)) {
 	t.Helper()
+	eachFileOf(t, func(name string) bool { return !strings.HasSuffix(name, "_test.go") }, do)
+}
+
+// eachFileOf calls do with every parsed file whose name is wanted.
+func eachFileOf(t *testing.T, wanted func(name string) bool, do func(fset *token.FileSet, f *ast.File)) {
+	t.Helper()
 	fset, files := token.NewFileSet(), 0
 	walk(t, func(name string) error {
-		if strings.HasSuffix(name, "_test.go") {
+		if !wanted(name) {
 			return nil
 		}
 		f, err := parser.ParseFile(fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
@@ -45,16 +51,34 @@ func params(f *ast.FuncType) int {
 	return n
 }
 
-// Functions stay short, and take five parameters at most: what needs more takes a struct that names them. Half of the
-// functions have at most medianLines lines and nine in ten at most tenthLines, so that one long straight function costs nothing;
-// what is hard to follow rather than long, gocognit finds.
+// Functions take five parameters at most, in tests too: what needs more takes a struct that names them. What a fuzz target is
+// handed can be in none.
+func TestSize_parameters(t *testing.T) {
+	all := func(string) bool { return true }
+	eachFileOf(t, all, func(fset *token.FileSet, f *ast.File) {
+		fuzzed := map[ast.Node]bool{}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if s, ok := call.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Fuzz" && len(call.Args) == 1 {
+					if target, ok := call.Args[0].(*ast.FuncLit); ok {
+						fuzzed[target.Type] = true
+					}
+				}
+			}
+			if f, ok := n.(*ast.FuncType); ok && params(f) > mostParams && !fuzzed[f] {
+				t.Errorf("%s: %d parameters; %d at most", fset.Position(f.Pos()), params(f), mostParams)
+			}
+			return true
+		})
+	})
+}
+
+// Functions stay short: half of them have at most medianLines lines and nine in ten at most tenthLines, so that one long
+// straight function costs nothing; what is hard to follow rather than long, gocognit finds.
 func TestSize_functions(t *testing.T) {
 	var lines []int
 	eachFile(t, func(fset *token.FileSet, f *ast.File) {
 		ast.Inspect(f, func(n ast.Node) bool {
-			if f, ok := n.(*ast.FuncType); ok && params(f) > mostParams {
-				t.Errorf("%s: %d parameters; %d at most", fset.Position(f.Pos()), params(f), mostParams)
-			}
 			if f, ok := n.(*ast.FuncDecl); ok && f.Body != nil {
 				lines = append(lines, fset.Position(f.End()).Line-fset.Position(f.Pos()).Line+1)
 			}

@@ -26,7 +26,7 @@ type Agent struct {
 	client *http.Client
 }
 
-// NewAgent makes an agent for the console at a public address. from is the network address they come from, for processes
+// NewAgent makes an agent for the console at a public address. [from] is the network address they come from, for processes
 // that trust their proxy.
 func NewAgent(base, from string) *Agent {
 	jar, err := cookiejar.New(nil)
@@ -167,8 +167,8 @@ func (a *Agent) ask(ctx context.Context, method, path string, fields url.Values)
 	return p, p.read(body)
 }
 
-// Listen listens to a page's stream until ctx ends or the stream does. lastID is the last line that is known already; "": what
-// the address says.
+// Listen listens to a page's stream until [ctx] ends or the stream does. [lastID] is the last line that is known already;
+// "": what the address says.
 func (a *Agent) Listen(ctx context.Context, stream, lastID string, each func(DeskEvent)) error {
 	req, err := a.request(ctx, http.MethodGet, stream, nil)
 	if err != nil {

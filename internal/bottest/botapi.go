@@ -157,7 +157,6 @@ const (
 // Usual faults, for Fail.
 var (
 	FaultUnauthorized = BotFault{Code: 401, Description: botTextUnauthorized}
-	FaultChatNotFound = BotFault{Code: 400, Description: botTextChatNotFound}
 	FaultBlocked      = BotFault{Code: 403, Description: botTextBlocked}
 	FaultServerError  = BotFault{Code: 500, Description: "Internal Server Error"}
 	FaultBadGateway   = BotFault{Code: 502, Body: "<html><body><h1>502 Bad Gateway</h1></body></html>"}
@@ -199,7 +198,7 @@ func (b *BotAPI) Up() error {
 	return nil
 }
 
-// FailChat makes the next n calls that are about one chat go wrong.
+// FailChat makes the next [n] calls that are about one chat go wrong.
 func (b *BotAPI) FailChat(chat int64, n int, f BotFault) {
 	id := strconv.FormatInt(chat, 10)
 	b.FailWhere(func(c BotCall) bool { return c.Params["chat_id"] == id }, n, f)
@@ -242,7 +241,7 @@ func (b *BotAPI) pending() int {
 	return n
 }
 
-// Resume goes on where an earlier BotAPI was left: with these chats, empty, and with update ids from next on. An id that
+// Resume goes on where an earlier BotAPI was left: with these chats, empty, and with update ids from [next] on. An id that
 // the bot has seen is a repeat to it.
 func (b *BotAPI) Resume(next int, chats ...int64) {
 	b.mu.Lock()
@@ -286,7 +285,7 @@ func (b *BotAPI) Voice(chat int64) int {
 	}})
 }
 
-// Contact shares a telephone number; own says that it is the person's own.
+// Contact shares a telephone number; [own] says that it is the person's own.
 func (b *BotAPI) Contact(chat int64, phone string, own bool) int {
 	c := map[string]any{"phone_number": phone, "first_name": "Persona"}
 	if own {
@@ -440,7 +439,7 @@ func (b *BotAPI) History(chat int64) []ChatMessage {
 	return out
 }
 
-// WaitMessage waits for the bot's first message in a chat that is newer than the message with the id after.
+// WaitMessage waits for the bot's first message in a chat that is newer than the message with the id [after].
 func (b *BotAPI) WaitMessage(chat int64, after int, timeout time.Duration) (ChatMessage, error) {
 	return b.waitMessage(func() []ChatMessage { return b.Messages(chat) }, after, timeout)
 }

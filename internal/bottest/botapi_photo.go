@@ -26,9 +26,6 @@ const (
 // photoMax is how many bytes a photo may have.
 const photoMax = 10 << 20
 
-// FaultNoImage is how an upload is refused that cannot be made a photo.
-var FaultNoImage = BotFault{Code: 400, Description: botTextNoImage}
-
 // sendPhoto shows a photo: one that is uploaded now, or one that the bot has the file_id of.
 func (b *BotAPI) sendPhoto(r *http.Request, p map[string]string) (any, error) {
 	chat, err := strconv.ParseInt(p["chat_id"], 10, 64)

@@ -253,7 +253,7 @@ func (g *Graph) SetTokens(tokens ...string) {
 	g.tokens = slices.Clone(tokens)
 }
 
-// FailChat makes the next n sends to one person go wrong.
+// FailChat makes the next [n] sends to one person go wrong.
 func (g *Graph) FailChat(chat int64, n int, f GraphFault) {
 	id := strconv.FormatInt(chat, 10)
 	g.FailWhere(func(c BotCall) bool { return c.Method == "messages" && c.Params["chat_id"] == id }, n, f)
@@ -288,7 +288,7 @@ func (g *Graph) Report(chat int64, messageID int, status string, code int) error
 	return nil
 }
 
-// Batch puts up to n messages and statuses into one post to the webhook: those of one person side by side, different
+// Batch puts up to [n] messages and statuses into one post to the webhook: those of one person side by side, different
 // people as changes, in two entries by turns.
 func (g *Graph) Batch(n int) {
 	g.mu.Lock()
@@ -401,14 +401,14 @@ func (g *Graph) Document(chat int64, filename string) int {
 	})
 }
 
-// Location sends a place.
+// Location sends a location.
 func (g *Graph) Location(chat int64) int {
 	return g.write(chat, "", "location", map[string]any{
 		"latitude": -0.2201, "longitude": -78.5123, "name": "Quito", "address": "Av. Amazonas 1",
 	})
 }
 
-// Contact shares a telephone number; own says that it is the person's own.
+// Contact shares a telephone number; [own] says that it is the person's own.
 func (g *Graph) Contact(chat int64, phone string, own bool) int {
 	waID := digits(phone)
 	if own {
@@ -672,7 +672,7 @@ func (g *Graph) History(chat int64) []ChatMessage {
 	return out
 }
 
-// WaitMessage waits for the bot's first message in a chat that is newer than the message with the id after.
+// WaitMessage waits for the bot's first message in a chat that is newer than the message with the id [after].
 func (g *Graph) WaitMessage(chat int64, after int, timeout time.Duration) (ChatMessage, error) {
 	return g.waitMessage(func() []ChatMessage { return g.Messages(chat) }, after, timeout)
 }

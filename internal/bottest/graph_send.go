@@ -245,7 +245,7 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // graphMethod does what was asked, and returns the answer and what comes after it.
 type graphMethod func(body []byte) (result any, after func(), refused *graphRefusal)
 
-// route finds what a path means and names the call; missing is the id that does not exist.
+// route finds what a path means and names the call; [missing] is the id that does not exist.
 func (g *Graph) route(r *http.Request, call *BotCall) (do graphMethod, missing string) {
 	version, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	id, edge, _ := strings.Cut(rest, "/")

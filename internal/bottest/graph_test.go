@@ -466,16 +466,21 @@ func TestGraph_lengths(t *testing.T) {
 		}
 		return string(mustMarshal(map[string]any{"type": "button", "body": map[string]any{"text": body}, "footer": map[string]any{"text": footer}, "action": map[string]any{"buttons": list}}))
 	}
-	list := func(body, button, section, title, description, id string, n int) string {
+	type menu struct {
+		body, button, section  string
+		title, description, id string // of the first row
+		rows                   int
+	}
+	list := func(m menu) string {
 		var rows []any
-		for i := range n {
+		for i := range m.rows {
 			if i > 0 {
-				title, id = fmt.Sprint("t", i), fmt.Sprint("i", i)
+				m.title, m.id = fmt.Sprint("t", i), fmt.Sprint("i", i)
 			}
-			rows = append(rows, map[string]any{"id": id, "title": title, "description": description})
+			rows = append(rows, map[string]any{"id": m.id, "title": m.title, "description": m.description})
 		}
-		return string(mustMarshal(map[string]any{"type": "list", "body": map[string]any{"text": body}, "action": map[string]any{
-			"button": button, "sections": []any{map[string]any{"title": section, "rows": rows}}}}))
+		return string(mustMarshal(map[string]any{"type": "list", "body": map[string]any{"text": m.body}, "action": map[string]any{
+			"button": m.button, "sections": []any{map[string]any{"title": m.section, "rows": rows}}}}))
 	}
 	link := func(body, title, address string) string {
 		return string(mustMarshal(map[string]any{"type": "cta_url", "body": map[string]any{"text": body}, "action": map[string]any{
@@ -499,16 +504,16 @@ func TestGraph_lengths(t *testing.T) {
 		{"buttons: none", buttons("b", "t", "i", "f", 0), 131009, "buttons count"},
 		{"buttons: same id", buttons("b", "t", "i1", "f", 2), 131009, "ids must be unique"},
 		{"buttons: same title", buttons("b", "t1", "i", "f", 2), 131009, "titles must be unique"},
-		{"list", list(x(4096), x(20), x(24), x(24), x(72), x(200), 10), 0, ""},
-		{"list: body", list(x(4097), "b", "", "t", "d", "i", 1), 131009, "Body text"},
-		{"list: button", list("b", x(21), "", "t", "d", "i", 1), 131009, "Button label"},
-		{"list: section", list("b", "b", x(25), "t", "d", "i", 1), 131009, "Section title"},
-		{"list: title", list("b", "b", "", x(25), "d", "i", 1), 131009, "Row title"},
-		{"list: description", list("b", "b", "", "t", x(73), "i", 1), 131009, "Row description"},
-		{"list: id", list("b", "b", "", "t", "d", x(201), 1), 131009, "Row id"},
-		{"list: eleven", list("b", "b", "", "t", "d", "i", 11), 131009, "Total row count"},
-		{"list: none", list("b", "b", "", "t", "d", "i", 0), 131009, "no rows"},
-		{"list: same id", list("b", "b", "", "t", "d", "i1", 2), 131009, "ids must be unique"},
+		{"list", list(menu{x(4096), x(20), x(24), x(24), x(72), x(200), 10}), 0, ""},
+		{"list: body", list(menu{x(4097), "b", "", "t", "d", "i", 1}), 131009, "Body text"},
+		{"list: button", list(menu{"b", x(21), "", "t", "d", "i", 1}), 131009, "Button label"},
+		{"list: section", list(menu{"b", "b", x(25), "t", "d", "i", 1}), 131009, "Section title"},
+		{"list: title", list(menu{"b", "b", "", x(25), "d", "i", 1}), 131009, "Row title"},
+		{"list: description", list(menu{"b", "b", "", "t", x(73), "i", 1}), 131009, "Row description"},
+		{"list: id", list(menu{"b", "b", "", "t", "d", x(201), 1}), 131009, "Row id"},
+		{"list: eleven", list(menu{"b", "b", "", "t", "d", "i", 11}), 131009, "Total row count"},
+		{"list: none", list(menu{"b", "b", "", "t", "d", "i", 0}), 131009, "no rows"},
+		{"list: same id", list(menu{"b", "b", "", "t", "d", "i1", 2}), 131009, "ids must be unique"},
 		{"link", link(x(1024), x(20), good), 0, ""},
 		{"link: body", link(x(1025), "t", good), 131009, "Body text"},
 		{"link: title", link("b", x(21), good), 131009, "display_text"},

@@ -56,7 +56,7 @@ type Browser struct {
 	server, origin string
 }
 
-// NewBrowser makes a browser for a server; origin is what the site calls itself.
+// NewBrowser makes a browser for a server; [origin] is what the site calls itself.
 func NewBrowser(server, origin string) *Browser {
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -23,31 +23,39 @@ func tinyPNG(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// upload posts a form with one file to a stub and returns what it answers.
-func upload(t *testing.T, to http.Handler, path, token, field, kind string, file []byte, values map[string]string) (int, map[string]any) {
+// photoForm is a form with one file, of a media type in a field, or with none.
+type photoForm struct {
+	path, token string
+	field, kind string
+	file        []byte
+	values      map[string]string
+}
+
+// upload posts a form to a stub and returns what it answers.
+func upload(t *testing.T, to http.Handler, p photoForm) (int, map[string]any) {
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for k, v := range values {
+	for k, v := range p.values {
 		if err := form.WriteField(k, v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if file != nil {
-		part, err := form.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + field + `"; filename="mail_app.png"`}, "Content-Type": {kind}})
+	if p.file != nil {
+		part, err := form.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + p.field + `"; filename="mail_app.png"`}, "Content-Type": {p.kind}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := part.Write(file); err != nil {
+		if _, err := part.Write(p.file); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := form.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodPost, path, &body)
+	r := httptest.NewRequest(http.MethodPost, p.path, &body)
 	r.Header.Set("Content-Type", form.FormDataContentType())
-	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Authorization", "Bearer "+p.token)
 	w := httptest.NewRecorder()
 	to.ServeHTTP(w, r)
 	raw, err := io.ReadAll(w.Result().Body)
@@ -81,7 +89,7 @@ func TestBotAPI_sendPhoto(t *testing.T) {
 		{"a long caption", tinyPNG(t), map[string]string{"chat_id": "42", "caption": strings.Repeat("👍", 513)}, 400, botTextCaption},
 		{"to nobody", tinyPNG(t), map[string]string{"chat_id": "43"}, 400, botTextChatNotFound},
 	} {
-		status, got := upload(t, b, "/bot"+token+"/sendPhoto", "", "photo", "image/png", tt.file, tt.values)
+		status, got := upload(t, b, photoForm{path: "/bot" + token + "/sendPhoto", field: "photo", kind: "image/png", file: tt.file, values: tt.values})
 		if description, _ := got["description"].(string); status != tt.status || description != tt.want {
 			t.Errorf("%s: got %d %q, want %d %q", tt.name, status, description, tt.status, tt.want)
 		}
@@ -111,7 +119,7 @@ func TestGraph_media(t *testing.T) {
 		{"another type", "EAAtest", "image/svg+xml", tinyPNG(t), product, 400, 100},
 		{"no image", "EAAtest", "image/png", []byte("x"), product, 400, 131053},
 	} {
-		status, got := upload(t, g, path, tt.token, "file", tt.kind, tt.file, tt.values)
+		status, got := upload(t, g, photoForm{path, tt.token, "file", tt.kind, tt.file, tt.values})
 		code := 0.0
 		if e, ok := got["error"].(map[string]any); ok {
 			code, _ = e["code"].(float64)

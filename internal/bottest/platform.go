@@ -104,7 +104,7 @@ func (p *platform[F]) Slow(method string, d time.Duration) {
 	p.slow[method] = d
 }
 
-// Fail makes the next n calls of a method go wrong.
+// Fail makes the next [n] calls of a method go wrong.
 func (p *platform[F]) Fail(method string, n int, f F) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +113,7 @@ func (p *platform[F]) Fail(method string, n int, f F) {
 	}
 }
 
-// FailWhere makes the next n calls that match go wrong, unless Fail has a fault for them. It looks at the method and the
+// FailWhere makes the next [n] calls that match go wrong, unless Fail has a fault for them. It looks at the method and the
 // parameters.
 func (p *platform[F]) FailWhere(match func(BotCall) bool, n int, f F) {
 	p.mu.Lock()
@@ -188,7 +188,7 @@ func (p *platform[F]) Posts() []WebhookPost {
 	return slices.Clone(p.posts)
 }
 
-// Wait waits until cond holds. cond is asked again whenever something has changed; it must not call methods that play a
+// Wait waits until [cond] holds. [cond] is asked again whenever something has changed; it must not call methods that play a
 // person.
 func (p *platform[F]) Wait(timeout time.Duration, cond func() bool) bool {
 	late := time.NewTimer(timeout)
@@ -216,7 +216,7 @@ func (p *platform[F]) changed() {
 	p.news = make(chan struct{})
 }
 
-// waitMessage waits for the bot's first message that is newer than the message with the id after.
+// waitMessage waits for the bot's first message that is newer than the message with the id [after].
 func (p *platform[F]) waitMessage(messages func() []ChatMessage, after int, timeout time.Duration) (ChatMessage, error) {
 	var found ChatMessage
 	ok := p.Wait(timeout, func() bool {

@@ -33,7 +33,7 @@ func Build(ctx context.Context, dir string, race bool) (string, error) {
 	return binary, nil
 }
 
-// Command makes a llave that has no LLAVE_ settings but env, in a folder.
+// Command makes a llave that has no LLAVE_ settings but [env], in a folder.
 func Command(ctx context.Context, binary, dir string, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = dir

@@ -261,7 +261,7 @@ func (s *SMTP) Count(stage SMTPStage) int {
 	return n
 }
 
-// WaitLetter returns the first letter to a recipient with a Number above after, once it is there.
+// WaitLetter returns the first letter to a recipient with a Number above [after], once it is there.
 func (s *SMTP) WaitLetter(ctx context.Context, to string, after int) (letter.Letter, error) {
 	for {
 		s.mu.Lock()

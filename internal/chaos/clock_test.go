@@ -114,7 +114,7 @@ func TestClock_apart(t *testing.T) {
 	life := sized(20*time.Second, 180*time.Second)
 	const slack = 2 * time.Second
 	dep := newDeployment(t, onMongoDB, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LINK_TTL="+life.String())
-	slow, fast := dep.fleet.place[0], dep.fleet.place[1]
+	slow, fast := dep.fleet.instances[0], dep.fleet.instances[1]
 	slow.build, slow.env = shifted, []string{shiftName + "=-120"}
 	fast.build, fast.env = shifted, []string{shiftName + "=120"}
 	people := dep.populate(sized(40, 200))
@@ -185,7 +185,7 @@ func (dep *deployment) letExpire(ctx context.Context, t *testing.T, p *person, l
 		t.Errorf("person %d: the letter does not say %q", p.index, want)
 	}
 	_, path, _ := strings.Cut(strings.TrimPrefix(l.Link(linkText), "http://"), "/")
-	show := func(at *place) (int, string) {
+	show := func(at *instance) (int, string) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at.addr+"/"+path, nil)
 		if err != nil {
 			return 0, err.Error()
@@ -200,7 +200,7 @@ func (dep *deployment) letExpire(ctx context.Context, t *testing.T, p *person, l
 		return res.StatusCode, string(body)
 	}
 	time.Sleep(time.Until(l.Received.Add(life - slack)))
-	for _, at := range dep.fleet.place {
+	for _, at := range dep.fleet.instances {
 		if status, page := show(at); status != http.StatusOK || !strings.Contains(page, "Desbloquear") {
 			t.Errorf("person %d: %v before its end the page is %d %q", p.index, slack, status, begin(page))
 		}
@@ -208,7 +208,7 @@ func (dep *deployment) letExpire(ctx context.Context, t *testing.T, p *person, l
 	// From here on both pages are looked at until they refuse, while the chat is listened to.
 	var all sync.WaitGroup
 	ends := make([]time.Time, 2)
-	for i, at := range dep.fleet.place {
+	for i, at := range dep.fleet.instances {
 		all.Go(func() {
 			for ctx.Err() == nil && time.Since(l.Received) < life+30*time.Second {
 				if status, page := show(at); status == http.StatusGone && strings.Contains(page, "ya no sirve") {
@@ -242,7 +242,7 @@ func (dep *deployment) letExpire(ctx context.Context, t *testing.T, p *person, l
 
 // limited meets the limit of twenty messages a minute in a chat whose updates go to one process and the other in turn:
 // four minutes between their clocks neither end its minute nor begin another.
-func (dep *deployment) limited(t *testing.T, slow, fast *place) {
+func (dep *deployment) limited(t *testing.T, slow, fast *instance) {
 	const chat, sent, limit = 6661000001, 26, 20
 	dep.api.Say(chat, "hola") // makes the chat known to Telegram
 	if _, err := dep.api.WaitMessage(chat, 0, time.Minute); err != nil {
@@ -250,8 +250,8 @@ func (dep *deployment) limited(t *testing.T, slow, fast *place) {
 		return
 	}
 	for i := 1; i < sent; i++ {
-		at := []*place{slow, fast}[i%2]
-		if a := direct(t.Context(), http.DefaultClient, at, 90_000_000+i, chat, "repetir"); a.status != http.StatusOK {
+		at := []*instance{slow, fast}[i%2]
+		if a := at.direct(t.Context(), http.DefaultClient, 90_000_000+i, chat, "repetir"); a.status != http.StatusOK {
 			t.Errorf("message %d: got %d", i+1, a.status)
 		}
 	}

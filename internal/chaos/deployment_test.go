@@ -125,7 +125,7 @@ func newDeployment(t *testing.T, k kind, settings ...string) *deployment {
 	}, k.settings(t)...)
 	dep.fleet.env = append(dep.fleet.env, settings...)
 	for range k.processes {
-		dep.fleet.place = append(dep.fleet.place, &place{addr: freeAddr(t), admin: freeAddr(t)})
+		dep.fleet.instances = append(dep.fleet.instances, &instance{addr: freeAddr(t), admin: freeAddr(t)})
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -213,7 +213,7 @@ func (dep *deployment) populate(n int) []*person {
 // start starts every process and waits until updates come in.
 func (dep *deployment) start() {
 	dep.t.Helper()
-	for _, p := range dep.fleet.place {
+	for _, p := range dep.fleet.instances {
 		if err := dep.fleet.start(p); err != nil {
 			dep.t.Fatal(err)
 		}
@@ -301,7 +301,7 @@ func (dep *deployment) settle(ctx context.Context) {
 func (dep *deployment) end() {
 	dep.t.Helper()
 	dep.front.close()
-	for _, p := range dep.fleet.place {
+	for _, p := range dep.fleet.instances {
 		if err := dep.fleet.terminate(p); err != nil {
 			dep.t.Error(err)
 		}

@@ -30,7 +30,7 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 	v := &deskLedger{
 		ended:    invariant{name: "people whose case had no end"},
 		lost:     invariant{name: "people's messages in no transcript and not answered by the bot"},
-		both:     invariant{name: "people's messages that the bot answered in an agent's place, or both"},
+		both:     invariant{name: "people's messages that the bot answered instead of an agent, or both"},
 		unheard:  invariant{name: "agents' messages in a transcript that the person did not get"},
 		unlike:   invariant{name: "agents' messages that the person got otherwise than they stand in the transcript"},
 		repeated: invariant{name: "repeats of an agent's message that no kill explains"},
@@ -214,9 +214,9 @@ func (v *deskLedger) judgeFiles(c *caller, conv bot.Conversation, files []handof
 			}
 		}
 		over := h.Status == bot.HandoffClosed && h.Queue == "" && h.Reason != "" && !h.Ended.IsZero()
-		place := h.Status == bot.HandoffWaiting && strings.HasPrefix(h.Queue, handoff.QueueWaiting) ||
+		stands := h.Status == bot.HandoffWaiting && strings.HasPrefix(h.Queue, handoff.QueueWaiting) ||
 			h.Status == bot.HandoffHeld && h.Agent != "" && strings.HasPrefix(h.Queue, handoff.QueueHeld+h.Agent+"/")
-		if !over && !place {
+		if !over && !stands {
 			v.nowhere.breaks("case %s: %+v", r.Ref, h)
 		}
 		if !over {
@@ -376,7 +376,7 @@ func (d *desk) printDesk(t *testing.T, v *deskLedger, took time.Duration) {
 		}
 	}
 	t.Logf("%d processes, kill -9 × %d; %d people wrote %d messages and %d agents answered %d of them, in %d cases with %d lines, in %v",
-		len(d.fleet.place), len(d.fleet.kills), len(d.callers), said, len(d.agents), v.answered, v.cases, v.lines, took.Round(time.Second))
+		len(d.fleet.instances), len(d.fleet.kills), len(d.callers), said, len(d.agents), v.answered, v.cases, v.lines, took.Round(time.Second))
 	t.Logf("done for agents: %v; refused: %d; pressed once more: %d; absences: %d; heartbeats: %d; in the transcripts: %v", did, refused, tries, absences, beats, v.events)
 	t.Logf("%d messages of agents repeated by Telegram, %d by WhatsApp; cases still open: %d", v.copies[byTelegram], v.copies[byWhatsApp], v.open)
 	for _, x := range []*invariant{&v.ended, &v.lost, &v.both, &v.unheard, &v.unlike, &v.repeated, &v.two, &v.alone, &v.gaps, &v.undone, &v.nowhere, &v.files, &v.owed} {

@@ -24,12 +24,12 @@ type fleet struct {
 
 	kills []time.Time // when a process was killed
 
-	mu    sync.Mutex
-	place []*place
+	mu        sync.Mutex
+	instances []*instance
 }
 
-// place is where one process listens, now and after every restart.
-type place struct {
+// instance is one process of the fleet and those that come after it: each listens where the one before did.
+type instance struct {
 	addr, admin string
 	build       func() (string, error) // another llave than the shipped one
 	env         []string               // settings of its own
@@ -60,7 +60,7 @@ func (f *fleet) running() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var addrs []string
-	for _, p := range f.place {
+	for _, p := range f.instances {
 		if p.process != nil {
 			addrs = append(addrs, p.addr)
 		}
@@ -75,8 +75,8 @@ func (f *fleet) run(llave string, env []string, args ...string) (*bottest.Proces
 	return bottest.StartProcess(cmd)
 }
 
-// start starts a process in its place and waits until it is ready.
-func (f *fleet) start(p *place) error {
+// start starts the process of an instance and waits until it is ready.
+func (f *fleet) start(p *instance) error {
 	if err := f.launch(p); err != nil {
 		return err
 	}
@@ -85,8 +85,8 @@ func (f *fleet) start(p *place) error {
 	return p.process.WaitReady(ctx, "http://"+p.admin+"/readyz")
 }
 
-// launch starts a process in its place.
-func (f *fleet) launch(p *place) error {
+// launch starts the process of an instance.
+func (f *fleet) launch(p *instance) error {
 	build := binary
 	if p.build != nil {
 		build = p.build
@@ -107,8 +107,8 @@ func (f *fleet) launch(p *place) error {
 	return nil
 }
 
-// take returns the process of a place, which is empty from now on.
-func (f *fleet) take(p *place) *bottest.Process {
+// take returns the process of an instance, which has none from now on.
+func (f *fleet) take(p *instance) *bottest.Process {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	process := p.process
@@ -116,9 +116,9 @@ func (f *fleet) take(p *place) *bottest.Process {
 	return process
 }
 
-// terminate asks the process of a place to end. While it ends it is still sent updates, as by a load balancer that has
+// terminate asks the process of an instance to end. While it ends it is still sent updates, as by a load balancer that has
 // not noticed.
-func (f *fleet) terminate(p *place) error {
+func (f *fleet) terminate(p *instance) error {
 	f.mu.Lock()
 	process := p.process
 	f.mu.Unlock()
@@ -142,7 +142,7 @@ func (f *fleet) torment(ctx context.Context, gently bool) error {
 			return nil
 		case <-time.After(3*time.Second + time.Duration(rand.Int64N(int64(2*time.Second)))):
 		}
-		p := f.place[rand.IntN(len(f.place))]
+		p := f.instances[rand.IntN(len(f.instances))]
 		if gently {
 			if err := f.terminate(p); err != nil {
 				return err
@@ -163,7 +163,7 @@ func (f *fleet) torment(ctx context.Context, gently bool) error {
 
 // end kills whatever still runs.
 func (f *fleet) end() {
-	for _, p := range f.place {
+	for _, p := range f.instances {
 		if process := f.take(p); process != nil {
 			process.Kill()
 		}

@@ -152,12 +152,12 @@ func (g *registrar) holders(name string) int {
 	return len(g.owners[name])
 }
 
-// holding returns the place whose process holds a lease, once one does.
+// holding returns the instance whose process holds a lease, once one does.
 func (dep *deployment) holding(ctx context.Context, g *registrar, name string) (int, store.Lease) {
 	dep.t.Helper()
 	for ctx.Err() == nil {
 		if l, ok := g.holder(name); ok {
-			for i, p := range dep.fleet.place {
+			for i, p := range dep.fleet.instances {
 				if strings.Contains(l.Holder, fmt.Sprintf("-%d-", p.process.Pid())) {
 					return i, l
 				}
@@ -187,15 +187,15 @@ func TestLease_holderStopped(t *testing.T) {
 				t.Skip("SKIP: purging all that this holder has takes too long for a quick look; -chaos.full does it")
 			}
 			dep := newDeployment(t, onMongoDB, "LLAVE_TELEGRAM_MODE=polling", "LLAVE_TELEGRAM_RATE=30")
-			wires := make([]*wire, len(dep.fleet.place))
-			for i, p := range dep.fleet.place {
+			wires := make([]*wire, len(dep.fleet.instances))
+			for i, p := range dep.fleet.instances {
 				wires[i] = &wire{api: dep.api, front: dep.front}
 				server := httptest.NewServer(wires[i])
 				t.Cleanup(server.Close)
 				p.env = []string{"LLAVE_TELEGRAM_API_URL=" + server.URL}
 			}
 			people := dep.populate(sized(40, 200))
-			for _, p := range dep.fleet.place {
+			for _, p := range dep.fleet.instances {
 				if err := dep.fleet.start(p); err != nil {
 					t.Fatal(err)
 				}
@@ -222,7 +222,7 @@ func TestLease_holderStopped(t *testing.T) {
 				time.Sleep(2 * time.Second) // many are on their way
 			}
 			old, before := dep.holding(ctx, leases, c.lease)
-			process := dep.fleet.place[old].process
+			process := dep.fleet.instances[old].process
 			if err := syscall.Kill(process.Pid(), syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}

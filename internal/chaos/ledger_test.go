@@ -205,7 +205,7 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 		}
 	}
 	t.Logf("%d processes, kill -9 × %d, SIGTERM × %d; %d conversations in %v (%.0f chat messages/s); %d updates acknowledged and %d reports in %d bodies, of which %d repeats, %d overtaken; %d chat messages, %d letters",
-		len(dep.fleet.place), len(dep.fleet.kills), len(dep.fleet.ends), len(people), took.Round(time.Second), float64(messages)/took.Seconds(),
+		len(dep.fleet.instances), len(dep.fleet.kills), len(dep.fleet.ends), len(people), took.Round(time.Second), float64(messages)/took.Seconds(),
 		len(dep.front.acked), dep.front.parts-len(dep.front.acked), dep.front.posts, dep.front.repeats, dep.front.swaps, messages, mails)
 	t.Logf("%d messages and letters repeated, messages in %d chats (by Telegram %d, by WhatsApp %d); slowest end %v",
 		copies, repeated, copiesBy[byTelegram], copiesBy[byWhatsApp], slowest.Round(time.Millisecond))

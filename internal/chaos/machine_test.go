@@ -66,7 +66,7 @@ func TestMachine_diskFull(t *testing.T) {
 	time.Sleep(2 * time.Second)
 
 	const twoPages = 8 << 10 // room for bbolt's two meta pages alone, so that no commit can be written
-	at := dep.fleet.place[0]
+	at := dep.fleet.instances[0]
 	full := time.Now()
 	limitFiles(t, at.process.Pid(), twoPages)
 	reads, failed := 0, 0
@@ -126,7 +126,7 @@ func TestMachine_descriptors(t *testing.T) {
 	onBoth(t, func(t *testing.T, k kind) {
 		lasts := sized(8*time.Second, 30*time.Second)
 		dep := newDeployment(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret)
-		for _, p := range dep.fleet.place {
+		for _, p := range dep.fleet.instances {
 			p.under = []string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, descriptors), "sh"}
 		}
 		people := dep.populate(sized(40, 300))
@@ -157,7 +157,7 @@ func TestMachine_descriptors(t *testing.T) {
 		q.stop()
 		dep.settle(ctx)
 		took := time.Since(began)
-		for _, p := range dep.fleet.place {
+		for _, p := range dep.fleet.instances {
 			dep.alive(t, p.process)
 		}
 		t.Logf("the log complains %d times of too many open files", dep.logged(t, "too many open files"))
@@ -174,7 +174,7 @@ func (dep *deployment) crowd(ctx context.Context, clients int, lasts time.Durati
 	defer cancel()
 	var all sync.WaitGroup
 	var times atomic.Int64
-	for _, p := range dep.fleet.place {
+	for _, p := range dep.fleet.instances {
 		for range clients {
 			all.Go(func() {
 				for ctx.Err() == nil {

@@ -33,8 +33,8 @@ func TestMail_down(t *testing.T) {
 				people := dep.populate(sized(20, 100))
 				dep.start()
 				var back time.Time
-				var weather sync.WaitGroup
-				weather.Go(func() {
+				var faults sync.WaitGroup
+				faults.Go(func() {
 					time.Sleep(4 * time.Second) // the first have asked, and some are being answered now
 					dep.lost = append(dep.lost, time.Now())
 					dep.smtp.Down()
@@ -45,7 +45,7 @@ func TestMail_down(t *testing.T) {
 					back = time.Now()
 				})
 				took := dep.walkMail(t, people, min(outage+2*time.Second, time.Minute)/time.Duration(len(people)), outage)
-				weather.Wait()
+				faults.Wait()
 				failures := dep.count("failed_link_temporary")
 				dep.end()
 				waited, last := dep.askedBefore(back)

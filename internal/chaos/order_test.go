@@ -48,15 +48,15 @@ import (
 // whole, but for what is owed and not yet sent.
 const window = 5
 
-// deed is one thing a person did.
-type deed struct {
+// input is one thing a person did.
+type input struct {
 	ID     int
 	Text   string
 	Button string // instead of a text
 	Prompt int    // the stamp of the question the button stood under
 }
 
-func (d deed) update(chat int64) bot.Update {
+func (d input) update(chat int64) bot.Update {
 	u := bot.Update{
 		ID: strconv.Itoa(d.ID), Order: int64(d.ID), Channel: "telegram", Chat: strconv.FormatInt(chat, 10), MessageID: strconv.Itoa(d.ID), Kind: bot.Text, Text: d.Text,
 	}
@@ -66,7 +66,7 @@ func (d deed) update(chat int64) bot.Update {
 	return u
 }
 
-func (d deed) body(chat int64) string {
+func (d input) body(chat int64) string {
 	from := fmt.Sprintf(`"from":{"id":%d,"is_bot":false,"first_name":"Persona"}`, chat)
 	message := fmt.Sprintf(`"message":{"message_id":%d,"chat":{"id":%d,"type":"private"},"date":1,`, d.ID, chat)
 	if d.Button != "" {
@@ -75,7 +75,7 @@ func (d deed) body(chat int64) string {
 	return fmt.Sprintf(`{"update_id":%d,%s%s,"text":%q}}`, d.ID, message, from, d.Text)
 }
 
-// model steps a conversation through deeds, one after the other.
+// model steps a conversation through inputs, one after the other.
 type model struct {
 	engine  *bot.Engine
 	reserve func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
@@ -94,10 +94,10 @@ func (m model) step(ctx context.Context, c bot.Conversation, u bot.Update, now t
 	return next, err
 }
 
-// run steps a new conversation through deeds, each at the moment at which it was answered.
-func (m model) run(ctx context.Context, chat int64, deeds []deed, answered map[string]time.Time) (bot.Conversation, error) {
+// run steps a new conversation through inputs, each at the moment at which it was answered.
+func (m model) run(ctx context.Context, chat int64, inputs []input, answered map[string]time.Time) (bot.Conversation, error) {
 	c := bot.Conversation{ID: bot.ConversationID("telegram", strconv.FormatInt(chat, 10))}
-	for _, d := range deeds {
+	for _, d := range inputs {
 		var err error
 		if c, err = m.step(ctx, c, d.update(chat), answered[strconv.Itoa(d.ID)]); err != nil {
 			return c, err
@@ -126,15 +126,15 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 }
 
 // talk makes up what a person does, who reads what the model answers and mostly presses what it shows.
-func (m model) talk(rt *rapid.T, chat int64, number string, n int) []deed {
+func (m model) talk(rt *rapid.T, chat int64, number string, n int) []input {
 	m.reserve = func(context.Context, bot.Ask) (bot.Reservation, error) { // which link it is makes no difference to the person
 		return bot.Reservation{Granted: true, Attempt: "attempt", Ends: time.Now().Add(time.Minute)}, nil
 	}
 	words := rapid.SampledFrom([]string{"hola", "estado", "ayuda", "menú", "atrás", "repetir", "idioma", "cancelar", "persona", "no entiendo", "1", "sí", number})
 	c := bot.Conversation{ID: bot.ConversationID("telegram", strconv.FormatInt(chat, 10))}
-	var deeds []deed
+	var inputs []input
 	for i := range n {
-		d := deed{ID: firstUpdate + 2*i, Text: "hola"}
+		d := input{ID: firstUpdate + 2*i, Text: "hola"}
 		switch press := rapid.IntRange(0, 3).Draw(rt, "presses") > 0; {
 		case i == 0:
 		case press && c.State == "AskNumber":
@@ -148,9 +148,9 @@ func (m model) talk(rt *rapid.T, chat int64, number string, n int) []deed {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		c, deeds = next, append(deeds, d)
+		c, inputs = next, append(inputs, d)
 	}
-	return deeds
+	return inputs
 }
 
 const firstUpdate = 900000000
@@ -260,8 +260,8 @@ func (p *inProcess) newChat(rt *rapid.T) (chat int64, number string) {
 	return chat, number
 }
 
-// post delivers a deed to a webhook.
-func post(addr string, chat int64, d deed) error {
+// post delivers an input to a webhook.
+func post(addr string, chat int64, d input) error {
 	res, err := (&http.Client{Transport: pages, Timeout: 30 * time.Second}).Do(webhook(context.Background(), addr, d.body(chat)))
 	if err != nil {
 		return err
@@ -273,12 +273,12 @@ func post(addr string, chat int64, d deed) error {
 	return nil
 }
 
-// together delivers the first deed and, while it is being answered, the others, each as soon as the one before has been
+// together delivers the first input and, while it is being answered, the others, each as soon as the one before has been
 // taken in.
-func (p *inProcess) together(rt *rapid.T, chat int64, deeds []deed) {
+func (p *inProcess) together(rt *rapid.T, chat int64, inputs []input) {
 	p.door.Lock()
-	answers := make(chan error, len(deeds))
-	for i, d := range deeds {
+	answers := make(chan error, len(inputs))
+	for i, d := range inputs {
 		go func() { answers <- post(p.app.Addr(), chat, d) }()
 		for began := time.Now(); queueing() <= i; time.Sleep(200 * time.Microsecond) {
 			if time.Since(began) > 10*time.Second {
@@ -288,27 +288,28 @@ func (p *inProcess) together(rt *rapid.T, chat int64, deeds []deed) {
 		}
 	}
 	p.door.Unlock()
-	for range deeds {
+	for range inputs {
 		if err := <-answers; err != nil {
 			rt.Fatal(err)
 		}
 	}
 }
 
-// judge compares the stored conversation with the model that was given the deeds in an order.
-func (p *inProcess) judge(rt *rapid.T, chat int64, order []deed) bot.Conversation {
+// judge compares the stored conversation with the model that was given the inputs in an order.
+func (p *inProcess) judge(rt *rapid.T, chat int64, order []input) bot.Conversation {
 	ctx := context.Background()
 	got, err := p.app.Store.Conversations.Load(ctx, bot.ConversationID("telegram", strconv.FormatInt(chat, 10)))
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if err := judge(ctx, p.model, p.app.Vault, chat, got, order); err != nil {
+	if err := p.model.judge(ctx, p.app.Vault, chat, got, order); err != nil {
 		rt.Fatal(err)
 	}
 	return got
 }
 
-func judge(ctx context.Context, m model, v *secret.Vault, chat int64, got bot.Conversation, order []deed) error {
+// judge compares a stored conversation with what the model makes of the inputs in an order.
+func (m model) judge(ctx context.Context, v *secret.Vault, chat int64, got bot.Conversation, order []input) error {
 	answered := map[string]time.Time{}
 	for _, seen := range got.Seen {
 		answered[seen.ID] = seen.At
@@ -329,8 +330,8 @@ func judge(ctx context.Context, m model, v *secret.Vault, chat int64, got bot.Co
 	return nil
 }
 
-func permuted(rt *rapid.T, deeds []deed) []deed {
-	return rapid.Permutation(deeds).Draw(rt, "came")
+func permuted(rt *rapid.T, inputs []input) []input {
+	return rapid.Permutation(inputs).Draw(rt, "came")
 }
 
 // TestOrder_windows holds the three promises for made-up conversations, through the webhook of a process.
@@ -344,13 +345,13 @@ func TestOrder_windows(t *testing.T) {
 		updates, windows, ends := 0, 0, map[bot.State]int{}
 		rapid.Check(t, func(rt *rapid.T) {
 			chat, number := p.newChat(rt)
-			deeds := p.model.talk(rt, chat, number, rapid.IntRange(1, 4).Draw(rt, "windows")*(window+1))
-			for begun := range slices.Chunk(deeds, window+1) {
-				p.together(rt, chat, append([]deed{begun[0]}, permuted(rt, begun[1:])...))
+			inputs := p.model.talk(rt, chat, number, rapid.IntRange(1, 4).Draw(rt, "windows")*(window+1))
+			for begun := range slices.Chunk(inputs, window+1) {
+				p.together(rt, chat, append([]input{begun[0]}, permuted(rt, begun[1:])...))
 				windows++
 			}
-			ends[p.judge(rt, chat, deeds).State]++
-			updates += len(deeds)
+			ends[p.judge(rt, chat, inputs).State]++
+			updates += len(inputs)
 		})
 		t.Logf("%d updates in %d permuted windows of %d: every conversation ends as the ordered one, in %v", updates, windows, window, ends)
 	})
@@ -358,18 +359,18 @@ func TestOrder_windows(t *testing.T) {
 		updates, repeats := 0, 0
 		rapid.Check(t, func(rt *rapid.T) {
 			chat, number := p.newChat(rt)
-			deeds := p.model.talk(rt, chat, number, rapid.IntRange(2, 4).Draw(rt, "windows")*window)
-			var came []deed
-			for begun := range slices.Chunk(deeds, window) {
+			inputs := p.model.talk(rt, chat, number, rapid.IntRange(2, 4).Draw(rt, "windows")*window)
+			var came []input
+			for begun := range slices.Chunk(inputs, window) {
 				came = append(came, permuted(rt, begun)...)
 			}
-			for _, d := range slices.Concat(came, deeds) { // and each once more
+			for _, d := range slices.Concat(came, inputs) { // and each once more
 				if err := post(p.app.Addr(), chat, d); err != nil {
 					rt.Fatal(err)
 				}
 			}
 			p.judge(rt, chat, came)
-			updates, repeats = updates+len(came), repeats+len(deeds)
+			updates, repeats = updates+len(came), repeats+len(inputs)
 		})
 		t.Logf("%d updates that came in another order, one after the other, and %d repeats: every conversation ends as the model that heard them so", updates, repeats)
 	})
@@ -377,12 +378,12 @@ func TestOrder_windows(t *testing.T) {
 		updates := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			chat, number := p.newChat(rt)
-			deeds := p.model.talk(rt, chat, number, rapid.IntRange(1, 10).Draw(rt, "before"))
-			before := len(deeds)
+			inputs := p.model.talk(rt, chat, number, rapid.IntRange(1, 10).Draw(rt, "before"))
+			before := len(inputs)
 			for range window {
-				deeds = append(deeds, deed{ID: firstUpdate + 2*len(deeds), Text: rapid.SampledFrom([]string{"estado", "ayuda", "gracias"}).Draw(rt, "asks")})
+				inputs = append(inputs, input{ID: firstUpdate + 2*len(inputs), Text: rapid.SampledFrom([]string{"estado", "ayuda", "gracias"}).Draw(rt, "asks")})
 			}
-			for _, d := range append(slices.Clone(deeds[:before]), permuted(rt, deeds[before:])...) {
+			for _, d := range append(slices.Clone(inputs[:before]), permuted(rt, inputs[before:])...) {
 				if err := post(p.app.Addr(), chat, d); err != nil {
 					rt.Fatal(err)
 				}
@@ -391,12 +392,12 @@ func TestOrder_windows(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			want, err := p.model.run(context.Background(), chat, deeds, nil)
+			want, err := p.model.run(context.Background(), chat, inputs, nil)
 			if err != nil {
 				rt.Fatal(err)
 			}
 			if got, want := come(p.app.Vault, got), come(p.app.Vault, want); got != want {
-				rt.Fatalf("chat %d:\n got %s\nwant %s\nafter %+v", chat, got, want, deeds)
+				rt.Fatalf("chat %d:\n got %s\nwant %s\nafter %+v", chat, got, want, inputs)
 			}
 			updates += window
 		})
@@ -411,10 +412,10 @@ func TestOrder_processes(t *testing.T) {
 		dep := newDeployment(t, k, "LLAVE_TELEGRAM_WEBHOOK_SECRET="+hookSecret, "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
 			"LLAVE_LIMIT_MAILS_WINDOW=1000", "LLAVE_LIMIT_MAILS_DAY=1000")
 		people := dep.populate(sized(100, 2000))
-		talks := make([][]deed, len(people))
+		talks := make([][]input, len(people))
 		m, _ := dep.model(t)
 		for i, p := range people {
-			talks[i] = rapid.Custom(func(rt *rapid.T) []deed { return m.talk(rt, p.chat, p.number, 4*window) }).Example(i)
+			talks[i] = rapid.Custom(func(rt *rapid.T) []input { return m.talk(rt, p.chat, p.number, 4*window) }).Example(i)
 		}
 		dep.closeStore()
 		dep.start()
@@ -458,11 +459,11 @@ func TestOrder_processes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			byID := map[string]deed{}
+			byID := map[string]input{}
 			for _, d := range talks[i] {
 				byID[strconv.Itoa(d.ID)] = d
 			}
-			var order []deed
+			var order []input
 			for _, seen := range c.Seen {
 				if d, ok := byID[seen.ID]; ok {
 					order = append(order, d)
@@ -474,11 +475,11 @@ func TestOrder_processes(t *testing.T) {
 			}
 			for begun := range slices.Chunk(order, window) {
 				windows++
-				if slices.IsSortedFunc(begun, func(a, b deed) int { return a.ID - b.ID }) {
+				if slices.IsSortedFunc(begun, func(a, b input) int { return a.ID - b.ID }) {
 					inOrder++
 				}
 			}
-			if err := judge(t.Context(), m, dep.vault, p.chat, c, order); err != nil {
+			if err := m.judge(t.Context(), dep.vault, p.chat, c, order); err != nil {
 				other.breaks("person %d: %v", p.index, err)
 			}
 		}
@@ -489,7 +490,7 @@ func TestOrder_processes(t *testing.T) {
 	})
 }
 
-// shutDesk closes the help desk: a place in its queue depends on when one asks.
+// shutDesk closes the help desk: the position in its queue depends on when one asks.
 func shutDesk(t *testing.T, s *store.Store) {
 	t.Helper()
 	shut, err := s.Schedule.Load(t.Context())

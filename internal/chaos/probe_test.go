@@ -74,7 +74,7 @@ type probes struct{ hook, ready, page *probe }
 
 // probing is a deployment in which every process is asked all the time.
 type probing struct {
-	at   []probes // as the fleet's places
+	at   []probes // as the fleet's instances
 	stop func()
 }
 
@@ -89,7 +89,7 @@ func (dep *deployment) probe(way *http.Transport) *probing {
 	client := &http.Client{Timeout: 25 * time.Second, Transport: way}
 	q := &probing{stop: func() { cancel(); all.Wait(); client.CloseIdleConnections() }}
 	dep.t.Cleanup(func() { q.stop() })
-	for i, place := range dep.fleet.place {
+	for i, at := range dep.fleet.instances {
 		p := probes{&probe{name: "webhook"}, &probe{name: "readiness"}, &probe{name: "page"}}
 		q.at = append(q.at, p)
 		all.Go(func() {
@@ -102,17 +102,17 @@ func (dep *deployment) probe(way *http.Transport) *probing {
 				case <-tick.C:
 				}
 				id := 100_000_000 + i*1_000_000 + n
-				page, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.addr+"/desbloqueo/"+strings.Repeat("A", 43), nil)
+				page, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at.addr+"/desbloqueo/"+strings.Repeat("A", 43), nil)
 				if err != nil {
 					panic(err) // the address is ours
 				}
 				page.Header.Set("X-Forwarded-For", fmt.Sprintf("10.200.%d.%d", n>>8&255, n&255)) // a wrong link of somebody else each time
-				ready, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+place.admin+"/readyz", nil)
+				ready, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at.admin+"/readyz", nil)
 				if err != nil {
 					panic(err)
 				}
 				all.Go(func() {
-					a := direct(ctx, client, place, id, int64(id), "hola")
+					a := at.direct(ctx, client, id, int64(id), "hola")
 					a.update = id
 					p.hook.give(a)
 				})
@@ -125,7 +125,7 @@ func (dep *deployment) probe(way *http.Transport) *probing {
 }
 
 // direct hands an update to a process, past the front, as Telegram does.
-func direct(ctx context.Context, client *http.Client, at *place, id int, chat int64, text string) answer {
+func (at *instance) direct(ctx context.Context, client *http.Client, id int, chat int64, text string) answer {
 	body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":%d,"date":%d,"chat":{"id":%d,"type":"private"},"from":{"id":%d,"is_bot":false,"first_name":"Sonda"},"text":%q}}`,
 		id, id, time.Now().Unix(), chat, chat, text)
 	return ask(client, webhook(ctx, at.addr, body))

@@ -23,12 +23,12 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 		waiting, stop := context.WithTimeout(t.Context(), sized(time.Minute, 5*time.Minute))
 		defer stop()
 		dep.walk(waiting, waiting, people, 10*time.Millisecond, sized(30, 150))
-		for _, p := range dep.fleet.place {
+		for _, p := range dep.fleet.instances {
 			if err := dep.fleet.terminate(p); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for _, p := range dep.fleet.place {
+		for _, p := range dep.fleet.instances {
 			if err := dep.fleet.start(p); err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 				asks.breaks("person %d: %d asks, %d attempts beside the live one", p.index, len(r.Asks), len(r.Used))
 			}
 		}
-		t.Logf("%d updates, each delivered %d times at once to %d processes and once more after a restart: %d deliveries", answered, copies, len(dep.fleet.place), answered*(copies+1))
+		t.Logf("%d updates, each delivered %d times at once to %d processes and once more after a restart: %d deliveries", answered, copies, len(dep.fleet.instances), answered*(copies+1))
 		turns.report(t)
 		asks.report(t)
 	})

@@ -68,7 +68,7 @@ func TestSoak(t *testing.T) {
 		watch.Wait()
 		samples = samples[:min(len(samples), int(lasts.Seconds()))] // without the last people's way to the end
 		t.Logf("%.1f turns/s over %v", (turnsIn(samples[len(samples)-1])-turnsIn(samples[0]))/float64(len(samples)-1), lasts)
-		for i := range dep.fleet.place {
+		for i := range dep.fleet.instances {
 			for _, figure := range soakFigures {
 				figure.judge(t, i, samples, *full)
 			}
@@ -199,8 +199,8 @@ const mib = 1 << 20
 // readings asks every process.
 func (dep *deployment) readings(t *testing.T) []reading {
 	t.Helper()
-	out := make([]reading, 0, len(dep.fleet.place))
-	for _, p := range dep.fleet.place {
+	out := make([]reading, 0, len(dep.fleet.instances))
+	for _, p := range dep.fleet.instances {
 		m, err := scrape(p.admin)
 		if err != nil {
 			t.Errorf("metrics: %v", err)
@@ -301,7 +301,7 @@ func (dep *deployment) returns(t *testing.T, process int, idle reading) {
 // count adds up what the processes have counted under a name since each was started.
 func (dep *deployment) count(what string) float64 {
 	sum := 0.0
-	for _, p := range dep.fleet.place {
+	for _, p := range dep.fleet.instances {
 		m, err := scrape(p.admin)
 		if err != nil {
 			dep.t.Errorf("metrics: %v", err)

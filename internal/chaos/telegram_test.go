@@ -26,7 +26,7 @@ const (
 // no two that follow each other are the same.
 var monologue = []string{"ayuda", "menú", "hola", "gracias", "idioma", "menú"}
 
-// weather is a way in which an API can go wrong.
+// weather is a fault scenario: a way in which an API can go wrong, while nothing is wrong with us.
 type weather struct {
 	name    string
 	share   int                                 // one call of so many goes wrong; 0: see over

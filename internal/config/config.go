@@ -149,7 +149,7 @@ const NeedMail Need = iota + 1
 
 const prefix = "LLAVE_"
 
-// Load reads the settings from environ, which is written like os.Environ, and from dir/.env where that exists; the
+// Load reads the settings from [environ], which is written like os.Environ, and from .env in [dir] where that exists; the
 // environment wins, and an empty value is no value. The error holds one line per mistake.
 func Load(environ []string, dir string, needs ...Need) (Config, error) {
 	var c Config

@@ -17,9 +17,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var update = flag.Bool("update", false, "take the pictures in docs/ anew")
+var update = flag.Bool("update", false, "take the screenshots in docs/ anew")
 
-// album is docs/pages.md and its pictures. Letters are drawn a little otherwise on every machine, so pictures are not
+// album is docs/pages.md and its screenshots, kept like golden files. Letters are drawn a little otherwise on every machine,
+// so screenshots are not
 // compared: docs/pages.md names beside each the digest of the page that was taken, its style sheet's included, and that
 // is compared. A page that has changed wants -update.
 type album struct {
@@ -33,7 +34,7 @@ const albumHead = `# What people see
 Every page that a letter leads to, as a phone of 320 pixels shows it and as a screen of 1280 pixels does that its owner has
 zoomed to 200 %. All work without a script. ` + "`internal/e2e`" + ` opens each page in every state in Chromium, narrow, zoomed and
 wide, and wants no fault from axe-core (contrast of 7:1 included), nothing to scroll sideways, targets of 44 pixels, and the
-keyboard to reach all of them. The same test takes these pictures and says when a page is no longer the one that was taken:
+keyboard to reach all of them. The same test takes these screenshots and says when a page is no longer the one that was taken:
 
     go test ./internal/e2e -run TestPages -update
 
@@ -60,40 +61,40 @@ func (a *album) open(v *visitor, p page) {
 	sum := sha256.Sum256([]byte(look[string](v, `document.documentElement.outerHTML`)))
 	fmt.Fprintf(&a.text, "## %s\n\n<!-- %s %x -->\n", p.what, p.name, sum[:6])
 	for _, view := range views[:2] {
-		fmt.Fprintf(&a.text, "![%s, %s](pages/%s)\n", p.what, map[string]string{"320": "320 pixels", "200": "200 %"}[view.name], picture(p, view))
+		fmt.Fprintf(&a.text, "![%s, %s](pages/%s)\n", p.what, map[string]string{"320": "320 pixels", "200": "200 %"}[view.name], shotName(p, view))
 	}
 	a.text.WriteByte('\n')
 }
 
-func picture(p page, view view) string { return p.name + "-" + view.name + ".png" }
+func shotName(p page, view view) string { return p.name + "-" + view.name + ".png" }
 
-// take takes a picture, with -update; else it wants one to be there.
+// take takes a screenshot, with -update; else it wants one to be there.
 func (a *album) take(v *visitor, p page, view view) {
 	v.t.Helper()
 	if p.what == "" || view.name == "wide" {
 		return
 	}
-	keepPicture(v, filepath.Join(a.dir, "pages", picture(p, view)), colours)
+	keepScreenshot(v, filepath.Join(a.dir, "pages", shotName(p, view)), colours)
 }
 
-// keepPicture takes a picture of the page that is open, with -update; else it wants one to be there.
-func keepPicture(v *visitor, file string, colours int) {
+// keepScreenshot takes a screenshot of the page that is open, with -update; else it wants one to be there.
+func keepScreenshot(v *visitor, file string, colours int) {
 	v.t.Helper()
 	if !*update {
 		if _, err := os.Stat(file); err != nil {
-			v.t.Errorf("no picture (-update takes it): %v", err)
+			v.t.Errorf("no screenshot (-update takes it): %v", err)
 		}
 		return
 	}
 	shot, err := chromedp.Run(v.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
-		v.t.Fatalf("take a picture: %v", err)
+		v.t.Fatalf("take a screenshot: %v", err)
 	}
 	if shot, err = small(shot, colours); err == nil {
 		err = os.WriteFile(file, shot, 0o644)
 	}
 	if err != nil {
-		v.t.Fatalf("keep the picture: %v", err)
+		v.t.Fatalf("keep the screenshot: %v", err)
 	}
 }
 
@@ -116,22 +117,22 @@ func (a *album) close(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("docs/pages.md shows pages that have changed since (-update takes the pictures anew); it would be:\n%s", got)
+		t.Errorf("docs/pages.md shows pages that have changed since (-update takes the screenshots anew); it would be:\n%s", got)
 	}
 }
 
-// colours is how many a picture keeps. Our pages have a dozen and their mixtures at the edges of letters; a page of the desk has
+// colours is how many a screenshot keeps. Our pages have a dozen and their mixtures at the edges of letters; a page of the desk has
 // small marks in colours of their own beside.
 const (
 	colours     = 24
 	deskColours = 128
 )
 
-// small is the picture with its most frequent colours only, which takes a quarter of the room.
+// small is the screenshot with its most frequent colours only, which takes a quarter of the room.
 func small(shot []byte, colours int) ([]byte, error) {
 	full, err := png.Decode(bytes.NewReader(shot))
 	if err != nil {
-		return nil, fmt.Errorf("read picture: %w", err)
+		return nil, fmt.Errorf("read screenshot: %w", err)
 	}
 	count, box := map[color.RGBA]int{}, full.Bounds()
 	for y := box.Min.Y; y < box.Max.Y; y++ {
@@ -165,7 +166,7 @@ func small(shot []byte, colours int) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, few); err != nil {
-		return nil, fmt.Errorf("write picture: %w", err)
+		return nil, fmt.Errorf("write screenshot: %w", err)
 	}
 	return b.Bytes(), nil
 }

@@ -623,8 +623,8 @@ func (c *clerk) still() {
 	})()`, chromedp.EvalAwaitPromise))
 }
 
-// deskPictures are those of docs/desk.md, by their names, and how wide they are.
-var deskPictures = []struct {
+// deskScreenshots are those of docs/desk.md, by their names, and how wide they are.
+var deskScreenshots = []struct {
 	deskPage
 	widths []int64
 }{
@@ -636,8 +636,8 @@ var deskPictures = []struct {
 // changes are what is another each time in a page: the names of cases and of presses, and where its stream begins.
 var changes = regexp.MustCompile(`[CN]-[0-9A-Z]{4}-[0-9A-Z]{3}(\.\d+)?|name="once" value="[^"]*"|data-stream="[^"]*"`)
 
-// The pictures of docs/desk.md show the pages as they are: the text names beside each the digest of the page as the server draws it.
-func TestDesk_pictures(t *testing.T) {
+// The screenshots of docs/desk.md show the pages as they are: the text names beside each the digest of the page as the server draws it.
+func TestDesk_screenshots(t *testing.T) {
 	t.Parallel()
 	m := newMorning(t)
 	file := filepath.Join("..", "..", "docs", "desk.md")
@@ -646,7 +646,7 @@ func TestDesk_pictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := string(text)
-	for _, p := range deskPictures {
+	for _, p := range deskScreenshots {
 		c := m.clerk(p.who)
 		do(c.visitor, "size the window", chromedp.EmulateViewport(1280, 740))
 		p.open(c, m)
@@ -654,7 +654,7 @@ func TestDesk_pictures(t *testing.T) {
 		sum := sha256.Sum256([]byte(changes.ReplaceAllString(drawn, "")))
 		mark := regexp.MustCompile(`<!-- ` + p.name + ` [0-9a-f]* -->`)
 		if !mark.MatchString(got) {
-			t.Errorf("docs/desk.md has no place for %s", p.name)
+			t.Errorf("docs/desk.md has no line for %s", p.name)
 		}
 		got = mark.ReplaceAllString(got, fmt.Sprintf("<!-- %s %x -->", p.name, sum[:6]))
 		c.still()
@@ -665,7 +665,7 @@ func TestDesk_pictures(t *testing.T) {
 			if !strings.Contains(got, "(desk/"+name+")") {
 				t.Errorf("docs/desk.md does not show %s", name)
 			}
-			keepPicture(c.visitor, filepath.Join("..", "..", "docs", "desk", name), deskColours)
+			keepScreenshot(c.visitor, filepath.Join("..", "..", "docs", "desk", name), deskColours)
 		}
 	}
 	switch {
@@ -674,7 +674,7 @@ func TestDesk_pictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	case got != string(text):
-		t.Errorf("docs/desk.md shows pages that have changed since (go test ./internal/e2e -run TestDesk_pictures -update takes the pictures anew)")
+		t.Errorf("docs/desk.md shows pages that have changed since (go test ./internal/e2e -run TestDesk_screenshots -update takes the screenshots anew)")
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 	"llave/internal/web/public"
 )
 
-// gallery is the site in this process, over a real store, with a clock that stands still, so that every page can be seen
+// gallery is the fixture of the page tests: the site in this process, over a real store, with a clock that stands still, so that every page can be seen
 // in every state. Beside the site's own pages it has /error/{status}, the kit's page of an error, and /carta/{kind}, a
 // letter as a mail program shows it.
 type gallery struct {

@@ -20,7 +20,7 @@ const (
 // page is one page in one state, and how a person gets there.
 type page struct {
 	name string
-	what string // the words under its picture in docs/pages.md; none: no picture
+	what string // the words under its screenshot in docs/pages.md; none: no screenshot
 	open func(v *visitor, g *gallery)
 }
 
@@ -141,7 +141,7 @@ type view struct {
 var views = []view{{"320", 320, 640}, {"200", 640, 450}, {"wide", 1280, 900}}
 
 // Every page in every state, narrow, zoomed and wide: nothing that axe-core objects to, nothing to be scrolled sideways,
-// every target large enough, and the whole page to be used from the keyboard. The pictures in docs/ are taken on the way.
+// every target large enough, and the whole page to be used from the keyboard. The screenshots in docs/ are taken on the way.
 // In a small sweep each page has one look by axe-core or by the keyboard, the next one the next day.
 func TestPages(t *testing.T) {
 	t.Parallel()

@@ -62,7 +62,7 @@ func (c Calendar) State(now time.Time) Door {
 // Today is the date at the desk.
 func (c Calendar) Today(now time.Time) Date { return DateOf(now.In(c.Zone)) }
 
-// NextOpening returns the first moment from now on at which the desk is open, which is now when it is open. It returns false
+// NextOpening returns the first moment from [now] on at which the desk is open, which is now when it is open. It returns false
 // when there is none within sixty days, and while the desk is closed by hand without an end: nobody knows then.
 func (c Calendar) NextOpening(now time.Time) (time.Time, bool) {
 	if closed := c.Schedule.ClosedNow; closed.Holds(now) {
@@ -98,7 +98,7 @@ func (c Calendar) NextClosing(now time.Time) (time.Time, bool) {
 	return end.In(c.Zone), true
 }
 
-// WaitFrom is the moment from which somebody waited for what came at until: when they asked or, while the desk was closed, when
+// WaitFrom is the moment from which somebody waited for what came at [until]: when they asked or, while the desk was closed, when
 // it opened after that. That the desk is closed by hand now says nothing of the past.
 func (c Calendar) WaitFrom(asked, until time.Time) time.Time {
 	c.Schedule.Reopen()
@@ -121,7 +121,7 @@ func (c Calendar) expected(now time.Time) bool {
 // stretch is a time within one day in which the desk is open: from ≤ t < to.
 type stretch struct{ from, to time.Time }
 
-// stretches goes over those of the day of t and of the days that follow, in the order in which they begin. They may touch and
+// stretches goes over those of the day of [t] and of the days that follow, in the order in which they begin. They may touch and
 // overlap, and none is empty. A closing by hand is not looked at.
 func (c Calendar) stretches(t time.Time, following int) iter.Seq[stretch] {
 	return func(yield func(stretch) bool) {

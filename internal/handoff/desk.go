@@ -108,7 +108,7 @@ type Options struct {
 	Number func(c bot.Conversation) (string, error)
 	// Look says what stands in the record of a number.
 	Look func(ctx context.Context, number string) (Finding, error)
-	// Audit appends an audit entry: who did what to which case. [id] is the deed's once-key.
+	// Audit appends an audit entry: who did what to which case. [id] is the deed's idempotency key.
 	Audit func(ctx context.Context, id, who, what, detail string) error
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
@@ -152,7 +152,8 @@ func (d *Desk) Ahead(ctx context.Context, queue string) (int, error) {
 	return d.Store.Ahead(ctx, queue)
 }
 
-// Deed is something an agent does to a case. Once is its once-key: the same deed twice is done once.
+// Deed is something an agent does to a case, a command: who does it, to which; bot.DeskAct is what. Once is its idempotency
+// key: the same deed twice is done once.
 type Deed struct {
 	Once  string
 	Ref   string

@@ -132,7 +132,7 @@ func TestReveal(t *testing.T) {
 	}
 }
 
-// Who waits is told a place when it has halved; an agent who is gone frees what they had, and so does one who leaves.
+// Who waits is told a position when it has halved; an agent who is gone frees what they had, and so does one who leaves.
 func TestTend(t *testing.T) {
 	dp := newDeskPair(t)
 	ctx := t.Context()
@@ -151,7 +151,7 @@ func TestTend(t *testing.T) {
 	}
 	dp.wire.follow("4")
 	ref := refs[4]
-	for _, tt := range []struct{ take, told int }{{0, 5}, {1, 5}, {2, 2}, {1, 1}} { // the places 5, 4, 2, 1
+	for _, tt := range []struct{ take, told int }{{0, 5}, {1, 5}, {2, 2}, {1, 1}} { // the positions 5, 4, 2, 1
 		dp.must(dp.desks[1].Beat(ctx, actor("ana"), false))
 		for range tt.take {
 			dp.must(dp.desks[1].Claim(ctx, handoff.Deed{Once: refs[0], Ref: refs[0], Actor: actor("ana")}))

@@ -6,7 +6,7 @@
 // all. Desk serves the console: what it reads, and the updates that it has the runner answer.
 //
 // The store lists cases by one sort key, bot.Handoff.Queue: first the status, then, of those that wait, the rank and since
-// when. A case that comes back to the queue keeps since when it has waited, and so its place.
+// when. A case that comes back to the queue keeps since when it has waited, and so its position.
 //
 // Tend does what no agent does, every few seconds in one process. It tells who has come closer, takes conversations from
 // agents whose console is gone, and lets the queue follow the hours. Each step is an idempotent update: it changes nothing
@@ -22,7 +22,7 @@ import (
 
 // The ranks of those that wait, first to last. Older people come first (P502): who goes step by step. A record's category
 // is not looked at: the position in the queue is told to somebody who has proved nothing (P307). What the owner of a record says
-// who did not ask is nobody's place in the queue: those notices stand before it (Desk.Notices).
+// who did not ask is nobody's position in the queue: those notices stand before it (Desk.Notices).
 const (
 	RankSlowly = 1 // goes step by step
 	RankUsual  = 2
@@ -65,7 +65,7 @@ func Wait(h *bot.Handoff) {
 	h.Status, h.Queue, h.Agent, h.AgentName = bot.HandoffWaiting, key(QueueWaiting, h), "", ""
 }
 
-// Defer has a case wait for the next opening. Its place is the one it would have had.
+// Defer has a case wait for the next opening. Its position is the one it would have had.
 func Defer(h *bot.Handoff) {
 	h.Status, h.Queue, h.Agent, h.AgentName, h.Told = bot.HandoffScheduled, key(QueueScheduled, h), "", "", 0
 }

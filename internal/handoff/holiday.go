@@ -10,7 +10,7 @@ import (
 // matter of a Calendar's zone.
 type Date string
 
-// DateOf is the date of t in the zone it carries.
+// DateOf is the date of [t] in the zone it carries.
 func DateOf(t time.Time) Date { return Date(t.Format(time.DateOnly)) }
 
 // Valid says whether there is such a date.

@@ -28,7 +28,7 @@ func (s Span) String() string {
 // Hours are when agents are expected.
 type Hours []Span
 
-// Open says whether t, in the zone it carries, lies within the hours. Holidays are not looked at.
+// Open says whether [t], in the zone it carries, lies within the hours. Holidays are not looked at.
 func (h Hours) Open(t time.Time) bool {
 	clock := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 	for _, s := range h {

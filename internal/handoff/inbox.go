@@ -100,7 +100,7 @@ func (d *Desk) Find(ctx context.Context, ref string) (Case, error) {
 // LinesAtOnce is how many lines of a case are read at once.
 const LinesAtOnce = 500
 
-// Lines returns the lines of a case after the one with that number, in order; with after 0 the last LinesAtOnce. Those that
+// Lines returns the lines of a case after the one with that number, in order; with [after] 0 the last LinesAtOnce. Those that
 // were committed and are not kept yet are among them.
 func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, error) {
 	c, found, err := d.Store.FindCase(ctx, ref) // before the lines: what is kept meanwhile is in both
@@ -129,7 +129,7 @@ func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, 
 	return lines, nil
 }
 
-// Closed returns the cases that were asked for in from ≤ asked < to and are over, the latest first, at most limit.
+// Closed returns the cases that were asked for in [from] ≤ asked < [to] and are over, the latest first, at most [limit].
 func (d *Desk) Closed(ctx context.Context, from, to time.Time, limit int) ([]CaseFile, error) {
 	var out []CaseFile
 	err := d.Store.EachCase(ctx, from, to, func(r CaseFile) bool {
@@ -183,7 +183,7 @@ type Hit struct {
 }
 
 // Search looks for words in what was said in handed-off chats, the latest first: every word must stand in the line, without
-// regard to accents and capitals. It gives up when ctx ends and returns what it has, and the moment down to which it looked.
+// regard to accents and capitals. It gives up when [ctx] ends and returns what it has, and the moment down to which it looked.
 // ErrTooShort when there is nothing to look for.
 func (d *Desk) Search(ctx context.Context, words string, limit int) (hits []Hit, downTo time.Time, err error) {
 	wanted := strings.Fields(bot.Fold(words))

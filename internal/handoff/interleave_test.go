@@ -35,7 +35,7 @@ import (
 //  3. The lines of a case are numbered 1 to n, and those that are kept are those that were promised.
 //  4. What an agent said and was not refused is said to the person exactly once, by the agent's name, and stands in the lines
 //     once; a note stands there once and is never said. Refused words are nowhere.
-//  5. A conversation is taken only by whoever finds it free, and of two who take it at once one gets it. A refused deed
+//  5. A conversation is taken only by whoever finds it free, and of two who take it at once one gets it. A refused one
 //     changes nothing.
 //  6. Where a case stands among all follows from its status; with its conversation it is in the hands of one side.
 //  7. The case file ends as the conversation had it.
@@ -56,7 +56,7 @@ const (
 func TestInterleavings(t *testing.T) {
 	checks := bottest.NewSweep(t).Of(histories, historiesSmall)
 	setChecks(t, checks/pairs)
-	var tried, deeds, messages, versions atomic.Int64
+	var tried, operations, messages, versions atomic.Int64
 	began := time.Now()
 	t.Run("pairs", func(t *testing.T) {
 		for i := range pairs {
@@ -71,17 +71,17 @@ func TestInterleavings(t *testing.T) {
 						}
 						dp = newDeskPair(t)
 					}
-					p := &play{deskPair: dp, rt: rt, chat: strconv.Itoa(n), updates: map[string]*deed{}}
+					p := &play{deskPair: dp, rt: rt, chat: strconv.Itoa(n), updates: map[string]*operation{}}
 					p.run()
 					tried.Add(1)
-					deeds.Add(int64(p.deeds))
+					operations.Add(int64(p.operations))
 					messages.Add(int64(len(p.messages())))
 					versions.Add(int64(len(dp.written.history())))
 				})
 			})
 		}
 	})
-	t.Logf("%d interleavings in %.0f s: %d deeds, %d messages, %d versions written", tried.Load(), time.Since(began).Seconds(), deeds.Load(), messages.Load(), versions.Load())
+	t.Logf("%d interleavings in %.0f s: %d operations, %d messages, %d versions written", tried.Load(), time.Since(began).Seconds(), operations.Load(), messages.Load(), versions.Load())
 }
 
 // setChecks has rapid try so many histories in this test.
@@ -94,8 +94,8 @@ func setChecks(t *testing.T, n int) {
 	t.Cleanup(func() { _ = flag.Set("rapid.checks", before) })
 }
 
-// deed is something that happens, and what came of it.
-type deed struct {
+// operation is something that somebody does, and what came of it.
+type operation struct {
 	what    string
 	id      string // of the update; of the desk's what comes after the login
 	process int
@@ -111,21 +111,21 @@ type deed struct {
 }
 
 // isMessage says whether the person wrote or pressed something.
-func (d *deed) isMessage() bool {
+func (d *operation) isMessage() bool {
 	return slices.Contains(personal, d.what) && d.what != "block"
 }
 
 // accepted says whether it was done and not refused.
-func (d *deed) accepted() bool { return len(d.errs) > 0 && d.errs[0] == nil }
+func (d *operation) accepted() bool { return len(d.errs) > 0 && d.errs[0] == nil }
 
 // play is one history.
 type play struct {
 	*deskPair
-	rt      *rapid.T
-	chat    string
-	updates map[string]*deed // by the update's id
-	order   []*deed
-	deeds   int
+	rt         *rapid.T
+	chat       string
+	updates    map[string]*operation // by the update's id
+	order      []*operation
+	operations int
 }
 
 var agents = []string{"ana", "luis"}
@@ -179,28 +179,28 @@ func (p *play) happens() {
 		return
 	}
 	all := slices.Concat(personal, official, official, around)
-	var ds []*deed
+	var ds []*operation
 	for range together {
 		ds = append(ds, p.draw(rapid.SampledFrom(all).Draw(p.rt, "what")))
 	}
 	p.do(ds...)
 }
 
-// draw makes a deed of a word.
-func (p *play) draw(what string) *deed {
+// draw makes an operation of a word.
+func (p *play) draw(what string) *operation {
 	c, err := p.conv(p.chat)
 	if err != nil {
 		p.fatal("load: %v", err)
 	}
-	p.deeds++
-	d := &deed{what: what, id: fmt.Sprint("u", p.deeds), process: rapid.IntRange(0, 1).Draw(p.rt, "process")}
+	p.operations++
+	d := &operation{what: what, id: fmt.Sprint("u", p.operations), process: rapid.IntRange(0, 1).Draw(p.rt, "process")}
 	switch {
 	case what == "again" && len(p.order) > 0: // the same once more, perhaps while it is being done, mostly in the other process
 		before := rapid.SampledFrom(p.order).Draw(p.rt, "which")
 		before.process = d.process
 		return before
 	case what == "writes":
-		d.text = unlike(p.deeds)
+		d.text = unlike(p.operations)
 	case what == "asks":
 		d.text = "persona"
 	case what == "presses":
@@ -216,7 +216,7 @@ func (p *play) draw(what string) *deed {
 	case slices.Contains(personal, what):
 		d.text = what
 	case slices.Contains(official, what):
-		d.who, d.text = rapid.SampledFrom([]string{"ana", "luis", "ana", "luis", "sup"}).Draw(p.rt, "who"), unlike(p.deeds)
+		d.who, d.text = rapid.SampledFrom([]string{"ana", "luis", "ana", "luis", "sup"}).Draw(p.rt, "who"), unlike(p.operations)
 		d.ref = "C-0000-000"
 		if refs := p.refs(); len(refs) > 0 {
 			d.ref = refs[len(refs)-1]
@@ -252,15 +252,15 @@ func (p *play) refs() []string {
 	return refs
 }
 
-func (p *play) message(words string) *deed {
-	p.deeds++
-	d := &deed{what: "writes", id: fmt.Sprint("u", p.deeds), text: words}
+func (p *play) message(words string) *operation {
+	p.operations++
+	d := &operation{what: "writes", id: fmt.Sprint("u", p.operations), text: words}
 	p.order = append(p.order, d)
 	return d
 }
 
-// do has deeds happen, at once when there are several, and waits for what comes of them.
-func (p *play) do(ds ...*deed) {
+// do has operations done, at once when there are several, and waits for what comes of them.
+func (p *play) do(ds ...*operation) {
 	var all sync.WaitGroup
 	for _, d := range ds {
 		p.updates[d.update()] = d
@@ -291,8 +291,8 @@ func (p *play) do(ds ...*deed) {
 	}
 }
 
-// update is the id of the update that a deed is.
-func (d *deed) update() string {
+// update is the id of the update that an operation is.
+func (d *operation) update() string {
 	if d.who != "" {
 		return "desk/" + d.who + "/" + d.id
 	}
@@ -305,8 +305,8 @@ func refused(err error) bool {
 		errors.Is(err, handoff.ErrRefused) || errors.Is(err, handoff.ErrNoNumber) || errors.Is(err, handoff.ErrNotHere)
 }
 
-// act does a deed in a process.
-func (p *play) act(d *deed, process int) error {
+// act does an operation in a process.
+func (p *play) act(d *operation, process int) error {
 	ctx, desk := context.Background(), p.desks[process]
 	once := handoff.Deed{Once: d.id, Ref: d.ref, Actor: actor(d.who)}
 	u := bot.Update{ID: d.id, Channel: "telegram", Chat: p.chat, MessageID: "m" + d.id}
@@ -404,10 +404,10 @@ func (p *play) bothClaim() {
 	if !c.Handoff.Open() || c.Handoff.Held() {
 		return
 	}
-	var both []*deed
+	var both []*operation
 	for i, who := range agents {
-		p.deeds++
-		both = append(both, &deed{what: "claim", id: fmt.Sprint("u", p.deeds), process: i, who: who, ref: c.Handoff.Ref})
+		p.operations++
+		both = append(both, &operation{what: "claim", id: fmt.Sprint("u", p.operations), process: i, who: who, ref: c.Handoff.Ref})
 	}
 	p.order = append(p.order, both...)
 	p.do(both...)
@@ -450,8 +450,8 @@ func (p *play) end() {
 				} else if what == "claim" && h.Held() {
 					continue
 				}
-				p.deeds++
-				d := &deed{what: what, id: fmt.Sprint("u", p.deeds), who: who, ref: h.Ref}
+				p.operations++
+				d := &operation{what: what, id: fmt.Sprint("u", p.operations), who: who, ref: h.Ref}
 				p.order = append(p.order, d)
 				if p.do(d); !d.accepted() {
 					p.fatal("%s at the end: %v", what, d.errs)
@@ -467,7 +467,7 @@ func (p *play) end() {
 
 // drain has the person write, which opens what is shut, and keeps what is owed.
 func (p *play) drain(ctx context.Context) {
-	p.do(p.message(unlike(p.deeds + 1)))
+	p.do(p.message(unlike(p.operations + 1)))
 	for range 12 {
 		c, err := p.conv(p.chat)
 		if err != nil {
@@ -484,8 +484,8 @@ func (p *play) drain(ctx context.Context) {
 }
 
 // messages are what the person sent.
-func (p *play) messages() []*deed {
-	var all []*deed
+func (p *play) messages() []*operation {
+	var all []*operation
 	for _, d := range p.order {
 		if d.isMessage() {
 			all = append(all, d)
@@ -712,8 +712,8 @@ func (p *play) judgeCase(t turn) {
 	}
 }
 
-// judgeRefused is that a refused deed changes nothing, but that it was seen; why no link was sent may stand in the lines.
-func (p *play) judgeRefused(t turn, d *deed) {
+// judgeRefused is that a refused operation changes nothing, but that it was seen; why no link was sent may stand in the lines.
+func (p *play) judgeRefused(t turn, d *operation) {
 	a, b := t.before.Clone(), t.after.Clone()
 	if a.Handoff == nil || b.Handoff == nil {
 		p.fatal("%s: refused, in a conversation without a case", t.id)

@@ -91,7 +91,7 @@ func (s *Schedule) hours(usual Hours) Hours {
 	return usual
 }
 
-// SetDay sets a date from today on, in place of what was set for it, and lets go of those that passed a year ago. usual are
+// SetDay sets a date from today on, in place of what was set for it, and lets go of those that passed a year ago. [usual] are
 // the hours of the setting.
 func (s *Schedule) SetDay(d Exception, usual Hours, today Date) error {
 	d, err := tidyDay(d, s.hours(usual), today)

@@ -60,8 +60,8 @@ type AgentFigures struct {
 // HourFigures say how many cases were asked for in an hour of the day, and how many got a first answer in it.
 type HourFigures struct{ Asked, Answered int }
 
-// Report reads the cases that were asked for in from ≤ asked < to. A case asked for while the desk was closed counts its wait
-// from the next opening, as the calendar has it now.
+// Report reads the cases that were asked for in [from] ≤ asked < [to]. A case asked for while the desk was closed counts its
+// wait from the next opening, as the calendar has it now.
 func (d *Desk) Report(ctx context.Context, from, to time.Time) (Report, error) {
 	calendar, err := d.Calendar(ctx)
 	if err != nil {

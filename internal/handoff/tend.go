@@ -88,7 +88,7 @@ func (d *Desk) tendPositions(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// signal tells a conversation something of its case. once tells apart signals of one sort.
+// signal tells a conversation something of its case. [once] tells apart signals of one sort.
 func (d *Desk) signal(ctx context.Context, c Case, signal, once string, act *bot.DeskAct) error {
 	channel, chat := bot.SplitConversationID(c.Conv)
 	_, err := d.Answer(ctx, bot.Update{

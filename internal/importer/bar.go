@@ -12,7 +12,7 @@ import (
 const every = 5 * time.Second
 
 // Progress returns a Report that shows people how far an import is: a bar with rate and time left on a terminal, a
-// line every few seconds elsewhere or where the size is not known. It writes to w, which is never standard output.
+// line every few seconds elsewhere or where the size is not known. It writes to [w], which is never standard output.
 func Progress(w io.Writer, terminal bool, size int64) func(Status) {
 	if !terminal || size <= 0 {
 		return progressLines(w)

@@ -14,7 +14,7 @@ import (
 
 	"llave/internal/jobs"
 	"llave/internal/store"
-	"llave/internal/store/bolt"
+	"llave/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,16 +32,7 @@ func (p process) Hold(ctx context.Context, name string, ttl time.Duration, do fu
 // sharedTables returns the leases of a store, and makes tables of processes that share it, in a bubble whose clock jumps.
 func sharedTables(t *testing.T) (leases *store.LeaseTable, table func(name string, add func(*jobs.Table)) *jobs.Table) {
 	t.Helper()
-	engine, err := bolt.Open(t.Context(), bolt.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	leases = store.New(engine).Leases
+	leases = store.New(storetest.Bolt(t, nil)).Leases
 	return leases, func(name string, add func(*jobs.Table)) *jobs.Table {
 		t.Helper()
 		tb := jobs.New(jobs.Options{Lease: process{leases, name}, Log: slog.New(slog.DiscardHandler)})

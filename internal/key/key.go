@@ -161,7 +161,7 @@ func readable(key string) bool {
 
 var params = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// turns holds one place for every hash that may be computed at once.
+// turns is a semaphore with one permit for every hash that may be computed at once.
 var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
 
 // spare is set by Spare.
@@ -172,7 +172,7 @@ var spare atomic.Bool
 // stay small, whose heap is small then.
 func Spare() { spare.Store(true) }
 
-// turn waits for a place. Whoever is done with it calls done.
+// turn waits for a permit. Whoever is done with it calls [done].
 func turn(ctx context.Context) (done func(), err error) {
 	select {
 	case turns <- struct{}{}:
@@ -187,7 +187,7 @@ func turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// Hash returns the key as it is kept: a PHC string with its own salt. It waits for its turn, or for ctx.
+// Hash returns the key as it is kept: a PHC string with its own salt. It waits for its turn, or for [ctx].
 func Hash(ctx context.Context, key string) (string, error) {
 	done, err := turn(ctx)
 	if err != nil {

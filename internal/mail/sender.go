@@ -134,7 +134,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 }
 
 // Probe does all that a send does before it names a recipient, and hands nothing over. What waits for a number that
-// has no record meets the same weather with it: a server that is away is away for both.
+// has no record meets the same faults with it: a server that is away is away for both.
 func (s *Sender) Probe(ctx context.Context) error {
 	return s.dialogue(ctx, func(c *conn) *bot.SendError {
 		if err := c.mailFrom(s.from.Address, !isASCII(s.from.Address)); err != nil {
@@ -163,7 +163,7 @@ func (s *Sender) Close() error {
 	return nil
 }
 
-// dialogue runs talk on a connection, kept or new. A kept one may have died while nobody looked: when it fails before
+// dialogue runs [talk] on a connection, kept or new. A kept one may have died while nobody looked: when it fails before
 // the letter was handed over, a new one is tried, once.
 func (s *Sender) dialogue(ctx context.Context, talk func(*conn) *bot.SendError) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.SendTimeout)
@@ -352,7 +352,7 @@ type conn struct {
 	failedAt   Stage // of the last failure
 }
 
-// bind gives the connection ctx's deadline and cuts it when ctx ends before. The returned function ends that and says
+// bind gives the connection the deadline of [ctx] and cuts it when [ctx] ends before. The returned function ends that and says
 // whether the connection is still whole.
 func (c *conn) bind(ctx context.Context) (release func() bool) {
 	deadline, _ := ctx.Deadline() // dialogue and dial have set one
@@ -401,7 +401,7 @@ func (c *conn) command(stage Stage, expect int, format string, args ...any) *bot
 	return nil
 }
 
-// fail notes whether the connection survived err: it did when the server refused in words, other than by closing.
+// fail notes whether the connection survived [err]: it did when the server refused in words, other than by closing.
 func (c *conn) fail(stage Stage, err error) *bot.SendError {
 	c.failedAt = stage
 	e := failed(stage, err)

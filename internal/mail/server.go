@@ -24,7 +24,7 @@ const (
 // Password prints as [redacted] whatever the verb, inside other values too.
 type Password struct{ text *string }
 
-// NewPassword hides text.
+// NewPassword hides [text].
 func NewPassword(text string) Password { return Password{&text} }
 
 // Reveal returns the password itself.

@@ -117,7 +117,7 @@ func splitEnhanced(s string) (subject, detail int) {
 	return subject, detail
 }
 
-// network says in the operator's words what kind of trouble err is.
+// network says in the operator's words what kind of trouble [err] is.
 func network(err error) string {
 	var (
 		dns     *net.DNSError

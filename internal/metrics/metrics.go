@@ -33,7 +33,7 @@ func New() *Metrics {
 	return m
 }
 
-// Count adds one to llave_events_total{what}. what is a constant of the caller's.
+// Count adds one to llave_events_total{what}. [what] is a constant of the caller's.
 func (m *Metrics) Count(what string) { m.events.WithLabelValues(what).Inc() }
 
 // Handler answers GET /metrics.

@@ -81,61 +81,61 @@ func (r *Runner) isDead(who string) bool {
 	return dead || r.Alone && who != ""
 }
 
-// held is one try, and until when this process is believed to have its lane.
-type held struct {
-	r    *Runner
-	by   *identity
-	word atomic.Pointer[time.Time] // what the document says
-	long bool                      // counted among what the identity holds
+// grip is what a try has of its lane: until when this process is believed to have it.
+type grip struct {
+	r      *Runner
+	by     *identity
+	stored atomic.Pointer[time.Time] // what the document says
+	long   bool                      // counted among what the identity holds
 }
 
-func (r *Runner) begin() *held { return &held{r: r, by: r.me()} }
+func (r *Runner) begin() *grip { return &grip{r: r, by: r.me()} }
 
-func (h *held) believe(until time.Time) { h.word.Store(&until) }
+func (g *grip) believe(until time.Time) { g.stored.Store(&until) }
 
-func (h *held) until() time.Time {
-	word := *h.word.Load()
-	if lease := h.by.lives.Load(); lease != nil && lease.Before(word) {
+func (g *grip) until() time.Time {
+	stored := *g.stored.Load()
+	if lease := g.by.lives.Load(); lease != nil && lease.Before(stored) {
 		return *lease
 	}
-	return word
+	return stored
 }
 
 // join counts the try among what the identity holds and begins its lease where it has none.
-func (h *held) join(ctx context.Context) error {
-	i := h.by
+func (g *grip) join(ctx context.Context) error {
+	i := g.by
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.lives.Load() == nil {
-		until, err := h.r.Processes.Join(ctx, i.name, keepFor)
+		until, err := g.r.Processes.Join(ctx, i.name, keepFor)
 		if err != nil {
 			return fmt.Errorf("begin the lease of this process: %w", err)
 		}
 		i.lives.Store(&until)
 		i.wake = make(chan struct{}, 1)
-		h.r.busy.Add(1)
+		g.r.busy.Add(1)
 		go func() {
-			defer h.r.busy.Done()
-			h.r.beat(i)
+			defer g.r.busy.Done()
+			g.r.beat(i)
 		}()
 	}
-	if !h.long {
-		h.long = true
+	if !g.long {
+		g.long = true
 		i.held++
 	}
 	return nil
 }
 
 // release ends what join began.
-func (h *held) release() {
-	if !h.long {
+func (g *grip) release() {
+	if !g.long {
 		return
 	}
-	h.by.mu.Lock()
-	defer h.by.mu.Unlock()
-	if h.by.held--; h.by.held == 0 {
+	g.by.mu.Lock()
+	defer g.by.mu.Unlock()
+	if g.by.held--; g.by.held == 0 {
 		select {
-		case h.by.wake <- struct{}{}:
+		case g.by.wake <- struct{}{}:
 		default:
 		}
 	}
@@ -143,7 +143,7 @@ func (h *held) release() {
 
 // hold says from the second second of a try on that this process has the lane for as long as its lease lives. taken is
 // called when another has it.
-func (k keeping) hold(ctx context.Context, h *held, promise string, taken context.CancelCauseFunc) {
+func (k keeping) hold(ctx context.Context, g *grip, promise string, taken context.CancelCauseFunc) {
 	wait := time.NewTimer(heartbeat)
 	defer wait.Stop()
 	for {
@@ -152,7 +152,7 @@ func (k keeping) hold(ctx context.Context, h *held, promise string, taken contex
 			return
 		case <-wait.C:
 		}
-		switch err := k.holdOnce(ctx, h, promise); {
+		switch err := k.holdOnce(ctx, g, promise); {
 		case errors.Is(err, errTaken):
 			taken(errTaken)
 			return
@@ -164,8 +164,8 @@ func (k keeping) hold(ctx context.Context, h *held, promise string, taken contex
 	}
 }
 
-func (k keeping) holdOnce(ctx context.Context, h *held, promise string) error {
-	if err := h.join(ctx); err != nil {
+func (k keeping) holdOnce(ctx context.Context, g *grip, promise string) error {
+	if err := g.join(ctx); err != nil {
 		return err
 	}
 	release := k.locks.lock(k.shelf.key(k.id))
@@ -179,18 +179,18 @@ func (k keeping) holdOnce(ctx context.Context, h *held, promise string) error {
 		if err != nil {
 			return err
 		}
-		box := doc.box()
-		if box.Keepers[k.lane].Who != h.by.name || box.Find(promise) == nil || h.by.lapsed(now) {
+		outbox := doc.outbox()
+		if outbox.Keepers[k.lane].Who != g.by.name || outbox.Find(promise) == nil || g.by.lapsed(now) {
 			return errTaken
 		}
 		until := now.Add(holdFor)
-		box.Keepers[k.lane] = bot.Keeper{Who: h.by.name, Until: until}
-		box.Wake(doc.timers())
+		outbox.Keepers[k.lane] = bot.Keeper{Who: g.by.name, Until: until}
+		outbox.Wake(doc.timers())
 		switch err = k.shelf.save(ctx, doc); {
 		case errors.Is(err, bot.ErrConflict):
 			continue
 		case err == nil:
-			h.believe(until)
+			g.believe(until)
 		}
 		return err
 	}

@@ -29,7 +29,7 @@ func (c *tally) around(call storetest.Call, do func() error) error {
 
 // backlog are letters for so many chats at a mail server that takes nothing and says nothing, so that a try ends when its
 // time is over. They have been under way for ten seconds.
-func backlog(t *testing.T, cl *keeperCluster, letters int) (*runner.Runner, *atomic.Int64) {
+func backlog(t testing.TB, cl *keeperCluster, letters int) (*runner.Runner, *atomic.Int64) {
 	t.Helper()
 	over, tries := make(chan struct{}), new(atomic.Int64)
 	cl.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {

@@ -56,7 +56,7 @@ func (k keeping) end() {
 func (k keeping) run(doc document) {
 	ctx := context.Background() // what is being kept outlives the request that caused it; tries have their own limit
 	for more := true; more; {
-		head := doc.box().Head(k.lane)
+		head := doc.outbox().Head(k.lane)
 		if head == nil {
 			doc, more = k.look(ctx)
 			continue
@@ -71,7 +71,7 @@ func (k keeping) look(ctx context.Context) (document, bool) {
 	release := k.locks.lock(k.shelf.key(k.id))
 	defer release()
 	fresh, err := k.shelf.load(ctx, k.id)
-	if err == nil && fresh.box().Head(k.lane) != nil && fresh.box().Keepers[k.lane].Who == k.me().name {
+	if err == nil && fresh.outbox().Head(k.lane) != nil && fresh.outbox().Keepers[k.lane].Who == k.me().name {
 		return fresh, true
 	}
 	k.end()
@@ -87,13 +87,13 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 	case !p.Until.IsZero() && now.After(p.Until):
 		t.err = errWorthless
 	default:
-		h := k.begin()
-		t.by = h.by.name
-		defer h.release() // once it is written down: until then the store may say that this process has the lane for long
-		t.effects, t.err = k.try(ctx, h, doc, t.owed)
+		g := k.begin()
+		t.by = g.by.name
+		defer g.release() // once it is written down: until then the store may say that this process has the lane for long
+		t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
-			t.effects, t.err = k.try(ctx, h, doc, t.owed)
+			t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
 		}
 	}
 	return k.mark(ctx, doc, t)
@@ -110,7 +110,7 @@ func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.P
 	if m, ok := r.channels[channel].(Merger); head.Kind() != bot.PromiseSay || !ok || !m.Merges() {
 		return owed
 	}
-	for _, p := range doc.box().Promises {
+	for _, p := range doc.outbox().Promises {
 		if p.Lane() != head.Lane() || p.ID == head.ID {
 			continue
 		}
@@ -155,40 +155,40 @@ var (
 	errUnknown   = errors.New("this version does not know the kind")
 )
 
-// word is a context that also ends when this process may no longer keep a lane, because it could not renew its claim in
+// leased is a context that also ends when this process may no longer keep a lane, because it could not renew its claim in
 // time: the store was away, or the process was suspended. It looks at the clock in Err, since a process that is resumed
 // goes on at once, before its timers fire, and must not send what another has sent meanwhile. Done does not tell: what is
 // on its way is better let arrive. Call Err last before sending.
-type word struct {
+type leased struct {
 	context.Context
 	now  func(ctx context.Context) (time.Time, error)
-	held *held
+	grip *grip
 }
 
-func (w word) Err() error {
-	if err := w.Context.Err(); err != nil {
+func (l leased) Err() error {
+	if err := l.Context.Err(); err != nil {
 		return err
 	}
-	now, err := w.now(w.Context)
-	if err != nil || now.After(w.held.until().Add(-keepFor/10)) { // the message needs a moment to arrive
+	now, err := l.now(l.Context)
+	if err != nil || now.After(l.grip.until().Add(-keepFor/10)) { // the message needs a moment to arrive
 		return errTaken
 	}
 	return nil
 }
 
-// try keeps what is owed once, when it is its turn in this process. When it takes long this process has the lane for as
+// tryOnce keeps what is owed once, when it is its turn in this process. When it takes long this process has the lane for as
 // long as its lease lives; it gives up when another process has taken over, since what we send then would be a second one.
-func (k keeping) try(ctx context.Context, h *held, doc document, owed []bot.Promise) (Effects, error) {
-	keeper := doc.box().Keepers[k.lane]
-	if keeper.Who != h.by.name {
+func (k keeping) tryOnce(ctx context.Context, g *grip, doc document, owed []bot.Promise) (Effects, error) {
+	keeper := doc.outbox().Keepers[k.lane]
+	if keeper.Who != g.by.name {
 		return Effects{}, errTaken // it was claimed before this process had to take another name
 	}
-	h.believe(keeper.Until)
+	g.believe(keeper.Until)
 	ctx, taken := context.WithCancelCause(ctx)
 	holding := make(chan struct{})
 	go func() {
 		defer close(holding)
-		k.hold(ctx, h, owed[0].ID, taken)
+		k.hold(ctx, g, owed[0].ID, taken)
 	}()
 	defer func() {
 		taken(nil)
@@ -199,25 +199,25 @@ func (k keeping) try(ctx context.Context, h *held, doc document, owed []bot.Prom
 		defer func() { <-k.slots[k.lane] }()
 	case <-k.closing:
 		return Effects{}, ErrStopping
-	case <-h.by.lost:
+	case <-g.by.lost:
 		return Effects{}, errTaken
 	case <-ctx.Done():
 		return Effects{}, context.Cause(ctx)
 	}
 	limited, cancel := context.WithTimeout(ctx, sendLimit) // from now: waiting for a slot is no part of it
 	defer cancel()
-	believed := word{limited, k.Now, h}
+	believed := leased{limited, k.Now, g}
 	if believed.Err() != nil {
 		return Effects{}, errTaken // or not: marking looks
 	}
-	effects, err := k.attempt(believed, doc, owed)
+	effects, err := k.perform(believed, doc, owed)
 	if err != nil && (errors.Is(err, errTaken) || errors.Is(context.Cause(ctx), errTaken)) {
 		return Effects{}, errTaken
 	}
 	return effects, err
 }
 
-func (k keeping) attempt(believed word, doc document, owed []bot.Promise) (Effects, error) {
+func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Effects, error) {
 	p := owed[0]
 	ctx := believed.Context
 	switch what := p.What.(type) {
@@ -284,29 +284,28 @@ func (k keeping) markOnce(ctx context.Context, known document, t try) (document,
 	if err != nil {
 		return nil, false, fmt.Errorf("read the store's clock: %w", err)
 	}
-	box, f := settle(*doc.box(), t, now)
+	outbox, f := settle(*doc.outbox(), t, now)
 	if f == theirs {
 		k.end()
 		return nil, false, nil
 	}
-	*doc.box() = box
+	*doc.outbox() = outbox
 	doc, out, err := k.follow(ctx, doc, t, f, now)
 	if err != nil {
 		return nil, false, err
 	}
 	if k.stopping() {
-		doc.box().Wake(doc.timers())
+		doc.outbox().Wake(doc.timers())
 	} else {
-		k.claim(doc.box(), now, doc.timers())
+		k.claim(doc.outbox(), now, doc.timers())
 	}
 	if err := k.shelf.save(ctx, doc); err != nil {
 		return nil, false, err
 	}
 	if f == givenUp {
-		k.Count("given_up")
-		k.Log.Error("promise given up", "kind", t.owed[0].Kind(), "tries", t.owed[0].Tries, "person_told", k.owesWord(doc, t), "error", t.err)
+		k.GaveUp(t.owed[0], mustHear(doc, t.owed[0]), t.err)
 	}
-	k.withdrew(out)
+	k.dropped(out)
 	return doc, k.goOn(doc, now), nil
 }
 
@@ -316,40 +315,35 @@ func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now ti
 	case done:
 		return k.shelf.apply(ctx, doc, t.effects, now)
 	case gone:
-		doc.gone()
+		dropped := 1 + doc.gone()
 		doc.stuck(now)
+		return doc, bot.Outcome{Unreached: dropped}, nil
 	case waits:
 		doc.stuck(now)
 	case givenUp:
-		if k.owesWord(doc, t) {
-			word := &bot.Update{ID: "signal/" + t.owed[0].ID + "/given_up", Signal: bot.SignalGivenUp}
-			return k.shelf.apply(ctx, doc, Effects{Signal: word}, now)
+		if mustHear(doc, t.owed[0]) {
+			signal := &bot.Update{ID: "signal/" + t.owed[0].ID + "/given_up", Signal: bot.SignalGivenUp}
+			return k.shelf.apply(ctx, doc, Effects{Signal: signal}, now)
 		}
 	}
 	return doc, bot.Outcome{}, nil
 }
 
-// owesWord says whether somebody in a chat was told of what is given up, and so must hear that it goes on another way.
-func (k keeping) owesWord(doc document, t try) bool {
-	if _, chat := doc.(*conversation); !chat {
-		return false
-	}
-	switch t.owed[0].What.(type) {
-	case bot.Unknown, bot.KeepFile, bot.MailLink:
-		return true
-	}
-	return false
+// mustHear says whether somebody in a chat was told of what is given up, and so must hear that it goes on another way.
+func mustHear(doc document, p bot.Promise) bool {
+	_, chat := doc.(*conversation)
+	return chat && p.What.Told()
 }
 
 // goOn starts the other lanes of a document that was just written, to which a signal stepped in it may owe something, and
 // says whether this lane has more to keep now.
 func (k keeping) goOn(doc document, now time.Time) bool {
 	me := k.me().name
-	more := doc.box().Keepers[k.lane].Who == me && doc.box().Due(k.lane, now)
+	more := doc.outbox().Keepers[k.lane].Who == me && doc.outbox().Due(k.lane, now)
 	if !more {
 		k.end()
 	}
-	for l, keeper := range doc.box().Keepers {
+	for l, keeper := range doc.outbox().Keepers {
 		if l != k.lane && keeper.Who == me {
 			k.keep(keeping{k.Runner, k.shelf, k.id, l}, doc)
 		}
@@ -372,9 +366,18 @@ func (r *Runner) report(p bot.Promise, err error) {
 	}
 }
 
-// withdrew counts what a turn took back before it was sent.
-func (r *Runner) withdrew(out bot.Outcome) {
+// GaveUp tells the operator of a promise that was dropped because nobody can keep it, and whether the person hears of that.
+func (r *Runner) GaveUp(p bot.Promise, heard bool, err error) {
+	r.Count("given_up")
+	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "error", err)
+}
+
+// dropped counts what a turn took back before it was sent, and what it owes nobody because the person is gone.
+func (r *Runner) dropped(out bot.Outcome) {
 	for range out.Withdrawn {
 		r.Count("worthless")
+	}
+	for range out.Unreached {
+		r.Count("unreachable")
 	}
 }

@@ -21,7 +21,7 @@ import (
 
 // A flow of two states that owes what it is told to: "mail N" a letter, "timer" a timer that is due; the signal
 // "again" sets its own timer again.
-func newFlow(t *testing.T) *bot.Engine {
+func newFlow(t testing.TB) *bot.Engine {
 	t.Helper()
 	hear := func(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		switch {
@@ -54,7 +54,7 @@ func cutOff(e store.Engine, away *atomic.Bool) store.Engine {
 // keeperCluster is a store, which may fail, with as many runners over it as a test wants. Their flow owes what it is told to, and
 // a function of the test's keeps their letters.
 type keeperCluster struct {
-	t      *testing.T
+	t      testing.TB
 	store  *store.Store
 	now    func(ctx context.Context) (time.Time, error)
 	letter runner.Keep
@@ -64,7 +64,7 @@ type keeperCluster struct {
 	alone  bool
 }
 
-func newKeeperCluster(t *testing.T, e store.Engine) *keeperCluster {
+func newKeeperCluster(t testing.TB, e store.Engine) *keeperCluster {
 	t.Helper()
 	s := store.New(e)
 	none := func(context.Context, bot.Promise) (runner.Effects, error) { return runner.Effects{}, nil }
@@ -217,6 +217,76 @@ func TestKeep_waits(t *testing.T) {
 			}
 		}
 	})
+}
+
+// "Nobody is there", said of a letter or of anything else that is no bubble, says nothing of the chat: what it is about is given
+// up, and the person is told and written to as before.
+func TestKeep_goneElsewhere(t *testing.T) {
+	cl := newKeeperCluster(t, storetest.Bolt(t, nil))
+	cl.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
+		return runner.Effects{}, &bot.SendError{Failure: bot.Gone, Reason: "nobody"}
+	}
+	r := cl.runner("a")
+	cl.say(r, 1, "1", "mail")
+	cl.idle(r)
+	if c := cl.conversation("1"); c.Gone || len(c.Promises) != 0 || cl.wire.count() != 2 {
+		t.Errorf("gone %t, %d owed, %d bubbles; want false, 0, and 2: the answer and that it was given up", c.Gone, len(c.Promises), cl.wire.count())
+	}
+	if up, lost := cl.counted("given_up"), cl.counted("unreachable"); up != 1 || lost != 0 {
+		t.Errorf("%d given up, %d unreachable, want 1 and 0", up, lost)
+	}
+}
+
+// What a chat is owed and does not get because the person is gone is counted, whoever says so and whenever.
+func TestHandle_unreachableCounted(t *testing.T) {
+	cl := newKeeperCluster(t, storetest.Bolt(t, nil))
+	r := cl.runner("a")
+	owe := func(chat string, n int) {
+		c := cl.conversation(chat)
+		c.ID = "telegram:" + chat
+		for i := range n {
+			c.Promises = append(c.Promises, bot.Promise{ID: fmt.Sprint("p", i), What: bot.Say{Reply: &bot.Reply{Text: "Hola."}}, Made: time.Now(), Schedule: bot.Schedule{Waits: true}})
+		}
+		c.LastAt = time.Now()
+		if err := cl.store.Conversations.Save(t.Context(), &c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update := func(chat string, u bot.Update) func() {
+		return func() {
+			u.ID, u.Channel, u.Chat = fmt.Sprint(time.Now().UnixNano()), "telegram", chat
+			if err := r.Handle(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			cl.idle(r)
+		}
+	}
+	owe("1", 3)
+	owe("2", 2)
+	for _, tt := range []struct {
+		name string
+		do   func()
+		want int64
+	}{
+		{"blocked, with three owed", update("1", bot.Update{Kind: bot.Blocked}), 3},
+		{"something to say while they are", update("1", bot.Update{Kind: bot.Signal, Signal: "told"}), 1},
+		{"a report that says so, with two owed", update("2", bot.Update{Kind: bot.Undelivered, Failure: bot.Gone}), 2},
+		{"a send that is refused, and what came behind it", func() {
+			cl.wire.hold, cl.wire.waiting = make(chan struct{}), make(chan struct{}, 1)
+			cl.wire.answers = []error{&bot.SendError{Failure: bot.Gone}}
+			cl.say(r, 1, "3", "hola")
+			<-cl.wire.waiting
+			cl.say(r, 2, "3", "hola")
+			close(cl.wire.hold)
+			cl.idle(r)
+		}, 2},
+	} {
+		before := cl.counted("unreachable")
+		tt.do()
+		if got := cl.counted("unreachable") - before; got != tt.want {
+			t.Errorf("%s: counted %d, want %d", tt.name, got, tt.want)
+		}
+	}
 }
 
 // "Nobody is there" ends a promise whatever document owes it: an unlock document has no chat that could be gone.

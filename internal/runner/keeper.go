@@ -44,6 +44,9 @@ func byKind(keepers []Keeper) (map[bot.PromiseKind]Keep, error) {
 		keeps[k.Kind] = k.Keep
 	}
 	for _, kind := range all {
+		if lane := bot.LaneOf(kind); !slices.Contains(bot.Lanes, lane) {
+			problems = append(problems, fmt.Errorf("nobody looks into lane %q of promises of kind %q", lane, kind))
+		}
 		if keeps[kind] == nil && !slices.Contains(Own, kind) {
 			problems = append(problems, fmt.Errorf("nobody keeps promises of kind %q", kind))
 		}

@@ -23,6 +23,7 @@ type fax struct{}
 
 func (fax) Kind() bot.PromiseKind { return "fax" }
 func (fax) Lane() bot.Lane        { return bot.LaneEvent }
+func (fax) Told() bool            { return false }
 
 // Every kind has one keeper and every keeper a kind, or there is no runner.
 func TestNew_keepers(t *testing.T) {
@@ -50,8 +51,14 @@ func TestNew_keepers(t *testing.T) {
 }
 
 // What a later version promised is tried for ten minutes, in which a process of that version would find it; then it is given
-// up aloud: an error line, a count, and a word to the person.
+// up aloud: an error line, a count, and a word to the person. So is what it has a lane of its own for.
 func TestKeep_unknownKind(t *testing.T) {
+	for _, lane := range []string{"event", "chat", "fax"} {
+		t.Run(lane, func(t *testing.T) { unknownKind(t, lane) })
+	}
+}
+
+func unknownKind(t *testing.T, lane string) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := storetest.Bolt(t, nil)
 		cl := newKeeperCluster(t, engine)
@@ -61,7 +68,7 @@ func TestKeep_unknownKind(t *testing.T) {
 		cl.say(r, 1, "1", "hola")
 		cl.idle(r)
 		c := cl.conversation("1")
-		raw, err := bson.Marshal(bson.D{{Key: "id", Value: "p"}, {Key: "lane", Value: "event"}, {Key: "kind", Value: "fax"}, {Key: "made", Value: time.Now()}})
+		raw, err := bson.Marshal(bson.D{{Key: "id", Value: "p"}, {Key: "lane", Value: lane}, {Key: "kind", Value: "fax"}, {Key: "made", Value: time.Now()}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,9 +43,9 @@ const (
 	firesMax  = 16               // timers of one document that go off in one sweep
 )
 
-// together is how many promises of a lane are being kept at once, so that a burst does not open thousands of
+// laneSlots is how many promises of a lane are being kept at once, so that a burst does not open thousands of
 // connections. Each lane has its own share: letters that wait for a slow mail server hold up no chat.
-var together = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneEvent: 32}
+var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneEvent: 32}
 
 // Conversations keeps one document per chat.
 type Conversations interface {
@@ -64,7 +64,7 @@ type Unlocks interface {
 }
 
 // Channel sends to a chat. Errors are *bot.SendError. One that waits before it sends asks ctx.Err afterwards, whatever
-// ended the wait, and lets its error be found: see word.
+// ended the wait, and lets its error be found: see leased.
 type Channel interface {
 	Send(ctx context.Context, chat string, r bot.Reply) error
 	Delete(ctx context.Context, chat, messageID string) error
@@ -119,7 +119,8 @@ type Runner struct {
 	looked time.Time    // for the dead; guarded by mu
 }
 
-// New makes a runner; it starts nothing. It refuses keepers that leave a kind of promise without one.
+// New makes a runner; it starts nothing. It refuses keepers that leave a kind of promise without one, and a kind in a lane
+// that is none of bot.Lanes.
 func New(o Options) (*Runner, error) {
 	keeps, err := byKind(o.Keepers)
 	if err != nil {
@@ -133,7 +134,7 @@ func New(o Options) (*Runner, error) {
 		running: map[string]bool{}, closing: make(chan struct{}),
 	}
 	r.self.Store(newIdentity(o.Name))
-	for lane, n := range together {
+	for lane, n := range laneSlots {
 		r.slots[lane] = make(chan struct{}, n)
 	}
 	r.conversations = conversationShelf{r}
@@ -208,7 +209,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 			return out, fmt.Errorf("commit turn: %w", err)
 		}
 		r.Count("turn")
-		r.withdrew(out)
+		r.dropped(out)
 		r.Log.Info("turn", "conv", logID(id), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
@@ -245,15 +246,15 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 }
 
 // claim names this process keeper of every lane that has something due and no living keeper, and returns those lanes.
-func (r *Runner) claim(box *bot.Outbox, now time.Time, timers time.Time) []bot.Lane {
+func (r *Runner) claim(outbox *bot.Outbox, now time.Time, timers time.Time) []bot.Lane {
 	var mine []bot.Lane
 	me := r.known(now).name
-	maps.DeleteFunc(box.Keepers, func(_ bot.Lane, k bot.Keeper) bool { return k.Who != me && r.isDead(k.Who) })
+	maps.DeleteFunc(outbox.Keepers, func(_ bot.Lane, k bot.Keeper) bool { return k.Who != me && r.isDead(k.Who) })
 	for _, lane := range bot.Lanes {
-		if !box.Due(lane, now) {
+		if !outbox.Due(lane, now) {
 			continue
 		}
-		k := box.Keepers[lane]
+		k := outbox.Keepers[lane]
 		if k.Who != me && k.Until.After(now) {
 			continue
 		}
@@ -261,20 +262,20 @@ func (r *Runner) claim(box *bot.Outbox, now time.Time, timers time.Time) []bot.L
 		if k.Who == me && k.Until.After(until) {
 			until = k.Until // held for longer
 		}
-		if box.Keepers == nil {
-			box.Keepers = map[bot.Lane]bot.Keeper{}
+		if outbox.Keepers == nil {
+			outbox.Keepers = map[bot.Lane]bot.Keeper{}
 		}
-		box.Keepers[lane] = bot.Keeper{Who: me, Until: until}
+		outbox.Keepers[lane] = bot.Keeper{Who: me, Until: until}
 		mine = append(mine, lane)
 	}
-	box.Wake(timers)
+	outbox.Wake(timers)
 	return mine
 }
 
 // orphaned says whether a lane has a keeper that is known to be dead.
-func (r *Runner) orphaned(box *bot.Outbox) bool {
+func (r *Runner) orphaned(outbox *bot.Outbox) bool {
 	me := r.me().name
-	for _, k := range box.Keepers {
+	for _, k := range outbox.Keepers {
 		if k.Who != me && r.isDead(k.Who) {
 			return true
 		}
@@ -386,8 +387,8 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 				continue // the turn wrote the document; look again
 			}
 		}
-		box := doc.box()
-		if box.WakeAt.IsZero() || box.WakeAt.After(now) && len(box.Promises) == 0 {
+		outbox := doc.outbox()
+		if outbox.WakeAt.IsZero() || outbox.WakeAt.After(now) && len(outbox.Promises) == 0 {
 			return nil
 		}
 		if err := r.takeUp(ctx, s, id, doc, now); !errors.Is(err, bot.ErrConflict) {
@@ -399,12 +400,12 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 // takeUp claims the lanes of [doc] that nobody alive keeps, and begins to keep them. ErrConflict: doc is not as it stands
 // any more, and nothing was begun.
 func (r *Runner) takeUp(ctx context.Context, s shelf, id string, doc document, now time.Time) error {
-	box := doc.box()
-	orphaned := r.orphaned(box)
-	fresh := slices.DeleteFunc(r.claim(box, now, doc.timers()), func(lane bot.Lane) bool {
+	outbox := doc.outbox()
+	orphaned := r.orphaned(outbox)
+	fresh := slices.DeleteFunc(r.claim(outbox, now, doc.timers()), func(lane bot.Lane) bool {
 		return keeping{r, s, id, lane}.isRunning()
 	})
-	if len(fresh) == 0 && !orphaned && box.WakeAt.After(now) {
+	if len(fresh) == 0 && !orphaned && outbox.WakeAt.After(now) {
 		return nil
 	}
 	if err := s.save(ctx, doc); err != nil {

@@ -22,7 +22,7 @@ type fate int
 
 const (
 	theirs    fate = iota // another process writes what becomes of it: there is nothing to write here
-	owed                  // as before
+	asBefore              // still owed
 	done                  // kept
 	later                 // to be tried again
 	waits                 // for the person's next word
@@ -38,62 +38,65 @@ const unknownTries = 25
 // settle says what becomes of an outbox after a try, and of the promise that was tried. It changes nothing that it is
 // given. The lane has no keeper afterwards where it was this process: whoever writes the outbox names one anew.
 func settle(before bot.Outbox, t try, now time.Time) (bot.Outbox, fate) {
-	box := before.Clone()
-	p := box.Find(t.owed[0].ID)
+	outbox := before.Clone()
+	p := outbox.Find(t.owed[0].ID)
 	var se *bot.SendError
 	if !errors.As(t.err, &se) {
 		se = &bot.SendError{Failure: bot.Temporary}
 	}
 	throttled := t.err != nil && se.Failure == bot.Throttled
-	who := box.Keepers[t.lane].Who
+	who := outbox.Keepers[t.lane].Who
 	if who != t.by && (p == nil && !throttled || errors.Is(t.err, errTaken)) {
-		return box, theirs
+		return outbox, theirs
 	}
 	if throttled { // the chat's pause, whatever became of the bubble
-		box.Pause(t.lane, now.Add(max(se.After, 50*time.Millisecond)))
+		outbox.Pause(t.lane, now.Add(max(se.After, 50*time.Millisecond)))
 	}
 	if who == t.by {
-		delete(box.Keepers, t.lane)
+		delete(outbox.Keepers, t.lane)
 	}
 	if p == nil {
-		return box, owed
+		return outbox, asBefore
 	}
 	switch f := t.fate(se.Failure, p.Tries); f {
 	case done:
 		for _, p := range t.owed {
-			box.Drop(p.ID)
+			outbox.Drop(p.ID)
 		}
-		delete(box.Paused, t.lane)
-		return box, done
+		delete(outbox.Paused, t.lane)
+		return outbox, done
 	case later:
 		p.Tries++
 		p.NotBefore = now.Add(wait(p.Tries))
-		return box, later
+		return outbox, later
 	case waits:
 		p.Waits = t.same // else they may have written meanwhile: it is tried again
-		return box, waits
-	case owed:
-		return box, owed
+		return outbox, waits
+	case asBefore:
+		return outbox, asBefore
 	default:
-		box.Drop(p.ID)
-		return box, f
+		outbox.Drop(p.ID)
+		return outbox, f
 	}
 }
 
-// fate of a promise that had been tried so often before, by the failure of the try.
+// fate of a promise that had been tried so often before, by the failure of the try. Only a chat can be gone, or closed until
+// the person writes: elsewhere the one is for good and the other for now.
 func (t try) fate(f bot.Failure, tries int) fate {
 	switch {
 	case t.err == nil:
 		return done
 	case errors.Is(t.err, ErrStopping), errors.Is(t.err, errTaken), f == bot.Throttled:
-		return owed
+		return asBefore
 	case errors.Is(t.err, errWorthless):
 		return worthless
 	case errors.Is(t.err, errUnknown) && tries+1 >= unknownTries, f == bot.Permanent:
 		return givenUp
-	case f == bot.Gone:
+	case f == bot.Gone && t.lane == bot.LaneChat:
 		return gone
-	case f == bot.Closed:
+	case f == bot.Gone:
+		return givenUp
+	case f == bot.Closed && t.lane == bot.LaneChat:
 		return waits
 	}
 	return later

@@ -16,6 +16,8 @@ type ending struct {
 	err   error
 	fate  fate
 	drops int // of the two that were tried together
+	// where it is another in a lane that is no chat's
+	elsewhere fate
 }
 
 func endings() []ending {
@@ -23,17 +25,17 @@ func endings() []ending {
 		return fmt.Errorf("send: %w", &bot.SendError{Failure: f, After: 7 * time.Second})
 	}
 	return []ending{
-		{"kept", nil, done, 2},
-		{"any error", errors.New("away"), later, 0},
-		{"temporary", refused(bot.Temporary), later, 0},
-		{"throttled", refused(bot.Throttled), owed, 0},
-		{"gone", refused(bot.Gone), gone, 1},
-		{"permanent", refused(bot.Permanent), givenUp, 1},
-		{"closed", refused(bot.Closed), waits, 0},
-		{"stopping", ErrStopping, owed, 0},
-		{"taken", fmt.Errorf("try: %w", errTaken), owed, 0},
-		{"worthless", errWorthless, worthless, 1},
-		{"unknown kind", errUnknown, later, 0},
+		{name: "kept", fate: done, drops: 2},
+		{name: "any error", err: errors.New("away"), fate: later},
+		{name: "temporary", err: refused(bot.Temporary), fate: later},
+		{name: "throttled", err: refused(bot.Throttled), fate: asBefore},
+		{name: "gone", err: refused(bot.Gone), fate: gone, drops: 1, elsewhere: givenUp},
+		{name: "permanent", err: refused(bot.Permanent), fate: givenUp, drops: 1},
+		{name: "closed", err: refused(bot.Closed), fate: waits, elsewhere: later},
+		{name: "stopping", err: ErrStopping, fate: asBefore},
+		{name: "taken", err: fmt.Errorf("try: %w", errTaken), fate: asBefore},
+		{name: "worthless", err: errWorthless, fate: worthless, drops: 1},
+		{name: "unknown kind", err: errUnknown, fate: later},
 	}
 }
 
@@ -45,26 +47,29 @@ type age struct {
 
 var ages = []age{{0, 0}, {1, 2 * time.Second}, {2, 4 * time.Second}, {9, 30 * time.Second}, {unknownTries, 30 * time.Second}}
 
-// outcome is a case of the table: an ending in a lane, of a promise of that age, with that keeper in the outbox, and the
-// promise still there or not.
+// outcome is a case of the table: an ending in a lane, of a promise of that age, with that keeper in the outbox, the promise
+// still there or not, and the document as it was when the try began or not.
 type outcome struct {
 	ending
 	age
 	lane   bot.Lane
 	keeper string
 	there  bool
+	same   bool
 }
 
 // Every way in which a try can end, in every lane, of a promise that is young or old, whoever the outbox names as keeper by
-// then, and whether or not the promise still stands in it.
+// then, whether or not the promise still stands in it, and whether or not somebody has written it meanwhile.
 func TestSettle(t *testing.T) {
 	for _, e := range endings() {
 		for _, a := range ages {
 			for _, lane := range bot.Lanes {
 				for _, keeper := range []string{"me", "other", ""} {
 					for _, there := range []bool{true, false} {
-						o := outcome{e, a, lane, keeper, there}
-						t.Run(fmt.Sprintf("%s/%d/%s/%s/%t", e.name, a.tries, lane, keeper, there), o.check)
+						for _, same := range []bool{true, false} {
+							o := outcome{e, a, lane, keeper, there, same}
+							t.Run(fmt.Sprintf("%s/%d/%s/%s/%t/%t", e.name, a.tries, lane, keeper, there, same), o.check)
+						}
 					}
 				}
 			}
@@ -78,9 +83,11 @@ func (o outcome) want() (fate, int) {
 	case o.keeper != "me" && (o.name == "taken" || !o.there && o.name != "throttled"):
 		return theirs, 0
 	case !o.there:
-		return owed, 0
+		return asBefore, 0
 	case o.name == "unknown kind" && o.tries+1 >= unknownTries:
 		return givenUp, 1
+	case o.lane != bot.LaneChat && o.elsewhere != theirs:
+		return o.elsewhere, map[fate]int{givenUp: 1}[o.elsewhere]
 	}
 	return o.fate, o.drops
 }
@@ -90,16 +97,16 @@ func (o outcome) check(t *testing.T) {
 	what := map[bot.Lane]bot.Duty{bot.LaneChat: bot.Say{Reply: &bot.Reply{}}, bot.LaneMail: bot.MailLink{}, bot.LaneEvent: bot.SendSignal{}}[o.lane]
 	head := bot.Promise{ID: "a", What: what, Schedule: bot.Schedule{Tries: o.tries}}
 	second, behind := bot.Promise{ID: "b", What: what}, bot.Promise{ID: "c", What: what}
-	box := bot.Outbox{Promises: []bot.Promise{second, behind}, Paused: map[bot.Lane]time.Time{o.lane: now}, WakeAt: now}
+	outbox := bot.Outbox{Promises: []bot.Promise{second, behind}, Paused: map[bot.Lane]time.Time{o.lane: now}, WakeAt: now}
 	if o.there {
-		box.Promises = []bot.Promise{head, second, behind}
+		outbox.Promises = []bot.Promise{head, second, behind}
 	}
 	if o.keeper != "" {
-		box.Keepers = map[bot.Lane]bot.Keeper{o.lane: {Who: o.keeper, Until: now.Add(time.Second)}}
+		outbox.Keepers = map[bot.Lane]bot.Keeper{o.lane: {Who: o.keeper, Until: now.Add(time.Second)}}
 	}
-	before := box.Clone()
-	after, f := settle(box, try{lane: o.lane, owed: []bot.Promise{head, second}, by: "me", same: true, err: o.err}, now)
-	if !reflect.DeepEqual(box, before) {
+	before := outbox.Clone()
+	after, f := settle(outbox, try{lane: o.lane, owed: []bot.Promise{head, second}, by: "me", same: o.same, err: o.err}, now)
+	if !reflect.DeepEqual(outbox, before) {
 		t.Error("what was given is changed")
 	}
 	want, drops := o.want()
@@ -126,22 +133,12 @@ func (o outcome) check(t *testing.T) {
 		t.Errorf("paused until %v, want %v", after.Paused[o.lane], pause)
 	}
 	if p := after.Find("a"); p != nil {
-		schedule := bot.Schedule{Tries: o.tries, Waits: want == waits}
+		schedule := bot.Schedule{Tries: o.tries, Waits: want == waits && o.same} // else they may have written, and it is tried again
 		if want == later {
 			schedule = bot.Schedule{Tries: o.tries + 1, NotBefore: now.Add(o.next)}
 		}
 		if p.Schedule != schedule {
 			t.Errorf("schedule %+v, want %+v", p.Schedule, schedule)
 		}
-	}
-}
-
-// Who wrote while the channel refused to speak before they write is tried again, not waited for.
-func TestSettle_wroteMeanwhile(t *testing.T) {
-	p := bot.Promise{ID: "a", What: bot.Say{Reply: &bot.Reply{}}}
-	closed := &bot.SendError{Failure: bot.Closed}
-	box, f := settle(bot.Outbox{Promises: []bot.Promise{p}}, try{lane: bot.LaneChat, owed: []bot.Promise{p}, err: closed}, time.Now())
-	if f != waits || box.Promises[0].Waits {
-		t.Errorf("fate %d, waits %t, want %d and a promise that is due", f, box.Promises[0].Waits, waits)
 	}
 }

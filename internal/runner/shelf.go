@@ -18,10 +18,10 @@ import (
 // document is something with an outbox.
 type document interface {
 	id() string
-	box() *bot.Outbox
+	outbox() *bot.Outbox
 	timers() time.Time   // the earliest of its timers
 	heard() time.Time    // when the person wrote last
-	gone()               // the person cannot be reached any more: what the chat is owed is dropped
+	gone() int           // the person cannot be reached any more: what the chat is owed is dropped, so many
 	stuck(now time.Time) // something for the chat will not arrive for now: who looks on may want to know
 	copy() document
 }
@@ -42,16 +42,14 @@ type shelf interface {
 
 type conversation struct{ c bot.Conversation }
 
-func (d *conversation) id() string        { return d.c.ID }
-func (d *conversation) box() *bot.Outbox  { return &d.c.Outbox }
-func (d *conversation) timers() time.Time { return d.c.NextTimer() }
-func (d *conversation) heard() time.Time  { return d.c.LastAt }
-func (d *conversation) copy() document    { return &conversation{c: d.c.Clone()} }
-func (d *conversation) gone() {
+func (d *conversation) id() string          { return d.c.ID }
+func (d *conversation) outbox() *bot.Outbox { return &d.c.Outbox }
+func (d *conversation) timers() time.Time   { return d.c.NextTimer() }
+func (d *conversation) heard() time.Time    { return d.c.LastAt }
+func (d *conversation) copy() document      { return &conversation{c: d.c.Clone()} }
+func (d *conversation) gone() int {
 	d.c.Gone = true
-	for h := d.c.Head(bot.LaneChat); h != nil; h = d.c.Head(bot.LaneChat) {
-		d.c.Drop(h.ID)
-	}
+	return d.c.DropLane(bot.LaneChat)
 }
 
 func (d *conversation) stuck(now time.Time) { d.c.Stir(now) }
@@ -113,13 +111,13 @@ func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now
 
 type unlockDocument struct{ r *unlock.Document }
 
-func (d *unlockDocument) id() string        { return d.r.ID }
-func (d *unlockDocument) box() *bot.Outbox  { return &d.r.Outbox }
-func (d *unlockDocument) timers() time.Time { return time.Time{} } // the cron job ends links; nobody is told
-func (d *unlockDocument) gone()             {}
-func (d *unlockDocument) stuck(time.Time)   {}
-func (d *unlockDocument) heard() time.Time  { return time.Time{} }
-func (d *unlockDocument) copy() document    { return &unlockDocument{r: d.r.Clone()} }
+func (d *unlockDocument) id() string          { return d.r.ID }
+func (d *unlockDocument) outbox() *bot.Outbox { return &d.r.Outbox }
+func (d *unlockDocument) timers() time.Time   { return time.Time{} } // the cron job ends links; nobody is told
+func (d *unlockDocument) gone() int           { return 0 }
+func (d *unlockDocument) stuck(time.Time)     {}
+func (d *unlockDocument) heard() time.Time    { return time.Time{} }
+func (d *unlockDocument) copy() document      { return &unlockDocument{r: d.r.Clone()} }
 
 type unlockShelf struct{ r *Runner }
 

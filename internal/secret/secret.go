@@ -67,7 +67,7 @@ func (v *Vault) sub(label string) []byte {
 	return k
 }
 
-// Hash is the keyed hash of data under a label: 43 characters, URL-safe. The same input gives the same output in
+// Hash is the keyed hash of [data] under a label: 43 characters, URL-safe. The same input gives the same output in
 // every process of the installation, and nobody without the key can compute or test it.
 func (v *Vault) Hash(label, data string) string {
 	return encoding.EncodeToString(v.mac("hash/"+label, data))
@@ -84,7 +84,7 @@ func (v *Vault) mac(label, data string) []byte {
 	return m.Sum(nil)
 }
 
-// Seal encrypts text under a label (XChaCha20-Poly1305, random nonce). Sealing twice gives two values.
+// Seal encrypts [text] under a label (XChaCha20-Poly1305, random nonce). Sealing twice gives two values.
 func (v *Vault) Seal(label, text string) string {
 	return seal(v.sub("seal/"+label), text)
 }
@@ -165,7 +165,7 @@ func (k Keys) Wrap(dataKey []byte) string {
 	return seal(k.wrapping(0), string(dataKey))
 }
 
-// Unwrap opens a wrapped data key with whichever key fits. stale says that it was not the first, so that it should be
+// Unwrap opens a wrapped data key with whichever key fits. [stale] says that it was not the first, so that it should be
 // wrapped again.
 func (k Keys) Unwrap(wrapped string) (dataKey []byte, stale bool, err error) {
 	for i := range k {

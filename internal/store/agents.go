@@ -34,7 +34,7 @@ func newSessions(engine Engine) *SessionTable {
 	return &SessionTable{NewDocuments(engine, Sessions, func(s *agent.Session) (*string, *int64) { return &s.ID, &s.Version })}
 }
 
-// Forget removes at most limit sessions that ended before a moment, and says how many.
+// Forget removes at most [limit] sessions that ended before a moment, and says how many.
 func (t *SessionTable) Forget(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.engine.DeleteRange(ctx, Query{Collection: Sessions, Field: "ends", To: before, Limit: limit})
 }
@@ -46,7 +46,7 @@ func newTries(engine Engine) *TryTable {
 	return &TryTable{NewDocuments(engine, Tries, func(t *agent.Tries) (*string, *int64) { return &t.ID, &t.Version })}
 }
 
-// Forget removes at most limit of those that ended before a moment, and says how many.
+// Forget removes at most [limit] of those that ended before a moment, and says how many.
 func (t *TryTable) Forget(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.engine.DeleteRange(ctx, Query{Collection: Tries, Field: "ends", To: before, Limit: limit})
 }

@@ -20,7 +20,7 @@ type dataKey struct {
 }
 
 // DataKey returns the vault over the store's data key, which the first process to ask makes. When the key was wrapped
-// by one that is no longer the first of keys it is wrapped again. Processes may do this at once, with different keys
+// by one that is no longer the first of [keys] it is wrapped again. Processes may do this at once, with different keys
 // in front while a rotation is rolled out.
 func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, error) {
 	if len(keys) == 0 {

@@ -30,7 +30,7 @@ func newDeliveries(engine Engine) *DeliveryTable {
 	return &DeliveryTable{engine, NewDocuments(engine, Deliveries, func(d *Delivery) (*string, *int64) { return &d.ID, &d.Version })}
 }
 
-// Move notes a status of a message where follows says that it may come after the stored one, with whatever else change
+// Move notes a status of a message where [follows] says that it may come after the stored one, with whatever else [change]
 // sets, and returns the delivery as it is then. Nothing is written when neither changes anything.
 func (t *DeliveryTable) Move(ctx context.Context, id, status string, follows func(before string) bool, change func(d *Delivery)) (Delivery, error) {
 	for {

@@ -133,7 +133,7 @@ type storedLine struct {
 
 func lineID(ref string, seq int64) string { return fmt.Sprintf("%s/%08d", ref, seq) }
 
-// KeepLines keeps lines of a case. Keeping them again changes nothing.
+// KeepLines keeps [lines] of a case. Keeping them again changes nothing.
 func (t *DeskTable) KeepLines(ctx context.Context, conv, ref string, lines []bot.Line) error {
 	docs := make([]bson.Raw, 0, len(lines))
 	for _, l := range lines {
@@ -149,8 +149,8 @@ func (t *DeskTable) KeepLines(ctx context.Context, conv, ref string, lines []bot
 	return nil
 }
 
-// Lines returns at most limit kept lines of a case after the one with that number, in order; of more the last ones when
-// after is 0.
+// Lines returns at most [limit] kept lines of a case after the one with that number, in order; of more the last ones when
+// [after] is 0.
 func (t *DeskTable) Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error) {
 	kept, err := t.lines.Scan(ctx, Query{From: lineID(ref, after+1), To: ref + "0", Descending: after == 0, Limit: limit})
 	if err != nil {
@@ -166,7 +166,7 @@ func (t *DeskTable) Lines(ctx context.Context, ref string, after int64, limit in
 	return lines, nil
 }
 
-// EachLine calls each for the lines of all cases in from ≤ at < to, the latest first, until it returns false.
+// EachLine calls [each] for the lines of all cases in [from] ≤ at < [to], the latest first, until it returns false.
 func (t *DeskTable) EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error {
 	return t.lines.each(ctx, Query{Field: "at", From: from, To: to, Descending: true}, func(l storedLine) bool { return each(l.Ref, l.Line) })
 }
@@ -211,8 +211,8 @@ func (t *DeskTable) Case(ctx context.Context, ref string) (handoff.CaseFile, boo
 	return caseFileOf(f), found, err
 }
 
-// EachCase calls each for the cases with a person, and the notices of owners who say that it was not them, that were made
-// in from ≤ made < to, the latest first, until it returns false.
+// EachCase calls [each] for the cases with a person, and the notices of owners who say that it was not them, that were made
+// in [from] ≤ made < [to], the latest first, until it returns false.
 func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(handoff.CaseFile) bool) error {
 	return t.cases.each(ctx, Query{Field: "made", From: from, To: to, Descending: true}, func(f File) bool {
 		if f.Handoff == nil && f.Topic != TopicNotMe {

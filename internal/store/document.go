@@ -40,7 +40,7 @@ func DocumentVersion(doc bson.Raw) int64 {
 	return n
 }
 
-// WithVersion returns the document carrying that version. It returns doc itself when it does already, and never
+// WithVersion returns the document carrying that version. It returns [doc] itself when it does already, and never
 // changes it.
 func WithVersion(doc bson.Raw, version int64) (bson.Raw, error) {
 	_, rest, ok := bsoncore.ReadLength(doc)
@@ -96,8 +96,8 @@ func WithField(doc bson.Raw, field string, value bson.RawValue) (bson.Raw, error
 	return bsoncore.AppendDocumentEnd(out, start)
 }
 
-// Merge returns old with the fields of set laid over it, and the version moved by one from old's. The _id and v of set
-// do not count. old may be nil: then the result is set with version 1.
+// Merge returns [old] with the fields of [set] laid over it, and the version moved by one from that of [old]. The _id and
+// v of [set] do not count. [old] may be nil: then the result is [set] with version 1.
 func Merge(old, set bson.Raw) (bson.Raw, error) {
 	if old == nil {
 		return WithVersion(set, 1)

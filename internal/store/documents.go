@@ -90,7 +90,7 @@ func (d *Documents[T]) Save(ctx context.Context, doc *T) error {
 	return nil
 }
 
-// Delete removes the document where its version is version, or whatever it is when that is negative. ErrConflict means
+// Delete removes the document where its version is [version], or whatever it is when that is negative. ErrConflict means
 // that it moved on; a document that is not there is no error.
 func (d *Documents[T]) Delete(ctx context.Context, id string, version int64) error {
 	if err := d.engine.Delete(ctx, d.collection, id, version); err != nil {
@@ -99,7 +99,7 @@ func (d *Documents[T]) Delete(ctx context.Context, id string, version int64) err
 	return nil
 }
 
-// IDsUpTo returns the ids of at most limit documents whose declared time field is not after a moment, earliest first.
+// IDsUpTo returns the ids of at most [limit] documents whose declared time field is not after a moment, earliest first.
 func (d *Documents[T]) IDsUpTo(ctx context.Context, field string, moment time.Time, limit int) ([]string, error) {
 	var ids []string
 	var broken error
@@ -116,7 +116,7 @@ func (d *Documents[T]) IDsUpTo(ctx context.Context, field string, moment time.Ti
 	return ids, nil
 }
 
-// held returns the ids of the documents with an outbox whose wake_at is not after until and that have a keeper of such a
+// held returns the ids of the documents with an outbox whose wake_at is not after [until] and that have a keeper of such a
 // name. It reads them all and decodes none: a process has died, or the first one starts.
 func (d *Documents[T]) held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
 	var ids []string

@@ -68,7 +68,7 @@ func (t *FileTable) Find(ctx context.Context, ref string) (File, bool, error) {
 	return NewDocuments(t.engine, t.collection, func(f *File) (*string, *int64) { return &f.Ref, &f.Version }).Find(ctx, ref)
 }
 
-// Forget removes at most limit files made before a moment, and says how many.
+// Forget removes at most [limit] files made before a moment, and says how many.
 func (t *FileTable) Forget(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.engine.DeleteRange(ctx, Query{Collection: t.collection, Field: "made", To: before, Limit: limit})
 }
@@ -93,7 +93,7 @@ func (l *AuditLog) Append(ctx context.Context, e AuditEntry) error {
 	return nil
 }
 
-// Between calls each for the entries in from ≤ at < to, earliest first, until it returns false.
+// Between calls [each] for the entries in [from] ≤ at < [to], earliest first, until it returns false.
 func (l *AuditLog) Between(ctx context.Context, from, to time.Time, each func(AuditEntry) bool) error {
 	var broken error
 	err := l.engine.Scan(ctx, Query{Collection: Audit, Field: "at", From: from, To: to}, func(raw bson.Raw) bool {

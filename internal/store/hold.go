@@ -10,9 +10,9 @@ import (
 // ErrLeaseLost is the cause of the context given to what Hold runs, when somebody else may have the lease by now.
 var ErrLeaseLost = errors.New("lease was lost")
 
-// Hold runs do while it has the lease, renewing it three times in its ttl, and gives it back afterwards, also when do
-// panics. held is false when somebody else has it: do was not run then. Should the lease be taken, or the store not
-// answer until it has run out, do's context ends with ErrLeaseLost as its cause.
+// Hold runs [do] while it has the lease, renewing it three times in its [ttl], and gives it back afterwards, also when [do]
+// panics. [held] is false when somebody else has it: [do] was not run then. Should the lease be taken, or the store not
+// answer until it has run out, the context of [do] ends with ErrLeaseLost as its cause.
 func (t *LeaseTable) Hold(ctx context.Context, name, holder string, ttl time.Duration, do func(ctx context.Context) error) (held bool, err error) {
 	taken := time.Now()
 	lease, ok, err := t.Acquire(ctx, name, holder, ttl)
@@ -40,7 +40,7 @@ func (t *LeaseTable) Hold(ctx context.Context, name, holder string, ttl time.Dur
 	return true, do(ctx)
 }
 
-// renew keeps a lease until ctx ends. taken is a moment, by this process's clock, before the lease was given its time.
+// renew keeps a lease until [ctx] ends. [taken] is a moment, by this process's clock, before the lease was given its time.
 func (t *LeaseTable) renew(ctx context.Context, lease Lease, ttl time.Duration, taken time.Time, lose context.CancelCauseFunc) {
 	for {
 		end := taken.Add(ttl)

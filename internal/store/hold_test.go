@@ -9,21 +9,13 @@ import (
 
 	"llave/internal/store"
 	"llave/internal/store/bolt"
+	"llave/internal/store/storetest"
 )
 
 // leases opens a store of its own, in a bubble whose clock jumps.
 func leases(t *testing.T) *store.LeaseTable {
 	t.Helper()
-	engine, err := bolt.Open(t.Context(), bolt.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return store.New(engine).Leases
+	return store.New(storetest.Bolt(t, nil)).Leases
 }
 
 func free(t *testing.T, l *store.LeaseTable, want bool) {

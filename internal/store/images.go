@@ -26,6 +26,8 @@ func newImages(engine Engine) *ImageTable {
 	return &ImageTable{engine, NewDocuments(engine, Settings, func(p *ImageID) (*string, *int64) { return &p.Key, &p.Version })}
 }
 
+// imageKey is the id of a stored name. It begins with the word that earlier versions had for an image, and stays: with
+// another each image would be uploaded again.
 func imageKey(channel, hash string) string { return "picture/" + channel + "/" + hash }
 
 // Find returns the channel's name for the image with that hash, or "".

@@ -22,7 +22,7 @@ type Lease struct {
 type LeaseTable struct{ engine Engine }
 
 // Acquire takes the lease for a holder, whose name must be its process's alone, when it is free or its time has passed.
-// A holder that has it already keeps it, with new time. ok is false when somebody else has it; the lease returned is
+// A holder that has it already keeps it, with new time. [ok] is false when somebody else has it; the lease returned is
 // then theirs.
 func (t *LeaseTable) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (l Lease, ok bool, err error) {
 	err = t.change(ctx, name, func(stored *Lease, now time.Time) bool {
@@ -44,7 +44,7 @@ func (t *LeaseTable) Acquire(ctx context.Context, name, holder string, ttl time.
 	return l, ok, nil
 }
 
-// Renew gives a lease new time. ok is false when somebody else took it; a lease whose time has passed, but that nobody
+// Renew gives a lease new time. [ok] is false when somebody else took it; a lease whose time has passed, but that nobody
 // took, is renewed.
 func (t *LeaseTable) Renew(ctx context.Context, held Lease, ttl time.Duration) (l Lease, ok bool, err error) {
 	err = t.change(ctx, held.Name, func(stored *Lease, now time.Time) bool {
@@ -74,7 +74,7 @@ func (t *LeaseTable) Release(ctx context.Context, held Lease) error {
 	return nil
 }
 
-// Live returns the leases that somebody holds whose names begin with prefix, in order of name. A process that renews a
+// Live returns the leases that somebody holds whose names begin with [prefix], in order of name. A process that renews a
 // lease of its own under a common prefix is counted by all.
 func (t *LeaseTable) Live(ctx context.Context, prefix string) ([]Lease, error) {
 	var live []Lease
@@ -89,7 +89,7 @@ func (t *LeaseTable) Live(ctx context.Context, prefix string) ([]Lease, error) {
 	return live, nil
 }
 
-// Forget removes the leases under a prefix whose time passed longer than age ago. Their fences begin anew, so it is for
+// Forget removes the leases under a prefix whose time passed longer than [age] ago. Their fences begin anew, so it is for
 // names that are not used again.
 func (t *LeaseTable) Forget(ctx context.Context, prefix string, age time.Duration) error {
 	var old []Lease
@@ -146,7 +146,7 @@ func (t *LeaseTable) documents() *Documents[Lease] {
 	return NewDocuments(t.engine, Leases, func(l *Lease) (*string, *int64) { return &l.Name, &l.Version })
 }
 
-// change reads the lease, lets f change it, and stores it when f says so; again when another was quicker. result is the
+// change reads the lease, lets [f] change it, and stores it when [f] says so; again when another was quicker. [result] is the
 // lease as it is afterwards.
 func (t *LeaseTable) change(ctx context.Context, name string, f func(stored *Lease, now time.Time) bool, result *Lease) error {
 	documents := t.documents()

@@ -203,7 +203,7 @@ func (t *PeopleTable) free(ctx context.Context, channel, phone, userID string) (
 	}
 }
 
-// lead has a name lead to a chat. now is where it led when it was read; ErrConflict when it leads elsewhere meanwhile.
+// lead has a name lead to a chat. [now] is where it led when it was read; ErrConflict when it leads elsewhere meanwhile.
 func (t *PeopleTable) lead(ctx context.Context, channel, name, now, chat string) error {
 	if name == "" || now == chat {
 		return nil

@@ -22,7 +22,7 @@ func (t *ProcessTable) Join(ctx context.Context, name string, ttl time.Duration)
 	return l.Until, err
 }
 
-// Renew gives the lease new time. ok is false when the process was buried.
+// Renew gives the lease new time. [ok] is false when the process was buried.
 func (t *ProcessTable) Renew(ctx context.Context, name string, ttl time.Duration) (until time.Time, ok bool, err error) {
 	var l Lease
 	err = t.leases.change(ctx, processPrefix+name, func(stored *Lease, now time.Time) bool {
@@ -34,7 +34,7 @@ func (t *ProcessTable) Renew(ctx context.Context, name string, ttl time.Duration
 	return l.Until, ok, err
 }
 
-// Remove ends the lease of the process with that name, where by has it: itself, or who buried it.
+// Remove ends the lease of the process with that name, where [by] has it: itself, or who buried it.
 func (t *ProcessTable) Remove(ctx context.Context, name, by string) error {
 	l, err := t.leases.documents().Load(ctx, processPrefix+name)
 	if err != nil || l.Holder != by {
@@ -57,7 +57,7 @@ func (t *ProcessTable) Dead(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// Bury takes the lease of a process that has run out. ok is false when another was quicker, or it lives after all; again
+// Bury takes the lease of a process that has run out. [ok] is false when another was quicker, or it lives after all; [again]
 // says that it had been buried before.
 func (t *ProcessTable) Bury(ctx context.Context, name, by string, ttl time.Duration) (ok, again bool, err error) {
 	err = t.leases.change(ctx, processPrefix+name, func(stored *Lease, now time.Time) bool {

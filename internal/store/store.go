@@ -80,17 +80,17 @@ func headOfConversation(c *bot.Conversation) (*string, *int64) { return &c.ID, &
 // ConversationTable keeps conversations.
 type ConversationTable struct{ *Documents[bot.Conversation] }
 
-// Due returns the ids of at most limit conversations whose wake_at has come, longest waiting first.
+// Due returns the ids of at most [limit] conversations whose wake_at has come, longest waiting first.
 func (t *ConversationTable) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.IDsUpTo(ctx, "wake_at", now, limit)
 }
 
-// Held returns the ids of the conversations whose wake_at is not after until and that have a keeper of such a name.
+// Held returns the ids of the conversations whose wake_at is not after [until] and that have a keeper of such a name.
 func (t *ConversationTable) Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
 	return t.held(ctx, until, by)
 }
 
-// Forgettable returns the ids of at most limit conversations that need not be kept any longer.
+// Forgettable returns the ids of at most [limit] conversations that need not be kept any longer.
 func (t *ConversationTable) Forgettable(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.IDsUpTo(ctx, "kept_till", now, limit)
 }
@@ -126,7 +126,7 @@ func (t *UnlockTable) Due(ctx context.Context, now time.Time, limit int) ([]stri
 	return t.documents.IDsUpTo(ctx, "wake_at", now, limit)
 }
 
-// Held returns the ids of the documents whose wake_at is not after [until] and that have a keeper of such a name.
+// Held returns ids as ConversationTable.Held does.
 func (t *UnlockTable) Held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
 	return t.documents.held(ctx, until, by)
 }
@@ -171,7 +171,7 @@ func (t *CounterTable) Add(ctx context.Context, id string, by int64, window time
 	return n, resetsAt, nil
 }
 
-// Purge removes at most limit counters whose window has passed.
+// Purge removes at most [limit] counters whose window has passed.
 func (t *CounterTable) Purge(ctx context.Context, limit int) (int64, error) {
 	now, err := t.engine.Now(ctx)
 	if err != nil {

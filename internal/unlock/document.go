@@ -71,7 +71,7 @@ type Attempt struct {
 	KeyMade  time.Time `bson:"key_made,omitempty"`
 }
 
-// Ends is when the link stops working: ttl after acceptance, MaxLife after the first request at the latest.
+// Ends is when the link stops working: [ttl] after acceptance, MaxLife after the first request at the latest.
 func (a *Attempt) Ends(ttl time.Duration) time.Time {
 	latest := a.Asked.Add(MaxLife)
 	if a.Accepted.IsZero() {

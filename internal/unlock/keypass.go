@@ -11,7 +11,7 @@ import (
 	"llave/internal/key"
 )
 
-// keyPassLabel is what key passes are sealed under. Browsers keep them: it stays as it was.
+// keyPassLabel is what key passes are sealed under: the first word for them. Browsers keep them, so it stays as it was.
 const keyPassLabel = "ticket"
 
 // Holder is who holds a key pass, for the key page.

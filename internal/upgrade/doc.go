@@ -7,5 +7,5 @@
 // open a copy.
 //
 // Stored data that changes gets its case here: see "Change what is stored" in CONTRIBUTING.md. A store of a later version
-// is one more directory, made by the test Record.
+// is one more directory, made by TestMakeStores.
 package upgrade

@@ -24,7 +24,7 @@ type asset struct {
 	content []byte
 }
 
-// LoadAssets reads the files of a folder, to be served under prefix ("/recursos/").
+// LoadAssets reads the files of a folder, to be served under [prefix] ("/recursos/").
 func LoadAssets(prefix string, fsys fs.FS, dir string) (*Assets, error) {
 	a := &Assets{prefix: prefix, byName: map[string]string{}, byAddr: map[string]asset{}}
 	entries, err := fs.ReadDir(fsys, dir)

@@ -207,7 +207,7 @@ type Span struct {
 	Unit string // "second", "minute", "hour", "day", "year"
 }
 
-// Wait is d for people: rounded up, in the largest unit that fits. Zero is the zero Span.
+// Wait is [d] for people: rounded up, in the largest unit that fits. Zero is the zero Span.
 func Wait(d time.Duration) Span {
 	const day, year = 24 * time.Hour, 365 * 24 * time.Hour
 	up := func(unit time.Duration, name string) Span { return Span{int((d + unit - 1) / unit), name} }

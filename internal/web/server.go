@@ -40,7 +40,7 @@ func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 	return q.Handler.Handle(ctx, slog.NewRecord(r.Time, r.Level, "connection trouble", r.PC))
 }
 
-// OnStop calls f when stopping begins: end your streams.
+// OnStop calls [f] when stopping begins: end your streams.
 func (s *Server) OnStop(f func()) { s.http.RegisterOnShutdown(f) }
 
 // Start serves the listener until Stop.
@@ -48,7 +48,7 @@ func (s *Server) Start(l net.Listener) {
 	go func() { s.done <- s.http.Serve(l) }()
 }
 
-// Stop takes no new requests, waits for those under way until ctx ends, then ends them.
+// Stop takes no new requests, waits for those under way until [ctx] ends, then ends them.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {

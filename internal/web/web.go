@@ -151,7 +151,7 @@ func (k *Kit) showError(w http.ResponseWriter, r *http.Request, e *Error) {
 	}
 }
 
-// RetryAfter tells when to come back, in whole seconds, rounded up; nothing when d is zero.
+// RetryAfter tells when to come back, in whole seconds, rounded up; nothing when [d] is zero.
 func RetryAfter(h http.Header, d time.Duration) {
 	if d > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))

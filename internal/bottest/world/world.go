@@ -53,7 +53,7 @@ var usual = time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 // Token is the bot's, of the shape Telegram gives.
 const Token = "7000000001:AAtesttesttesttesttesttesttesttest01"
 
-// New starts a world with Telegram. settings are LLAVE_* assignments beside those that the world needs; import rows go in
+// New starts a world with Telegram. [settings] are LLAVE_* assignments beside those that the world needs; import rows go in
 // before the start.
 func New(t testing.TB, importCSV string, settings ...string) *World {
 	t.Helper()

@@ -82,7 +82,7 @@ type Catcher struct {
 	count   int
 }
 
-// Start listens on addr, which must be a loopback address; port 0 picks a free one.
+// Start listens on [addr], which must be a loopback address; port 0 picks a free one.
 func Start(addr string) (*Catcher, error) { return StartWith(Options{Addr: addr}) }
 
 // StartWith is Start with every option.

@@ -6,7 +6,7 @@
 // into one transaction (writer.go): many writers share one fsync, and a lone one does not wait. bbolt's own DB.Batch does
 // wait, ten milliseconds for a lone commit, and runs a whole batch again when one of its members fails.
 //
-// The file belongs to one process: bbolt holds a lock on it, and a note beside it says who holds it. A file that is
+// The file belongs to one process: bbolt holds a lock on it, and a file beside it says who holds it. A file that is
 // truncated, empty or not ours is refused, never replaced: see Open.
 package bolt
 
@@ -42,7 +42,7 @@ type Engine struct {
 	health  health
 	writer  *writer
 	now     func() time.Time
-	note    string             // path of the note that says who holds the file
+	holder  string             // path of the file that says who holds this one
 	indexes map[string][]index // by collection
 	once    sync.Once
 	closed  error
@@ -115,7 +115,7 @@ func (e *Engine) Insert(ctx context.Context, collection string, doc bson.Raw) er
 	})
 }
 
-// Replace stores doc where the stored version is version.
+// Replace stores [doc] where the stored version is [version].
 func (e *Engine) Replace(ctx context.Context, collection, id string, version int64, doc bson.Raw) error {
 	given, err := checkedID(doc)
 	if err == nil && given != id {
@@ -140,7 +140,7 @@ func (e *Engine) Replace(ctx context.Context, collection, id string, version int
 	})
 }
 
-// Delete removes the document where its version is version; a negative version removes any.
+// Delete removes the document where its version is [version]; a negative one removes any.
 func (e *Engine) Delete(ctx context.Context, collection, id string, version int64) error {
 	return e.writer.do(ctx, 1, func(tx *bbolt.Tx) error {
 		was := old(tx, collection, id)
@@ -158,7 +158,7 @@ func (e *Engine) Delete(ctx context.Context, collection, id string, version int6
 // one: an open read keeps bbolt from growing its map, and a write made by the function would wait for it forever.
 const scanChunk = 256
 
-// Scan calls each for every document of the query.
+// Scan calls [each] for every document of the query.
 func (e *Engine) Scan(ctx context.Context, q store.Query, each func(bson.Raw) bool) error {
 	if err := q.Check(); err != nil {
 		return fmt.Errorf("scan: %w", err)
@@ -187,7 +187,7 @@ func (e *Engine) Scan(ctx context.Context, q store.Query, each func(bson.Raw) bo
 	}
 }
 
-// chunk copies up to want documents that come after a key, and says at which key it stopped.
+// chunk copies up to [want] documents that come after a key, and says at which key it stopped.
 func (e *Engine) chunk(ctx context.Context, q store.Query, s span, after []byte, want int) (docs []bson.Raw, last []byte, err error) {
 	err = e.view(ctx, func(tx *bbolt.Tx) error {
 		bucket, byID := tx.Bucket(bucketOf(q)), tx.Bucket(documents(q.Collection))
@@ -403,7 +403,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 func (e *Engine) Close() error {
 	e.once.Do(func() {
 		e.writer.close()
-		os.Remove(e.note) // while the lock is held: afterwards the note may be the next holder's
+		os.Remove(e.holder) // while the lock is held: afterwards it may be the next holder's
 		if err := e.release(); err != nil {
 			e.closed = fmt.Errorf("close store file: %w", err)
 		}

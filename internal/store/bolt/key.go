@@ -150,7 +150,7 @@ func spanOf(q store.Query) span {
 	return s
 }
 
-// walk calls each for the keys of the span, in order or backwards, until it returns false. after, when not nil, is the
+// walk calls [each] for the keys of the span, in order or backwards, until it returns false. [after], when not nil, is the
 // key where an earlier walk ended; it is not visited again.
 func (s span) walk(c *bbolt.Cursor, descending bool, after []byte, each func(key, value []byte) bool) {
 	if descending {

@@ -22,10 +22,10 @@ import (
 	"llave/internal/store"
 )
 
-// FileName is the store's file inside the data directory; noteName says which process holds it.
+// FileName is the store's file inside the data directory; holderName says which process holds it.
 const (
-	FileName = "llave.db"
-	noteName = "llave.lock"
+	FileName   = "llave.db"
+	holderName = "llave.lock"
 )
 
 // schema is what this program writes. A file with a higher one is left alone.
@@ -68,11 +68,11 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	db, file, err := openFile(path, opt.NoSync)
 	if err != nil {
 		if errors.Is(err, berrors.ErrTimeout) {
-			return nil, fmt.Errorf("open store %s: %w: %s", path, store.ErrLocked, holder(opt.Dir))
+			return nil, fmt.Errorf("open store %s: %w: %s", path, store.ErrLocked, heldBy(opt.Dir))
 		}
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	e := &Engine{db: db, file: file, now: opt.Now, note: filepath.Join(opt.Dir, noteName), indexes: map[string][]index{}}
+	e := &Engine{db: db, file: file, now: opt.Now, holder: filepath.Join(opt.Dir, holderName), indexes: map[string][]index{}}
 	for _, ix := range store.Indexes {
 		e.indexes[ix.Collection] = append(e.indexes[ix.Collection], index{ix.Field, indexBucket(ix)})
 	}
@@ -244,8 +244,8 @@ func (e *Engine) prepare(dir string) (err error) {
 	for _, name := range leftovers {
 		os.Remove(name)
 	}
-	if writeNote(e.note) != nil {
-		os.Remove(e.note) // it only informs: a full disk keeps nobody from reading what is stored
+	if writeHolder(e.holder) != nil {
+		os.Remove(e.holder) // it only informs: a full disk keeps nobody from reading what is stored
 	}
 	return nil
 }
@@ -326,16 +326,16 @@ func buildIndex(tx *bbolt.Tx, ix store.Index) error {
 	})
 }
 
-// note is what lies beside the file while a process holds it. It only informs; the lock is bbolt's.
-type note struct {
+// holder is what lies beside the file while a process holds it. It only informs; the lock is bbolt's.
+type holder struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host"`
 	Since time.Time `json:"since"`
 }
 
-func writeNote(path string) error {
+func writeHolder(path string) error {
 	host, _ := os.Hostname()
-	text, err := json.Marshal(note{PID: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second)})
+	text, err := json.Marshal(holder{PID: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return err
 	}
@@ -346,12 +346,12 @@ func writeNote(path string) error {
 	return os.Rename(temp, path)
 }
 
-// holder describes the process that holds the file.
-func holder(dir string) string {
-	var n note
-	text, err := os.ReadFile(filepath.Join(dir, noteName))
-	if err != nil || json.Unmarshal(text, &n) != nil || n.PID == 0 {
+// heldBy describes the process that holds the file.
+func heldBy(dir string) string {
+	var h holder
+	text, err := os.ReadFile(filepath.Join(dir, holderName))
+	if err != nil || json.Unmarshal(text, &h) != nil || h.PID == 0 {
 		return "it did not say which"
 	}
-	return fmt.Sprintf("process %d on %s, since %s", n.PID, n.Host, n.Since.Local().Format("2006-01-02 15:04:05 -0700"))
+	return fmt.Sprintf("process %d on %s, since %s", h.PID, h.Host, h.Since.Local().Format("2006-01-02 15:04:05 -0700"))
 }

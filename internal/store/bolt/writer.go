@@ -50,7 +50,7 @@ func startWriter(db *bbolt.DB, h *health) *writer {
 	return w
 }
 
-// do hands in a write and waits for its result. When ctx ends first the write may still happen.
+// do hands in a write and waits for its result. When [ctx] ends first the write may still happen.
 func (w *writer) do(ctx context.Context, weight int, apply func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -101,7 +101,7 @@ func (c *clock) refresh(ctx context.Context, ask hello) {
 	}
 }
 
-// sample reads the clock n times and returns the reading with the shortest round trip.
+// sample reads the clock [n] times and returns the reading with the shortest round trip.
 func sample(ctx context.Context, ask hello, n int) (*reading, error) {
 	var best *reading
 	for range n {

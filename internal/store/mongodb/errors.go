@@ -41,7 +41,7 @@ func failed(doing string, err error) error {
 // notNow are the codes of a server that could answer but may not: not primary, stepping down, shutting down.
 var notNow = []int{91, 189, 10058, 10107, 11600, 11602, 13435, 13436}
 
-// describe says in a few words what err is, and whether it is a server's answer about this operation.
+// describe says in a few words what [err] is, and whether it is a server's answer about this operation.
 func describe(err error) (text string, answered bool) {
 	var server mongo.ServerError
 	if !errors.As(err, &server) {

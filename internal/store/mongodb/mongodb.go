@@ -199,7 +199,7 @@ func at(id string, version int64) bson.D {
 	return bson.D{{Key: "_id", Value: id}, {Key: store.VersionField, Value: version}}
 }
 
-// Replace stores doc where the stored version is version. When the connection breaks the write may have happened: the
+// Replace stores [doc] where the stored version is [version]. When the connection breaks the write may have happened: the
 // error is then neither nil nor ErrConflict, and reading the document again tells.
 func (e *Engine) Replace(ctx context.Context, collection, id string, version int64, doc bson.Raw) error {
 	given, err := store.DocumentID(doc)
@@ -222,7 +222,7 @@ func (e *Engine) Replace(ctx context.Context, collection, id string, version int
 	return nil
 }
 
-// Delete removes the document where its version is version; a negative version removes any.
+// Delete removes the document where its version is [version]; a negative one removes any.
 func (e *Engine) Delete(ctx context.Context, collection, id string, version int64) error {
 	c := e.db.Collection(collection)
 	filter := bson.D{{Key: "_id", Value: id}}
@@ -278,7 +278,7 @@ func order(q store.Query) bson.D {
 	return bson.D{{Key: q.Field, Value: direction}, {Key: "_id", Value: direction}}
 }
 
-// Scan calls each for every document of the query.
+// Scan calls [each] for every document of the query.
 func (e *Engine) Scan(ctx context.Context, q store.Query, each func(bson.Raw) bool) error {
 	if err := q.Check(); err != nil {
 		return fmt.Errorf("scan: %w", err)

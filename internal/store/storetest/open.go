@@ -30,7 +30,7 @@ type Clock struct {
 	t  time.Time
 }
 
-// NewClock returns a clock that stands at t.
+// NewClock returns a clock that stands at [t].
 func NewClock(t time.Time) *Clock { return &Clock{t: t} }
 
 // Now is what the clock shows.
@@ -54,7 +54,7 @@ func (c *Clock) Advance(d time.Duration) {
 	c.t = c.now().Add(d)
 }
 
-// Bolt opens an embedded store in a new directory, to be closed when the test ends. now may be nil.
+// Bolt opens an embedded store in a new directory, to be closed when the test ends. [now] may be nil.
 func Bolt(t testing.TB, now func() time.Time) *bolt.Engine {
 	t.Helper()
 	e, err := bolt.Open(t.Context(), bolt.Options{Dir: t.TempDir(), Now: now, NoSync: true})

@@ -15,7 +15,7 @@ import (
 	"llave/internal/store"
 )
 
-// Run is the engines' conformance suite. open returns an engine over an empty store that the caller closes. Opening a
+// Run is the engines' conformance suite. [open] returns an engine over an empty store that the caller closes. Opening a
 // store may be slow, so there are few, and each test keeps to ids and collections of its own.
 func Run(t *testing.T, open func(t testing.TB) store.Engine) {
 	e := open(t)
@@ -565,7 +565,7 @@ func contexts(t *testing.T, e store.Engine) {
 	wantErr(t, "get what was inserted too late", err, store.ErrNotFound)
 }
 
-// together runs f in as many goroutines as there are writers, released at once, and waits for them.
+// together runs [f] in as many goroutines as there are writers, released at once, and waits for them.
 func together(engines []store.Engine, f func(writer int, e store.Engine)) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})

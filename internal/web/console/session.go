@@ -162,7 +162,7 @@ func withBack(to, back string) string {
 	return to + "?" + url.Values{"volver": {back}}.Encode()
 }
 
-// ownPage returns back if it is one of the console's pages, written plainly, else Home: nobody is sent elsewhere, whatever a
+// ownPage returns [back] if it is one of the console's pages, written plainly, else Home: nobody is sent elsewhere, whatever a
 // link said, and not round in a circle.
 func ownPage(back string) string {
 	u, err := url.ParseRequestURI(back)

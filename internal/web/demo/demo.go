@@ -128,7 +128,7 @@ func (d *Demo) news(w http.ResponseWriter, r *http.Request) error {
 	return web.ShowPart(w, d.pages, "demo", "letters", letters)
 }
 
-// letterPolicy is for a letter's own HTML: its inline styles, pictures it carries, and nothing else. The sandbox makes
+// letterPolicy is for a letter's own HTML: its inline styles, images it carries, and nothing else. The sandbox makes
 // it a stranger to this site, whose links may open a tab of their own.
 const letterPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; " +
 	"sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"

@@ -143,7 +143,7 @@ type Process struct {
 	Talk *talk.Room
 }
 
-// Process starts one, in which agents may give a chat back to the bot in two places. change may set options of the frame.
+// Process starts one, in which agents may give a chat back to the bot in two states. [change] may set options of the frame.
 func (d *Desk) Process(change ...func(*console.Options)) *Process {
 	d.T.Helper()
 	site, whole := *d.Site, *d

@@ -65,7 +65,7 @@ func (w *Site) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// serve makes the server; what routes puts on its mux is served until the test ends.
+// serve makes the server; what [routes] puts on its mux is served until the test ends.
 func (w *Site) serve(scheme string, routes func(kit *web.Kit, mux *http.ServeMux) error) {
 	w.T.Helper()
 	w.Server = httptest.NewUnstartedServer(nil)
@@ -85,7 +85,7 @@ func (w *Site) serve(scheme string, routes func(kit *web.Kit, mux *http.ServeMux
 	w.T.Cleanup(w.Server.Close)
 }
 
-// NewDoor serves the door with pages behind it that say who is there. scheme is that of the public address.
+// NewDoor serves the door with pages behind it that say who is there. [scheme] is that of the public address.
 func NewDoor(t *testing.T, scheme string) *Site {
 	t.Helper()
 	w, _, _ := newSite(t)

@@ -56,7 +56,7 @@ func typedAnswer(name, text string) handoff.Answer {
 	return handoff.Answer{Name: strings.ReplaceAll(name, " ", "-"), Text: strings.TrimSpace(bot.Clean(strings.ReplaceAll(text, "\r\n", "\n")))}
 }
 
-// checkAnswer says what is wrong with an answer that takes the place of the one called was, "" for a new one.
+// checkAnswer says what is wrong with an answer that takes the place of the one called [was], "" for a new one.
 func checkAnswer(a handoff.Answer, was string, list []handoff.Answer) map[string]string {
 	wrong := map[string]string{}
 	switch {

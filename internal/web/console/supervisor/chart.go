@@ -60,7 +60,7 @@ func hourColumns(hours [24]handoff.HourFigures) columns {
 	return c
 }
 
-// scaleTop is the first even number from most on that a scale ends well at.
+// scaleTop is the first even number from [most] on that a scale ends well at.
 func scaleTop(most int) int {
 	for step := 1; ; step *= 10 {
 		for _, n := range []int{2, 4, 6, 10} {

@@ -24,7 +24,7 @@ const (
 	rangeTooLong = "too_long"
 )
 
-// lastDays are n days up to today.
+// lastDays are [n] days up to today.
 func (c *Room) lastDays(n int, now time.Time) dayRange {
 	return c.newRange(now.In(c.Desk.Zone).AddDate(0, 0, 1-n), now.In(c.Desk.Zone))
 }
@@ -36,7 +36,7 @@ func (c *Room) newRange(first, last time.Time) dayRange {
 	return dayRange{handoff.DateOf(first), handoff.DateOf(last), midnight(first, 0), midnight(last, 1)}
 }
 
-// daysOf reads a range that somebody chose. Without either day it is today; problem says what is wrong with it.
+// daysOf reads a range that somebody chose. Without either day it is today; [problem] says what is wrong with it.
 func (c *Room) daysOf(from, to string, now time.Time, most int) (d dayRange, problem string) {
 	from, to = strings.TrimSpace(from), strings.TrimSpace(to)
 	switch {

@@ -343,7 +343,7 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 	return web.Redirect(w, r, hoursPath+"?hecho="+do)
 }
 
-// refuse has the page show what is wrong with the form, and says whether err is of that sort.
+// refuse has the page show what is wrong with the form, and says whether [err] is of that sort.
 func (data *hoursData) refuse(err error) bool {
 	for _, p := range hourProblems {
 		if errors.Is(err, p.err) {

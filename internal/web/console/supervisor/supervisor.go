@@ -142,7 +142,7 @@ func comma(f float64) string {
 	return strconv.Itoa(tenths/10) + "," + strconv.Itoa(tenths%10)
 }
 
-// supervision shows the desk now and the figures of some days. exportProblem is what is wrong with the days that were to be
+// supervision shows the desk now and the figures of some days. [exportProblem] is what is wrong with the days that were to be
 // exported.
 func (c *Room) supervision(w http.ResponseWriter, r *http.Request, v console.Visit, exportProblem string) error {
 	days, err := strconv.Atoi(r.FormValue("dias"))

@@ -65,7 +65,7 @@ func (r *refusal) Error() string { return "refused: " + r.Code }
 
 func refuse(code string) error { return &refusal{said{Code: code}, http.StatusUnprocessableEntity} }
 
-// refusalOf is what the desk's error is to the agent; ok is false when it is nothing that an agent can do something about.
+// refusalOf is what the desk's error is to the agent; [ok] is false when it is nothing that an agent can do something about.
 func refusalOf(err error) (r *refusal, ok bool) {
 	var taken *handoff.TakenError
 	switch {
@@ -91,12 +91,12 @@ func refusalOf(err error) (r *refusal, ok bool) {
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 func isLong(s string) bool  { return utf8.RuneCountInString(s) > bot.LineRunes }
 
-// isOnce says whether a form brings a once-key of the right shape.
+// isOnce says whether a form brings an idempotency key of the right shape.
 func isOnce(s string) bool {
 	return len(s) >= 16 && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == ""
 }
 
-// onceOf is the once-key of a form's deed. It holds a hash of what was typed: words that were changed after no answer came
+// onceOf is the idempotency key of a form's deed. It holds a hash of what was typed: words that were changed after no answer came
 // are another deed, not the same one again.
 func onceOf(form url.Values) string {
 	h := fnv.New64a()
@@ -200,7 +200,7 @@ func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visi
 type scriptAnswer struct {
 	Done  bool          `json:"done"`
 	Said  template.HTML `json:"said,omitempty"`
-	Once  string        `json:"once"`            // the once-key of the next form
+	Once  string        `json:"once"`            // the idempotency key of the next form
 	Shown template.HTML `json:"shown,omitempty"` // what is shown this once
 	News  []event       `json:"news,omitempty"`  // what the stream would say in a moment
 }

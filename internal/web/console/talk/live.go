@@ -19,8 +19,8 @@ const (
 	lookLimit = 5 * time.Second        // one look
 )
 
-// live is what this process knows of the open cases while somebody looks at them. Its goroutine begins with the first ear
-// and ends with the last.
+// live is what this process knows of the open cases while somebody looks at them. Its goroutine begins with the first
+// subscriber and ends with the last.
 type live struct {
 	desk *handoff.Desk
 	log  *slog.Logger
@@ -28,20 +28,20 @@ type live struct {
 	closing chan struct{} // closed by close: every stream ends
 	poke    chan struct{} // something was done here: look now
 
-	mu     sync.Mutex
-	shut   bool
-	ears   map[*ear]bool
-	stop   func()
-	known  bool                    // cases are those of the store
-	cases  map[string]handoff.Case // by conversation: open, or closed a moment ago
-	notes  []handoff.CaseFile      // open notices
-	closed int                     // how many cases were seen to close
-	since  time.Time               // the last move that was seen
-	all    time.Time               // when everything was read last
+	mu          sync.Mutex
+	shut        bool
+	subscribers map[*subscriber]bool
+	stop        func()
+	known       bool                    // cases are those of the store
+	cases       map[string]handoff.Case // by conversation: open, or closed a moment ago
+	notes       []handoff.CaseFile      // open notices
+	closed      int                     // how many cases were seen to close
+	since       time.Time               // the last move that was seen
+	all         time.Time               // when everything was read last
 }
 
-// ear is one stream that wants to be woken.
-type ear struct {
+// subscriber is one stream that wants to be woken.
+type subscriber struct {
 	woken chan struct{}
 	conv  string // the conversation its page shows
 	typed bool   // the person of that conversation is writing
@@ -56,18 +56,18 @@ type snapshot struct {
 }
 
 func newLive(desk *handoff.Desk, log *slog.Logger) *live {
-	return &live{desk: desk, log: log, closing: make(chan struct{}), poke: make(chan struct{}, 1), ears: map[*ear]bool{}}
+	return &live{desk: desk, log: log, closing: make(chan struct{}), poke: make(chan struct{}, 1), subscribers: map[*subscriber]bool{}}
 }
 
 // join begins to listen; false when the process is going down.
-func (l *live) join() (*ear, bool) {
+func (l *live) join() (*subscriber, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.shut {
 		return nil, false
 	}
-	e := &ear{woken: make(chan struct{}, 1)}
-	l.ears[e] = true
+	sub := &subscriber{woken: make(chan struct{}, 1)}
+	l.subscribers[sub] = true
 	if l.stop == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
@@ -78,17 +78,17 @@ func (l *live) join() (*ear, bool) {
 			l.run(ctx)
 		}()
 	} else {
-		e.wake()
+		sub.wake()
 	}
-	return e, true
+	return sub, true
 }
 
 // leave ends listening. With the last one the goroutine has ended when it returns.
-func (l *live) leave(e *ear) {
+func (l *live) leave(sub *subscriber) {
 	l.mu.Lock()
-	delete(l.ears, e)
+	delete(l.subscribers, sub)
 	stop := l.stop
-	if len(l.ears) > 0 {
+	if len(l.subscribers) > 0 {
 		stop = nil
 	} else {
 		l.stop = nil
@@ -110,32 +110,32 @@ func (l *live) close() {
 }
 
 // look says how things stand, once that is known.
-func (l *live) look(e *ear) (snapshot, bool) {
+func (l *live) look(sub *subscriber) (snapshot, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := snapshot{cases: make([]handoff.Case, 0, len(l.cases)), notices: l.notes, closed: l.closed, typed: e.typed}
+	p := snapshot{cases: make([]handoff.Case, 0, len(l.cases)), notices: l.notes, closed: l.closed, typed: sub.typed}
 	for _, c := range l.cases {
 		p.cases = append(p.cases, c)
 	}
-	e.typed = false
+	sub.typed = false
 	return p, l.known
 }
 
-// watch says which conversation an ear's page shows.
-func (l *live) watch(e *ear, conv string) {
+// watch says which conversation the page of a subscriber shows.
+func (l *live) watch(sub *subscriber, conv string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.conv = conv
+	sub.conv = conv
 }
 
 // typing tells the pages that show a conversation that its person is writing.
 func (l *live) typing(conv string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for e := range l.ears {
-		if e.conv == conv {
-			e.typed = true
-			e.wake()
+	for sub := range l.subscribers {
+		if sub.conv == conv {
+			sub.typed = true
+			sub.wake()
 		}
 	}
 }
@@ -148,9 +148,9 @@ func (l *live) hurry() {
 	}
 }
 
-func (e *ear) wake() {
+func (sub *subscriber) wake() {
 	select {
-	case e.woken <- struct{}{}:
+	case sub.woken <- struct{}{}:
 	default: // woken already
 	}
 }
@@ -178,7 +178,7 @@ func (l *live) run(ctx context.Context) {
 	}
 }
 
-// read asks the store what moved, or now and then for everything, and wakes the ears when something did.
+// read asks the store what moved, or now and then for everything, and wakes the subscribers when something did.
 func (l *live) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
@@ -262,8 +262,8 @@ func (l *live) replaced(now time.Time, open []handoff.Case, notices []handoff.Ca
 }
 
 func (l *live) wake() {
-	for e := range l.ears {
-		e.wake()
+	for sub := range l.subscribers {
+		sub.wake()
 	}
 }
 

@@ -64,13 +64,13 @@ type (
 
 // stream is one page's stream and what it has been sent.
 type stream struct {
-	c      *Room
-	v      console.Visit
-	out    *http.ResponseController
-	w      http.ResponseWriter
-	ear    *ear
-	filter string
-	none   bool // the page has no list
+	c          *Room
+	v          console.Visit
+	out        *http.ResponseController
+	w          http.ResponseWriter
+	subscriber *subscriber
+	filter     string
+	none       bool // the page has no list
 
 	digest  string // of the list that the page was drawn with, until the first look
 	begun   bool
@@ -93,18 +93,18 @@ type stream struct {
 // stream sends what changes since the page was drawn, or since it was last connected ("Last-Event-ID", or "desde"): rows of its
 // list, lines of its conversation, counts.
 func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) error {
-	e, ok := c.live.join()
+	sub, ok := c.live.join()
 	if !ok {
 		return &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second}
 	}
-	defer c.live.leave(e)
+	defer c.live.leave(sub)
 	q := r.URL.Query()
 	after := r.Header.Get("Last-Event-ID")
 	if after == "" {
 		after = q.Get("desde")
 	}
 	s := &stream{
-		c: c, v: v, w: w, out: http.NewResponseController(w), ear: e, filter: filterOf(v, q.Get("ver")), none: !q.Has("ver"),
+		c: c, v: v, w: w, out: http.NewResponseController(w), subscriber: sub, filter: filterOf(v, q.Get("ver")), none: !q.Has("ver"),
 		digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
 	}
 	s.last, _ = strconv.ParseInt(after, 10, 64)
@@ -133,7 +133,7 @@ func (s *stream) run(ctx context.Context) {
 			return
 		case <-s.c.live.closing:
 			return
-		case <-s.ear.woken:
+		case <-s.subscriber.woken:
 			if !s.look(ctx) {
 				return
 			}
@@ -171,7 +171,7 @@ func (s *stream) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// send writes events in the form of the protocol. It returns false when the browser does not take them.
+// send writes [events] in the form of the protocol. It returns false when the browser does not take them.
 func (s *stream) send(events ...event) bool {
 	if len(events) == 0 {
 		return true
@@ -197,7 +197,7 @@ func (s *stream) send(events ...event) bool {
 
 // look compares how things stand with what was sent, and sends the difference. A store that is away is no reason to end.
 func (s *stream) look(ctx context.Context) bool {
-	p, known := s.c.live.look(s.ear)
+	p, known := s.c.live.look(s.subscriber)
 	if !known {
 		return true
 	}
@@ -205,7 +205,7 @@ func (s *stream) look(ctx context.Context) bool {
 	defer cancel()
 	events, err := s.changes(ctx, p)
 	if err != nil {
-		s.ear.retry(ctx)
+		s.subscriber.retry(ctx)
 		if ctx.Err() == nil {
 			s.c.Log.Warn("the desk cannot be shown", "err", err)
 		}
@@ -385,7 +385,7 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 			return nil, err
 		}
 	}
-	s.c.live.watch(s.ear, of.Conv)
+	s.c.live.watch(s.subscriber, of.Conv)
 	t, err := s.c.talkHead(ctx, s.v, s.filter, of)
 	if err != nil {
 		return nil, err
@@ -449,10 +449,10 @@ func (c *Room) talkEvents(t talkData) ([]event, error) {
 }
 
 // retry wakes the stream again in a moment.
-func (e *ear) retry(ctx context.Context) {
+func (sub *subscriber) retry(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(lookEvery):
 	}
-	e.wake()
+	sub.wake()
 }

@@ -195,18 +195,18 @@ func TestStream_watcherEndsWithTheLast(t *testing.T) {
 		t.Fatal("the store is watched before anybody listens")
 	}
 	for range 3 {
-		var ears []*ear
+		var listeners []*listener
 		for range 5 {
 			e := listen(ana, "?ver=espera")
 			e.wait("counts", nil)
-			ears = append(ears, e)
+			listeners = append(listeners, e)
 		}
 		var b bytes.Buffer
 		_ = pprof.Lookup("goroutine").WriteTo(&b, 2)
 		if n := strings.Count(b.String(), "talk.(*live).run("); n != 1 {
 			t.Errorf("%d goroutines watch the store, want 1", n)
 		}
-		for _, e := range ears {
+		for _, e := range listeners {
 			e.close()
 		}
 		eventually(t, "the end of watching", func() bool { return !watching() })

@@ -156,7 +156,7 @@ func shape(t talkData) string {
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
-// talk reads a conversation. after is the line after which it is shown, negative for its latest part.
+// talk reads a conversation. [after] is the line after which it is shown, negative for its latest part.
 func (c *Room) talk(ctx context.Context, v console.Visit, filter, ref string, after int64) (talkData, error) {
 	of, err := c.Desk.Find(ctx, ref)
 	if err != nil {
@@ -190,7 +190,7 @@ func (c *Room) showTalk(w http.ResponseWriter, r *http.Request, v console.Visit)
 	return c.askTalk(w, r, v, 0, func(*talkData) {})
 }
 
-// askTalk draws the page of a conversation, after change has put in what this answer says beside it.
+// askTalk draws the page of a conversation, after [change] has put in what this answer says beside it.
 func (c *Room) askTalk(w http.ResponseWriter, r *http.Request, v console.Visit, status int, change func(t *talkData)) error {
 	filter := filterOf(v, r.FormValue("ver"))
 	after := int64(-1)

@@ -34,8 +34,8 @@ import (
 )
 
 var (
-	recordLlave = flag.String("record.llave", "", "a built llave whose stores are to be recorded")
-	recordInto  = flag.String("record.into", "", "the directory under testdata, named by the commit it was built from")
+	storesLlave = flag.String("stores.llave", "", "a built llave whose stores are to be kept")
+	storesInto  = flag.String("stores.into", "", "the directory under testdata, named by the commit it was built from")
 )
 
 // What stores are written with.
@@ -60,18 +60,18 @@ type about struct {
 	Links      map[string]string `json:"links"` // by address: path of the newest link that was mailed
 }
 
-// TestRecord writes stores with an earlier llave and keeps them under testdata. It needs strace, which makes the disk of
+// TestMakeStores writes stores with an earlier llave and keeps them under testdata. It needs strace, which makes the disk of
 // the embedded store slow at the end, and the MongoDB part TEST_MONGODB_URI.
 //
-//	go test ./internal/upgrade -run Record -v -record.llave /path/to/llave -record.into 06ecc36
-func TestRecord(t *testing.T) {
-	if *recordLlave == "" {
-		t.Skip("SKIP: it makes test data, from the llave that -record.llave names")
+//	go test ./internal/upgrade -run MakeStores -v -stores.llave /path/to/llave -stores.into 06ecc36
+func TestMakeStores(t *testing.T) {
+	if *storesLlave == "" {
+		t.Skip("SKIP: it makes test data, from the llave that -stores.llave names")
 	}
 	for _, kind := range []string{"bolt", "mongodb"} {
 		t.Run(kind, func(t *testing.T) {
 			for try := range 8 {
-				missing := record(t, kind, 900*time.Millisecond+time.Duration(try)*100*time.Millisecond)
+				missing := makeStore(t, kind, 900*time.Millisecond+time.Duration(try)*100*time.Millisecond)
 				if len(missing) == 0 {
 					return
 				}
@@ -82,8 +82,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// recorder is a llave and what stands around it.
-type recorder struct {
+// maker is a llave and what stands around it.
+type maker struct {
 	t       *testing.T
 	api     *bottest.BotAPI
 	graph   *bottest.Graph
@@ -99,55 +99,55 @@ type recorder struct {
 	browser map[int64]*http.Client // of each person, by chat
 }
 
-// record writes one store and keeps it, unless it lacks promises of some kind: it says which.
-func record(t *testing.T, kind string, wait time.Duration) (missing []string) {
-	r := newRecorder(t, kind)
-	r.start()
-	r.walk(func(p person) []string { return p.settled }, 8)
-	if kind == "mongodb" { // who waits has a ticket there, and on the embedded store stands in the queue
-		r.closeDesk()
+// makeStore writes one store and keeps it, unless it lacks promises of some kind: it says which.
+func makeStore(t *testing.T, kind string, wait time.Duration) (missing []string) {
+	m := newMaker(t, kind)
+	m.start()
+	m.walk(func(p person) []string { return p.settled }, 8)
+	if kind == "mongodb" { // who waits has a case for the next opening there, and on the embedded store stands in the queue
+		m.closeDesk()
 	}
-	r.breakWires()
-	r.walk(func(p person) []string { return p.broken }, 1)
-	look := r.slowDown(kind)
+	m.breakWires()
+	m.walk(func(p person) []string { return p.broken }, 1)
+	look := m.slowDown(kind)
 	var walking sync.WaitGroup
-	walking.Go(func() { r.walk(func(p person) []string { return p.last }, len(r.people)) })
+	walking.Go(func() { m.walk(func(p person) []string { return p.last }, len(m.people)) })
 	look(wait)
-	r.process.Kill()
+	m.process.Kill()
 	walking.Wait()
-	return r.keep(kind)
+	return m.keep(kind)
 }
 
-func newRecorder(t *testing.T, kind string) *recorder {
+func newMaker(t *testing.T, kind string) *maker {
 	t.Helper()
-	r := &recorder{t: t, api: bottest.NewBotAPI(token), dir: t.TempDir(), browser: map[int64]*http.Client{}}
-	must(t, r.api.Start())
-	t.Cleanup(r.api.Close)
-	r.graph = bottest.NewGraph(bottest.GraphOptions{
+	m := &maker{t: t, api: bottest.NewBotAPI(token), dir: t.TempDir(), browser: map[int64]*http.Client{}}
+	must(t, m.api.Start())
+	t.Cleanup(m.api.Close)
+	m.graph = bottest.NewGraph(bottest.GraphOptions{
 		Tokens: []string{graphToken}, PhoneNumberID: phoneNumberID, AppSecret: "app-secret-of-the-test", VerifyToken: "verify-token-of-the-test", PerSecond: -1, PairEvery: -1,
 	})
-	must(t, r.graph.Start())
-	t.Cleanup(r.graph.Close)
+	must(t, m.graph.Start())
+	t.Cleanup(m.graph.Close)
 	var err error
-	r.smtp, err = bottest.StartSMTP()
+	m.smtp, err = bottest.StartSMTP()
 	must(t, err)
-	t.Cleanup(func() { _ = r.smtp.Close() })
+	t.Cleanup(func() { _ = m.smtp.Close() })
 	addr, err := bottest.FreeAddr()
 	must(t, err)
-	r.admin, err = bottest.FreeAddr()
+	m.admin, err = bottest.FreeAddr()
 	must(t, err)
-	r.base = "http://" + strings.Replace(addr, "127.0.0.1", "localhost", 1)
-	r.env = append(settings(r.api, r.graph, r.smtp),
-		"LLAVE_HTTP_ADDR="+addr, "LLAVE_ADMIN_ADDR="+r.admin, "LLAVE_PUBLIC_URL="+r.base, "LLAVE_DATA_DIR="+r.dir, "LLAVE_LOG_FORMAT=text")
+	m.base = "http://" + strings.Replace(addr, "127.0.0.1", "localhost", 1)
+	m.env = append(settings(m.api, m.graph, m.smtp),
+		"LLAVE_HTTP_ADDR="+addr, "LLAVE_ADMIN_ADDR="+m.admin, "LLAVE_PUBLIC_URL="+m.base, "LLAVE_DATA_DIR="+m.dir, "LLAVE_LOG_FORMAT=text")
 	if kind == "mongodb" {
 		uri := storetest.MongoURI(t)
-		r.proxy = newProxy(t, strings.TrimSuffix(strings.TrimPrefix(uri, "mongodb://"), "/"))
-		r.env = append(r.env, "LLAVE_MONGODB_URI=mongodb://"+r.proxy.addr()+"/", "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri), "LLAVE_DISCLOSURE=uniform")
+		m.proxy = newProxy(t, strings.TrimSuffix(strings.TrimPrefix(uri, "mongodb://"), "/"))
+		m.env = append(m.env, "LLAVE_MONGODB_URI=mongodb://"+m.proxy.addr()+"/", "LLAVE_MONGODB_DATABASE="+storetest.NewDatabase(t, uri), "LLAVE_DISCLOSURE=uniform")
 	} else {
-		r.env = append(r.env, "LLAVE_TELEGRAM_MODE=polling")
+		m.env = append(m.env, "LLAVE_TELEGRAM_MODE=polling")
 	}
-	r.cast()
-	return r
+	m.cast()
+	return m
 }
 
 // settings are what every process over such a store is started with.
@@ -161,7 +161,7 @@ func settings(api *bottest.BotAPI, graph *bottest.Graph, smtp *bottest.SMTP) []s
 }
 
 // cast makes up everybody, and imports their records.
-func (r *recorder) cast() {
+func (m *maker) cast() {
 	var b bytes.Buffer
 	b.WriteString("_id,id_type,category,full_name,email,data_updated_at,status\n")
 	for i, p := range cast() {
@@ -182,51 +182,51 @@ func (r *recorder) cast() {
 		if p.Status != "" {
 			fmt.Fprintf(&b, "%s,cedula,affiliate,Persona %02d,%s,2025-03-01,%s\n", p.Number, i, p.Mail, p.Status)
 		}
-		r.people = append(r.people, p)
-		r.browser[p.Chat] = newBrowser(r.t)
+		m.people = append(m.people, p)
+		m.browser[p.Chat] = newBrowser(m.t)
 	}
-	file := filepath.Join(r.t.TempDir(), "people.csv")
-	must(r.t, os.WriteFile(file, b.Bytes(), 0o600))
-	r.command("", "import", file)
-	r.command(agentPassword+"\n", "agents", "add", agentLogin, "--name", "Abril", "--role", "supervisor")
-	r.command(agentPassword+"\n", "agents", "add", "agente1", "--name", "Bruno")
+	file := filepath.Join(m.t.TempDir(), "people.csv")
+	must(m.t, os.WriteFile(file, b.Bytes(), 0o600))
+	m.command("", "import", file)
+	m.command(agentPassword+"\n", "agents", "add", agentLogin, "--name", "Abril", "--role", "supervisor")
+	m.command(agentPassword+"\n", "agents", "add", "agente1", "--name", "Bruno")
 }
 
-func (r *recorder) command(stdin string, args ...string) {
-	r.t.Helper()
-	cmd := bottest.Command(r.t.Context(), *recordLlave, r.dir, r.env, args...)
+func (m *maker) command(stdin string, args ...string) {
+	m.t.Helper()
+	cmd := bottest.Command(m.t.Context(), *storesLlave, m.dir, m.env, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		r.t.Fatalf("llave %s: %v: %s", args[0], err, out)
+		m.t.Fatalf("llave %s: %v: %s", args[0], err, out)
 	}
 }
 
-func (r *recorder) start() {
-	r.t.Helper()
-	cmd := bottest.Command(context.Background(), *recordLlave, r.dir, r.env, "serve")
-	log, err := os.Create(filepath.Join(r.t.TempDir(), "log"))
-	must(r.t, err)
+func (m *maker) start() {
+	m.t.Helper()
+	cmd := bottest.Command(context.Background(), *storesLlave, m.dir, m.env, "serve")
+	log, err := os.Create(filepath.Join(m.t.TempDir(), "log"))
+	must(m.t, err)
 	cmd.Stdout, cmd.Stderr = log, log
-	r.process, err = bottest.StartProcess(cmd)
-	must(r.t, err)
-	r.t.Cleanup(func() {
-		r.process.Kill()
+	m.process, err = bottest.StartProcess(cmd)
+	must(m.t, err)
+	m.t.Cleanup(func() {
+		m.process.Kill()
 		log.Close()
 	})
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
 	defer cancel()
-	must(r.t, r.process.WaitReady(ctx, "http://"+r.admin+"/readyz"))
-	must(r.t, r.graph.SetWebhook(r.base+"/webhooks/whatsapp"))
-	r.agent = bottest.NewAgent(r.base, "192.0.2.1")
-	must(r.t, r.agent.SignIn(ctx, agentLogin, agentPassword))
-	must(r.t, r.agent.Beat(ctx))
+	must(m.t, m.process.WaitReady(ctx, "http://"+m.admin+"/readyz"))
+	must(m.t, m.graph.SetWebhook(m.base+"/webhooks/whatsapp"))
+	m.agent = bottest.NewAgent(m.base, "192.0.2.1")
+	must(m.t, m.agent.SignIn(ctx, agentLogin, agentPassword))
+	must(m.t, m.agent.Beat(ctx))
 }
 
 // walk has everybody walk a part of their road, so many at once.
-func (r *recorder) walk(part func(person) []string, together int) {
+func (m *maker) walk(part func(person) []string, together int) {
 	var walking sync.WaitGroup
 	gate := make(chan struct{}, together)
-	for _, p := range r.people {
+	for _, p := range m.people {
 		steps := part(p)
 		if len(steps) == 0 {
 			continue
@@ -234,10 +234,10 @@ func (r *recorder) walk(part func(person) []string, together int) {
 		gate <- struct{}{}
 		walking.Go(func() {
 			defer func() { <-gate }()
-			w := walker{recorder: r, person: p, last: len(p.last) > 0 && &steps[0] == &p.last[0], broken: len(p.broken) > 0 && &steps[0] == &p.broken[0]}
+			w := walker{maker: m, person: p, last: len(p.last) > 0 && &steps[0] == &p.last[0], broken: len(p.broken) > 0 && &steps[0] == &p.broken[0]}
 			for _, step := range steps {
 				if err := w.do(step); err != nil && !w.last {
-					r.t.Errorf("%s %d, %q: %v", p.On, p.Chat, step, err)
+					m.t.Errorf("%s %d, %q: %v", p.On, p.Chat, step, err)
 					return
 				}
 			}
@@ -247,20 +247,20 @@ func (r *recorder) walk(part func(person) []string, together int) {
 }
 
 // closeDesk closes the desk by hand, and waits until those who waited were told.
-func (r *recorder) closeDesk() {
-	p, err := r.agent.Send(r.t.Context(), bottest.DeskForm{Action: "/agentes/supervision/horario", Fields: url.Values{"hacer": {"cerrar"}, "version": {"0"}}})
-	must(r.t, err)
+func (m *maker) closeDesk() {
+	p, err := m.agent.Send(m.t.Context(), bottest.DeskForm{Action: "/agentes/supervision/horario", Fields: url.Values{"hacer": {"cerrar"}, "version": {"0"}}})
+	must(m.t, err)
 	if p.Status != http.StatusSeeOther {
-		r.t.Fatalf("the desk cannot be closed: status %d", p.Status)
+		m.t.Fatalf("the desk cannot be closed: status %d", p.Status)
 	}
 	time.Sleep(8 * time.Second) // the queue is tended every five
 }
 
 // breakWires has neither bubbles nor letters arrive from now on, each chat's in its own way.
-func (r *recorder) breakWires() {
+func (m *maker) breakWires() {
 	sends := func(c bottest.BotCall) bool { return c.Method != "getUpdates" && c.Method != "setWebhook" }
 	every := 1 << 20
-	for i, p := range r.people {
+	for i, p := range m.people {
 		chat := fmt.Sprint(p.Chat)
 		mine := func(c bottest.BotCall) bool { return sends(c) && c.Params["chat_id"] == chat }
 		fault, wa := bottest.FaultServerError, bottest.GraphFaultServerError
@@ -273,42 +273,42 @@ func (r *recorder) breakWires() {
 		if slices.Contains(p.broken, "@window") {
 			wa = bottest.GraphFaultWindow
 		}
-		r.api.FailWhere(mine, every, fault)
-		r.graph.FailWhere(mine, every, wa)
+		m.api.FailWhere(mine, every, fault)
+		m.graph.FailWhere(mine, every, wa)
 	}
-	r.smtp.FailAlways(bottest.SMTPMail, bottest.SMTPFault{Code: 451, Enhanced: "4.3.0", Text: "Try again later"})
+	m.smtp.FailAlways(bottest.SMTPMail, bottest.SMTPFault{Code: 451, Enhanced: "4.3.0", Text: "Try again later"})
 }
 
 // slowDown has what a process owes to its own store wait, and returns what waits for the moment of the kill: on the
 // embedded store, whose disk is slow now, so long; on MongoDB until there is a promise of every kind.
-func (r *recorder) slowDown(kind string) (look func(time.Duration)) {
+func (m *maker) slowDown(kind string) (look func(time.Duration)) {
 	if kind == "mongodb" {
-		r.proxy.hold(store.Complaints, store.Cases, store.Lines, store.Audit, store.Affiliates)
-		s := r.open(kind)
+		m.proxy.hold(store.Complaints, store.Cases, store.Lines, store.Audit, store.Affiliates)
+		s := m.open(kind)
 		return func(time.Duration) {
 			for range 200 {
-				if len(lacks(dumped(r.t, s, store.Conversations, store.Unlocks))) == 0 {
+				if len(lacks(dumped(m.t, s, store.Conversations, store.Unlocks))) == 0 {
 					return
 				}
 			}
 		}
 	}
-	trace := exec.Command("strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=250000", "-p", fmt.Sprint(r.process.Pid()))
-	must(r.t, trace.Start())
-	r.t.Cleanup(func() { _ = trace.Wait() }) // it ends with the process
+	trace := exec.Command("strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=250000", "-p", fmt.Sprint(m.process.Pid()))
+	must(m.t, trace.Start())
+	m.t.Cleanup(func() { _ = trace.Wait() }) // it ends with the process
 	time.Sleep(500 * time.Millisecond)
 	return time.Sleep
 }
 
 // open opens the store beside the process, or after it.
-func (r *recorder) open(kind string) store.Engine {
-	r.t.Helper()
+func (m *maker) open(kind string) store.Engine {
+	m.t.Helper()
 	if kind == "mongodb" {
-		return storetest.MongoDatabase(r.t, storetest.MongoURI(r.t), setting(r.env, "LLAVE_MONGODB_DATABASE"))
+		return storetest.MongoDatabase(m.t, storetest.MongoURI(m.t), setting(m.env, "LLAVE_MONGODB_DATABASE"))
 	}
-	e, err := bolt.Open(r.t.Context(), bolt.Options{Dir: r.dir})
-	must(r.t, err)
-	r.t.Cleanup(func() { _ = e.Close() })
+	e, err := bolt.Open(m.t.Context(), bolt.Options{Dir: m.dir})
+	must(m.t, err)
+	m.t.Cleanup(func() { _ = e.Close() })
 	return e
 }
 
@@ -322,32 +322,32 @@ func setting(env []string, name string) (value string) {
 }
 
 // keep writes the store down, unless it lacks something.
-func (r *recorder) keep(kind string) (missing []string) {
-	file, _ := os.ReadFile(filepath.Join(r.dir, bolt.FileName)) // none with MongoDB
-	e := r.open(kind)
-	left, err := e.Now(r.t.Context())
-	must(r.t, err)
-	docs := dumped(r.t, e, collections...)
+func (m *maker) keep(kind string) (missing []string) {
+	file, _ := os.ReadFile(filepath.Join(m.dir, bolt.FileName)) // none with MongoDB
+	e := m.open(kind)
+	left, err := e.Now(m.t.Context())
+	must(m.t, err)
+	docs := dumped(m.t, e, collections...)
 	if missing = lacks(docs); len(missing) > 0 {
 		return missing
 	}
-	dir := filepath.Join("testdata", *recordInto, kind)
-	must(r.t, os.MkdirAll(dir, 0o755))
+	dir := filepath.Join("testdata", *storesInto, kind)
+	must(m.t, os.MkdirAll(dir, 0o755))
 	if len(file) > 0 {
-		must(r.t, os.WriteFile(filepath.Join(dir, bolt.FileName+".gz"), zipped(r.t, file), 0o644))
+		must(m.t, os.WriteFile(filepath.Join(dir, bolt.FileName+".gz"), zipped(m.t, file), 0o644))
 	}
-	must(r.t, os.WriteFile(filepath.Join(dir, "dump.jsonl.gz"), zipped(r.t, lines(r.t, docs)), 0o644))
-	a := about{Left: left, NextUpdate: 700100001, Agent: agentLogin, Password: agentPassword, People: r.people, Links: map[string]string{}}
-	for _, l := range r.smtp.Letters() {
+	must(m.t, os.WriteFile(filepath.Join(dir, "dump.jsonl.gz"), zipped(m.t, lines(m.t, docs)), 0o644))
+	a := about{Left: left, NextUpdate: 700100001, Agent: agentLogin, Password: agentPassword, People: m.people, Links: map[string]string{}}
+	for _, l := range m.smtp.Letters() {
 		if link := linkOf(l, false); link != "" {
 			u, err := url.Parse(link)
-			must(r.t, err)
+			must(m.t, err)
 			a.Links[l.To] = u.Path
 		}
 	}
 	text, err := json.MarshalIndent(a, "", "\t")
-	must(r.t, err)
-	must(r.t, os.WriteFile(filepath.Join(dir, "about.json"), append(text, '\n'), 0o644))
+	must(m.t, err)
+	must(m.t, os.WriteFile(filepath.Join(dir, "about.json"), append(text, '\n'), 0o644))
 	return nil
 }
 
@@ -414,7 +414,7 @@ func lacks(docs []document) (missing []string) {
 
 // walker is a person on the way.
 type walker struct {
-	*recorder
+	*maker
 	person
 	last, broken bool
 }

@@ -89,8 +89,8 @@ type heard struct {
 	at       time.Time
 }
 
-// ear listens to a stream.
-type ear struct {
+// listener is a browser that listens to a stream.
+type listener struct {
 	t      *testing.T
 	events chan heard
 	cancel context.CancelFunc
@@ -98,7 +98,7 @@ type ear struct {
 }
 
 // listen opens a stream as the browser of an agent does. query is the stream's; last, where given, the Last-Event-ID.
-func listen(b *consoletest.Browser, query string, last ...string) *ear {
+func listen(b *consoletest.Browser, query string, last ...string) *listener {
 	b.Site.T.Helper()
 	ctx, cancel := context.WithCancel(b.Site.T.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.Site.Server.URL+"/agentes/flujo"+query, nil)
@@ -116,7 +116,7 @@ func listen(b *consoletest.Browser, query string, last ...string) *ear {
 	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		b.Site.T.Fatalf("stream: got %d %s", res.StatusCode, res.Header.Get("Content-Type"))
 	}
-	e := &ear{t: b.Site.T, events: make(chan heard, 1000), cancel: cancel, ended: make(chan struct{})}
+	e := &listener{t: b.Site.T, events: make(chan heard, 1000), cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(e.ended)
 		defer res.Body.Close()
@@ -143,13 +143,13 @@ func listen(b *consoletest.Browser, query string, last ...string) *ear {
 	return e
 }
 
-func (e *ear) close() {
+func (e *listener) close() {
 	e.cancel()
 	<-e.ended
 }
 
 // wait returns the next event of a name, or of any when that is "", that is as wanted; others are passed over.
-func (e *ear) wait(name string, wanted func(heard) bool) heard {
+func (e *listener) wait(name string, wanted func(heard) bool) heard {
 	e.t.Helper()
 	limit := time.After(5 * time.Second)
 	for {
@@ -167,7 +167,7 @@ func (e *ear) wait(name string, wanted func(heard) bool) heard {
 }
 
 // none fails when an event of one of the names comes within a while.
-func (e *ear) none(within time.Duration, names ...string) {
+func (e *listener) none(within time.Duration, names ...string) {
 	e.t.Helper()
 	limit := time.After(within)
 	for {
