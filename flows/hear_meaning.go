@@ -33,7 +33,7 @@ const (
 // comes of them.
 const (
 	surely  = 0.55 // answered
-	certain = 0.98 // done though it cannot be taken back,
+	certain = 0.99 // done though it cannot be taken back,
 	brief   = 8    // and only when so many words were said, or fewer
 	unclear = 0.25 // asked; below it the sentence was not understood
 	slight  = 0.10 // offered beside a likelier one
