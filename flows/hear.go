@@ -109,7 +109,11 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if place.Is(FirstWord) {
 		return "", nil
 	}
-	return f.hearPerson(t), nil
+	ev := f.hearPerson(t)
+	if f.asksNotice(t, ev) {
+		return NoticeChanged, nil
+	}
+	return ev, nil
 }
 
 // hearPerson hears what a person means wherever they are: a word that holds everywhere, something that is no words, a
@@ -130,7 +134,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	if agreed := t.Agrees(); agreed != "" && t.Choice() == "" && t.Says("yes") != "" {
 		t.Choose(agreed)
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
@@ -592,6 +596,7 @@ func (f *flow) keepsNumber(t *bot.Turn) bool {
 func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "continue":
+		f.agrees(t)
 		return f.begins(t), nil
 	case "notice":
 		return AskedNotice, nil
@@ -851,6 +856,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 			f.endCase(t, handoff.Erased)
 		}
 		t.Promise(bot.Promise{What: bot.EraseLines{Conv: t.Conv.ID}})
+		t.Promise(bot.Promise{What: bot.EraseUnheard{Conv: t.Conv.ID}})
 		t.Empty()
 		return Erased, nil
 	case "erase_no":

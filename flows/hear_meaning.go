@@ -59,6 +59,7 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			if ev, err := p.Hear(ctx, t); err != nil || ev != "" {
 				return ev, err
 			}
+			f.keepUnheard(t)
 			return f.askMeant(t), nil
 		}
 	}
@@ -71,7 +72,15 @@ var readAs = map[string]string{"stuck": "step"}
 // read is what the person's words may be answered with where they stand, the likeliest first. Nothing is read into a
 // button, a key or a number alone, nor in a language that the model was not taught.
 func (f *flow) read(t *bot.Turn) []guess {
-	if t.Update.Kind != bot.Text || t.Choice() != "" || !slices.Contains(taught, t.Language()) ||
+	if t.Choice() != "" {
+		return nil
+	}
+	return f.readSaid(t)
+}
+
+// readSaid is read of the words alone, also where an answer was found in them that the place has no use for.
+func (f *flow) readSaid(t *bot.Turn) []guess {
+	if t.Update.Kind != bot.Text || !slices.Contains(taught, t.Language()) ||
 		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.SecretGiven {
 		return nil
 	}

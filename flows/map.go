@@ -182,6 +182,9 @@ func (f *flow) places() []bot.Place {
 			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
 			on(Abroad, OfferPerson, "person.abroad"), on(CannotGo, OfferPerson, "person.cannot_go"),
 			on(Stolen, OfferPerson, "person.stolen"), on(NotMe, OfferPerson, "person.not_me"),
+			// a notice that says more than the one agreed to
+			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
+			on(Declined, Start, "welcome.declined"),
 			// corrections
 			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),

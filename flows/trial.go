@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -122,6 +123,17 @@ func (*Trial) States() []string {
 	return []string{"start", "menu", "number", "confirm", "ready", "sent", "ended", "step", "tried", "office", "any"}
 }
 
+// ExamplesPlace is what the examples call a place: "any" where they know none of it.
+func ExamplesPlace(place string) string {
+	if as, ok := readAs[place]; ok {
+		return as
+	}
+	if !slices.Contains((*Trial)(nil).States(), place) {
+		return "any"
+	}
+	return place
+}
+
 // Languages are those that sentences can be tried in.
 func (*Trial) Languages() []string { return slices.Clone(taught) }
 
@@ -175,7 +187,7 @@ func (x *Trial) stand(state, language string, now time.Time) bot.Conversation {
 			c.Back = append(c.Back, before.State)
 		}
 	}
-	c.Slots = map[string]string{}
+	c.Slots = map[string]string{slotNotice: strconv.Itoa(keepsUnheard)} // nobody is asked about it
 	if slices.Contains(way, "number") {
 		c.Slots[slotWant] = "unlock"
 		c.Slots[slotNumber], c.Slots[slotRecord] = affiliate.Seal(x.vault, exampleNumber), affiliate.Hash(x.vault, exampleNumber)

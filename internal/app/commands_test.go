@@ -76,6 +76,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"serve", "--nonsense"}, "unknown flag: --nonsense"},
 		{[]string{"import"}, "accepts 1 arg(s), received 0"},
 		{[]string{"purge", "now"}, "now"},
+		{[]string{"understand", "--all"}, "--all goes with --export"},
+		{[]string{"understand", "--export", "a.csv"}, "--export takes no file"},
 		{[]string{"understand", "a.csv", "b.csv"}, "accepts at most 1 arg(s), received 2"},
 		{[]string{"understand", "--lang", "fr"}, "--lang fr: there is no such language; expected es or en"},
 		{[]string{"understand", "--state", "lost"}, "--state lost: there is no such state; expected one of start, menu"},

@@ -32,7 +32,7 @@ var layers = [][]string{
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
-	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unlock", "flows/meaning"},
+	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
 	{"bot", "bot/pace", "bot/wire", "internal/secret"},
 }
 

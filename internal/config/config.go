@@ -138,6 +138,7 @@ type Retention struct {
 	Transcript time.Duration // the lines of a handed-off chat
 	Audit      time.Duration
 	Complaint  time.Duration
+	Unheard    time.Duration // sentences that were not understood; 0: none are kept
 }
 
 // Need is something a command cannot do without and others can.

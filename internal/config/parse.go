@@ -280,6 +280,18 @@ func retention(v string) (time.Duration, error) {
 	return between(v, time.Minute, 10*8760*time.Hour)
 }
 
+// noneOr reads a retention that is 0 or [least] and more.
+func noneOr(v string, least time.Duration) (time.Duration, error) {
+	if d, err := time.ParseDuration(v); err == nil && d == 0 {
+		return 0, nil
+	}
+	d, err := between(v, least, 10*8760*time.Hour)
+	if err != nil {
+		return 0, fmt.Errorf("%w, or 0", err)
+	}
+	return d, nil
+}
+
 func level(v string) (slog.Level, error) {
 	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 		if strings.EqualFold(v, l.String()) {

@@ -133,6 +133,8 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.Retention.Audit, err = retention(v); return }},
 	{"LLAVE_RETENTION_COMPLAINT", "8760h", "", "how long complaints are kept",
 		func(c *Config, v string) (err error) { c.Retention.Complaint, err = retention(v); return }},
+	{"LLAVE_RETENTION_UNHEARD", "720h", "", "how long sentences that were not understood are kept, masked, to learn from; 24h at least, or 0: none are kept",
+		func(c *Config, v string) (err error) { c.Retention.Unheard, err = noneOr(v, 24*time.Hour); return }},
 
 	{"LLAVE_LOG_LEVEL", "info", "", "`debug`, `info`, `warn` or `error`",
 		func(c *Config, v string) (err error) { c.LogLevel, err = level(v); return }},
