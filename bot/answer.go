@@ -26,7 +26,14 @@ func (e *Engine) chosen(c *Conversation, u Update) string {
 		if i, ok := ordinal(said); ok && i >= 1 && i <= len(c.Shown) {
 			return c.Shown[i-1]
 		}
-		return e.tongue(c).words.match(u.Text, c.Shown, !e.places[c.State].Is(FreeText))
+		if id := e.tongue(c).words.match(u.Text, c.Shown); id != "" {
+			return id
+		}
+		if first, rest, more := strings.Cut(said, " "); more { // "1 muy mal"
+			if i, ok := ordinal(first); ok && i >= 1 && i <= len(c.Shown) && e.tongue(c).words.match(rest, c.Shown[i-1:i]) != "" {
+				return c.Shown[i-1]
+			}
+		}
 	}
 	return ""
 }
@@ -111,10 +118,9 @@ func newWords(labels, also map[string]Label) *words {
 	return w
 }
 
-// match returns the label that [text] means: all of it, give or take manners; all but a slip; or, when [within] is set, a
-// phrase inside it. The longest phrase wins, then the order of [labels]. What is denied is never heard as meant: "no
-// está bien" is not "está bien", "claro que no" is not "claro".
-func (w *words) match(text string, labels []string, within bool) string {
+// match returns the label whose words are all of [text], give or take manners and a slip. What else people say is not
+// looked for in labels: the flow reads it. A slip never makes or loses a denial: "no está bien" is not "está bien".
+func (w *words) match(text string, labels []string) string {
 	said := plain(text)
 	if said == "" || len(labels) == 0 || len(said) > 400 {
 		return ""
@@ -130,10 +136,28 @@ func (w *words) match(text string, labels []string, within bool) string {
 			}
 		}
 	}
-	if id := w.nearest(whole, labels); id != "" || !within {
+	if id := w.nearest(whole, labels); id != "" {
 		return id
 	}
-	return w.inside(text, labels)
+	return w.repeated(text, labels)
+}
+
+// repeated is the label that every part of [text] means by itself: "no, no está bien".
+func (w *words) repeated(text string, labels []string) (label string) {
+	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".,;:!?¡¿\n", r) })
+	if len(parts) < 2 {
+		return ""
+	}
+	for _, part := range parts {
+		switch id := w.match(part, labels); {
+		case plain(part) == "":
+		case id == "", label != "" && id != label:
+			return ""
+		default:
+			label = id
+		}
+	}
+	return label
 }
 
 // nearest is the label of the phrase that one of the ways to say the whole text misses by the fewest slips, "" where none is
@@ -156,39 +180,6 @@ func (w *words) nearest(whole, labels []string) string {
 	return best
 }
 
-// inside is the label of the longest phrase that a clause of text means. A short word counts only where little else is said.
-func (w *words) inside(text string, labels []string) string {
-	best, longest, spoken := "", 0, strings.Fields(plain(text))
-	for _, clause := range clauses(text) {
-		for _, id := range labels {
-			for _, p := range w.phrases[id] {
-				phrase := strings.Fields(p)
-				if len(p) > longest && (len(phrase) > 1 || len(p) >= 6 || len(spoken) <= 3) && means(clause, phrase) {
-					best, longest = id, len(p)
-				}
-			}
-		}
-	}
-	return best
-}
-
-var turning = []string{"pero", "sino", "porque", "but", "because"}
-
-// clauses are the parts of what was said that a denial does not reach across.
-func clauses(text string) [][]string {
-	var out [][]string
-	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".,;:!?¡¿\n", r) }) {
-		from, spoken := 0, strings.Fields(plain(part))
-		for i, w := range spoken {
-			if slices.Contains(turning, w) {
-				out, from = append(out, spoken[from:i]), i+1
-			}
-		}
-		out = append(out, spoken[from:])
-	}
-	return out
-}
-
 var denying = []string{"no", "nunca", "tampoco", "jamas", "ni", "not", "never", "nor", "neither", "dont", "doesnt", "didnt", "isnt", "wasnt",
 	"wont", "wouldnt", "cant", "cannot", "couldnt", "havent", "hasnt", "shouldnt"}
 
@@ -205,41 +196,5 @@ func denials(said string) int {
 	return n
 }
 
-// reach is how many words after a "no" are still denied by it: "no quiero que borre".
-const reach = 3
-
-// means says whether the phrase is in the clause and is not denied there, by a word before it or by a "no" after it
-// ("ya no", "claro que no"). A phrase that denies something itself is taken as it stands.
-func means(clause, phrase []string) bool {
-	own := slices.ContainsFunc(phrase, denies)
-	for i := 0; i+len(phrase) <= len(clause); i++ {
-		if !hasPhrase(clause[i:i+len(phrase)], phrase) {
-			continue
-		}
-		before, after := clause[max(0, i-reach):i], clause[i+len(phrase):]
-		switch {
-		case own && len(phrase) == 1 && len(after) > 0: // a "no" that denies what follows is no answer
-		case own:
-			return true
-		case slices.ContainsFunc(before, denies):
-		case len(after) > 0 && denies(after[0]) && len(phrase) == 1 && (len(after) == 1 || len(phrase[0]) < 6):
-		case len(after) > 1 && after[0] == "que" && denies(after[1]):
-		default:
-			return true
-		}
-	}
-	return false
-}
-
 // slips is how many wrong letters a phrase forgives.
 func slips(p string) int { return Slips(len(p)) }
-
-// hasPhrase says whether the words are the phrase's, give or take a slip in a long one.
-func hasPhrase(spoken, phrase []string) bool {
-	for j, w := range phrase {
-		if s := spoken[j]; s != w && (len(phrase) == 1 || len(w) < 6 || levenshtein.ComputeDistance(s, w) > 1) {
-			return false
-		}
-	}
-	return true
-}

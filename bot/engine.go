@@ -611,6 +611,17 @@ func (e *Engine) question(c *Conversation, key string) Entry {
 	return q
 }
 
+// fillsAlone says whether nothing in a question but what is the same in every turn is filled in.
+func (e *Engine) fillsAlone(q Entry) bool {
+	for _, p := range placeholder.FindAllString(strings.Join(append(q.Again, q.Text), " "), -1) {
+		name := p[1 : len(p)-1]
+		if e.options.Vars[name] == nil && e.options.Secrets[name] == nil {
+			return false
+		}
+	}
+	return true
+}
+
 func (e *Engine) fill(t *Turn, text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		name := p[1 : len(p)-1]

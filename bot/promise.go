@@ -25,6 +25,8 @@ const (
 	PromiseLines    PromiseKind = "lines"
 	PromiseAudit    PromiseKind = "audit"
 	PromiseErase    PromiseKind = "erase"
+	PromiseUnheard  PromiseKind = "unheard"
+	PromiseUnsay    PromiseKind = "unsay"
 )
 
 // kinds is the closed list: what is not here can neither be promised nor be kept.
@@ -40,6 +42,8 @@ var kinds = []kind{
 	kindOf[KeepLines](),
 	kindOf[KeepAudit](),
 	kindOf[EraseLines](),
+	kindOf[KeepUnheard](),
+	kindOf[EraseUnheard](),
 }
 
 // PromiseKinds are all kinds there are.
@@ -127,41 +131,62 @@ type EraseLines struct {
 	Conv string `bson:"conv,omitempty"`
 }
 
+// KeepUnheard keeps a sentence that was not understood.
+type KeepUnheard struct {
+	Conv       string  `bson:"conv,omitempty"`
+	Place      string  `bson:"topic,omitempty"` // Place.Name
+	Lang       string  `bson:"lang,omitempty"`
+	Said       string  `bson:"body,omitempty"` // masked
+	Meaning    string  `bson:"meaning,omitempty"`
+	Confidence float64 `bson:"confidence,omitempty"`
+}
+
+// EraseUnheard takes a conversation's sentences out of those that were not understood.
+type EraseUnheard struct {
+	Conv string `bson:"conv,omitempty"`
+}
+
 // Kind and Lane of each duty, and whether a person was told.
 
-func (Say) Kind() PromiseKind        { return PromiseSay }      // Kind is PromiseSay.
-func (Say) Lane() Lane               { return LaneChat }        // Lane is the chat's.
-func (Say) Told() bool               { return false }           // Told is false: the words are all there is of it.
-func (Delete) Kind() PromiseKind     { return PromiseDelete }   // Kind is PromiseDelete.
-func (Delete) Lane() Lane            { return LaneChat }        // Lane is the chat's.
-func (Delete) Told() bool            { return false }           // Told is false: nothing is said of it.
-func (MailLink) Kind() PromiseKind   { return PromiseLink }     // Kind is PromiseLink.
-func (MailLink) Lane() Lane          { return LaneMail }        // Lane is that of letters.
-func (MailLink) Told() bool          { return true }            // Told is true: "look in your mail".
-func (MailNotice) Kind() PromiseKind { return PromiseNotice }   // Kind is PromiseNotice.
-func (MailNotice) Lane() Lane        { return LaneMail }        // Lane is that of letters.
-func (MailNotice) Told() bool        { return false }           // Told is false: it is for the record's owner.
-func (Activate) Kind() PromiseKind   { return PromiseActivate } // Kind is PromiseActivate.
-func (Activate) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
-func (Activate) Told() bool          { return false }           // Told is false: the page waits for no word.
-func (SendSignal) Kind() PromiseKind { return PromiseSignal }   // Kind is PromiseSignal.
-func (SendSignal) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
-func (SendSignal) Told() bool        { return false }           // Told is false: it is said once it has come.
-func (KeepFile) Kind() PromiseKind   { return PromiseFile }     // Kind is PromiseFile.
-func (KeepFile) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
-func (KeepFile) Told() bool          { return true }            // Told is true: they have its number.
-func (KeepCase) Kind() PromiseKind   { return PromiseCase }     // Kind is PromiseCase.
-func (KeepCase) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
-func (KeepCase) Told() bool          { return false }           // Told is false: the case itself is in the conversation.
-func (KeepLines) Kind() PromiseKind  { return PromiseLines }    // Kind is PromiseLines.
-func (KeepLines) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
-func (KeepLines) Told() bool         { return false }           // Told is false: they are kept for the help desk.
-func (KeepAudit) Kind() PromiseKind  { return PromiseAudit }    // Kind is PromiseAudit.
-func (KeepAudit) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
-func (KeepAudit) Told() bool         { return false }           // Told is false: it is the operator's.
-func (EraseLines) Kind() PromiseKind { return PromiseErase }    // Kind is PromiseErase.
-func (EraseLines) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
-func (EraseLines) Told() bool        { return true }            // Told is true: they asked for it.
+func (Say) Kind() PromiseKind          { return PromiseSay }      // Kind is PromiseSay.
+func (Say) Lane() Lane                 { return LaneChat }        // Lane is the chat's.
+func (Say) Told() bool                 { return false }           // Told is false: the words are all there is of it.
+func (Delete) Kind() PromiseKind       { return PromiseDelete }   // Kind is PromiseDelete.
+func (Delete) Lane() Lane              { return LaneChat }        // Lane is the chat's.
+func (Delete) Told() bool              { return false }           // Told is false: nothing is said of it.
+func (MailLink) Kind() PromiseKind     { return PromiseLink }     // Kind is PromiseLink.
+func (MailLink) Lane() Lane            { return LaneMail }        // Lane is that of letters.
+func (MailLink) Told() bool            { return true }            // Told is true: "look in your mail".
+func (MailNotice) Kind() PromiseKind   { return PromiseNotice }   // Kind is PromiseNotice.
+func (MailNotice) Lane() Lane          { return LaneMail }        // Lane is that of letters.
+func (MailNotice) Told() bool          { return false }           // Told is false: it is for the record's owner.
+func (Activate) Kind() PromiseKind     { return PromiseActivate } // Kind is PromiseActivate.
+func (Activate) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (Activate) Told() bool            { return false }           // Told is false: the page waits for no word.
+func (SendSignal) Kind() PromiseKind   { return PromiseSignal }   // Kind is PromiseSignal.
+func (SendSignal) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (SendSignal) Told() bool          { return false }           // Told is false: it is said once it has come.
+func (KeepFile) Kind() PromiseKind     { return PromiseFile }     // Kind is PromiseFile.
+func (KeepFile) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (KeepFile) Told() bool            { return true }            // Told is true: they have its number.
+func (KeepCase) Kind() PromiseKind     { return PromiseCase }     // Kind is PromiseCase.
+func (KeepCase) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
+func (KeepCase) Told() bool            { return false }           // Told is false: the case itself is in the conversation.
+func (KeepLines) Kind() PromiseKind    { return PromiseLines }    // Kind is PromiseLines.
+func (KeepLines) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
+func (KeepLines) Told() bool           { return false }           // Told is false: they are kept for the help desk.
+func (KeepAudit) Kind() PromiseKind    { return PromiseAudit }    // Kind is PromiseAudit.
+func (KeepAudit) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
+func (KeepAudit) Told() bool           { return false }           // Told is false: it is the operator's.
+func (EraseLines) Kind() PromiseKind   { return PromiseErase }    // Kind is PromiseErase.
+func (EraseLines) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
+func (EraseLines) Told() bool          { return true }            // Told is true: they asked for it.
+func (KeepUnheard) Kind() PromiseKind  { return PromiseUnheard }  // Kind is PromiseUnheard.
+func (KeepUnheard) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
+func (KeepUnheard) Told() bool         { return false }           // Told is false: it is for the institution to learn from.
+func (EraseUnheard) Kind() PromiseKind { return PromiseUnsay }    // Kind is PromiseUnsay.
+func (EraseUnheard) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
+func (EraseUnheard) Told() bool        { return true }            // Told is true: they asked for it.
 
 // Unknown is what a promise owes that a later version made, while two versions share a store or after a step back. It
 // is carried as it was read, so that whoever knows it finds it whole.

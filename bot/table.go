@@ -54,13 +54,14 @@ func Either(e Event, decide Hear, among ...Event) Row {
 // Trait is a property of a place that ears go by instead of its name. A flow names its own; FreeText is the engine's.
 type Trait string
 
-// FreeText marks a place where people write in their own words, and what they write is kept. No button and no wish is read
-// into such words: only a message that is nothing but the button's words, its number or a bare word chooses anything.
+// FreeText marks a place where people write in their own words, and what they write is kept. No wish is read into such
+// words: only a message that is nothing but the button's words, its number or a bare word chooses anything.
 const FreeText Trait = "free text"
 
 // Place is a state with its question, its ear, its rows and its traits.
 type Place struct {
 	State  State
+	Name   string // what it is called in the flow's data, "" where nothing there is about it; places may share a name
 	Ask    string // catalogue key of the question asked here; "" for a state that is never returned to
 	Hear   Hear
 	Rows   []Row
@@ -75,6 +76,12 @@ func In(s State, ask string, hear Hear, rows ...Row) Place {
 // With returns the place with traits.
 func (p Place) With(traits ...Trait) Place {
 	p.Traits = append(slices.Clip(p.Traits), traits...)
+	return p
+}
+
+// Called returns the place with a name in the flow's data.
+func (p Place) Called(name string) Place {
+	p.Name = name
 	return p
 }
 
@@ -103,6 +110,7 @@ type Entry struct {
 	Text    string   `toml:"text"`
 	Again   []string `toml:"again"`   // the same question in other words, for the first and the second miss
 	Buttons []string `toml:"buttons"` // ids of labels, in order
+	Yes     string   `toml:"yes"`     // the button that a plain "yes" stands for here, though its own words have none
 	Offers  bool     `toml:"offers"`  // shows those of its buttons that Turn.Offer named
 	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
 	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
@@ -128,6 +136,9 @@ type Catalogue struct {
 // check says which buttons have no title.
 func (cat Catalogue) check() (problems []error) {
 	for key, text := range cat.Texts {
+		if text.Yes != "" && !slices.Contains(text.Buttons, text.Yes) {
+			problems = append(problems, fmt.Errorf("%s: text %q takes a yes for %q, which is no button of it", cat.Language, key, text.Yes))
+		}
 		for _, id := range text.Buttons {
 			if l, ok := cat.Labels[id]; !ok || l.Title == "" {
 				problems = append(problems, fmt.Errorf("%s: text %q shows button %q, which has no title", cat.Language, key, id))

@@ -78,20 +78,12 @@ func (t *Turn) Stale() bool {
 	return t.Update.Kind == Press && t.choice == ""
 }
 
-// Meant returns the first of the labels that what was typed means, or "". In a place with FreeText only all of it means one.
-func (t *Turn) Meant(labels ...string) string {
-	if t.Update.Kind != Text {
-		return ""
-	}
-	return t.engine.tongue(t.Conv).words.match(t.Text(), labels, !t.Place().Is(FreeText))
-}
-
 // Says returns the first of the labels that is all of what was typed (a word by itself, give or take a slip), or "".
 func (t *Turn) Says(labels ...string) string {
 	if t.Update.Kind != Text {
 		return ""
 	}
-	return t.engine.tongue(t.Conv).words.match(t.Text(), labels, false)
+	return t.engine.tongue(t.Conv).words.match(t.Text(), labels)
 }
 
 // Idle is how long the person had been away when the update came.
@@ -186,11 +178,23 @@ func (t *Turn) Title(label string) string { return t.engine.tongue(t.Conv).Label
 
 // Shows returns the button under the last question that those words mean, or "".
 func (t *Turn) Shows(words string) string {
-	return t.engine.tongue(t.Conv).words.match(words, t.Conv.Shown, false)
+	return t.engine.tongue(t.Conv).words.match(words, t.Conv.Shown)
 }
+
+// Agrees is the button that a plain "yes" stands for under the last question, where the catalogue names one, or "".
+func (t *Turn) Agrees() string { return t.engine.question(t.Conv, t.Conv.Text).Yes }
 
 // Choose takes the update for a press of that button, once the flow knows that it meant just this.
 func (t *Turn) Choose(label string) { t.choice = label }
+
+// Ask has the question [key] stand again, as it was before another was asked in between. One that was filled in by the turn
+// that asked it is gone: the place's own stands then.
+func (t *Turn) Ask(key string) {
+	if q := t.engine.question(t.Conv, key); q.Text == "" || !t.engine.fillsAlone(q) {
+		key = t.Place().Ask
+	}
+	t.engine.ask(t.Conv, key)
+}
 
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }

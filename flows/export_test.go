@@ -14,3 +14,6 @@ func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
 		return places
 	})
 }
+
+// Tellable is what is kept of a sentence.
+var Tellable = tellable

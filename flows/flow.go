@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"llave/bot"
-	"llave/flows/understand"
+	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/secret"
 )
@@ -53,8 +54,12 @@ type Options struct {
 	Idle        time.Duration // how long a conversation left alone keeps its place
 	Seen        time.Duration // how long its seen ids are kept
 	Erasing     func(channel string) Erasing
-	Desk        Desk          // nil: nobody is ever there, and who asks for a person has a case with a number
-	Silence     time.Duration // how long an agent may leave a person without an answer; zero: DefaultSilence
+	Desk        Desk           // nil: nobody is ever there, and who asks for a person has a case with a number
+	Model       *meaning.Model // what sentences mean; nil: the one that is built in
+	AbroadText  string         // LLAVE_ABROAD_TEXT: the institution's own words for people abroad
+	Unheard     time.Duration  // how long sentences that were not understood are kept; 0: they are not
+	PortalText  string         // LLAVE_PORTAL_TEXT: its own words for how one gets into the portal; "": the catalogue's
+	Silence     time.Duration  // how long an agent may leave a person without an answer; zero: DefaultSilence
 }
 
 // DefaultSilence is how long an agent may leave a person without an answer.
@@ -75,7 +80,10 @@ const ResumeAfter = time.Hour
 
 type flow struct {
 	Options
-	spoken map[string]*understand.Understanding // by language
+	model   *meaning.Model
+	answers answers
+	asks    map[string]bool // texts said by an answer that ask something themselves
+	watch   func(guess)     // told which guess was taken; nil but in a Trial
 }
 
 // New makes the engine of this conversation.
@@ -87,11 +95,9 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	spoken := map[string]*understand.Understanding{}
-	for _, cat := range languages {
-		if spoken[cat.Language], err = Understanding(cat.Language); err != nil {
-			return nil, err
-		}
+	answers, err := readAnswers(answersFile)
+	if err != nil {
+		return nil, err
 	}
 	if o.Desk == nil {
 		o.Desk = noDesk{}
@@ -99,7 +105,17 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Silence == 0 {
 		o.Silence = DefaultSilence
 	}
-	f := &flow{o, spoken}
+	if o.Model == nil {
+		o.Model = meaning.Default()
+	}
+	f := &flow{Options: o, model: o.Model, answers: answers, asks: map[string]bool{}}
+	for _, key := range answers.texts() {
+		f.asks[key] = !languages[0].Texts[key].Aside
+	}
+	declared := places(f)
+	if err := answers.check(f.model, declared); err != nil {
+		return nil, err
+	}
 	return bot.NewEngine(bot.Options{
 		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
 		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
@@ -111,7 +127,12 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"erase":       func(t *bot.Turn) string { return f.erasing(t) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
+			"unheard":     f.unheardSaid,
 			"want":        want,
+			"press":       func(t *bot.Turn) string { return t.Wording(pressed[want(t)]) },
+			"host":        func(*bot.Turn) string { return host(o.PublicURL) },
+			"abroad":      func(*bot.Turn) string { return when(o.AbroadText != "", " "+o.AbroadText) },
+			"portal":      func(t *bot.Turn) string { return cmp.Or(o.PortalText, t.Wording("portal.way")) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
@@ -120,7 +141,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 		},
-	}, places(f)...)
+	}, declared...)
 }
 
 var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)
@@ -176,6 +197,7 @@ var readLanguages = sync.OnceValues(func() ([]bot.Catalogue, error) {
 		out = append(out, cat)
 	}
 	for _, cat := range out {
+		shorten(cat)
 		ask := cat.Texts["language.ask"]
 		ask.Buttons = ids
 		cat.Texts["language.ask"] = ask
@@ -184,8 +206,27 @@ var readLanguages = sync.OnceValues(func() ([]bot.Catalogue, error) {
 	return out, nil
 })
 
+// shorten gives each answer by the way ("info.…") that has no other words for step by step the same without the question
+// again: its buttons still stand under it.
+func shorten(cat bot.Catalogue) {
+	for key, text := range cat.Texts {
+		topic, _, _ := strings.Cut(key, ".")
+		if _, own := cat.Texts[key+".slow"]; own || topic != "info" || strings.HasSuffix(key, ".slow") {
+			continue
+		}
+		text.Text = strings.TrimSuffix(text.Text, " {again}")
+		cat.Texts[key+".slow"] = text
+	}
+}
+
 // spanish is spoken until another language is chosen, and understood in every one.
-const spanish = "es"
+const (
+	spanish = "es"
+	english = "en"
+)
+
+// taught are the languages that people's sentences were labelled in. Of another one its labels are understood.
+var taught = []string{spanish, english}
 
 // languageButton and the language's name are the id of its button.
 const languageButton = "language_"
@@ -244,4 +285,16 @@ func when(yes bool, s string) string {
 		return s
 	}
 	return ""
+}
+
+// pressed is the text of the button on the page of a link, by what was wanted.
+var pressed = map[string]string{"unlock": "page.press_unlock", "generate": "page.press_generate"}
+
+// host is that of an address, for people to compare.
+func host(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Hostname()
 }

@@ -37,7 +37,7 @@ func options(t testing.TB) flows.Options {
 	}
 	return flows.Options{
 		Records: noRecords{}, Vault: v, PublicURL: "http://localhost:8080", LinkTTL: 3 * time.Minute,
-		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
+		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour, Unheard: 720 * time.Hour,
 		Erasing: func(string) flows.Erasing { return flows.Deleted },
 	}
 }

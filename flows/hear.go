@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"llave/bot"
+	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/handoff"
 )
@@ -58,6 +59,10 @@ const (
 	slotCaseNumber = "ticket" // number of the open case with a person; written before Conversation.Handoff was
 	slotEnded      = "ended"  // how many links ended unused
 	slotCode       = "code"   // the number is a foreigner's code
+	slotPart       = "part"   // sealed: the first part of a number that was typed in two
+	slotAsked      = "asked"  // the question that stood before "¿Quiso decir …?"
+	slotDanger     = "danger" // 911 was named while free text was asked for
+	slotOpenly     = "openly" // what is needed was asked openly already
 )
 
 func want(t *bot.Turn) string {
@@ -84,14 +89,19 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return WroteInGroup, nil
 	case u.Group, u.Kind == bot.Reaction:
 		return bot.Ignored, nil
+	}
+	if ev := f.hearEmergency(t); ev != "" {
+		return ev, nil
+	}
+	switch {
 	case place.Is(AtDesk): // the limit of messages spares the bot's answers, and here there are none: nothing is lost
 		return "", nil
 	}
-	if fast, warn := f.tooFast(t); fast {
+	if fast, warn := f.tooFast(t); fast && !place.Is(bot.FreeText) { // there a word would be lost
 		switch {
 		case warn:
 			return TooFast, nil
-		case !place.Is(FirstWord, bot.FreeText) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
+		case !place.Is(FirstWord) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
 			return AskedPerson, nil
 		}
 		return bot.Ignored, nil
@@ -99,21 +109,32 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if place.Is(FirstWord) {
 		return "", nil
 	}
-	return f.hearPerson(t), nil
+	ev := f.hearPerson(t)
+	if f.asksNotice(t, ev) {
+		return NoticeChanged, nil
+	}
+	return ev, nil
 }
 
 // hearPerson hears what a person means wherever they are: a word that holds everywhere, something that is no words, a
 // question about the procedure.
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
-	if t.Stale() && t.Conv.Text == "meant.ask" { // the buttons above "¿Quiso decir …?" are still on the screen: the question comes back
-		return NotMeant
+	if t.Stale() && t.Conv.Text == askedMeant { // the buttons of the question before it are still on the screen
+		t.Ask(t.Slot(slotAsked))
+		if !slices.Contains(t.Conv.Shown, t.Update.Button) {
+			return NotMeant
+		}
+		t.Choose(t.Update.Button)
 	}
 	if said := thumb(t.Update); said != "" && !t.Place().Is(bot.FreeText) {
 		t.Update.Text = t.Wording(said)
 		t.Choose(t.Shows(t.Update.Text))
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
+	if agreed := t.Agrees(); agreed != "" && t.Choice() == "" && t.Says("yes") != "" {
+		t.Choose(agreed)
+	}
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
@@ -181,7 +202,7 @@ func (f *flow) hearSecret(t *bot.Turn) bot.Event {
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct")
+	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct", "word_lost")
 	agreed := !t.Place().Is(BeforeTerms)
 	if t.Update.Kind == bot.Start && agreed {
 		said = "word_menu"
@@ -214,6 +235,10 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		}
 	case "word_repeat":
 		return AskedRepeat
+	case "word_lost":
+		if t.Choice() == "" {
+			return f.rewords(t)
+		}
 	case "word_help":
 		return AskedHelp
 	case "word_status":
@@ -446,7 +471,7 @@ func (f *flow) erasing(t *bot.Turn) string {
 }
 
 func (f *flow) dropNumber(t *bot.Turn) {
-	t.Forget(slotNumber, slotShown, slotRecord, slotDoubt, slotCode, slotEnded)
+	t.Forget(slotNumber, slotShown, slotRecord, slotDoubt, slotPart, slotCode, slotEnded)
 	t.Never(bot.SignalLinkExpired)
 }
 
@@ -457,9 +482,6 @@ func caseNumber(t *bot.Turn) string {
 	}
 	return t.Conv.Handoff.Ref
 }
-
-// wishes are what people come for, in the order of the menu.
-var wishes = []string{"unlock", "generate", "in_person", "agent", "complaint", "my_data"}
 
 func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 	switch label {
@@ -487,6 +509,11 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 		return ForMinor
 	case "deceased":
 		return ForDeceased
+	case "passport":
+		if t.Slot(slotWant) == "" {
+			t.Remember(slotWant, "unlock")
+		}
+		return WantsCode
 	}
 	return ""
 }
@@ -509,41 +536,68 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 	return ""
 }
 
+// hearStart hears the first word. Whatever it is, the welcome comes; what was wanted, and a number, are kept until the person
+// has agreed to go on; a question is answered at once; who writes English is answered in English.
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	if t.Says("word_english") != "" {
-		t.Speak("en")
+	if t.Update.Kind != bot.Text {
+		return Greeted, nil
 	}
-	f.noteWish(t)
-	if t.Says("slow") != "" || f.read(t).Is("slowly") {
+	if t.Says("word_english") != "" || speaksEnglish(t.Text()) {
+		t.Speak(english)
+	}
+	if t.Says("slow") != "" {
 		t.Pace(slow)
+		return Greeted, nil
 	}
-	return Greeted, nil
+	f.keepsNumber(t)
+	guesses := f.read(t)
+	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
+		return Greeted, nil
+	}
+	return f.answersFirst(t, f.takes(t, guesses[0])), nil
 }
 
-// noteWish keeps what is wanted until the person has agreed to go on. A number says it too; it is asked for later.
-func (f *flow) noteWish(t *bot.Turn) bool {
-	w := t.Meant(wishes...)
-	if m := f.read(t); m.Is(firsts...) {
-		w = m.Intents[0]
+// answersFirst is what comes of a first word that was understood: [ev] is what it would be answered with elsewhere.
+func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
+	switch {
+	case ev == AskedPerson:
+		t.Remember(slotWish, "agent")
+	case isText(string(ev)):
+		t.Say("answer", strings.TrimSpace(strings.NewReplacer("{again}", "", "{question}", "").Replace(t.Fill(string(ev)+".slow"))))
+		return AnsweredFirst
+	case t.Leads(t.Conv.State, ev) != bot.Stay && ev != Greeted && ev != "": // from there the way back is to the welcome
+		t.Conv.Back = []bot.State{t.Leads(t.Conv.State, Greeted)}
+		return ev
 	}
-	if w == "" && f.holdsNumber(t) {
-		w = "unlock"
+	return Greeted
+}
+
+// speaksEnglish says whether a first message is in English. One word alone says nothing: "ok", "hello".
+func speaksEnglish(said string) bool {
+	if len(strings.Fields(said)) < 2 {
+		return false
 	}
-	if w != "" {
-		t.Remember(slotWish, w)
+	language, confidence := meaning.Language(said)
+	return language == english && confidence >= 0.8
+}
+
+// keepsNumber keeps a number that came before anybody asked for it, sealed, until the person has agreed to go on.
+func (f *flow) keepsNumber(t *bot.Turn) bool {
+	if !f.holdsNumber(t) {
+		return false
 	}
-	return w != ""
+	f.readNumber(t)
+	if t.Slot(slotWish) == "" {
+		t.Remember(slotWish, "unlock")
+	}
+	return true
 }
 
 func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "continue":
-		w := t.Slot(slotWish)
-		t.Forget(slotWish)
-		if ev := f.wish(t, w); ev != "" {
-			return ev, nil
-		}
-		return AskedMenu, nil
+		f.agrees(t)
+		return f.begins(t), nil
 	case "notice":
 		return AskedNotice, nil
 	case "decline":
@@ -553,12 +607,26 @@ func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch {
 	case t.Update.Kind == bot.Start:
 		return SaidHello, nil
-	case t.Meant("agent") != "":
-		return AskedPerson, nil
-	case f.noteWish(t):
+	case f.keepsNumber(t):
 		return Greeted, nil
 	}
 	return "", nil
+}
+
+// begins goes on with what was said before the person agreed to.
+func (f *flow) begins(t *bot.Turn) bot.Event {
+	w := t.Slot(slotWish)
+	t.Forget(slotWish)
+	if number := t.Slot(slotNumber); number != "" && (w == "unlock" || w == "generate" || w == "another") {
+		if w != "another" {
+			t.Remember(slotWant, w)
+		}
+		return GaveNumber
+	}
+	if ev := f.wish(t, w); ev != "" {
+		return ev
+	}
+	return AskedMenu
 }
 
 func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
@@ -583,7 +651,7 @@ func (f *flow) hearReady(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "in_person":
 		return WantsOffice, nil
 	}
-	if t.Choice() == "how_mail" || t.Meant("how_mail") != "" {
+	if t.Choice() == "how_mail" {
 		return AskedMailHelp, nil
 	}
 	return "", nil
@@ -606,12 +674,6 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return NoMailbox, nil
 	case "in_person":
 		return WantsOffice, nil
-	}
-	if t.Meant("how_mail") != "" {
-		return AskedMailHelp, nil
-	}
-	if t.Place().Has(Arrived) && t.Meant("arrived") != "" {
-		return Arrived, nil
 	}
 	return "", nil
 }
@@ -756,9 +818,6 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Remember(slotWant, w)
 		return f.readNumber(t), nil
 	}
-	if t.Meant("continue") != "" {
-		return AskedPerson, nil // "sí" to "¿prefiere hablar con una persona?"
-	}
 	return "", nil
 }
 
@@ -797,6 +856,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 			f.endCase(t, handoff.Erased)
 		}
 		t.Promise(bot.Promise{What: bot.EraseLines{Conv: t.Conv.ID}})
+		t.Promise(bot.Promise{What: bot.EraseUnheard{Conv: t.Conv.ID}})
 		t.Empty()
 		return Erased, nil
 	case "erase_no":

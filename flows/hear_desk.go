@@ -55,6 +55,7 @@ const (
 	NoteNumber      = "number"       // the person gave a number
 	NoteNumberLimit = "number_limit" // they gave one more than the chat may have for now: it is not looked at
 	NoteRated       = "rated"        // the person rated the help
+	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
 	NoteLeaving     = "leaving"      // the person is being asked whether to leave
 	NoteStayed      = "stayed"       // and stays
 )

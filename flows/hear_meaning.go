@@ -2,39 +2,52 @@ package flows
 
 import (
 	"context"
+	"regexp"
 	"slices"
+	"strings"
 
 	"llave/bot"
-	"llave/flows/understand"
+	"llave/flows/meaning"
 	"llave/internal/affiliate"
 )
 
-// What is not the answer to the question that stands, nor a word that holds everywhere, is read for its meaning
-// (understand.toml). What is understood for sure is done or answered; what may be one of two things is asked; what cannot
-// be taken back is only done when it is all that was said. Questions about the procedure are answered by the way, from
-// its sheet, and the conversation is where it was.
+// What is not the answer to the question that stands, nor a word that holds everywhere, is read for its meaning by a model
+// that was learned from examples (flows/meaning). What is sure enough is answered (answers.toml); what may be one of some
+// things is asked; what cannot be taken back is done only when it is all but certain, or by a button.
 
-// The events of meaning.
+// The events of meaning. Texts that are said by the way are events of their own, see answers.rows.
 const (
-	AskedCost, AskedHours, AskedDocuments   bot.Event = "AskedCost", "AskedHours", "AskedDocuments"
-	AskedLaw, AskedReach, AskedWhatKey      bot.Event = "AskedLaw", "AskedReach", "AskedWhatKey"
-	AskedTrust, AskedAboutMail, SaidGoodbye bot.Event = "AskedTrust", "AskedAboutMail", "SaidGoodbye"
-	Insulted, Unclear, NotMeant             bot.Event = "Insulted", "Unclear", "NotMeant"
-	ForAnother, HelpsAnother                bot.Event = "ForAnother", "HelpsAnother"
-	ForMinor, ForDeceased                   bot.Event = "ForMinor", "ForDeceased"
-	CorrectedKey, NothingToCorrect          bot.Event = "CorrectedKey", "NothingToCorrect"
-	CorrectedPlace, NothingToUndo           bot.Event = "CorrectedPlace", "NothingToUndo"
+	SaidGoodbye, Insulted, Unclear, NotMeant bot.Event = "SaidGoodbye", "Insulted", "Unclear", "NotMeant"
+	NotMeantOnce, Reworded, LowVision        bot.Event = "NotMeantOnce", "Reworded", "LowVision"
+	ForAnother, HelpsAnother                 bot.Event = "ForAnother", "HelpsAnother"
+	ForMinor, ForDeceased                    bot.Event = "ForMinor", "ForDeceased"
+	CorrectedKey, NothingToCorrect           bot.Event = "CorrectedKey", "NothingToCorrect"
+	CorrectedPlace, NothingToUndo            bot.Event = "CorrectedPlace", "NothingToUndo"
+	Abroad, CannotGo, Stolen, NotMe          bot.Event = "Abroad", "CannotGo", "Stolen", "NotMe"
+	Emergency, EmergencyOrWords, SaidKeyMade bot.Event = "Emergency", "EmergencyOrWords", "SaidKeyMade"
+	AskedTimeLeft, WaitsWithLink             bot.Event = "AskedTimeLeft", "WaitsWithLink"
+	AnsweredFirst                            bot.Event = "AnsweredFirst"
 )
 
-// answers are the intents that are answered by the way.
-var answers = map[string]bot.Event{
-	"cost": AskedCost, "hours": AskedHours, "documents": AskedDocuments, "law": AskedLaw, "contact": AskedReach, "what_key": AskedWhatKey,
-	"trust": AskedTrust, "thanks": SaidThanks, "goodbye": SaidGoodbye, "insult": Insulted, "repeat": AskedRepeat,
-	"help": AskedHelp, "status": AskedStatus,
-}
+// From which confidence on something is done. They were chosen on writers who were held out: docs/meanings.md shows what
+// comes of them.
+const (
+	surely  = 0.55 // answered
+	certain = 0.99 // done though it cannot be taken back,
+	brief   = 8    // and only when so many words were said, or fewer
+	unclear = 0.25 // asked; below it the sentence was not understood
+	slight  = 0.10 // offered beside a likelier one
+	offered = 3    // at most
 
-// firsts are the intents of somebody who has not agreed to go on that are kept until they have.
-var firsts = []string{"unlock", "generate", "in_person", "agent", "complaint", "my_data", "another", "minor", "deceased"}
+	alarming = 0.85 // 911 is named, wherever it is
+)
+
+// guess is an answer that may be wanted: the confidences of all meanings that have it in this place, and the likeliest of them.
+type guess struct {
+	meaning    string
+	answer     string
+	confidence float64
+}
 
 // orAsk puts the question "¿quiso decir …?" behind every ear that a person's words reach.
 func (f *flow) orAsk(places []bot.Place) []bot.Place {
@@ -46,59 +59,153 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			if ev, err := p.Hear(ctx, t); err != nil || ev != "" {
 				return ev, err
 			}
+			f.keepUnheard(t)
 			return f.askMeant(t), nil
 		}
 	}
 	return places
 }
 
-// read is what the person's words mean where they stand. Nothing is read into a button, a key or a number alone, nor where
-// nobody has written down what people say in the language.
-func (f *flow) read(t *bot.Turn) understand.Meaning {
-	spoken := f.spoken[t.Language()]
-	if spoken == nil || t.Update.Kind != bot.Text || t.Choice() != "" && !f.guessed(t) {
-		return understand.Meaning{}
+// readAs are the places that the examples know by another name.
+var readAs = map[string]string{"stuck": "step"}
+
+// read is what the person's words may be answered with where they stand, the likeliest first. Nothing is read into a
+// button, a key or a number alone, nor in a language that the model was not taught.
+func (f *flow) read(t *bot.Turn) []guess {
+	if t.Choice() != "" {
+		return nil
 	}
-	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); r.Verdict == affiliate.SecretGiven ||
-		t.Place().Is(AsksNumber) && (r.Verdict == affiliate.Forgotten || r.Verdict == affiliate.WantsForeign) {
-		return understand.Meaning{}
-	}
-	var expected []string
-	switch p := t.Place(); {
-	case p.Is(LinkLives, LinkOver):
-		expected = []string{"not_arrived", "no_mailbox"}
-	case p.Is(FirstLink):
-		expected = []string{"no_mailbox"}
-	}
-	return spoken.Read(t.Text(), expected...)
+	return f.readSaid(t)
 }
 
-// hearMeaning does or answers what was understood for sure. A number that comes with a wish is read at once.
+// readSaid is read of the words alone, also where an answer was found in them that the place has no use for.
+func (f *flow) readSaid(t *bot.Turn) []guess {
+	if t.Update.Kind != bot.Text || !slices.Contains(taught, t.Language()) ||
+		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.SecretGiven {
+		return nil
+	}
+	return f.answers.read(f.model, t.Text(), t.Place())
+}
+
+// read is what [said] may be answered with in a place.
+func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []guess) {
+	state := p.Name
+	if as, ok := readAs[state]; ok {
+		state = as
+	}
+	for _, may := range m.Read(said, state) {
+		answer := all[may.Meaning].in(p)
+		i := slices.IndexFunc(guesses, func(g guess) bool { return g.answer == answer })
+		if topic, _, _ := strings.Cut(answer, "."); i < 0 || topic == "next" { // many meanings have it where they say little: together they are not likelier
+			guesses = append(guesses, guess{may.Meaning, answer, may.Confidence})
+			continue
+		}
+		guesses[i].confidence += may.Confidence
+	}
+	slices.SortStableFunc(guesses, func(a, b guess) int {
+		switch {
+		case a.confidence > b.confidence:
+			return -1
+		case a.confidence < b.confidence:
+			return 1
+		}
+		return 0
+	})
+	return guesses
+}
+
+// denied finds what puts a sentence in doubt that would send something: a denial, a delay, a question.
+var denied = regexp.MustCompile(`[?¿]|\b(no|ni|nunca|todavia|aun|espere|esperese|esperame|luego|despues|not|dont|don't|yet|wait|later|should|shall|can i|do i)\b`)
+
+// unwanted finds that somebody does not want what they name: "no quiero poner una queja".
+var unwanted = regexp.MustCompile(`\b(no|ya no|nunca|tampoco) (la |lo |me |le )?(quiero|queria|quisiera|deseo|necesito|pido|pienso|voy a)\b|\b(do not|dont|don't|didnt|didn't|no longer) (want|need|wish)\b`)
+
+// sure says whether a guess is answered without asking.
+func (all answers) sure(g guess, said string) bool {
+	if begins(g.answer) && unwanted.MatchString(bot.Fold(said)) {
+		return false
+	}
+	switch all[g.meaning].careful {
+	case carefulButton:
+		return false
+	case carefulSure:
+		if !acting(g.answer) {
+			return g.confidence >= surely
+		}
+		return g.confidence >= certain && len(strings.Fields(said)) <= brief && !denied.MatchString(bot.Fold(said))
+	}
+	return g.confidence >= surely
+}
+
+// begins says whether an answer begins or ends something that a person has to want.
+func begins(answer string) bool {
+	return slices.Contains([]string{"unlock", "generate", "office", "complaint", "own_data", "AskedPerson", "cancel", "another"}, answer)
+}
+
+// acting says whether an answer has consequences that only a careful meaning has.
+func acting(answer string) bool {
+	return slices.Contains([]string{"send", "resend", "yes"}, answer)
+}
+
+// hearMeaning answers what was understood. A number that comes with a wish is read at once.
 func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
-	m := f.read(t)
 	switch {
 	case f.givesNumber(t):
-		return f.numberAndWish(t, m)
-	case t.Choice() != "" && (m.Outcome == understand.Nothing || m.Intents[0] == choices[t.Choice()]):
-		return ""
-	case m.Outcome == understand.Unsure && t.Choice() != "":
-		t.Choose("") // the question is asked by the state's own ear
-		return ""
-	case m.Outcome == understand.Sure:
-		return f.does(t, m.Intents[0])
-	case hearsWishes(t.Place()):
-		return f.wish(t, t.Meant(wishes...))
+		if ev := f.numberAndWish(t); ev != "" {
+			return ev
+		}
+		return f.numberElsewhere(t)
+	case f.isCode(t):
+		return "" // likewise
+	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
+		return "" // the place's ear reads it
+	case t.Place().Has(Rated) && t.Choice() == "":
+		if label := within(t); label != "" {
+			t.Choose(label)
+			return ""
+		}
+	case t.Place().Has(FoundOffices) && t.Choice() == "" && len(f.Offices.Find(t.Text())) > 0:
+		return "" // a city that is called as something else is
 	}
-	return ""
+	if t.Place().Is(LinkLives) && t.Choice() == "" && t.Says("word_done") != "" {
+		return "sent.pressed" // done with what? Nothing is sent for it
+	}
+	guesses := f.read(t)
+	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
+		return ""
+	}
+	return f.takes(t, guesses[0])
 }
 
-// choices are the buttons that do what cannot be taken back, each with the intent that says the same.
-var choices = map[string]string{"send": "send", "resend": "send", "yes": "yes", "erase": "erase", "erase_yes": "yes", "restart": ""}
+// takes answers a guess that is sure enough.
+func (f *flow) takes(t *bot.Turn, g guess) bot.Event {
+	if f.watch != nil {
+		f.watch(g)
+	}
+	return f.answer(t, g.answer)
+}
 
-// guessed says that such a button was heard inside a longer message, which may be about something else.
-func (f *flow) guessed(t *bot.Turn) bool {
-	_, careful := choices[t.Choice()]
-	return careful && t.Update.Kind == bot.Text && t.Says(t.Choice()) == ""
+// answer is the event of an answer of the table.
+func (f *flow) answer(t *bot.Turn, answer string) bot.Event {
+	if do := acts[answer]; do != nil {
+		return do(f, t)
+	}
+	return bot.Event(answer)
+}
+
+// within is the button whose words stand in a longer message, the longest of them, unless a "no" stands before: "me pareció
+// muy bien".
+func within(t *bot.Turn) string {
+	words := strings.Fields(bot.Fold(t.Text()))
+	for n := min(3, len(words)); n > 0; n-- {
+		for i := 0; i+n <= len(words); i++ {
+			label := t.Shows(strings.Join(words[i:i+n], " "))
+			if label != "" && (i == 0 || words[i-1] != "no") {
+				return label
+			}
+		}
+	}
+	return ""
 }
 
 // givesNumber says that the message holds a number, or what was meant to be one.
@@ -112,13 +219,17 @@ func (f *flow) givesNumber(t *bot.Turn) bool {
 
 // numberAndWish hears "soy 171 003 4065 y quiero desbloquear": the wish is kept and the number is read. Where a number
 // is asked for, or one alone means something, the state's own ear reads it.
-func (f *flow) numberAndWish(t *bot.Turn, m understand.Meaning) bot.Event {
-	w := t.Meant("unlock", "generate")
-	if m.Is("unlock", "generate") {
-		w = m.Intents[0]
-	}
-	if w == "" && m.Is("another") {
-		w = want(t)
+func (f *flow) numberAndWish(t *bot.Turn) bot.Event {
+	w := ""
+	if guesses := f.read(t); len(guesses) > 0 && guesses[0].confidence >= surely {
+		switch guesses[0].meaning {
+		case "generate", "forgot_again":
+			w = "generate"
+		case "unlock", "survivor":
+			w = "unlock"
+		case "relative":
+			w = want(t)
+		}
 	}
 	place := t.Place()
 	if w == "" || place.Is(BeforeTerms) {
@@ -131,96 +242,40 @@ func (f *flow) numberAndWish(t *bot.Turn, m understand.Meaning) bot.Event {
 	return f.readNumber(t)
 }
 
-// hearsWishes says whether what people come for is heard in a place beside the answer to its question.
-func hearsWishes(p bot.Place) bool { return !p.Is(FirstWord, BeforeTerms, bot.FreeText, InGroup) }
-
-// does is the event of an intent that was meant, by words that leave no doubt or by the button that was offered.
-func (f *flow) does(t *bot.Turn, intent string) bot.Event {
-	if ev, ok := answers[intent]; ok {
-		return ev
-	}
-	switch intent {
-	case "hello":
-		if cameBack(t) {
-			return ""
-		}
-		return SaidHello
-	case "slowly":
-		t.Pace(slow)
-		return AskedSlow
-	case "yes":
-		t.Choose(t.Shows(t.Wording("said.yes")))
-		return ""
-	case "no":
-		t.Choose(t.Shows(t.Wording("said.no")))
-		return ""
-	case "language":
-		return AskedLanguage
-	}
-	if t.Place().Is(BeforeTerms) {
-		return f.keepsFirst(t, intent)
-	}
-	return f.doesWish(t, intent)
-}
-
-// doesWish is the event of what is only done for somebody who has agreed to go on.
-func (f *flow) doesWish(t *bot.Turn, intent string) bot.Event {
-	place := t.Place()
-	switch intent {
-	case "erase":
-		return AskedErase // which asks whether to
-	case "menu":
-		return AskedMenu
-	case "back":
-		return f.goesBack(t)
-	case "cancel":
-		f.dropNumber(t)
-		return Cancelled
-	case "correct":
-		return f.corrects(t)
-	case "how_mail":
-		if place.Has(AskedMailHelp) {
-			return AskedMailHelp
-		}
-		return AskedAboutMail
-	case "not_arrived":
-		if place.Has(NotArrived) {
-			return NotArrived
-		}
-		return AskedAboutMail
-	case "no_mailbox":
-		return NoMailbox
-	case "send":
-		t.Choose(sending(place))
+// hearEmergency hears that somebody's life is in danger, wherever they are: it is answered before all else, ends nothing,
+// and an agent who is there sees a mark.
+func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
+	if t.Update.Kind != bot.Text || !f.inDanger(t.Text(), t.Language()) {
 		return ""
 	}
-	return f.wish(t, intent)
-}
-
-// sending is the button that has a link sent in a place, or "".
-func sending(p bot.Place) string {
 	switch {
-	case p.Is(FirstLink):
-		return "send"
-	case p.Is(LinkLives, LinkOver):
-		return "resend"
+	case t.Place().Is(AtDesk) && lost(t.Conv.Handoff):
+		return ""
+	case t.Place().Is(AtDesk):
+		f.forAgent(t)
+		t.Transcribe(bot.FromEvent, "", NoteEmergency)
+	case t.Place().Is(bot.FreeText) && t.Slot(slotDanger) != "": // said again: it belongs to what is being written
+		t.Add("emergency")
+		return ""
+	case t.Place().Is(bot.FreeText):
+		t.Remember(slotDanger, "1")
+		return EmergencyOrWords
 	}
-	return ""
+	return Emergency
 }
 
-// keepsFirst hears somebody who has not agreed to go on yet.
-func (f *flow) keepsFirst(t *bot.Turn, intent string) bot.Event {
-	switch {
-	case intent == "agent":
-		return AskedPerson
-	case slices.Contains(firsts, intent):
-		t.Remember(slotWish, intent)
-		return Greeted
-	case intent == "cancel":
-		t.Empty()
-		return Declined
+// danger are words that are said of nothing else. The model knows the rest.
+var danger = regexp.MustCompile(`\b(ambulancia|infarto|me (estoy )?(muero|muriendo|ahogando|desangrando)|no puedo respirar|suicid\w*|quitarme la vida|matarme|me quiere matar|se desmayo|convulsion\w*|ambulance|heart attack|cant breathe|can't breathe|suicid\w*|kill myself|bleeding)\b`)
+
+func (f *flow) inDanger(said, language string) bool {
+	if danger.MatchString(bot.Fold(said)) {
+		return true
 	}
-	return ""
+	if !slices.Contains(taught, language) {
+		return false
+	}
+	may := f.model.Read(said, "")
+	return len(may) > 0 && may[0].Meaning == "emergency" && may[0].Confidence >= alarming
 }
 
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
@@ -265,80 +320,100 @@ func (f *flow) goesBack(t *bot.Turn) bot.Event {
 	return WentBack
 }
 
-// offers are the labels of what a person may be asked to choose from. What was typed and cannot be offered is not in it.
-var offers = []string{"unlock", "generate", "in_person", "agent", "complaint", "my_data", "menu", "back", "repeat", "slow", "language",
-	"not_arrived", "no_mailbox", "correct_it", "cost", "hours", "documents", "law", "contact_us", "what_key", "trust", "for_other", "minor",
-	"deceased", "erase", "cancel_it", "help_me", "where", "send", "resend", "how_mail"}
-
-// offerOf is the label that stands for an intent, or "".
-func offerOf(intent string, p bot.Place) string {
-	label := intent
-	switch intent {
-	case "send":
-		label = sending(p)
-	case "slowly":
-		label = "slow"
-	case "contact":
-		label = "contact_us"
-	case "correct":
-		label = "correct_it"
-	case "cancel":
-		label = "cancel_it"
-	case "help":
-		label = "help_me"
-	case "status":
-		label = "where"
-	case "another":
-		label = "for_other"
-	}
-	if !slices.Contains(offers, label) {
-		return ""
-	}
-	return label
-}
-
-// askMeant asks which of two things was meant.
-func (f *flow) askMeant(t *bot.Turn) bot.Event {
-	m := f.read(t)
-	if m.Outcome != understand.Unsure || f.givesNumber(t) {
-		return ""
+// offers are the guesses that are asked about: up to three, each with a button of its own. None when the likeliest is too unlikely.
+func (all answers) offers(guesses []guess) (some []guess) {
+	if len(guesses) == 0 || guesses[0].confidence < unclear {
+		return nil
 	}
 	var labels []string
-	place := t.Place()
-	for _, intent := range m.Intents {
-		if l := offerOf(intent, place); l != "" && len(labels) < 2 && (!place.Is(BeforeTerms) || answers[intent] != "" || slices.Contains(firsts, intent)) {
-			labels = append(labels, l)
+	for _, g := range guesses {
+		label := all[g.meaning].offer
+		if label == "" || g.confidence < slight || len(some) == offered || slices.Contains(labels, label) {
+			continue
 		}
+		some, labels = append(some, g), append(labels, label)
 	}
-	if len(labels) == 0 {
+	return some
+}
+
+// askMeant asks which of up to three things was meant.
+func (f *flow) askMeant(t *bot.Turn) bot.Event {
+	some := f.answers.offers(f.read(t))
+	if len(some) == 0 || f.givesNumber(t) {
 		return ""
 	}
-	guess := t.Title(labels[0])
-	if len(labels) > 1 {
-		guess += t.Wording("meant.or") + t.Title(labels[1])
+	var labels, titles []string
+	for _, g := range some {
+		label := f.answers[g.meaning].offer
+		labels, titles = append(labels, label), append(titles, t.Title(label))
 	}
-	t.Say("guess", guess)
+	said := titles[len(titles)-1]
+	if before := titles[:len(titles)-1]; len(before) > 0 {
+		said = strings.Join(before, ", ") + t.Wording("meant.or") + said
+	}
+	t.Say("guess", said)
 	t.Offer(append(labels, "none")...)
+	if t.Conv.Text != askedMeant {
+		t.Remember(slotAsked, t.Conv.Text)
+	}
 	t.Miss()
 	return Unclear
 }
 
-// hearMeant hears the answer to that question.
+// askedMeant is the question "¿quiso decir …?".
+const askedMeant = "meant.ask"
+
+// hearMeant hears the answer to that question, or to one that an answer of the table asked: its buttons are heard anywhere.
 func (f *flow) hearMeant(t *bot.Turn) bot.Event {
-	choice := t.Choice()
-	if t.Conv.Text != "meant.ask" || choice == "" {
+	choice, asked := t.Choice(), t.Conv.Text
+	if asked != askedMeant && !f.asks[asked] {
 		return ""
 	}
+	if asked == askedMeant && choice == "" && t.Says("yes") != "" {
+		if len(t.Conv.Shown) != 2 { // yes, but to which?
+			return AskedRepeat
+		}
+		choice = t.Conv.Shown[0]
+	}
+	if asked == askedMeant && t.FromPerson() { // whatever comes, the question before it stands again
+		t.Ask(t.Slot(slotAsked))
+		t.Forget(slotAsked)
+		if label := t.Shows(t.Text()); choice == "" && t.Update.Kind == bot.Text && !acting(label) { // its buttons are on the screen too
+			t.Choose(label)
+			return ""
+		}
+	}
+	t.Choose(choice)
 	switch choice {
+	case "":
+		return ""
 	case "none":
+		return f.notMeant(t)
+	case "stay":
 		return NotMeant
-	case "send", "resend": // the state's own ear sends
+	case "no_mailbox":
+		return NoMailbox
+	case "in_person":
+		return wishing("in_person")(f, t)
+	case "agent":
+		return AskedPerson
+	case "entered", "need_help": // the place's own ear
 		return ""
 	}
-	for _, intent := range f.spoken[spanish].Intents() {
-		if offerOf(intent, t.Place()) == choice {
-			return f.does(t, intent)
+	for _, name := range f.model.Meanings() {
+		if f.answers[name].offer == choice {
+			return f.answer(t, f.answers[name].in(t.Place()))
 		}
 	}
 	return ""
+}
+
+// notMeant asks openly, once; after that the place's own question comes back with its buttons.
+func (f *flow) notMeant(t *bot.Turn) bot.Event {
+	if t.Slot(slotOpenly) != "" {
+		t.Forget(slotOpenly)
+		return NotMeant
+	}
+	t.Remember(slotOpenly, "1")
+	return NotMeantOnce
 }

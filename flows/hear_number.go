@@ -3,6 +3,8 @@ package flows
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"llave/bot"
@@ -85,6 +87,9 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 		t.Say("start", r.Number[:2])
 		return WrongProvince
 	case affiliate.AskLength:
+		if whole := f.joined(t, r.Digits); whole != "" {
+			return f.gave(t, whole, GaveNumber)
+		}
 		t.Miss()
 		t.Say("count", r.Digits)
 		return WrongCount
@@ -104,9 +109,21 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 	return ""
 }
 
+// joined is the number whose two parts were typed one after the other: "1710", then the other six digits. "" when they are
+// no ten digits together; then what was typed is kept, sealed, as a first part.
+func (f *flow) joined(t *bot.Turn, digits int) string {
+	if first, err := affiliate.Open(f.Vault, t.Slot(slotPart)); err == nil {
+		before := affiliate.ParseNumber(first, f.parsing(t)).Digits
+		if r := affiliate.ParseNumber(first+t.Text(), f.parsing(t)); before+digits == 10 && r.Number != "" {
+			return r.Number
+		}
+	}
+	t.Remember(slotPart, affiliate.Seal(f.Vault, t.Text()))
+	return ""
+}
+
 func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
-	t.Forget(slotDoubt, slotCode)
-	t.Forget(slotShown)
+	t.Forget(slotDoubt, slotCode, slotShown, slotPart)
 	t.Remember(slotNumber, affiliate.Seal(f.Vault, number))
 	t.Remember(slotRecord, affiliate.Hash(f.Vault, number))
 	return ev
@@ -115,6 +132,9 @@ func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
 // hearConfirm looks the number up once the person has said that it is theirs. In uniform disclosure nothing is said
 // of what was found.
 func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if f.repeatsNumber(t) {
+		t.Choose("yes")
+	}
 	if f.correction(t) { // the right number, typed instead of "no"
 		return f.readNumber(t), nil
 	}
@@ -150,6 +170,16 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 	return Eligible, nil
 }
 
+// repeatsNumber says that the number read back was typed once more, with a yes: "sí, 171 003 4065".
+func (f *flow) repeatsNumber(t *bot.Turn) bool {
+	if t.Update.Kind != bot.Text || !f.holdsNumber(t) {
+		return false
+	}
+	first, _, _ := strings.Cut(bot.Fold(t.Text()), " ")
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	return slices.Contains([]string{"si", "yes"}, strings.Trim(first, ",.;:")) && affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord)
+}
+
 // correction says that another number was typed where one was read back, or that its digits were tried.
 func (f *flow) correction(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text {
@@ -167,15 +197,42 @@ func (f *flow) holdsNumber(t *bot.Turn) bool {
 	return t.Update.Kind == bot.Text && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.Accept
 }
 
+// isCode says that a message is one word that is a foreigner's code: a letter or more, and four digits or more.
+func (f *flow) isCode(t *bot.Turn) bool {
+	if t.Update.Kind != bot.Text || len(strings.Fields(t.Text())) != 1 {
+		return false
+	}
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	return r.Verdict == affiliate.CodeGiven && r.Digits >= 4
+}
+
 // numberUnasked takes a number that was typed before it was asked for: it is read back like any other.
 func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
-	if !f.holdsNumber(t) {
+	if !f.holdsNumber(t) && !f.isCode(t) {
 		return ""
 	}
 	w := want(t)
 	f.dropNumber(t)
 	t.Remember(slotWant, w)
 	return f.readNumber(t)
+}
+
+// numberElsewhere hears a whole number where none is asked for and something is under way. The one in use brings the question
+// again; at the office's address, or once a link has ended, another one begins anew. In between nothing is dropped for it.
+func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
+	place := t.Place()
+	if !f.holdsNumber(t) || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
+		return ""
+	}
+	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord) {
+		f.erase(t)
+		return AskedRepeat
+	}
+	if place.Is(InKey, LinkLives) {
+		f.erase(t)
+		return AskedRepeat
+	}
+	return f.numberUnasked(t)
 }
 
 // numbersRetryAt keeps the limit of different numbers of a chat; zero means that the one with this hash may be looked up.

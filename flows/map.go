@@ -92,75 +92,77 @@ func (f *flow) places() []bot.Place {
 		on(TooManyMails, bot.Stay, "limit.mails"), on(NoMailbox, AtOffice, ""), on(AskedMailHelp, MailWhere, ""),
 	}
 	page := func(s bot.State, ask string, next bot.State) bot.Place {
-		return in(s, ask, f.hearMenu, on(WantsMore, next, "")).With(NoResume, ToldOfLink)
+		return in(s, ask, f.hearMenu, on(WantsMore, next, "")).With(NoResume, ToldOfLink).Called("menu")
 	}
 	mail := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
-		return in(s, ask, f.hearMailHelp, rows...).With(NeedsNumber, ToldOfLink)
+		return in(s, ask, f.hearMailHelp, with(rows, on(MailOpen, ReadyToSend, ""), on(MailOpenSent, LinkSent, ""),
+			on(MailOpenLate, LinkEnded, ""), on(WantsNumber, AskNumber, ""))...).With(NeedsNumber, ToldOfLink).Called("mail")
 	}
 	search := func(s bot.State, ask string, next bot.State) bot.Place {
 		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, ""))
 	}
 	step := func(s bot.State, n string, next bot.State) bot.Place {
 		return in(s, "key.step"+n, f.hearStep,
-			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, "")).With(InKey, LinkUsedBy, Returnable)
+			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, ""), on(SaidKeyMade, KeyTried, "")).
+			With(InKey, LinkUsedBy, Returnable).Called("step")
 	}
 
 	return f.orAsk([]bot.Place{
 		// The beginning.
-		in(Start, "", f.hearStart, on(Greeted, Welcome, "")).With(FirstWord, BeforeTerms, NoResume),
+		in(Start, "", f.hearStart, on(Greeted, Welcome, ""), on(AnsweredFirst, Welcome, "welcome.answer")).
+			With(FirstWord, BeforeTerms, NoResume).Called("start"),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"),
-			on(SaidHello, bot.Stay, "")).With(BeforeTerms, NoResume),
+			on(SaidHello, bot.Stay, "")).With(BeforeTerms, NoResume).Called("start"),
 		in(Menu, "menu.ask", f.hearMenu,
 			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu")).
-			With(NoResume, ToldOfLink, Returnable),
+			With(NoResume, ToldOfLink, Returnable).Called("menu"),
 		page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu),
 
 		// Whose key it is.
 		in(AskNumber, "number.ask", f.hearNumber,
-			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo")).With(AsksNumber, Returnable),
+			on(WroteSecret, bot.Stay, "number.secret"), on(SentPhoto, bot.Stay, "number.no_photo")).With(AsksNumber, Returnable).Called("number"),
 		in(ConfirmNumber, "number.read_back", f.hearConfirm,
 			on(Eligible, ReadyToSend, ""), on(Unsaid, ReadyToSend, "ready.ask_uniform"), on(NotEligible, AtOffice, "in_person.outcome"),
-			on(TooManyNumbers, bot.Stay, "limit.numbers")).With(ReadsBack, NeedsNumber),
+			on(TooManyNumbers, bot.Stay, "limit.numbers")).With(ReadsBack, NeedsNumber).Called("confirm"),
 
 		// The link, and the way to one's mail.
-		in(ReadyToSend, "ready.ask", f.hearReady, links...).With(FirstLink, NeedsNumber, ToldOfLink, Returnable),
+		in(ReadyToSend, "ready.ask", f.hearReady, links...).With(FirstLink, NeedsNumber, ToldOfLink, Returnable).Called("ready"),
 		in(LinkSent, "sent.ask", f.hearSent, with(links,
 			on(NotArrived, bot.Stay, "sent.not_arrived"), on(Arrived, bot.Stay, "sent.arrived"), on(OpenedPage, bot.Stay, "sent.page"))...).
-			With(LinkLives, NeedsNumber, ToldOfLink),
-		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"))...).With(LinkOver, NeedsNumber),
+			With(LinkLives, NeedsNumber, ToldOfLink).Called("sent"),
+		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "sent.not_arrived"))...).With(LinkOver, NeedsNumber).Called("ended"),
 		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "")),
 		search(MailPhone, "mail.phone", MailSearch), search(MailComputer, "mail.computer", MailSearch), search(MailSearch, "mail.search", MailSpam),
-		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck"), on(MailOpen, ReadyToSend, ""),
-			on(MailOpenSent, LinkSent, ""), on(MailOpenLate, LinkEnded, ""), on(WantsNumber, AskNumber, "")),
+		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck")),
 
 		// The new key.
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
 		step(KeyStep5, "5", KeyTried),
 		in(KeyStuck, "key.stuck", f.hearStuck,
-			on(WantsAnother, ReadyToSend, ""), on(WantsNumber, AskNumber, ""), on(WentOn, bot.Back, "")).With(InKey, LinkUsedBy),
+			on(WantsNumber, AskNumber, ""), on(WentOn, bot.Back, ""), on(SaidKeyMade, KeyTried, "")).With(InKey, LinkUsedBy).Called("stuck"),
 		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")).
-			With(InKey, LinkUsedBy, KeyMadeBy, Returnable),
-		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")).With(AfterKey, LinkUsedBy, KeyMadeBy),
+			With(InKey, LinkUsedBy, KeyMadeBy, Returnable).Called("tried"),
+		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")).With(AfterKey, LinkUsedBy, KeyMadeBy).Called("rating"),
 		in(Done, "done.ask", f.hearDone,
 			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")).
-			With(LinkUsedBy, KeyMadeBy, NoResume),
+			With(LinkUsedBy, KeyMadeBy, NoResume).Called("done"),
 
 		// The other ways.
 		in(AtOffice, "in_person.ask", f.hearOffice,
 			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
-			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable),
-		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink),
+			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
+		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
 		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")).With(bot.FreeText, Returnable),
-		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink),
+		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink).Called("data"),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData,
-			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink),
-		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink),
-		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now"), on(NothingToCorrect, bot.Stay, "repeat")),
+			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink).Called("data"),
+		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink).Called("resume"),
+		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now"), on(NothingToCorrect, bot.Stay, "repeat")).Called("language"),
 		in(Group, "", f.hearGroup).With(InGroup, NoResume),
 
 		// Everywhere.
-		in(bot.Any, "", f.hearAny, slices.Concat(numbers, []bot.Row{
+		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), []bot.Row{
 			// words that hold in every state
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
 			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"),
@@ -170,14 +172,19 @@ func (f *flow) places() []bot.Place {
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
 			on(WantsComplaint, Complaining, ""), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
-			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, AtOffice, "another.deceased"),
+			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, OfferPerson, "another.deceased"),
 			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),
-			// questions about the procedure
-			on(AskedCost, bot.Stay, "info.cost"), on(AskedHours, bot.Stay, "info.hours"), on(AskedDocuments, bot.Stay, "info.documents"),
-			on(AskedLaw, bot.Stay, "info.law"), on(AskedReach, bot.Stay, "info.contact"), on(AskedWhatKey, bot.Stay, "info.what_key"),
-			on(AskedTrust, bot.Stay, "info.trust"), on(AskedAboutMail, bot.Stay, "info.mail"),
-			on(SaidGoodbye, bot.Stay, "goodbye"), on(Insulted, bot.Stay, "insulted"),
-			on(Unclear, bot.Stay, "meant.ask"), on(NotMeant, bot.Stay, ""),
+			// what else was meant: answers.toml has the rows of its texts
+			on(SaidGoodbye, bot.Stay, "goodbye"), on(Insulted, bot.Stay, "insulted"), on(Emergency, bot.Stay, "emergency"),
+			on(EmergencyOrWords, bot.Stay, "emergency.words"),
+			on(Unclear, bot.Stay, "meant.ask"), on(NotMeantOnce, bot.Stay, "meant.open"), on(NotMeant, bot.Stay, ""),
+			on(Reworded, bot.Stay, "reworded"), on(LowVision, bot.Stay, "info.low_vision"), on(WantsAnother, ReadyToSend, ""),
+			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
+			on(Abroad, OfferPerson, "person.abroad"), on(CannotGo, OfferPerson, "person.cannot_go"),
+			on(Stolen, OfferPerson, "person.stolen"), on(NotMe, OfferPerson, "person.not_me"),
+			// a notice that says more than the one agreed to
+			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
+			on(Declined, Start, "welcome.declined"),
 			// corrections
 			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
@@ -209,7 +216,7 @@ func (f *flow) places() []bot.Place {
 
 		// The help desk. What is written in the queue or to an agent has no question of its own: one never goes back there,
 		// and the question that stood before still stands.
-		in(WithTicket, "person.ask", f.hearTicket, on(DeskOpened, InQueue, "person.opened")).With(ToldOfLink),
+		in(WithTicket, "person.ask", f.hearTicket, on(DeskOpened, InQueue, "person.opened")).With(ToldOfLink).Called("ticket"),
 		in(InQueue, "", f.hearHanded, on(AskedLanguage, bot.Stay, "language.ask"), on(ChoseLanguage, bot.Stay, "person.queued"),
 			on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"),
 			on(LinkEndedWaiting, bot.Stay, "person.link_ended")).With(AtDesk),

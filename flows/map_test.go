@@ -177,7 +177,7 @@ func tell(t *testing.T, e *bot.Engine, n int, sentence string) (bot.Outcome, str
 
 // bareWords are the events of a bare word or a key alone. What else a person writes where free text is asked for is theirs.
 var bareWords = []bot.Event{flows.AskedMenu, flows.WentBack, flows.AskedRepeat, flows.AskedHelp, flows.AskedStatus, flows.AskedLanguage,
-	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret}
+	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded}
 
 // isBare says whether a sentence is nothing but a phrase that stands for a word in one of the catalogues, give or take
 // manners and a slip.
@@ -201,7 +201,7 @@ func isBare(e *bot.Engine, sentence string) bool {
 // is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one.
 func TestMap_freeTextLosesNoWord(t *testing.T) {
 	e := storyEngine(t, hearStory, bot.FreeText)
-	kept, bare := 0, 0
+	kept, bare, asked := 0, 0, 0
 	for i, sentence := range labelled(t) {
 		out, told := tell(t, e, i, sentence)
 		switch {
@@ -209,11 +209,13 @@ func TestMap_freeTextLosesNoWord(t *testing.T) {
 			kept++
 		case slices.Contains(bareWords, out.Event) && (isBare(e, sentence) || out.Event == flows.WroteSecret && len(strings.Fields(sentence)) == 1):
 			bare++
+		case out.Event == flows.EmergencyOrWords: // asked whether it belongs to what is written
+			asked++
 		default:
 			t.Errorf("%q: %s, kept %q", sentence, out.Event, told)
 		}
 	}
-	t.Logf("%d sentences kept, %d acted on as bare words", kept, bare)
+	t.Logf("%d sentences kept, %d acted on as bare words, %d answered with 911 and asked about", kept, bare, asked)
 }
 
 // TestMap_freeTextNeedsItsTrait shows that the test above can fail: without the trait, words are taken for wishes.

@@ -1,98 +1,110 @@
 package flows_test
 
 import (
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"llave/bot"
 	"llave/flows"
-	"llave/flows/understand"
+	"llave/flows/meaning"
 	"llave/internal/bottest"
 )
 
+// sentences are those of strangers, with their meanings.
+func sentences(t testing.TB) []meaning.Said {
+	t.Helper()
+	e, err := meaning.ReadExamples("said")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Said
+}
+
+// undone is what must not come of a sentence that asked for something else: by event, the meanings that may lead to it.
+var undone = map[bot.Event][]string{
+	flows.Erased: nil, flows.Cancelled: nil, flows.Declined: {"no"}, // by a button or a bare word only
+	flows.Eligible: {"yes"}, flows.NotEligible: {"yes"}, flows.Unsaid: {"yes"},
+}
+
+// bare are words that are buttons or hold everywhere: what they do is asked for, whatever their writer meant.
+var bare = []string{"cancelar", "cancele", "cancel", "no", "no quiero", "mejor no", "no gracias", "borrar", "sí", "si", "yes", "no thanks", "ok thanks"}
+
+// opens are sentences that ask for a link where one is offered, though not where their writer said them.
+var opens = map[string]bool{"new one pls": true}
+
 // Whatever is said wherever, it is answered, and nothing that cannot be taken back comes of a sentence that is about
-// something else: no mail is promised, nothing is erased or cancelled, no number is confirmed. Each state hears every
-// fourth sentence, another fourth than the state before it; in a small sweep every tenth of those.
+// something else: no mail is promised, nothing is erased or cancelled, no number is confirmed. 10,000 sentences are said in
+// states drawn at random, in a small sweep a tenth of them.
 func TestMeaning_everywhere(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
-	list := append(sentences(t, "testdata/understand.csv"), sentences(t, "testdata/understand_held_out.csv")...)
-	turn := 0
-	everywhere(t, func(t *testing.T, s bot.State) {
-		if newEngine(t).Place(s).Is(bot.FreeText) {
-			return // whatever is written there is what was asked for
+	list := sentences(t)
+	dice := rand.New(rand.NewPCG(11, 11))
+	var states []bot.State
+	bases := map[bot.State]*talk{}
+	for _, s := range newEngine(t).States() {
+		if s != flows.Start && s != flows.Group && !newEngine(t).Place(s).Is(bot.FreeText) && !inDesk(s) {
+			states, bases[s] = append(states, s), at(t, s)
 		}
-		base := at(t, s)
-		turn++
-		for i, c := range list {
-			if (i+turn)%4 != 0 || !sweep.Takes(i/4, 10) {
-				continue
-			}
-			k := *base
-			k.c = base.c.Clone()
-			out := k.says(c.text)
-			if !k.said {
-				t.Errorf("%q: no answer", c.text)
-			}
-			for _, p := range k.c.Promises {
-				if p.Lane() == bot.LaneMail && !slices.Contains([]string{"send", "yes"}, c.intent) && !opens[c.text] {
-					t.Errorf("%q: a mail was promised (%s)", c.text, out.Event)
-				}
-			}
-			switch {
-			case out.Event == flows.Erased && !slices.Contains([]string{"erase", "yes"}, c.intent):
-				t.Errorf("%q: erased", c.text)
-			case out.Event == flows.Cancelled && c.intent != "cancel":
-				t.Errorf("%q: cancelled", c.text)
-			case slices.Contains([]bot.Event{flows.Eligible, flows.NotEligible}, out.Event) && c.intent != "yes":
-				t.Errorf("%q: a number was confirmed", c.text)
+	}
+	for i := range 10_000 {
+		said, s := list[dice.IntN(len(list))], states[dice.IntN(len(states))]
+		if !sweep.Takes(i, 10) {
+			continue
+		}
+		k := *bases[s]
+		k.t, k.c = t, bases[s].c.Clone()
+		out := k.says(said.Text)
+		if !k.said {
+			t.Errorf("%s, %q: no answer", s, said.Text)
+		}
+		for _, p := range k.c.Promises {
+			if p.Lane() == bot.LaneMail && !slices.Contains([]string{"send", "resend", "yes", "link_dead", "found_mail"}, said.Meaning) && !opens[said.Text] {
+				t.Errorf("%s, %q (%s): a mail was promised (%s)", s, said.Text, said.Meaning, out.Event)
 			}
 		}
-	})
+		if may, harms := undone[out.Event]; harms && !slices.Contains(may, said.Meaning) && !slices.Contains(bare, strings.Trim(bot.Fold(said.Text), ".!")) {
+			t.Errorf("%s, %q (%s): %s", s, said.Text, said.Meaning, out.Event)
+		}
+	}
 }
 
-// opens are sentences that ask for a link where one is offered, though not elsewhere.
-var opens = map[string]bool{"otra vez porfa": true}
-
-// Every button that is offered when something was not clear leads somewhere, in every state. A small sweep
-// tries a tenth of what is not clear in each.
+// Every button that is offered when something was not clear leads somewhere, in every state. Each state is told every
+// twentieth sentence, another twentieth than the one before; a small sweep tries a tenth of those.
 func TestMeaning_offered(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
-	u := understanding(t)
-	var list []told
-	for _, c := range sentences(t, "testdata/understand.csv") {
-		if u.Read(c.text).Outcome == understand.Unsure {
-			list = append(list, c)
-		}
-	}
-	if len(list) == 0 {
-		t.Fatal("nothing is asked")
-	}
-	turn := 0
+	list := sentences(t)
+	turn, asked := 0, 0
 	everywhere(t, func(t *testing.T, s bot.State) {
-		base, asked := at(t, s), map[string]bool{}
+		base, pressed := at(t, s), map[string]bool{}
 		turn++
 		for i, c := range list {
-			if !sweep.Takes(i+turn, 10) {
+			if (i+turn)%20 != 0 || !sweep.Takes(i/20, 10) {
 				continue
 			}
 			k := *base
 			k.c = base.c.Clone()
-			if out := k.says(c.text); out.Event != flows.Unclear {
+			if out := k.says(c.Text); out.Event != flows.Unclear {
 				continue
 			}
+			asked++
 			for _, b := range k.c.Shown {
-				pressed := k
-				pressed.c = k.c.Clone()
-				if asked[b] {
+				if pressed[b] {
 					continue
 				}
-				asked[b] = true
-				if out := pressed.step(bot.Update{Kind: bot.Press, Button: b, Prompt: k.c.Prompt}); !pressed.said || out.Event == bot.Missed || out.Event == bot.StaleButton {
-					t.Errorf("%q, then [%s]: %s (answered: %v)", c.text, b, out.Event, pressed.said)
+				pressed[b] = true
+				next := k
+				next.c = k.c.Clone()
+				if out := next.step(bot.Update{Kind: bot.Press, Button: b, Prompt: k.c.Prompt}); !next.said || out.Event == bot.Missed || out.Event == bot.StaleButton {
+					t.Errorf("%q, then [%s]: %s (answered: %v)", c.Text, b, out.Event, next.said)
 				}
 			}
 		}
 	})
+	if asked == 0 {
+		t.Error("nothing is asked")
+	}
 }

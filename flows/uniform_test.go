@@ -85,7 +85,7 @@ func TestNothingPersonalIsKept(t *testing.T) {
 	const number, code, mail, key = "1710034065", "AB-77123", "ana.privada@correo.example", "Gatito2020xyz"
 	w := world.New(t, "_id,id_type,category,full_name,email,data_updated_at,status\n"+number+",cedula,affiliate,Zutana Mengana,"+mail+",2025-03-01,locked\n"+code+",foreign_code,affiliate,Fulano Mengano,otro@correo.example,2025-03-01,locked\n", "LLAVE_LOG_LEVEL=debug")
 	for _, said := range []string{
-		"soy 171 003 4065 y quiero desbloquear", "sí", "171-003-4065", "no, es 1710034065", "atrás", "171.003.406.5", number, "sí", "enviar enlace",
+		"soy 171 003 4065 y quiero desbloquear", "sí", "171-003-4065", "no, es 1710034065", "corregir", "171.003.406.5", number, "sí", "enviar enlace",
 		"menú", number, "queja", "mi cédula es 171 003 4065 y no me atienden", "mi correo es " + mail, "queja", "uno siete uno cero cero tres cuatro cero seis cinco, nadie responde",
 		"persona", "mi clave es " + key, "atrás",
 		"menú", "desbloquear", code, "atrás", "mi clave es " + key, number, "sí", "enviar enlace",

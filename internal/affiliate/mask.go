@@ -190,6 +190,9 @@ var glue = func() map[string]bool {
 
 var notAKey = regexp.MustCompile(`^(bloquead|desbloquead|incorrect|correct|invalid|antigu|viej|nuev|olvid|caducad|vencid|suspendid|activ|inactiv|important|necesari|segur|dificil|complicad|mala|buena|igual|mism|distint|diferent|nunca|siempre|secret|personal|privad|perdid|rechazad|equivocad|erron|fals|gratis|gratuit|urgent|obligatori|desconocid|temporal|ningun|la|el|esta|esa|lock|block|unlock|wrong|expired|disabled|frozen|broken|rejected|working|forgot|stolen|needed|required|different|(?:new|old|same|safe|free|good|lost|gone|easy|hard|weak|there|here)$)`)
 
+// HoldsKey says whether a key is written in a text.
+func HoldsKey(text string) bool { return len(secretSpans(text, runsOf(lex(text)))) > 0 }
+
 // isNumberAt says whether the token between [start] and [end] belongs to something that is the person's number rather
 // than a key. After "es" only a genuine number counts.
 func isNumberAt(runs []run, start, end int, linked bool) bool {

@@ -28,6 +28,7 @@ import (
 	"llave/bot/webchat"
 	"llave/bot/whatsapp"
 	"llave/flows"
+	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/agent"
 	"llave/internal/config"
@@ -232,7 +233,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
 		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Log: o.Log,
-		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint},
+		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
 		Limit:     a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
 	})
 	if err != nil {
@@ -336,13 +337,30 @@ type FlowOptions struct {
 
 // NewFlow builds the conversation's engine from the settings.
 func NewFlow(c config.Config, o FlowOptions) (*bot.Engine, error) {
-	return flows.New(flows.Options{
+	options, err := flowOptions(c, o)
+	if err != nil {
+		return nil, err
+	}
+	return flows.New(options)
+}
+
+// flowOptions are what the settings say of the conversation.
+func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
+	model := meaning.Default()
+	if c.ModelFile != "" {
+		var err error
+		if model, err = flows.LoadModel(c.ModelFile); err != nil {
+			return flows.Options{}, fmt.Errorf("LLAVE_MODEL_FILE: %w", err)
+		}
+	}
+	return flows.Options{
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
-		Desk: o.Desk, Silence: c.AgentSilence,
+		Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
 		Limits:  flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
 		Erasing: func(channel string) flows.Erasing { return erasing[channel] },
-	})
+		Model:   model, AbroadText: c.AbroadText, PortalText: c.PortalText,
+	}, nil
 }
 
 // notBuilt refuses settings whose part does not exist yet, rather than ignoring them.

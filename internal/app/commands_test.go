@@ -47,7 +47,7 @@ func golden(t *testing.T, name, got string) {
 func TestHelp(t *testing.T) {
 	commands := []string{
 		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password",
-		"purge", "flow", "version", "config",
+		"purge", "flow", "understand", "train", "version", "config",
 	}
 	for _, command := range commands {
 		t.Run("help "+command, func(t *testing.T) {
@@ -76,6 +76,13 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"serve", "--nonsense"}, "unknown flag: --nonsense"},
 		{[]string{"import"}, "accepts 1 arg(s), received 0"},
 		{[]string{"purge", "now"}, "now"},
+		{[]string{"understand", "--all"}, "--all goes with --export"},
+		{[]string{"understand", "--export", "a.csv"}, "--export takes no file"},
+		{[]string{"understand", "a.csv", "b.csv"}, "accepts at most 1 arg(s), received 2"},
+		{[]string{"understand", "--lang", "fr"}, "--lang fr: there is no such language; expected es or en"},
+		{[]string{"understand", "--state", "lost"}, "--state lost: there is no such state; expected one of start, menu"},
+		{[]string{"train", "--out", "m.bin"}, "--examples and --out are needed"},
+		{[]string{"train", "a.csv"}, "unknown command"},
 		{[]string{"agents"}, "add, disable, list, password"},
 		{[]string{"agents", "nonsense"}, `unknown command "nonsense"`},
 		{[]string{"agents", "add"}, "accepts 1 arg(s), received 0"},
@@ -114,6 +121,7 @@ func TestServe_refusesAtStart(t *testing.T) {
 		{"admin port taken", []string{"LLAVE_ADMIN_ADDR=" + taken.Addr().String()}, []string{"LLAVE_ADMIN_ADDR", taken.Addr().String()}},
 		{"no store", []string{"LLAVE_MONGODB_URI=mongodb://user:hidden@127.0.0.1:1/?serverSelectionTimeoutMS=300", "LLAVE_SECRET_KEY=" + strings.Repeat("QUFB", 11)}, []string{"LLAVE_MONGODB_URI", "127.0.0.1:1"}},
 		{"no offices", []string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv"}, []string{"LLAVE_OFFICES_FILE"}},
+		{"no model", []string{"LLAVE_MODEL_FILE=/nowhere/model.bin"}, []string{"LLAVE_MODEL_FILE", "/nowhere/model.bin"}},
 		{"a part not built", []string{"LLAVE_EVENTS_URL=https://events.example/", "LLAVE_EVENTS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, []string{"LLAVE_EVENTS_URL"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

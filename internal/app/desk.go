@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -68,7 +69,18 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if a.talk, err = talk.New(frame, talk.Options{Steps: steps, StateName: name}); err != nil {
 		return err
 	}
-	lead, err := supervisor.New(frame, supervisor.Options{Audit: auditLog{a.Store.Audit}, StateName: name, BuiltIn: talk.BuiltIn})
+	names, err := flows.ReadNames()
+	if err != nil {
+		return err
+	}
+	var meanings []supervisor.Meaning
+	for _, m := range names.Meanings {
+		meanings = append(meanings, supervisor.Meaning(m))
+	}
+	lead, err := supervisor.New(frame, supervisor.Options{
+		Audit: auditLog{a.Store.Audit}, StateName: name, BuiltIn: talk.BuiltIn, Sentences: a.Store.Unheard, Meanings: meanings,
+		PlaceName: func(place string) string { return cmp.Or(names.Places[place], place) },
+	})
 	if err != nil {
 		return err
 	}

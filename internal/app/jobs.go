@@ -30,13 +30,14 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 }
 
 // newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
-// sweep; hourly what is kept no longer.
+// sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Count: a.Metrics.Count})
 	err := errors.Join(
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
+		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
 	)
 	return t, err
@@ -94,6 +95,7 @@ type Forgotten struct {
 	Lines         int64 `json:"lines"`
 	Sessions      int64 `json:"sessions"`
 	Tries         int64 `json:"tries"`
+	Unheard       int64 `json:"unheard"`
 }
 
 // Forget removes what is kept no longer.
@@ -127,6 +129,8 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("lines", &f.Lines, func() (int64, error) { return a.Store.Desk.ForgetLines(ctx, now.Add(-r.Transcript), purgeBatch) }),
 		all("sessions", &f.Sessions, func() (int64, error) { return a.Store.Sessions.Forget(ctx, now, purgeBatch) }),
 		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),
+		all("sentences", &f.Unheard, func() (int64, error) { return a.Store.Unheard.Forget(ctx, keptSince(now, r.Unheard), purgeBatch) }),
+		a.dropTellers(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 	)
 }

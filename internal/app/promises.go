@@ -27,6 +27,8 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.keepLines),
 		runner.KeeperOf(a.keepAudit),
 		runner.KeeperOf(a.eraseLines),
+		runner.KeeperOf(a.keepUnheard),
+		runner.KeeperOf(a.eraseUnheard),
 		runner.KeeperOf(a.activate),
 		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Effects, error) {
 			return a.Runner.Deliver(ctx, p, what)

@@ -22,7 +22,7 @@ const module = "llave"
 
 // layers from the top. A package may import those of lower layers, and of its own only what beside allows.
 var layers = [][]string{
-	{"cmd/llave"},
+	{"cmd/llave", "flows/meaning/learn"},
 	{"internal/app"},
 	{
 		"flows",
@@ -32,7 +32,7 @@ var layers = [][]string{
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
-	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unlock", "flows/understand"},
+	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
 	{"bot", "bot/pace", "bot/wire", "internal/secret"},
 }
 

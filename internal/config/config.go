@@ -62,6 +62,9 @@ type Config struct {
 	AgentSilence       time.Duration  // after how long without an answer a chat goes back to the queue
 	OfficesFile        string         // empty: no list
 	ForeignCodePattern *regexp.Regexp // nil: the built-in rule
+	ModelFile          string         // what sentences mean; empty: the model that is built in
+	AbroadText         string         // the institution's own words, in texts of the chat; empty: none
+	PortalText         string         // empty: the catalogue's
 	TrustedProxies     []netip.Prefix
 
 	Limits    Limits
@@ -135,6 +138,7 @@ type Retention struct {
 	Transcript time.Duration // the lines of a handed-off chat
 	Audit      time.Duration
 	Complaint  time.Duration
+	Unheard    time.Duration // sentences that were not understood; 0: none are kept
 }
 
 // Need is something a command cannot do without and others can.

@@ -54,8 +54,9 @@ func TestLoad_defaults(t *testing.T) {
 		{"an agent's silence", c.AgentSilence, 10 * time.Minute},
 		{"foreign code", c.ForeignCodePattern == nil, true},
 		{"proxies", len(c.TrustedProxies), 0},
+		{"the model and texts of one's own", c.ModelFile + c.AbroadText + c.PortalText, ""},
 		{"limits", c.Limits, config.Limits{3, 10, 3, 6, 20, 10}},
-		{"retention", c.Retention, config.Retention{24 * time.Hour, 192 * time.Hour, 720 * time.Hour, 8760 * time.Hour, 8760 * time.Hour}},
+		{"retention", c.Retention, config.Retention{24 * time.Hour, 192 * time.Hour, 720 * time.Hour, 8760 * time.Hour, 8760 * time.Hour, 720 * time.Hour}},
 		{"log level", c.LogLevel, slog.LevelInfo},
 		{"log format", c.LogFormat, config.LogFormat("")},
 	} {
@@ -72,7 +73,8 @@ func TestLoad_production(t *testing.T) {
 		"LLAVE_TELEGRAM_API_URL=http://botapi.internal:8081/", "LLAVE_SMTP_URL=smtps://u:p%2F@mail.example:465",
 		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
 		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
-		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_RETENTION_IDLE=48h", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
+		"LLAVE_MODEL_FILE=own.bin", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.",
+		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
 		t.Fatal(err)
@@ -92,8 +94,12 @@ func TestLoad_production(t *testing.T) {
 		{"foreign code", c.ForeignCodePattern.MatchString("EC123456"), true},
 		{"generate URL", c.GenerateURL.String(), "https://portal.example/clave"},
 		{"events URL", c.EventsURL.String(), "https://iam.example/hook"},
+		{"model", c.ModelFile, "own.bin"},
+		{"words for people abroad", c.AbroadText, "Llame al consulado."},
+		{"the way into the portal", c.PortalText, "¿Dónde? En Trámites."},
 		{"mails a day", c.Limits.MailsDay, 7},
 		{"idle", c.Retention.Idle, 48 * time.Hour},
+		{"sentences that were not understood", c.Retention.Unheard, time.Duration(0)},
 		{"log level", c.LogLevel, slog.LevelDebug},
 		{"log format", c.LogFormat, config.JSON},
 	} {
@@ -121,7 +127,8 @@ func TestLoad_refuses(t *testing.T) {
 		"LLAVE_GENERATE_URL=http://portal.example", "LLAVE_DISCLOSURE=open", "LLAVE_TIMEZONE=Guayaquil", "LLAVE_TIMEZONE=Local",
 		"LLAVE_OFFICE_HOURS=always", "LLAVE_OFFICE_HOURS=mon-fri 17:00-08:00", "LLAVE_OFFICE_HOURS=mon-fri 08:00-17:00,",
 		"LLAVE_OFFICE_HOURS=mon-xyz 08:00-17:00", "LLAVE_TRUSTED_PROXIES=10.0.0.0/33", "LLAVE_TRUSTED_PROXIES=proxy",
-		"LLAVE_FOREIGN_CODE_PATTERN=[", "LLAVE_LIMIT_NUMBERS_HOUR=-1", "LLAVE_RETENTION_IDLE=1s", "LLAVE_LOG_LEVEL=loud", "LLAVE_LOG_FORMAT=xml",
+		"LLAVE_FOREIGN_CODE_PATTERN=[", "LLAVE_ABROAD_TEXT=" + strings.Repeat("á", 201), "LLAVE_ABROAD_TEXT=una\notra", "LLAVE_ABROAD_TEXT= ",
+		"LLAVE_PORTAL_TEXT=Vea <b>aquí</b>", "LLAVE_PORTAL_TEXT=Toque {portal}", "LLAVE_PORTAL_TEXT=\xff", "LLAVE_LIMIT_NUMBERS_HOUR=-1", "LLAVE_RETENTION_IDLE=1s", "LLAVE_RETENTION_UNHEARD=23h", "LLAVE_RETENTION_UNHEARD=-1s", "LLAVE_LOG_LEVEL=loud", "LLAVE_LOG_FORMAT=xml",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		_, err := config.Load([]string{pair}, t.TempDir())

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"llave/internal/secret"
 )
@@ -200,6 +202,28 @@ func pattern(v string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
+// sentenceMax is how long words of the institution's own may be inside a text of the chat: the text around them is as long
+// again, and a WhatsApp message with buttons holds 1,024 characters.
+const sentenceMax = 200
+
+// sentence is plain text for people, on one line, with a full stop. Braces would be taken for what is filled in.
+func sentence(v string) (string, error) {
+	v = strings.TrimSpace(v)
+	n := utf8.RuneCountInString(v)
+	switch {
+	case !utf8.ValidString(v):
+		return "", errors.New("is not UTF-8; expected plain text")
+	case n == 0 || n > sentenceMax:
+		return "", fmt.Errorf("has %d characters; expected 1 to %d", n, sentenceMax)
+	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("{}<>*_`", r) }):
+		return "", errors.New("holds a line break or markup; expected plain text on one line, without { } < > * _ or `")
+	}
+	if last, _ := utf8.DecodeLastRuneInString(v); !strings.ContainsRune(".!?…", last) {
+		v += "."
+	}
+	return v, nil
+}
+
 func location(v string) (*time.Location, error) {
 	l, err := time.LoadLocation(v)
 	if err != nil || v == "Local" {
@@ -254,6 +278,18 @@ func between(v string, low, high time.Duration) (time.Duration, error) {
 // retention is at least a minute, so that nothing goes before it was looked at, and at most ten years.
 func retention(v string) (time.Duration, error) {
 	return between(v, time.Minute, 10*8760*time.Hour)
+}
+
+// noneOr reads a retention that is 0 or [least] and more.
+func noneOr(v string, least time.Duration) (time.Duration, error) {
+	if d, err := time.ParseDuration(v); err == nil && d == 0 {
+		return 0, nil
+	}
+	d, err := between(v, least, 10*8760*time.Hour)
+	if err != nil {
+		return 0, fmt.Errorf("%w, or 0", err)
+	}
+	return d, nil
 }
 
 func level(v string) (slog.Level, error) {

@@ -18,6 +18,7 @@ import (
 	"llave/internal/agent"
 	"llave/internal/bottest"
 	"llave/internal/handoff"
+	"llave/internal/unheard"
 )
 
 // morning is an office after some hours of work, so that every page has something to show, with the clock standing still.
@@ -115,6 +116,17 @@ func newMorning(t testing.TB) *morning {
 	answers.List = append(answers.List, handoff.Answer{Name: "feriado", Text: "Este viernes es feriado. {persona} puede escribir otra vez el lunes. Le atendió {agente}, caso {caso}."})
 	if err := m.app.Store.Desk.SaveAnswers(t.Context(), &answers); err != nil {
 		t.Fatal(err)
+	}
+	for _, o := range []struct{ said, meaning string }{
+		{"no me asoma nada en la bandejita esa", ""}, {"vendo carros usados", unheard.NotOurs}, {"¿y si se me acaba el saldo?", "cost"},
+	} {
+		telling := unheard.Telling{Who: "one", Turn: o.said, At: m.now(), Place: "sent", Lang: "es", Said: o.said, Meaning: "not_arrived", Confidence: 0.4}
+		if err := m.app.Store.Unheard.Tell(t.Context(), telling); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.app.Store.Unheard.Assign(t.Context(), telling.ID(), o.meaning); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s, err := m.app.Store.Schedule.Load(t.Context())
 	if err != nil {
@@ -361,6 +373,7 @@ func atTheStart() []deskPage {
 		{name: "nothing open", who: "eva", open: at("/agentes?ver=todos")},
 		{name: "no figures", who: "eva", open: at("/agentes/supervision")},
 		{name: "no answers", who: "eva", open: at("/agentes/supervision/respuestas")},
+		{name: "all understood", who: "eva", open: at("/agentes/supervision/no-entendido")},
 		{name: "usual hours", who: "eva", open: at("/agentes/supervision/horario")},
 	}
 }
@@ -510,6 +523,7 @@ func atTheSupervisor() []deskPage {
 		}},
 		{name: "answers", who: "eva", open: on("supervision/respuestas", runs(unfold))},
 		{name: "answer refused", who: "eva", open: on("supervision/respuestas", both(fill(`{nombre: "dos palabras", texto: ""}`), of("nombre")))},
+		{name: "not understood", who: "eva", open: at("/agentes/supervision/no-entendido")},
 		{name: "audit", who: "eva", open: at("/agentes/supervision/auditoria")},
 		{name: "audit refused", who: "eva", open: at("/agentes/supervision/auditoria?desde=2026-03-02&hasta=2026-03-01")},
 		{name: "closed cases", who: "eva", walk: true, open: at("/agentes/cerrados")},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -13,6 +14,7 @@ import (
 	"llave/internal/agent"
 	"llave/internal/bottest"
 	"llave/internal/handoff"
+	"llave/internal/unheard"
 )
 
 // scripts are texts that want to be more than text: whatever runs of them sets window.ran.
@@ -110,6 +112,12 @@ func TestDesk_scripts(t *testing.T) {
 	if err := o.app.Store.Desk.SaveAnswers(t.Context(), &answers); err != nil {
 		t.Fatal(err)
 	}
+	for i, text := range scripts {
+		telling := unheard.Telling{Who: "one", Turn: fmt.Sprint(i), At: time.Now(), Place: "sent", Said: text, Meaning: text}
+		if err := o.app.Store.Unheard.Tell(t.Context(), telling); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p := o.person()
 	ref := p.asks()
 	eva.takes(ref)
@@ -150,7 +158,7 @@ func TestDesk_scripts(t *testing.T) {
 
 	for _, path := range []string{
 		"/agentes/casos/" + ref, "/agentes?ver=mios", "/agentes?ver=todos", "/agentes/buscar?q=" + "onerror", "/agentes/cuenta",
-		"/agentes/supervision", "/agentes/supervision/agentes", "/agentes/supervision/respuestas", "/agentes/supervision/auditoria",
+		"/agentes/supervision", "/agentes/supervision/agentes", "/agentes/supervision/respuestas", "/agentes/supervision/no-entendido", "/agentes/supervision/auditoria",
 	} {
 		eva.at(path)
 		eva.harmless(path)

@@ -104,6 +104,7 @@ const (
 	Agents        = "agents"
 	Sessions      = "sessions"
 	Tries         = "tries"
+	Unheard       = "unheard"
 )
 
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
@@ -126,4 +127,7 @@ var Indexes = []Index{
 	{Lines, "at"},
 	{Sessions, "ends"},
 	{Tries, "ends"},
+	{Unheard, "times"},
+	{Unheard, "last"},
+	{Unheard, "drop_at"},
 }

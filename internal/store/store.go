@@ -33,6 +33,7 @@ type Store struct {
 	Agents        *AgentTable
 	Sessions      *SessionTable
 	Tries         *TryTable
+	Unheard       *UnheardTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -61,6 +62,7 @@ func New(engine Engine) *Store {
 		Agents:     newAgents(engine),
 		Sessions:   newSessions(engine),
 		Tries:      newTries(engine),
+		Unheard:    newUnheard(engine),
 	}
 }
 

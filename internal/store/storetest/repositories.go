@@ -56,6 +56,8 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"agents", agents},
 		{"agents' sessions", agentSessions},
 		{"tries by 16", triesRace},
+		{"sentences", unheardRows},
+		{"a sentence by 16", unheardRace},
 		{"data key", dataKey},
 		{"data key for 16", dataKeyRace},
 	} {

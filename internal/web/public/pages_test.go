@@ -19,7 +19,7 @@ var samples = map[string]any{
 	"link_used": sampleLink, "link_expired": sampleLink, "link_unknown": sampleLink, "key_no_pass": sampleLink,
 	"notme_ask": nil, "notme_done": "N-0000-000", "home": nil, "key_done": nil, "key_made_before": nil,
 	"key_ask": keyData{Life: web.Wait(9 * time.Minute), Min: 8, Max: 128, Problems: []key.Problem{key.TooShort, key.HasName}, Repeat: []key.Problem{key.NotRepeated}},
-	"privacy": struct{ Idle, Seen, Transcript, Audit, Complaint web.Span }{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour)},
+	"privacy": privacyData{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), true},
 }
 
 var sampleLink = linkData{Life: web.Wait(3 * time.Minute), KeyPass: web.Wait(10 * time.Minute), Next: "/clave", Own: true}

@@ -44,6 +44,7 @@ type Retention struct {
 	Transcript time.Duration // of a chat that a person of the help desk took over
 	Audit      time.Duration
 	Complaint  time.Duration
+	Unheard    time.Duration // what was not understood; zero: nothing of it is kept
 }
 
 // Options are what the pages need. Kit, Links, LinkTTL, Limit and Log are required.
@@ -266,10 +267,17 @@ func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 	return web.Show(w, s.pages, web.View{Name: "notme_done", Form: true, Data: ref})
 }
 
+// privacyData is how long things are kept, in words.
+type privacyData struct {
+	Idle, Seen, Transcript, Audit, Complaint, Unheard web.Span
+	KeepsUnheard                                      bool
+}
+
 func (s *Site) privacy(w http.ResponseWriter, r *http.Request) error {
 	d := s.Retention
-	return web.Show(w, s.pages, web.View{Name: "privacy", Data: struct{ Idle, Seen, Transcript, Audit, Complaint web.Span }{
-		web.Wait(d.Idle), web.Wait(cmp.Or(d.Seen, 8*24*time.Hour)), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint),
+	return web.Show(w, s.pages, web.View{Name: "privacy", Data: privacyData{
+		web.Wait(d.Idle), web.Wait(cmp.Or(d.Seen, 8*24*time.Hour)), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint), web.Wait(d.Unheard),
+		d.Unheard > 0,
 	}})
 }
 

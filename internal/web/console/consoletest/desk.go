@@ -122,7 +122,10 @@ func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *tal
 		if room, err = talk.New(c, o); err != nil {
 			return err
 		}
-		lead, err := supervisor.New(c, supervisor.Options{Audit: audited{d.Store.Audit}, StateName: o.StateName, BuiltIn: talk.BuiltIn})
+		lead, err := supervisor.New(c, supervisor.Options{
+			Audit: audited{d.Store.Audit}, StateName: o.StateName, BuiltIn: talk.BuiltIn, Sentences: d.Store.Unheard,
+			Meanings: []supervisor.Meaning{{Name: "cost", Title: "Cuánto cuesta"}, {Name: "not_arrived", Title: "No le llega"}}, PlaceName: func(place string) string { return "lugar " + place },
+		})
 		if err != nil {
 			return err
 		}

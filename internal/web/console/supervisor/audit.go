@@ -26,7 +26,7 @@ type auditData struct {
 type auditRow struct {
 	At        console.Moment
 	Who, What string
-	Kind      string // "case": Ref and Rest; "hours": Change, Date and Rest; "role": Login and Rest; "": Rest alone
+	Kind      string // "case": Ref and Rest; "hours": Change, Date and Rest; "role": Login and Rest; "unheard" and "": Rest alone
 	Ref       string
 	Login     string
 	Change    string
@@ -51,6 +51,8 @@ func (c *Room) auditRow(e agent.AuditEntry) auditRow {
 		case "day":
 			row.Date, row.Rest, _ = strings.Cut(rest, " ")
 		}
+	case e.What == auditUnheard:
+		row.Kind, row.Rest = "unheard", c.meaningTitle(e.Detail)
 	case e.What == "agent_added", e.What == "agent_role":
 		row.Kind = "role"
 		row.Login, row.Rest, _ = strings.Cut(e.Detail, ", ")

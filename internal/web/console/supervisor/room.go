@@ -1,5 +1,6 @@
 // Package supervisor is the part of the console in which the desk is run: how it goes (supervisor.go, chart.go), the
-// accounts (agents.go), the hours (hours.go), the ready answers (answers.go), the audit (audit.go), and files to take away
+// accounts (agents.go), the hours (hours.go), the ready answers (answers.go), what was not understood (unheard.go), the
+// audit (audit.go), and files to take away
 // (export.go). The search and the closed cases (search.go) are here too and open to every agent.
 //
 // A form that changes one document carries the version that it was drawn from: of two people who save at once one is told,
@@ -32,6 +33,9 @@ type Options struct {
 	Audit     AuditLog
 	StateName func(s bot.State) string // what agents call the place where the bot was
 	BuiltIn   []handoff.Answer         // the ready answers that supervisors may replace
+	Sentences Sentences                // what was not understood
+	Meanings  []Meaning                // what it may mean, in the order of their titles
+	PlaceName func(place string) string
 }
 
 // Room serves the pages. It is safe for use by many goroutines.
@@ -57,6 +61,7 @@ const (
 	hoursPath       = supervisionPath + "/horario"
 	auditPath       = supervisionPath + "/auditoria"
 	answersPath     = supervisionPath + "/respuestas"
+	unheardPath     = supervisionPath + "/no-entendido"
 	searchPath      = "/agentes/buscar"
 	closedPath      = "/agentes/cerrados"
 )
@@ -73,6 +78,8 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("POST "+hoursPath, c.supervisors(c.changeHours))
 	mux.Handle("GET "+answersPath, c.supervisors(c.showAnswers))
 	mux.Handle("POST "+answersPath, c.supervisors(c.changeAnswers))
+	mux.Handle("GET "+unheardPath, c.supervisors(c.showUnheard))
+	mux.Handle("POST "+unheardPath, c.supervisors(c.assignUnheard))
 	mux.Handle("GET "+auditPath, c.supervisors(c.showAudit))
 	mux.Handle("GET /agentes/exportar.csv", c.supervisors(c.exportCases))
 	mux.Handle("GET "+console.CasePath+"{ref}/transcripcion.csv", c.supervisors(c.exportLines))

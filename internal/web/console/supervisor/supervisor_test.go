@@ -24,7 +24,7 @@ const otherPassword = "tambor lento bajo la nube gris"
 var (
 	supervisorPages = []string{
 		"/agentes/supervision", "/agentes/supervision?dias=7", "/agentes/supervision?dias=30", "/agentes/supervision/agentes",
-		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", "/agentes/exportar.csv",
+		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", unheardPage, "/agentes/exportar.csv",
 	}
 	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=nada", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
 )

@@ -1,0 +1,162 @@
+package flows
+
+import (
+	"slices"
+	"time"
+
+	"llave/bot"
+)
+
+// act does what an answer of answers.toml is named for. It returns an event of the map, or "" when the place's own ear is
+// to go on with the button that was chosen for it.
+type act func(f *flow, t *bot.Turn) bot.Event
+
+// acts by the names that answers.toml uses.
+var acts map[string]act
+
+func init() { // acts name each other by way of the flow
+	acts = map[string]act{
+		"unlock": wishing("unlock"), "generate": wishing("generate"), "office": wishing("in_person"), "complaint": wishing("complaint"),
+		"own_data": wishing("my_data"), "relative": wishing("another"), "minor": wishing("minor"), "deceased": wishing("deceased"),
+		"passport": wishing("passport"),
+
+		"slow": (*flow).goSlow, "low_vision": (*flow).lowVision, "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
+		"time_left": (*flow).tellsLeft, "wait_link": (*flow).waitsLink, "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
+		"send": choosing("send"), "resend": choosing("resend"), "yes": (*flow).saysYes, "no": (*flow).saysNo,
+		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
+	}
+}
+
+// wishing begins what people come for; before the terms are agreed to it is kept for later.
+func wishing(label string) act {
+	return func(f *flow, t *bot.Turn) bot.Event {
+		if t.Place().Is(BeforeTerms) {
+			t.Remember(slotWish, label)
+			return Greeted
+		}
+		return f.wish(t, label)
+	}
+}
+
+// choosing takes what was said for a press of a button of the place.
+func choosing(label string) act {
+	return func(_ *flow, t *bot.Turn) bot.Event {
+		t.Choose(label)
+		return ""
+	}
+}
+
+// agreed does what there is only for somebody who has agreed to go on; before that the question comes again.
+func agreed(do act) act {
+	return func(f *flow, t *bot.Turn) bot.Event {
+		if t.Place().Is(BeforeTerms) {
+			return AskedRepeat
+		}
+		return do(f, t)
+	}
+}
+
+func (f *flow) toMenu(*bot.Turn) bot.Event { return AskedMenu }
+
+// cancels ends the procedure; before it has begun, the conversation.
+func (f *flow) cancels(t *bot.Turn) bot.Event {
+	if t.Place().Is(BeforeTerms) {
+		t.Empty()
+		return Declined
+	}
+	f.dropNumber(t)
+	return Cancelled
+}
+
+func (f *flow) goSlow(t *bot.Turn) bot.Event {
+	t.Pace(slow)
+	return AskedSlow
+}
+
+func (f *flow) lowVision(t *bot.Turn) bot.Event {
+	t.Pace(slow)
+	return LowVision
+}
+
+func (f *flow) inEnglish(t *bot.Turn) bot.Event {
+	t.Speak(english)
+	return AskedEnglish
+}
+
+// rewords counts as a miss: the question comes in other words, then step by step is offered, then a person.
+func (f *flow) rewords(t *bot.Turn) bot.Event {
+	t.Miss()
+	return Reworded
+}
+
+// another has one more link sent to somebody who is at the key already.
+func (f *flow) another(t *bot.Turn) bot.Event {
+	if t.Slot(slotRecord) == "" {
+		return wishing("generate")(f, t)
+	}
+	t.Remember(slotWant, "generate") // it is unlocked by now
+	return WantsAnother
+}
+
+// linkEnds is when the link that was asked for ends at the latest. In every disclosure it is what this chat's own clock says.
+func linkEnds(t *bot.Turn) (left time.Duration, lives bool) {
+	for _, timer := range t.Conv.Timers {
+		if timer.Signal == bot.SignalLinkExpired && timer.Attempt == t.Conv.Attempt && timer.At.After(t.Now) {
+			return timer.At.Sub(t.Now), true
+		}
+	}
+	return 0, false
+}
+
+func (f *flow) tellsLeft(t *bot.Turn) bot.Event {
+	if left, lives := linkEnds(t); lives {
+		t.Say("left", leaving(t, left))
+		return AskedTimeLeft
+	}
+	return "info.link_life"
+}
+
+func (f *flow) waitsLink(t *bot.Turn) bot.Event {
+	if left, lives := linkEnds(t); lives {
+		t.Say("left", leaving(t, left))
+		return WaitsWithLink
+	}
+	return "info.wait"
+}
+
+// leaving says what is left of a link, in whole minutes that are there for sure.
+func leaving(t *bot.Turn, left time.Duration) string {
+	if left < time.Minute {
+		return t.Wording("life.little")
+	}
+	return lasting(t, left.Truncate(time.Minute))
+}
+
+// saysYes takes "sí" in other words for the button that it stands for, where there is one.
+func (f *flow) saysYes(t *bot.Turn) bot.Event {
+	return f.saysWord(t, "said.yes")
+}
+
+func (f *flow) saysNo(t *bot.Turn) bot.Event {
+	return f.saysWord(t, "said.no")
+}
+
+func (f *flow) saysWord(t *bot.Turn, key string) bot.Event {
+	label := t.Shows(t.Wording(key))
+	if key == "said.yes" && t.Agrees() != "" {
+		label = t.Agrees()
+	}
+	if label == "" || slices.Contains([]string{"erase", "erase_yes", "leave_yes"}, label) { // not on a guess
+		return "next.now"
+	}
+	t.Choose(label)
+	return ""
+}
+
+// greets answers a greeting; who comes back after long is asked whether to go on.
+func (f *flow) greets(t *bot.Turn) bot.Event {
+	if cameBack(t) {
+		return ""
+	}
+	return SaidHello
+}
