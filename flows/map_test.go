@@ -20,6 +20,7 @@ import (
 	"llave/bot"
 	"llave/flows"
 	"llave/internal/affiliate"
+	"llave/internal/bottest"
 )
 
 // noPackages has every import fail: what the package itself declares is resolved without them.
@@ -201,8 +202,12 @@ func isBare(e *bot.Engine, sentence string) bool {
 // is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one.
 func TestMap_freeTextLosesNoWord(t *testing.T) {
 	e := storyEngine(t, hearStory, bot.FreeText)
+	sweep := bottest.NewSweep(t)
 	kept, bare, asked := 0, 0, 0
 	for i, sentence := range labelled(t) {
+		if !sweep.Takes(i, 10) {
+			continue
+		}
 		out, told := tell(t, e, i, sentence)
 		switch {
 		case out.Event == toldOne && told == affiliate.MaskAll(bot.Clean(sentence)):
@@ -222,7 +227,7 @@ func TestMap_freeTextLosesNoWord(t *testing.T) {
 func TestMap_freeTextNeedsItsTrait(t *testing.T) {
 	e := storyEngine(t, hearStory)
 	lost := 0
-	for i, sentence := range labelled(t) {
+	for i, sentence := range labelled(t)[:1000] {
 		if out, _ := tell(t, e, i, sentence); out.Event != toldOne {
 			lost++
 		}
