@@ -243,9 +243,9 @@ func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
 	e := newEngine(t)
 	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 	sentences := slices.DeleteFunc(labelled(t), func(s string) bool { return len(s) < 25 })
-	keeping := map[bot.State]bool{}
+	keeping, step := map[bot.State]bool{}, bottest.NewSweep(t).Of(50, 500)
 	for n, s := range e.States() {
-		for i := n; i < len(sentences); i += 50 {
+		for i := n; i < len(sentences); i += step {
 			c := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}, Slots: map[string]string{"record": "r"}}
 			u := bot.Update{ID: fmt.Sprint(i), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: sentences[i]}
 			next, _, err := e.Step(t.Context(), c, u, bot.Env{Now: now, Reservation: &bot.Reservation{}})
