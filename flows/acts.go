@@ -18,10 +18,10 @@ func init() { // acts name each other by way of the flow
 	acts = map[string]act{
 		"unlock": wishing("unlock"), "generate": wishing("generate"), "office": wishing("in_person"), "complaint": wishing("complaint"),
 		"own_data": wishing("my_data"), "relative": wishing("another"), "minor": wishing("minor"), "deceased": wishing("deceased"),
-		"passport": wishing("passport"),
+		"passport": (*flow).hasPassport,
 
 		"slow": (*flow).goSlow, "low_vision": (*flow).lowVision, "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
-		"time_left": (*flow).tellsLeft, "wait_link": (*flow).waitsLink, "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
+		"time_left": (*flow).tellsLeft, "dead": (*flow).hearsDead, "wait_link": (*flow).waitsLink, "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
 		"send": choosing("send"), "resend": choosing("resend"), "yes": (*flow).saysYes, "no": (*flow).saysNo,
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
 	}
@@ -124,6 +124,26 @@ func (f *flow) waitsLink(t *bot.Turn) bot.Event {
 	return "info.wait"
 }
 
+// linkDead is the question that an act asks: its buttons are heard as those of answers.
+const linkDead = "sent.dead"
+
+// hearsDead hears that a link does not work: while the newest lives, what is left of it; another is offered when none does.
+func (f *flow) hearsDead(t *bot.Turn) bot.Event {
+	if left, lives := linkEnds(t); lives {
+		t.Say("left", leaving(t, left))
+		return DeadWhileNewLives
+	}
+	return LinkDead
+}
+
+// hasPassport asks a foreigner for their code; who is past their number is told that it is enough.
+func (f *flow) hasPassport(t *bot.Turn) bot.Event {
+	if t.Slot(slotRecord) != "" && !t.Place().Is(AsksNumber, ReadsBack) {
+		return "info.no_cedula"
+	}
+	return wishing("passport")(f, t)
+}
+
 // leaving says what is left of a link, in whole minutes that are there for sure.
 func leaving(t *bot.Turn, left time.Duration) string {
 	if left < time.Minute {
@@ -146,7 +166,10 @@ func (f *flow) saysWord(t *bot.Turn, key string) bot.Event {
 	if key == "said.yes" && t.Agrees() != "" {
 		label = t.Agrees()
 	}
-	if label == "" || slices.Contains([]string{"erase", "erase_yes", "leave_yes"}, label) { // not on a guess
+	if label == "" || slices.Contains([]string{"erase", "erase_yes", "leave_yes", "restart"}, label) { // not on a guess
+		if key == "said.no" {
+			return SaidNo
+		}
 		return "next.now"
 	}
 	t.Choose(label)

@@ -17,3 +17,6 @@ func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
 
 // Tellable is what is kept of a sentence.
 var Tellable = tellable
+
+// MakesSentence says whether a text is more than loose words.
+func MakesSentence(said string) bool { return sentence.MatchString(bot.Fold(said)) }

@@ -108,7 +108,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Model == nil {
 		o.Model = meaning.Default()
 	}
-	f := &flow{Options: o, model: o.Model, answers: answers, asks: map[string]bool{}}
+	f := &flow{Options: o, model: o.Model, answers: answers, asks: map[string]bool{linkDead: true}}
 	for _, key := range answers.texts() {
 		f.asks[key] = !languages[0].Texts[key].Aside
 	}

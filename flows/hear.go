@@ -49,20 +49,21 @@ const (
 
 // The slots.
 const (
-	slotWant       = "want"   // "unlock" or "generate"
-	slotWish       = "wish"   // said before the person agreed to go on
-	slotNumber     = "number" // sealed; dropped at the end
-	slotShown      = "shown"  // the update that was answered with the whole number, where it remains in the chat
-	slotRecord     = "record" // keyed hash of the number
-	slotDoubt      = "doubt"  // keyed hash of a number that failed its check digit
-	slotPhone      = "phone"  // sealed: the chat's own telephone number
-	slotCaseNumber = "ticket" // number of the open case with a person; written before Conversation.Handoff was
-	slotEnded      = "ended"  // how many links ended unused
-	slotCode       = "code"   // the number is a foreigner's code
-	slotPart       = "part"   // sealed: the first part of a number that was typed in two
-	slotAsked      = "asked"  // the question that stood before "¿Quiso decir …?"
-	slotDanger     = "danger" // 911 was named while free text was asked for
-	slotOpenly     = "openly" // what is needed was asked openly already
+	slotWant        = "want"         // "unlock" or "generate"
+	slotWish        = "wish"         // said before the person agreed to go on
+	slotNumber      = "number"       // sealed; dropped at the end
+	slotShown       = "shown"        // the update that was answered with the whole number, where it remains in the chat
+	slotRecord      = "record"       // keyed hash of the number
+	slotDoubt       = "doubt"        // keyed hash of a number that failed its check digit
+	slotPhone       = "phone"        // sealed: the chat's own telephone number
+	slotCaseNumber  = "ticket"       // number of the open case with a person; written before Conversation.Handoff was
+	slotEnded       = "ended"        // how many links ended unused
+	slotCode        = "code"         // the number is a foreigner's code
+	slotPart        = "part"         // sealed: the first part of a number that was typed in two
+	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
+	slotDanger      = "danger"       // 911 was named while free text was asked for
+	slotAskedPrompt = "asked_prompt" // its stamp
+	slotOpenly      = "openly"       // what is needed was asked openly already
 )
 
 func want(t *bot.Turn) string {
@@ -120,18 +121,20 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // question about the procedure.
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
-	if t.Stale() && t.Conv.Text == askedMeant { // the buttons of the question before it are still on the screen
-		t.Ask(t.Slot(slotAsked))
-		if !slices.Contains(t.Conv.Shown, t.Update.Button) {
-			return NotMeant
+	if asked := t.Conv.Text; t.Stale() && (asked == askedMeant || f.asks[asked]) { // the buttons of the question before are still on the screen
+		if ev := f.hearButtonBefore(t); ev != "" {
+			return ev
 		}
-		t.Choose(t.Update.Button)
 	}
 	if said := thumb(t.Update); said != "" && !t.Place().Is(bot.FreeText) {
 		t.Update.Text = t.Wording(said)
 		t.Choose(t.Shows(t.Update.Text))
 	}
-	if agreed := t.Agrees(); agreed != "" && t.Choice() == "" && t.Says("yes") != "" {
+	word := "yes"
+	if acting(t.Agrees()) { // "ok", "está bien" are no word for sending
+		word = "word_yes"
+	}
+	if agreed := t.Agrees(); agreed != "" && t.Choice() == "" && t.Says(word) != "" {
 		t.Choose(agreed)
 	}
 	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
@@ -143,6 +146,22 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 		return ""
 	}
 	return f.hearMeaning(t)
+}
+
+// hearButtonBefore hears a press of a button above a question that was asked in between. The question before stands again; a
+// button that it has is pressed, if it was that question's own and not an older one of the same name.
+func (f *flow) hearButtonBefore(t *bot.Turn) bot.Event {
+	prompt, before := t.Slot(slotAskedPrompt), t.Slot(slotAsked)
+	if t.Conv.Text != askedMeant {
+		prompt, before = strconv.Itoa(t.Conv.Prompt-1), t.Place().Ask
+	}
+	t.Ask(before)
+	t.Forget(slotAsked, slotAskedPrompt)
+	if strconv.Itoa(t.Update.Prompt) != prompt || !slices.Contains(t.Conv.Shown, t.Update.Button) {
+		return NotMeant
+	}
+	t.Choose(t.Update.Button)
+	return ""
 }
 
 // cameBack says that somebody writes after so long that they are asked whether to go on.
@@ -530,7 +549,7 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 	case p.Is(InKey) && p.Has(GotStuck):
 		f.hard(t)
 		return GotStuck
-	case p.Is(InKey), label == want(t) && p.Is(FirstLink, LinkLives, LinkOver):
+	case p.Is(InKey), p.Is(NeedsNumber) && !p.Is(ReadsBack) && (label == want(t) || t.Says(label) == ""):
 		return AskedRepeat
 	}
 	return ""
@@ -563,7 +582,7 @@ func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 	case ev == AskedPerson:
 		t.Remember(slotWish, "agent")
 	case isText(string(ev)):
-		t.Say("answer", strings.TrimSpace(strings.NewReplacer("{again}", "", "{question}", "").Replace(t.Fill(string(ev)+".slow"))))
+		t.Say("answer", strings.TrimSpace(strings.NewReplacer("{again}", "", "{question}", "").Replace(t.Fill(string(ev)))))
 		return AnsweredFirst
 	case t.Leads(t.Conv.State, ev) != bot.Stay && ev != Greeted && ev != "": // from there the way back is to the welcome
 		t.Conv.Back = []bot.State{t.Leads(t.Conv.State, Greeted)}
@@ -789,6 +808,9 @@ func (f *flow) hearOffice(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return "", nil
 	}
 	found := f.Offices.Find(t.Text())
+	if len(found) == 0 && len(strings.Fields(t.Text())) > 4 { // no name of a place
+		return "", nil
+	}
 	if len(found) == 0 {
 		return NoOffice, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"llave/bot"
@@ -26,6 +27,7 @@ const (
 	Abroad, CannotGo, Stolen, NotMe          bot.Event = "Abroad", "CannotGo", "Stolen", "NotMe"
 	Emergency, EmergencyOrWords, SaidKeyMade bot.Event = "Emergency", "EmergencyOrWords", "SaidKeyMade"
 	AskedTimeLeft, WaitsWithLink             bot.Event = "AskedTimeLeft", "WaitsWithLink"
+	DeadWhileNewLives, LinkDead, SaidNo      bot.Event = "DeadWhileNewLives", "LinkDead", "SaidNo"
 	AnsweredFirst                            bot.Event = "AnsweredFirst"
 )
 
@@ -196,6 +198,9 @@ func (f *flow) answer(t *bot.Turn, answer string) bot.Event {
 // within is the button whose words stand in a longer message, the longest of them, unless a "no" stands before: "me pareció
 // muy bien".
 func within(t *bot.Turn) string {
+	if strings.ContainsAny(t.Text(), "?¿") {
+		return ""
+	}
 	words := strings.Fields(bot.Fold(t.Text()))
 	for n := min(3, len(words)); n > 0; n-- {
 		for i := 0; i+n <= len(words); i++ {
@@ -267,9 +272,12 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 // danger are words that are said of nothing else. The model knows the rest.
 var danger = regexp.MustCompile(`\b(ambulancia|infarto|me (estoy )?(muero|muriendo|ahogando|desangrando)|no puedo respirar|suicid\w*|quitarme la vida|matarme|me quiere matar|se desmayo|convulsion\w*|ambulance|heart attack|cant breathe|can't breathe|suicid\w*|kill myself|bleeding)\b`)
 
+// mourned finds that what was dangerous is over: "murió de un infarto".
+var mourned = regexp.MustCompile(`\b(murio|fallec\w*|difunt\w*|funeral\w*|died|passed away|late (husband|wife|father|mother))\b`)
+
 func (f *flow) inDanger(said, language string) bool {
-	if danger.MatchString(bot.Fold(said)) {
-		return true
+	if folded := bot.Fold(said); danger.MatchString(folded) {
+		return !mourned.MatchString(folded)
 	}
 	if !slices.Contains(taught, language) {
 		return false
@@ -355,6 +363,7 @@ func (f *flow) askMeant(t *bot.Turn) bot.Event {
 	t.Offer(append(labels, "none")...)
 	if t.Conv.Text != askedMeant {
 		t.Remember(slotAsked, t.Conv.Text)
+		t.Remember(slotAskedPrompt, strconv.Itoa(t.Conv.Prompt))
 	}
 	t.Miss()
 	return Unclear
@@ -377,7 +386,7 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	}
 	if asked == askedMeant && t.FromPerson() { // whatever comes, the question before it stands again
 		t.Ask(t.Slot(slotAsked))
-		t.Forget(slotAsked)
+		t.Forget(slotAsked, slotAskedPrompt)
 		if label := t.Shows(t.Text()); choice == "" && t.Update.Kind == bot.Text && !acting(label) { // its buttons are on the screen too
 			t.Choose(label)
 			return ""
@@ -389,15 +398,18 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 		return ""
 	case "none":
 		return f.notMeant(t)
-	case "stay":
-		return NotMeant
 	case "no_mailbox":
 		return NoMailbox
 	case "in_person":
 		return wishing("in_person")(f, t)
 	case "agent":
 		return AskedPerson
-	case "entered", "need_help": // the place's own ear
+	case "another":
+		return f.another(t)
+	case "entered":
+		if !t.Place().Has(Entered) { // the place's own ear
+			return SaidKeyMade
+		}
 		return ""
 	}
 	for _, name := range f.model.Meanings() {

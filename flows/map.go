@@ -179,7 +179,8 @@ func (f *flow) places() []bot.Place {
 			on(EmergencyOrWords, bot.Stay, "emergency.words"),
 			on(Unclear, bot.Stay, "meant.ask"), on(NotMeantOnce, bot.Stay, "meant.open"), on(NotMeant, bot.Stay, ""),
 			on(Reworded, bot.Stay, "reworded"), on(LowVision, bot.Stay, "info.low_vision"), on(WantsAnother, ReadyToSend, ""),
-			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
+			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(DeadWhileNewLives, bot.Stay, "info.newest"), on(LinkDead, bot.Stay, linkDead),
+			on(SaidNo, bot.Stay, "info.fine"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
 			on(Abroad, OfferPerson, "person.abroad"), on(CannotGo, OfferPerson, "person.cannot_go"),
 			on(Stolen, OfferPerson, "person.stolen"), on(NotMe, OfferPerson, "person.not_me"),
 			// a notice that says more than the one agreed to

@@ -36,7 +36,7 @@ var opens = map[string]bool{"new one pls": true}
 
 // Whatever is said wherever, it is answered, and nothing that cannot be taken back comes of a sentence that is about
 // something else: no mail is promised, nothing is erased or cancelled, no number is confirmed. 10,000 sentences are said in
-// states drawn at random, in a small sweep a tenth of them.
+// states drawn at random, in a small sweep a thirtieth of them.
 func TestMeaning_everywhere(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -51,7 +51,7 @@ func TestMeaning_everywhere(t *testing.T) {
 	}
 	for i := range 10_000 {
 		said, s := list[dice.IntN(len(list))], states[dice.IntN(len(states))]
-		if !sweep.Takes(i, 10) {
+		if !sweep.Takes(i, 30) {
 			continue
 		}
 		k := *bases[s]
@@ -72,7 +72,7 @@ func TestMeaning_everywhere(t *testing.T) {
 }
 
 // Every button that is offered when something was not clear leads somewhere, in every state. Each state is told every
-// twentieth sentence, another twentieth than the one before; a small sweep tries a tenth of those.
+// twentieth sentence, another twentieth than the one before; a small sweep tries a thirtieth of those.
 func TestMeaning_offered(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -82,7 +82,7 @@ func TestMeaning_offered(t *testing.T) {
 		base, pressed := at(t, s), map[string]bool{}
 		turn++
 		for i, c := range list {
-			if (i+turn)%20 != 0 || !sweep.Takes(i/20, 10) {
+			if (i+turn)%20 != 0 || !sweep.Takes(i/20, 30) {
 				continue
 			}
 			k := *base

@@ -119,7 +119,7 @@ func (f *flow) keepUnheard(t *bot.Turn) {
 	}
 	said, ok := tellable(t.Text())
 	told := number(t, slotTold)
-	if !ok || told >= mostTold || place.Is(InKey) && len(strings.Fields(said)) == 1 { // one word there may be the key itself
+	if !ok || told >= mostTold || place.Is(InKey) && !sentence.MatchString(bot.Fold(said)) { // loose words there may be the key itself
 		return
 	}
 	t.Remember(slotTold, strconv.Itoa(told+1))
@@ -134,6 +134,9 @@ func (f *flow) keepUnheard(t *bot.Turn) {
 // untold is what is hidden beside what the transcript hides: every word with a digit in it (small numbers, codes), addresses
 // of pages (the link of a letter opens it), and what is too long for a word.
 var untold = regexp.MustCompile(`\S*(?:\p{Nd}|://)\S*|\S{25,}`)
+
+// sentence finds a word that loose words of a key have not: one that makes a sentence of others.
+var sentence = regexp.MustCompile(`\b(no|que|el|la|lo|los|las|me|de|del|se|un|una|y|en|mi|es|por|para|the|it|my|is|i|to|not|and)\b`)
 
 // tellable is a sentence as it is kept, masked and cut; not ok when there is nothing left of it, or a key was in it.
 func tellable(said string) (string, bool) {

@@ -188,7 +188,7 @@ var glue = func() map[string]bool {
 	return m
 }()
 
-var notAKey = regexp.MustCompile(`^(bloquead|desbloquead|incorrect|correct|invalid|antigu|viej|nuev|olvid|caducad|vencid|suspendid|activ|inactiv|important|necesari|segur|dificil|complicad|mala|buena|igual|mism|distint|diferent|nunca|siempre|secret|personal|privad|perdid|rechazad|equivocad|erron|fals|gratis|gratuit|urgent|obligatori|desconocid|temporal|ningun|la|el|esta|esa|lock|block|unlock|wrong|expired|disabled|frozen|broken|rejected|working|forgot|stolen|needed|required|different|(?:new|old|same|safe|free|good|lost|gone|easy|hard|weak|there|here)$)`)
+var notAKey = regexp.MustCompile(`^((?:debil|debiles|corta|cortas|larga|largas|insegura|sencilla|simple|comun|repetida|usada|muy|demasiado|poco|weak|short)$|bloquead|desbloquead|incorrect|correct|invalid|antigu|viej|nuev|olvid|caducad|vencid|suspendid|activ|inactiv|important|necesari|segur|dificil|complicad|mala|buena|igual|mism|distint|diferent|nunca|siempre|secret|personal|privad|perdid|rechazad|equivocad|erron|fals|gratis|gratuit|urgent|obligatori|desconocid|temporal|ningun|la|el|esta|esa|lock|block|unlock|wrong|expired|disabled|frozen|broken|rejected|working|forgot|stolen|needed|required|different|(?:new|old|same|safe|free|good|lost|gone|easy|hard|weak|there|here)$)`)
 
 // HoldsKey says whether a key is written in a text.
 func HoldsKey(text string) bool { return len(secretSpans(text, runsOf(lex(text)))) > 0 }
