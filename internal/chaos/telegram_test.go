@@ -100,7 +100,7 @@ func inWeather(t *testing.T, by way, cases []weather) {
 				}
 				took := dep.walkAndTalk(t, people, talkers)
 				happening.Wait()
-				if tt.share > 0 && tt.repeats && by == byWhatsApp { // what was seen may wait for its turn to be said again
+				if tt.share > 0 && tt.repeats { // what was seen may wait for its turn to be said again: its answer was lost
 					dep.settle(t.Context())
 				}
 				dep.end()
