@@ -20,9 +20,10 @@ func init() { // acts name each other by way of the flow
 		"own_data": wishing("my_data"), "relative": wishing("another"), "minor": wishing("minor"), "deceased": wishing("deceased"),
 		"passport": (*flow).hasPassport,
 
-		"slow": (*flow).goSlow, "low_vision": (*flow).lowVision, "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
-		"time_left": (*flow).tellsLeft, "dead": (*flow).hearsDead, "wait_link": (*flow).waitsLink, "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
-		"send": choosing("send"), "resend": choosing("resend"), "yes": (*flow).saysYes, "no": (*flow).saysNo,
+		"slow": slowly(AskedSlow), "low_vision": slowly(LowVision), "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
+		"time_left": whileLinkLives(AskedTimeLeft, "info.link_life"), "wait_link": whileLinkLives(WaitsWithLink, "info.wait"),
+		"dead": whileLinkLives(DeadWhileNewLives, LinkDead), "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
+		"send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
 	}
 }
@@ -68,14 +69,12 @@ func (f *flow) cancels(t *bot.Turn) bot.Event {
 	return Cancelled
 }
 
-func (f *flow) goSlow(t *bot.Turn) bot.Event {
-	t.Pace(slow)
-	return AskedSlow
-}
-
-func (f *flow) lowVision(t *bot.Turn) bot.Event {
-	t.Pace(slow)
-	return LowVision
+// slowly goes on step by step, and answers so.
+func slowly(answer bot.Event) act {
+	return func(_ *flow, t *bot.Turn) bot.Event {
+		t.Pace(slow)
+		return answer
+	}
 }
 
 func (f *flow) inEnglish(t *bot.Turn) bot.Event {
@@ -108,32 +107,19 @@ func linkEnds(t *bot.Turn) (left time.Duration, lives bool) {
 	return 0, false
 }
 
-func (f *flow) tellsLeft(t *bot.Turn) bot.Event {
-	if left, lives := linkEnds(t); lives {
-		t.Say("left", leaving(t, left))
-		return AskedTimeLeft
-	}
-	return "info.link_life"
-}
-
-func (f *flow) waitsLink(t *bot.Turn) bot.Event {
-	if left, lives := linkEnds(t); lives {
-		t.Say("left", leaving(t, left))
-		return WaitsWithLink
-	}
-	return "info.wait"
-}
-
 // linkDead is the question that an act asks: its buttons are heard as those of answers.
 const linkDead = "sent.dead"
 
-// hearsDead hears that a link does not work: while the newest lives, what is left of it; another is offered when none does.
-func (f *flow) hearsDead(t *bot.Turn) bot.Event {
-	if left, lives := linkEnds(t); lives {
+// whileLinkLives answers with what is left of the link that was asked for, or otherwise where none lives.
+func whileLinkLives(answer, otherwise bot.Event) act {
+	return func(_ *flow, t *bot.Turn) bot.Event {
+		left, lives := linkEnds(t)
+		if !lives {
+			return otherwise
+		}
 		t.Say("left", leaving(t, left))
-		return DeadWhileNewLives
+		return answer
 	}
-	return LinkDead
 }
 
 // hasPassport asks a foreigner for their code; who is past their number is told that it is enough.
@@ -152,28 +138,23 @@ func leaving(t *bot.Turn, left time.Duration) string {
 	return lasting(t, left.Truncate(time.Minute))
 }
 
-// saysYes takes "sí" in other words for the button that it stands for, where there is one.
-func (f *flow) saysYes(t *bot.Turn) bot.Event {
-	return f.saysWord(t, "said.yes")
-}
+// notOnAGuess are buttons that are pressed, or said in their own words.
+var notOnAGuess = []string{"erase", "erase_yes", "leave_yes", "restart"}
 
-func (f *flow) saysNo(t *bot.Turn) bot.Event {
-	return f.saysWord(t, "said.no")
-}
-
-func (f *flow) saysWord(t *bot.Turn, key string) bot.Event {
-	label := t.Shows(t.Wording(key))
-	if key == "said.yes" && t.Agrees() != "" {
-		label = t.Agrees()
-	}
-	if label == "" || slices.Contains([]string{"erase", "erase_yes", "leave_yes", "restart"}, label) { // not on a guess
-		if key == "said.no" {
-			return SaidNo
+// saying takes a yes or a no, the text [word], in other words for the button that it stands for, and answers otherwise
+// where there is none.
+func saying(word string, otherwise bot.Event) act {
+	return func(_ *flow, t *bot.Turn) bot.Event {
+		label := t.Shows(t.Wording(word))
+		if agreed := t.Agrees(); word == "said.yes" && agreed != "" {
+			label = agreed
 		}
-		return "next.now"
+		if label == "" || slices.Contains(notOnAGuess, label) {
+			return otherwise
+		}
+		t.Choose(label)
+		return ""
 	}
-	t.Choose(label)
-	return ""
 }
 
 // greets answers a greeting; who comes back after long is asked whether to go on.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/BurntSushi/toml"
@@ -44,10 +45,10 @@ func (a answer) in(p bot.Place) string {
 // answers are those of all meanings.
 type answers map[string]answer
 
-// readAnswers reads answers.toml.
-func readAnswers(file string) (answers, error) {
+// readAnswers reads answers.toml, once: nobody changes what it returns.
+var readAnswers = sync.OnceValues(func() (answers, error) {
 	var rows map[string]map[string]string
-	if _, err := toml.Decode(file, &rows); err != nil {
+	if _, err := toml.Decode(answersFile, &rows); err != nil {
 		return nil, fmt.Errorf("read answers.toml: %w", err)
 	}
 	all := answers{}
@@ -59,7 +60,7 @@ func readAnswers(file string) (answers, error) {
 		all[name] = a
 	}
 	return all, nil
-}
+})
 
 // isText says whether an answer is a text of the catalogue; isEvent, whether it is an event of the map. Any other is an act.
 func isText(answer string) bool { return strings.Contains(answer, ".") }
@@ -114,7 +115,7 @@ func LoadModel(file string) (*meaning.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w (llave train)", file, err)
 	}
-	all, err := readAnswers(answersFile)
+	all, err := readAnswers()
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func TestAnswers_reached(t *testing.T) {
 	reached := map[string][]string{} // cell → places
 	for _, s := range sentences(t) {
 		for _, place := range r.States() {
-			if u, err := r.Read(s.Text, place, "es"); err == nil && !slices.Contains(reached[u.Answer], place) {
+			if u, err := r.Read(s.Text, place); err == nil && !slices.Contains(reached[u.Answer], place) {
 				reached[u.Answer] = append(reached[u.Answer], place)
 			}
 		}
@@ -89,7 +89,7 @@ func FuzzReader(f *testing.F) {
 	f.Add("no, no, ¿qué? ñ\xff 🙂 pero", uint8(5))
 	f.Add("", uint8(0))
 	f.Fuzz(func(t *testing.T, said string, at uint8) {
-		u, err := r.Read(said, states[int(at)%len(states)], "es")
+		u, err := r.Read(said, states[int(at)%len(states)])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,7 +95,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	answers, err := readAnswers(answersFile)
+	answers, err := readAnswers()
 	if err != nil {
 		return nil, err
 	}

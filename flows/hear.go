@@ -94,8 +94,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if ev := f.hearEmergency(t); ev != "" {
 		return ev, nil
 	}
-	switch {
-	case place.Is(AtDesk): // the limit of messages spares the bot's answers, and here there are none: nothing is lost
+	if place.Is(AtDesk) { // the limit of messages spares the bot's answers, and here there are none: nothing is lost
 		return "", nil
 	}
 	if fast, warn := f.tooFast(t); fast && !place.Is(bot.FreeText) { // there a word would be lost
@@ -130,12 +129,14 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 		t.Update.Text = t.Wording(said)
 		t.Choose(t.Shows(t.Update.Text))
 	}
-	word := "yes"
-	if acting(t.Agrees()) { // "ok", "está bien" are no word for sending
-		word = "word_yes"
-	}
-	if agreed := t.Agrees(); agreed != "" && t.Choice() == "" && t.Says(word) != "" {
-		t.Choose(agreed)
+	if agreed := t.Agrees(); agreed != "" && t.Choice() == "" {
+		word := "yes"
+		if acting(agreed) { // "ok", "está bien" are no word for sending
+			word = "word_yes"
+		}
+		if t.Says(word) != "" {
+			t.Choose(agreed)
+		}
 	}
 	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
@@ -569,11 +570,11 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return Greeted, nil
 	}
 	f.keepsNumber(t)
-	guesses := f.read(t)
-	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
+	ev, ok := f.understands(t)
+	if !ok {
 		return Greeted, nil
 	}
-	return f.answersFirst(t, f.takes(t, guesses[0])), nil
+	return f.answersFirst(t, ev), nil
 }
 
 // answersFirst is what comes of a first word that was understood: [ev] is what it would be answered with elsewhere.

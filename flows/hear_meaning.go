@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -61,8 +62,9 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			if ev, err := p.Hear(ctx, t); err != nil || ev != "" {
 				return ev, err
 			}
-			f.keepUnheard(t)
-			return f.askMeant(t), nil
+			guesses := f.readSaid(t)
+			f.keepUnheard(t, guesses)
+			return f.askMeant(t, guesses), nil
 		}
 	}
 	return places
@@ -104,15 +106,7 @@ func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []g
 		}
 		guesses[i].confidence += may.Confidence
 	}
-	slices.SortStableFunc(guesses, func(a, b guess) int {
-		switch {
-		case a.confidence > b.confidence:
-			return -1
-		case a.confidence < b.confidence:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(guesses, func(a, b guess) int { return cmp.Compare(b.confidence, a.confidence) })
 	return guesses
 }
 
@@ -158,7 +152,7 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		}
 		return f.numberElsewhere(t)
 	case f.isCode(t):
-		return "" // likewise
+		return "" // the place's ear reads it
 	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":
@@ -172,19 +166,20 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	if t.Place().Is(LinkLives) && t.Choice() == "" && t.Says("word_done") != "" {
 		return "sent.pressed" // done with what? Nothing is sent for it
 	}
-	guesses := f.read(t)
-	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
-		return ""
-	}
-	return f.takes(t, guesses[0])
+	ev, _ := f.understands(t)
+	return ev
 }
 
-// takes answers a guess that is sure enough.
-func (f *flow) takes(t *bot.Turn, g guess) bot.Event {
-	if f.watch != nil {
-		f.watch(g)
+// understands answers what the words were most likely to mean; not ok where that is not sure enough.
+func (f *flow) understands(t *bot.Turn) (ev bot.Event, ok bool) {
+	guesses := f.read(t)
+	if len(guesses) == 0 || !f.answers.sure(guesses[0], t.Text()) {
+		return "", false
 	}
-	return f.answer(t, g.answer)
+	if f.watch != nil {
+		f.watch(guesses[0])
+	}
+	return f.answer(t, guesses[0].answer), true
 }
 
 // answer is the event of an answer of the table.
@@ -344,10 +339,10 @@ func (all answers) offers(guesses []guess) (some []guess) {
 	return some
 }
 
-// askMeant asks which of up to three things was meant.
-func (f *flow) askMeant(t *bot.Turn) bot.Event {
-	some := f.answers.offers(f.read(t))
-	if len(some) == 0 || f.givesNumber(t) {
+// askMeant asks which of up to three of [guesses] was meant.
+func (f *flow) askMeant(t *bot.Turn, guesses []guess) bot.Event {
+	some := f.answers.offers(guesses)
+	if len(some) == 0 || t.Choice() != "" || f.givesNumber(t) {
 		return ""
 	}
 	var labels, titles []string

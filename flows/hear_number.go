@@ -224,11 +224,7 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	if !f.holdsNumber(t) || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
 		return ""
 	}
-	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord) {
-		f.erase(t)
-		return AskedRepeat
-	}
-	if place.Is(InKey, LinkLives) {
+	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); place.Is(InKey, LinkLives) || affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord) {
 		f.erase(t)
 		return AskedRepeat
 	}

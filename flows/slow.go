@@ -54,9 +54,9 @@ func (f *flow) hard(t *bot.Turn) {
 	if t.Conv.Way != "" || t.Place().Is(FirstWord, InGroup) {
 		return
 	}
-	n, _ := strconv.Atoi(t.Slot(slotHard)) // none yet is zero
-	t.Remember(slotHard, strconv.Itoa(n+1))
-	if (n+1)%2 == 0 {
+	n := number(t, slotHard) + 1
+	t.Remember(slotHard, strconv.Itoa(n))
+	if n%2 == 0 {
 		t.Add("slow.offer")
 	}
 }

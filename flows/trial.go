@@ -15,13 +15,6 @@ import (
 	"llave/internal/secret"
 )
 
-// What becomes of a sentence.
-const (
-	Acts = "acts" // it was answered, or done
-	Asks = "asks" // "¿Quiso decir …?"
-	// or Missed
-)
-
 // Trial says sentences to the conversation itself, each to one that was made for it and stands in a given state. Nothing
 // is kept or sent, nobody's record is looked up. It is for one caller at a time.
 type Trial struct {
@@ -118,8 +111,8 @@ func (f *flow) ruledBy(t *bot.Turn) (word string, number bool) {
 	return t.Says(trialWords...), p.Is(AsksNumber) && (r.Code != "" || r.Digits > 0) || f.givesNumber(t) || f.isCode(t)
 }
 
-// States are the places that a sentence can be tried in, as the examples name them.
-func (*Trial) States() []string {
+// TrialStates are the places that a sentence can be tried in, as the examples name them.
+func TrialStates() []string {
 	return []string{"start", "menu", "number", "confirm", "ready", "sent", "ended", "step", "tried", "office", "any"}
 }
 
@@ -128,14 +121,14 @@ func ExamplesPlace(place string) string {
 	if as, ok := readAs[place]; ok {
 		return as
 	}
-	if !slices.Contains((*Trial)(nil).States(), place) {
+	if !slices.Contains(TrialStates(), place) {
 		return "any"
 	}
 	return place
 }
 
-// Languages are those that sentences can be tried in.
-func (*Trial) Languages() []string { return slices.Clone(taught) }
+// TrialLanguages are those that sentences can be tried in.
+func TrialLanguages() []string { return slices.Clone(taught) }
 
 // Meanings are those that the model knows.
 func (x *Trial) Meanings() []string { return x.reader.model.Meanings() }
@@ -216,10 +209,10 @@ func (x *Trial) shown(ask, language string) (ids []string) {
 
 // Say says a sentence in a state, in a language that the conversation is in.
 func (x *Trial) Say(said, state, language string) (Tried, error) {
-	if !slices.Contains(x.States(), state) || !slices.Contains(taught, language) {
+	if !slices.Contains(TrialStates(), state) || !slices.Contains(taught, language) {
 		return Tried{}, fmt.Errorf("no state %q or no language %q", state, language)
 	}
-	u, err := x.reader.Read(said, x.place(state).Name, language)
+	u, err := x.reader.Read(said, x.place(state).Name)
 	if err != nil {
 		return Tried{}, err
 	}

@@ -9,11 +9,11 @@ import (
 	"llave/flows/meaning"
 )
 
-// Outcomes of a sentence that was read for its meaning.
+// What becomes of a sentence.
 const (
-	Answered = "answered" // what it was most likely to mean is answered
-	Asked    = "asked"    // "¿Quiso decir …?", with the likeliest
-	Missed   = "missed"   // it is said that it was not understood
+	Acts   = "acts"   // it is answered, or done
+	Asks   = "asks"   // "¿Quiso decir …?", with the likeliest
+	Missed = "missed" // it is said that it was not understood
 )
 
 // Reader tells what a sentence would be taken for, without a conversation: for operators and tests.
@@ -21,7 +21,6 @@ type Reader struct {
 	model   *meaning.Model
 	answers answers
 	places  []bot.Place
-	texts   map[string]map[string]bot.Entry // by language
 }
 
 // Understood is what a sentence was taken for.
@@ -29,10 +28,9 @@ type Understood struct {
 	Said, State string
 	Meaning     string  // the likeliest
 	Confidence  float64 // of all meanings that are answered alike
-	Outcome     string
-	Answer      string // of answers.toml: a text's key, an event or an act
-	Says        string // the text that is answered, its {names} not filled in; "" where an act decides
-	Offers      []string
+	Does        string
+	Answer      string          // of answers.toml: a text's key, an event or an act
+	Offers      []string        // the meanings that are asked about
 	Next        []meaning.Guess // the next two answers, by their likeliest meanings
 }
 
@@ -41,21 +39,14 @@ func NewReader(m *meaning.Model) (*Reader, error) {
 	if m == nil {
 		m = meaning.Default()
 	}
-	all, err := readAnswers(answersFile)
+	all, err := readAnswers()
 	if err != nil {
 		return nil, err
 	}
 	f := &flow{answers: all}
-	r := &Reader{model: m, answers: all, places: f.places(), texts: map[string]map[string]bot.Entry{}}
+	r := &Reader{model: m, answers: all, places: f.places()}
 	if err := all.check(m, r.places); err != nil {
 		return nil, err
-	}
-	languages, err := Languages()
-	if err != nil {
-		return nil, err
-	}
-	for _, cat := range languages {
-		r.texts[cat.Language] = cat.Texts
 	}
 	return r, nil
 }
@@ -70,34 +61,25 @@ func (r *Reader) States() (names []string) {
 	return append(names, "any")
 }
 
-// Read tells what [said] is taken for in [state], and what is answered to it in [language].
-func (r *Reader) Read(said, state, language string) (Understood, error) {
+// Read tells what [said] is taken for in [state].
+func (r *Reader) Read(said, state string) (Understood, error) {
 	if !slices.Contains(r.States(), state) {
 		return Understood{}, fmt.Errorf("no state %q: %v", state, r.States())
-	}
-	if r.texts[language] == nil {
-		return Understood{}, fmt.Errorf("no language %q", language)
 	}
 	place := r.place(state)
 	guesses := r.answers.read(r.model, said, place)
 	first := guesses[0]
-	u := Understood{Said: said, State: state, Meaning: first.meaning, Confidence: first.confidence, Answer: first.answer, Outcome: Missed}
+	u := Understood{Said: said, State: state, Meaning: first.meaning, Confidence: first.confidence, Answer: first.answer, Does: Missed}
 	for _, g := range guesses[1:min(3, len(guesses))] {
 		u.Next = append(u.Next, meaning.Guess{Meaning: g.meaning, Confidence: g.confidence})
 	}
-	key := first.answer
-	switch {
-	case r.answers.sure(first, said):
-		u.Outcome = Answered
-	case len(r.answers.offers(guesses)) > 0:
-		u.Outcome, key = Asked, askedMeant
-		for _, g := range r.answers.offers(guesses) {
-			u.Offers = append(u.Offers, g.meaning)
-		}
-	default:
-		key = "missed"
+	if r.answers.sure(first, said) {
+		u.Does = Acts
+		return u, nil
 	}
-	u.Says = r.says(place, key, language)
+	for _, g := range r.answers.offers(guesses) {
+		u.Does, u.Offers = Asks, append(u.Offers, g.meaning)
+	}
 	return u, nil
 }
 
@@ -105,10 +87,10 @@ func (r *Reader) Read(said, state, language string) (Understood, error) {
 func (r *Reader) Right(u Understood, meant string) bool {
 	place := r.place(u.State)
 	wanted := r.answers[meant].in(place)
-	switch u.Outcome {
-	case Answered:
+	switch u.Does {
+	case Acts:
 		return u.Answer == wanted
-	case Asked:
+	case Asks:
 		return slices.ContainsFunc(u.Offers, func(offered string) bool { return r.answers[offered].in(place) == wanted })
 	}
 	return false
@@ -125,32 +107,6 @@ func (r *Reader) place(state string) bot.Place {
 		return r.places[i]
 	}
 	return bot.Place{Name: state}
-}
-
-// says is the text that an answer leads to in a place.
-func (r *Reader) says(p bot.Place, answer, language string) string {
-	texts := r.texts[language]
-	if isText(answer) || answer == "missed" {
-		return texts[answer].Text
-	}
-	if !isEvent(answer) {
-		return ""
-	}
-	for _, from := range []bot.Place{p, r.places[slices.IndexFunc(r.places, func(p bot.Place) bool { return p.State == bot.Any })]} {
-		for _, row := range from.Rows {
-			if row.Event != bot.Event(answer) {
-				continue
-			}
-			key := row.Text
-			if key == "" {
-				if i := slices.IndexFunc(r.places, func(p bot.Place) bool { return p.State == row.To }); i >= 0 {
-					key = r.places[i].Ask
-				}
-			}
-			return texts[key].Text
-		}
-	}
-	return ""
 }
 
 // TableRow is what is answered to one meaning.

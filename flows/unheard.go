@@ -105,13 +105,12 @@ func (f *flow) unheardSaid(t *bot.Turn) string {
 // private are meanings of which nothing is kept.
 var private = []string{"emergency", "stolen", "not_me"}
 
-// keepUnheard promises that what the person wrote and was not understood is kept.
-func (f *flow) keepUnheard(t *bot.Turn) {
+// keepUnheard promises that what the person wrote and was not understood is kept, with the likeliest of [guesses].
+func (f *flow) keepUnheard(t *bot.Turn, guesses []guess) {
 	place := t.Place()
 	if f.Unheard == 0 || number(t, slotNotice) < keepsUnheard || place.Name == "" || place.Is(BeforeTerms, bot.FreeText, AtDesk) {
 		return
 	}
-	guesses := f.readSaid(t)
 	if len(guesses) == 0 || slices.ContainsFunc(guesses, func(g guess) bool {
 		return slices.Contains(private, g.meaning) && (g == guesses[0] || g.confidence >= slight)
 	}) {

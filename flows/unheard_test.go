@@ -62,7 +62,7 @@ func TestUnheard_kept(t *testing.T) {
 			if ok && !missed {
 				t.Errorf("%s, %q: %s, and it is kept", s, said, out.Event)
 			}
-			want, err := reader.Read(said, place, "es")
+			want, err := reader.Read(said, place)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -248,16 +248,23 @@ func TestNotice_afterAPause(t *testing.T) {
 	})
 }
 
-// Where nothing is kept, nothing of it is said and nobody is asked.
-func TestNotice_nothingKept(t *testing.T) {
+// keeping is a talk where what was not understood is kept for so long.
+func keeping(t *testing.T, kept time.Duration) *talk {
+	t.Helper()
 	o := options(t)
-	o.Unheard = 0
+	o.Unheard = kept
 	e, err := flows.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := newTalk(t)
 	k.e = e
+	return k
+}
+
+// Where nothing is kept, nothing of it is said and nobody is asked.
+func TestNotice_nothingKept(t *testing.T) {
+	k := keeping(t, 0)
 	k.says("hola")
 	k.says("ver aviso")
 	if strings.Contains(k.reply.Text, "no entiendo") || !strings.Contains(k.reply.Text, "audios. Puede") {
@@ -279,14 +286,7 @@ func TestNotice_days(t *testing.T) {
 	for kept, want := range map[time.Duration]string{
 		24 * time.Hour: "lo guardo un día sin", 36 * time.Hour: "lo guardo 2 días sin", 90 * 24 * time.Hour: "lo guardo 90 días sin",
 	} {
-		o := options(t)
-		o.Unheard = kept
-		e, err := flows.New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k := newTalk(t)
-		k.e = e
+		k := keeping(t, kept)
 		k.says("hola")
 		k.says("ver aviso")
 		if !strings.Contains(k.reply.Text, want) {
@@ -301,7 +301,7 @@ func TestNotice_notInATrial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, state := range x.States() {
+	for _, state := range flows.TrialStates() {
 		tried, err := x.Say("hola", state, "es")
 		if err != nil || strings.Contains(tried.Answer, "dice algo nuevo") || tried.Answer == "" {
 			t.Errorf("%s: %q, %v", state, tried.Answer, err)

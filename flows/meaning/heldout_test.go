@@ -41,9 +41,9 @@ func count(list []heard) (c tally) {
 		c.meant += one(h.Place() == 0)
 		c.three += one(h.Place() < 3)
 		c.answer += one(h.alike())
-		c.answered += one(h.Outcome == flows.Answered && h.right)
-		c.asked += one(h.Outcome == flows.Asked && h.right)
-		c.wrong += one(h.Outcome == flows.Answered && !h.right)
+		c.answered += one(h.Does == flows.Acts && h.right)
+		c.asked += one(h.Does == flows.Asks && h.right)
+		c.wrong += one(h.Does == flows.Acts && !h.right)
 		c.harm += one(h.harm)
 	}
 	return c
@@ -58,7 +58,7 @@ func one(yes bool) int {
 
 // alike says whether the first guess leads to what is wanted.
 func (h heard) alike() bool {
-	return h.Heard.Meaning == h.Understood.Meaning || h.right && h.Outcome == flows.Answered
+	return h.Heard.Meaning == h.Understood.Meaning || h.right && h.Does == flows.Acts
 }
 
 func (c tally) part(n int) float64 { return 100 * float64(n) / float64(max(1, c.said)) }
@@ -150,13 +150,13 @@ func hearWithout(t *testing.T, e *meaning.Examples, writers ...string) (list []h
 	}
 	for _, w := range writers {
 		for _, h := range m.Hear(e.Of(w)) {
-			u, err := r.Read(h.Text, h.State, "es")
+			u, err := r.Read(h.Text, h.State)
 			if err != nil {
 				t.Error(err)
 				return nil
 			}
 			right := r.Right(u, h.Meaning)
-			harm := u.Outcome == flows.Answered && !right && slices.Contains([]string{"send", "resend", "yes", "cancel"}, u.Answer)
+			harm := u.Does == flows.Acts && !right && slices.Contains([]string{"send", "resend", "yes", "cancel"}, u.Answer)
 			if harm {
 				t.Logf("%s: %q means %s, %s was done", h.State, h.Text, h.Meaning, u.Answer)
 			}
@@ -210,7 +210,7 @@ func confusions(b *strings.Builder, list []heard) {
 	b.WriteString("\n### What is answered for what, in Spanish\n\nFour times or more.\n\n| meant | answered as | times |\n|---|---|--:|\n")
 	times := map[[2]string]int{}
 	for _, h := range list {
-		if h.Outcome == flows.Answered && !h.right {
+		if h.Does == flows.Acts && !h.right {
 			times[[2]string{h.Heard.Meaning, h.Understood.Meaning}]++
 		}
 	}

@@ -40,7 +40,7 @@ func (p *program) understand() *cobra.Command {
 the answer. Nothing is kept or sent and no store is opened, so it works while the service runs.
 Sentences come one a line on standard input, or in a CSV file with the columns state,said or state,said,meaning. With
 meanings, a summary says how many were understood, what was taken for what, and how far confidences can be trusted.
-States: ` + strings.Join((*flows.Trial)(nil).States(), ", ") + ` (any is the menu).`,
+States: ` + strings.Join(flows.TrialStates(), ", ") + ` (any is the menu).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.prepare(&u); err != nil {
 				return err
@@ -52,7 +52,7 @@ States: ` + strings.Join((*flows.Trial)(nil).States(), ", ") + ` (any is the men
 			return p.runUnderstand(cmd.Context(), u, name)
 		},
 	}
-	cmd.Flags().StringVar(&u.language, "lang", "es", "language of the conversation: "+strings.Join((*flows.Trial)(nil).Languages(), " or "))
+	cmd.Flags().StringVar(&u.language, "lang", "es", "language of the conversation: "+strings.Join(flows.TrialLanguages(), " or "))
 	cmd.Flags().StringVar(&u.state, "state", "any", "where the conversation stands, for sentences that come without a state")
 	cmd.Flags().BoolVar(&u.json, "json", false, "print an object a line, and the summary as the last")
 	return cmd
@@ -60,10 +60,10 @@ States: ` + strings.Join((*flows.Trial)(nil).States(), ", ") + ` (any is the men
 
 // prepare judges the flags and makes the trial.
 func (p *program) prepare(u *understanding) error {
-	if states := u.trial.States(); !slices.Contains(states, u.state) {
+	if states := flows.TrialStates(); !slices.Contains(states, u.state) {
 		return fmt.Errorf("%w: --state %s: there is no such state; expected one of %s", errUsage, u.state, strings.Join(states, ", "))
 	}
-	if languages := u.trial.Languages(); !slices.Contains(languages, u.language) {
+	if languages := flows.TrialLanguages(); !slices.Contains(languages, u.language) {
 		return fmt.Errorf("%w: --lang %s: there is no such language; expected %s", errUsage, u.language, strings.Join(languages, " or "))
 	}
 	c, _, err := p.load()
@@ -158,14 +158,14 @@ const mistakesShown = 10
 
 // rows reads a table. It has a header; without one its first row must begin with a state.
 func (u understanding) rows(source io.Reader) ([]sentence, error) {
-	list, columns, err := readSaid(source, u.trial.States())
+	list, columns, err := readSaid(source, flows.TrialStates())
 	if err != nil {
 		return nil, err
 	}
 	for i, s := range list {
 		list[i].state = cmp.Or(s.state, u.state)
 	}
-	return list, badRows(list, columns, u.trial.States(), u.trial.Meanings())
+	return list, badRows(list, columns, flows.TrialStates(), u.trial.Meanings())
 }
 
 // badRows says what is wrong with the rows of a table: the first mistakes, how many more there are, and what would be right.
