@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -37,7 +36,7 @@ type outbound struct {
 	t    testing.TB
 	c    *Channel
 	api  *bottest.Graph // nil where a test brings its own
-	logs *lockedLog
+	logs *bottest.Buffer
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu     sync.Mutex
@@ -111,7 +110,7 @@ func outboundInBubble(t *testing.T, change func(*Options, *bottest.GraphOptions)
 }
 
 func blank(t testing.TB) *outbound {
-	return &outbound{t: t, logs: &lockedLog{}, people: map[string]Names{somebody: {Phone: somebody}}, counts: map[string]int{}}
+	return &outbound{t: t, logs: &bottest.Buffer{}, people: map[string]Names{somebody: {Phone: somebody}}, counts: map[string]int{}}
 }
 
 func (o *outbound) options() Options {
@@ -238,24 +237,6 @@ func (o *outbound) clean() {
 			}
 		}
 	}
-}
-
-// lockedLog takes log lines from many goroutines.
-type lockedLog struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // pipeListener is a listener in memory.

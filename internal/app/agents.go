@@ -219,8 +219,8 @@ func (p *program) agentsPassword() *cobra.Command {
 	return cmd
 }
 
-// withAgents opens the store for as long as do runs.
-func (p *program) withAgents(ctx context.Context, do func(ctx context.Context, agents *agent.Service, c config.Config) error) error {
+// withStore opens the store for as long as do runs.
+func (p *program) withStore(ctx context.Context, do func(s *store.Store, c config.Config) error) error {
 	c, _, err := p.load()
 	if err != nil {
 		return err
@@ -229,12 +229,18 @@ func (p *program) withAgents(ctx context.Context, do func(ctx context.Context, a
 	if err != nil {
 		return err
 	}
-	defer s.Engine().Close()
-	agents, err := OpenAgents(ctx, c, s)
-	if err != nil {
-		return err
-	}
-	return do(ctx, agents, c)
+	return errors.Join(do(s, c), s.Engine().Close())
+}
+
+// withAgents opens the store, and the accounts in it, for as long as do runs.
+func (p *program) withAgents(ctx context.Context, do func(ctx context.Context, agents *agent.Service, c config.Config) error) error {
+	return p.withStore(ctx, func(s *store.Store, c config.Config) error {
+		agents, err := OpenAgents(ctx, c, s)
+		if err != nil {
+			return err
+		}
+		return do(ctx, agents, c)
+	})
 }
 
 // OpenAgents makes the accounts over a store that nothing else has been built on.

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"llave/bot"
 	"llave/flows"
+	"llave/internal/config"
 	"llave/internal/runner"
 	"llave/internal/store"
 	"llave/internal/unheard"
@@ -87,23 +87,13 @@ func (p *program) exporting(cmd *cobra.Command) *cobra.Command {
 		case export && len(args) > 0:
 			return fmt.Errorf("%w: --export takes no file", errUsage)
 		case export:
-			return p.exportUnheard(cmd.Context(), all)
+			return p.withStore(cmd.Context(), func(s *store.Store, _ config.Config) error {
+				return ExportUnheard(cmd.Context(), p.stdout, s, all)
+			})
 		case all:
 			return fmt.Errorf("%w: --all goes with --export", errUsage)
 		}
 		return without(cmd, args)
 	}
 	return cmd
-}
-
-func (p *program) exportUnheard(ctx context.Context, all bool) error {
-	c, _, err := p.load()
-	if err != nil {
-		return err
-	}
-	s, err := OpenStore(ctx, c, nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(ExportUnheard(ctx, p.stdout, s, all), s.Engine().Close())
 }

@@ -67,7 +67,7 @@ func openOffice(t testing.TB, o *office, settings ...string) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = o.smtp.Close() }) // nobody reads from it any more
-	log := &output{}
+	log := &bottest.Buffer{}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("llave wrote:\n%s", log)

@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -61,34 +60,16 @@ const (
 // secretKey is LLAVE_SECRET_KEY.
 var secretKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{42}, 32))
 
-// output is what a process has written so far.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // process is a running llave and what it writes.
 type process struct {
 	*bottest.Process
-	stdout, stderr *output
+	stdout, stderr *bottest.Buffer
 }
 
 // start runs a llave that is killed when the test ends, if it still runs then.
 func start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{stdout: &output{}, stderr: &output{}}
+	p := &process{stdout: &bottest.Buffer{}, stderr: &bottest.Buffer{}}
 	cmd := bottest.Command(context.Background(), binary, t.TempDir(), env, args...)
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
 	var err error

@@ -8,7 +8,19 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/runner"
 )
+
+// threeWait has three bubbles of the chat wait together, for a pause of six seconds.
+func (cl *cluster) threeWait(r *runner.Runner) {
+	cl.t.Helper()
+	cl.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 6 * time.Second}}
+	cl.handle(r, text(1, "hola"))
+	cl.idle(r)
+	cl.handle(r, text(2, "1"))
+	cl.handle(r, text(3, "1"))
+	cl.idle(r)
+}
 
 // Bubbles that wait together go out as one where each costs, with the buttons of the last; elsewhere one after the other.
 func TestKeep_oneBubble(t *testing.T) {
@@ -16,12 +28,7 @@ func TestKeep_oneBubble(t *testing.T) {
 		cl := newCluster(t)
 		cl.wire.merges = merges
 		r := cl.runner("a")
-		cl.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 6 * time.Second}}
-		cl.handle(r, text(1, "hola"))
-		cl.idle(r)
-		cl.handle(r, text(2, "1"))
-		cl.handle(r, text(3, "1"))
-		cl.idle(r)
+		cl.threeWait(r)
 		cl.clock.Advance(7 * time.Second)
 		cl.sweep(r)
 		if left := len(cl.conversation().Promises); left != 0 {
@@ -168,12 +175,7 @@ func TestKeep_oneBubbleRefused(t *testing.T) {
 	cl := newCluster(t)
 	cl.wire.merges = true
 	r := cl.runner("a")
-	cl.wire.answers = []error{&bot.SendError{Failure: bot.Throttled, After: 6 * time.Second}}
-	cl.handle(r, text(1, "hola"))
-	cl.idle(r)
-	cl.handle(r, text(2, "1"))
-	cl.handle(r, text(3, "1"))
-	cl.idle(r)
+	cl.threeWait(r)
 	never := &bot.SendError{Failure: bot.Permanent, Reason: "told to"}
 	cl.wire.answers = []error{never, nil, never, never, nil} // all three; the first; the others; the second; the third
 	cl.clock.Advance(7 * time.Second)
