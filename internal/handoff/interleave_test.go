@@ -211,6 +211,8 @@ func (p *play) draw(what string) *operation {
 		if c.Handoff != nil && d.button == "erase_yes" { // what is kept is forgotten then: another test's
 			d.button = "erase_no"
 		}
+	case what == "sí" && c.Handoff != nil && (c.State == flows.OwnData || c.State == flows.OwnDataSure): // the same in a word
+		d.text = "no"
 	case what == "number":
 		d.text = known
 	case slices.Contains(personal, what):
