@@ -508,14 +508,17 @@ var codeLabel = regexp.MustCompile(`(?i)^(?:.{0,60}?\b(?:c[óo]digo|cod)\b\.?(?:
 
 var dashes = strings.NewReplacer("‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-", "﹣", "-", "－", "-")
 
-// foreignCode returns the code a text consists of, or "". A sentence is never one: it is the whole text, or what is
-// left after a label.
+// Canonical is a number or a code as it is kept and compared: without outer blanks, letters as capitals (P115).
+func Canonical(id string) string { return strings.ToUpper(strings.TrimSpace(id)) }
+
+// foreignCode returns the code a text consists of, as it is kept, or "". A sentence is never one: it is the whole text, or
+// what is left after a label.
 func foreignCode(text string, pattern *regexp.Regexp) string {
 	s := strings.TrimSpace(dashes.Replace(bot.Clean(text)))
 	for _, candidate := range []string{s, codeLabel.ReplaceAllString(s, "")} {
 		candidate = strings.Trim(candidate, " \t\n.,;:!?¡¿\"'«»“”‘’()#")
 		if isCode(candidate, pattern) {
-			return candidate
+			return Canonical(candidate)
 		}
 	}
 	return ""
@@ -529,7 +532,7 @@ func isCode(s string, pattern *regexp.Regexp) bool {
 		return false
 	}
 	if pattern != nil {
-		return pattern.MatchString(s)
+		return pattern.MatchString(strings.ToUpper(s)) || pattern.MatchString(strings.ToLower(s))
 	}
 	return codeToken.MatchString(s) && strings.ContainsAny(s, "0123456789") &&
 		strings.ContainsFunc(s, unicode.IsLetter)

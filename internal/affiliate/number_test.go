@@ -236,8 +236,10 @@ func TestParseNumber_foreignCode(t *testing.T) {
 	for _, tc := range []struct {
 		text, pattern, want string
 	}{
-		{" aB-12345 ", "", "aB-12345"},
-		{"Mi código es aB-12345.", "", "aB-12345"},
+		{" aB-12345 ", "", "AB-12345"},
+		{"Mi código es aB-12345.", "", "AB-12345"},
+		{"e/123", "^[A-Z]/[0-9]{3}$", "E/123"},
+		{"E/123", "^[a-z]/[0-9]{3}$", "E/123"},
 		{"1234567", "", ""},
 		{"1234-567", "", ""},
 		{"ABCDEF", "", ""},

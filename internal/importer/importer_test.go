@@ -90,6 +90,23 @@ func number(i int) string {
 	panic("no check digit fits")
 }
 
+// TestRun_codesWithoutCase: a code is the same in any letters, and kept in capitals.
+func TestRun_codesWithoutCase(t *testing.T) {
+	s := open(t)
+	sum, err := importer.Run(t.Context(), options(t, s, "a.csv", header+
+		"xe-77120,foreign_code,affiliate,N,p@example.com,,locked\nXE-77120,foreign_code,affiliate,M,q@example.com,,locked\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "line,reason," + header + `3,"duplicate of line 2",` + "XE-77120,foreign_code,affiliate,M,q@example.com,,locked\n"
+	if got := rejected(t, sum.Rejects); sum.Imported != 1 || got != want {
+		t.Errorf("%+v, rejected:\n%s\nwant:\n%s", sum, got, want)
+	}
+	if rec, found, err := s.Affiliates.Find(t.Context(), "xe-77120"); err != nil || !found || rec.ID != "XE-77120" || rec.FullName != "N" {
+		t.Errorf("found %+v %v %v", rec, found, err)
+	}
+}
+
 func row(i int) string {
 	return fmt.Sprintf("%s,cedula,affiliate,Persona %d Ficticia,p%d@example.com,2025-03-01,locked\n", number(i), i, i)
 }

@@ -378,7 +378,7 @@ var (
 // check tidies a record and says why it cannot be taken, or "". The check digit is not looked at: what the institute
 // has on record is so. Neither is the mail address: a bad one only makes the record go in person.
 func check(r *affiliate.Record, foreignCode *regexp.Regexp) string {
-	r.ID = tidy(r.ID)
+	r.ID = affiliate.Canonical(tidy(r.ID))
 	r.FullName = tidy(r.FullName)
 	r.Email = tidy(r.Email)
 	r.IDType = affiliate.IDType(strings.ToLower(tidy(string(r.IDType))))

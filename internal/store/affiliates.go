@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -19,13 +20,18 @@ type AffiliateTable struct{ engine Engine }
 // importBatch is how many records go to the engine at once.
 const importBatch = 2000
 
-// Find returns the record kept under a number or code, and whether there is one. data_updated_at may be a date or a
+// Find returns the record kept under a number or code, and whether there is one. A code is found by its capitals
+// (affiliate.Canonical), or by its small letters where others wrote it so. data_updated_at may be a date or a
 // text that is one; anything else there counts as absent. No error names the number.
 func (t *AffiliateTable) Find(ctx context.Context, number string) (affiliate.Record, bool, error) {
 	if number == "" {
 		return affiliate.Record{}, false, nil
 	}
+	number = affiliate.Canonical(number)
 	raw, err := t.engine.Get(ctx, Affiliates, number)
+	if small := strings.ToLower(number); small != number && errors.Is(err, ErrNotFound) {
+		raw, err = t.engine.Get(ctx, Affiliates, small)
+	}
 	if errors.Is(err, ErrNotFound) {
 		return affiliate.Record{}, false, nil
 	}

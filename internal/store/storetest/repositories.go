@@ -262,7 +262,12 @@ func affiliates(t *testing.T, s *store.Store) {
 	}
 	check(one, 1)
 	check(two, 1)
-	for _, unknown := range []string{"1710034066", "171003406", "ext-0042", ""} {
+	for _, id := range []string{"ext-0042", " Ext-0042 "} {
+		if got, found, err := s.Affiliates.Find(ctx, id); err != nil || !found || got.ID != two.ID {
+			t.Errorf("%q: got %+v, %v, %v", id, got, found, err)
+		}
+	}
+	for _, unknown := range []string{"1710034066", "171003406", "ext-0043", ""} {
 		if got, found, err := s.Affiliates.Find(ctx, unknown); err != nil || found || got != (affiliate.Record{}) {
 			t.Errorf("unknown: got %+v, %v, %v", got, found, err)
 		}
