@@ -29,7 +29,7 @@ var undone = map[bot.Event][]string{
 }
 
 // bare are words that are buttons or hold everywhere: what they do is asked for, whatever their writer meant.
-var bare = []string{"cancelar", "cancele", "cancel", "no", "no quiero", "mejor no", "no gracias", "borrar", "sí", "si", "yes", "no thanks", "ok thanks"}
+var bare = []string{"cancelar", "cancele", "cancel", "no", "no quiero", "mejor no", "no gracias", "borrar", "sí", "si", "yes", "no thanks", "ok thanks", "dale"}
 
 // opens are sentences that ask for a link where one is offered, though not where their writer said them.
 var opens = map[string]bool{"new one pls": true}
@@ -71,8 +71,9 @@ func TestMeaning_everywhere(t *testing.T) {
 	}
 }
 
-// Every button that is offered when something was not clear leads somewhere, in every state. Each state is told every
-// twentieth sentence, another twentieth than the one before; a small sweep tries a thirtieth of those.
+// Every button that an answer brings leads somewhere, in every state: those of what was not clear, and those of a question
+// that an answer asks. Each state is told every twentieth sentence, another twentieth than the one before; a small sweep
+// tries a thirtieth of those.
 func TestMeaning_offered(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -87,15 +88,16 @@ func TestMeaning_offered(t *testing.T) {
 			}
 			k := *base
 			k.c = base.c.Clone()
-			if out := k.says(c.Text); out.Event != flows.Unclear {
+			out := k.says(c.Text)
+			if k.c.State != s || out.Event != flows.Unclear && slices.Equal(k.c.Shown, base.c.Shown) {
 				continue
 			}
 			asked++
 			for _, b := range k.c.Shown {
-				if pressed[b] {
+				if pressed[k.c.Text+b] {
 					continue
 				}
-				pressed[b] = true
+				pressed[k.c.Text+b] = true
 				next := k
 				next.c = k.c.Clone()
 				if out := next.step(bot.Update{Kind: bot.Press, Button: b, Prompt: k.c.Prompt}); !next.said || out.Event == bot.Missed || out.Event == bot.StaleButton {
@@ -106,5 +108,30 @@ func TestMeaning_offered(t *testing.T) {
 	})
 	if asked == 0 {
 		t.Error("nothing is asked")
+	}
+}
+
+// Nothing is begun before a person has agreed to go on: whatever is said first or at the greeting, no number is taken or
+// looked up and no mail is promised. What may come is the question about the terms again, the choice of a language, or
+// somebody who helps. A small sweep tries a thirtieth.
+func TestMeaning_beforeTerms(t *testing.T) {
+	t.Parallel()
+	sweep := bottest.NewSweep(t)
+	welcome := at(t, flows.Welcome)
+	for i, c := range sentences(t) {
+		if !sweep.Takes(i, 30) {
+			continue
+		}
+		greeted := *welcome
+		greeted.t, greeted.c = t, welcome.c.Clone()
+		for _, k := range []*talk{newTalk(t), &greeted} {
+			before := k.c.State
+			out := k.says(c.Text)
+			place := k.e.Place(k.c.State)
+			if before == flows.Welcome && (c.Meaning == "yes" || slices.Contains(bare, bot.Fold(c.Text))) || place.Is(flows.BeforeTerms) || k.c.State == flows.Language || k.c.State == flows.OfferPerson || helped(k.c.State) {
+				continue
+			}
+			t.Errorf("%s, %q (%s): %s leads to %s", before, c.Text, c.Meaning, out.Event, k.c.State)
+		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"llave/internal/mail/letter"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
+	"llave/internal/unheard"
 )
 
 // mortal is a process's life as its store sees it: it ends at the k-th call, which fails as all later ones do. The k-th
@@ -51,7 +52,7 @@ func (m *mortal) call(c storetest.Call, do func() error) error {
 	default:
 	}
 	dies := false
-	if c.Collection == store.Conversations || c.Collection == store.Unlocks || c.Collection == store.Affiliates {
+	if slices.Contains([]string{store.Conversations, store.Unlocks, store.Affiliates, store.Unheard}, c.Collection) {
 		m.calls++
 		if m.k > 0 {
 			m.k--
@@ -210,6 +211,11 @@ func (c *crash) writes(text string) {
 	c.does(text, func(a *app.App) error { return a.Runner.Handle(c.t.Context(), u) })
 }
 
+// murmurs is what nobody understands, in words that nobody else says.
+func (c *crash) murmurs() string {
+	return "zqx " + strings.Map(func(digit rune) rune { return rune("bcdfghjkmp"[digit-'0']) }, fmt.Sprint(c.chat))
+}
+
 func (c *crash) letters(subject string) (out []letter.Letter) {
 	for _, l := range c.smtp.LettersTo(c.mail) {
 		if l.Subject == subject {
@@ -230,6 +236,7 @@ type ending struct {
 	key           bool
 	asks, turns   int
 	owed          int
+	unheard       int64    // times that what was not understood was kept
 	said          []string // without immediate repeats
 	letters       []string // subjects, each Message-ID once
 }
@@ -250,7 +257,11 @@ func (c *crash) walk(k int, done bool) (ending, int, bool) {
 		t.Fatal(err)
 	}
 	c.m.arm(k, done)
-	for _, text := range []string{"hola", "1", "1", c.number, "1", "1"} {
+	for _, text := range []string{
+		"hola no puedo entrar me bloquearon la clave", "1", "mi numero es " + c.number, "1", // begun with a wish, which is kept
+		"y esto cuesta algo", "mi hermano me dijo que cancele", "otra cosa", c.murmurs(), // answered by the way, asked about, not understood
+		"1",
+	} {
 		c.writes(text)
 	}
 	if len(c.letters(linkSubject)) == 0 {
@@ -296,6 +307,15 @@ func (c *crash) ending() ending {
 	e := ending{
 		state: string(conv.State), record: string(person.Status), key: record.Key != "", asks: len(record.Asks), turns: int(conv.Turns),
 		owed: len(conv.Promises) + len(record.Promises),
+	}
+	err = a.Store.Unheard.Each(t.Context(), func(r unheard.Row) bool {
+		if r.Said == c.murmurs() {
+			e.unheard += r.Times
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	repeated := 0 // by a crash between "accepted" and our record of it: of each lane, what was under way
 	for _, said := range c.api.Messages(c.chat) {
@@ -359,7 +379,7 @@ func TestCrash_atEveryCall(t *testing.T) {
 			return got, calls, wrote
 		}
 		want, calls, _ := run(t, 0, false)
-		if want.record != string(affiliate.Active) || !want.key || want.state != "Done" || want.asks != 1 || want.owed != 0 || len(want.letters) != 3 {
+		if want.record != string(affiliate.Active) || !want.key || want.state != "Done" || want.asks != 1 || want.owed != 0 || want.unheard != 1 || len(want.letters) != 3 {
 			t.Fatalf("without a crash: got %+v", want)
 		}
 		t.Logf("the process makes %d calls", calls)
