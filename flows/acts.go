@@ -1,10 +1,13 @@
 package flows
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"llave/bot"
+	"llave/internal/unlock"
 )
 
 // act does what an answer of answers.toml is named for. It returns an event of the map, or "" when the place's own ear is
@@ -22,6 +25,7 @@ func init() { // acts name each other by way of the flow
 
 		"slow": slowly(AskedSlow), "low_vision": slowly(LowVision), "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
 		"time_left": whileLinkLives(AskedTimeLeft, "info.link_life"), "wait_link": whileLinkLives(WaitsWithLink, "info.wait"),
+		"remind": whileLinkLives(RemindedWithLink, "info.remind"), "page_left": (*flow).pageLeft, "status": (*flow).status,
 		"dead": whileLinkLives(DeadWhileNewLives, LinkDead), "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
 		"send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
@@ -33,11 +37,15 @@ func wishing(label string) act {
 	return func(f *flow, t *bot.Turn) bot.Event {
 		if t.Place().Is(BeforeTerms) {
 			t.Remember(slotWish, label)
-			return Greeted
+			return cmp.Or(firstAnswers[label], Greeted)
 		}
 		return f.wish(t, label)
 	}
 }
+
+// firstAnswers are to wishes that cannot wait for the terms without a word: that somebody died, is under age, or needs a
+// person. The wish itself is kept.
+var firstAnswers = map[string]bot.Event{"deceased": "first.deceased", "minor": "first.minor", "agent": "first.person"}
 
 // choosing takes what was said for a press of a button of the place.
 func choosing(label string) act {
@@ -120,6 +128,38 @@ func whileLinkLives(answer, otherwise bot.Event) act {
 		t.Say("left", leaving(t, left))
 		return answer
 	}
+}
+
+// usesLink notes when the link was used: from then on its page lives.
+func usesLink(t *bot.Turn) {
+	t.Remember(slotUsed, strconv.FormatInt(t.Now.Unix(), 10))
+	t.Forget(slotEnded)
+}
+
+// pageLeft answers with what is left of the page.
+func (f *flow) pageLeft(t *bot.Turn) bot.Event {
+	if t.Slot(slotUsed) == "" { // used under a version that did not note it
+		return "info.page_life"
+	}
+	used, _ := strconv.ParseInt(t.Slot(slotUsed), 10, 64)
+	left := unlock.KeyPassLife - t.Now.Sub(time.Unix(used, 0))
+	if left <= 0 {
+		return PageOver
+	}
+	t.Say("left", leaving(t, left))
+	return AskedPageLeft
+}
+
+// status says where the conversation stands, and what is left of a link that lives.
+func (f *flow) status(t *bot.Turn) bot.Event {
+	if left, lives := linkEnds(t); lives && t.Slot(slotRecord) != "" {
+		t.Say("left", leaving(t, left))
+		return StatusOfLink
+	}
+	if t.Slot(slotRecord) == "" && t.Place().Has(WantsMore) {
+		return StatusOfNothing
+	}
+	return AskedStatus
 }
 
 // hasPassport asks a foreigner for their code; who is past their number is told that it is enough.

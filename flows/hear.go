@@ -58,6 +58,7 @@ const (
 	slotPhone       = "phone"        // sealed: the chat's own telephone number
 	slotCaseNumber  = "ticket"       // number of the open case with a person; written before Conversation.Handoff was
 	slotEnded       = "ended"        // how many links ended unused
+	slotUsed        = "used"         // when the link was used, in seconds since 1970
 	slotCode        = "code"         // the number is a foreigner's code
 	slotPart        = "part"         // sealed: the first part of a number that was typed in two
 	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
@@ -125,7 +126,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			return ev
 		}
 	}
-	if said := thumb(t.Update); said != "" && !t.Place().Is(bot.FreeText) {
+	if said := nod(t); said != "" && !t.Place().Is(bot.FreeText) {
 		t.Update.Text = t.Wording(said)
 		t.Choose(t.Shows(t.Update.Text))
 	}
@@ -262,7 +263,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	case "word_help":
 		return AskedHelp
 	case "word_status":
-		return AskedStatus
+		return f.status(t)
 	case "word_language", "word_english":
 		switch {
 		case strings.HasPrefix(t.Choice(), languageButton): // the answer to which language
@@ -287,10 +288,19 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	return ""
 }
 
-// thumb says which answer a message of such a sign alone gives.
-func thumb(u bot.Update) string {
+// nod says which answer a sign alone gives, or a word that is said for yes or no and is on no button: "sip", "nel".
+func nod(t *bot.Turn) string {
+	u := t.Update
 	if u.Kind != bot.Text {
 		return ""
+	}
+	if t.Choice() == "" {
+		switch t.Says("word_nod", "word_shake") {
+		case "word_nod":
+			return "said.yes"
+		case "word_shake":
+			return "said.no"
+		}
 	}
 	switch strings.Trim(u.Text, " \n\ufe0f\U0001F3FB\U0001F3FC\U0001F3FD\U0001F3FE\U0001F3FF") { // colours of skin
 	case "👍", "👌", "✅", "👍👍":
@@ -349,7 +359,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	case bot.SignalLinkUsed:
 		t.Withdraw()
 		t.Never(bot.SignalLinkExpired)
-		t.Forget(slotEnded)
+		usesLink(t)
 		switch {
 		case place.Is(LinkUsedBy):
 			return bot.Ignored
@@ -491,7 +501,7 @@ func (f *flow) erasing(t *bot.Turn) string {
 }
 
 func (f *flow) dropNumber(t *bot.Turn) {
-	t.Forget(slotNumber, slotShown, slotRecord, slotDoubt, slotPart, slotCode, slotEnded)
+	t.Forget(slotNumber, slotShown, slotRecord, slotDoubt, slotPart, slotCode, slotEnded, slotUsed)
 	t.Never(bot.SignalLinkExpired)
 }
 
@@ -581,7 +591,7 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 	switch {
 	case ev == AskedPerson:
-		t.Remember(slotWish, "agent")
+		return f.answersFirst(t, wishing("agent")(f, t))
 	case isText(string(ev)):
 		t.Say("answer", strings.TrimSpace(strings.NewReplacer("{again}", "", "{question}", "").Replace(t.Fill(string(ev)))))
 		return AnsweredFirst
@@ -598,7 +608,7 @@ func speaksEnglish(said string) bool {
 		return false
 	}
 	language, confidence := meaning.Language(said)
-	return language == english && confidence >= 0.8
+	return language == english && confidence >= 0.7
 }
 
 // keepsNumber keeps a number that came before anybody asked for it, sealed, until the person has agreed to go on.
@@ -633,8 +643,11 @@ func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return "", nil
 }
 
-// begins goes on with what was said before the person agreed to.
+// begins goes on with what was said before the person agreed to. The way back from there leads to the menu, not to the
+// question that was answered.
 func (f *flow) begins(t *bot.Turn) bot.Event {
+	t.Conv.Back = append(slices.Clip(t.Conv.Back), t.Conv.State)
+	t.Conv.State = t.Leads(t.Conv.State, AskedMenu)
 	w := t.Slot(slotWish)
 	t.Forget(slotWish)
 	if number := t.Slot(slotNumber); number != "" && (w == "unlock" || w == "generate" || w == "another") {
@@ -794,6 +807,9 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if ev := f.numberUnasked(t); ev != "" {
 		return ev, nil
+	}
+	if len(f.answers.offers(f.read(t), "")) > 0 { // it is asked what was meant
+		return "", nil
 	}
 	return Greeted, nil
 }

@@ -410,7 +410,7 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	switch t.Update.Signal {
 	case bot.SignalLinkUsed:
 		t.Never(bot.SignalLinkExpired)
-		t.Forget(slotEnded)
+		usesLink(t)
 		if waiting && t.Update.Text != "generate" {
 			return UnlockedWaiting
 		}

@@ -29,7 +29,9 @@ const (
 	Emergency, EmergencyOrWords, SaidKeyMade bot.Event = "Emergency", "EmergencyOrWords", "SaidKeyMade"
 	AskedTimeLeft, WaitsWithLink             bot.Event = "AskedTimeLeft", "WaitsWithLink"
 	DeadWhileNewLives, LinkDead, SaidNo      bot.Event = "DeadWhileNewLives", "LinkDead", "SaidNo"
-	AnsweredFirst                            bot.Event = "AnsweredFirst"
+	AnsweredFirst, RemindedWithLink          bot.Event = "AnsweredFirst", "RemindedWithLink"
+	AskedPageLeft, PageOver                  bot.Event = "AskedPageLeft", "PageOver"
+	StatusOfLink, StatusOfNothing            bot.Event = "StatusOfLink", "StatusOfNothing"
 )
 
 // From which confidence on something is done. They were chosen on writers who were held out: docs/meanings.md shows what
@@ -179,6 +181,7 @@ func (f *flow) understands(t *bot.Turn) (ev bot.Event, ok bool) {
 	if f.watch != nil {
 		f.watch(guesses[0])
 	}
+	t.Forget(slotOpenly)
 	return f.answer(t, guesses[0].answer), true
 }
 
@@ -253,13 +256,15 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 		return ""
 	case t.Place().Is(AtDesk):
 		f.forAgent(t)
-		t.Transcribe(bot.FromEvent, "", NoteEmergency)
 	case t.Place().Is(bot.FreeText) && t.Slot(slotDanger) != "": // said again: it belongs to what is being written
 		t.Add("emergency")
 		return ""
 	case t.Place().Is(bot.FreeText):
 		t.Remember(slotDanger, "1")
 		return EmergencyOrWords
+	}
+	if t.Conv.Handoff.Open() { // also of a case that waits while the person goes on by themselves
+		t.Transcribe(bot.FromEvent, "", NoteEmergency)
 	}
 	return Emergency
 }
@@ -323,15 +328,16 @@ func (f *flow) goesBack(t *bot.Turn) bot.Event {
 	return WentBack
 }
 
-// offers are the guesses that are asked about: up to three, each with a button of its own. None when the likeliest is too unlikely.
-func (all answers) offers(guesses []guess) (some []guess) {
+// offers are the guesses that are asked about: up to three, each with a button of its own; [yes] is the button of the place
+// that a yes stands for, or "". None when the likeliest is too unlikely.
+func (all answers) offers(guesses []guess, yes string) (some []guess) {
 	if len(guesses) == 0 || guesses[0].confidence < unclear {
 		return nil
 	}
 	var labels []string
 	for _, g := range guesses {
-		label := all[g.meaning].offer
-		if label == "" || g.confidence < slight || len(some) == offered || slices.Contains(labels, label) {
+		label := all.button(g, yes)
+		if label == "" || g.answer == "next.now" || g.confidence < slight || len(some) == offered || slices.Contains(labels, label) {
 			continue
 		}
 		some, labels = append(some, g), append(labels, label)
@@ -339,15 +345,27 @@ func (all answers) offers(guesses []guess) (some []guess) {
 	return some
 }
 
+// button stands for a guess under "¿quiso decir …?", or "".
+func (all answers) button(g guess, yes string) string {
+	if g.answer == "yes" {
+		return yes
+	}
+	return all[g.meaning].offer
+}
+
 // askMeant asks which of up to three of [guesses] was meant.
 func (f *flow) askMeant(t *bot.Turn, guesses []guess) bot.Event {
-	some := f.answers.offers(guesses)
+	yes := t.Shows(t.Wording("said.yes"))
+	if t.Place().Is(BeforeTerms) || slices.Contains(notOnAGuess, yes) {
+		yes = ""
+	}
+	some := f.answers.offers(guesses, yes)
 	if len(some) == 0 || t.Choice() != "" || f.givesNumber(t) {
 		return ""
 	}
 	var labels, titles []string
 	for _, g := range some {
-		label := f.answers[g.meaning].offer
+		label := f.answers.button(g, yes)
 		labels, titles = append(labels, label), append(titles, t.Title(label))
 	}
 	said := titles[len(titles)-1]

@@ -191,6 +191,8 @@ func (x *Trial) stand(state, language string, now time.Time) bot.Conversation {
 	switch {
 	case p.Is(LinkLives):
 		c.Timers = []bot.Timer{{Signal: bot.SignalLinkExpired, Attempt: c.Attempt, At: now.Add(trialLeft)}}
+	case p.Is(InKey):
+		c.Slots[slotUsed] = strconv.FormatInt(now.Add(-trialLeft).Unix(), 10)
 	case p.Is(LinkOver):
 		c.Slots[slotEnded] = "1"
 	}

@@ -77,7 +77,7 @@ func (r *Reader) Read(said, state string) (Understood, error) {
 		u.Does = Acts
 		return u, nil
 	}
-	for _, g := range r.answers.offers(guesses) {
+	for _, g := range r.answers.offers(guesses, "") {
 		u.Does, u.Offers = Asks, append(u.Offers, g.meaning)
 	}
 	return u, nil
