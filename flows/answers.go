@@ -111,7 +111,7 @@ func LoadModel(file string) (*meaning.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := meaning.New(raw)
+	m, err := meaning.Open(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w (llave train)", file, err)
 	}

@@ -19,10 +19,18 @@ func TestAnswersTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	names, err := flows.ReadNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	titles := map[string]string{}
+	for _, m := range names.Meanings {
+		titles[m.Name] = m.Title
+	}
 	var page strings.Builder
 	page.WriteString("# What people mean, and what is answered\n\nFrom `flows/answers.toml`, by `go test ./flows -run AnswersTable -update`. A dot: a text that is said by the way " +
 		"(`flows/es.toml`). A capital: an event of the map (`flows/diagram.md`). Else an act (`flows/acts.go`). Without a row for the place the first column holds.\n\n" +
-		"| meaning | answer | elsewhere |\n|---|---|---|\n")
+		"| meaning | at the desk | answer | elsewhere |\n|---|---|---|---|\n")
 	for _, row := range r.Table() {
 		var own []string
 		for _, place := range r.States() {
@@ -31,7 +39,7 @@ func TestAnswersTable(t *testing.T) {
 			}
 		}
 		note := map[string]string{"sure": ", only when all but certain", "button": ", only by a button or a bare word"}[row.Careful]
-		fmt.Fprintf(&page, "| %s | `%s`%s | %s |\n", row.Meaning, row.Any, note, strings.Join(own, ", "))
+		fmt.Fprintf(&page, "| %s | %s | `%s`%s | %s |\n", row.Meaning, titles[row.Meaning], row.Any, note, strings.Join(own, ", "))
 	}
 	page.WriteString("\n")
 	raw, err := os.ReadFile(file)

@@ -223,7 +223,7 @@ func (f *flow) hearSecret(t *bot.Turn) bot.Event {
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct", "word_lost")
+	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct", "word_lost", "notice")
 	agreed := !t.Place().Is(BeforeTerms)
 	if t.Update.Kind == bot.Start && agreed {
 		said = "word_menu"
@@ -253,6 +253,10 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	case "word_correct":
 		if t.Choice() == "" {
 			return f.corrects(t)
+		}
+	case "notice":
+		if agreed && t.Choice() == "" {
+			return AskedNotice
 		}
 	case "word_repeat":
 		return AskedRepeat

@@ -40,6 +40,7 @@ const (
 	surely  = 0.55 // answered
 	certain = 0.99 // done though it cannot be taken back,
 	brief   = 8    // and only when so many words were said, or fewer
+	grave   = 0.90 // answered though a procedure ends with it, or a condolence that would be out of place
 	unclear = 0.25 // asked; below it the sentence was not understood
 	slight  = 0.10 // offered beside a likelier one
 	offered = 3    // at most
@@ -121,6 +122,9 @@ var unwanted = regexp.MustCompile(`\b(no|ya no|nunca|tampoco) (la |lo |me |le )?
 // sure says whether a guess is answered without asking.
 func (all answers) sure(g guess, said string) bool {
 	if begins(g.answer) && unwanted.MatchString(bot.Fold(said)) {
+		return false
+	}
+	if slices.Contains([]string{string(Entered), "deceased"}, g.answer) && g.confidence < grave {
 		return false
 	}
 	switch all[g.meaning].careful {
@@ -400,7 +404,9 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	if asked == askedMeant && t.FromPerson() { // whatever comes, the question before it stands again
 		t.Ask(t.Slot(slotAsked))
 		t.Forget(slotAsked, slotAskedPrompt)
-		if label := t.Shows(t.Text()); choice == "" && t.Update.Kind == bot.Text && !acting(label) { // its buttons are on the screen too
+		label := t.Shows(t.Text())
+		named := bot.Fold(strings.TrimSpace(t.Text())) == bot.Fold(t.Title(label))
+		if choice == "" && t.Update.Kind == bot.Text && (named || !acting(label)) { // its buttons are on the screen too
 			t.Choose(label)
 			return ""
 		}

@@ -192,9 +192,10 @@ func (f *flow) correction(t *bot.Turn) bool {
 	return r.Number != "" || r.Digits >= 8 || r.Verdict == affiliate.TwoNumbers
 }
 
-// holdsNumber says that a whole national number was typed.
+// holdsNumber says that a whole national number was typed, its check digit being right.
 func (f *flow) holdsNumber(t *bot.Turn) bool {
-	return t.Update.Kind == bot.Text && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.Accept
+	whole := []affiliate.Verdict{affiliate.Accept, affiliate.ConfirmUnusual, affiliate.ConfirmRepeated}
+	return t.Update.Kind == bot.Text && slices.Contains(whole, affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict)
 }
 
 // isCode says that a message is one word that is a foreigner's code: a letter or more, and four digits or more.

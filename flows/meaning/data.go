@@ -121,6 +121,16 @@ func (e *Examples) Possible(meaning, state string) bool {
 	return !bounded || state == anyState || slices.Contains(states, state)
 }
 
+// Where are the states in which a meaning can be meant.
+func (e *Examples) Where(meaning string) (states []string) {
+	for _, state := range e.States {
+		if e.Possible(meaning, state) {
+			states = append(states, state)
+		}
+	}
+	return states
+}
+
 // Languages are the same sentences as examples of languages: what each means is "en", where its writer's name begins so, or
 // "es".
 func (e *Examples) Languages() *Examples {

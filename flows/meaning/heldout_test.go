@@ -172,7 +172,9 @@ func measured(list, spanish []heard) string {
 	b.WriteString("\n## How well sentences are understood\n\nWritten by `go test ./flows/meaning -run HeldOut -full -update`. " +
 		"Every writer was heard by a model that had learned from the others only. In per cent of the sentences: the first meaning was right; it was among the first " +
 		"three; the first led to the answer that is wanted; it was so answered; the wanted one was among up to three that were asked; something else was answered. Harm: how often something " +
-		"that cannot be taken back was done though another thing was meant.\n")
+		"that cannot be taken back was done though another thing was meant. What is missing to 100 was not understood, or asked without what was wanted. (`llave understand` calls \"right\" " +
+		"what is here \"answered\".)\n\nThe writers are helpers of the project who saw the meanings' descriptions and neither rules nor model nor one another; `a` and `b` came " +
+		"with the task, those that begin with `en` write English, and `met` are sentences that a review from outside met.\n")
 	section := func(title, of string) { fmt.Fprintf(&b, "\n### %s\n\n| %s%s", title, of, head) }
 	rows := func(parts map[string][]heard) {
 		for _, name := range slices.Sorted(maps.Keys(parts)) {

@@ -20,6 +20,7 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math"
 	"math/bits"
 	"slices"
@@ -78,7 +79,7 @@ type Model struct {
 
 // The parts of a model file: all numbers are little endian.
 const (
-	magic       = "LLAVEM02"
+	magic       = "LLAVEM03"
 	digestSize  = 32
 	boundsSize  = 16 // bytes: up to 128 meanings
 	bucketBits  = 12
@@ -100,10 +101,25 @@ var (
 	ErrVersion = errors.New("this model is of another version: it has to be learned again")
 )
 
+// checkSize is the length of the checksum that a file ends with: CRC-32 of all before it.
+const checkSize = crc32.Size
+
+// Open reads a model that came from outside, once nothing in it has changed since it was learned.
+func Open(model []byte) (*Model, error) {
+	m, err := New(model)
+	if err != nil {
+		return nil, err
+	}
+	if end := len(model) - checkSize; crc32.ChecksumIEEE(model[:end]) != binary.LittleEndian.Uint32(model[end:]) {
+		return nil, ErrModel
+	}
+	return m, nil
+}
+
 // kin is what every version's magic begins with.
 const kin = "LLAVEM"
 
-// New reads [model] where it lies; it must not be changed afterwards.
+// New reads [model] where it lies; it must not be changed afterwards. Its checksum is not looked at: see Open.
 func New(model []byte) (*Model, error) {
 	c := cutter{model, true}
 	switch begins := string(c.take(len(magic))); {
@@ -125,7 +141,7 @@ func New(model []byte) (*Model, error) {
 	m.hashes = c.take(4 * features)
 	m.starts = c.take(4 * (features + 1))
 	m.rows = c.take(size)
-	if !c.whole || len(c.rest) != 0 || !m.sound(features) {
+	if !c.whole || len(c.rest) != checkSize || !m.sound(features) {
 		return nil, ErrModel
 	}
 	m.scratch.New = func() any { return &scratch{scores: make([]float32, meanings)} }

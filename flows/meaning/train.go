@@ -3,6 +3,7 @@ package meaning
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -215,7 +216,7 @@ func LearnAndHear(e *Examples, report func(part float64) error) (model []byte, h
 		defer told.Unlock()
 		return report(float64(done.Add(1)) / ((thirds + 1) * rounds))
 	}
-	heat := Default().Heat()
+	var heat float32
 	if len(e.Writers) >= thirds {
 		if heard, err = e.hearParts(each); err != nil {
 			return nil, nil, err
@@ -223,6 +224,7 @@ func LearnAndHear(e *Examples, report func(part float64) error) (model []byte, h
 		heat = temperature(heard)
 	} else {
 		done.Store(thirds * rounds)
+		heat = Default().Heat()
 	}
 	l, err := learn(e, each)
 	if err != nil {
@@ -360,7 +362,8 @@ func (l *learner) file(e *Examples, heat float32) []byte {
 	for _, h := range l.hashes {
 		f = binary.LittleEndian.AppendUint32(f, h)
 	}
-	return slices.Concat(f, starts, rows)
+	f = slices.Concat(f, starts, rows)
+	return binary.LittleEndian.AppendUint32(f, crc32.ChecksumIEEE(f))
 }
 
 // forget drops the features of which no weight is as heavy as [least].

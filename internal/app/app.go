@@ -5,6 +5,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -212,6 +213,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	})
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
+	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
 	a.engine, err = NewFlow(c, FlowOptions{Records: a.Store.Affiliates, Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk})
 	if err != nil {
 		return a, err

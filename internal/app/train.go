@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +31,9 @@ func (p *program) train() *cobra.Command {
 		Use: "train --examples FILE --out MODEL", Short: "Learn a model of meanings from your own people's sentences", Args: cobra.NoArgs,
 		Long: `Learns what sentences mean from the examples that are built in and from yours, and writes the model that LLAVE_MODEL_FILE
 names. It takes about a minute. FILE is a CSV file with the columns state,said,meaning, or a directory of such files, one of
-each writer. The model holds no sentence. States and meanings are those of llave understand; others are refused.`,
+each writer. The model holds no sentence. States and meanings are those of llave understand; others are refused. Some
+meanings can be meant in some states only ("send it again" says nothing where nothing was sent): such rows are left out, and
+it is said which.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.examples == "" || o.out == "" {
 				return fmt.Errorf("%w: --examples and --out are needed", errUsage)
@@ -170,19 +173,18 @@ func (p *program) readOwn(name string, builtIn *meaning.Examples) (own []meaning
 		}
 	}
 	var mistakes []error
-	left := 0
 	for _, file := range files {
 		said, impossible, err := readOwnFile(file, builtIn)
-		own, left = append(own, said...), left+impossible
+		own = append(own, said...)
 		if err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", file, err))
+		}
+		for _, pair := range slices.SortedFunc(maps.Keys(impossible), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+			fmt.Fprintf(p.stderr, "%s: left out, %d: %s cannot be meant in %s, only in: %s\n", file, impossible[pair], pair[0], pair[1], strings.Join(builtIn.Where(pair[0]), ", "))
 		}
 	}
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
-	}
-	if left > 0 {
-		fmt.Fprintf(p.stderr, "Left out, since it cannot be meant in that state (nothing is sent again where nothing was sent): %d.\n", left)
 	}
 	if len(own) == 0 {
 		return nil, fmt.Errorf("%s: no sentence is left to learn from", name)
@@ -190,22 +192,24 @@ func (p *program) readOwn(name string, builtIn *meaning.Examples) (own []meaning
 	return own, nil
 }
 
-// readOwnFile reads one file, and counts the sentences that mean what cannot be meant where they are said.
-func readOwnFile(file string, builtIn *meaning.Examples) (own []meaning.Said, impossible int, err error) {
+// readOwnFile reads one file, and counts the sentences that mean what cannot be meant where they are said, by meaning and
+// state.
+func readOwnFile(file string, builtIn *meaning.Examples) (own []meaning.Said, impossible map[[2]string]int, err error) {
 	rows, columns, err := readSaidFile(file, builtIn.States)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if columns != 3 {
-		return nil, 0, errors.New("the column meaning is missing; expected state,said,meaning")
+		return nil, nil, errors.New("the column meaning is missing; expected state,said,meaning")
 	}
 	if err := badRows(rows, columns, builtIn.States, builtIn.Meanings); err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
+	impossible = map[[2]string]int{}
 	writer := ownWriter + strings.TrimSuffix(filepath.Base(file), ".csv")
 	for _, row := range rows {
 		if !builtIn.Possible(row.meaning, row.state) {
-			impossible++
+			impossible[[2]string{row.meaning, row.state}]++
 			continue
 		}
 		own = append(own, meaning.Said{Writer: writer, State: row.state, Text: row.said, Meaning: row.meaning})

@@ -95,7 +95,7 @@ func (p *program) runUnderstand(ctx context.Context, u understanding, name strin
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return fmt.Errorf("open the file of sentences: %w", err)
+			return fmt.Errorf("open the file of sentences: %w (a sentence comes on standard input: echo '…' | llave understand)", err)
 		}
 		defer f.Close()
 		source = bufio.NewReader(f)
@@ -185,7 +185,7 @@ func badRows(rows []sentence, columns int, states, meanings []string) error {
 		case columns == 3 && s.meaning == "":
 			bad("the meaning is missing", "")
 		case columns == 3 && !slices.Contains(meanings, s.meaning):
-			bad(fmt.Sprintf("there is no meaning %q", s.meaning), "the meanings are: "+strings.Join(meanings, ", "))
+			bad(fmt.Sprintf("there is no meaning %q", s.meaning), "the meanings are, explained in docs/meanings.md: "+strings.Join(meanings, ", "))
 		}
 	}
 	if n := len(mistakes) - mistakesShown; n > 0 {
@@ -209,20 +209,20 @@ func readSaid(source io.Reader, states []string) (list []sentence, columns int, 
 			break
 		}
 		if err != nil {
-			return nil, 0, err // csv names the line
+			return nil, 0, fmt.Errorf("a quotation mark is not closed, or stands inside a field: %w", err) // csv names the line
 		}
 		line, _ := r.FieldPos(0)
 		row[0] = strings.TrimPrefix(row[0], byteOrderMark)
 		for i := range row {
 			if row[i] = strings.TrimSpace(row[i]); !utf8.ValidString(row[i]) {
-				return nil, 0, fmt.Errorf("line %d is not UTF-8", line)
+				return nil, 0, fmt.Errorf("line %d is not UTF-8 (a spreadsheet saves it so as \"CSV UTF-8\")", line)
 			}
 		}
 		if columns == 0 {
 			header := strings.Join(row, ",")
 			isHeader := header == "state,said" || header == "state,said,meaning"
 			if !isHeader && (len(row) < 2 || len(row) > 3 || !slices.Contains(states, row[0])) {
-				return nil, 0, fmt.Errorf("line %d: %q is no header; expected state,said or state,said,meaning", line, header)
+				return nil, 0, fmt.Errorf("line %d: %q is no header; expected state,said or state,said,meaning, separated by commas", line, header)
 			}
 			if columns = len(row); isHeader {
 				continue
@@ -278,6 +278,7 @@ type guessJSON struct {
 type triedJSON struct {
 	State      string      `json:"state"`
 	Said       string      `json:"said"`
+	Meant      string      `json:"meant,omitempty"` // where the table says it
 	Meaning    string      `json:"meaning"`
 	Confidence float64     `json:"confidence"`
 	Next       []guessJSON `json:"next"`
@@ -293,7 +294,7 @@ func (u understanding) try(s sentence) (flows.Tried, error) {
 		return tried, fmt.Errorf("line %d: %w", s.line, err)
 	}
 	if u.json {
-		j := triedJSON{s.state, s.said, tried.Meaning, rounded(tried.Confidence), []guessJSON{}, tried.Does, tried.Answer, append([]string{}, tried.Buttons...)}
+		j := triedJSON{s.state, s.said, s.meaning, tried.Meaning, rounded(tried.Confidence), []guessJSON{}, tried.Does, tried.Answer, append([]string{}, tried.Buttons...)}
 		for _, g := range tried.Next {
 			j.Next = append(j.Next, guessJSON{g.Meaning, rounded(g.Confidence)})
 		}

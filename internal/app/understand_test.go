@@ -73,8 +73,8 @@ func TestUnderstand(t *testing.T) {
 
 // What a labelled file comes to: five right, two done that somebody else had asked for, one neither.
 func TestUnderstand_labelled(t *testing.T) {
-	file := write(t, "said.csv", "\ufeffstate,said,meaning\r\nsent,no me llega,not_arrived\r\nready,enviar enlace,send\r\nready,\"enviar, enlace\",cost\r\n"+
-		"menu,hola,hello\r\nmenu,1710034065,number\r\nconfirm,sí,cost\r\nconfirm,sí,yes\r\ntried,menú,cost\r\n")
+	file := write(t, "said.csv", "\ufeffstate,said,meaning\r\nsent,no me llega,not_arrived\r\nready,enviar enlace,send\r\nready,\"enviar, enlace\",law\r\n"+
+		"menu,hola,hello\r\nmenu,1710034065,number\r\nconfirm,sí,law\r\nconfirm,sí,yes\r\ntried,menú,law\r\n")
 	code, stdout, stderr := run(t, nil, "", "understand", "--json", file)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	var sum tally
@@ -84,14 +84,14 @@ func TestUnderstand_labelled(t *testing.T) {
 	if sum.Total != 8 || sum.Right != 5 || sum.WithinThree != 5 || sum.Dangerous != 2 {
 		t.Errorf("got %+v, want 8, 5, 5 and 2", sum)
 	}
-	if got, want := sum.ByMeaning["cost"], (tally{Total: 3, Dangerous: 2}); !reflect.DeepEqual(got, want) {
+	if got, want := sum.ByMeaning["law"], (tally{Total: 3, Dangerous: 2}); !reflect.DeepEqual(got, want) {
 		t.Errorf("by meaning: got %+v, want %+v", got, want)
 	}
 	if got, want := sum.ByState["confirm"], (tally{Total: 2, Right: 1, WithinThree: 1, Dangerous: 1}); !reflect.DeepEqual(got, want) {
 		t.Errorf("by state: got %+v, want %+v", got, want)
 	}
 	code, stdout, _ = run(t, nil, "", "understand", file)
-	for _, want := range []string{"(meant: cost)", "8 sentences: 8 answered, 0 asked about, 0 not understood", "right 62.5 %", "dangerous 2", "cost             menu             acts       1"} {
+	for _, want := range []string{"(meant: law)", "8 sentences: 8 answered, 0 asked about, 0 not understood", "right 62.5 %", "dangerous 2", "law              menu             acts       1"} {
 		if code != 0 || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d: %q is not in %s", code, want, stdout)
 		}
@@ -165,7 +165,7 @@ func TestTrain(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil || got.Sentences != 9 || got.Own != 9 || got.Writers != 3 || got.HeldOut.Total != 9 {
 		t.Fatalf("exit %d, %s (%v), %s", code, stdout, err, stderr)
 	}
-	if !strings.Contains(stderr, "100 %") || !strings.Contains(stderr, "Left out") || !strings.Contains(stderr, ": 1.") {
+	if !strings.Contains(stderr, "100 %") || !strings.Contains(stderr, "left out, 1: send cannot be meant in menu, only in: any, ready") {
 		t.Errorf("stderr %q tells neither how far it is nor that what cannot be meant is left out", stderr)
 	}
 	raw, err := os.ReadFile(model)
@@ -189,7 +189,7 @@ func TestTrain_refuses(t *testing.T) {
 		{"", "there is no sentence in it"},
 		{"state,said,meaning\n", "there is no sentence in it"},
 		{"state,said\nsent,hola\n", "the column meaning is missing"},
-		{"state,said,meaning\nsent,hola,greeting\nmenu,hola,hello\n", "line 2: there is no meaning \"greeting\"\nthe meanings are: abroad, back"},
+		{"state,said,meaning\nsent,hola,greeting\nmenu,hola,hello\n", "line 2: there is no meaning \"greeting\"\nthe meanings are, explained in docs/meanings.md: abroad, back"},
 		{"state,said,meaning\nlost,hola,hello\n", `line 2: there is no state "lost"`},
 		{"state,said,meaning\nmenu,mande,send\n", "no sentence is left"},
 	} {

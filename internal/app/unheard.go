@@ -3,8 +3,12 @@ package app
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +18,7 @@ import (
 	"llave/internal/config"
 	"llave/internal/runner"
 	"llave/internal/store"
+	"llave/internal/store/bolt"
 	"llave/internal/unheard"
 )
 
@@ -75,10 +80,24 @@ func ExportUnheard(ctx context.Context, w io.Writer, s *store.Store, all bool) e
 	return nil
 }
 
+// isThere says what is wrong when the embedded store that is to be read does not exist: opening it would make an empty one,
+// and somebody in the wrong folder would believe that nothing was said.
+func (p *program) isThere() error {
+	c, _, err := p.load()
+	if err != nil || !c.Embedded() {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(c.DataDir, bolt.FileName)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no store in %s (LLAVE_DATA_DIR)", c.DataDir)
+	}
+	return nil
+}
+
 // exporting gives [cmd] the flags that write what was not understood, instead of what it does without them.
 func (p *program) exporting(cmd *cobra.Command) *cobra.Command {
 	var export, all bool
-	cmd.Long += "\nWith --export the store is opened instead, and what people wrote that was not understood is written."
+	cmd.Long += "\nWith --export the store is opened instead, and what people wrote that was not understood is written. An embedded\n"+
+		"store belongs to one process: stop the one that serves first."
 	cmd.Flags().BoolVar(&export, "export", false, "write the sentences that were not understood and that supervisors gave a meaning, as CSV: state,said,meaning")
 	cmd.Flags().BoolVar(&all, "all", false, "with --export: also those that have no meaning yet")
 	without := cmd.RunE
@@ -87,6 +106,9 @@ func (p *program) exporting(cmd *cobra.Command) *cobra.Command {
 		case export && len(args) > 0:
 			return fmt.Errorf("%w: --export takes no file", errUsage)
 		case export:
+			if err := p.isThere(); err != nil {
+				return err
+			}
 			return p.withStore(cmd.Context(), func(s *store.Store, _ config.Config) error {
 				return ExportUnheard(cmd.Context(), p.stdout, s, all)
 			})
