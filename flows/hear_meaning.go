@@ -37,7 +37,7 @@ const (
 // From which confidence on something is done. They were chosen on writers who were held out: docs/meanings.md shows what
 // comes of them.
 const (
-	surely  = 0.55 // answered
+	surely  = 0.65 // answered
 	certain = 0.99 // done though it cannot be taken back,
 	brief   = 8    // and only when so many words were said, or fewer
 	grave   = 0.90 // answered though a procedure ends with it, or a condolence that would be out of place

@@ -22,7 +22,7 @@ const (
 	dropped   = 0.7     // of the features of a sentence, by chance: it must be understood without its plainest word
 	cautious  = 1e-2    // what every weight's sum of squares begins with (AdaGrad)
 	still     = 2e-3    // a slope smaller than this moves nothing
-	kept      = 850_000 // weights, the heaviest, that a model file has room for
+	kept      = 815_000 // weights, the heaviest, that a model file has room for
 	rarest    = 8       // the rarity of what was never seen
 	chance    = 7       // seeds the order and what is dropped
 )
