@@ -25,7 +25,8 @@ func init() { // acts name each other by way of the flow
 
 		"slow": slowly(AskedSlow), "low_vision": slowly(LowVision), "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
 		"time_left": whileLinkLives(AskedTimeLeft, "info.link_life"), "wait_link": whileLinkLives(WaitsWithLink, "info.wait"),
-		"remind": whileLinkLives(RemindedWithLink, "info.remind"), "page_left": (*flow).pageLeft, "status": (*flow).status,
+		"no_hurry": whileLinkLives(WaitsWithLink, "info.no_hurry"),
+		"remind":   whileLinkLives(RemindedWithLink, "info.remind"), "page_left": (*flow).pageLeft, "status": (*flow).status, "emergency": alarms,
 		"dead": whileLinkLives(DeadWhileNewLives, LinkDead), "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
 		"send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
@@ -130,16 +131,18 @@ func whileLinkLives(answer, otherwise bot.Event) act {
 	}
 }
 
-// usesLink notes when the link was used: from then on its page lives.
-func usesLink(t *bot.Turn) {
-	t.Remember(slotUsed, strconv.FormatInt(t.Now.Unix(), 10))
-	t.Forget(slotEnded)
+// alarms names 911. Whoever has the person's case, or will have it, sees a mark.
+func alarms(_ *flow, t *bot.Turn) bot.Event {
+	if t.Conv.Handoff.Open() {
+		t.Transcribe(bot.FromEvent, "", NoteEmergency)
+	}
+	return Emergency
 }
 
 // pageLeft answers with what is left of the page.
 func (f *flow) pageLeft(t *bot.Turn) bot.Event {
-	if t.Slot(slotUsed) == "" { // used under a version that did not note it
-		return "info.page_life"
+	if t.Slot(slotUsed) == "" { // used under a version that did not note it, or not at all: an agent led here
+		return "next.now"
 	}
 	used, _ := strconv.ParseInt(t.Slot(slotUsed), 10, 64)
 	left := unlock.KeyPassLife - t.Now.Sub(time.Unix(used, 0))

@@ -126,16 +126,13 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			return ev
 		}
 	}
-	if said := nod(t); said != "" && !t.Place().Is(bot.FreeText) {
-		t.Update.Text = t.Wording(said)
-		t.Choose(t.Shows(t.Update.Text))
-	}
+	f.hearNod(t)
 	if agreed := t.Agrees(); agreed != "" && t.Choice() == "" {
 		word := "yes"
 		if acting(agreed) { // "ok", "está bien" are no word for sending
 			word = "word_yes"
 		}
-		if t.Says(word) != "" {
+		if t.Says(word, "word_nod") != "" {
 			t.Choose(agreed)
 		}
 	}
@@ -223,7 +220,7 @@ func (f *flow) hearSecret(t *bot.Turn) bot.Event {
 
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct", "word_lost", "notice")
+	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct", "word_lost", "word_wait", "notice")
 	agreed := !t.Place().Is(BeforeTerms)
 	if t.Update.Kind == bot.Start && agreed {
 		said = "word_menu"
@@ -254,9 +251,13 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		if t.Choice() == "" {
 			return f.corrects(t)
 		}
+	case "word_wait":
+		if t.Choice() == "" && !t.Place().Is(bot.FreeText) {
+			return f.answer(t, f.answers["wait"].in(t.Place()))
+		}
 	case "notice":
-		if agreed && t.Choice() == "" {
-			return AskedNotice
+		if agreed && t.Choice() == "" && !t.Place().Is(bot.FreeText) {
+			return ReadNotice
 		}
 	case "word_repeat":
 		return AskedRepeat
@@ -292,21 +293,30 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	return ""
 }
 
-// nod says which answer a sign alone gives, or a word that is said for yes or no and is on no button: "sip", "nel".
-func nod(t *bot.Turn) string {
-	u := t.Update
-	if u.Kind != bot.Text {
-		return ""
+// hearNod takes a sign alone, or a word that is said for yes or no and is on no button ("sip", "nel"), for the button that
+// it stands for.
+func (f *flow) hearNod(t *bot.Turn) {
+	if t.Update.Kind != bot.Text || t.Place().Is(bot.FreeText) {
+		return
 	}
-	if t.Choice() == "" {
-		switch t.Says("word_nod", "word_shake") {
-		case "word_nod":
-			return "said.yes"
-		case "word_shake":
-			return "said.no"
-		}
+	if said := thumb(t.Text()); said != "" {
+		t.Update.Text = t.Wording(said)
+		t.Choose(t.Shows(t.Update.Text))
+		return
 	}
-	switch strings.Trim(u.Text, " \n\ufe0f\U0001F3FB\U0001F3FC\U0001F3FD\U0001F3FE\U0001F3FF") { // colours of skin
+	words := map[string]string{"word_nod": "said.yes", "word_shake": "said.no"}
+	said := words[t.Says("word_nod", "word_shake")]
+	if said == "" || t.Choice() != "" {
+		return
+	}
+	if label := t.Shows(t.Wording(said)); !slices.Contains(notOnAGuess, label) {
+		t.Choose(label)
+	}
+}
+
+// thumb says which answer a message of such a sign alone gives.
+func thumb(text string) string {
+	switch strings.Trim(text, " \n\ufe0f\U0001F3FB\U0001F3FC\U0001F3FD\U0001F3FE\U0001F3FF") { // colours of skin
 	case "👍", "👌", "✅", "👍👍":
 		return "said.yes"
 	case "👎", "❌":
@@ -392,6 +402,12 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		}
 	}
 	return bot.Ignored
+}
+
+// usesLink notes when the link was used: from then on its page lives.
+func usesLink(t *bot.Turn) {
+	t.Remember(slotUsed, strconv.FormatInt(t.Now.Unix(), 10))
+	t.Forget(slotEnded)
 }
 
 // forgets empties a conversation left alone, unless somebody will write to them yet.
@@ -647,11 +663,9 @@ func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return "", nil
 }
 
-// begins goes on with what was said before the person agreed to. The way back from there leads to the menu, not to the
-// question that was answered.
+// begins goes on with what was said before the person agreed to. The first step back from there leads to the menu.
 func (f *flow) begins(t *bot.Turn) bot.Event {
-	t.Conv.Back = append(slices.Clip(t.Conv.Back), t.Conv.State)
-	t.Conv.State = t.Leads(t.Conv.State, AskedMenu)
+	t.Enter(t.Leads(t.Conv.State, AskedMenu))
 	w := t.Slot(slotWish)
 	t.Forget(slotWish)
 	if number := t.Slot(slotNumber); number != "" && (w == "unlock" || w == "generate" || w == "another") {

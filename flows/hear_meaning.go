@@ -32,6 +32,7 @@ const (
 	AnsweredFirst, RemindedWithLink          bot.Event = "AnsweredFirst", "RemindedWithLink"
 	AskedPageLeft, PageOver                  bot.Event = "AskedPageLeft", "PageOver"
 	StatusOfLink, StatusOfNothing            bot.Event = "StatusOfLink", "StatusOfNothing"
+	ReadNotice                               bot.Event = "ReadNotice"
 )
 
 // From which confidence on something is done. They were chosen on writers who were held out: docs/meanings.md shows what
@@ -124,7 +125,7 @@ func (all answers) sure(g guess, said string) bool {
 	if begins(g.answer) && unwanted.MatchString(bot.Fold(said)) {
 		return false
 	}
-	if slices.Contains([]string{string(Entered), "deceased"}, g.answer) && g.confidence < grave {
+	if weighty(g.answer) && g.confidence < grave {
 		return false
 	}
 	switch all[g.meaning].careful {
@@ -139,6 +140,9 @@ func (all answers) sure(g guess, said string) bool {
 	return g.confidence >= surely
 }
 
+// weighty says whether an answer ends a procedure, or is a condolence.
+func weighty(answer string) bool { return answer == string(Entered) || answer == "deceased" }
+
 // begins says whether an answer begins or ends something that a person has to want.
 func begins(answer string) bool {
 	return slices.Contains([]string{"unlock", "generate", "office", "complaint", "own_data", "AskedPerson", "cancel", "another"}, answer)
@@ -146,7 +150,7 @@ func begins(answer string) bool {
 
 // acting says whether an answer has consequences that only a careful meaning has.
 func acting(answer string) bool {
-	return slices.Contains([]string{"send", "resend", "yes"}, answer)
+	return slices.Contains([]string{"send", "resend", "yes", string(Entered), string(WentOn)}, answer)
 }
 
 // hearMeaning answers what was understood. A number that comes with a wish is read at once.
@@ -186,6 +190,9 @@ func (f *flow) understands(t *bot.Turn) (ev bot.Event, ok bool) {
 		f.watch(guesses[0])
 	}
 	t.Forget(slotOpenly)
+	if g := guesses[0]; g.meaning == "yes" && slices.Contains([]string{"send", "resend"}, g.answer) && !slices.Contains(t.Conv.Shown, g.answer) { // the yes is to another question
+		return f.answer(t, "yes"), true
+	}
 	return f.answer(t, guesses[0].answer), true
 }
 
@@ -255,9 +262,11 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 	if t.Update.Kind != bot.Text || !f.inDanger(t.Text(), t.Language()) {
 		return ""
 	}
-	switch {
-	case t.Place().Is(AtDesk) && lost(t.Conv.Handoff):
+	if t.Place().Is(AtDesk) && lost(t.Conv.Handoff) {
 		return ""
+	}
+	said := alarms(f, t)
+	switch {
 	case t.Place().Is(AtDesk):
 		f.forAgent(t)
 	case t.Place().Is(bot.FreeText) && t.Slot(slotDanger) != "": // said again: it belongs to what is being written
@@ -267,10 +276,7 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 		t.Remember(slotDanger, "1")
 		return EmergencyOrWords
 	}
-	if t.Conv.Handoff.Open() { // also of a case that waits while the person goes on by themselves
-		t.Transcribe(bot.FromEvent, "", NoteEmergency)
-	}
-	return Emergency
+	return said
 }
 
 // danger are words that are said of nothing else. The model knows the rest.
@@ -351,7 +357,7 @@ func (all answers) offers(guesses []guess, yes string) (some []guess) {
 
 // button stands for a guess under "¿quiso decir …?", or "".
 func (all answers) button(g guess, yes string) string {
-	if g.answer == "yes" {
+	if g.answer == "yes" || g.meaning == "yes" {
 		return yes
 	}
 	return all[g.meaning].offer
@@ -395,18 +401,20 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	if asked != askedMeant && !f.asks[asked] {
 		return ""
 	}
-	if asked == askedMeant && choice == "" && t.Says("yes") != "" {
-		if len(t.Conv.Shown) != 2 { // yes, but to which?
+	named := func(label string) bool {
+		return t.Update.Kind != bot.Text || bot.Fold(strings.TrimSpace(t.Text())) == bot.Fold(t.Title(label))
+	}
+	if asked == askedMeant && t.Says("yes", "word_yes", "word_nod") != "" && (choice == "" || !named(choice)) {
+		shown := slices.DeleteFunc(slices.Clone(t.Conv.Shown), func(label string) bool { return label == "slow" }) // it stands there for itself
+		if len(shown) != 2 {                                                                                       // yes, but to which?
 			return AskedRepeat
 		}
-		choice = t.Conv.Shown[0]
+		choice = shown[0]
 	}
 	if asked == askedMeant && t.FromPerson() { // whatever comes, the question before it stands again
 		t.Ask(t.Slot(slotAsked))
 		t.Forget(slotAsked, slotAskedPrompt)
-		label := t.Shows(t.Text())
-		named := bot.Fold(strings.TrimSpace(t.Text())) == bot.Fold(t.Title(label))
-		if choice == "" && t.Update.Kind == bot.Text && (named || !acting(label)) { // its buttons are on the screen too
+		if label := t.Shows(t.Text()); choice == "" && t.Update.Kind == bot.Text && (named(label) || !acting(label)) { // its buttons are on the screen too
 			t.Choose(label)
 			return ""
 		}
@@ -433,6 +441,7 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	}
 	for _, name := range f.model.Meanings() {
 		if f.answers[name].offer == choice {
+			t.Forget(slotOpenly)
 			return f.answer(t, f.answers[name].in(t.Place()))
 		}
 	}

@@ -111,13 +111,16 @@ func TestMeaning_offered(t *testing.T) {
 	}
 }
 
-// Nothing is begun before a person has agreed to go on: whatever is said first or at the greeting, no number is taken or
-// looked up and no mail is promised. What may come is the question about the terms again, the choice of a language, or
-// somebody who helps. A small sweep tries a thirtieth.
+// Nothing is begun before a person has agreed to go on: whatever is said first or at the greeting, no number is looked up and
+// no mail is promised. What may come is the question about the terms again, the choice of a language, or somebody who helps;
+// a yes at the greeting is what [Continuar] is. A small sweep tries a thirtieth.
 func TestMeaning_beforeTerms(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
 	welcome := at(t, flows.Welcome)
+	agrees := *welcome
+	agrees.t, agrees.c = t, welcome.c.Clone()
+	agreed := agrees.step(bot.Update{Kind: bot.Press, Button: "continue", Prompt: agrees.c.Prompt}).Event
 	for i, c := range sentences(t) {
 		if !sweep.Takes(i, 30) {
 			continue
@@ -127,8 +130,14 @@ func TestMeaning_beforeTerms(t *testing.T) {
 		for _, k := range []*talk{newTalk(t), &greeted} {
 			before := k.c.State
 			out := k.says(c.Text)
+			for _, p := range k.c.Promises {
+				if p.Lane() == bot.LaneMail {
+					t.Errorf("%s, %q: a mail is promised", before, c.Text)
+				}
+			}
 			place := k.e.Place(k.c.State)
-			if before == flows.Welcome && (c.Meaning == "yes" || slices.Contains(bare, bot.Fold(c.Text))) || place.Is(flows.BeforeTerms) || k.c.State == flows.Language || k.c.State == flows.OfferPerson || helped(k.c.State) {
+			yes := before == flows.Welcome && out.Event == agreed && (c.Meaning == "yes" || slices.Contains(bare, bot.Fold(c.Text)))
+			if yes || place.Is(flows.BeforeTerms) || k.c.State == flows.Language || k.c.State == flows.OfferPerson || helped(k.c.State) {
 				continue
 			}
 			t.Errorf("%s, %q (%s): %s leads to %s", before, c.Text, c.Meaning, out.Event, k.c.State)

@@ -40,6 +40,7 @@ type Tried struct {
 
 	effect   effect
 	harm     bool     // something was sent, ended, confirmed or given up
+	labels   []string // the buttons by their ids
 	offers   []string // the meanings that were asked about
 	language string
 }
@@ -228,7 +229,7 @@ func (x *Trial) Say(said, state, language string) (Tried, error) {
 	switch {
 	case x.taken != nil:
 	case out.Event == Unclear:
-		tried.Does, tried.offers = Asks, u.Offers
+		tried.Does, tried.offers = Asks, x.asked(tried.labels)
 	case out.Event == bot.Missed, out.Event == bot.MissedOften:
 		tried.Does = Missed
 	case out.Event == Emergency && u.Meaning == "emergency":
@@ -267,11 +268,27 @@ func (x *Trial) tell(tried *Tried, reply bot.Reply) (err error) {
 	if reply.Sealed {
 		tried.Answer, err = OpenReply(x.vault, reply.Text)
 	}
-	tried.Buttons = nil
+	tried.Buttons, tried.labels = nil, nil
 	for _, b := range reply.Buttons {
-		tried.Buttons = append(tried.Buttons, b.Title)
+		tried.Buttons, tried.labels = append(tried.Buttons, b.Title), append(tried.labels, b.ID)
 	}
 	return err
+}
+
+// asked are the meanings that buttons under "¿quiso decir …?" stand for; the place's own button is its yes.
+func (x *Trial) asked(labels []string) (meanings []string) {
+	for _, label := range labels {
+		n := len(meanings)
+		for _, name := range x.Meanings() {
+			if x.reader.answers[name].offer == label {
+				meanings = append(meanings, name)
+			}
+		}
+		if n == len(meanings) && label != "none" {
+			meanings = append(meanings, "yes")
+		}
+	}
+	return meanings
 }
 
 // does is what a meaning does in the state of [tried].
@@ -286,7 +303,7 @@ func (x *Trial) does(tried Tried, meant string) (effect, error) {
 var trialMeanings = []struct{ label, meaning string }{
 	{"word_menu", "menu"}, {"word_back", "back"}, {"word_repeat", "repeat"}, {"word_help", "help"}, {"word_person", "person"},
 	{"word_cancel", "cancel"}, {"word_language", "other_language"}, {"word_english", "english"}, {"word_status", "status"},
-	{"word_hello", "hello"}, {"word_thanks", "thanks"}, {"word_correct", "correct"}, {"word_lost", "not_understood"}, {"slow", "slow"}, {"yes", "yes"},
+	{"word_hello", "hello"}, {"word_thanks", "thanks"}, {"word_correct", "correct"}, {"word_lost", "not_understood"}, {"word_wait", "wait"}, {"slow", "slow"}, {"yes", "yes"},
 }
 
 var trialWords = func() (labels []string) {

@@ -156,7 +156,8 @@ func hearWithout(t *testing.T, e *meaning.Examples, writers ...string) (list []h
 				return nil
 			}
 			right := r.Right(u, h.Meaning)
-			harm := u.Does == flows.Acts && !right && slices.Contains([]string{"send", "resend", "yes", "cancel"}, u.Answer)
+			taken := u.Meaning == "yes" && slices.Contains([]string{string(flows.Entered), string(flows.WentOn)}, u.Answer)
+			harm := u.Does == flows.Acts && !right && (taken || slices.Contains([]string{"send", "resend", "yes", "cancel"}, u.Answer))
 			if harm {
 				t.Logf("%s: %q means %s, %s was done", h.State, h.Text, h.Meaning, u.Answer)
 			}

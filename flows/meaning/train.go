@@ -28,7 +28,7 @@ const (
 )
 
 // keptOfLanguage is the room of the model that tells languages apart.
-const keptOfLanguage = 11_000
+const keptOfLanguage = 10_500
 
 // vector is a sentence's features by their numbers.
 type vector struct {

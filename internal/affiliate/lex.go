@@ -532,7 +532,7 @@ func isCode(s string, pattern *regexp.Regexp) bool {
 		return false
 	}
 	if pattern != nil {
-		return pattern.MatchString(strings.ToUpper(s)) || pattern.MatchString(strings.ToLower(s))
+		return pattern.MatchString(s)
 	}
 	return codeToken.MatchString(s) && strings.ContainsAny(s, "0123456789") &&
 		strings.ContainsFunc(s, unicode.IsLetter)

@@ -61,7 +61,8 @@ type ParseOptions struct {
 	// Phone is the chat's own telephone number where the channel knows it, with or without country code.
 	Phone string
 	// ForeignCode is what a foreigner's code looks like; nil is the built-in rule: 4 to 20 letters, digits or dashes,
-	// at least one letter and one digit. Digits alone never are one, whatever the pattern.
+	// at least one letter and one digit. Digits alone never are one, whatever the pattern. It is matched with capitals too, so
+	// it must not tell them from small letters.
 	ForeignCode *regexp.Regexp
 }
 

@@ -209,7 +209,10 @@ func readSaid(source io.Reader, states []string) (list []sentence, columns int, 
 			break
 		}
 		if err != nil {
-			return nil, 0, fmt.Errorf("a quotation mark is not closed, or stands inside a field: %w", err) // csv names the line
+			if errors.As(err, new(*csv.ParseError)) { // it names the line
+				err = fmt.Errorf("a quotation mark is not closed, or stands inside a field: %w", err)
+			}
+			return nil, 0, err
 		}
 		line, _ := r.FieldPos(0)
 		row[0] = strings.TrimPrefix(row[0], byteOrderMark)

@@ -195,11 +195,10 @@ func eventsSecret(v string) (Secret, error) {
 }
 
 func pattern(v string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(v)
-	if err != nil {
+	if _, err := regexp.Compile(v); err != nil {
 		return nil, fmt.Errorf("%w; expected a regular expression (RE2)", err)
 	}
-	return re, nil
+	return regexp.Compile("(?i:" + v + ")") // a code is the same in capitals and small letters (P115)
 }
 
 // sentenceMax is how long words of the institution's own may be inside a text of the chat: the text around them is as long
