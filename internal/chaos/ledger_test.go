@@ -163,7 +163,7 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 		}
 		if p.hasty {
 			n := len(order)
-			order = slices.DeleteFunc(order, func(m bottest.ChatMessage) bool { return strings.HasPrefix(m.Text, beside) })
+			order = slices.DeleteFunc(order, func(m bottest.ChatMessage) bool { return isBeside(m.Text) })
 			if asides := n - len(order); asides != len(hurries) && p.failed == nil {
 				chats.breaks("person %d: %d answers to what they asked on the way", p.index, asides)
 			}

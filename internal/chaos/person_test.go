@@ -40,10 +40,12 @@ var road = []struct {
 	{true, "Enviar enlace", linkSubject},
 }
 
-const (
-	roadsEnd = "Su clave ya está desbloqueada"
-	beside   = "Estamos en " // how the answer to "estado" begins, wherever the road has come to
-)
+const roadsEnd = "Su clave ya está desbloqueada"
+
+// isBeside says whether a message is the answer to "estado", wherever the road has come to.
+func isBeside(text string) bool {
+	return strings.HasPrefix(text, "Estamos en ") || strings.HasPrefix(text, "Ahora no hay un trámite en marcha")
+}
 
 // hurries are the steps in which somebody hasty asks "estado" as well. Between them they write their number, so that no
 // two answers to "estado" are ever side by side and look like a repeat.
@@ -185,7 +187,7 @@ func (p *person) reads(ctx context.Context, api phone, after int, want string) e
 		if err != nil {
 			return fmt.Errorf("waiting for %q: %w", want, err)
 		}
-		if strings.Contains(m.Text, want) && !strings.HasPrefix(m.Text, beside) {
+		if strings.Contains(m.Text, want) && !isBeside(m.Text) {
 			return nil
 		}
 		after = m.ID
