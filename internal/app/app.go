@@ -193,6 +193,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.Vault, err = a.Store.DataKey(ctx, k); err != nil {
 		return a, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 	}
+	o.Log = hideChats(o.Log, a.Vault)
+	a.options.Log = o.Log
 
 	if err := a.openMail(o, publicURL); err != nil {
 		return a, err

@@ -210,7 +210,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 		}
 		r.Count("turn")
 		r.dropped(out)
-		r.Log.Info("turn", "conv", logID(id), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
+		r.Log.Info("turn", "conv", id, "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
 		for _, lane := range mine {
@@ -235,7 +235,7 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 	}
 	if errors.Is(err, bot.ErrNoRow) {
 		r.Count("flow_fault")
-		r.Log.Error("the flow has no answer", "conv", logID(c.ID), "error", err)
+		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
 		env.Deaf = true
 		next, out, err = r.Engine.Step(ctx, c, u, env)
 	}
@@ -489,10 +489,4 @@ func (r *Runner) stopping() bool {
 	default:
 		return false
 	}
-}
-
-// logID names a conversation in the log without naming the chat: channel and a short hash.
-func logID(id string) string {
-	channel, chat := bot.SplitConversationID(id)
-	return channel + ":" + shortHash(chat)
 }

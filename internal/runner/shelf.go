@@ -2,8 +2,6 @@ package runner
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -198,11 +196,6 @@ func (k *keyed) next(key string) {
 	}
 	close((*l)[0].turn)
 	*l = slices.Delete(*l, 0, 1)
-}
-
-func shortHash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:5])
 }
 
 // Deliver keeps signals: it hands the word of an unlock document to the conversation that asked.

@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+
+	"llave/internal/secret"
+)
+
+// hidden is a handler of log lines in which no chat can be recognised: wherever a conversation's id stands, in a value, an
+// error or the message, the chat in it is named by a keyed hash (P405). The same chat has the same name in every line, and
+// another one under another secret key.
+type hidden struct {
+	next  slog.Handler
+	vault *secret.Vault
+}
+
+// hideChats is [log] without chats.
+func hideChats(log *slog.Logger, v *secret.Vault) *slog.Logger {
+	return slog.New(hidden{log.Handler(), v})
+}
+
+// conversations finds ids as bot.ConversationID makes them.
+var conversations = regexp.MustCompile(`\b(telegram|whatsapp|webchat|terminal):([^\s/|"'\\,;()\[\]{}]+)`)
+
+// shownHash is how much of a hash stands in a line: enough that two chats are not taken for one.
+const shownHash = 12
+
+func (h hidden) text(s string) string {
+	return conversations.ReplaceAllStringFunc(s, func(id string) string {
+		return conversations.FindStringSubmatch(id)[1] + ":" + h.vault.Hash("log", id)[:shownHash]
+	})
+}
+
+func (h hidden) attr(a slog.Attr) slog.Attr {
+	switch v := a.Value.Resolve(); v.Kind() {
+	case slog.KindString:
+		return slog.String(a.Key, h.text(v.String()))
+	case slog.KindGroup:
+		return slog.Attr{Key: a.Key, Value: slog.GroupValue(h.attrs(v.Group())...)}
+	case slog.KindAny:
+		return slog.String(a.Key, h.text(fmt.Sprint(v.Any())))
+	default:
+		return a
+	}
+}
+
+func (h hidden) attrs(list []slog.Attr) []slog.Attr {
+	clean := make([]slog.Attr, len(list))
+	for i, a := range list {
+		clean[i] = h.attr(a)
+	}
+	return clean
+}
+
+func (h hidden) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
+
+func (h hidden) Handle(ctx context.Context, r slog.Record) error {
+	clean := slog.NewRecord(r.Time, r.Level, h.text(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		clean.AddAttrs(h.attr(a))
+		return true
+	})
+	return h.next.Handle(ctx, clean)
+}
+
+func (h hidden) WithAttrs(list []slog.Attr) slog.Handler {
+	return hidden{h.next.WithAttrs(h.attrs(list)), h.vault}
+}
+
+func (h hidden) WithGroup(name string) slog.Handler { return hidden{h.next.WithGroup(name), h.vault} }
