@@ -80,7 +80,9 @@ type Delete struct {
 }
 
 // MailLink mails the link of Promise.Record and Promise.Attempt, and starts its life.
-type MailLink struct{}
+type MailLink struct {
+	Conv string `bson:"conv,omitempty"` // the conversation that asked, whose link it is
+}
 
 // MailNotice tells the owner of Promise.Record by mail what happened.
 type MailNotice struct {

@@ -180,32 +180,48 @@ func TestDesk_refusedAgain(t *testing.T) {
 	}
 }
 
-// Whoever waits for a person, or is with one, gives no more different numbers than elsewhere: the way back leads to where a
-// link is asked for.
+// A number given to an agent is shown to the agent, and links go to no more different ones than elsewhere. On the way back
+// the chat is about what it was about before, until another number is confirmed.
 func TestDesk_numbersLimit(t *testing.T) {
-	for _, held := range []bool{false, true} {
-		k, _ := staffedTalk(t)
-		for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
-			k.says(words)
+	k, _ := staffedTalk(t)
+	for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
+		k.says(words)
+	}
+	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	own := k.c.Slots["record"]
+	for i, number := range []string{"0102030400", "0912345675", "1710034073"} {
+		before := k.c.Handoff.Number
+		if k.says(number); k.c.Handoff.Number == before {
+			t.Errorf("%s is not shown", k.c.Handoff.Number)
 		}
-		if held {
-			k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+		if i == 0 && k.c.Slots["record"] != own {
+			t.Error("a number that was only typed took the place of the confirmed one")
 		}
-		var masks []string
-		for _, number := range []string{"0102030400", "0912345675", "1710034073"} {
-			k.says(number)
-			masks = append(masks, k.c.Handoff.Number)
+		want := map[bool]bot.Event{true: flows.AgentSentLink, false: bot.NotSent}[i < 2]
+		if out := k.desk(bot.DeskAct{Do: bot.DeskLink}, ""); out.Event != want {
+			t.Errorf("link %d: got %s, want %s", i+1, out.Event, want)
 		}
-		if len(k.c.Numbers) != 3 || masks[1] == masks[0] || masks[2] != masks[1] {
-			t.Errorf("held %t: %d different numbers, shown as %q", held, len(k.c.Numbers), masks)
-		}
-		k.says("menú")
-		k.says("sí")
-		k.says("atrás")
-		k.says("Enviar enlace")
-		if record := k.c.Slots["record"]; !slices.ContainsFunc(k.c.Numbers, func(s bot.Seen) bool { return s.ID == record }) {
-			t.Errorf("held %t: in %s with a number that was not counted", held, k.c.State)
-		}
+	}
+	if len(k.c.Numbers) != 3 {
+		t.Errorf("%d different numbers count, want 3", len(k.c.Numbers))
+	}
+}
+
+// An agent gives back at the link: a number that was given meanwhile is confirmed first.
+func TestDesk_givenIsConfirmed(t *testing.T) {
+	k, _ := staffedTalk(t)
+	for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
+		k.says(words)
+	}
+	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	own := k.c.Slots["record"]
+	k.says("0102030400")
+	k.desk(bot.DeskAct{Do: bot.DeskReturn, State: flows.ReadyToSend}, "")
+	if k.c.State != flows.ConfirmNumber || k.c.Slots["record"] != own {
+		t.Errorf("in %s, want the number read back and the old one as it was", k.c.State)
+	}
+	if k.says("sí"); k.c.Slots["record"] == own {
+		t.Error("the confirmed number was not taken")
 	}
 }
 

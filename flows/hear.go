@@ -51,15 +51,15 @@ const (
 const (
 	slotWant        = "want"         // "unlock" or "generate"
 	slotWish        = "wish"         // said before the person agreed to go on
-	slotNumber      = "number"       // sealed; dropped at the end
+	slotGiven       = "given"        // sealed: a number that was read back and is not confirmed yet
+	slotNumber      = "number"       // sealed: the confirmed one; dropped at the end
 	slotShown       = "shown"        // the update that was answered with the whole number, where it remains in the chat
-	slotRecord      = "record"       // keyed hash of the number
+	slotRecord      = "record"       // keyed hash of the confirmed number
 	slotDoubt       = "doubt"        // keyed hash of a number that failed its check digit
 	slotPhone       = "phone"        // sealed: the chat's own telephone number
 	slotCaseNumber  = "ticket"       // number of the open case with a person; written before Conversation.Handoff was
 	slotEnded       = "ended"        // how many links ended unused
 	slotUsed        = "used"         // when the link was used, in seconds since 1970
-	slotCode        = "code"         // the number is a foreigner's code
 	slotPart        = "part"         // sealed: the first part of a number that was typed in two
 	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
 	slotDanger      = "danger"       // 911 was named while free text was asked for
@@ -350,7 +350,7 @@ func (f *flow) forgetWay(t *bot.Turn) {
 	}
 	c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
 		p := t.PlaceOf(s)
-		return p.Is(NeedsNumber) || !place.Is(InKey) && p.Is(InKey, AfterKey)
+		return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey) && p.Is(InKey, AfterKey)
 	})
 	if len(c.Back) == 0 {
 		c.Back = []bot.State{t.Leads(c.State, AskedMenu)}
@@ -520,10 +520,25 @@ func (f *flow) erasing(t *bot.Turn) string {
 	return ""
 }
 
+// dropNumber forgets the number, and one that was given and not confirmed.
 func (f *flow) dropNumber(t *bot.Turn) {
-	t.Forget(slotNumber, slotShown, slotRecord, slotDoubt, slotPart, slotCode, slotEnded, slotUsed)
+	dropGiven(t)
+	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed)
 	t.Never(bot.SignalLinkExpired)
 }
+
+// dropRead forgets the number that is read back: the one that was given, else the confirmed one, which is read back once more
+// on the way back.
+func (f *flow) dropRead(t *bot.Turn) {
+	if t.Slot(slotGiven) == "" {
+		f.dropNumber(t)
+		return
+	}
+	dropGiven(t)
+}
+
+// dropGiven forgets a number that was given and not confirmed.
+func dropGiven(t *bot.Turn) { t.Forget(slotGiven, slotShown, slotDoubt, slotPart) }
 
 // caseNumber is the number of the case with a person, or "".
 func caseNumber(t *bot.Turn) string {
@@ -668,7 +683,7 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	t.Enter(t.Leads(t.Conv.State, AskedMenu))
 	w := t.Slot(slotWish)
 	t.Forget(slotWish)
-	if number := t.Slot(slotNumber); number != "" && (w == "unlock" || w == "generate" || w == "another") {
+	if t.Slot(slotGiven) != "" && (w == "unlock" || w == "generate" || w == "another") {
 		if w != "another" {
 			t.Remember(slotWant, w)
 		}
@@ -735,6 +750,10 @@ func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 	if record == "" {
 		return Corrected, fmt.Errorf("link asked for without a number")
 	}
+	if at := f.numbersRetryAt(t, record); !at.IsZero() { // whatever road led here
+		t.Say("when", waiting(t, at))
+		return TooManyNumbers, nil
+	}
 	res, err := t.Reserve(bot.Ask{Record: record, Sealed: t.Slot(slotNumber), Want: want(t), Channel: t.Update.Channel})
 	if err != nil {
 		return "", err
@@ -748,7 +767,7 @@ func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 		t.Withdraw()
 	}
 	t.Conv.Attempt = res.Attempt
-	t.Promise(bot.Promise{What: bot.MailLink{}, Record: record, Attempt: res.Attempt, Until: res.Ends})
+	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID}, Record: record, Attempt: res.Attempt, Until: res.Ends})
 	t.Later(bot.SignalLinkExpired, res.Attempt, res.Ends)
 	switch {
 	case f.Uniform:

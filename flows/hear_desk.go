@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -53,7 +54,7 @@ const (
 	NoteVoided      = "voided"       // the record's owner: it was not them
 	NoteBlocked     = "blocked"      // the person has blocked the chat: the line before does not arrive
 	NoteNumber      = "number"       // the person gave a number
-	NoteNumberLimit = "number_limit" // they gave one more than the chat may have for now: it is not looked at
+	NoteNumberLimit = "number_limit" // a link was not sent: it would be for one number more than the chat may ask for now
 	NoteRated       = "rated"        // the person rated the help
 	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
 	NoteLeaving     = "leaving"      // the person is being asked whether to leave
@@ -139,7 +140,7 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 
 // Number opens the number that a conversation is about; it is "" when there is none.
 func Number(v *secret.Vault, c bot.Conversation) (string, error) {
-	sealed := c.Slots[slotNumber]
+	sealed := cmp.Or(c.Slots[slotGiven], c.Slots[slotNumber])
 	if sealed == "" {
 		return "", nil
 	}
@@ -148,7 +149,7 @@ func Number(v *secret.Vault, c bot.Conversation) (string, error) {
 
 // masked is the mask of the number the conversation is about, or "".
 func (f *flow) masked(t *bot.Turn) string {
-	number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+	number, err := affiliate.Open(f.Vault, given(t))
 	if err != nil {
 		return ""
 	}
@@ -283,14 +284,7 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 				number = r.Code
 				t.Hide()
 			}
-			if at := f.numbersRetryAt(t, affiliate.Hash(f.Vault, number)); !at.IsZero() { // a link could be asked for with it on the way back
-				t.Transcribe(bot.FromEvent, "", NoteNumberLimit)
-				break
-			}
 			f.gave(t, number, GaveNumber)
-			if r.Code != "" {
-				t.Remember(slotCode, "1")
-			}
 			h.Number = f.masked(t)
 			t.Transcribe(bot.FromEvent, "", NoteNumber)
 		}
@@ -533,15 +527,22 @@ func writeDown(t *bot.Turn, act *bot.DeskAct, detail string) {
 	t.Promise(bot.Promise{What: bot.KeepAudit{Deed: "case_" + act.Do, Agent: act.Agent, Detail: detail}})
 }
 
-// linkForAgent sends the link of the record's again, if a number is known.
+// linkForAgent sends the link of the record's again, if a number is known. One that the person gave here is taken for
+// confirmed: the agent has read it.
 func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
-	if t.Slot(slotRecord) == "" {
+	switch number, err := affiliate.Open(f.Vault, t.Slot(slotGiven)); {
+	case err == nil:
+		f.binds(t, number)
+	case t.Slot(slotRecord) == "":
 		return bot.NotSent, nil
 	}
 	ev, err := f.askLink(t)
 	switch {
 	case err != nil:
 		return "", err
+	case ev == TooManyNumbers:
+		t.Transcribe(bot.FromEvent, act.Name, NoteNumberLimit)
+		return bot.NotSent, nil
 	case ev == TooManyMails:
 		t.Transcribe(bot.FromEvent, act.Name, NoteLinkLimit)
 		return bot.NotSent, nil
@@ -558,7 +559,10 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	if !t.PlaceOf(to).Is(Returnable) {
 		return bot.NotYours, nil
 	}
-	if t.PlaceOf(to).Is(NeedsNumber) && t.Slot(slotRecord) == "" {
+	switch p := t.PlaceOf(to); {
+	case p.Is(NeedsNumber) && t.Slot(slotGiven) != "": // it is confirmed first
+		to = t.Leads(to, GaveNumber)
+	case p.Is(NeedsNumber) && t.Slot(slotRecord) == "":
 		to = t.Leads(to, WantsUnlock)
 	}
 	f.endCase(t, handoff.Returned)

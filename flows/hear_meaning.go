@@ -249,9 +249,6 @@ func (f *flow) numberAndWish(t *bot.Turn) bot.Event {
 	if w == "" || place.Is(BeforeTerms) {
 		return ""
 	}
-	if !place.Is(AsksNumber, ReadsBack) {
-		f.dropNumber(t)
-	}
 	t.Remember(slotWant, w)
 	return f.readNumber(t)
 }
@@ -298,7 +295,7 @@ func (f *flow) inDanger(said, language string) bool {
 
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
 func (f *flow) forAnother(t *bot.Turn) bot.Event {
-	if t.Slot(slotRecord) != "" || t.Place().Is(AsksNumber) {
+	if given(t) != "" || t.Place().Is(AsksNumber) {
 		return HelpsAnother
 	}
 	f.dropNumber(t)
@@ -312,6 +309,9 @@ func (f *flow) corrects(t *bot.Turn) bot.Event {
 		return CorrectedPlace
 	case p.Is(InKey):
 		return CorrectedKey
+	case p.Is(ReadsBack):
+		f.dropRead(t)
+		return Corrected
 	case p.Is(AsksNumber, NeedsNumber), p.Has(CorrectedPlace) && f.wasAsked(t):
 		f.dropNumber(t)
 		return Corrected
@@ -331,6 +331,9 @@ func (f *flow) wasAsked(t *bot.Turn) bool {
 func (f *flow) goesBack(t *bot.Turn) bot.Event {
 	if t.Conv.Text == "key.made" {
 		return NothingToUndo
+	}
+	if t.Place().Is(ReadsBack) && t.Slot(slotRecord) != "" { // what the chat is about is what it was about
+		dropGiven(t)
 	}
 	if back := t.Conv.Back; t.Place().Is(InKey) && len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(NeedsNumber) {
 		return NothingToUndo

@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,7 +23,7 @@ func (f *flow) parsing(t *bot.Turn) affiliate.ParseOptions {
 // readAloud is the number as it is read back: in groups. Where it remains in the chat it is whole once, and masked when the
 // question is asked again.
 func (f *flow) readAloud(t *bot.Turn) string {
-	number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+	number, err := affiliate.Open(f.Vault, given(t))
 	if err != nil {
 		return "…"
 	}
@@ -60,9 +61,7 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 	case affiliate.Accept:
 		return f.gave(t, r.Number, GaveNumber)
 	case affiliate.CodeGiven:
-		ev := f.gave(t, r.Code, GaveCode)
-		t.Remember(slotCode, "1")
-		return ev
+		return f.gave(t, r.Code, GaveCode)
 	case affiliate.ConfirmUnusual, affiliate.ConfirmRepeated:
 		return f.gave(t, r.Number, GaveUnusual)
 	case affiliate.IsItPhone:
@@ -122,11 +121,33 @@ func (f *flow) joined(t *bot.Turn, digits int) string {
 	return ""
 }
 
+// gave keeps a number to be read back and confirmed. What was asked for with another one stays as it is until then.
 func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
-	t.Forget(slotDoubt, slotCode, slotShown, slotPart)
-	t.Remember(slotNumber, affiliate.Seal(f.Vault, number))
-	t.Remember(slotRecord, affiliate.Hash(f.Vault, number))
+	dropGiven(t)
+	t.Remember(slotGiven, affiliate.Seal(f.Vault, number))
 	return ev
+}
+
+// given is the sealed number that is read back: the one that was given, or on the way back the confirmed one.
+func given(t *bot.Turn) string { return cmp.Or(t.Slot(slotGiven), t.Slot(slotNumber)) }
+
+// isGiven says whether a number is the one that is read back.
+func (f *flow) isGiven(t *bot.Turn, number string) bool {
+	was, err := affiliate.Open(f.Vault, given(t))
+	return err == nil && was == number
+}
+
+// binds makes the number that was read back the one that links are asked for with. A link that was asked for with another
+// one is not waited for any more.
+func (f *flow) binds(t *bot.Turn, number string) {
+	record := affiliate.Hash(f.Vault, number)
+	if record != t.Slot(slotRecord) {
+		t.Forget(slotEnded, slotUsed)
+		t.Never(bot.SignalLinkExpired)
+	}
+	t.Forget(slotGiven, slotDoubt, slotPart)
+	t.Remember(slotNumber, affiliate.Seal(f.Vault, number))
+	t.Remember(slotRecord, record)
 }
 
 // hearConfirm looks the number up once the person has said that it is theirs. In uniform disclosure nothing is said
@@ -140,7 +161,7 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 	}
 	switch t.Choice() {
 	case "correct":
-		f.dropNumber(t)
+		f.dropRead(t)
 		return Corrected, nil
 	case "in_person":
 		return WantsOffice, nil
@@ -148,14 +169,15 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 	default:
 		return "", nil
 	}
-	if at := f.numbersRetryAt(t, t.Slot(slotRecord)); !at.IsZero() {
-		t.Say("when", waiting(t, at))
-		return TooManyNumbers, nil
-	}
-	number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+	number, err := affiliate.Open(f.Vault, given(t))
 	if err != nil {
 		return "", fmt.Errorf("open number: %w", err)
 	}
+	if at := f.numbersRetryAt(t, affiliate.Hash(f.Vault, number)); !at.IsZero() {
+		t.Say("when", waiting(t, at))
+		return TooManyNumbers, nil
+	}
+	f.binds(t, number)
 	rec, _, err := f.Records.Find(ctx, number)
 	if err != nil {
 		return "", fmt.Errorf("find record: %w", err)
@@ -177,7 +199,7 @@ func (f *flow) repeatsNumber(t *bot.Turn) bool {
 	}
 	first, _, _ := strings.Cut(bot.Fold(t.Text()), " ")
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
-	return slices.Contains([]string{"si", "yes"}, strings.Trim(first, ",.;:")) && affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord)
+	return slices.Contains([]string{"si", "yes"}, strings.Trim(first, ",.;:")) && f.isGiven(t, r.Number)
 }
 
 // correction says that another number was typed where one was read back, or that its digits were tried.
@@ -187,7 +209,7 @@ func (f *flow) correction(t *bot.Turn) bool {
 	}
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
 	if t.Choice() == "yes" {
-		return r.Number != "" && affiliate.Hash(f.Vault, r.Number) != t.Slot(slotRecord)
+		return r.Number != "" && !f.isGiven(t, r.Number)
 	}
 	return r.Number != "" || r.Digits >= 8 || r.Verdict == affiliate.TwoNumbers
 }
@@ -212,9 +234,7 @@ func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
 	if !f.holdsNumber(t) && !f.isCode(t) {
 		return ""
 	}
-	w := want(t)
-	f.dropNumber(t)
-	t.Remember(slotWant, w)
+	t.Remember(slotWant, want(t))
 	return f.readNumber(t)
 }
 

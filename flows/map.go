@@ -89,7 +89,7 @@ func (f *flow) places() []bot.Place {
 	}
 	links := []bot.Row{ // what can come of asking for a link wherever one can be asked for
 		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"),
-		on(TooManyMails, bot.Stay, "limit.mails"), on(NoMailbox, AtOffice, ""), on(AskedMailHelp, MailWhere, ""),
+		on(TooManyMails, bot.Stay, "limit.mails"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, ""), on(AskedMailHelp, MailWhere, ""),
 	}
 	page := func(s bot.State, ask string, next bot.State) bot.Place {
 		return in(s, ask, f.hearMenu, on(WantsMore, next, "")).With(NoResume, ToldOfLink).Called("menu")

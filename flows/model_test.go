@@ -25,12 +25,12 @@ const (
 type spot struct {
 	state     bot.State
 	text, way string
-	number    bool
+	number    string // which of a given and a confirmed one there are
 	desk      string // status of the case with a person
 }
 
 func spotOf(c bot.Conversation) spot {
-	s := spot{c.State, c.Text, c.Way, c.Slots["record"] != "", ""}
+	s := spot{c.State, c.Text, c.Way, fmt.Sprint(c.Slots["given"] != "", c.Slots["record"] != ""), ""}
 	if c.Handoff != nil {
 		s.desk = c.Handoff.Status
 	}

@@ -186,6 +186,9 @@ func (x *Trial) stand(state, language string, now time.Time) bot.Conversation {
 		c.Slots[slotWant] = "unlock"
 		c.Slots[slotNumber], c.Slots[slotRecord] = affiliate.Seal(x.vault, exampleNumber), affiliate.Hash(x.vault, exampleNumber)
 	}
+	if p.Is(ReadsBack) {
+		c.Slots[slotGiven] = c.Slots[slotNumber]
+	}
 	if slices.Contains(way, "ready") {
 		c.Attempt = trialAttempt
 	}

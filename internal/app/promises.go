@@ -18,8 +18,8 @@ import (
 func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 	base := strings.TrimSuffix(publicURL.String(), "/")
 	return []runner.Keeper{
-		runner.KeeperOf(func(ctx context.Context, p bot.Promise, _ bot.MailLink) (runner.Effects, error) {
-			return a.keepLink(ctx, p, base)
+		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.MailLink) (runner.Effects, error) {
+			return a.keepLink(ctx, p, what.Conv, base)
 		}),
 		runner.KeeperOf(a.keepNotice),
 		runner.KeeperOf(a.keepFile),
@@ -48,10 +48,10 @@ func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runn
 	return runner.Effects{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
 }
 
-// keepLink mails the live link of a record and starts its life. For a number that has none the mail server is asked
+// keepLink mails the live link of a record to the chat that asked, and starts its life. For a number that has none the mail server is asked
 // whether it is there, so that failures and waiting are the same for everybody.
-func (a *App) keepLink(ctx context.Context, p bot.Promise, base string) (runner.Effects, error) {
-	l, err := a.Unlock.Letter(ctx, p)
+func (a *App) keepLink(ctx context.Context, p bot.Promise, conv, base string) (runner.Effects, error) {
+	l, err := a.Unlock.Letter(ctx, p, conv)
 	if errors.Is(err, unlock.ErrOver) {
 		return runner.Effects{}, nil
 	}

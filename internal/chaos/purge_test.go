@@ -160,7 +160,7 @@ func (dep *deployment) seed(t *testing.T, links []*seeded, ttl time.Duration) {
 			return err
 		}
 		mailed := bot.Promise{ID: "seed", Record: record, Attempt: res.Attempt}
-		letter, err := service.Letter(ctx, mailed)
+		letter, err := service.Letter(ctx, mailed, "")
 		if err != nil {
 			return err
 		}

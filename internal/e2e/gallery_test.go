@@ -143,7 +143,7 @@ func (g *gallery) letter(key affiliate.Status) unlock.Letter {
 		g.t.Fatalf("reserve: %+v, %v", res, err)
 	}
 	p := bot.Promise{Record: record, Attempt: res.Attempt}
-	l, err := g.links.Letter(ctx, p)
+	l, err := g.links.Letter(ctx, p, "")
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -5,8 +5,8 @@
 // conditional replace of that document: asking while a link lives finds the same link, and pressing the button twice finds
 // it pressed. What follows (activating the record, telling the chats, the owner's letter) is promises in the same replace.
 //
-// A link's token is derived from its attempt's id, so that mailing again is mailing the same link; only its keyed hash is
-// stored. Its life starts when the mail server has accepted the mail, and ends ten minutes after it was first asked for in
+// A link's token is derived from its attempt's id and from the chat that asked, so that mailing again is mailing the same
+// link, and it shows whose letter it was; only the keyed hash of what is common to all is stored. Its life starts when the mail server has accepted the mail, and ends ten minutes after it was first asked for in
 // any case (P205).
 package unlock
 
@@ -55,7 +55,7 @@ type Attempt struct {
 	ID       string    `bson:"id"`
 	Kind     Kind      `bson:"kind"`
 	Want     Want      `bson:"want"`
-	Link     string    `bson:"link,omitempty"`   // keyed hash of the token; empty for a decoy
+	Link     string    `bson:"link,omitempty"`   // keyed hash of what the tokens of all chats begin with; empty for a decoy
 	NotMe    string    `bson:"not_me,omitempty"` // keyed hash of the "No fui yo" token
 	Since    string    `bson:"since,omitempty"`  // the attempt whose "No fui yo" this one's letters carry on; empty: its own
 	Sealed   string    `bson:"sealed"`           // the number
@@ -67,6 +67,7 @@ type Attempt struct {
 	Refused  time.Time `bson:"refused,omitempty"`  // when the mailbox refused for good
 	Voided   time.Time `bson:"voided,omitempty"`   // "No fui yo"
 	Redeemed time.Time `bson:"redeemed,omitempty"`
+	By       string    `bson:"by,omitempty"`    // the conversation whose letter's link was used; empty: a version wrote it that told all
 	Nonce    string    `bson:"nonce,omitempty"` // keyed hash of the winning browser's nonce
 	KeyMade  time.Time `bson:"key_made,omitempty"`
 }

@@ -22,9 +22,10 @@ type Letter struct {
 	Life    time.Duration // what the link still lives from its arrival
 }
 
-// Letter returns what to mail for the promise of a link, or ErrOver when the link is worth nothing any more. Asked again
-// for the promise whose letter started the link's life, it is the same letter.
-func (s *Service) Letter(ctx context.Context, p bot.Promise) (Letter, error) {
+// Letter returns what to mail for the promise of a link to the conversation [conv], or ErrOver when the link is worth nothing
+// any more. Asked again for the promise whose letter started the link's life, it is the same letter. A promise of an older
+// version names no conversation: its letter bears the first one's link.
+func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Letter, error) {
 	d, err := s.Documents.Load(ctx, p.Record)
 	if err != nil {
 		return Letter{}, fmt.Errorf("load unlock document: %w", err)
@@ -50,7 +51,10 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise) (Letter, error) {
 		l.Decoy = true
 		return l, nil
 	}
-	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a.ID), s.notMeToken(a.notMe())
+	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a, conv), s.notMeToken(a.notMe())
+	if conv != "" {
+		l.Channel, _ = bot.SplitConversationID(conv)
+	}
 	return l, nil
 }
 

@@ -29,11 +29,12 @@ func (s *Service) byLink(ctx context.Context, token string) (*Document, time.Tim
 	if err != nil {
 		return nil, now, fmt.Errorf("read the store's clock: %w", err)
 	}
-	d, err := s.Documents.FindBy(ctx, "live.link", s.hashLink(token))
+	link, tag := cutToken(token)
+	d, err := s.Documents.FindBy(ctx, "live.link", s.hashLink(link))
 	if err != nil {
 		return nil, now, fmt.Errorf("find link: %w", err)
 	}
-	if d == nil || d.Live == nil {
+	if d == nil || d.Live == nil || s.asker(d.Live, tag) == "" {
 		return nil, now, ErrUnknown
 	}
 	return d, now, nil
@@ -67,10 +68,15 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 	if err != nil {
 		return Redeemed{}, err
 	}
+	link, tag := cutToken(token)
 	var out Redeemed
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		a := d.Live
-		if a == nil || a.Link != s.hashLink(token) {
+		if a == nil || a.Link != s.hashLink(link) {
+			return ErrUnknown
+		}
+		by := s.asker(a, tag)
+		if by == "" {
 			return ErrUnknown
 		}
 		again, err := s.usable(a, now, nonce)
@@ -83,7 +89,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 			return errUnchanged
 		}
 		out.Life = KeyPassLife
-		a.Redeemed, a.Nonce = now, s.hashNonce(nonce)
+		a.Redeemed, a.Nonce, a.By = now, s.hashNonce(nonce), by
 		d.PurgeAt = now.Add(KeyPassLife)
 		if a.Kind == KindUnlock {
 			s.owe(d, a, now, "/", bot.Activate{})

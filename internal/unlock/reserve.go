@@ -93,7 +93,7 @@ func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 		}
 	}
 	if kind != KindDecoy {
-		a.Link = s.hashLink(s.linkToken(a.ID))
+		a.Link = s.hashLink(s.linkToken(a, ""))
 		a.NotMe = s.hashNotMe(s.notMeToken(a.notMe()))
 	}
 	d.Live = a

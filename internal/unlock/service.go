@@ -2,8 +2,10 @@ package unlock
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,9 +107,14 @@ func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bo
 	d.Promises = append(d.Promises, bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now})
 }
 
-// tell owes every conversation that asked a signal.
+// tell owes a signal to the conversation whose link was used, or before that to every one that asked. The others hear nothing
+// of what came of it: their own clock says that the link has ended (P204).
 func (s *Service) tell(d *Document, a *Attempt, now time.Time, signal, body string) {
-	for _, conv := range a.Convs {
+	convs := a.Convs
+	if a.By != "" {
+		convs = []string{a.By}
+	}
+	for _, conv := range convs {
 		s.owe(d, a, now, signal+"/"+conv, bot.SendSignal{Conv: conv, Signal: signal, Text: body})
 	}
 }
@@ -159,7 +166,45 @@ func (s *Service) find(ctx context.Context, sealed string) (affiliate.Record, er
 	return rec, nil
 }
 
-func (s *Service) linkToken(attempt string) string  { return s.Vault.Derive("link", attempt) }
+// linkToken is the token of the link in the letters that a conversation asked for. The first one's is what all have in
+// common; another's goes on with a tag.
+func (s *Service) linkToken(a *Attempt, conv string) string {
+	token := s.Vault.Derive("link", a.ID)
+	if conv == "" || slices.Index(a.Convs, conv) <= 0 {
+		return token
+	}
+	return token + s.chatTag(a.ID, conv)
+}
+
+// chatTag tells one chat's link from another's.
+func (s *Service) chatTag(attempt, conv string) string {
+	return s.Vault.Derive("link-chat", attempt+"|"+conv)[:tagSize]
+}
+
+// Sizes of a token's parts, in characters.
+const (
+	tokenSize = 43
+	tagSize   = 8
+)
+
+// cutToken parts a token into what finds the attempt and the chat's tag, "" being the first chat's.
+func cutToken(token string) (link, tag string) {
+	if len(token) == tokenSize+tagSize {
+		return token[:tokenSize], token[tokenSize:]
+	}
+	return token, ""
+}
+
+// asker is the conversation whose letters bear a tag; "" when there is none.
+func (s *Service) asker(a *Attempt, tag string) string {
+	for i, conv := range a.Convs {
+		if tag == "" && i == 0 || tag != "" && i > 0 && subtle.ConstantTimeCompare([]byte(tag), []byte(s.chatTag(a.ID, conv))) == 1 {
+			return conv
+		}
+	}
+	return ""
+}
+
 func (s *Service) notMeToken(attempt string) string { return s.Vault.Derive("not-me", attempt) }
 func (s *Service) hashLink(token string) string     { return s.Vault.Hash("link", token) }
 func (s *Service) hashNotMe(token string) string    { return s.Vault.Hash("not-me", token) }

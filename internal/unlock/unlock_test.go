@@ -74,7 +74,7 @@ func (s *service) link(number string) unlock.Letter {
 	s.t.Helper()
 	res := s.ask(number, s.next())
 	p := promise(affiliate.Hash(s.vault, number), res.Attempt)
-	l, err := s.Letter(s.t.Context(), p)
+	l, err := s.Letter(s.t.Context(), p, "")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestLife(t *testing.T) {
 	s := newService(t)
 	hash := affiliate.Hash(s.vault, locked)
 	res := s.ask(locked, "turn/life")
-	l, err := s.Letter(t.Context(), promise(hash, res.Attempt))
+	l, err := s.Letter(t.Context(), promise(hash, res.Attempt), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestLetter_again(t *testing.T) {
 	s := newService(t)
 	hash := affiliate.Hash(s.vault, locked)
 	first := promise(hash, s.ask(locked, "turn/first").Attempt)
-	want, err := s.Letter(t.Context(), first)
+	want, err := s.Letter(t.Context(), first, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,12 +286,12 @@ func TestLetter_again(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.clock.Advance(5 * time.Second)
-	if got, err := s.Letter(t.Context(), first); err != nil || got != want {
+	if got, err := s.Letter(t.Context(), first, ""); err != nil || got != want {
 		t.Errorf("sent again: got %+v, %v, want %+v", got, err, want)
 	}
 	second := promise(hash, s.ask(locked, "turn/second").Attempt)
 	second.ID += " again"
-	if got, err := s.Letter(t.Context(), second); err != nil || got.Token != want.Token || got.Life != want.Life-5*time.Second {
+	if got, err := s.Letter(t.Context(), second, ""); err != nil || got.Token != want.Token || got.Life != want.Life-5*time.Second {
 		t.Errorf("asked for again: got token %q, life %v, %v, want the same token, five seconds less", got.Token, got.Life, err)
 	}
 }

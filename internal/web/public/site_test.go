@@ -119,7 +119,7 @@ func (s *site) letter(number string) unlock.Letter {
 		s.t.Fatalf("reserve: %+v, %v", res, err)
 	}
 	p := bot.Promise{Record: rec, Attempt: res.Attempt}
-	l, err := s.links.Letter(ctx, p)
+	l, err := s.links.Letter(ctx, p, "")
 	if err != nil {
 		s.t.Fatal(err)
 	}
