@@ -198,12 +198,32 @@ func TestDesk_numbersLimit(t *testing.T) {
 			t.Error("a number that was only typed took the place of the confirmed one")
 		}
 		want := map[bool]bot.Event{true: flows.AgentSentLink, false: bot.NotSent}[i < 2]
+		record, timers := k.c.Slots["record"], len(k.c.Timers)
 		if out := k.desk(bot.DeskAct{Do: bot.DeskLink}, ""); out.Event != want {
 			t.Errorf("link %d: got %s, want %s", i+1, out.Event, want)
+		}
+		if i == 2 && (k.c.Slots["record"] != record || len(k.c.Timers) != timers) {
+			t.Error("a link that was not sent changed what the chat is about")
 		}
 	}
 	if len(k.c.Numbers) != 3 {
 		t.Errorf("%d different numbers count, want 3", len(k.c.Numbers))
+	}
+}
+
+// A number that was read back and not confirmed before the case is not what the case is about, if there is a confirmed one.
+func TestDesk_aboutTheConfirmed(t *testing.T) {
+	k, _ := staffedTalk(t)
+	for _, words := range append(slices.Clone(roads[flows.LinkSent]), "0102030400", "menú", "0102030400", "persona") {
+		k.says(words)
+	}
+	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	if want := affiliate.Mask(known); k.c.Handoff.Number != want {
+		t.Errorf("the case is about %s, want %s", k.c.Handoff.Number, want)
+	}
+	own := k.c.Slots["record"]
+	if k.desk(bot.DeskAct{Do: bot.DeskLink}, ""); k.c.Slots["record"] != own {
+		t.Error("the agent's link went to a number that was never confirmed")
 	}
 }
 

@@ -52,6 +52,7 @@ const (
 	slotWant        = "want"         // "unlock" or "generate"
 	slotWish        = "wish"         // said before the person agreed to go on
 	slotGiven       = "given"        // sealed: a number that was read back and is not confirmed yet
+	slotGivenTo     = "given_to"     // the case in which it was typed to an agent
 	slotNumber      = "number"       // sealed: the confirmed one; dropped at the end
 	slotShown       = "shown"        // the update that was answered with the whole number, where it remains in the chat
 	slotRecord      = "record"       // keyed hash of the confirmed number
@@ -538,7 +539,7 @@ func (f *flow) dropRead(t *bot.Turn) {
 }
 
 // dropGiven forgets a number that was given and not confirmed.
-func dropGiven(t *bot.Turn) { t.Forget(slotGiven, slotShown, slotDoubt, slotPart) }
+func dropGiven(t *bot.Turn) { t.Forget(slotGiven, slotGivenTo, slotShown, slotDoubt, slotPart) }
 
 // caseNumber is the number of the case with a person, or "".
 func caseNumber(t *bot.Turn) string {
@@ -683,7 +684,7 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	t.Enter(t.Leads(t.Conv.State, AskedMenu))
 	w := t.Slot(slotWish)
 	t.Forget(slotWish)
-	if t.Slot(slotGiven) != "" && (w == "unlock" || w == "generate" || w == "another") {
+	if given(t) != "" && (w == "unlock" || w == "generate" || w == "another") {
 		if w != "another" {
 			t.Remember(slotWant, w)
 		}
@@ -744,17 +745,21 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return "", nil
 }
 
-// askLink reserves one mail of the record's live link and promises it. What the record is does not show.
+// askLink reserves one mail of the live link of the confirmed number's record and promises it.
 func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
-	record := t.Slot(slotRecord)
-	if record == "" {
+	if t.Slot(slotRecord) == "" {
 		return Corrected, fmt.Errorf("link asked for without a number")
 	}
+	return f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
+}
+
+// askLinkFor is askLink for a number, which becomes the confirmed one if a mail is granted. What the record is does not show.
+func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error) {
 	if at := f.numbersRetryAt(t, record); !at.IsZero() { // whatever road led here
 		t.Say("when", waiting(t, at))
 		return TooManyNumbers, nil
 	}
-	res, err := t.Reserve(bot.Ask{Record: record, Sealed: t.Slot(slotNumber), Want: want(t), Channel: t.Update.Channel})
+	res, err := t.Reserve(bot.Ask{Record: record, Sealed: sealed, Want: want(t), Channel: t.Update.Channel})
 	if err != nil {
 		return "", err
 	}
@@ -762,6 +767,7 @@ func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 		t.Say("when", waiting(t, res.RetryAt))
 		return TooManyMails, nil
 	}
+	f.binds(t, record, sealed)
 	again := t.Conv.Attempt == res.Attempt
 	if !again {
 		t.Withdraw()
@@ -889,9 +895,7 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return Stayed, nil
 	}
 	if f.givesNumber(t) { // what was asked for before, after all
-		w := want(t)
-		f.dropNumber(t)
-		t.Remember(slotWant, w)
+		t.Remember(slotWant, want(t))
 		return f.readNumber(t), nil
 	}
 	return "", nil

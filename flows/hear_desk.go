@@ -138,9 +138,18 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 	return true, f.sayPosition(ctx, t)
 }
 
+// about is the sealed number that a case is about: one that was typed in it, else the confirmed one, else one that was not
+// confirmed yet. It is "" when there is none.
+func about(c *bot.Conversation) string {
+	if c.Handoff != nil && c.Slots[slotGivenTo] == c.Handoff.Ref {
+		return cmp.Or(c.Slots[slotGiven], c.Slots[slotNumber])
+	}
+	return cmp.Or(c.Slots[slotNumber], c.Slots[slotGiven])
+}
+
 // Number opens the number that a conversation is about; it is "" when there is none.
 func Number(v *secret.Vault, c bot.Conversation) (string, error) {
-	sealed := cmp.Or(c.Slots[slotGiven], c.Slots[slotNumber])
+	sealed := about(&c)
 	if sealed == "" {
 		return "", nil
 	}
@@ -149,7 +158,7 @@ func Number(v *secret.Vault, c bot.Conversation) (string, error) {
 
 // masked is the mask of the number the conversation is about, or "".
 func (f *flow) masked(t *bot.Turn) string {
-	number, err := affiliate.Open(f.Vault, given(t))
+	number, err := affiliate.Open(f.Vault, about(t.Conv))
 	if err != nil {
 		return ""
 	}
@@ -285,6 +294,7 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 				t.Hide()
 			}
 			f.gave(t, number, GaveNumber)
+			t.Remember(slotGivenTo, h.Ref)
 			h.Number = f.masked(t)
 			t.Transcribe(bot.FromEvent, "", NoteNumber)
 		}
@@ -530,13 +540,12 @@ func writeDown(t *bot.Turn, act *bot.DeskAct, detail string) {
 // linkForAgent sends the link of the record's again, if a number is known. One that the person gave here is taken for
 // confirmed: the agent has read it.
 func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
-	switch number, err := affiliate.Open(f.Vault, t.Slot(slotGiven)); {
-	case err == nil:
-		f.binds(t, number)
-	case t.Slot(slotRecord) == "":
-		return bot.NotSent, nil
+	sealed := about(t.Conv)
+	number, err := affiliate.Open(f.Vault, sealed)
+	if err != nil {
+		return bot.NotSent, nil // there is none
 	}
-	ev, err := f.askLink(t)
+	ev, err := f.askLinkFor(t, affiliate.Hash(f.Vault, number), sealed)
 	switch {
 	case err != nil:
 		return "", err
@@ -560,7 +569,7 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 		return bot.NotYours, nil
 	}
 	switch p := t.PlaceOf(to); {
-	case p.Is(NeedsNumber) && t.Slot(slotGiven) != "": // it is confirmed first
+	case p.Is(NeedsNumber) && t.Slot(slotGiven) != "" && about(t.Conv) == t.Slot(slotGiven): // it is confirmed first
 		to = t.Leads(to, GaveNumber)
 	case p.Is(NeedsNumber) && t.Slot(slotRecord) == "":
 		to = t.Leads(to, WantsUnlock)

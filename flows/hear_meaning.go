@@ -312,7 +312,10 @@ func (f *flow) corrects(t *bot.Turn) bot.Event {
 	case p.Is(ReadsBack):
 		f.dropRead(t)
 		return Corrected
-	case p.Is(AsksNumber, NeedsNumber), p.Has(CorrectedPlace) && f.wasAsked(t):
+	case p.Is(AsksNumber):
+		dropGiven(t)
+		return Corrected
+	case p.Is(NeedsNumber), p.Has(CorrectedPlace) && f.wasAsked(t):
 		f.dropNumber(t)
 		return Corrected
 	case p.Is(bot.FreeText):

@@ -137,16 +137,16 @@ func (f *flow) isGiven(t *bot.Turn, number string) bool {
 	return err == nil && was == number
 }
 
-// binds makes the number that was read back the one that links are asked for with. A link that was asked for with another
-// one is not waited for any more.
-func (f *flow) binds(t *bot.Turn, number string) {
-	record := affiliate.Hash(f.Vault, number)
+// binds makes a number the one that links are asked for with. What was asked for with another one is not waited for any more.
+func (f *flow) binds(t *bot.Turn, record, sealed string) {
 	if record != t.Slot(slotRecord) {
 		t.Forget(slotEnded, slotUsed)
 		t.Never(bot.SignalLinkExpired)
+		t.Withdraw()
+		t.Conv.Attempt = ""
 	}
-	t.Forget(slotGiven, slotDoubt, slotPart)
-	t.Remember(slotNumber, affiliate.Seal(f.Vault, number))
+	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart)
+	t.Remember(slotNumber, sealed)
 	t.Remember(slotRecord, record)
 }
 
@@ -169,15 +169,17 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 	default:
 		return "", nil
 	}
-	number, err := affiliate.Open(f.Vault, given(t))
+	sealed := given(t)
+	number, err := affiliate.Open(f.Vault, sealed)
 	if err != nil {
 		return "", fmt.Errorf("open number: %w", err)
 	}
-	if at := f.numbersRetryAt(t, affiliate.Hash(f.Vault, number)); !at.IsZero() {
+	record := affiliate.Hash(f.Vault, number)
+	if at := f.numbersRetryAt(t, record); !at.IsZero() {
 		t.Say("when", waiting(t, at))
 		return TooManyNumbers, nil
 	}
-	f.binds(t, number)
+	f.binds(t, record, sealed)
 	rec, _, err := f.Records.Find(ctx, number)
 	if err != nil {
 		return "", fmt.Errorf("find record: %w", err)

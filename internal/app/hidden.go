@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
+	"slices"
+	"strings"
 
 	"llave/internal/secret"
 )
@@ -22,8 +25,8 @@ func hideChats(log *slog.Logger, v *secret.Vault) *slog.Logger {
 	return slog.New(hidden{log.Handler(), v})
 }
 
-// conversations finds ids as bot.ConversationID makes them.
-var conversations = regexp.MustCompile(`\b(telegram|whatsapp|webchat|terminal):([^\s/|"'\\,;()\[\]{}]+)`)
+// conversations finds ids as bot.ConversationID makes them, of every channel that there is.
+var conversations = regexp.MustCompile(`\b(` + strings.Join(slices.Sorted(maps.Keys(erasing)), "|") + `):[A-Za-z0-9+_=-]+(?:\.[A-Za-z0-9+_=-]+)*`)
 
 // shownHash is how much of a hash stands in a line: enough that two chats are not taken for one.
 const shownHash = 12
@@ -41,7 +44,13 @@ func (h hidden) attr(a slog.Attr) slog.Attr {
 	case slog.KindGroup:
 		return slog.Attr{Key: a.Key, Value: slog.GroupValue(h.attrs(v.Group())...)}
 	case slog.KindAny:
-		return slog.String(a.Key, h.text(fmt.Sprint(v.Any())))
+		if err, ok := v.Any().(error); ok {
+			return slog.String(a.Key, h.text(err.Error()))
+		}
+		if said := fmt.Sprint(v.Any()); conversations.MatchString(said) {
+			return slog.String(a.Key, h.text(said))
+		}
+		return a
 	default:
 		return a
 	}

@@ -39,6 +39,19 @@ func TestHidden(t *testing.T) {
 	if !strings.Contains(lines, name+"/u5/say") || !strings.Contains(lines, `"n":3`) {
 		t.Errorf("more than the chat is hidden:\n%s", lines)
 	}
+	for channel := range erasing {
+		for _, line := range []string{channel + ":ab12", "load " + channel + ":ab12: gone", "of " + channel + ":ab12.", channel + ":US.ab12/x"} {
+			if got := write(1, func(l *slog.Logger) { l.Info(line) }); strings.Contains(got, "ab12") {
+				t.Errorf("%s: %s", line, got)
+			}
+		}
+	}
+	if a, b := write(1, func(l *slog.Logger) { l.Info("whatsapp:593991234567: gone") }), name+": gone"; !strings.Contains(a, b) {
+		t.Errorf("%s, want %s", a, b)
+	}
+	if got := write(1, func(l *slog.Logger) { l.Info("x", "error", error(nil), "list", []int{1}) }); !strings.Contains(got, `"error":null,"list":[1]`) {
+		t.Errorf("what holds no chat is changed: %s", got)
+	}
 	if other := write(2, func(l *slog.Logger) { l.Info("turn", "conv", "whatsapp:593991234567") }); strings.Contains(other, name) {
 		t.Errorf("under another key the chat has the same name: %s", other)
 	}

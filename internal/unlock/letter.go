@@ -17,8 +17,8 @@ type Letter struct {
 	To      string
 	Token   string
 	NotMe   string
-	Channel string
-	Asked   time.Time     // of this attempt
+	Channel string        // of the chat that asked for it
+	Asked   time.Time     // when it did
 	Life    time.Duration // what the link still lives from its arrival
 }
 
@@ -54,6 +54,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a, conv), s.notMeToken(a.notMe())
 	if conv != "" {
 		l.Channel, _ = bot.SplitConversationID(conv)
+		l.Asked = p.Made
 	}
 	return l, nil
 }

@@ -139,7 +139,8 @@ func (s *Service) Owner(ctx context.Context, record, attempt string) (email, cha
 	return rec.Email, channel, nil
 }
 
-// person is the institution's record of an attempt, empty when it is not there, and the channel of its request.
+// person is the institution's record of an attempt, empty when it is not there, and the channel of the request whose link was
+// used, else of the first.
 func (s *Service) person(ctx context.Context, record, attempt string) (rec affiliate.Record, channel string, err error) {
 	d, err := s.Documents.Load(ctx, record)
 	if err != nil {
@@ -150,7 +151,10 @@ func (s *Service) person(ctx context.Context, record, attempt string) (rec affil
 		return rec, "", nil // purged, after its promises were kept
 	}
 	rec, err = s.find(ctx, a.Sealed)
-	return rec, a.Channel, err
+	if channel = a.Channel; a.By != "" {
+		channel, _ = bot.SplitConversationID(a.By)
+	}
+	return rec, channel, err
 }
 
 // find is the institution's record of a sealed number, empty when it is not there.
