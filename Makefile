@@ -20,7 +20,7 @@ build:
 # Most tests wait for a process, a browser or a disk more than they compute, so four run at once in each package.
 test:
 	.ci/deps
-	go test -race -parallel 4 -timeout 8m ./...
+	go test -race -parallel 4 -timeout 15m ./...
 	go test ./flows/meaning -run HeldOut
 	@echo "SMALL: the long sweeps; make sweeps tries everything" >&2
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; set TEST_MONGODB_URI to a server that may be written to" >&2

@@ -198,10 +198,7 @@ func (t *Turn) Ask(key string) {
 
 // Enter goes to a state on the way, of which nothing is said: the event that is heard is the new state's, and the way back
 // leads there first.
-func (t *Turn) Enter(s State) {
-	t.Conv.Back = append(slices.Clip(t.Conv.Back), t.Conv.State)
-	t.Conv.State = s
-}
+func (t *Turn) Enter(s State) { t.engine.move(t.Conv, Row{To: s}, s) }
 
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }

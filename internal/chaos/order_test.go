@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -118,12 +119,18 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 			c.Slots[name] = number
 		}
 	}
+	for i := range c.Tail { // the model reads what is left of a link at another moment
+		c.Tail[i].Text = leftOver.ReplaceAllString(c.Tail[i].Text, "…")
+	}
 	raw, err := bson.Marshal(c)
 	if err != nil {
 		return out, err
 	}
 	return out, bson.Unmarshal(raw, &out)
 }
+
+// leftOver is what is left of a link in an answer to "estado".
+var leftOver = regexp.MustCompile(`\d+ minutos?\b|menos de un minuto`)
 
 // talk makes up what a person does, who reads what the model answers and mostly presses what it shows.
 func (m model) talk(rt *rapid.T, chat int64, number string, n int) []input {
