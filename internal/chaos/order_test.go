@@ -130,7 +130,7 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 }
 
 // leftOver is what is left of a link in an answer to "estado".
-var leftOver = regexp.MustCompile(`\d+ minutos?\b|menos de un minuto`)
+var leftOver = regexp.MustCompile(`\d+ (minut|second|segund)\w+|(menos de un|less than a) minut\w+`)
 
 // talk makes up what a person does, who reads what the model answers and mostly presses what it shows.
 func (m model) talk(rt *rapid.T, chat int64, number string, n int) []input {
