@@ -155,14 +155,11 @@ func (f *flow) pageLeft(t *bot.Turn) bot.Event {
 
 // status says where the conversation stands, and what is left of a link that lives.
 func (f *flow) status(t *bot.Turn) bot.Event {
-	if left, lives := linkEnds(t); lives && t.Slot(slotRecord) != "" {
-		t.Say("left", leaving(t, left))
-		return StatusOfLink
-	}
+	otherwise := AskedStatus
 	if t.Slot(slotRecord) == "" && t.Place().Has(WantsMore) {
-		return StatusOfNothing
+		otherwise = StatusOfNothing
 	}
-	return AskedStatus
+	return whileLinkLives(StatusOfLink, otherwise)(f, t)
 }
 
 // hasPassport asks a foreigner for their code; who is past their number is told that it is enough.

@@ -42,6 +42,17 @@ func staffedTalk(t testing.TB) (*talk, *frontDesk) {
 	return k, d
 }
 
+// heldTalk is a talk that was handed over in a state, after more words there, and that an agent has taken.
+func heldTalk(t testing.TB, s bot.State, more ...string) *talk {
+	t.Helper()
+	k, _ := staffedTalk(t)
+	for _, words := range slices.Concat(roads[s], more, []string{"persona"}) {
+		k.says(words)
+	}
+	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	return k
+}
+
 func deskEngine(t testing.TB, d flows.Desk, uniform bool) *bot.Engine {
 	t.Helper()
 	v, err := secret.New(make([]byte, 32))
@@ -183,11 +194,7 @@ func TestDesk_refusedAgain(t *testing.T) {
 // A number given to an agent is shown to the agent, and links go to no more different ones than elsewhere. On the way back
 // the chat is about what it was about before, until another number is confirmed.
 func TestDesk_numbersLimit(t *testing.T) {
-	k, _ := staffedTalk(t)
-	for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
-		k.says(words)
-	}
-	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	k := heldTalk(t, flows.ReadyToSend)
 	own := k.c.Slots["record"]
 	for i, number := range []string{"0102030400", "0912345675", "1710034073"} {
 		before := k.c.Handoff.Number
@@ -213,11 +220,7 @@ func TestDesk_numbersLimit(t *testing.T) {
 
 // A number that was read back and not confirmed before the case is not what the case is about, if there is a confirmed one.
 func TestDesk_aboutTheConfirmed(t *testing.T) {
-	k, _ := staffedTalk(t)
-	for _, words := range append(slices.Clone(roads[flows.LinkSent]), "0102030400", "menú", "0102030400", "persona") {
-		k.says(words)
-	}
-	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	k := heldTalk(t, flows.LinkSent, "0102030400", "menú", "0102030400")
 	if want := affiliate.Mask(known); k.c.Handoff.Number != want {
 		t.Errorf("the case is about %s, want %s", k.c.Handoff.Number, want)
 	}
@@ -229,11 +232,7 @@ func TestDesk_aboutTheConfirmed(t *testing.T) {
 
 // An agent gives back at the link: a number that was given meanwhile is confirmed first.
 func TestDesk_givenIsConfirmed(t *testing.T) {
-	k, _ := staffedTalk(t)
-	for _, words := range append(slices.Clone(roads[flows.ReadyToSend]), "persona") {
-		k.says(words)
-	}
-	k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+	k := heldTalk(t, flows.ReadyToSend)
 	own := k.c.Slots["record"]
 	k.says("0102030400")
 	k.desk(bot.DeskAct{Do: bot.DeskReturn, State: flows.ReadyToSend}, "")

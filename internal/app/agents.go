@@ -225,6 +225,11 @@ func (p *program) withStore(ctx context.Context, do func(s *store.Store, c confi
 	if err != nil {
 		return err
 	}
+	return withStoreOf(ctx, c, do)
+}
+
+// withStoreOf is withStore for settings that were read.
+func withStoreOf(ctx context.Context, c config.Config, do func(s *store.Store, c config.Config) error) error {
 	s, err := OpenStore(ctx, c, nil)
 	if err != nil {
 		return err

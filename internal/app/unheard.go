@@ -82,10 +82,9 @@ func ExportUnheard(ctx context.Context, w io.Writer, s *store.Store, all bool) e
 
 // isThere says what is wrong when the embedded store that is to be read does not exist: opening it would make an empty one,
 // and somebody in the wrong folder would believe that nothing was said.
-func (p *program) isThere() error {
-	c, _, err := p.load()
-	if err != nil || !c.Embedded() {
-		return err
+func isThere(c config.Config) error {
+	if !c.Embedded() {
+		return nil
 	}
 	if _, err := os.Stat(filepath.Join(c.DataDir, bolt.FileName)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no store in %s (LLAVE_DATA_DIR)", c.DataDir)
@@ -106,10 +105,14 @@ func (p *program) exporting(cmd *cobra.Command) *cobra.Command {
 		case export && len(args) > 0:
 			return fmt.Errorf("%w: --export takes no file", errUsage)
 		case export:
-			if err := p.isThere(); err != nil {
+			c, _, err := p.load()
+			if err != nil {
 				return err
 			}
-			return p.withStore(cmd.Context(), func(s *store.Store, _ config.Config) error {
+			if err := isThere(c); err != nil {
+				return err
+			}
+			return withStoreOf(cmd.Context(), c, func(s *store.Store, _ config.Config) error {
 				return ExportUnheard(cmd.Context(), p.stdout, s, all)
 			})
 		case all:
