@@ -221,7 +221,7 @@ func (c *clerk) listening() {
 func (c *clerk) takes(ref string) {
 	c.t.Helper()
 	c.at("/agentes/casos/" + ref)
-	do(c.visitor, "take the case", chromedp.Click(chromedp.CSS("#tomar")))
+	do(c.visitor, "take the case", click("#tomar"))
 	c.until("the case is taken", `document.querySelector("#texto") !== null`)
 }
 
@@ -229,14 +229,14 @@ func (c *clerk) takes(ref string) {
 func (c *clerk) writes(text string) {
 	c.t.Helper()
 	do(c.visitor, "write", chromedp.Steps(
-		chromedp.SetValue(chromedp.CSS("#texto"), text), chromedp.Click(chromedp.CSS("#decir > .send button")),
+		chromedp.SetValue(chromedp.CSS("#texto"), text), click("#decir > .send button"),
 	))
 }
 
 // acts opens one of the folded forms of the open case, fills in its choice, and sends it.
 func (c *clerk) acts(form, choice string) {
 	c.t.Helper()
-	do(c.visitor, "open the form", chromedp.Click(chromedp.CSS("#d-"+form+" summary")))
+	do(c.visitor, "open the form", click("#d-"+form+" summary"))
 	c.fills(form, choice)
 }
 
@@ -244,7 +244,7 @@ func (c *clerk) acts(form, choice string) {
 func (c *clerk) fills(form, choice string) {
 	c.t.Helper()
 	do(c.visitor, "fill in "+form, chromedp.Steps(
-		chromedp.SetValue(chromedp.CSS("#d-"+form+" select"), choice), chromedp.Click(chromedp.CSS("#d-"+form+" form > button")),
+		chromedp.SetValue(chromedp.CSS("#d-"+form+" select"), choice), click("#d-"+form+" form > button"),
 	))
 }
 

@@ -72,7 +72,7 @@ func TestDesk_twoProcesses(t *testing.T) {
 	eva.press("Levantar el cierre")
 	late.hears("Ya estamos atendiendo") // by itself
 	eva.at("/agentes/supervision/agentes")
-	do(eva.visitor, "open the account", chromedp.Click(chromedp.CSS("#cuenta-ana summary")))
+	do(eva.visitor, "open the account", click("#cuenta-ana summary"))
 	eva.press("Desactivar la cuenta")
 	ana.until("the agent is outside", `location.pathname === "/agentes/entrar"`)
 	p.hears("Ana no pudo seguir")

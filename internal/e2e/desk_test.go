@@ -140,8 +140,8 @@ func TestDesk_chat(t *testing.T) {
 	}
 
 	do(ana.visitor, "write a note", chromedp.Steps(
-		chromedp.Click(chromedp.CSS("#nota-caja summary")), chromedp.SendKeys(chromedp.CSS("#nota"), "Parece que usa otro correo."),
-		chromedp.Click(chromedp.CSS("#nota-caja form button")),
+		click("#nota-caja summary"), chromedp.SendKeys(chromedp.CSS("#nota"), "Parece que usa otro correo."),
+		click("#nota-caja form button"),
 	))
 	ana.until("the note is kept", `document.querySelector("#lista-lineas .line.note")?.innerText.includes("Parece que usa otro correo.")`)
 	ana.writes("Mire también en correo no deseado.")
@@ -297,7 +297,7 @@ func TestDesk_thrownOut(t *testing.T) {
 	ana.takes(ref)
 	p.hears("Hola, le atiende Ana")
 	eva.at("/agentes/supervision/agentes")
-	do(eva.visitor, "open the account", chromedp.Click(chromedp.CSS("#cuenta-ana summary")))
+	do(eva.visitor, "open the account", click("#cuenta-ana summary"))
 	begun := time.Now()
 	contains(t, "the page", eva.press("Desactivar la cuenta"), "Ana ya no puede entrar")
 	ana.until("the agent is outside", `location.pathname === "/agentes/entrar"`)

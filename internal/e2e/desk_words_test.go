@@ -142,7 +142,7 @@ func TestDesk_scripts(t *testing.T) {
 		eva.writes(text)
 		do(eva.visitor, "write a note", chromedp.Steps(
 			chromedp.Evaluate[chromedp.Void](`document.querySelector("#nota-caja").open = true; undefined`),
-			chromedp.SetValue(chromedp.CSS("#nota"), text), chromedp.Click(chromedp.CSS("#nota-caja form button")),
+			chromedp.SetValue(chromedp.CSS("#nota"), text), click("#nota-caja form button"),
 		))
 		eva.until("the note is kept", fmt.Sprintf(`document.querySelector("#nota").value === "" && [...document.querySelectorAll("#lista-lineas .line.note")].some((l) => l.textContent.includes(%q))`, part[0]))
 	}

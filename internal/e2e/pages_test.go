@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -213,6 +214,25 @@ func do(v *visitor, what string, act chromedp.Action[chromedp.Void]) {
 	if _, err := chromedp.Run(ctx, act); err != nil {
 		v.t.Fatalf("%s: %v", what, err)
 	}
+}
+
+// click presses something with the mouse once it has been in one place for a tenth of a second and no message of the agent is
+// still going out: a line that comes moves what is below it from under the hand.
+func click(css string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(
+		chromedp.WaitVisible(chromedp.CSS(css)),
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(async () => {
+			const place = () => { const e = document.querySelector(%q); return e ? JSON.stringify(e.getBoundingClientRect()) : ""; };
+			for (let was = "", same = 0; same < 100; ) {
+				const before = performance.now();
+				await new Promise((done) => requestAnimationFrame(done));
+				const is = document.querySelector("#pendientes > *") ? "" : place();
+				same = is && is === was ? same + performance.now() - before : 0;
+				was = is;
+			}
+		})()`, css), chromedp.EvalAwaitPromise),
+		chromedp.Click(chromedp.CSS(css)),
+	)
 }
 
 // look asks the page that is open something.
