@@ -43,7 +43,7 @@ const (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if *duration > 0 {
+	if *duration > 0 || *disclosure > 0 {
 		if llave, err := binary(); err == nil {
 			_ = os.RemoveAll(filepath.Dir(llave)) // a folder for what is temporary
 		}

@@ -195,6 +195,13 @@ func (dep *deployment) populate(n int) []*person {
 	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
 		dep.t.Fatal(err)
 	}
+	dep.imports(file)
+	return dep.people[first:]
+}
+
+// imports loads records as an operator does.
+func (dep *deployment) imports(file string) {
+	dep.t.Helper()
 	llave, err := binary()
 	if err != nil {
 		dep.t.Fatal(err)
@@ -207,7 +214,6 @@ func (dep *deployment) populate(n int) []*person {
 	if code := p.ExitCode(); code != 0 {
 		dep.t.Fatalf("import: exit %d", code)
 	}
-	return dep.people[first:]
 }
 
 // start starts every process and waits until updates come in.

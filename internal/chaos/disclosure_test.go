@@ -1,0 +1,306 @@
+package chaos
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"llave/internal/bottest"
+)
+
+var disclosure = flag.Int("chaos.disclosure", 0, "how many chats of each sort of record, with each sort of mail server, TestDisclosure compares; 0: none")
+
+// standing is one thing that a record may be.
+type standing struct {
+	name   string
+	row    string // of the import, after the number: %s is the address; empty: nobody has such a record
+	refuse bool   // its mailbox refuses for good
+}
+
+// standings are what nobody in a chat may tell apart in `uniform`. The last is who the others are compared with.
+var standings = []standing{
+	{name: "eligible", row: "cedula,affiliate,Persona,%s,2025-03-01,locked"},
+	{name: "active", row: "cedula,affiliate,Persona,%s,2025-03-01,active"},
+	{name: "no address", row: "cedula,affiliate,Persona,,2025-03-01,locked"},
+	{name: "not updated", row: "cedula,affiliate,Persona,%s,,locked"},
+	{name: "suspended", row: "cedula,affiliate,Persona,%s,2025-03-01,suspended"},
+	{name: "deceased", row: "cedula,affiliate,Persona,%s,2025-03-01,deceased"},
+	{name: "mailbox refuses", row: "cedula,affiliate,Persona,%s,2025-03-01,locked", refuse: true},
+	{name: "unknown"},
+}
+
+// What is timed of each chat: from the person's message or press to the bubble; the end counts from the press that asked.
+var timed = []string{"answer", "press", "end", "re-send"}
+
+// stranger is a chat about one number, and what it saw.
+type stranger struct {
+	standing int
+	chat     int64
+	number   string
+	address  string
+	took     map[string]time.Duration
+	read     string // all of it, without digits
+	failed   error
+}
+
+// linkLife is short, so that many chats see their link end.
+const linkLife = 4 * time.Second
+
+// TestDisclosure measures whether a chat in `uniform` tells what a record is: every word and button, their order, and the time
+// of the answer to the number, of the answer to "Enviar enlace", of the notice of its end, and of the answer to "Reenviar
+// enlace"; with a mail server that is fast, slow, greylists, or is gone. Chats of all sorts come at random. It is the one test
+// here whose times may fail it, and so it runs when it is asked for alone (make disclosure).
+func TestDisclosure(t *testing.T) {
+	if *disclosure <= 0 {
+		t.Skip("SKIP: nothing is measured without -chaos.disclosure (make disclosure)")
+	}
+	all := map[string][]float64{} // the areas of all servers, by standing and what was timed
+	for _, server := range []struct {
+		name  string
+		spoil func(s *bottest.SMTP)
+	}{
+		{"fast", func(*bottest.SMTP) {}},
+		{"slow by 300 ms", func(s *bottest.SMTP) { s.Slow(bottest.SMTPData, 300*time.Millisecond) }},
+		{"greylisting", func(s *bottest.SMTP) { s.Greylist(1500 * time.Millisecond) }},
+		{"gone", func(s *bottest.SMTP) { s.Down() }},
+	} {
+		t.Run(server.name, func(t *testing.T) {
+			dep := newDeployment(t, onBolt, "LLAVE_DISCLOSURE=uniform", "LLAVE_LINK_TTL="+linkLife.String())
+			people := dep.strangers()
+			server.spoil(dep.smtp)
+			dep.start()
+			began := time.Now()
+			dep.ask(t, people)
+			t.Logf("%d chats in %v", len(people), time.Since(began).Round(time.Second))
+			wordForWord(t, people)
+			for of, areas := range compare(t, people) {
+				all[of] = append(all[of], areas)
+			}
+		})
+	}
+	for _, of := range slices.Sorted(maps.Keys(all)) {
+		mean := 0.0
+		for _, area := range all[of] {
+			mean += area / float64(len(all[of]))
+		}
+		t.Logf("all servers: %-32s AUC %.3f", of, mean)
+		if mean < 0.47 || mean > 0.53 {
+			t.Errorf("all servers: %s: AUC %.3f, want 0.47 to 0.53", of, mean)
+		}
+	}
+}
+
+// strangers makes up the chats, and imports the records that there are.
+func (dep *deployment) strangers() (people []*stranger) {
+	dep.t.Helper()
+	var b bytes.Buffer
+	b.WriteString("_id,id_type,category,full_name,email,data_updated_at,status\n")
+	for i := range *disclosure * len(standings) {
+		p := &stranger{standing: i % len(standings), chat: 5557000000 + int64(i), number: bottest.Cedula(i), address: fmt.Sprintf("persona%06d@correo.example", i), took: map[string]time.Duration{}}
+		people = append(people, p)
+		s := standings[p.standing]
+		if s.refuse {
+			dep.smtp.RefuseRcpt(p.address, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "no such user"})
+		}
+		if row := s.row; row != "" {
+			if strings.Contains(row, "%s") {
+				row = fmt.Sprintf(row, p.address)
+			}
+			fmt.Fprintf(&b, "%s,%s\n", p.number, row)
+		}
+	}
+	file := filepath.Join(dep.t.TempDir(), "records.csv")
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		dep.t.Fatal(err)
+	}
+	dep.imports(file)
+	rand.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
+	return people
+}
+
+// ask has everybody go through it, so many at once.
+func (dep *deployment) ask(t *testing.T, people []*stranger) {
+	t.Helper()
+	next := make(chan *stranger)
+	var walking sync.WaitGroup
+	for range 100 {
+		walking.Go(func() {
+			for p := range next {
+				p.failed = p.asks(t.Context(), dep.api)
+			}
+		})
+	}
+	for _, p := range people {
+		next <- p
+		time.Sleep(rand.N(20 * time.Millisecond)) // else all press at once
+	}
+	close(next)
+	walking.Wait()
+	for _, p := range people {
+		if p.failed != nil {
+			t.Fatalf("%s: %v", standings[p.standing].name, p.failed)
+		}
+	}
+}
+
+// asks goes as far as the link's end and asks for another.
+func (p *stranger) asks(ctx context.Context, api *bottest.BotAPI) error {
+	var asked time.Time
+	for _, step := range []struct{ do, want, time string }{
+		{"hola", "Hola. Soy Llave", ""},
+		{"[Continuar]", "¿Qué necesita hoy?", ""},
+		{"[Desbloquear clave]", "Escriba su número de cédula", ""},
+		{p.number, "¿Es correcto?", ""},
+		{"[Sí, es correcto]", "Enviar enlace", "answer"},
+		{"[Enviar enlace]", linkSubject, "press"},
+		{"", linkEnded, "end"},
+		{"[Reenviar enlace]", linkSubject, "re-send"},
+	} {
+		last := 0
+		if said := api.Messages(p.chat); len(said) > 0 {
+			last = said[len(said)-1].ID
+		}
+		began := time.Now()
+		label, press := strings.CutPrefix(strings.TrimSuffix(step.do, "]"), "[")
+		switch {
+		case step.do == "":
+			began = asked
+		case press:
+			if _, err := api.Press(p.chat, label); err != nil {
+				return err
+			}
+		default:
+			last = api.Say(p.chat, step.do)
+		}
+		if step.time == "press" {
+			asked = began
+		}
+		m, err := api.WaitMessage(p.chat, last, 2*time.Minute)
+		if err != nil {
+			return fmt.Errorf("after %q: %w", step.do, err)
+		}
+		if !strings.Contains(m.Text, step.want) && !slices.Contains(m.Labels(), step.want) {
+			return fmt.Errorf("after %q: got %q, want %q", step.do, m.Text, step.want)
+		}
+		if step.time != "" {
+			p.took[step.time] = m.At.Sub(began)
+		}
+	}
+	var b strings.Builder
+	for _, m := range api.Messages(p.chat) {
+		fmt.Fprintln(&b, m.Text, m.Labels())
+	}
+	p.read = strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return '0'
+		}
+		return r
+	}, b.String())
+	return ctx.Err()
+}
+
+// wordForWord wants all chats to be the same, in the same order.
+func wordForWord(t *testing.T, people []*stranger) {
+	t.Helper()
+	different := 0
+	for _, p := range people {
+		if p.read != people[0].read {
+			if different++; different < 4 {
+				t.Errorf("%s reads\n%s\nand %s\n%s", standings[p.standing].name, p.read, standings[people[0].standing].name, people[0].read)
+			}
+		}
+	}
+	t.Logf("%d of %d chats differ in a word or a button", different, len(people))
+}
+
+// compare prints, for each standing and what is timed, the area under the curve against an unknown number: how often a chat of
+// the one took longer than one of the other. 0.5 tells nothing. It fails where the area is outside 0.47 to 0.53 by more than
+// three of its standard errors.
+func compare(t *testing.T, people []*stranger) map[string]float64 {
+	t.Helper()
+	areas := map[string]float64{}
+	for _, what := range timed {
+		took := make([][]time.Duration, len(standings))
+		for _, p := range people {
+			took[p.standing] = append(took[p.standing], p.took[what])
+		}
+		last := len(standings) - 1
+		for i, s := range standings[:last] {
+			area, deviation := auc(took[i], took[last])
+			of := what + ", " + s.name
+			areas[of] = area
+			t.Logf("%-32s AUC %.3f ± %.3f, median %v against %v", of, area, deviation, middle(took[i]), middle(took[last]))
+			if math.Abs(area-0.5) > 0.03+3*deviation {
+				t.Errorf("%s: AUC %.3f, want 0.47 to 0.53", of, area)
+			}
+		}
+	}
+	return areas
+}
+
+// auc is the share of pairs in which a was longer than b, equals counting half, and its standard error where both are alike
+// (Mann and Whitney 1947).
+func auc(a, b []time.Duration) (area, deviation float64) {
+	type one struct {
+		took time.Duration
+		mine bool
+	}
+	var all []one
+	for _, d := range a {
+		all = append(all, one{d, true})
+	}
+	for _, d := range b {
+		all = append(all, one{d, false})
+	}
+	slices.SortFunc(all, func(x, y one) int { return cmp.Compare(x.took, y.took) })
+	ranks := 0.0
+	for i := 0; i < len(all); {
+		j := i
+		for j < len(all) && all[j].took == all[i].took {
+			j++
+		}
+		for _, o := range all[i:j] {
+			if o.mine {
+				ranks += float64(i+j+1) / 2
+			}
+		}
+		i = j
+	}
+	n, m := float64(len(a)), float64(len(b))
+	return (ranks - n*(n+1)/2) / (n * m), math.Sqrt((n + m + 1) / (12 * n * m))
+}
+
+func middle(d []time.Duration) time.Duration {
+	var v []float64
+	for _, d := range d {
+		v = append(v, float64(d))
+	}
+	return time.Duration(median(v)).Round(10 * time.Microsecond)
+}
+
+// The measure itself: what is longer by nature is told apart, what is the same is not.
+func TestAUC(t *testing.T) {
+	var a, b, late []time.Duration
+	for i := range 1000 {
+		a, b, late = append(a, time.Duration(i)), append(b, time.Duration(i)), append(late, time.Duration(i+250))
+	}
+	if area, _ := auc(a, b); area != 0.5 {
+		t.Errorf("the same twice: got %.3f, want 0.5", area)
+	}
+	if area, _ := auc(late, a); math.Abs(area-0.71875) > 0.001 { // 1 − 0.75²/2
+		t.Errorf("a quarter later: got %.3f, want 0.719", area)
+	}
+}
