@@ -222,6 +222,18 @@ type Conversation struct {
 	Outbox   `bson:",inline"`
 }
 
+// numbersCount is how long a number that was looked up counts against its chat at most: the limit of a day (P304).
+const numbersCount = 24 * time.Hour
+
+// keepNumbers has the conversation kept for as long as a number that was looked up in it counts.
+func (c *Conversation) keepNumbers() {
+	for _, n := range c.Numbers {
+		if counts := n.At.Add(numbersCount); counts.After(c.KeptTill) {
+			c.KeptTill = counts
+		}
+	}
+}
+
 // Clone returns a copy that shares nothing that stepping changes.
 func (c Conversation) Clone() Conversation {
 	c.Back = slices.Clone(c.Back)
