@@ -18,7 +18,9 @@ const (
 	PromiseDelete   PromiseKind = "delete"
 	PromiseLink     PromiseKind = "link"
 	PromiseNotice   PromiseKind = "notice"
+	PromiseWarning  PromiseKind = "warning"
 	PromiseActivate PromiseKind = "activate"
+	PromiseLock     PromiseKind = "lock"
 	PromiseSignal   PromiseKind = "signal"
 	PromiseFile     PromiseKind = "file"
 	PromiseCase     PromiseKind = "case"
@@ -35,7 +37,9 @@ var kinds = []kind{
 	kindOf[Delete](),
 	kindOf[MailLink](),
 	kindOf[MailNotice](),
+	kindOf[MailWarning](),
 	kindOf[Activate](),
+	kindOf[Lock](),
 	kindOf[SendSignal](),
 	kindOf[KeepFile](),
 	kindOf[KeepCase](),
@@ -81,16 +85,25 @@ type Delete struct {
 
 // MailLink mails the link of Promise.Record and Promise.Attempt, and starts its life.
 type MailLink struct {
-	Conv string `bson:"conv,omitempty"` // the conversation that asked, whose link it is
+	Conv  string `bson:"conv,omitempty"`  // the conversation that asked, whose link it is
+	Timed bool   `bson:"timed,omitempty"` // the conversation's own clock says when the link ends: sending it moves no timer
 }
 
 // MailNotice tells the owner of Promise.Record by mail what happened.
 type MailNotice struct {
-	Topic string `bson:"topic,omitempty"` // unlocked or generated
+	Topic string `bson:"topic,omitempty"` // unlocked, generated or revoked
+}
+
+// MailWarning tells the institution by mail of a case that somebody should see now, when nobody is there to see it.
+type MailWarning struct {
+	Ref string `bson:"ref,omitempty"` // of the case
 }
 
 // Activate sets Promise.Record active.
 type Activate struct{}
+
+// Lock sets Promise.Record locked again.
+type Lock struct{}
 
 // SendSignal hands a conversation a signal of Promise.Attempt.
 type SendSignal struct {
@@ -162,9 +175,15 @@ func (MailLink) Told() bool            { return true }            // Told is tru
 func (MailNotice) Kind() PromiseKind   { return PromiseNotice }   // Kind is PromiseNotice.
 func (MailNotice) Lane() Lane          { return LaneMail }        // Lane is that of letters.
 func (MailNotice) Told() bool          { return false }           // Told is false: it is for the record's owner.
+func (MailWarning) Kind() PromiseKind  { return PromiseWarning }  // Kind is PromiseWarning.
+func (MailWarning) Lane() Lane         { return LaneMail }        // Lane is that of letters.
+func (MailWarning) Told() bool         { return false }           // Told is false: the case itself is kept.
 func (Activate) Kind() PromiseKind     { return PromiseActivate } // Kind is PromiseActivate.
 func (Activate) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
 func (Activate) Told() bool            { return false }           // Told is false: the page waits for no word.
+func (Lock) Kind() PromiseKind         { return PromiseLock }     // Kind is PromiseLock.
+func (Lock) Lane() Lane                { return LaneEvent }       // Lane is that of everything else.
+func (Lock) Told() bool                { return false }           // Told is false: the page waits for no word.
 func (SendSignal) Kind() PromiseKind   { return PromiseSignal }   // Kind is PromiseSignal.
 func (SendSignal) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
 func (SendSignal) Told() bool          { return false }           // Told is false: it is said once it has come.

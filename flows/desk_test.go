@@ -306,7 +306,7 @@ func TestDesk_linkEndsWaiting(t *testing.T) {
 				t.Errorf("%s: got %s in %s, want %s", signal, out.Event, k.c.State, want)
 			}
 			waits := slices.ContainsFunc(k.c.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalLinkExpired })
-			if waits != (uniform && want == bot.Ignored) {
+			if waits != (uniform && want == bot.Ignored || signal == bot.SignalLinkVoided) {
 				t.Errorf("%s, uniform %t: its end is still waited for: %t", signal, uniform, waits)
 			}
 		}

@@ -43,7 +43,7 @@ const (
 	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
-	SaidHello, SaidThanks, SentPhoto, LinkVoided bot.Event = "SaidHello", "SaidThanks", "SentPhoto", "LinkVoided"
+	SaidHello, SaidThanks, SentPhoto             bot.Event = "SaidHello", "SaidThanks", "SentPhoto"
 	LinkAskedAgain, Arrived                      bot.Event = "LinkAskedAgain", "Arrived"
 )
 
@@ -393,8 +393,6 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 			t.Never(bot.SignalLinkExpired)
 			return MailRefused
 		}
-	case bot.SignalLinkVoided:
-		return f.voided(t)
 	case bot.SignalLinkExpired:
 		return f.ended(t)
 	case bot.SignalGivenUp:
@@ -428,20 +426,6 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 	t.Conv.Handoff = nil
 	t.Silent()
 	return bot.Forgotten
-}
-
-// voided hears that the record's owner made the link worthless.
-func (f *flow) voided(t *bot.Turn) bot.Event {
-	if f.Uniform { // its timer will say the same at the usual time
-		return bot.Ignored
-	}
-	t.Withdraw()
-	t.Never(bot.SignalLinkExpired)
-	if waits(t) {
-		return LinkVoided
-	}
-	linkEndedInstead(t)
-	return bot.Ignored
 }
 
 func (f *flow) ended(t *bot.Turn) bot.Event {
@@ -753,7 +737,9 @@ func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 	return f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
 }
 
-// askLinkFor is askLink for a number, which becomes the confirmed one if a mail is granted. What the record is does not show.
+// askLinkFor is askLink for a number, which becomes the confirmed one if a mail is granted. What the record is does not show,
+// nor what became of its link in another chat: whether one lives already is what this chat's own clock says. In `uniform` that
+// clock is all that the chat knows of the link (P303).
 func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error) {
 	if at := f.numbersRetryAt(t, record); !at.IsZero() { // whatever road led here
 		t.Say("when", waiting(t, at))
@@ -767,14 +753,22 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 		t.Say("when", waiting(t, res.RetryAt))
 		return TooManyMails, nil
 	}
-	f.binds(t, record, sealed)
-	again := t.Conv.Attempt == res.Attempt
+	left, again := linkEnds(t)
+	again = again && t.Slot(slotRecord) == record
+	ends := res.Ends
+	switch {
+	case again:
+		ends = t.Now.Add(left)
+	case f.Uniform:
+		ends = t.Now.Add(f.LinkTTL)
+	}
 	if !again {
 		t.Withdraw()
 	}
+	f.binds(t, record, sealed)
 	t.Conv.Attempt = res.Attempt
-	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID}, Record: record, Attempt: res.Attempt, Until: res.Ends})
-	t.Later(bot.SignalLinkExpired, res.Attempt, res.Ends)
+	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
+	t.Later(bot.SignalLinkExpired, res.Attempt, ends)
 	switch {
 	case f.Uniform:
 		return LinkAskedUnsaid, nil

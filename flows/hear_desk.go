@@ -409,6 +409,9 @@ var linkNotes = map[string]string{
 // reads it. Who still waits is told that it was used, or works no more, and goes on waiting or not.
 func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	t.Transcribe(bot.FromEvent, "", note)
+	if t.Update.Signal == bot.SignalLinkVoided { // for the agent alone: the chat sees the link end at the usual time
+		return bot.Ignored
+	}
 	t.Withdraw()
 	waiting := t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
 	switch t.Update.Signal {

@@ -199,7 +199,7 @@ func (f *flow) places() []bot.Place {
 			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
 			// what becomes of the link, and of a chat left alone
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
-			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"), on(LinkVoided, LinkEnded, "ended.voided"),
+			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"),
 			on(MailRefused, AtOffice, "in_person.outcome"), on(bot.Forgotten, Start, ""),
 			// what the bot did not understand
 			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),

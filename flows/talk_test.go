@@ -364,7 +364,7 @@ func TestSignals_everywhere(t *testing.T) {
 	away := []string{"menú", "atención presencial", "persona", "queja", "mis datos"}
 	for _, word := range away {
 		for signal, want := range map[string]bot.State{
-			bot.SignalLinkUsed: flows.KeyStep1, bot.SignalKeyMade: flows.KeyTried, bot.SignalLinkExpired: flows.LinkEnded, bot.SignalMailRefused: flows.AtOffice, bot.SignalLinkVoided: flows.LinkEnded,
+			bot.SignalLinkUsed: flows.KeyStep1, bot.SignalKeyMade: flows.KeyTried, bot.SignalLinkExpired: flows.LinkEnded, bot.SignalMailRefused: flows.AtOffice,
 		} {
 			k := at(t, flows.LinkSent)
 			k.says(word)
@@ -379,6 +379,14 @@ func TestSignals_everywhere(t *testing.T) {
 			if k.c.State != want || !k.said {
 				t.Errorf("%s after %q: got %s, want %s (answered: %v)", signal, word, k.c.State, want, k.said)
 			}
+		}
+	}
+	for _, word := range away { // that the owner said "No fui yo" is not for the chat
+		k := at(t, flows.LinkSent)
+		k.says(word)
+		state, timers := k.c.State, slices.Clone(k.c.Timers)
+		if k.signal(bot.SignalLinkVoided); k.said || k.c.State != state || !slices.Equal(k.c.Timers, timers) {
+			t.Errorf("link_voided after %q: answered %v, in %s with timers %v, want nothing changed", word, k.said, k.c.State, k.c.Timers)
 		}
 	}
 	for _, signal := range []string{bot.SignalLinkUsed, bot.SignalKeyMade, bot.SignalLinkExpired, bot.SignalMailRefused, bot.SignalLinkVoided} {
@@ -512,7 +520,7 @@ func TestComesBack_withTheAnswer(t *testing.T) {
 // A bubble that says to look for the link, not sent yet when the link ends, is taken back; what else is owed stays.
 func TestLinkEnds_unsent(t *testing.T) {
 	for signal, what := range map[string]string{
-		bot.SignalLinkExpired: "ya no sirve", bot.SignalLinkVoided: "ya no sirve", bot.SignalMailRefused: "Centro de Atención",
+		bot.SignalLinkExpired: "ya no sirve", bot.SignalMailRefused: "Centro de Atención",
 		bot.SignalLinkUsed: "ya está desbloqueada",
 	} {
 		k := at(t, flows.LinkSent)

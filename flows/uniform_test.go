@@ -2,7 +2,9 @@ package flows_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,38 @@ func TestUniform_sameToTheLetter(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// In `uniform` the chat has a clock of its own, which begins with "Enviar enlace": whatever is behind a number, and however the
+// mail server is, "estado" tells the same time, the end comes at the same moment, and so does that of the link sent again.
+func TestUniform_oneClock(t *testing.T) {
+	begin := "> hola\n> [Continuar]\n> [Desbloquear clave]\n> NUMBER\n> [Sí, es correcto]\n> [Enviar enlace]\n"
+	waits := strings.Repeat("+ 20s\n", 6) + "> estado\n> [Reenviar enlace]\n" + strings.Repeat("+ 20s\n", 5) + "> [Reenviar enlace]\n" + strings.Repeat("+ 20s\n", 5) + "> estado\n" + strings.Repeat("+ 20s\n", 6)
+	servers := map[string]string{
+		"fast":             begin + waits,
+		"busy for a while": "! mailserver busy MAIL\n" + begin + strings.Replace(waits, "+ 20s\n+ 20s\n", "+ 20s\n! mailserver heal\n+ 20s\n", 1),
+		"gone for a while": "! mailserver down\n" + begin + strings.Replace(waits, "+ 20s\n+ 20s\n", "+ 20s\n! mailserver up\n+ 20s\n", 1),
+		"gone":             "! mailserver down\n" + begin + waits,
+	}
+	var first string
+	for _, server := range slices.Sorted(maps.Keys(servers)) {
+		for _, p := range people {
+			chat := servers[server]
+			if row := strings.Fields(p.row); len(row) > 2 {
+				chat = strings.ReplaceAll(chat, "MAIL", row[2])
+			}
+			got := talked(t, "set LLAVE_DISCLOSURE=uniform", p.row, p.number, chat)
+			if first == "" {
+				first = got
+			}
+			if line, g, w := firstDifference(got, first); line > 0 {
+				t.Errorf("%s, mail server %s, line %d:\n got: %s\nwant: %s", p.what, server, line, g, w)
+			}
+		}
+	}
+	if n := strings.Count(first, "ya no sirve"); n != 2 {
+		t.Errorf("the link ended %d times, want twice:\n%s", n, first)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"llave/bot"
 	"llave/internal/mail"
@@ -19,7 +20,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 	base := strings.TrimSuffix(publicURL.String(), "/")
 	return []runner.Keeper{
 		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.MailLink) (runner.Effects, error) {
-			return a.keepLink(ctx, p, what.Conv, base)
+			return a.keepLink(ctx, p, what, base)
 		}),
 		runner.KeeperOf(a.keepNotice),
 		runner.KeeperOf(a.keepFile),
@@ -29,7 +30,9 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.eraseLines),
 		runner.KeeperOf(a.keepUnheard),
 		runner.KeeperOf(a.eraseUnheard),
+		runner.KeeperOf(a.keepWarning),
 		runner.KeeperOf(a.activate),
+		runner.KeeperOf(a.lock),
 		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Effects, error) {
 			return a.Runner.Deliver(ctx, p, what)
 		}),
@@ -48,10 +51,14 @@ func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runn
 	return runner.Effects{}, a.Unlock.Activate(ctx, p.Record, p.Attempt)
 }
 
-// keepLink mails the live link of a record to the chat that asked, and starts its life. For a number that has none the mail server is asked
-// whether it is there, so that failures and waiting are the same for everybody.
-func (a *App) keepLink(ctx context.Context, p bot.Promise, conv, base string) (runner.Effects, error) {
-	l, err := a.Unlock.Letter(ctx, p, conv)
+func (a *App) lock(ctx context.Context, p bot.Promise, _ bot.Lock) (runner.Effects, error) {
+	return runner.Effects{}, a.Unlock.Lock(ctx, p.Record, p.Attempt)
+}
+
+// keepLink mails the live link of a record to the chat that asked, and starts its life. For a number that has none the mail
+// server is asked whether it is there, so that failures and waiting are the same for everybody.
+func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, base string) (runner.Effects, error) {
+	l, err := a.Unlock.Letter(ctx, p, what.Conv)
 	if errors.Is(err, unlock.ErrOver) {
 		return runner.Effects{}, nil
 	}
@@ -64,7 +71,7 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, conv, base string) (r
 		err = a.mailLink(ctx, p, l, base)
 	}
 	if err != nil && bot.KindOf(err) == bot.Permanent {
-		return a.refused(ctx, p, err)
+		return a.refused(ctx, p, what, err)
 	}
 	if err != nil {
 		return runner.Effects{}, err
@@ -76,11 +83,19 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, conv, base string) (r
 	if err != nil {
 		return runner.Effects{}, err
 	}
-	return runner.Effects{Timer: &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends}}, nil
+	return runner.Effects{Timer: expiry(p, what, ends)}, nil
+}
+
+// expiry is the timer of a link's end, or nil where the conversation has its own clock.
+func expiry(p bot.Promise, what bot.MailLink, ends time.Time) *bot.Timer {
+	if what.Timed {
+		return nil
+	}
+	return &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends}
 }
 
 // refused tells the conversation that the mailbox refused for good. What it makes of it depends on the disclosure.
-func (a *App) refused(ctx context.Context, p bot.Promise, cause error) (runner.Effects, error) {
+func (a *App) refused(ctx context.Context, p bot.Promise, what bot.MailLink, cause error) (runner.Effects, error) {
 	ends, err := a.Unlock.Refused(ctx, p)
 	if err != nil && !errors.Is(err, unlock.ErrOver) {
 		return runner.Effects{}, err
@@ -88,7 +103,7 @@ func (a *App) refused(ctx context.Context, p bot.Promise, cause error) (runner.E
 	a.Metrics.Count("mail_refused")
 	a.options.Log.Warn("mailbox refused for good", "error", cause)
 	return runner.Effects{
-		Timer:  &bot.Timer{Signal: bot.SignalLinkExpired, Attempt: p.Attempt, At: ends},
+		Timer:  expiry(p, what, ends),
 		Signal: &bot.Update{ID: "signal/" + p.ID + "/refused", Signal: bot.SignalMailRefused, Attempt: p.Attempt},
 	}, nil
 }
@@ -130,6 +145,24 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice
 	return runner.Effects{}, a.send(ctx, p, to, letter)
 }
 
+// keepWarning writes to LLAVE_REPORT_TO that there is a case, when nobody is at the desk to see it there. The letter names the
+// case and nobody.
+func (a *App) keepWarning(ctx context.Context, p bot.Promise, what bot.MailWarning) (runner.Effects, error) {
+	to := a.options.Config.ReportTo
+	if to == "" {
+		return runner.Effects{}, nil
+	}
+	there, err := a.Desk.Staffed(ctx)
+	if err != nil || there {
+		return runner.Effects{}, err
+	}
+	letter, err := a.letters.Compose(mail.Disowned, mail.Data{At: p.Made, Case: what.Ref})
+	if err != nil {
+		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
+	}
+	return runner.Effects{}, a.send(ctx, p, to, letter)
+}
+
 // filed says in which table a file of a topic is kept, and with which status; [ok] is false for a topic that is nobody's.
 func (a *App) filed(topic string) (table *store.FileTable, status string, ok bool) {
 	switch topic {
@@ -158,6 +191,9 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 		a.Metrics.Count("not_me")
 		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)
 		err := a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
+		if err == nil && what.Body == unlock.AfterUse {
+			err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID + "/revoked", At: p.Made, Who: "owner", What: "key_revoked", Detail: what.Ref})
+		}
 		if err != nil {
 			return runner.Effects{}, fmt.Errorf("keep audit: %w", err)
 		}

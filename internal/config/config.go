@@ -49,10 +49,12 @@ type Config struct {
 
 	SMTPURL  Secret // holds a password; empty only where mail is not needed
 	MailFrom string
+	ReportTo string // empty: nobody
 
 	LinkTTL      time.Duration
-	GenerateURL  *url.URL // nil: the built-in key page
-	EventsURL    *url.URL // nil: off
+	NotMeHold    time.Duration // how long no letter goes to a record after "No fui yo"
+	GenerateURL  *url.URL      // nil: the built-in key page
+	EventsURL    *url.URL      // nil: off
 	EventsSecret Secret
 	Disclosure   Disclosure
 

@@ -185,6 +185,15 @@ func mailAddress(v string) (string, error) {
 	return v, nil
 }
 
+// mailbox is an address alone, as letters are sent to.
+func mailbox(v string) (string, error) {
+	a, err := mail.ParseAddress(v)
+	if err != nil || a.Name != "" {
+		return "", errors.New("is no address; expected mailbox@host")
+	}
+	return a.Address, nil
+}
+
 func eventsSecret(v string) (Secret, error) {
 	rest, ok := strings.CutPrefix(v, "whsec_")
 	b, err := base64.StdEncoding.DecodeString(rest)

@@ -74,9 +74,13 @@ var settings = []setting{
 			c.LinkTTL, err = between(v, time.Second, 10*time.Minute)
 			return
 		}},
+	{"LLAVE_NOT_ME_HOLD", "24h", "", "after \"No fui yo\": how long no letter goes to that record; 720h at most",
+		func(c *Config, v string) (err error) { c.NotMeHold, err = between(v, 0, 720*time.Hour); return }},
+	{"LLAVE_REPORT_TO", "", "empty: nobody", "who is written to when an owner presses \"No fui yo\" and nobody is at the desk",
+		func(c *Config, v string) (err error) { c.ReportTo, err = mailbox(v); return }},
 	{"LLAVE_GENERATE_URL", "", "empty: built-in key page", "the institution's own \"Generar / Recuperar Clave\" page; the built-in page is then off",
 		func(c *Config, v string) (err error) { c.GenerateURL, err = secure(v); return }},
-	{"LLAVE_EVENTS_URL", "", "empty: off", "where signed events go (Standard Webhooks): `key.unlocked`, `key.generated`, `handoff.requested`, `complaint.registered`",
+	{"LLAVE_EVENTS_URL", "", "empty: off", "where signed events go (Standard Webhooks)",
 		func(c *Config, v string) (err error) { c.EventsURL, err = secure(v); return }},
 	{"LLAVE_EVENTS_SECRET", "", "empty", "signs them: `whsec_` and 24 to 64 bytes in base64",
 		func(c *Config, v string) (err error) { c.EventsSecret, err = eventsSecret(v); return }},

@@ -57,6 +57,7 @@ func newGallery(t *testing.T) *gallery {
 	g.links = unlock.New(unlock.Options{
 		Documents: g.store.Unlocks, Affiliates: g.store.Affiliates, Vault: g.vault, Now: g.store.Now,
 		Limits: unlock.Limits{Burst: 100, Window: 15 * time.Minute, Day: 100, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
+		Hold:   24 * time.Hour,
 	})
 	server := httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.DiscardHandler)
@@ -113,7 +114,11 @@ func letterOf(kind mail.Kind) (mail.Letter, error) {
 		return mail.Letter{}, err
 	}
 	d := mail.Data{Channel: "telegram", At: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)}
-	if kind != mail.Unlocked && kind != mail.Generated {
+	switch kind {
+	case mail.Unlocked, mail.Generated, mail.Revoked:
+	case mail.Disowned:
+		d.Case = "N-0000-000"
+	default:
 		d.TTL, d.Link, d.NotMe = 3*time.Minute, site+"/desbloqueo/"+madeUpToken, site+"/no-fui-yo/"+madeUpToken
 	}
 	return c.Compose(kind, d)
@@ -162,4 +167,13 @@ func (g *gallery) generateLink() string {
 }
 func (g *gallery) notMeLink() string {
 	return g.base + "/no-fui-yo/" + g.letter(affiliate.Locked).NotMe
+}
+
+// usedNotMeLink is notMeLink of a link that somebody has used.
+func (g *gallery) usedNotMeLink() string {
+	l := g.letter(affiliate.Locked)
+	if _, err := g.links.Redeem(g.t.Context(), l.Token, "another browser"); err != nil {
+		g.t.Fatal(err)
+	}
+	return g.base + "/no-fui-yo/" + l.NotMe
 }

@@ -73,6 +73,16 @@ func pages() []page {
 			// The case's number is the only thing of the page that is another each time.
 			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N-0000-000"`))
 		}},
+		{name: "not-me-locked", what: "«No fui yo», after somebody used the link", open: func(v *visitor, g *gallery) {
+			v.open(g.usedNotMeLink())
+			v.press("No fui yo")
+			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N-0000-000"`))
+		}},
+		{name: "not-me-late", open: func(v *visitor, g *gallery) {
+			link := g.notMeLink()
+			g.clock.Advance(7 * 24 * time.Hour)
+			v.open(link)
+		}},
 		{name: "key", what: "A new key", open: func(v *visitor, g *gallery) { makingKey(v, g) }},
 		{name: "key-weak", what: "While a weak key is being typed", open: func(v *visitor, g *gallery) {
 			makingKey(v, g)

@@ -23,13 +23,15 @@ const (
 	GenerateLocked Kind = "generate_locked" // a new key was asked for, the old one is locked: the link that unlocks
 	Unlocked       Kind = "unlocked"        // notice: the key was unlocked
 	Generated      Kind = "generated"       // notice: there is a new key
+	Revoked        Kind = "revoked"         // notice: the key is locked again, since its owner said that it was not them
+	Disowned       Kind = "disowned"        // notice to the institution: a case of an owner who says so
 )
 
 // Kinds are all letters.
-var Kinds = []Kind{Unlock, Active, Generate, GenerateLocked, Unlocked, Generated}
+var Kinds = []Kind{Unlock, Active, Generate, GenerateLocked, Unlocked, Generated, Revoked, Disowned}
 
-// notice says whether the letter tells the owner of something done, without a link that acts.
-func (k Kind) notice() bool { return k == Unlocked || k == Generated }
+// notice says whether the letter tells of something done, without a link that acts.
+func (k Kind) notice() bool { return k == Unlocked || k == Generated || k == Revoked || k == Disowned }
 
 // Data is what a letter needs to know. Nothing in it says who the person is: a letter that names nobody tells nothing
 // to a stranger's eyes, and teaches nobody to trust a letter because it knows their name.
@@ -39,6 +41,7 @@ type Data struct {
 	TTL     time.Duration // life of the link from the letter's arrival, told to the second
 	Link    string        // what the button opens; notices have none of these three
 	NotMe   string        // `No fui yo`
+	Case    string        // number of the case, in what goes to the institution and there alone
 }
 
 // ComposerOptions say where links may lead and which clock people read.
@@ -159,6 +162,8 @@ func (c *Composer) check(kind Kind, d Data) error {
 		return errors.New("the time is missing")
 	case kind.notice() && (d.Link != "" || d.NotMe != ""):
 		return errors.New("a notice carries no link")
+	case (kind == Disowned) != (d.Case != ""):
+		return errors.New("a case is for the institution, and the institution for a case")
 	case kind.notice():
 		return nil
 	case d.Link == "" || d.NotMe == "":

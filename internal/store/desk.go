@@ -11,6 +11,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/handoff"
+	"llave/internal/unlock"
 )
 
 // DeskTable is what the help desk reads of everything: the conversations that have a case, the lines of their transcripts,
@@ -223,7 +224,7 @@ func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(
 }
 
 func caseFileOf(f File) handoff.CaseFile {
-	r := handoff.CaseFile{Ref: f.Ref, Conv: f.Conv, Made: f.Made, Notice: f.Topic == TopicNotMe, Open: f.Status == Open, Answer: f.Answer, By: f.By}
+	r := handoff.CaseFile{Ref: f.Ref, Conv: f.Conv, Made: f.Made, Notice: f.Topic == TopicNotMe, AfterUse: f.Body == unlock.AfterUse, Open: f.Status == Open, Answer: f.Answer, By: f.By}
 	if f.Handoff != nil {
 		r.Handoff = *f.Handoff
 	}

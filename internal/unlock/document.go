@@ -6,8 +6,11 @@
 // it pressed. What follows (activating the record, telling the chats, the owner's letter) is promises in the same replace.
 //
 // A link's token is derived from its attempt's id and from the chat that asked, so that mailing again is mailing the same
-// link, and it shows whose letter it was; only the keyed hash of what is common to all is stored. Its life starts when the mail server has accepted the mail, and ends ten minutes after it was first asked for in
-// any case (P205).
+// link, and it shows whose letter it was; only the keyed hash of what is common to all is stored. Its life starts when the
+// mail server has accepted the mail, and ends ten minutes after it was first asked for in any case (P205).
+//
+// "No fui yo" is for the attempt whose letter bears it, for seven days. What an attempt did, the record unlocked and the key
+// made, it takes back; and for a time no letter goes to the record (P206).
 package unlock
 
 import (
@@ -40,6 +43,10 @@ const (
 // MaxLife is how long after it was first asked for a link can live at most (P205).
 const MaxLife = 10 * time.Minute
 
+// notMeLife is how long "No fui yo" works after the button was pressed, or the link asked for (P206): who was away finds the
+// letter when they are back.
+const notMeLife = 7 * 24 * time.Hour
+
 // KeyPassLife is how long the browser that pressed the button may make a key (P207).
 const KeyPassLife = 10 * time.Minute
 
@@ -56,8 +63,9 @@ type Attempt struct {
 	Kind     Kind      `bson:"kind"`
 	Want     Want      `bson:"want"`
 	Link     string    `bson:"link,omitempty"`   // keyed hash of what the tokens of all chats begin with; empty for a decoy
-	NotMe    string    `bson:"not_me,omitempty"` // keyed hash of the "No fui yo" token
-	Since    string    `bson:"since,omitempty"`  // the attempt whose "No fui yo" this one's letters carry on; empty: its own
+	NotMe    string    `bson:"not_me,omitempty"` // keyed hash of what all "No fui yo" tokens of the document begin with
+	Since    string    `bson:"since,omitempty"`  // the attempt that this beginning is derived from; empty: its own
+	Tagged   bool      `bson:"tagged,omitempty"` // its letters' "No fui yo" say that they are its own; false: a version before made it
 	Sealed   string    `bson:"sealed"`           // the number
 	Channel  string    `bson:"channel"`          // where it was first asked for
 	Convs    []string  `bson:"convs"`            // the conversations that asked
@@ -70,6 +78,8 @@ type Attempt struct {
 	By       string    `bson:"by,omitempty"`    // the conversation whose letter's link was used; empty: a version wrote it that told all
 	Nonce    string    `bson:"nonce,omitempty"` // keyed hash of the winning browser's nonce
 	KeyMade  time.Time `bson:"key_made,omitempty"`
+	Case     string    `bson:"case,omitempty"`    // number of the case that "No fui yo" opened
+	Revoked  time.Time `bson:"revoked,omitempty"` // when "No fui yo" took back what it did
 }
 
 // Ends is when the link stops working: [ttl] after acceptance, MaxLife after the first request at the latest.
@@ -92,6 +102,22 @@ func (a *Attempt) Lives(now time.Time, ttl time.Duration) bool {
 // keyPassEnds is when the browser that pressed the button may no longer make a key.
 func (a *Attempt) keyPassEnds() time.Time { return a.Redeemed.Add(KeyPassLife) }
 
+// notMeEnds is when "No fui yo" of the attempt's letters works no more.
+func (a *Attempt) notMeEnds() time.Time {
+	if !a.Redeemed.IsZero() {
+		return a.Redeemed.Add(notMeLife)
+	}
+	return a.Asked.Add(notMeLife)
+}
+
+// asker is the conversation whose link was used, else the first that asked; "" once that is not kept any more.
+func (a *Attempt) asker() string {
+	if a.By == "" && len(a.Convs) > 0 {
+		return a.Convs[0]
+	}
+	return a.By
+}
+
 // ends is when the link, and the key pass it gave, are over.
 func (a *Attempt) ends(ttl time.Duration) time.Time {
 	if !a.Redeemed.IsZero() {
@@ -106,7 +132,8 @@ type Document struct {
 	Version    int64     `bson:"v"`
 	Asks       []Asked   `bson:"asks,omitempty"`     // of the last 24 hours
 	Live       *Attempt  `bson:"live,omitempty"`     // the newest, whether it lives or not
-	Used       []Attempt `bson:"used,omitempty"`     // older ones whose key pass lives or whose promises are owed
+	Used       []Attempt `bson:"used,omitempty"`     // older ones whose letters' "No fui yo" still works
+	Hold       time.Time `bson:"hold,omitempty"`     // until then no letter goes to the record: "No fui yo" was pressed
 	Key        string    `bson:"key,omitempty"`      // argon2id
 	KeyAt      time.Time `bson:"key_at,omitempty"`   // when it was made
 	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when Live may be taken off
@@ -124,6 +151,17 @@ func (d *Document) attempt(id string) *Attempt {
 		}
 	}
 	return nil
+}
+
+// held says whether no letter goes to the record, because its owner said that it was not them.
+func (d *Document) held(now time.Time) bool { return now.Before(d.Hold) }
+
+// overtaken says whether a later attempt was used, and not taken back: what the record is now is that one's doing.
+func (d *Document) overtaken(a *Attempt) bool {
+	later := func(b *Attempt) bool {
+		return b != nil && b.ID != a.ID && b.Voided.IsZero() && b.Redeemed.After(a.Redeemed)
+	}
+	return later(d.Live) || slices.ContainsFunc(d.Used, func(b Attempt) bool { return later(&b) })
 }
 
 // owes says whether a promise of the attempt is not kept yet.

@@ -47,11 +47,11 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	if err != nil {
 		return Letter{}, err
 	}
-	if a.Kind == KindDecoy || !affiliate.ValidEmail(rec.Email) {
+	if a.Kind == KindDecoy || d.held(now) || !affiliate.ValidEmail(rec.Email) {
 		l.Decoy = true
 		return l, nil
 	}
-	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a, conv), s.notMeToken(a.notMe())
+	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a, conv), s.notMeToken(a)
 	if conv != "" {
 		l.Channel, _ = bot.SplitConversationID(conv)
 		l.Asked = p.Made

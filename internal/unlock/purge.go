@@ -2,16 +2,12 @@ package unlock
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
-// notMeLife is how long "No fui yo" works: letters are read late, and who finds one the next morning must be heard.
-const notMeLife = 24 * time.Hour
-
-// Purge takes what has ended off a document: the link and the sealed number when its time (or its key pass's) is over,
-// the rest of the attempt a day after it was asked for. A live link or key pass stays, and what an unkept promise needs.
-// It says whether a link was taken off.
+// Purge takes what has ended off a document: the link, who asked and, unless it was used, the sealed number when its time (or
+// its key pass's) is over; the rest of the attempt when "No fui yo" works no more. A live link or key pass stays, and what an
+// unkept promise needs. It says whether a link was taken off.
 func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error) {
 	_, err = s.change(ctx, id, func(d *Document, now time.Time) error {
 		purged = false
@@ -19,32 +15,42 @@ func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error)
 			return errUnchanged
 		}
 		d.PurgeAt = time.Time{}
-		stays := func(a *Attempt) bool { // and until when
-			until := a.ends(s.Limits.LinkTTL)
-			last := a.Asked.Add(notMeLife)
-			if !now.Before(until) && d.owes(a.ID) && now.Before(last) {
-				until = now.Add(time.Minute) // its promises still need the number
+		link := d.Live != nil && d.Live.Link != ""
+		older := d.Used
+		d.Used = nil
+		for i := range older {
+			if s.stays(d, &older[i], now) {
+				d.Used = append(d.Used, older[i])
 			}
-			if now.Before(until) {
-				d.purgeBy(until)
-				return true
-			}
-			return false
 		}
-		d.Used = slices.DeleteFunc(d.Used, func(a Attempt) bool { return !stays(&a) })
-		if d.Live == nil || stays(d.Live) {
-			return nil
-		}
-		purged = d.Live.Link != ""
-		d.Live.Link, d.Live.Sealed, d.Live.Nonce = "", "", ""
-		if last := d.Live.Asked.Add(notMeLife); now.Before(last) && d.Live.NotMe != "" {
-			d.purgeBy(last)
-		} else {
+		if d.Live != nil && !s.stays(d, d.Live, now) && (len(d.Used) == 0 || d.Live.NotMe == "") { // else the older ones are found by it
 			d.Live = nil
 		}
+		purged = link && (d.Live == nil || d.Live.Link == "")
 		return nil
 	})
 	return purged, err
+}
+
+// stays says whether there is still something of an attempt to keep, and takes off it what nobody needs once it is over.
+func (s *Service) stays(d *Document, a *Attempt, now time.Time) bool {
+	last, until := a.notMeEnds(), a.ends(s.Limits.LinkTTL)
+	if !now.Before(until) && d.owes(a.ID) && now.Before(last) {
+		until = now.Add(time.Minute) // its promises still need the number
+	}
+	if now.Before(until) {
+		d.purgeBy(until)
+		return true
+	}
+	a.Link, a.Nonce, a.Convs = "", "", nil
+	if a.Redeemed.IsZero() || !now.Before(last) {
+		a.Sealed = "" // else "No fui yo" must know whose record it is
+	}
+	if a.NotMe == "" || !now.Before(last) {
+		return false
+	}
+	d.purgeBy(last)
+	return true
 }
 
 // purgeBy has the document looked at by then.

@@ -43,7 +43,11 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 			res.RetryAt = at
 			return errUnchanged
 		}
-		if !d.Live.Lives(now, s.Limits.LinkTTL) || d.Live.Kind != kind {
+		kind := kind
+		if d.held(now) {
+			kind = KindDecoy
+		}
+		if !d.Live.Lives(now, s.Limits.LinkTTL) || d.Live.Kind != kind && !d.held(now) {
 			s.mint(d, ask, kind, now)
 		}
 		if !slices.Contains(d.Live.Convs, ask.Conv) {
@@ -76,28 +80,32 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 	return at
 }
 
-// mint puts a new attempt in place of the newest. A used one stays beside it for as long as its key pass lives or its
-// promises are owed: whoever asks for the next link must not take away somebody's key pass, nor the owner's letter. "No
-// fui yo" stays the same from letter to letter for a day, so that it works whichever of them is read.
+// mint puts a new attempt in place of the newest. One that had letters stays beside it for as long as their "No fui yo" works:
+// whoever asks for the next link must not take away somebody's key pass, nor the owner's word. What all "No fui yo" begin with
+// stays the same from attempt to attempt, a decoy's too: by it the document is found.
 func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{
 		ID: s.Vault.Hash("attempt", ask.Turn)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
-		Channel: ask.Channel, Asked: now,
+		Channel: ask.Channel, Asked: now, Tagged: true,
 	}
 	if old := d.Live; old != nil {
-		if !old.Redeemed.IsZero() && old.Sealed != "" {
-			d.Used = append(d.Used, *old)
+		if old.Kind != KindDecoy && now.Before(old.notMeEnds()) {
+			gone := *old
+			if gone.Link = ""; gone.Redeemed.IsZero() {
+				gone.Sealed, gone.Convs = "", nil
+			}
+			d.Used = append(d.Used, gone)
 		}
-		if old.NotMe != "" && now.Before(old.Asked.Add(notMeLife)) {
-			a.Since = old.notMe()
+		if len(d.Used) > 0 && old.NotMe != "" {
+			a.Since, a.NotMe = old.notMe(), old.NotMe
 		}
 	}
 	if kind != KindDecoy {
 		a.Link = s.hashLink(s.linkToken(a, ""))
-		a.NotMe = s.hashNotMe(s.notMeToken(a.notMe()))
+		a.NotMe = s.hashNotMe(s.notMeBase(a))
 	}
 	d.Live = a
 }
 
-// notMe is the attempt whose "No fui yo" the letters carry.
+// notMe is the attempt from which the beginning of its letters' "No fui yo" is derived.
 func (a *Attempt) notMe() string { return cmp.Or(a.Since, a.ID) }

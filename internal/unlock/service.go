@@ -56,6 +56,7 @@ type Options struct {
 	Vault      *secret.Vault
 	Now        func(ctx context.Context) (time.Time, error) // the store's clock
 	Limits     Limits
+	Hold       time.Duration   // how long no letter goes to a record after "No fui yo"
 	Kick       func(id string) // tells the runner that the document with that id owes something now
 }
 
@@ -119,14 +120,40 @@ func (s *Service) tell(d *Document, a *Attempt, now time.Time, signal, body stri
 	}
 }
 
-// Activate sets the attempt's record active if it is locked: what the institution decided after the letter stays.
-// Doing it again changes nothing.
+// Activate sets the attempt's record active if it is locked: what the institution decided after the letter stays, and so does
+// what its owner did meanwhile. Doing it again changes nothing.
 func (s *Service) Activate(ctx context.Context, record, attempt string) error {
-	rec, _, err := s.person(ctx, record, attempt)
-	if err != nil || rec.Status != affiliate.Locked {
+	if err := s.turn(ctx, record, attempt, affiliate.Active, func(_ *Document, a *Attempt) bool { return a.Revoked.IsZero() }); err != nil {
 		return err
 	}
-	return s.Affiliates.SetStatus(ctx, rec.ID, affiliate.Active)
+	return s.Lock(ctx, record, attempt) // its owner may have taken it back while it was being set
+}
+
+// Lock sets the record of an attempt that was taken back locked again if it is active, unless a later attempt was used since.
+// Doing it again changes nothing.
+func (s *Service) Lock(ctx context.Context, record, attempt string) error {
+	return s.turn(ctx, record, attempt, affiliate.Locked, func(d *Document, a *Attempt) bool { return !a.Revoked.IsZero() && !d.overtaken(a) })
+}
+
+// turn sets the attempt's record active where it is locked, or locked where it is active, if [may] says so.
+func (s *Service) turn(ctx context.Context, record, attempt string, to affiliate.Status, may func(d *Document, a *Attempt) bool) error {
+	d, err := s.Documents.Load(ctx, record)
+	if err != nil {
+		return fmt.Errorf("load unlock document: %w", err)
+	}
+	a := d.attempt(attempt)
+	if a == nil || a.Sealed == "" || !may(d, a) {
+		return nil
+	}
+	from := affiliate.Locked
+	if to == affiliate.Locked {
+		from = affiliate.Active
+	}
+	rec, err := s.find(ctx, a.Sealed)
+	if err != nil || rec.Status != from {
+		return err
+	}
+	return s.Affiliates.SetStatus(ctx, rec.ID, to)
 }
 
 // Owner returns the address of the record's owner and the channel of the request, for the notices; "" when there is
@@ -191,8 +218,8 @@ const (
 	tagSize   = 8
 )
 
-// cutToken parts a token into what finds the attempt and the chat's tag, "" being the first chat's.
-func cutToken(token string) (link, tag string) {
+// cutToken parts a token into what finds the document and the tag behind it, "" where there is none.
+func cutToken(token string) (base, tag string) {
 	if len(token) == tokenSize+tagSize {
 		return token[:tokenSize], token[tokenSize:]
 	}
@@ -209,7 +236,14 @@ func (s *Service) asker(a *Attempt, tag string) string {
 	return ""
 }
 
-func (s *Service) notMeToken(attempt string) string { return s.Vault.Derive("not-me", attempt) }
-func (s *Service) hashLink(token string) string     { return s.Vault.Hash("link", token) }
-func (s *Service) hashNotMe(token string) string    { return s.Vault.Hash("not-me", token) }
-func (s *Service) hashNonce(nonce string) string    { return s.Vault.Hash("nonce", nonce) }
+// notMeToken is the token of an attempt's "No fui yo": what all of the document have in common, and the attempt's tag.
+func (s *Service) notMeToken(a *Attempt) string { return s.notMeBase(a) + s.notMeTag(a) }
+
+func (s *Service) notMeBase(a *Attempt) string { return s.Vault.Derive("not-me", a.notMe()) }
+func (s *Service) notMeTag(a *Attempt) string {
+	return s.Vault.Derive("not-me-attempt", a.ID)[:tagSize]
+}
+
+func (s *Service) hashLink(token string) string  { return s.Vault.Hash("link", token) }
+func (s *Service) hashNotMe(token string) string { return s.Vault.Hash("not-me", token) }
+func (s *Service) hashNonce(nonce string) string { return s.Vault.Hash("nonce", nonce) }

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"llave/internal/affiliate"
 	"llave/internal/bottest"
 	"llave/internal/handoff"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
+	"llave/internal/unlock"
 )
 
 // believed is how long a process that died is believed to be keeping what it had begun, and a little longer.
@@ -393,4 +396,49 @@ func (l *left) timesBeside(t *testing.T, p owed, all []owed, elsewhere map[strin
 		}
 	}
 	return l.said(t, p) - others
+}
+
+// The "No fui yo" of a letter that the version before wrote takes back what its link led to, as this version's does (P206).
+func TestUpgrade_notMe(t *testing.T) {
+	stores(t, func(t *testing.T, l *left) {
+		must(t, l.start(t, l.engine, false))
+		defer func() { l.stop(t) }()
+		l.listen(t)
+		unused, used := 0, 0
+		for _, p := range l.People {
+			id := affiliate.Hash(l.app.Vault, p.Number)
+			d, err := l.app.Store.Unlocks.Load(t.Context(), id)
+			must(t, err)
+			if d.Live == nil || d.Live.Kind == unlock.KindDecoy || !d.Live.Voided.IsZero() {
+				continue
+			}
+			before, _, err := l.app.Store.Affiliates.Find(t.Context(), p.Number)
+			must(t, err)
+			link := l.url("/no-fui-yo/" + l.app.Vault.Derive("not-me", cmp.Or(d.Live.Since, d.Live.ID)))
+			for range 2 {
+				res, err := newBrowser(t).Post(link, "application/x-www-form-urlencoded", strings.NewReader(url.Values{}.Encode()))
+				must(t, err)
+				res.Body.Close()
+				if res.StatusCode != http.StatusOK {
+					t.Errorf("%s %d: \"No fui yo\" is answered %d", p.On, p.Chat, res.StatusCode)
+				}
+			}
+			want := before.Status
+			if d.Live.Redeemed.IsZero() {
+				unused++
+			} else if used++; want == affiliate.Active {
+				want = affiliate.Locked
+			}
+			if now, _, err := l.app.Store.Affiliates.Find(t.Context(), p.Number); err != nil || now.Status != want {
+				t.Errorf("%s %d: the record was %s and is %s (%v), want %s", p.On, p.Chat, before.Status, now.Status, err, want)
+			}
+			if l.pressed(t, p) {
+				t.Errorf("%s %d: the link can still be used", p.On, p.Chat)
+			}
+		}
+		t.Logf("said \"No fui yo\" of %d links that were not used and %d that were", unused, used)
+		if unused == 0 || used == 0 {
+			t.Error("nothing was shown of one of the two")
+		}
+	})
 }

@@ -25,7 +25,7 @@ import (
 //	> text              the person writes
 //	> [Label]           presses a button
 //	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | old [Label]
-//	! mailserver refuse ADDRESS | down | up
+//	! mailserver refuse ADDRESS | busy ADDRESS | heal | down | up
 //	+ 40s               time passes
 //	@ press the link    opens the newest letter's link and presses its button
 //	@ press no fui yo   the same with the letter's other link
@@ -279,6 +279,10 @@ func (p *player) act(what string) error {
 		switch how, to, _ := strings.Cut(rest, " "); how {
 		case "refuse":
 			p.w.SMTP.RefuseRcpt(to, bottest.SMTPFault{Code: 550})
+		case "busy": // for now, as one that greylists
+			p.w.SMTP.RefuseRcpt(to, bottest.SMTPFault{Code: 450, Enhanced: "4.2.0"})
+		case "heal":
+			p.w.SMTP.Heal()
 		case "down":
 			p.w.SMTP.Down()
 		case "up":

@@ -32,7 +32,7 @@ type Links interface {
 	Look(ctx context.Context, token, nonce string) (unlock.View, error)
 	Redeem(ctx context.Context, token, nonce string) (unlock.Redeemed, error)
 	LookNotMe(ctx context.Context, token string) error
-	NotMe(ctx context.Context, token string) (ref string, err error)
+	NotMe(ctx context.Context, token string) (unlock.Disowned, error)
 	KeyPass(ctx context.Context, pass string) (unlock.Holder, error)
 	MakeKey(ctx context.Context, pass, chosen string) ([]key.Problem, error)
 }
@@ -251,20 +251,35 @@ func unavailable(err error) error {
 
 func (s *Site) showNotMe(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Links.LookNotMe(r.Context(), r.PathValue("token")); err != nil {
-		return s.deadLink(w, r, err)
+		return s.deadNotMe(w, r, err)
 	}
 	return web.Show(w, s.pages, web.View{Name: "notme_ask", Form: true})
+}
+
+// notMeData is what became of "No fui yo".
+type notMeData struct {
+	Ref    string
+	Locked bool     // what was done with the link was taken back
+	Hold   web.Span // how long no letter goes to the record; zero: it is not held
 }
 
 // notMe shows the case's number itself rather than sending the browser on to see it: pressing again finds the same
 // case, so loading the page again does no harm.
 func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
-	ref, err := s.Links.NotMe(r.Context(), r.PathValue("token"))
+	came, err := s.Links.NotMe(r.Context(), r.PathValue("token"))
 	if err != nil {
-		return s.deadLink(w, r, err)
+		return s.deadNotMe(w, r, err)
 	}
 	s.Count("not_me")
-	return web.Show(w, s.pages, web.View{Name: "notme_done", Form: true, Data: ref})
+	return web.Show(w, s.pages, web.View{Name: "notme_done", Form: true, Data: notMeData{came.Ref, came.Locked, web.Wait(came.Hold)}})
+}
+
+// deadNotMe is the page of a "No fui yo" that cannot be pressed.
+func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, err error) error {
+	if errors.Is(err, unlock.ErrExpired) {
+		return web.Show(w, s.pages, web.View{Name: "notme_late", Status: http.StatusGone})
+	}
+	return s.deadLink(w, r, err)
 }
 
 // privacyData is how long things are kept, in words.

@@ -320,8 +320,15 @@ func TestNotMe(t *testing.T) {
 	l = s.letter(lockedNumber)
 	b.press("/desbloqueo/" + l.Token)
 	b.get("/clave").Want(t, 200)
-	s.browser().press("/no-fui-yo/" + l.NotMe)
+	s.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 200, "Bloqueamos su clave otra vez")
 	b.get("/clave").Want(t, 403)
+
+	// For seven days, and not longer.
+	s.clock.Advance(7*24*time.Hour - time.Minute)
+	s.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 200, "Bloqueamos su clave otra vez")
+	s.clock.Advance(time.Minute)
+	b.get("/no-fui-yo/"+l.NotMe).Want(t, 410, "Pasaron más de siete días")
+	s.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 410, "Pasaron más de siete días")
 }
 
 func TestGenerateURL(t *testing.T) {

@@ -211,6 +211,7 @@ type deskData struct {
 type noticeData struct {
 	Ref    string
 	From   console.Moment
+	After  bool // the link had been used
 	Open   bool
 	By     string
 	Answer string
@@ -291,7 +292,7 @@ func (c *Room) noticesOf(of []handoff.CaseFile, open []handoff.Case, filter stri
 }
 
 func (c *Room) noticeOf(n handoff.CaseFile, open []handoff.Case, filter string) noticeData {
-	d := noticeData{Ref: n.Ref, From: c.Moment(n.Made), Open: n.Open, By: n.By, Answer: n.Answer, Once: newOnce(), Filter: filter}
+	d := noticeData{Ref: n.Ref, From: c.Moment(n.Made), After: n.AfterUse, Open: n.Open, By: n.By, Answer: n.Answer, Once: newOnce(), Filter: filter}
 	for _, of := range open {
 		if of.Conv == n.Conv {
 			d.Case = of.Ref

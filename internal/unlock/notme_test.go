@@ -1,0 +1,264 @@
+package unlock_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+	"llave/internal/unlock"
+)
+
+func (s *service) disown(token string) unlock.Disowned {
+	s.t.Helper()
+	d, err := s.NotMe(s.t.Context(), token)
+	if err != nil {
+		s.t.Fatalf("No fui yo: %v", err)
+	}
+	return d
+}
+
+func (s *service) purge(number string) {
+	s.t.Helper()
+	if _, err := s.Purge(s.t.Context(), s.document(number).ID); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *service) makesKey(pass string) {
+	s.t.Helper()
+	if problems, err := s.MakeKey(s.t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
+		s.t.Fatalf("the key: got %v, %v, want it made", problems, err)
+	}
+}
+
+// isDecoy says whether nothing is mailed to who asks now.
+func (s *service) isDecoy(number string) bool {
+	s.t.Helper()
+	res := s.ask(number, s.next())
+	if !res.Granted {
+		s.t.Fatal("asking: got a refusal, want a mail or a decoy")
+	}
+	l, err := s.Letter(s.t.Context(), promise(s.document(number).ID, res.Attempt), "telegram:1")
+	if err != nil {
+		s.t.Fatalf("the letter: %v", err)
+	}
+	return l.Decoy
+}
+
+// "No fui yo" takes back what its letter led to, whenever it is pressed (P206): before the link was used, once it was, once a
+// key was made; at once, and on the last of the seven days.
+func TestNotMe_inAllItsTimes(t *testing.T) {
+	for _, late := range []time.Duration{0, time.Hour, 7*24*time.Hour - time.Minute} {
+		for _, number := range []string{locked, active} {
+			for _, used := range []bool{false, true} {
+				for _, made := range []bool{false, true} {
+					if made && !used {
+						continue
+					}
+					t.Run(fmt.Sprintf("%s later, %s, used %t, made %t", late, number, used, made), func(t *testing.T) {
+						onEveryStore(t, func(t *testing.T, s *service) {
+							s.set(active, affiliate.Active)
+							before := s.status(number)
+							l := s.link(number)
+							var pass string
+							if used {
+								pass = s.redeem(l.Token, "n").KeyPass
+							}
+							if made {
+								s.makesKey(pass)
+							}
+							s.kept(number)
+							for range 12 { // the job that cleans up comes by meanwhile
+								s.clock.Advance(late / 12)
+								s.purge(number)
+							}
+							if err := s.LookNotMe(t.Context(), l.NotMe); err != nil {
+								t.Fatalf("the page: %v", err)
+							}
+							if got, version := s.document(number), s.document(number).Version; got.Version != version || len(got.Promises) > 0 {
+								t.Error("looking changed something")
+							}
+							d := s.disown(l.NotMe)
+							if d.Ref == "" || d.Locked != used || d.Hold != hold {
+								t.Errorf("got %+v, want a case, locked %t, hold %s", d, used, hold)
+							}
+							want := before
+							if used {
+								want = affiliate.Locked
+							}
+							if got := s.status(number); got != want {
+								t.Errorf("the record is %s, want %s", got, want)
+							}
+							if doc := s.document(number); doc.Key != "" || !doc.KeyAt.IsZero() {
+								t.Error("the key that was made is still a key")
+							}
+							owed := s.owed(number)
+							for _, duty := range []struct {
+								what string
+								want bool
+							}{{"file", true}, {"warning", true}, {"lock", used}, {"notice revoked", used}} {
+								if got := slices.Contains(owed, duty.what); got != duty.want {
+									t.Errorf("%s is owed: got %t, want %t (%q)", duty.what, got, duty.want, owed)
+								}
+							}
+							version := s.document(number).Version
+							if again := s.disown(l.NotMe); again != d || s.document(number).Version != version {
+								t.Errorf("pressed again: got %+v and a write, want %+v and none", again, d)
+							}
+							if late == 0 {
+								if _, err := s.Look(t.Context(), l.Token, "n"); err == nil {
+									t.Error("the link still works")
+								}
+								if _, err := s.KeyPass(t.Context(), pass); !errors.Is(err, unlock.ErrKeyPass) {
+									t.Errorf("the key pass: got %v, want %v", err, unlock.ErrKeyPass)
+								}
+							}
+							// Whoever makes the record active late does not undo it.
+							if err := s.Activate(t.Context(), s.document(number).ID, s.document(number).Live.ID); used && (err != nil || s.status(number) != want) {
+								t.Errorf("a late activation: got %v, the record is %s, want %s", err, s.status(number), want)
+							}
+							if to, _, err := s.Owner(t.Context(), s.document(number).ID, s.document(number).Live.ID); used && (err != nil || to == "") {
+								t.Errorf("the owner's letter: got %q, %v, want an address", to, err)
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+const hold = 24 * time.Hour
+
+// For a time no letter goes to the record, whoever asks; nothing that the chat sees is another.
+func TestNotMe_holds(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		l := s.link(locked)
+		s.disown(l.NotMe)
+		if !s.isDecoy(locked) {
+			t.Error("asked for again at once: a letter goes, want none")
+		}
+		s.clock.Advance(hold - time.Second)
+		if !s.isDecoy(locked) {
+			t.Error("at the end of the hold: a letter goes, want none")
+		}
+		s.clock.Advance(10 * time.Minute)
+		if s.isDecoy(locked) {
+			t.Error("after it: no letter goes, want one")
+		}
+		if again := s.disown(l.NotMe); again.Ref == "" {
+			t.Error("the first letter's \"No fui yo\", after two others were asked for: got no case")
+		}
+	})
+}
+
+// A link that another chat was sent just now is void too, and a letter that was on its way carries nothing; the word of that
+// letter finds the same case.
+func TestNotMe_theOtherLink(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		first := s.link(locked)
+		s.clock.Advance(11 * time.Minute)
+		second := s.link(locked)
+		res := s.ask(locked, s.next())
+		d := s.disown(first.NotMe)
+		if _, err := s.Redeem(t.Context(), second.Token, "n"); !errors.Is(err, unlock.ErrExpired) {
+			t.Errorf("the second link: got %v, want %v", err, unlock.ErrExpired)
+		}
+		if _, err := s.Letter(t.Context(), promise(s.document(locked).ID, res.Attempt), "telegram:1"); !errors.Is(err, unlock.ErrOver) {
+			t.Errorf("a letter on its way: got %v, want %v", err, unlock.ErrOver)
+		}
+		if got := s.disown(second.NotMe); got.Ref != d.Ref {
+			t.Errorf("the second letter's word: got case %s, want %s", got.Ref, d.Ref)
+		}
+	})
+}
+
+// It is for its own attempt: where the owner has been through it again since, with a link of their own, the record stays as it
+// is and so does their key.
+func TestNotMe_ownAttempt(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		strangers := s.link(locked)
+		s.makesKey(s.redeem(strangers.Token, "stranger").KeyPass)
+		s.kept(locked)
+		s.clock.Advance(time.Hour)
+		s.purge(locked)
+		owners := s.link(locked)
+		s.makesKey(s.redeem(owners.Token, "owner").KeyPass)
+		key := s.document(locked).Key
+		if d := s.disown(strangers.NotMe); d.Locked || d.Ref == "" {
+			t.Errorf("got %+v, want a case and nothing locked", d)
+		}
+		if s.status(locked) != affiliate.Active || s.document(locked).Key != key {
+			t.Errorf("the record is %s, want active with the owner's key", s.status(locked))
+		}
+		if d := s.disown(owners.NotMe); !d.Locked || s.status(locked) != affiliate.Locked || s.document(locked).Key != "" {
+			t.Errorf("of their own letter: got %+v, the record is %s, want it locked without a key", d, s.status(locked))
+		}
+	})
+}
+
+// What the institution decided stays, and a chat that waits hears nothing of it but a signal that only the desk hears.
+func TestNotMe_leaves(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		l := s.link(locked)
+		s.redeem(l.Token, "n")
+		s.set(locked, affiliate.Suspended)
+		s.disown(l.NotMe)
+		if got := s.status(locked); got != affiliate.Suspended {
+			t.Errorf("the record is %s, want suspended", got)
+		}
+		if got := hears(s.document(locked), bot.SignalLinkVoided); len(got) != 1 {
+			t.Errorf("told: %q, want the chat whose link was used", got)
+		}
+	})
+}
+
+// After seven days it works no more, and what it was kept for is gone.
+func TestNotMe_late(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		l := s.link(locked)
+		s.makesKey(s.redeem(l.Token, "n").KeyPass)
+		s.kept(locked)
+		s.clock.Advance(7 * 24 * time.Hour)
+		if _, err := s.NotMe(t.Context(), l.NotMe); !errors.Is(err, unlock.ErrExpired) {
+			t.Errorf("got %v, want %v", err, unlock.ErrExpired)
+		}
+		s.purge(locked)
+		if _, err := s.NotMe(t.Context(), l.NotMe); !errors.Is(err, unlock.ErrUnknown) {
+			t.Errorf("once it was cleaned up: got %v, want %v", err, unlock.ErrUnknown)
+		}
+		if doc := s.document(locked); doc.Live != nil || len(doc.Used) > 0 || doc.Key == "" {
+			t.Errorf("got %+v, want the key alone", doc)
+		}
+		if s.status(locked) != affiliate.Active {
+			t.Errorf("the record is %s, want active", s.status(locked))
+		}
+	})
+}
+
+// A letter of the version before bears no tag: it takes back whatever such a version did, and nothing of this one's.
+func TestNotMe_ofAnOlderVersion(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		l := s.link(locked)
+		d := s.document(locked)
+		d.Live.Tagged = false
+		if err := s.store.Unlocks.Save(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		old := l.NotMe[:43]
+		s.makesKey(s.redeem(l.Token, "n").KeyPass)
+		s.kept(locked)
+		s.clock.Advance(time.Hour)
+		newer := s.link(locked)
+		if got := s.disown(old); !got.Locked || s.status(locked) != affiliate.Locked {
+			t.Errorf("got %+v, the record is %s, want it locked", got, s.status(locked))
+		}
+		if _, err := s.NotMe(t.Context(), newer.NotMe[:43]+"AAAAAAAA"); !errors.Is(err, unlock.ErrExpired) {
+			t.Errorf("a tag of nothing: got %v, want %v", err, unlock.ErrExpired)
+		}
+	})
+}
