@@ -67,7 +67,7 @@ func TestDisclosure(t *testing.T) {
 	if *disclosure <= 0 {
 		t.Skip("SKIP: nothing is measured without -chaos.disclosure (make disclosure)")
 	}
-	all := map[string][]float64{} // the areas of all servers, by standing and what was timed
+	all := map[string][]area{} // of all servers, by standing and what was timed
 	for _, server := range []struct {
 		name  string
 		spoil func(s *bottest.SMTP)
@@ -86,20 +86,19 @@ func TestDisclosure(t *testing.T) {
 			dep.ask(t, people)
 			t.Logf("%d chats in %v", len(people), time.Since(began).Round(time.Second))
 			wordForWord(t, people)
-			for of, areas := range compare(t, people) {
-				all[of] = append(all[of], areas)
+			for of, a := range compare(t, people) {
+				all[of] = append(all[of], a)
 			}
 		})
 	}
 	for _, of := range slices.Sorted(maps.Keys(all)) {
-		mean := 0.0
-		for _, area := range all[of] {
-			mean += area / float64(len(all[of]))
+		var mean area
+		for _, a := range all[of] {
+			mean.under += a.under / float64(len(all[of]))
+			mean.deviation += a.deviation * a.deviation
 		}
-		t.Logf("all servers: %-32s AUC %.3f", of, mean)
-		if mean < 0.47 || mean > 0.53 {
-			t.Errorf("all servers: %s: AUC %.3f, want 0.47 to 0.53", of, mean)
-		}
+		mean.deviation = math.Sqrt(mean.deviation) / float64(len(all[of]))
+		mean.judge(t, "all servers: "+of)
 	}
 }
 
@@ -136,7 +135,7 @@ func (dep *deployment) ask(t *testing.T, people []*stranger) {
 	t.Helper()
 	next := make(chan *stranger)
 	var walking sync.WaitGroup
-	for range 100 {
+	for range 200 {
 		walking.Go(func() {
 			for p := range next {
 				p.failed = p.asks(t.Context(), dep.api)
@@ -226,12 +225,10 @@ func wordForWord(t *testing.T, people []*stranger) {
 	t.Logf("%d of %d chats differ in a word or a button", different, len(people))
 }
 
-// compare prints, for each standing and what is timed, the area under the curve against an unknown number: how often a chat of
-// the one took longer than one of the other. 0.5 tells nothing. It fails where the area is outside 0.47 to 0.53 by more than
-// three of its standard errors.
-func compare(t *testing.T, people []*stranger) map[string]float64 {
+// compare judges, for each standing and what is timed, whether its chats are told from those of an unknown number.
+func compare(t *testing.T, people []*stranger) map[string]area {
 	t.Helper()
-	areas := map[string]float64{}
+	areas := map[string]area{}
 	for _, what := range timed {
 		took := make([][]time.Duration, len(standings))
 		for _, p := range people {
@@ -239,21 +236,31 @@ func compare(t *testing.T, people []*stranger) map[string]float64 {
 		}
 		last := len(standings) - 1
 		for i, s := range standings[:last] {
-			area, deviation := auc(took[i], took[last])
 			of := what + ", " + s.name
-			areas[of] = area
-			t.Logf("%-32s AUC %.3f ± %.3f, median %v against %v", of, area, deviation, middle(took[i]), middle(took[last]))
-			if math.Abs(area-0.5) > 0.03+3*deviation {
-				t.Errorf("%s: AUC %.3f, want 0.47 to 0.53", of, area)
-			}
+			areas[of] = auc(took[i], took[last])
+			areas[of].judge(t, fmt.Sprintf("%s: medians %v and %v", of, middle(took[i]), middle(took[last])))
 		}
 	}
 	return areas
 }
 
-// auc is the share of pairs in which a was longer than b, equals counting half, and its standard error where both are alike
-// (Mann and Whitney 1947).
-func auc(a, b []time.Duration) (area, deviation float64) {
+// area is the area under a curve (AUC): how often a chat of the one sort took longer than one of the other, equals counting half.
+// 0.5 tells nothing.
+type area struct {
+	under     float64
+	deviation float64 // its standard error where both are alike (Mann and Whitney 1947)
+}
+
+// judge prints an area, and fails where it is outside 0.47 to 0.53 by more than chance: three of its standard errors.
+func (a area) judge(t *testing.T, of string) {
+	t.Helper()
+	t.Logf("AUC %.3f ± %.3f  %s", a.under, a.deviation, of)
+	if math.Abs(a.under-0.5) > 0.03+3*a.deviation {
+		t.Errorf("%s: AUC %.3f, want 0.47 to 0.53", of, a.under)
+	}
+}
+
+func auc(a, b []time.Duration) area {
 	type one struct {
 		took time.Duration
 		mine bool
@@ -280,7 +287,7 @@ func auc(a, b []time.Duration) (area, deviation float64) {
 		i = j
 	}
 	n, m := float64(len(a)), float64(len(b))
-	return (ranks - n*(n+1)/2) / (n * m), math.Sqrt((n + m + 1) / (12 * n * m))
+	return area{(ranks - n*(n+1)/2) / (n * m), math.Sqrt((n + m + 1) / (12 * n * m))}
 }
 
 func middle(d []time.Duration) time.Duration {
@@ -297,10 +304,10 @@ func TestAUC(t *testing.T) {
 	for i := range 1000 {
 		a, b, late = append(a, time.Duration(i)), append(b, time.Duration(i)), append(late, time.Duration(i+250))
 	}
-	if area, _ := auc(a, b); area != 0.5 {
-		t.Errorf("the same twice: got %.3f, want 0.5", area)
+	if got := auc(a, b).under; got != 0.5 {
+		t.Errorf("the same twice: got %.3f, want 0.5", got)
 	}
-	if area, _ := auc(late, a); math.Abs(area-0.71875) > 0.001 { // 1 − 0.75²/2
-		t.Errorf("a quarter later: got %.3f, want 0.719", area)
+	if got := auc(late, a).under; math.Abs(got-0.71875) > 0.001 { // 1 − 0.75²/2
+		t.Errorf("a quarter later: got %.3f, want 0.719", got)
 	}
 }
