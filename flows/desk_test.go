@@ -2,6 +2,7 @@ package flows_test
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -287,6 +288,32 @@ func TestDesk_answers(t *testing.T) {
 		k.says("gracias")
 		if !silent() || k.c.Handoff.Since.IsZero() {
 			t.Errorf("%s: what the person says then is not waited for", do)
+		}
+	}
+}
+
+// In `uniform` nothing that only happens to a member's letter changes what the chat will see, also while an agent has it: the
+// agent reads of it, and that is all.
+func TestDesk_refusedUniform(t *testing.T) {
+	for _, signal := range []string{bot.SignalMailRefused, bot.SignalLinkVoided} {
+		for _, held := range []bool{false, true} {
+			k, d := staffedTalk(t)
+			k.e = deskEngine(t, d, true)
+			for _, words := range append(slices.Clone(roads[flows.LinkSent]), "persona") {
+				k.says(words)
+			}
+			if held {
+				k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+			}
+			before := k.c
+			k.signal(signal)
+			after := k.c
+			if !slices.ContainsFunc(after.Promises, func(p bot.Promise) bool { return p.Kind() == bot.PromiseLines }) {
+				t.Errorf("%s: the agent reads nothing of it", signal)
+			}
+			if k.said || after.State != before.State || !slices.Equal(after.Back, before.Back) || !maps.Equal(after.Slots, before.Slots) || !slices.Equal(after.Timers, before.Timers) {
+				t.Errorf("%s, held %t: the chat is another: in %s, back to %v, %v, timers %v", signal, held, after.State, after.Back, after.Slots, after.Timers)
+			}
 		}
 	}
 }

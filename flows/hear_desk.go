@@ -409,7 +409,7 @@ var linkNotes = map[string]string{
 // reads it. Who still waits is told that it was used, or works no more, and goes on waiting or not.
 func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	t.Transcribe(bot.FromEvent, "", note)
-	if t.Update.Signal == bot.SignalLinkVoided { // for the agent alone: the chat sees the link end at the usual time
+	if s := t.Update.Signal; s == bot.SignalLinkVoided || s == bot.SignalMailRefused && f.Uniform { // for the agent alone: the chat sees the link end at the usual time
 		return bot.Ignored
 	}
 	t.Withdraw()
@@ -430,10 +430,8 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 		if waiting {
 			return LinkEndedWaiting
 		}
-	default:
-		if !waiting || !f.Uniform { // else its timer will say the same at the usual time
-			linkEnded(t)
-		}
+	case bot.SignalMailRefused:
+		linkEnded(t)
 	}
 	return bot.Ignored
 }
