@@ -56,6 +56,9 @@ type stranger struct {
 	failed   error
 }
 
+// unpaced is after how long without a bubble the next one to a chat is not held back (Telegram wants one a second).
+const unpaced = 1200 * time.Millisecond
+
 // linkLife is short, so that many chats see their link end.
 const linkLife = 4 * time.Second
 
@@ -171,6 +174,9 @@ func (p *stranger) asks(ctx context.Context, api *bottest.BotAPI) error {
 		last := 0
 		if said := api.Messages(p.chat); len(said) > 0 {
 			last = said[len(said)-1].ID
+		}
+		if step.time != "" && step.do != "" {
+			time.Sleep(unpaced + rand.N(time.Second)) // else what is timed is the channel's own pace
 		}
 		began := time.Now()
 		label, press := strings.CutPrefix(strings.TrimSuffix(step.do, "]"), "[")
