@@ -404,7 +404,7 @@ func (e *Engine) countMiss(t *Turn, ev Event) Event {
 
 // noteUpdate puts what the person wrote into the transcript.
 func (e *Engine) noteUpdate(t *Turn) {
-	if !t.FromPerson() {
+	if !t.FromPerson() || t.unkept {
 		return
 	}
 	line := personLine(t.Update, e.tongue(t.Conv).Catalogue)
@@ -431,8 +431,30 @@ func (e *Engine) promise(t *Turn) {
 			if t.sealed {
 				say.Reply.Text, say.Reply.Sealed = e.options.Seal(say.Reply.Text), true
 			}
+			next.overtake(*say.Reply)
 		}
 		next.Promises = append(next.Promises, p)
+	}
+}
+
+// backlog is how many bubbles wait when a chat has stopped being answered as fast as it asks.
+const backlog = 3
+
+// overtake takes back the bubble that waits last of a backlog, where the one that comes behind it says the same: who asks again
+// and again while nothing can be sent is not told as often once it can.
+func (c *Conversation) overtake(by Reply) {
+	last, waiting := -1, 0
+	for i, p := range c.Promises {
+		if p.Lane() == LaneChat {
+			last = i
+			waiting++
+		}
+	}
+	if waiting < backlog {
+		return
+	}
+	if say, ok := c.Promises[last].What.(Say); ok && say.Reply.Text == by.Text && say.Reply.By == by.By && !say.Reply.Sealed && slices.Equal(say.Reply.Buttons, by.Buttons) {
+		c.Promises = slices.Delete(c.Promises, last, last+1)
 	}
 }
 

@@ -52,6 +52,7 @@ type Turn struct {
 	emptied  bool
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
+	unkept   bool
 	idle     time.Duration
 
 	withdrawn int
@@ -205,6 +206,9 @@ func (t *Turn) Silent() { t.silent = true }
 
 // Hide keeps what was written out of the transcript: a key, a code that no mask would know.
 func (t *Turn) Hide() { t.hidden = true }
+
+// Unkept keeps nothing of the update in the transcript: it was one too many.
+func (t *Turn) Unkept() { t.unkept = true }
 
 // Promise owes something to the outside. Its id is the turn's key and its kind, unless it has one.
 func (t *Turn) Promise(p Promise) {

@@ -96,10 +96,12 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if ev := f.hearEmergency(t); ev != "" {
 		return ev, nil
 	}
-	if place.Is(AtDesk) { // the limit of messages spares the bot's answers, and here there are none: nothing is lost
-		return "", nil
+	fast, warn := f.tooFast(t)
+	if place.Is(AtDesk) {
+		return f.tooMuch(t, fast, warn), nil
 	}
-	if fast, warn := f.tooFast(t); fast && !place.Is(bot.FreeText) { // there a word would be lost
+	if fast && !(place.Is(bot.FreeText) && isComplaint(t) && t.Says(globalWords...) == "") { // which would be lost
+		t.Unkept()
 		switch {
 		case warn:
 			return TooFast, nil
@@ -219,9 +221,15 @@ func (f *flow) hearSecret(t *bot.Turn) bot.Event {
 	return WroteSecret
 }
 
+// globalWords hold in every state.
+var globalWords = []string{
+	"word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks",
+	"word_correct", "word_lost", "word_wait", "notice",
+}
+
 // hearGlobal hears the words that hold in every state.
 func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
-	said := t.Says("word_menu", "word_back", "word_repeat", "word_help", "word_person", "word_cancel", "word_language", "word_english", "word_status", "word_hello", "word_thanks", "word_correct", "word_lost", "word_wait", "notice")
+	said := t.Says(globalWords...)
 	agreed := !t.Place().Is(BeforeTerms)
 	if t.Update.Kind == bot.Start && agreed {
 		said = "word_menu"
@@ -900,9 +908,14 @@ func (f *flow) hearTicket(context.Context, *bot.Turn) (bot.Event, error) { retur
 // shortest complaint that says anything.
 const shortestComplaint = 4
 
+// isComplaint says whether there is enough to be one.
+func isComplaint(t *bot.Turn) bool {
+	return t.Update.Kind == bot.Text && utf8.RuneCountInString(strings.TrimSpace(t.Text())) >= shortestComplaint
+}
+
 func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	text := strings.TrimSpace(t.Text())
-	if t.Update.Kind != bot.Text || utf8.RuneCountInString(text) < shortestComplaint {
+	if !isComplaint(t) {
 		return "", nil
 	}
 	ref := t.Ref("Q")

@@ -21,6 +21,7 @@ import (
 // The events.
 const (
 	AskedPosition, WroteWaiting, WroteToAgent          bot.Event = "AskedPosition", "WroteWaiting", "WroteToAgent"
+	FastAtDesk, CaseFull                               bot.Event = "FastAtDesk", "CaseFull"
 	AskedLeave, AskedLeaveAgent                        bot.Event = "AskedLeave", "AskedLeaveAgent"
 	StayedWaiting, StayedWithAgent, LeftDesk           bot.Event = "StayedWaiting", "StayedWithAgent", "LeftDesk"
 	Queued, QueuedAlone, Ticketed, PositionMoved       bot.Event = "Queued", "QueuedAlone", "Ticketed", "PositionMoved"
@@ -231,6 +232,31 @@ func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return AskedRepeat, nil
 	}
 	return f.forAgent(t), nil
+}
+
+// caseLines is how many lines of a case there are before nothing more is kept of what the person writes.
+const caseLines = 1000
+
+// slotFull is the number of the case of which the person was told that it is full.
+const slotFull = "full"
+
+// tooMuch keeps the limits of what is written to an agent, a minute's and the case's. What is beyond them is not kept, which is
+// said once.
+func (f *flow) tooMuch(t *bot.Turn, fast, warn bool) bot.Event {
+	h := t.Conv.Handoff
+	full := h.Open() && h.Lines >= caseLines && deskWord(t) != deskLeave
+	if !fast && !full {
+		return ""
+	}
+	t.Unkept()
+	switch {
+	case full && t.Slot(slotFull) != h.Ref:
+		t.Remember(slotFull, h.Ref)
+		return CaseFull
+	case fast && !full && warn:
+		return FastAtDesk
+	}
+	return bot.Ignored
 }
 
 // lost says that a conversation stands at the desk without a case there: written by a version that knew other states.

@@ -207,7 +207,7 @@ func (f *flow) places() []bot.Place {
 			// the help desk: whom an agent helps may be anywhere
 			on(Queued, InQueue, "person.queued"), on(QueuedAlone, InQueue, "person.queued_alone"), on(Ticketed, WithTicket, "person.ticket"),
 			on(AskedPersonAgain, WithTicket, "person.ask"), on(AskedPosition, bot.Stay, "person.place"), on(PositionMoved, bot.Stay, "person.place"),
-			on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
+			on(FastAtDesk, bot.Stay, "person.fast"), on(CaseFull, bot.Stay, "person.full"), on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
 			on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
 			on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
 			on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
