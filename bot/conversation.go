@@ -19,11 +19,12 @@ type Lane string
 const (
 	LaneChat  Lane = "chat"  // messages to the person
 	LaneMail  Lane = "mail"  // letters
-	LaneEvent Lane = "event" // signed outgoing events and everything else a record owes
+	LaneEvent Lane = "event" // everything else a record or a conversation owes
+	LaneHook  Lane = "hook"  // what the institution's own programs are told: one that is away holds up nothing
 )
 
 // Lanes are all of them.
-var Lanes = []Lane{LaneChat, LaneMail, LaneEvent}
+var Lanes = []Lane{LaneChat, LaneMail, LaneEvent, LaneHook}
 
 // Timer is something that becomes an update when its time has come.
 type Timer struct {

@@ -431,7 +431,9 @@ func (e *Engine) promise(t *Turn) {
 			if t.sealed {
 				say.Reply.Text, say.Reply.Sealed = e.options.Seal(say.Reply.Text), true
 			}
-			next.overtake(*say.Reply)
+			if t.FromPerson() {
+				next.overtake(*say.Reply)
+			}
 		}
 		next.Promises = append(next.Promises, p)
 	}

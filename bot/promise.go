@@ -22,6 +22,7 @@ const (
 	PromiseActivate PromiseKind = "activate"
 	PromiseLock     PromiseKind = "lock"
 	PromiseSignal   PromiseKind = "signal"
+	PromiseAnnounce PromiseKind = "announce"
 	PromiseFile     PromiseKind = "file"
 	PromiseCase     PromiseKind = "case"
 	PromiseLines    PromiseKind = "lines"
@@ -41,6 +42,7 @@ var kinds = []kind{
 	kindOf[Activate](),
 	kindOf[Lock](),
 	kindOf[SendSignal](),
+	kindOf[Announce](),
 	kindOf[KeepFile](),
 	kindOf[KeepCase](),
 	kindOf[KeepLines](),
@@ -111,6 +113,15 @@ type SendSignal struct {
 	Signal string `bson:"topic,omitempty"` // one of Signal…
 	Text   string `bson:"body,omitempty"`
 }
+
+// Announce tells the institution's own programs what happened to Promise.Record, or under the number that a person was told.
+type Announce struct {
+	Event string `bson:"topic,omitempty"` // its name: "key.unlocked" …
+	Ref   string `bson:"ref,omitempty"`
+}
+
+// AnnouncedFor is for how long an event is tried.
+const AnnouncedFor = 24 * time.Hour
 
 // KeepFile files a complaint, a case or how a visit went, under the number that the person was told.
 type KeepFile struct {
@@ -187,6 +198,9 @@ func (Lock) Told() bool                { return false }           // Told is fal
 func (SendSignal) Kind() PromiseKind   { return PromiseSignal }   // Kind is PromiseSignal.
 func (SendSignal) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
 func (SendSignal) Told() bool          { return false }           // Told is false: it is said once it has come.
+func (Announce) Kind() PromiseKind     { return PromiseAnnounce } // Kind is PromiseAnnounce.
+func (Announce) Lane() Lane            { return LaneHook }        // Lane is that of other programs.
+func (Announce) Told() bool            { return false }           // Told is false: it is for the institution.
 func (KeepFile) Kind() PromiseKind     { return PromiseFile }     // Kind is PromiseFile.
 func (KeepFile) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.
 func (KeepFile) Told() bool            { return true }            // Told is true: they have its number.

@@ -57,6 +57,7 @@ type Options struct {
 	Desk        Desk           // nil: nobody is ever there, and who asks for a person has a case with a number
 	Model       *meaning.Model // what sentences mean; nil: the one that is built in
 	AbroadText  string         // LLAVE_ABROAD_TEXT: the institution's own words for people abroad
+	Announce    bool           // the institution's programs are told of complaints and of who asks for a person
 	Unheard     time.Duration  // how long sentences that were not understood are kept; 0: they are not
 	PortalText  string         // LLAVE_PORTAL_TEXT: its own words for how one gets into the portal; "": the catalogue's
 	Silence     time.Duration  // how long an agent may leave a person without an answer; zero: DefaultSilence

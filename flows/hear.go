@@ -921,7 +921,15 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	ref := t.Ref("Q")
 	t.Say("ref", ref)
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)}})
+	f.announce(t, "complaint.registered", ref)
 	return Complained, nil
+}
+
+// announce has the institution's programs told of a case, where they are. Whose it is is not said: the chat has not proved it.
+func (f *flow) announce(t *bot.Turn, event, ref string) {
+	if f.Announce {
+		t.Promise(bot.Promise{What: bot.Announce{Event: event, Ref: ref}, Until: t.Now.Add(bot.AnnouncedFor)})
+	}
 }
 
 // hearLanguage hears the name of a language.

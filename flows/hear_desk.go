@@ -103,6 +103,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		h.Since = t.Now
 		t.Conv.Handoff = h
 		t.Transcribe(bot.FromEvent, "", NoteAsked)
+		f.announce(t, "handoff.requested", ref)
 	}
 	open, err := f.lineUp(ctx, t)
 	switch {

@@ -33,6 +33,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/agent"
 	"llave/internal/config"
+	"llave/internal/events"
 	"llave/internal/handoff"
 	"llave/internal/jobs"
 	"llave/internal/mail"
@@ -88,7 +89,8 @@ type App struct {
 	whatsapp *whatsapp.Channel
 	web      *webchat.Channel
 	talk     *talk.Room
-	channels []channel // all that are bound
+	channels []channel      // all that are bound
+	events   *events.Sender // nil: nobody is told
 
 	demoPassword string // of the agent in a demo
 	jobs         *jobs.Table
@@ -158,10 +160,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
 		}
 	}()
-	if err := notBuilt(c); err != nil {
-		return a, err
-	}
-
 	if a.public, err = listen("LLAVE_HTTP_ADDR", c.HTTPAddr); err != nil {
 		return a, err
 	}
@@ -196,6 +194,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	o.Log = hideChats(o.Log, a.Vault)
 	a.options.Log = o.Log
 
+	if err := a.openEvents(c); err != nil {
+		return a, err
+	}
 	if err := a.openMail(o, publicURL); err != nil {
 		return a, err
 	}
@@ -211,7 +212,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Limits: unlock.Limits{
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
-		Hold: c.NotMeHold,
+		Hold: c.NotMeHold, Announce: c.EventsURL != nil,
 		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
@@ -362,19 +363,23 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
 		Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
-		Limits:  flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
-		Erasing: func(channel string) flows.Erasing { return erasing[channel] },
-		Model:   model, AbroadText: c.AbroadText, PortalText: c.PortalText,
+		Limits:   flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
+		Erasing:  func(channel string) flows.Erasing { return erasing[channel] },
+		Announce: c.EventsURL != nil,
+		Model:    model, AbroadText: c.AbroadText, PortalText: c.PortalText,
 	}, nil
 }
 
-// notBuilt refuses settings whose part does not exist yet, rather than ignoring them.
-func notBuilt(c config.Config) error {
-	var problems []error
-	if c.EventsURL != nil {
-		problems = append(problems, errors.New("LLAVE_EVENTS_URL: outgoing events are not part of this version; leave it empty"))
+// openEvents makes what tells the institution's programs, where they are told.
+func (a *App) openEvents(c config.Config) (err error) {
+	if c.EventsURL == nil {
+		return nil
 	}
-	return errors.Join(problems...)
+	if a.events, err = events.New(c.EventsURL.String(), c.EventsSecret.Reveal()); err != nil {
+		return fmt.Errorf("LLAVE_EVENTS_SECRET: %w", err)
+	}
+	a.onStop("events", func(context.Context) error { a.events.Close(); return nil })
+	return nil
 }
 
 func (a *App) openMail(o Options, publicURL *url.URL) error {

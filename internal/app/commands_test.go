@@ -122,7 +122,6 @@ func TestServe_refusesAtStart(t *testing.T) {
 		{"no store", []string{"LLAVE_MONGODB_URI=mongodb://user:hidden@127.0.0.1:1/?serverSelectionTimeoutMS=300", "LLAVE_SECRET_KEY=" + strings.Repeat("QUFB", 11)}, []string{"LLAVE_MONGODB_URI", "127.0.0.1:1"}},
 		{"no offices", []string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv"}, []string{"LLAVE_OFFICES_FILE"}},
 		{"no model", []string{"LLAVE_MODEL_FILE=/nowhere/model.bin"}, []string{"LLAVE_MODEL_FILE", "/nowhere/model.bin"}},
-		{"a part not built", []string{"LLAVE_EVENTS_URL=https://events.example/", "LLAVE_EVENTS_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, []string{"LLAVE_EVENTS_URL"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, stderr := run(t, append(append([]string{"LLAVE_DATA_DIR=" + t.TempDir()}, base...), c.set...), "", "serve")

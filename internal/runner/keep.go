@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -358,7 +359,11 @@ func (r *Runner) report(p bot.Promise, err error) {
 	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
 	case errors.Is(err, errWorthless):
 		r.Count("worthless")
-		r.Log.Info("promise", "kind", p.Kind(), "result", "worthless")
+		level := slog.LevelInfo
+		if p.Lane() == bot.LaneHook { // another program never heard of it
+			level = slog.LevelWarn
+		}
+		r.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless")
 	default:
 		kind := bot.KindOf(err)
 		r.Count("failed_" + string(p.Kind()) + "_" + kind.String())

@@ -39,13 +39,14 @@ const (
 	holdFor   = 20 * time.Minute // how long such a one has its lanes, while it says so
 	sendLimit = 45 * time.Second // one try
 	longest   = 30 * time.Second // between tries
+	seldom    = time.Hour        // between tries to tell another program
 	sweepMax  = 500              // documents looked at in one sweep
 	firesMax  = 16               // timers of one document that go off in one sweep
 )
 
 // laneSlots is how many promises of a lane are being kept at once, so that a burst does not open thousands of
 // connections. Each lane has its own share: letters that wait for a slow mail server hold up no chat.
-var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneEvent: 32}
+var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneEvent: 32, bot.LaneHook: 8}
 
 // Conversations keeps one document per chat.
 type Conversations interface {

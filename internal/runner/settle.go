@@ -67,7 +67,7 @@ func settle(before bot.Outbox, t try, now time.Time) (bot.Outbox, fate) {
 		return outbox, done
 	case later:
 		p.Tries++
-		p.NotBefore = now.Add(wait(p.Tries))
+		p.NotBefore = now.Add(wait(t.lane, p.Tries))
 		return outbox, later
 	case waits:
 		p.Waits = t.same // else they may have written meanwhile: it is tried again
@@ -102,10 +102,15 @@ func (t try) fate(f bot.Failure, tries int) fate {
 	return later
 }
 
-// wait is how long after the n-th temporary failure the next try comes: at once, then 2 s, 4 s, 8 s … 30 s.
-func wait(n int) time.Duration {
+// wait is how long after the n-th temporary failure the next try comes: at once, then 2 s, 4 s, 8 s … 30 s; an hour at most
+// where another program is told, which may be away for long.
+func wait(lane bot.Lane, n int) time.Duration {
+	most := longest
+	if lane == bot.LaneHook {
+		most = seldom
+	}
 	if n <= 1 {
 		return 0
 	}
-	return min(time.Second<<min(n-1, 10), longest)
+	return min(time.Second<<min(n-1, 12), most)
 }

@@ -94,7 +94,7 @@ func (o outcome) want() (fate, int) {
 
 func (o outcome) check(t *testing.T) {
 	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
-	what := map[bot.Lane]bot.Duty{bot.LaneChat: bot.Say{Reply: &bot.Reply{}}, bot.LaneMail: bot.MailLink{}, bot.LaneEvent: bot.SendSignal{}}[o.lane]
+	what := map[bot.Lane]bot.Duty{bot.LaneChat: bot.Say{Reply: &bot.Reply{}}, bot.LaneMail: bot.MailLink{}, bot.LaneEvent: bot.SendSignal{}, bot.LaneHook: bot.Announce{}}[o.lane]
 	head := bot.Promise{ID: "a", What: what, Schedule: bot.Schedule{Tries: o.tries}}
 	second, behind := bot.Promise{ID: "b", What: what}, bot.Promise{ID: "c", What: what}
 	outbox := bot.Outbox{Promises: []bot.Promise{second, behind}, Paused: map[bot.Lane]time.Time{o.lane: now}, WakeAt: now}
@@ -135,7 +135,11 @@ func (o outcome) check(t *testing.T) {
 	if p := after.Find("a"); p != nil {
 		schedule := bot.Schedule{Tries: o.tries, Waits: want == waits && o.same} // else they may have written, and it is tried again
 		if want == later {
-			schedule = bot.Schedule{Tries: o.tries + 1, NotBefore: now.Add(o.next)}
+			next := o.next
+			if o.lane == bot.LaneHook && next == longest {
+				next = min(time.Second<<o.tries, seldom) // it goes on growing
+			}
+			schedule = bot.Schedule{Tries: o.tries + 1, NotBefore: now.Add(next)}
 		}
 		if p.Schedule != schedule {
 			t.Errorf("schedule %+v, want %+v", p.Schedule, schedule)

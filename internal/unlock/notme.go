@@ -129,6 +129,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 		}
 		s.owe(d, newest, now, "not_me/", bot.KeepFile{Topic: "not_me", Ref: out.Ref, Conv: newest.asker(), Body: body})
 		s.owe(d, newest, now, "not_me/", bot.MailWarning{Ref: out.Ref})
+		s.announce(d, newest, now, "link.disowned", out.Ref)
 		return nil
 	})
 	if err != nil {
@@ -160,4 +161,5 @@ func (s *Service) takeBack(d *Document, a *Attempt, ref string, now time.Time) {
 	d.purgeBy(a.notMeEnds())
 	s.owe(d, a, now, "/", bot.Lock{})
 	s.owe(d, a, now, "revoked/", bot.MailNotice{Topic: "revoked"})
+	s.announce(d, a, now, "key.revoked", ref)
 }

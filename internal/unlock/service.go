@@ -57,6 +57,7 @@ type Options struct {
 	Now        func(ctx context.Context) (time.Time, error) // the store's clock
 	Limits     Limits
 	Hold       time.Duration   // how long no letter goes to a record after "No fui yo"
+	Announce   bool            // the institution's programs are told what happens
 	Kick       func(id string) // tells the runner that the document with that id owes something now
 }
 
@@ -108,6 +109,14 @@ func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bo
 	d.Promises = append(d.Promises, bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now})
 }
 
+// announce owes the institution's programs an event, where they are told.
+func (s *Service) announce(d *Document, a *Attempt, now time.Time, event, ref string) {
+	if s.Announce {
+		id := strings.Join([]string{a.ID, string(bot.PromiseAnnounce), event}, "/")
+		d.Promises = append(d.Promises, bot.Promise{ID: id, What: bot.Announce{Event: event, Ref: ref}, Record: d.ID, Attempt: a.ID, Made: now, Until: now.Add(bot.AnnouncedFor)})
+	}
+}
+
 // tell owes a signal to the conversation whose link was used, or before that to every one that asked. The others hear nothing
 // of what came of it: their own clock says that the link has ended (P204).
 func (s *Service) tell(d *Document, a *Attempt, now time.Time, signal, body string) {
@@ -154,6 +163,12 @@ func (s *Service) turn(ctx context.Context, record, attempt string, to affiliate
 		return err
 	}
 	return s.Affiliates.SetStatus(ctx, rec.ID, to)
+}
+
+// Person is the institution's record of an attempt; empty when it is not there, or its number is not kept any more.
+func (s *Service) Person(ctx context.Context, record, attempt string) (affiliate.Record, error) {
+	rec, _, err := s.person(ctx, record, attempt)
+	return rec, err
 }
 
 // Owner returns the address of the record's owner and the channel of the request, for the notices; "" when there is
