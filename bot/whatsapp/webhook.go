@@ -11,12 +11,14 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"llave/bot"
+	"llave/bot/wire"
 )
 
 const (
@@ -28,9 +30,9 @@ const (
 
 // Handler is the webhook.
 //
-// POST answers 200 once everything in the body is durable (or nobody handles it), 503 when something is not, 401 without
-// body for a missing or wrong signature, 413 over 4 MiB, and 400 for what is not a webhook's body. The signature is checked
-// over the raw bytes before anything in them is read.
+// POST answers 200 once everything in the body is durable (or nobody handles it), 503 when something is not or there is no room
+// for the body, 401 without body for a missing or wrong signature, 413 over 4 MiB, and 400 for what is not a webhook's body.
+// The signature is checked over the raw bytes before anything in them is read; where there is none they are not taken in.
 //
 // GET is how Meta registers the webhook: whoever knows the verify token gets the challenge back. Other methods get 405.
 func (c *Channel) Handler() http.Handler {
@@ -68,22 +70,11 @@ func (c *Channel) receive(w http.ResponseWriter, r *http.Request) (status int) {
 		c.opt.Count(CountRefused)
 		return http.StatusUnauthorized
 	}
-	if r.ContentLength > bodyMax {
-		return http.StatusRequestEntityTooLarge
+	raw, status := c.readSigned(w, r, mac)
+	if status != http.StatusOK {
+		return status
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyMax))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge
-	case err != nil:
-		return http.StatusBadRequest
-	}
-	if !signed(body, mac, c.opt.AppSecret) {
-		c.opt.Count(CountRefused)
-		return http.StatusUnauthorized
-	}
-	all, err := decode(body, string(c.opt.PhoneNumberID))
+	all, err := decode(raw, string(c.opt.PhoneNumberID))
 	if err != nil {
 		c.opt.Count(CountMalformed)
 		return http.StatusBadRequest
@@ -92,6 +83,28 @@ func (c *Channel) receive(w http.ResponseWriter, r *http.Request) (status int) {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusOK
+}
+
+// readSigned reads a body that has this signature. Until that is known it counts among those of strangers.
+func (c *Channel) readSigned(w http.ResponseWriter, r *http.Request, mac []byte) (raw []byte, status int) {
+	body, err := c.opt.Bodies.Read(w, r, bodyMax, 1)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, http.StatusRequestEntityTooLarge
+	case errors.Is(err, wire.ErrNoRoom):
+		c.opt.Count(CountNoRoom)
+		w.Header().Set("Retry-After", strconv.Itoa(int(wire.RetryAfter.Seconds())))
+		return nil, http.StatusServiceUnavailable
+	case err != nil:
+		return nil, http.StatusBadRequest
+	}
+	defer body.Release()
+	if !signed(mac, c.opt.AppSecret, body.Blocks()...) {
+		c.opt.Count(CountRefused)
+		return nil, http.StatusUnauthorized
+	}
+	return body.Bytes(), http.StatusOK
 }
 
 // readSignature reads the header's "sha256=" and 64 hexadecimal digits.
@@ -104,10 +117,12 @@ func readSignature(header string) (mac []byte, ok bool) {
 	return mac, err == nil
 }
 
-// signed says whether [mac] is that of [body] under the [secret]. Without a secret nothing is signed.
-func signed(body, mac []byte, secret Secret) bool {
+// signed says whether [mac] is that of a [body], in pieces, under the [secret]. Without a secret nothing is signed.
+func signed(mac []byte, secret Secret, body ...[]byte) bool {
 	h := hmac.New(sha256.New, []byte(secret))
-	h.Write(body)
+	for _, piece := range body {
+		h.Write(piece)
+	}
 	return hmac.Equal(h.Sum(nil), mac) && secret != ""
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/bot/wire"
 )
 
 // TestSigned: what counts as signed.
@@ -58,7 +59,7 @@ func TestSigned(t *testing.T) {
 	}
 	for _, tt := range tests {
 		mac, ok := readSignature(tt.header)
-		if got := ok && signed(tt.body, mac, tt.secret); got != tt.want {
+		if got := ok && signed(mac, tt.secret, tt.body); got != tt.want {
 			t.Errorf("%s: got %t, want %t", tt.name, got, tt.want)
 		}
 	}
@@ -73,7 +74,7 @@ func FuzzSigned(f *testing.F) {
 	f.Add(body, "sha256="+strings.Repeat("0", 64), testSecret)
 	f.Fuzz(func(t *testing.T, body []byte, header, secret string) {
 		mac, ok := readSignature(header)
-		got := ok && signed(body, mac, Secret(secret))
+		got := ok && signed(mac, Secret(secret), body)
 		if want := secret != "" && strings.ToLower(header) == sign(body, secret) && strings.HasPrefix(header, "sha256="); got != want {
 			t.Errorf("signed: got %t, want %t", got, want)
 		}
@@ -229,6 +230,44 @@ func TestHandler_statuses(t *testing.T) {
 				t.Errorf("Allow: %q, want GET, POST", rec.Header().Get("Allow"))
 			}
 		})
+	}
+}
+
+// TestHandler_noRoom: where the room for strangers' bodies is taken, a webhook is to come again, and does. One that is known to be
+// WhatsApp's takes none of it while it is handled.
+func TestHandler_noRoom(t *testing.T) {
+	bodies := wire.NewBodies()
+	b := newInbox(t, func(o *Options) { o.Bodies = bodies })
+	var taken []*wire.Body
+	fill := func() {
+		for { // what has arrived does not give way
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1<<20)))
+			body, err := bodies.Read(httptest.NewRecorder(), r, bodyMax, 1)
+			if err != nil {
+				return
+			}
+			taken = append(taken, body)
+		}
+	}
+	body := []byte(hook(messages(said("593990000001", "wamid.1", "uno"))))
+	fill()
+	rec := serve(b.c.Handler(), body, sign(body, testSecret))
+	if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "2" || rec.Body.Len() != 0 || b.calls != 0 {
+		t.Errorf("got %d after %q with %d bytes, %d handled, want an empty 503 after 2 s", rec.Code, rec.Header().Get("Retry-After"), rec.Body.Len(), b.calls)
+	}
+	if got := b.counted(CountNoRoom); got != 1 {
+		t.Errorf("counted %d times, want once", got)
+	}
+	if rec := serve(b.c.Handler(), body, ""); rec.Code != http.StatusUnauthorized {
+		t.Errorf("unsigned: got %d, want 401", rec.Code)
+	}
+	for _, other := range taken {
+		other.Release()
+	}
+	taken = nil
+	b.fail = func(bot.Update) error { fill(); return nil }
+	if rec := serve(b.c.Handler(), body, sign(body, testSecret)); rec.Code != http.StatusOK || len(taken) != 6 {
+		t.Errorf("got %d, and %d MiB had room beside it, want 200 and all six", rec.Code, len(taken))
 	}
 }
 

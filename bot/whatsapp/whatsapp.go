@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/bot/wire"
 	"llave/internal/secret"
 )
 
@@ -68,8 +69,10 @@ type Options struct {
 	People People
 	// Deliveries keeps what became of our messages.
 	Deliveries Deliveries
-	Images     bot.Images   // nil: texts go out without
-	Shown      bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
+	// Bodies is the room for bodies whose signature is not checked yet; nil: room of its own.
+	Bodies *wire.Bodies
+	Images bot.Images   // nil: texts go out without
+	Shown  bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
 	// Count is told what happened, by one of the Count… names; nil counts nothing.
 	Count func(name string)
 	Log   *slog.Logger     // nil: discarded
@@ -84,6 +87,7 @@ const (
 	CountIgnored      = "ignored"          // a part of a webhook that nobody handles
 	CountMalformed    = "malformed"        // a signed body that is no webhook
 	CountHandleFailed = "handle_failed"    // something could not be made durable; it will come again
+	CountNoRoom       = "no_room"          // a webhook for whose body there was no room; it will come again
 	CountRefused      = "refused"          // a webhook without the signature, or a registration without the token
 	CountReported     = "reported"         // an error that WhatsApp reports outside any message
 	CountUnmarked     = "unmarked"         // a message that could not be marked as read
@@ -128,6 +132,9 @@ func New(opt Options) (*Channel, error) {
 	}
 	if opt.Rate <= 0 {
 		opt.Rate = DefaultRate
+	}
+	if opt.Bodies == nil {
+		opt.Bodies = wire.NewBodies()
 	}
 	if opt.Count == nil {
 		opt.Count = func(string) {}

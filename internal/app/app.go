@@ -28,6 +28,7 @@ import (
 	"llave/bot/terminal"
 	"llave/bot/webchat"
 	"llave/bot/whatsapp"
+	"llave/bot/wire"
 	"llave/flows"
 	"llave/flows/meaning"
 	"llave/internal/affiliate"
@@ -92,7 +93,8 @@ type App struct {
 	channels []channel      // all that are bound
 	events   *events.Sender // nil: nobody is told
 
-	demoPassword string // of the agent in a demo
+	bodies       *wire.Bodies // room for what strangers send, of all ways in
+	demoPassword string       // of the agent in a demo
 	jobs         *jobs.Table
 	engine       *bot.Engine
 
@@ -231,7 +233,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 
-	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Log: o.Log, Framed: o.Demo})
+	a.bodies = wire.NewBodies()
+	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo})
 	if err != nil {
 		return a, err
 	}

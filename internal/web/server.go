@@ -23,7 +23,7 @@ func NewServer(h http.Handler, log *slog.Logger) *Server {
 		http: &http.Server{
 			Handler:           h,
 			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       20 * time.Second,
+			ReadTimeout:       15 * time.Second, // a request with its body
 			WriteTimeout:      40 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    32 << 10,

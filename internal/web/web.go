@@ -13,6 +13,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -21,6 +22,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
+
+	"llave/bot/wire"
 )
 
 // Options are what the kit needs to know. PublicURL and Log are required.
@@ -28,6 +31,8 @@ type Options struct {
 	PublicURL      *url.URL       // https: cookies are Secure and browsers are told to stay on https
 	TrustedProxies []netip.Prefix // networks whose X-Forwarded-For counts
 	Log            *slog.Logger
+	// Bodies is the room for forms and other bodies of strangers; nil: room of its own.
+	Bodies *wire.Bodies
 	// Framed lets the pages of errors stand in a frame of our own site, as those that may meet them there do.
 	Framed bool
 	// Count is told of every request, under its route; nil: not counted.
@@ -45,6 +50,9 @@ type Kit struct {
 
 // New makes a kit.
 func New(o Options) (*Kit, error) {
+	if o.Bodies == nil {
+		o.Bodies = wire.NewBodies()
+	}
 	if o.Count == nil {
 		o.Count = func(string, int, time.Duration) {}
 	}
@@ -85,30 +93,49 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// HandlerFunc answers a request, or returns why it could not. An error that is not an *Error is a 500; one that wraps
-// *http.MaxBytesError a 413. Nothing must have been written when it returns one.
+// HandlerFunc answers a request, or returns why it could not. An error that is not an *Error is a 500. Nothing must have been
+// written when it returns one.
 type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
 
 // FormLimit is how large the body of a form may be.
 const FormLimit = 64 << 10
 
-// Page serves a page: with its security headers, closed to other sites, the body limited to FormLimit.
+// formCost is how many times a form is in memory: as it came, as one text, and as its fields.
+const formCost = 3
+
+// Page serves a page: with its security headers, closed to other sites, the body limited to FormLimit, and to the room there
+// is: 503 when there is none.
 func (k *Kit) Page(f HandlerFunc) http.Handler {
 	return k.origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, FormLimit)
-		if err := f(w, r); err != nil {
+		body, err := k.options.Bodies.Read(w, r, FormLimit, formCost)
+		if err == nil {
+			defer body.Release()
+			r.Body = io.NopCloser(body.Reader())
+			err = f(w, r)
+		} else {
+			err = unread(err)
+		}
+		if err != nil {
 			k.fail(w, r, err)
 		}
 	}))
 }
 
+// unread is the answer to a body that could not be read.
+func unread(err error) error {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return &Error{Status: http.StatusRequestEntityTooLarge}
+	case errors.Is(err, wire.ErrNoRoom):
+		return &Error{Status: http.StatusServiceUnavailable, RetryAfter: wire.RetryAfter}
+	}
+	return &Error{Status: http.StatusBadRequest}
+}
+
 // Form reads the form of a POST.
 func Form(r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, &Error{Status: http.StatusRequestEntityTooLarge}
-		}
 		return nil, &Error{Status: http.StatusBadRequest}
 	}
 	return r.PostForm, nil
@@ -117,10 +144,7 @@ func Form(r *http.Request) (url.Values, error) {
 // fail answers an error with its page and writes the operator's half to the log.
 func (k *Kit) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := &Error{Status: http.StatusInternalServerError, Err: err}
-	var large *http.MaxBytesError
-	if !errors.As(err, &e) && errors.As(err, &large) {
-		e = &Error{Status: http.StatusRequestEntityTooLarge}
-	}
+	errors.As(err, &e)
 	if e.Err != nil && e.Status >= 500 {
 		k.options.Log.Error("request failed", "route", route(r), "status", e.Status, "err", e.Err)
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"llave/bot/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -109,6 +111,52 @@ func TestErrorPages(t *testing.T) {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}
+	}
+}
+
+// A form for which there is no room is asked for again later; one that is read has its room until it is answered.
+func TestPage_noRoom(t *testing.T) {
+	k, _ := newKit(t, "http://localhost:8080")
+	bodies := k.options.Bodies
+	mux := http.NewServeMux()
+	var taken []*wire.Body
+	fill := func(size int) {
+		for { // what has arrived does not give way
+			body, err := bodies.Read(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", size))), 4<<20, 1)
+			if err != nil {
+				return
+			}
+			taken = append(taken, body)
+		}
+	}
+	mux.Handle("POST /form", k.Page(func(w http.ResponseWriter, r *http.Request) error {
+		form, err := Form(r)
+		if err == nil {
+			fill(1 << 20)
+			fmt.Fprintf(w, "%d, beside %d MiB", len(form.Get("a")), len(taken))
+		}
+		return err
+	}))
+	post := func() *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/form", strings.NewReader("a="+strings.Repeat("x", FormLimit-2)))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		k.Wrap(mux).ServeHTTP(w, r)
+		return w
+	}
+	if w := post(); w.Code != 200 || w.Body.String() != "65534, beside 5 MiB" { // of 6
+		t.Errorf("got %d %q, want the form and room for 5 MiB beside it", w.Code, w.Body)
+	}
+	fill(4 << 10)
+	if w := post(); w.Code != 503 || w.Header().Get("Retry-After") != "2" || !strings.Contains(w.Body.String(), "en 2 segundos") {
+		t.Errorf("got %d after %q: %q, want 503 after 2 s", w.Code, w.Header().Get("Retry-After"), w.Body)
+	}
+	for _, body := range taken {
+		body.Release()
+	}
+	taken = nil
+	if w := post(); w.Code != 200 {
+		t.Errorf("with room again: got %d, want 200", w.Code)
 	}
 }
 
