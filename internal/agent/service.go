@@ -38,7 +38,7 @@ type Counters interface {
 	Add(ctx context.Context, id string, by int64, window time.Duration) (n int64, resetsAt time.Time, err error)
 }
 
-// Options are what the service needs. All are required.
+// Options are what the service needs. All without a default in their comment are required.
 type Options struct {
 	Agents   Agents
 	Sessions Sessions
@@ -48,7 +48,12 @@ type Options struct {
 	Vault    *secret.Vault
 	Now      func(ctx context.Context) (time.Time, error) // the store's clock
 	Idle     time.Duration                                // how long a session lasts without an action
+	// Passwords is where passwords wait to be judged; nil: one at a time, 16 waiting for 5 s.
+	Passwords *key.Queue
 }
+
+// sourceAtOnce is how many passwords from one address are judged or wait at once.
+const sourceAtOnce = 8
 
 // Service keeps accounts and sessions. It is safe for use by many goroutines and processes.
 type Service struct {
@@ -57,7 +62,12 @@ type Service struct {
 }
 
 // New makes a service.
-func New(o Options) *Service { return &Service{Options: o} }
+func New(o Options) *Service {
+	if o.Passwords == nil {
+		o.Passwords = key.NewQueue(1, 16, 5*time.Second)
+	}
+	return &Service{Options: o}
+}
 
 // CommandLine is who acts when nobody is signed in: the operator at the server.
 const CommandLine = "command line"

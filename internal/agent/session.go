@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"llave/bot"
-	"llave/internal/key"
 	"llave/internal/secret"
 )
 
@@ -43,7 +42,7 @@ type SignedIn struct {
 }
 
 // SignIn judges a login and a password. What is wrong is ErrWrong, whichever it was, also for an account that is disabled;
-// *Later means that it was not judged. [source] is where it comes from, for the limit per address. Every sign-in has a
+// *Later and key.ErrBusy mean that it was not judged. [source] is where it comes from, for the limit per address. Every sign-in has a
 // token that was made for it.
 func (s *Service) SignIn(ctx context.Context, login, password, source string) (SignedIn, error) {
 	login, err := ParseLogin(login)
@@ -66,9 +65,9 @@ func (s *Service) SignIn(ctx context.Context, login, password, source string) (S
 	if known {
 		hash, who = a.Hash, a.Login
 	}
-	right, err := key.Verify(ctx, hash, password)
+	right, err := s.judge(ctx, tried, source, hash, password)
 	if err != nil {
-		return SignedIn{}, fmt.Errorf("verify password: %w", err)
+		return SignedIn{}, err
 	}
 	if !right || !known || a.Disabled {
 		return SignedIn{}, s.failed(ctx, who, "agent_sign_in_failed", tried, ErrWrong)

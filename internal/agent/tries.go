@@ -174,15 +174,35 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 	return wrong
 }
 
-// prove asks somebody who is signed in for their password. A wrong one counts as a try: ErrWrong, or *Later.
+// judge says whether a hash is of a password, in its turn. Where there is none (key.ErrBusy) the try is uncounted: nobody has
+// learned anything by it.
+func (s *Service) judge(ctx context.Context, tried try, source, hash, password string) (right bool, err error) {
+	leave, err := s.Passwords.Enter(ctx, key.Share{Who: source, Most: sourceAtOnce})
+	if errors.Is(err, key.ErrBusy) {
+		if err := s.takeBack(ctx, tried); err != nil {
+			return false, err
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("wait for the password's turn: %w", err)
+	}
+	defer leave()
+	if right, err = key.Verify(ctx, hash, password); err != nil {
+		return false, fmt.Errorf("verify password: %w", err)
+	}
+	return right, nil
+}
+
+// prove asks somebody who is signed in for their password. A wrong one counts as a try: ErrWrong, or *Later; for key.ErrBusy see
+// judge.
 func (s *Service) prove(ctx context.Context, a Agent, password, source string) error {
 	tried, err := s.begin(ctx, a.Login, source)
 	if err != nil {
 		return err
 	}
-	right, err := key.Verify(ctx, a.Hash, password)
+	right, err := s.judge(ctx, tried, source, a.Hash, password)
 	if err != nil {
-		return fmt.Errorf("verify password: %w", err)
+		return err
 	}
 	if right {
 		return s.takeBack(ctx, tried)

@@ -7,14 +7,13 @@
 // longer, not odder.
 //
 // Keys are kept as argon2id with the parameters of OWASP's Password Storage Cheat Sheet (2024): 19 MiB, two passes, one
-// lane. A hash takes about 20 ms and 19 MiB, so only a few are computed at once: two hundred people who press the button
-// together wait a moment rather than take four gigabytes.
+// lane. A hash takes about 20 ms and 19 MiB, so only two are computed at once: two hundred people who press the button
+// together do not take four gigabytes. What strangers may ask for waits its turn in a Queue before that.
 package key
 
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -161,8 +160,8 @@ func readable(key string) bool {
 
 var params = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// turns is a semaphore with one permit for every hash that may be computed at once.
-var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+// turns is a semaphore with one permit for every hash that may be computed at once, on however many processors.
+var turns = make(chan struct{}, 2)
 
 // spare is set by Spare.
 var spare atomic.Bool

@@ -7,6 +7,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/agent"
+	"llave/internal/key"
 	"llave/internal/web"
 )
 
@@ -18,6 +19,7 @@ type signInData struct {
 	Login string   // as it was typed
 	Wrong bool
 	Wait  web.Span // until the next try; zero: now
+	Busy  bool     // nothing was judged: too much else is
 }
 
 // showSignIn is the form. Whoever is signed in already does not need it.
@@ -40,8 +42,15 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Door) askSignIn(w http.ResponseWriter, data signInData) error {
 	data.Idle = web.Wait(d.Agents.Idle)
-	return d.show(w, "signin", data.Wrong, data.Wait, data)
+	v := d.view("signin", data.Wrong, data.Wait, data)
+	if data.Busy {
+		v.Status = http.StatusServiceUnavailable
+	}
+	return web.Show(w, d.pages, v)
 }
+
+// busyWait is how long whoever finds too many passwords before theirs is asked to wait.
+const busyWait = 5 * time.Second
 
 // show shows a form. After something wrong the status says so; when no further try is judged before some time, it says that.
 func (d *Door) show(w http.ResponseWriter, name string, wrong bool, wait web.Span, data any) error {
@@ -86,6 +95,11 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.Kit.Source(r))
 	if wait, ok := refused(w, err, agent.ErrWrong); ok {
 		data.Wait = wait
+		return d.askSignIn(w, data)
+	}
+	if errors.Is(err, key.ErrBusy) {
+		data.Wrong, data.Busy, data.Wait = false, true, web.Wait(busyWait)
+		web.RetryAfter(w.Header(), busyWait)
 		return d.askSignIn(w, data)
 	}
 	if err != nil {

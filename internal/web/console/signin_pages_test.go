@@ -34,6 +34,7 @@ func TestDoor_pages(t *testing.T) {
 		{"signin", signInData{Back: Home, Why: "left"}},
 		{"signin", signInData{Back: Home, Wrong: true, Login: `"><script>`}},
 		{"signin", signInData{Back: Home, Wrong: true, Wait: wait}},
+		{"signin", signInData{Back: Home, Busy: true, Login: "ana", Wait: web.Wait(busyWait)}},
 		{"signin_code", signInData{Back: Home}},
 		{"signin_code", signInData{Back: Home, Wrong: true}},
 		{"signin_code", signInData{Back: Home, Wrong: true, Wait: wait}},

@@ -2,17 +2,20 @@ package console_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/pquerna/otp/totp"
 
 	"llave/internal/agent"
+	"llave/internal/key"
 	"llave/internal/web/console/consoletest"
 )
 
@@ -110,6 +113,68 @@ func TestSignIn_otherSites(t *testing.T) {
 	}
 	for _, path := range []string{"/agentes/salir"} { // a GET changes nothing
 		b.Get(path).Want(t, 405)
+	}
+}
+
+// Where too many passwords wait already, one is not judged: it does not count as wrong, and may be typed again.
+func TestSignIn_busy(t *testing.T) {
+	w := consoletest.NewDoor(t, "http")
+	b := w.Browser()
+	queue := key.NewQueue(1, 0, time.Minute)
+	w.Agents.Passwords = queue
+	leave, err := queue.Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * agent.SourceTries {
+		p := b.SignIn("ana", consoletest.Password, "volver", "/agentes/caso/C-1").
+			Want(t, 503, "Muchas personas quieren entrar a la vez", "otra vez en 5 segundos", `value="ana"`, `value="/agentes/caso/C-1"`)
+		if got := p.Header.Get("Retry-After"); got != "5" {
+			t.Fatalf("Retry-After: got %q, want 5", got)
+		}
+	}
+	leave()
+	b.SignIn("ana", consoletest.Password).To(t, "/agentes")
+}
+
+// From one address eight passwords at most are judged and wait at once, so that it does not take all the turns there are.
+func TestSignIn_oneAddress(t *testing.T) {
+	w := consoletest.NewDoor(t, "http")
+	queue := key.NewQueue(1, 16, time.Minute)
+	w.Agents.Passwords = queue
+	judge, err := queue.Enter(t.Context()) // nobody is judged before all have come
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge = sync.OnceFunc(judge)
+	t.Cleanup(judge) // before the server ends, which waits for them
+	const many = 15  // fewer than may be tried in a minute
+	answers := make(chan int, many)
+	for i := range many {
+		b := w.Browser()
+		go func() {
+			p, err := b.Browser.Do(t.Context(), http.MethodPost, "/agentes/entrar", url.Values{"usuario": {fmt.Sprint("nadie", i)}, "contrasena": {"no es esta"}})
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- p.Status
+		}()
+	}
+	for range many - 8 {
+		select {
+		case got := <-answers:
+			if got != 503 {
+				t.Errorf("got %d, want 503", got)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("more than eight wait")
+		}
+	}
+	judge()
+	for range 8 {
+		if got := <-answers; got != 422 {
+			t.Errorf("got %d, want 422", got)
+		}
 	}
 }
 

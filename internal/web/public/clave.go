@@ -18,6 +18,7 @@ type keyData struct {
 	Min, Max int
 	Problems []key.Problem // of the key itself
 	Repeat   []key.Problem // of the second time
+	Later    web.Span      // it was not judged, and may be sent again then; zero: it was
 }
 
 func (d keyData) Wrong() bool { return len(d.Problems)+len(d.Repeat) > 0 }
@@ -45,6 +46,11 @@ func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.noKeyPass(w, err)
 	}
+	leave, err := s.turn(r, pass, &s.tried)
+	if err != nil {
+		return s.keyLater(w, holder, err)
+	}
+	defer leave()
 	chosen := form.Get("clave")
 	problems := key.CheckTwice(chosen, form.Get("clave2"), holder.About)
 	if len(problems) == 0 {
@@ -61,6 +67,46 @@ func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.Count("key_made")
 	return web.Redirect(w, r, "/clave")
+}
+
+// What of the queue one may have at once: a browser asks how strong a key is while its button is pressed; behind one address
+// may be many people.
+const (
+	passAtOnce   = 2
+	sourceAtOnce = 8
+)
+
+// laterWait is how long whoever has no turn is asked to wait.
+const laterWait = 5 * time.Second
+
+// turn waits until a key may be judged. [count] is how often one key pass may ask for that. A *web.Error means that there is no
+// turn, and says when to come back.
+func (s *Site) turn(r *http.Request, pass string, count *shares) (leave func(), err error) {
+	id := sha256.Sum256([]byte(pass))
+	if wait := count.take(id, time.Now()); wait > 0 {
+		return nil, &web.Error{Status: http.StatusTooManyRequests, RetryAfter: wait}
+	}
+	leave, err = s.Keys.Enter(r.Context(), key.Share{Who: "pass/" + string(id[:]), Most: passAtOnce}, key.Share{Who: "from/" + s.Kit.Source(r), Most: sourceAtOnce})
+	switch {
+	case errors.Is(err, key.ErrShare):
+		return nil, &web.Error{Status: http.StatusTooManyRequests, RetryAfter: laterWait}
+	case err != nil:
+		return nil, &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: laterWait}
+	}
+	return leave, nil
+}
+
+// keyLater is the key page for a key that was not judged.
+func (s *Site) keyLater(w http.ResponseWriter, holder unlock.Holder, err error) error {
+	var e *web.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	s.Count("key_later")
+	web.RetryAfter(w.Header(), e.RetryAfter)
+	return web.Show(w, s.pages, web.View{Name: "key_ask", Status: e.Status, Form: true, Policy: keyPolicy, Data: keyData{
+		Life: web.Wait(holder.Life), Min: key.MinLength, Max: key.MaxLength, Later: web.Wait(e.RetryAfter),
+	}})
 }
 
 func (s *Site) askKey(w http.ResponseWriter, holder unlock.Holder, problems []key.Problem) error {
@@ -97,32 +143,33 @@ func (s *Site) strength(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.noKeyPass(w, err)
 	}
-	if wait := s.asked.take(pass, time.Now()); wait > 0 {
-		return &web.Error{Status: http.StatusTooManyRequests, RetryAfter: wait}
+	leave, err := s.turn(r, pass, &s.asked)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	return web.ShowPart(w, s.pages, "key_ask", "strength", key.Check(form.Get("clave"), holder.About))
 }
 
-// share is how many times a minute one key pass may ask how strong a key is. Judging one takes a few milliseconds; a
-// person who types without a pause asks about twice a second at most.
-const share = 60
-
 // shares counts by key pass (only good ones get here) within one minute, in this process only: each process guards its own time.
+// A person who types without a pause asks about twice a second at most how strong a key is, and nobody presses the button
+// every three seconds.
 type shares struct {
+	most  int
 	mu    sync.Mutex
 	since time.Time
 	taken map[[sha256.Size]byte]int
 }
 
-// take counts one question. When the key pass's share is used up it returns how long until there is a new one.
-func (s *shares) take(pass string, now time.Time) (wait time.Duration) {
+// take counts one question. When the share of a key pass, given by its hash, is used up it returns how long until there is a
+// new one.
+func (s *shares) take(id [sha256.Size]byte, now time.Time) (wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if age := now.Sub(s.since); age < 0 || age >= time.Minute {
 		s.since, s.taken = now, map[[sha256.Size]byte]int{}
 	}
-	id := sha256.Sum256([]byte(pass))
-	if s.taken[id] >= share {
+	if s.taken[id] >= s.most {
 		return s.since.Add(time.Minute).Sub(now)
 	}
 	s.taken[id]++

@@ -55,12 +55,14 @@ type Options struct {
 	GenerateURL string        // the institution's own key page; /clave is off then
 	Retention   Retention
 	NoHome      bool // somebody else serves "/"
+	// Keys is where keys wait to be judged; nil: two at a time, 16 waiting for 5 s.
+	Keys *key.Queue
 	// Limit counts one wrong link from a source; not ok means that the source has used up its share and when it gets
 	// a new one.
 	Limit func(ctx context.Context, source string) (ok bool, retryAfter time.Duration, err error)
 	Log   *slog.Logger
 	// Count is told what became of a link or a key: "shown", "used", "again", "used_by_other", "expired", "unknown",
-	// "limited", "not_me", "key_refused", "key_made". nil: not counted.
+	// "limited", "not_me", "key_refused", "key_later", "key_made". nil: not counted.
 	Count func(what string)
 }
 
@@ -68,7 +70,8 @@ type Options struct {
 type Site struct {
 	Options
 	pages web.Pages
-	asked shares
+	asked shares // how strong a key is
+	tried shares // to make one
 }
 
 //go:embed templates assets
@@ -85,7 +88,10 @@ func New(o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Site{Options: o, pages: pages}, nil
+	if o.Keys == nil {
+		o.Keys = key.NewQueue(2, 16, 5*time.Second)
+	}
+	return &Site{Options: o, pages: pages, asked: shares{most: 60}, tried: shares{most: 20}}, nil
 }
 
 // Routes are all of the site's.

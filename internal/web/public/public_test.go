@@ -1,6 +1,7 @@
 package public_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"llave/bot"
 	"llave/internal/affiliate"
 	"llave/internal/bottest"
+	"llave/internal/key"
 	"llave/internal/web/public"
 )
 
@@ -127,6 +129,120 @@ func TestStrength(t *testing.T) {
 		if strings.Contains(s.log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}
+	}
+}
+
+// slowLinks has every key wait that is to be made, and tells whose it is.
+type slowLinks struct {
+	public.Links
+	came chan string
+	goes chan struct{}
+}
+
+func (l slowLinks) MakeKey(ctx context.Context, pass, chosen string) ([]key.Problem, error) {
+	l.came <- pass
+	<-l.goes
+	return l.Links.MakeKey(ctx, pass, chosen)
+}
+
+// With a key pass on 24 connections two keys are judged at once, and with many key passes from one address eight are asked for; who
+// is beyond that reads when to try again, and everybody else gets through.
+func TestMakeKey_shares(t *testing.T) {
+	slow := slowLinks{came: make(chan string, 100), goes: make(chan struct{})}
+	s := newSite(t, func(o *public.Options) {
+		slow.Links = o.Links
+		o.Links, o.Keys = slow, key.NewQueue(12, 16, time.Minute)
+	})
+	var holders []*browser
+	for i := range 8 {
+		number := bottest.Cedula(i)
+		s.add(number, affiliate.Locked)
+		b := s.browser()
+		b.press("/desbloqueo/" + s.letter(number).Token)
+		holders = append(holders, b)
+	}
+	release := sync.OnceFunc(func() { close(slow.goes) })
+	t.Cleanup(release) // before the server ends, which waits for them
+	form := url.Values{"clave": {goodKey}, "clave2": {goodKey}}
+	answers := make(chan bottest.Page, 100)
+	post := func(b *browser) { go func() { answers <- b.post("/clave", form) }() }
+	later := func(want int, what string) {
+		t.Helper()
+		for range want {
+			select {
+			case p := <-answers:
+				p.Want(t, 429, "Su clave todavía no se guardó", "Inténtelo en 5 segundos", `name="clave2"`)
+				if got := p.Header.Get("Retry-After"); got != "5" {
+					t.Errorf("Retry-After: got %q, want 5", got)
+				}
+				if strings.Contains(p.Body, goodKey) {
+					t.Error("what was typed is echoed")
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s is not turned away", what)
+			}
+		}
+	}
+	// One key pass: 24 connections have two keys judged. More than 20 a minute it may not ask for at all.
+	for range 20 {
+		post(holders[0])
+	}
+	later(18, "one key pass, twenty times")
+	holders[0].post("/clave/fuerza", url.Values{"clave": {goodKey}}).Want(t, 429)
+	for range 4 {
+		holders[0].post("/clave", form).Want(t, 429, "Su clave todavía no se guardó")
+	}
+	for _, b := range holders[1:7] { // six more, which are the address's eight
+		post(b)
+	}
+	came := map[string]int{}
+	for range 8 {
+		select {
+		case pass := <-slow.came:
+			came[pass]++
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%d keys are judged, want those of the address's share", len(came))
+		}
+	}
+	if came[holders[0].Cookie("llave")] != 2 || len(came) != 7 {
+		t.Errorf("%d key passes, the first %d times, want 7, and 2", len(came), came[holders[0].Cookie("llave")])
+	}
+	post(holders[7])
+	later(1, "the address's ninth")
+	release()
+	for range 8 {
+		if p := <-answers; p.Status != 303 {
+			t.Errorf("got %d, want 303", p.Status)
+		}
+	}
+	holders[7].post("/clave", form).To(t, "/clave")
+	if len(answers) != 0 {
+		t.Errorf("%d answers too many", len(answers))
+	}
+}
+
+// Where too much waits already, a key is not judged, and may be sent again.
+func TestMakeKey_busy(t *testing.T) {
+	queue := key.NewQueue(1, 0, time.Minute)
+	s := newSite(t, func(o *public.Options) { o.Keys = queue })
+	b := s.browser()
+	b.press("/desbloqueo/" + s.letter(lockedNumber).Token)
+	leave, err := queue.Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"clave": {goodKey}, "clave2": {goodKey}}
+	p := b.post("/clave", form).Want(t, 503, "Su clave todavía no se guardó", "Inténtelo en 5 segundos", `name="clave2"`)
+	if got := p.Header.Get("Retry-After"); got != "5" {
+		t.Errorf("Retry-After: got %q, want 5", got)
+	}
+	b.post("/clave/fuerza", url.Values{"clave": {goodKey}}).Want(t, 503)
+	b.get("/clave").Want(t, 200)
+	leave()
+	b.post("/clave/fuerza", url.Values{"clave": {goodKey}}).Want(t, 200, "Es fuerte.")
+	b.post("/clave", form).To(t, "/clave")
+	if got := s.counted.n["key_later"]; got != 1 {
+		t.Errorf("counted %d times, want once", got)
 	}
 }
 

@@ -65,15 +65,8 @@ func newSite(t *testing.T, change ...func(*public.Options)) *site {
 		Documents: s.store.Unlocks, Affiliates: s.store.Affiliates, Vault: s.vault, Now: s.store.Now,
 		Limits: unlock.Limits{Burst: 100, Window: 15 * time.Minute, Day: 100, PerDay: 24 * time.Hour, LinkTTL: 3 * time.Minute},
 	})
-	record := func(number string, status affiliate.Status) affiliate.Record {
-		return affiliate.Record{
-			ID: number, IDType: affiliate.Cedula, Category: affiliate.Affiliate, FullName: "PERSONA DE PRUEBA",
-			Email: "persona" + number + "@example.com", DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Status: status,
-		}
-	}
-	if err := s.store.Affiliates.Import(t.Context(), []affiliate.Record{record(lockedNumber, affiliate.Locked), record(activeNumber, affiliate.Active)}); err != nil {
-		t.Fatal(err)
-	}
+	s.add(lockedNumber, affiliate.Locked)
+	s.add(activeNumber, affiliate.Active)
 
 	s.server = httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -104,6 +97,18 @@ func newSite(t *testing.T, change ...func(*public.Options)) *site {
 	s.server.Start()
 	t.Cleanup(s.server.Close)
 	return s
+}
+
+// add imports a record.
+func (s *site) add(number string, status affiliate.Status) {
+	s.t.Helper()
+	err := s.store.Affiliates.Import(s.t.Context(), []affiliate.Record{{
+		ID: number, IDType: affiliate.Cedula, Category: affiliate.Affiliate, FullName: "PERSONA DE PRUEBA",
+		Email: "persona" + number + "@example.com", DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Status: status,
+	}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // letter asks for a link, has it accepted by the mail server, and returns what the mail would hold.
