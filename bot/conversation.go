@@ -20,11 +20,12 @@ const (
 	LaneChat  Lane = "chat"  // messages to the person
 	LaneMail  Lane = "mail"  // letters
 	LaneEvent Lane = "event" // everything else a record or a conversation owes
+	LaneDesk  Lane = "desk"  // letters to the institution, which wait for nobody's full mailbox
 	LaneHook  Lane = "hook"  // what the institution's own programs are told: one that is away holds up nothing
 )
 
 // Lanes are all of them.
-var Lanes = []Lane{LaneChat, LaneMail, LaneEvent, LaneHook}
+var Lanes = []Lane{LaneChat, LaneMail, LaneEvent, LaneDesk, LaneHook}
 
 // Timer is something that becomes an update when its time has come.
 type Timer struct {

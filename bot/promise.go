@@ -93,7 +93,7 @@ type MailLink struct {
 
 // MailNotice tells the owner of Promise.Record by mail what happened.
 type MailNotice struct {
-	Topic string `bson:"topic,omitempty"` // unlocked, generated or revoked
+	Topic string `bson:"topic,omitempty"` // unlocked, generated, revoked or revoked_key
 }
 
 // MailWarning tells the institution by mail of a case that somebody should see now, when nobody is there to see it.
@@ -116,9 +116,19 @@ type SendSignal struct {
 
 // Announce tells the institution's own programs what happened to Promise.Record, or under the number that a person was told.
 type Announce struct {
-	Event string `bson:"topic,omitempty"` // its name: "key.unlocked" …
+	Event string `bson:"topic,omitempty"` // one of Told…
 	Ref   string `bson:"ref,omitempty"`
 }
+
+// What the institution's own programs are told of, by the names that were promised to them (P707).
+const (
+	ToldUnlocked  = "key.unlocked"
+	ToldGenerated = "key.generated"
+	ToldRevoked   = "key.revoked"   // "No fui yo" took it back
+	ToldDisowned  = "link.disowned" // "No fui yo" was pressed
+	ToldHandoff   = "handoff.requested"
+	ToldComplaint = "complaint.registered"
+)
 
 // AnnouncedFor is for how long an event is tried.
 const AnnouncedFor = 24 * time.Hour
@@ -187,7 +197,7 @@ func (MailNotice) Kind() PromiseKind   { return PromiseNotice }   // Kind is Pro
 func (MailNotice) Lane() Lane          { return LaneMail }        // Lane is that of letters.
 func (MailNotice) Told() bool          { return false }           // Told is false: it is for the record's owner.
 func (MailWarning) Kind() PromiseKind  { return PromiseWarning }  // Kind is PromiseWarning.
-func (MailWarning) Lane() Lane         { return LaneMail }        // Lane is that of letters.
+func (MailWarning) Lane() Lane         { return LaneDesk }        // Lane is that of letters to the institution.
 func (MailWarning) Told() bool         { return false }           // Told is false: the case itself is kept.
 func (Activate) Kind() PromiseKind     { return PromiseActivate } // Kind is PromiseActivate.
 func (Activate) Lane() Lane            { return LaneEvent }       // Lane is that of everything else.

@@ -48,7 +48,13 @@ func TestFlood(t *testing.T) {
 		"a press": func(int) bot.Update { return bot.Update{Kind: bot.Press, Button: "menu", Prompt: 1} },
 	}
 	talks := map[string]func(t testing.TB) *talk{
-		"in the queue":  func(t testing.TB) *talk { k, _ := staffedTalk(t); k.says("hola"); k.says("sí"); k.says("persona"); return k },
+		"in the queue": func(t testing.TB) *talk {
+			k, _ := staffedTalk(t)
+			k.says("hola")
+			k.says("sí")
+			k.says("persona")
+			return k
+		},
 		"with an agent": func(t testing.TB) *talk { return heldTalk(t, flows.LinkSent) },
 		"leaving":       func(t testing.TB) *talk { k := heldTalk(t, flows.LinkSent); k.says("menú"); return k },
 	}

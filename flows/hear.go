@@ -88,20 +88,33 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.hearDeskSignal(ctx, t)
 	case u.Kind == bot.Signal:
 		return f.hearSignal(t), nil
-	case u.Group && !place.Is(InGroup):
-		return WroteInGroup, nil
-	case u.Group, u.Kind == bot.Reaction:
+	case u.Group:
+		t.Unkept() // nothing is heard there
+		if !place.Is(InGroup) {
+			return WroteInGroup, nil
+		}
 		return bot.Ignored, nil
 	}
-	if ev := f.hearEmergency(t); ev != "" {
-		return ev, nil
-	}
 	fast, warn := f.tooFast(t)
-	if place.Is(AtDesk) {
-		return f.tooMuch(t, fast, warn), nil
-	}
-	if fast && !(place.Is(bot.FreeText) && isComplaint(t) && t.Says(globalWords...) == "") { // which would be lost
+	full := place.Is(AtDesk) && isFull(t)
+	if fast || full {
 		t.Unkept()
+	}
+	if u.Kind == bot.Reaction {
+		return bot.Ignored, nil
+	}
+	if !fast || warn {
+		if ev := f.hearEmergency(t); ev != "" {
+			return ev, nil
+		}
+	}
+	switch {
+	case place.Is(AtDesk):
+		return tooMuch(t, fast, full, warn), nil
+	case fast && f.complains(t): // which would be lost
+		t.Kept()
+		return "", nil
+	case fast:
 		switch {
 		case warn:
 			return TooFast, nil
@@ -905,6 +918,12 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 func (f *flow) hearTicket(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }
 
+// complains says whether a message is a complaint and nothing else.
+func (f *flow) complains(t *bot.Turn) bool {
+	return t.Place().Is(bot.FreeText) && isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
+		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven
+}
+
 // shortest complaint that says anything.
 const shortestComplaint = 4
 
@@ -921,7 +940,7 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	ref := t.Ref("Q")
 	t.Say("ref", ref)
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)}})
-	f.announce(t, "complaint.registered", ref)
+	f.announce(t, bot.ToldComplaint, ref)
 	return Complained, nil
 }
 

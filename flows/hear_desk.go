@@ -103,7 +103,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		h.Since = t.Now
 		t.Conv.Handoff = h
 		t.Transcribe(bot.FromEvent, "", NoteAsked)
-		f.announce(t, "handoff.requested", ref)
+		f.announce(t, bot.ToldHandoff, ref)
 	}
 	open, err := f.lineUp(ctx, t)
 	switch {
@@ -241,18 +241,20 @@ const caseLines = 1000
 // slotFull is the number of the case of which the person was told that it is full.
 const slotFull = "full"
 
+// isFull says whether no more is kept of what the person writes in the case; they can leave it all the same.
+func isFull(t *bot.Turn) bool {
+	h := t.Conv.Handoff
+	return h.Open() && h.Lines >= caseLines && deskWord(t) != deskLeave
+}
+
 // tooMuch keeps the limits of what is written to an agent, a minute's and the case's. What is beyond them is not kept, which is
 // said once.
-func (f *flow) tooMuch(t *bot.Turn, fast, warn bool) bot.Event {
-	h := t.Conv.Handoff
-	full := h.Open() && h.Lines >= caseLines && deskWord(t) != deskLeave
-	if !fast && !full {
-		return ""
-	}
-	t.Unkept()
+func tooMuch(t *bot.Turn, fast, full, warn bool) bot.Event {
 	switch {
-	case full && t.Slot(slotFull) != h.Ref:
-		t.Remember(slotFull, h.Ref)
+	case !fast && !full:
+		return ""
+	case full && t.Slot(slotFull) != t.Conv.Handoff.Ref:
+		t.Remember(slotFull, t.Conv.Handoff.Ref)
 		return CaseFull
 	case fast && !full && warn:
 		return FastAtDesk

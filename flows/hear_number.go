@@ -148,6 +148,7 @@ func (f *flow) binds(t *bot.Turn, record, sealed string) {
 	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart)
 	t.Remember(slotNumber, sealed)
 	t.Remember(slotRecord, record)
+	counts(t, record)
 }
 
 // hearConfirm looks the number up once the person has said that it is theirs. In uniform disclosure nothing is said
@@ -282,8 +283,12 @@ func (f *flow) numbersRetryAt(t *bot.Turn, record string) time.Time {
 			at = day
 		}
 	}
-	if at.IsZero() {
-		c.Numbers = append(c.Numbers, bot.Seen{ID: record, At: t.Now})
-	}
 	return at
+}
+
+// counts has a number count against its chat: its outcome is shown, or a letter asked for.
+func counts(t *bot.Turn, record string) {
+	if !slices.ContainsFunc(t.Conv.Numbers, func(s bot.Seen) bool { return s.ID == record }) {
+		t.Conv.Numbers = append(t.Conv.Numbers, bot.Seen{ID: record, At: t.Now})
+	}
 }

@@ -509,7 +509,8 @@ var codeLabel = regexp.MustCompile(`(?i)^(?:.{0,60}?\b(?:c[óo]digo|cod)\b\.?(?:
 var dashes = strings.NewReplacer("‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-", "﹣", "-", "－", "-")
 
 // Canonical is a number or a code as it is kept and compared: without outer blanks, letters as capitals (P115).
-func Canonical(id string) string { return strings.ToUpper(strings.TrimSpace(id)) }
+// What is the same in small letters is the same.
+func Canonical(id string) string { return strings.ToUpper(strings.ToLower(strings.TrimSpace(id))) }
 
 // foreignCode returns the code a text consists of, as it is kept, or "". A sentence is never one: it is the whole text, or
 // what is left after a label.

@@ -67,9 +67,11 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 	if err != nil {
 		return runner.Effects{}, err
 	}
-	if l.Decoy {
+	switch {
+	case l.Sent:
+	case l.Decoy:
 		err = a.mailer.Probe(ctx)
-	} else {
+	default:
 		err = a.mailLink(ctx, p, l, base)
 	}
 	if err != nil && bot.KindOf(err) == bot.Permanent {
@@ -140,7 +142,7 @@ func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice
 	if err != nil || to == "" {
 		return runner.Effects{}, err
 	}
-	letter, err := a.letters.Compose(mail.Kind(what.Topic), mail.Data{Channel: channel, At: p.Made})
+	letter, err := a.letters.Compose(mail.Kind(what.Topic), mail.Data{Channel: channel, At: p.Made, Held: a.options.Config.NotMeHold > 0})
 	if err != nil {
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
 	}

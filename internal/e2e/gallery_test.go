@@ -115,7 +115,7 @@ func letterOf(kind mail.Kind) (mail.Letter, error) {
 	}
 	d := mail.Data{Channel: "telegram", At: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)}
 	switch kind {
-	case mail.Unlocked, mail.Generated, mail.Revoked:
+	case mail.Unlocked, mail.Generated, mail.Revoked, mail.RevokedKey:
 	case mail.Disowned:
 		d.Case = "N-0000-000"
 	default:

@@ -21,13 +21,10 @@ import (
 // Within is how long a receiver has to answer.
 const Within = 10 * time.Second
 
-// Names are those of all events there are.
-var Names = []string{"key.unlocked", "key.generated", "key.revoked", "link.disowned", "handoff.requested", "complaint.registered"}
-
 // Event is what happened. Neither a key nor its hash is ever part of one.
 type Event struct {
 	ID   string    // the same each time it is sent
-	Name string    // one of Names
+	Name string    // one of bot.Told…
 	At   time.Time // when it happened
 	Data Data
 }

@@ -35,15 +35,16 @@ type Schedules interface {
 
 // CaseFile is what is kept of a case after its conversation has moved on, or of an owner's notice that it was not them.
 type CaseFile struct {
-	Ref      string
-	Conv     string
-	Made     time.Time
-	Handoff  bot.Handoff // zero for a notice
-	Notice   bool
-	AfterUse bool // of a notice: the link had been used, and the record was locked again
-	Open     bool
-	By       string // who closed a notice, and
-	Answer   string // what they found
+	Ref       string
+	Conv      string
+	Made      time.Time
+	Handoff   bot.Handoff // zero for a notice
+	Notice    bool
+	AfterUse  bool // of a notice: the link had been used, and the record was locked again
+	Overtaken bool // it had been used, and a later one since, as which the record was left
+	Open      bool
+	By        string // who closed a notice, and
+	Answer    string // what they found
 }
 
 // Presence says when an agent's console was there last.

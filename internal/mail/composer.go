@@ -24,14 +24,17 @@ const (
 	Unlocked       Kind = "unlocked"        // notice: the key was unlocked
 	Generated      Kind = "generated"       // notice: there is a new key
 	Revoked        Kind = "revoked"         // notice: the key is locked again, since its owner said that it was not them
+	RevokedKey     Kind = "revoked_key"     // the same, and the key that was made is no key any more
 	Disowned       Kind = "disowned"        // notice to the institution: a case of an owner who says so
 )
 
 // Kinds are all letters.
-var Kinds = []Kind{Unlock, Active, Generate, GenerateLocked, Unlocked, Generated, Revoked, Disowned}
+var Kinds = []Kind{Unlock, Active, Generate, GenerateLocked, Unlocked, Generated, Revoked, RevokedKey, Disowned}
 
 // notice says whether the letter tells of something done, without a link that acts.
-func (k Kind) notice() bool { return k == Unlocked || k == Generated || k == Revoked || k == Disowned }
+func (k Kind) notice() bool {
+	return k == Unlocked || k == Generated || k == Revoked || k == RevokedKey || k == Disowned
+}
 
 // Data is what a letter needs to know. Nothing in it says who the person is: a letter that names nobody tells nothing
 // to a stranger's eyes, and teaches nobody to trust a letter because it knows their name.
@@ -41,6 +44,7 @@ type Data struct {
 	TTL     time.Duration // life of the link from the letter's arrival, told to the second
 	Link    string        // what the button opens; notices have none of these three
 	NotMe   string        // `No fui yo`
+	Held    bool          // no letter with a link goes for a time
 	Case    string        // number of the case, in what goes to the institution and there alone
 }
 

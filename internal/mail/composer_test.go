@@ -22,6 +22,7 @@ const publicURL = "https://desbloqueo.example.org"
 func sample(t testing.TB, kind Kind) Data {
 	t.Helper()
 	d := Data{Channel: "telegram", At: time.Date(2025, 11, 24, 13, 35, 10, 0, time.UTC)}
+	d.Held = kind == RevokedKey
 	if kind == Disowned {
 		d.Case = "N-0000-000"
 	}

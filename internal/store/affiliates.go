@@ -68,30 +68,24 @@ func anyTime(v bson.RawValue) time.Time {
 	return time.Time{}
 }
 
-// SetStatus sets a record's status and nothing else; ErrNotFound when there is no such record. Doing it again changes
-// nothing.
-func (t *AffiliateTable) SetStatus(ctx context.Context, number string, status affiliate.Status) error {
-	value := bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, string(status))}
-	for {
-		raw, err := t.engine.Get(ctx, Affiliates, number)
-		if err != nil {
-			return fmt.Errorf("set affiliate's status: %w", err)
-		}
-		if is, _ := raw.Lookup("status").StringValueOK(); is == string(status) {
-			return nil
-		}
-		changed, err := WithField(raw, "status", value)
-		if err != nil {
-			return fmt.Errorf("set affiliate's status: %w", err)
-		}
-		err = t.engine.Replace(ctx, Affiliates, number, DocumentVersion(raw), changed)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("set affiliate's status: %w", err)
-		}
+// SetStatus sets the status of a record as it was read and nothing else, also where it has that status: whoever has read it before
+// then knows. ErrConflict when somebody has written it since, or it is gone.
+func (t *AffiliateTable) SetStatus(ctx context.Context, rec affiliate.Record, status affiliate.Status) error {
+	raw, err := t.engine.Get(ctx, Affiliates, rec.ID)
+	if errors.Is(err, ErrNotFound) || err == nil && DocumentVersion(raw) != rec.Version {
+		return ErrConflict
 	}
+	if err != nil {
+		return fmt.Errorf("set affiliate's status: %w", err)
+	}
+	changed, err := WithField(raw, "status", bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, string(status))})
+	if err != nil {
+		return fmt.Errorf("set affiliate's status: %w", err)
+	}
+	if err := t.engine.Replace(ctx, Affiliates, rec.ID, rec.Version, changed); err != nil {
+		return fmt.Errorf("set affiliate's status: %w", err)
+	}
+	return nil
 }
 
 // Import stores records, new ones and changes to old ones. Fields of a stored record that an import does not have stay.

@@ -55,6 +55,7 @@ type Asked struct {
 	Turn    string    `bson:"turn"` // key of the turn that asked: the same turn twice is one request
 	Attempt string    `bson:"attempt"`
 	At      time.Time `bson:"at"`
+	Sent    bool      `bson:"sent,omitempty"` // the mail server has accepted the letter
 }
 
 // Attempt is one link from its first request to its end.
@@ -71,7 +72,6 @@ type Attempt struct {
 	Convs    []string  `bson:"convs"`            // the conversations that asked
 	Asked    time.Time `bson:"asked"`
 	Accepted time.Time `bson:"accepted,omitempty"` // when the mail server first took the mail
-	First    string    `bson:"first,omitempty"`    // the promise whose letter that was
 	Refused  time.Time `bson:"refused,omitempty"`  // when the mailbox refused for good
 	Voided   time.Time `bson:"voided,omitempty"`   // "No fui yo"
 	Redeemed time.Time `bson:"redeemed,omitempty"`
@@ -79,7 +79,8 @@ type Attempt struct {
 	Nonce    string    `bson:"nonce,omitempty"` // keyed hash of the winning browser's nonce
 	KeyMade  time.Time `bson:"key_made,omitempty"`
 	Case     string    `bson:"case,omitempty"`    // number of the case that "No fui yo" opened
-	Revoked  time.Time `bson:"revoked,omitempty"` // when "No fui yo" took back what it did
+	Revoked  time.Time `bson:"revoked,omitempty"` // when "No fui yo" had the record locked again
+	Dropped  bool      `bson:"dropped,omitempty"` // and whether there was a key that it took
 }
 
 // Ends is when the link stops working: [ttl] after acceptance, MaxLife after the first request at the latest.
@@ -142,12 +143,9 @@ type Document struct {
 
 // attempt returns the newest attempt or a used one by its id, or nil.
 func (d *Document) attempt(id string) *Attempt {
-	if d.Live != nil && d.Live.ID == id {
-		return d.Live
-	}
-	for i := range d.Used {
-		if d.Used[i].ID == id {
-			return &d.Used[i]
+	for _, a := range d.all() {
+		if a.ID == id {
+			return a
 		}
 	}
 	return nil
@@ -156,12 +154,35 @@ func (d *Document) attempt(id string) *Attempt {
 // held says whether no letter goes to the record, because its owner said that it was not them.
 func (d *Document) held(now time.Time) bool { return now.Before(d.Hold) }
 
-// overtaken says whether a later attempt was used, and not taken back: what the record is now is that one's doing.
+// overtaken says whether a later attempt unlocked the record or made a key, and was not taken back: what the record is now is
+// that one's doing.
 func (d *Document) overtaken(a *Attempt) bool {
-	later := func(b *Attempt) bool {
-		return b != nil && b.ID != a.ID && b.Voided.IsZero() && b.Redeemed.After(a.Redeemed)
+	return slices.ContainsFunc(d.all(), func(b *Attempt) bool { return b.overtakes(a) })
+}
+
+func (b *Attempt) overtakes(a *Attempt) bool {
+	return b.ID != a.ID && b.Voided.IsZero() && b.Redeemed.After(a.Redeemed) && (b.Kind == KindUnlock || !b.KeyMade.IsZero())
+}
+
+// usedSince says whether a later attempt was used, whatever became of it.
+func (d *Document) usedSince(a *Attempt) bool {
+	return slices.ContainsFunc(d.all(), func(b *Attempt) bool { return b.ID != a.ID && b.Redeemed.After(a.Redeemed) })
+}
+
+// all are the attempts, the newest first.
+func (d *Document) all() (all []*Attempt) {
+	if d.Live != nil {
+		all = append(all, d.Live)
 	}
-	return later(d.Live) || slices.ContainsFunc(d.Used, func(b Attempt) bool { return later(&b) })
+	for i := range d.Used {
+		all = append(all, &d.Used[len(d.Used)-1-i])
+	}
+	return all
+}
+
+// owesKind says whether a promise of a kind, of the attempt, is not kept yet.
+func (d *Document) owesKind(attempt string, kind bot.PromiseKind) bool {
+	return slices.ContainsFunc(d.Promises, func(p bot.Promise) bool { return p.Attempt == attempt && p.Kind() == kind })
 }
 
 // owes says whether a promise of the attempt is not kept yet.

@@ -98,7 +98,7 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 		d.Key, d.KeyAt, a.KeyMade = hash, now, now
 		s.tell(d, a, now, bot.SignalKeyMade, "")
 		s.owe(d, a, now, "generated/", bot.MailNotice{Topic: "generated"})
-		s.announce(d, a, now, "key.generated", "")
+		s.announce(d, a, now, bot.ToldGenerated, "")
 		return nil
 	})
 	if errors.Is(err, ErrKeyMade) {

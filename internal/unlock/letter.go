@@ -3,6 +3,8 @@ package unlock
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"llave/bot"
@@ -12,6 +14,7 @@ import (
 // Letter is what a link's mail is made of.
 type Letter struct {
 	Decoy   bool // nothing is mailed; the mail server is only asked whether it is there
+	Sent    bool // nor is it asked: it has accepted this letter before
 	Kind    Kind
 	Want    Want
 	To      string
@@ -22,9 +25,10 @@ type Letter struct {
 	Life    time.Duration // what the link still lives from its arrival
 }
 
-// Letter returns what to mail for the promise of a link to the conversation [conv], or ErrOver when the link is worth nothing
-// any more. Asked again for the promise whose letter started the link's life, it is the same letter. A promise of an older
-// version names no conversation: its letter bears the first one's link.
+// Letter returns what to mail for the promise of a link to the conversation [conv], or ErrOver when that has used it, or nothing
+// is known of it any more. Where another has, or the owner said that it was not them, nothing is mailed, and for the chat the
+// link ends at the usual time. Asked again for a promise whose letter was accepted it is none. A promise of an older version
+// names no conversation: its letter bears the first one's link.
 func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Letter, error) {
 	d, err := s.Documents.Load(ctx, p.Record)
 	if err != nil {
@@ -34,15 +38,16 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	if err != nil {
 		return Letter{}, fmt.Errorf("read the store's clock: %w", err)
 	}
-	a := d.Live
-	if a == nil || a.ID != p.Attempt || !a.Lives(now, s.Limits.LinkTTL) {
+	a := d.attempt(p.Attempt)
+	switch {
+	case a == nil, a.By == conv && conv != "":
 		return Letter{}, ErrOver
+	case d.sent(p):
+		return Letter{Sent: true}, nil
+	case a != d.Live, !a.Lives(now, s.Limits.LinkTTL):
+		return Letter{Decoy: true}, nil // its owner, or another chat, has ended it: here it ends in its time
 	}
-	arrives := now
-	if !a.Accepted.IsZero() && a.First == p.ID {
-		arrives = a.Accepted // we died before we could note that it need not be sent again
-	}
-	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, a.Ends(s.Limits.LinkTTL).Sub(arrives))}
+	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, a.Ends(s.Limits.LinkTTL).Sub(now))}
 	rec, err := s.find(ctx, a.Sealed)
 	if err != nil {
 		return Letter{}, err
@@ -60,24 +65,43 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 }
 
 // Accepted notes that the mail server took a promise's letter, which starts the link's life the first time, and returns
-// when the link ends.
+// when the link ends for the chat: also where another, or the record's owner, has ended it meanwhile. ErrOver when the chat has
+// used it itself, or nothing is known of it any more.
 func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, err error) {
 	_, err = s.change(ctx, p.Record, func(d *Document, now time.Time) error {
-		if d.Live == nil || d.Live.ID != p.Attempt {
+		a := d.attempt(p.Attempt)
+		if what, _ := p.What.(bot.MailLink); a == nil || a.By != "" && a.By == what.Conv {
 			return ErrOver
 		}
-		ends = d.Live.Ends(s.Limits.LinkTTL)
-		if !d.Live.Accepted.IsZero() {
-			return errUnchanged
+		wrote := false
+		for i := range d.Asks {
+			if d.Asks[i].Turn == turnOf(p) && !d.Asks[i].Sent {
+				d.Asks[i].Sent, wrote = true, true
+			}
 		}
-		d.Live.Accepted, d.Live.First = now, p.ID
-		ends = d.Live.Ends(s.Limits.LinkTTL)
-		if d.Live.Redeemed.IsZero() {
-			d.PurgeAt = ends
+		as := *a
+		if as.Accepted.IsZero() {
+			as.Accepted = now
+		}
+		ends = as.Ends(s.Limits.LinkTTL)
+		if a == d.Live && a.Accepted.IsZero() && a.Redeemed.IsZero() && a.Voided.IsZero() {
+			a.Accepted, d.PurgeAt, wrote = now, ends, true
+		}
+		if !wrote {
+			return errUnchanged
 		}
 		return nil
 	})
 	return ends, err
+}
+
+// turnOf is the key of the turn that promised a letter.
+func turnOf(p bot.Promise) string { return strings.TrimSuffix(p.ID, "/"+string(bot.PromiseLink)) }
+
+// sent says whether the mail server has accepted the letter of a promise, which may be owed again: whoever repeats an update is not
+// sent more letters than the limit counts.
+func (d *Document) sent(p bot.Promise) bool {
+	return slices.ContainsFunc(d.Asks, func(a Asked) bool { return a.Sent && a.Turn == turnOf(p) })
 }
 
 // Refused notes that the mailbox refused a promise's letter for good and returns the moment at which a link accepted now

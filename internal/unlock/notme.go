@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
-	"slices"
 	"time"
 
 	"llave/bot"
@@ -14,14 +13,17 @@ import (
 // What the file of a case says of it.
 const (
 	BeforeUse = "voided before use"
-	AfterUse  = "voided after use" // and the record was locked again
+	AfterUse  = "voided after use"                 // and the record was locked again
+	Overtaken = "voided after use of a later link" // and the record left as that one made it
 )
 
 // Disowned is what "No fui yo" came to.
 type Disowned struct {
-	Ref    string        // of the case
-	Locked bool          // the link had been used: the record is locked again, and the key that was made is no key any more
-	Hold   time.Duration // how long no letter goes to the record from the first press on
+	Ref     string        // of the case
+	Used    bool          // the link had been used
+	Locked  bool          // so the record is locked again; false: a later link was used since, which is not this one's to take back
+	Dropped bool          // there was a key, which is no key any more
+	Hold    time.Duration // how long no letter goes to the record from the first press on
 }
 
 // LookNotMe says whether the "No fui yo" link is known and works: ErrUnknown, ErrExpired. It changes nothing.
@@ -52,96 +54,86 @@ func (s *Service) byNotMe(ctx context.Context, base string) (*Document, error) {
 }
 
 // disowned are the attempts that the "No fui yo" of a letter is about, the newest first: the letter's own. A letter of a version
-// before bears no tag: its word is for every attempt that such a version made, as it was then, else for the newest.
-func (s *Service) disowned(d *Document, base, tag string, now time.Time) ([]*Attempt, error) {
+// before bears no tag: its word is for every attempt that such a version made, as it was then, and for no other.
+func (s *Service) disowned(d *Document, base, tag string, now time.Time) (own []*Attempt, err error) {
 	if d.Live == nil || d.Live.NotMe != s.hashNotMe(base) {
 		return nil, ErrUnknown
 	}
-	var mailed, own, before []*Attempt
-	for _, a := range append([]*Attempt{d.Live}, newestFirst(d.Used)...) {
-		if a.Kind == KindDecoy || !now.Before(a.notMeEnds()) {
-			continue
-		}
-		mailed = append(mailed, a)
-		if !a.Tagged {
-			before = append(before, a)
-		}
-		if subtle.ConstantTimeCompare([]byte(tag), []byte(s.notMeTag(a))) == 1 {
+	for _, a := range d.all() {
+		is := tag == "" && !a.Tagged || subtle.ConstantTimeCompare([]byte(tag), []byte(s.notMeTag(a))) == 1
+		if is && a.Kind != KindDecoy && now.Before(a.notMeEnds()) {
 			own = append(own, a)
 		}
 	}
-	switch {
-	case len(own) > 0:
-		return own, nil
-	case tag != "" || len(mailed) == 0:
+	if len(own) == 0 {
 		return nil, ErrExpired
-	case len(before) > 0:
-		return before, nil
 	}
-	return mailed[:1], nil
-}
-
-func newestFirst(attempts []Attempt) []*Attempt {
-	var all []*Attempt
-	for i := range attempts {
-		all = append(all, &attempts[len(attempts)-1-i])
-	}
-	return all
+	return own, nil
 }
 
 // NotMe takes back what the letter's attempt did, whenever within seven days it is pressed (P206). Before use: the link is
-// void. After it: the key pass is void, the record is locked again, and the key that was made is dropped, unless a later attempt
-// was used since; the owner is written to. In all cases a link that lives and was not used is void, no letter goes to the record
-// for a time, and a case is opened. The chat that asked hears nothing: its own clock says that the link has ended. Pressing again
-// finds the same case. It returns once the record is locked. ErrUnknown and ErrExpired are as in LookNotMe.
+// void. After it: the key pass is void, the record is locked again, and the key that is there is dropped, unless a later attempt
+// unlocked the record or made a key since; the owner is written to. In all cases what is open besides is void, a link that lives and
+// a key pass that made no key, no letter goes to the record for a time, and a case is opened. The chat that asked hears nothing:
+// its own clock says that the link has ended. Pressing again finds the same case and changes nothing, whatever the record has
+// become since. It returns once the record is locked. ErrUnknown and ErrExpired are as in LookNotMe.
 func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	base, tag := cutToken(token)
 	found, err := s.byNotMe(ctx, base)
 	if err != nil {
 		return Disowned{}, err
 	}
-	out := Disowned{Hold: s.Hold}
-	var attempts []*Attempt
+	var out Disowned
+	var own []*Attempt
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		var err error
-		if attempts, err = s.disowned(d, base, tag, now); err != nil {
+		if own, err = s.disowned(d, base, tag, now); err != nil {
 			return err
 		}
-		newest := attempts[0]
-		out.Ref, out.Locked = cmp.Or(newest.Case, bot.Ref("N", s.Vault.Hash("ref", newest.ID))), false
+		newest := own[0]
+		ref := cmp.Or(newest.Case, bot.Ref("N", s.Vault.Hash("ref", newest.ID)))
 		again := !newest.Voided.IsZero()
-		if l := d.Live; l.Redeemed.IsZero() && l.Kind != KindDecoy && !slices.Contains(attempts, l) {
-			attempts = append(attempts, l) // as no letter may go, none that went just now may be used
+		if !again {
+			s.owe(d, newest, now, "not_me/", bot.MailWarning{Ref: ref})
 		}
-		for _, a := range attempts {
+		for _, a := range own {
 			if a.Voided.IsZero() {
-				s.takeBack(d, a, out.Ref, now)
+				s.takeBack(d, a, ref, now)
 			}
-			out.Locked = out.Locked || !a.Revoked.IsZero()
 		}
-		if again {
+		if out = cameOf(own, ref, s.Hold); again {
 			return errUnchanged
 		}
-		d.Hold = now.Add(s.Hold)
-		body := BeforeUse
-		if out.Locked {
-			body = AfterUse
+		for _, a := range d.all() {
+			if open := a.Redeemed.IsZero() || a.KeyMade.IsZero() && now.Before(a.keyPassEnds()); open && a.Voided.IsZero() && a.Kind != KindDecoy && !a.overtakes(newest) {
+				a.Voided, a.Case = now, ref
+			}
 		}
-		s.owe(d, newest, now, "not_me/", bot.KeepFile{Topic: "not_me", Ref: out.Ref, Conv: newest.asker(), Body: body})
-		s.owe(d, newest, now, "not_me/", bot.MailWarning{Ref: out.Ref})
-		s.announce(d, newest, now, "link.disowned", out.Ref)
+		d.Hold = now.Add(s.Hold)
+		s.disownedBy(d, own, out, now)
 		return nil
 	})
 	if err != nil {
 		return Disowned{}, err
 	}
-	for _, a := range attempts {
+	for _, a := range own {
 		if err := s.Lock(ctx, d.ID, a.ID); err != nil {
 			return Disowned{}, fmt.Errorf("lock record: %w", err)
 		}
 	}
 	s.Kick(d.ID)
 	return out, nil
+}
+
+// cameOf is what became of attempts that were taken back.
+func cameOf(own []*Attempt, ref string, hold time.Duration) Disowned {
+	out := Disowned{Ref: ref, Hold: hold}
+	for _, a := range own {
+		out.Used = out.Used || !a.Redeemed.IsZero()
+		out.Locked = out.Locked || !a.Revoked.IsZero()
+		out.Dropped = out.Dropped || a.Dropped
+	}
+	return out
 }
 
 // takeBack voids an attempt, and what was done with it, under the number of a case.
@@ -151,15 +143,34 @@ func (s *Service) takeBack(d *Document, a *Attempt, ref string, now time.Time) {
 	if a.Redeemed.IsZero() {
 		return
 	}
-	if !a.KeyMade.IsZero() && d.KeyAt.Equal(a.KeyMade) {
-		d.Key, d.KeyAt = "", time.Time{}
+	lock := a.Sealed != "" && !d.overtaken(a) // a version before kept the number for a few minutes only
+	if d.Key != "" && (d.KeyAt.Equal(a.KeyMade) || lock && now.Sub(d.KeyAt) < notMeLife) {
+		d.Key, d.KeyAt, a.Dropped = "", time.Time{}, true
 	}
-	if d.overtaken(a) {
-		return
+	if lock {
+		a.Revoked = now
+		d.purgeBy(a.notMeEnds())
+		s.owe(d, a, now, "/", bot.Lock{})
 	}
-	a.Revoked = now
-	d.purgeBy(a.notMeEnds())
-	s.owe(d, a, now, "/", bot.Lock{})
-	s.owe(d, a, now, "revoked/", bot.MailNotice{Topic: "revoked"})
-	s.announce(d, a, now, "key.revoked", ref)
+}
+
+// disownedBy owes what follows once: the case, the owner's letter, and what the institution's programs are told.
+func (s *Service) disownedBy(d *Document, own []*Attempt, came Disowned, now time.Time) {
+	newest, body := own[0], BeforeUse
+	switch {
+	case came.Locked:
+		body = AfterUse
+		letter := "revoked"
+		if came.Dropped {
+			letter = "revoked_key"
+		}
+		s.owe(d, newest, now, letter+"/", bot.MailNotice{Topic: letter})
+	case came.Used:
+		body = Overtaken
+	}
+	s.owe(d, newest, now, "not_me/", bot.KeepFile{Topic: "not_me", Ref: came.Ref, Conv: newest.asker(), Body: body})
+	if came.Locked || came.Dropped {
+		s.announce(d, newest, now, bot.ToldRevoked, came.Ref)
+	}
+	s.announce(d, newest, now, bot.ToldDisowned, came.Ref)
 }

@@ -3,6 +3,8 @@ package unlock
 import (
 	"context"
 	"time"
+
+	"llave/bot"
 )
 
 // Purge takes what has ended off a document: the link, who asked and, unless it was used, the sealed number when its time (or
@@ -32,17 +34,23 @@ func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error)
 	return purged, err
 }
 
+// lastOwed is how much longer an attempt stays that was taken back at the last moment: a day for its promises to be kept.
+const lastOwed = 24 * time.Hour
+
 // stays says whether there is still something of an attempt to keep, and takes off it what nobody needs once it is over.
 func (s *Service) stays(d *Document, a *Attempt, now time.Time) bool {
 	last, until := a.notMeEnds(), a.ends(s.Limits.LinkTTL)
-	if !now.Before(until) && d.owes(a.ID) && now.Before(last) {
+	if !now.Before(until) && d.owes(a.ID) && now.Before(last.Add(lastOwed)) {
 		until = now.Add(time.Minute) // its promises still need the number
 	}
 	if now.Before(until) {
 		d.purgeBy(until)
 		return true
 	}
-	a.Link, a.Nonce, a.Convs = "", "", nil
+	if a.By != "" { // for the owner's letters
+		a.Channel, _ = bot.SplitConversationID(a.By)
+	}
+	a.Link, a.Nonce, a.Convs, a.By = "", "", nil, ""
 	if a.Redeemed.IsZero() || !now.Before(last) {
 		a.Sealed = "" // else "No fui yo" must know whose record it is
 	}

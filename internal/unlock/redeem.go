@@ -94,7 +94,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		if a.Kind == KindUnlock {
 			s.owe(d, a, now, "/", bot.Activate{})
 			s.owe(d, a, now, "unlocked/", bot.MailNotice{Topic: "unlocked"})
-			s.announce(d, a, now, "key.unlocked", "")
+			s.announce(d, a, now, bot.ToldUnlocked, "")
 		}
 		s.tell(d, a, now, bot.SignalLinkUsed, string(a.Kind))
 		return nil

@@ -83,9 +83,12 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 // mint puts a new attempt in place of the newest. One that had letters stays beside it for as long as their "No fui yo" works:
 // whoever asks for the next link must not take away somebody's key pass, nor the owner's word. What all "No fui yo" begin with
 // stays the same from attempt to attempt, a decoy's too: by it the document is found.
+//
+// The id, from which all tokens come, is of the turn and of the record: a turn that is done again may find another number in the chat
+// and reserve at a second record, whose link must be no link of the first.
 func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{
-		ID: s.Vault.Hash("attempt", ask.Turn)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
+		ID: s.Vault.Hash("attempt", ask.Turn+"|"+ask.Record)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
 		Channel: ask.Channel, Asked: now, Tagged: true,
 	}
 	if old := d.Live; old != nil {

@@ -37,7 +37,8 @@ type Documents interface {
 // Affiliates is the institution's collection.
 type Affiliates interface {
 	Find(ctx context.Context, number string) (affiliate.Record, bool, error)
-	SetStatus(ctx context.Context, number string, s affiliate.Status) error
+	// SetStatus writes the record as it was read, also where it has that status: bot.ErrConflict when somebody has since.
+	SetStatus(ctx context.Context, rec affiliate.Record, s affiliate.Status) error
 }
 
 // Limits of one number, across all chats (P305).
@@ -106,8 +107,16 @@ var errUnchanged = errors.New("nothing to write")
 // owe adds a promise of an attempt. Its id makes it happen once: [of] tells it from others of its kind.
 func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bot.Duty) {
 	id := strings.Join([]string{a.ID, string(what.Kind()), of}, "/")
-	d.Promises = append(d.Promises, bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now})
+	p := bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now}
+	switch what.Kind() {
+	case bot.PromiseNotice, bot.PromiseWarning: // a mailbox that is full for days holds up no other letter for ever
+		p.Until = now.Add(noticeFor)
+	}
+	d.Promises = append(d.Promises, p)
 }
+
+// noticeFor is for how long a letter that tells of something done is tried.
+const noticeFor = 72 * time.Hour
 
 // announce owes the institution's programs an event, where they are told.
 func (s *Service) announce(d *Document, a *Attempt, now time.Time, event, ref string) {
@@ -129,40 +138,54 @@ func (s *Service) tell(d *Document, a *Attempt, now time.Time, signal, body stri
 	}
 }
 
-// Activate sets the attempt's record active if it is locked: what the institution decided after the letter stays, and so does
-// what its owner did meanwhile. Doing it again changes nothing.
+// Activate sets the attempt's record active if it is locked and that is still owed: what the institution decided since stays,
+// and what its owner took back. Doing it again changes nothing.
 func (s *Service) Activate(ctx context.Context, record, attempt string) error {
-	if err := s.turn(ctx, record, attempt, affiliate.Active, func(_ *Document, a *Attempt) bool { return a.Revoked.IsZero() }); err != nil {
-		return err
-	}
-	return s.Lock(ctx, record, attempt) // its owner may have taken it back while it was being set
+	return s.set(ctx, record, attempt, affiliate.Active, func(d *Document, a *Attempt) bool {
+		return d.owesKind(attempt, bot.PromiseActivate) && a.Revoked.IsZero() && !d.usedSince(a)
+	})
 }
 
-// Lock sets the record of an attempt that was taken back locked again if it is active, unless a later attempt was used since.
-// Doing it again changes nothing.
+// Lock sets the record of an attempt that was taken back locked again, if that is still owed, unless a later attempt did something
+// since. Doing it again changes nothing.
 func (s *Service) Lock(ctx context.Context, record, attempt string) error {
-	return s.turn(ctx, record, attempt, affiliate.Locked, func(d *Document, a *Attempt) bool { return !a.Revoked.IsZero() && !d.overtaken(a) })
+	return s.set(ctx, record, attempt, affiliate.Locked, func(d *Document, a *Attempt) bool {
+		return d.owesKind(attempt, bot.PromiseLock) && !d.overtaken(a)
+	})
 }
 
-// turn sets the attempt's record active where it is locked, or locked where it is active, if [may] says so.
-func (s *Service) turn(ctx context.Context, record, attempt string, to affiliate.Status, may func(d *Document, a *Attempt) bool) error {
-	d, err := s.Documents.Load(ctx, record)
-	if err != nil {
-		return fmt.Errorf("load unlock document: %w", err)
+// set sets the attempt's record active or locked if [may] says so, whatever becomes of the request that asked for it. Whoever takes
+// an attempt back writes the document first and then the record, also one that is locked already; here the record is read
+// before the document, and written only as it was read. So nobody makes it active who has not seen that it was taken back.
+func (s *Service) set(ctx context.Context, record, attempt string, to affiliate.Status, may func(d *Document, a *Attempt) bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	for {
+		d, err := s.Documents.Load(ctx, record)
+		if err != nil {
+			return fmt.Errorf("load unlock document: %w", err)
+		}
+		a := d.attempt(attempt)
+		if a == nil || a.Sealed == "" || !may(d, a) {
+			return nil
+		}
+		rec, err := s.find(ctx, a.Sealed)
+		if err != nil {
+			return err
+		}
+		if d, err = s.Documents.Load(ctx, record); err != nil {
+			return fmt.Errorf("load unlock document: %w", err)
+		}
+		if a = d.attempt(attempt); a == nil || !may(d, a) {
+			return nil
+		}
+		if rec.Status != affiliate.Locked && (rec.Status != affiliate.Active || to == affiliate.Active) {
+			return nil
+		}
+		if err := s.Affiliates.SetStatus(ctx, rec, to); !errors.Is(err, bot.ErrConflict) {
+			return err
+		}
 	}
-	a := d.attempt(attempt)
-	if a == nil || a.Sealed == "" || !may(d, a) {
-		return nil
-	}
-	from := affiliate.Locked
-	if to == affiliate.Locked {
-		from = affiliate.Active
-	}
-	rec, err := s.find(ctx, a.Sealed)
-	if err != nil || rec.Status != from {
-		return err
-	}
-	return s.Affiliates.SetStatus(ctx, rec.ID, to)
 }
 
 // Person is the institution's record of an attempt; empty when it is not there, or its number is not kept any more.

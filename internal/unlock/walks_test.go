@@ -29,7 +29,7 @@ func (everybody) Find(_ context.Context, number string) (affiliate.Record, bool,
 	return affiliate.Record{ID: number, Email: "uno@correo.example", Status: affiliate.Locked, DataUpdatedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)}, true, nil
 }
 
-func (everybody) SetStatus(context.Context, string, affiliate.Status) error { return nil }
+func (everybody) SetStatus(context.Context, affiliate.Record, affiliate.Status) error { return nil }
 
 // watched are the conversations of two processes. Of every one that is written it notes whose record it is bound to then: its
 // outcome was shown, since nobody here is ineligible, or a letter asked for.

@@ -93,7 +93,7 @@ func TestEngine_documentsOfOthers(t *testing.T) {
 			if !found || got.Version != c.want || got.DataUpdatedAt.IsZero() {
 				t.Errorf("got %+v, %v; want version %d", got, found, c.want)
 			}
-			must(t, records.SetStatus(t.Context(), id, affiliate.Active))
+			must(t, records.SetStatus(t.Context(), got, affiliate.Active))
 			doc, err := e.Get(t.Context(), store.Affiliates, id)
 			must(t, err)
 			if v := store.DocumentVersion(doc); v != c.want+1 || doc.Lookup("branch").Type != bson.TypeArray {

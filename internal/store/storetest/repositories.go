@@ -276,19 +276,24 @@ func affiliates(t *testing.T, s *store.Store) {
 		t.Errorf("count: got %d, %v; want 2", n, err)
 	}
 
-	must(t, s.Affiliates.SetStatus(ctx, one.ID, affiliate.Active))
-	must(t, s.Affiliates.SetStatus(ctx, one.ID, affiliate.Active)) // again: nothing
+	read, _, err := s.Affiliates.Find(ctx, one.ID)
+	must(t, err)
+	must(t, s.Affiliates.SetStatus(ctx, read, affiliate.Active))
+	wantErr(t, "status of a record as it was before", s.Affiliates.SetStatus(ctx, read, affiliate.Locked), store.ErrConflict)
+	read, _, err = s.Affiliates.Find(ctx, one.ID)
+	must(t, err)
+	must(t, s.Affiliates.SetStatus(ctx, read, affiliate.Active)) // as it is: whoever has read it hears of it
 	one.Status = affiliate.Active
-	check(one, 2)
-	err := s.Affiliates.SetStatus(ctx, "0999999999", affiliate.Active)
-	wantErr(t, "status of nobody", err, store.ErrNotFound)
+	check(one, 3)
+	err = s.Affiliates.SetStatus(ctx, affiliate.Record{ID: "0999999999"}, affiliate.Active)
+	wantErr(t, "status of nobody", err, store.ErrConflict)
 	if err != nil && strings.Contains(err.Error(), "0999999999") {
 		t.Errorf("an error names the number: %v", err)
 	}
 
 	one.DataUpdatedAt, one.Email, one.Status = time.Time{}, "otro@example.com", affiliate.Locked
 	must(t, s.Affiliates.Import(ctx, []affiliate.Record{one}))
-	check(one, 3)
+	check(one, 4)
 
 	many := make([]affiliate.Record, 4100)
 	for i := range many {
@@ -327,7 +332,7 @@ func affiliatesOfOthers(t *testing.T, s *store.Store) {
 		if !found || !got.DataUpdatedAt.Equal(c.want) || got.Status != affiliate.Locked {
 			t.Errorf("data_updated_at %v: got %+v, want %v", c.updated, got, c.want)
 		}
-		must(t, s.Affiliates.SetStatus(ctx, id, affiliate.Active))
+		must(t, s.Affiliates.SetStatus(ctx, got, affiliate.Active))
 		raw := get(t, s.Engine(), store.Affiliates, id)
 		if raw.Lookup("branch").StringValue() != "Quito" {
 			t.Errorf("setting the status lost a field: %v", raw)

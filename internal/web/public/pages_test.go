@@ -17,7 +17,7 @@ import (
 var samples = map[string]any{
 	"ask_unlock": sampleLink, "ask_generate": sampleLink, "done_unlock": sampleLink, "done_generate": sampleLink,
 	"link_used": sampleLink, "link_expired": sampleLink, "link_unknown": sampleLink, "key_no_pass": sampleLink,
-	"notme_ask": nil, "notme_late": nil, "notme_done": notMeData{"N-0000-000", true, web.Wait(24 * time.Hour)}, "home": nil, "key_done": nil, "key_made_before": nil,
+	"notme_ask": nil, "notme_late": nil, "notme_done": notMeData{"N-0000-000", true, true, true, web.Wait(24 * time.Hour)}, "home": nil, "key_done": nil, "key_made_before": nil,
 	"key_ask": keyData{Life: web.Wait(9 * time.Minute), Min: 8, Max: 128, Problems: []key.Problem{key.TooShort, key.HasName}, Repeat: []key.Problem{key.NotRepeated}},
 	"privacy": privacyData{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), true},
 }

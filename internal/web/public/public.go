@@ -265,7 +265,9 @@ func (s *Site) showNotMe(w http.ResponseWriter, r *http.Request) error {
 // notMeData is what became of "No fui yo".
 type notMeData struct {
 	Ref    string
-	Locked bool     // what was done with the link was taken back
+	Used   bool     // the link had been used
+	Locked bool     // and the record is locked again
+	Key    bool     // a key that was made is none any more
 	Hold   web.Span // how long no letter goes to the record; zero: it is not held
 }
 
@@ -277,7 +279,7 @@ func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 		return s.deadNotMe(w, r, err)
 	}
 	s.Count("not_me")
-	return web.Show(w, s.pages, web.View{Name: "notme_done", Form: true, Data: notMeData{came.Ref, came.Locked, web.Wait(came.Hold)}})
+	return web.Show(w, s.pages, web.View{Name: "notme_done", Form: true, Data: notMeData{came.Ref, came.Used, came.Locked, came.Dropped, web.Wait(came.Hold)}})
 }
 
 // deadNotMe is the page of a "No fui yo" that cannot be pressed.

@@ -209,18 +209,19 @@ type deskData struct {
 
 // noticeData is a notice of the owner of a record that it was not them.
 type noticeData struct {
-	Ref    string
-	From   console.Moment
-	After  bool // the link had been used
-	Open   bool
-	By     string
-	Answer string
-	Case   string // the open case of the chat that asked, where there is one
-	Once   string
-	Typed  string
-	Filter string
-	Here   bool
-	Said   string
+	Ref       string
+	From      console.Moment
+	After     bool // the link had been used
+	Overtaken bool // and a later one since
+	Open      bool
+	By        string
+	Answer    string
+	Case      string // the open case of the chat that asked, where there is one
+	Once      string
+	Typed     string
+	Filter    string
+	Here      bool
+	Said      string
 }
 
 // With is the notice with what its page says beside it.
@@ -292,7 +293,7 @@ func (c *Room) noticesOf(of []handoff.CaseFile, open []handoff.Case, filter stri
 }
 
 func (c *Room) noticeOf(n handoff.CaseFile, open []handoff.Case, filter string) noticeData {
-	d := noticeData{Ref: n.Ref, From: c.Moment(n.Made), After: n.AfterUse, Open: n.Open, By: n.By, Answer: n.Answer, Once: newOnce(), Filter: filter}
+	d := noticeData{Ref: n.Ref, From: c.Moment(n.Made), After: n.AfterUse, Overtaken: n.Overtaken, Open: n.Open, By: n.By, Answer: n.Answer, Once: newOnce(), Filter: filter}
 	for _, of := range open {
 		if of.Conv == n.Conv {
 			d.Case = of.Ref
