@@ -154,7 +154,10 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 		kept := *h
 		t.Promise(Promise{What: KeepCase{Conv: t.Conv.ID, Ref: h.Ref, Handoff: &kept}})
 	}
-	if len(t.lines) == 0 || t.emptied {
+	if t.emptied { // what was said is kept no longer; how it ended is
+		t.lines = slices.DeleteFunc(t.lines, func(l Line) bool { return l.From != FromEvent })
+	}
+	if len(t.lines) == 0 {
 		return
 	}
 	for i := range t.lines {

@@ -282,6 +282,13 @@ type Env struct {
 // be delivered again for ever; step it Deaf, and tell the operator.
 var ErrNoRow = errors.New("no row in the table")
 
+// Vacate notes that nobody is at the other end any more: what has not been sent is dropped, and nothing is written until
+// somebody writes.
+func (t *Turn) Vacate() {
+	t.Conv.Gone = true
+	t.withdrawn += t.Conv.DropLane(LaneChat)
+}
+
 // Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed. The
 // case with the help desk stays; the flow decides when that is over.
 func (t *Turn) Empty() {

@@ -45,6 +45,7 @@ const (
 	SignalKeyMade     = "key_made"     // the new key was stored
 	SignalForget      = "forget"       // timer: an idle conversation is emptied
 	SignalGivenUp     = "given_up"     // something that the person was told of cannot be done after all
+	SignalNumberLost  = "number_lost"  // the chat's telephone number is somebody else's now: nobody is there any more
 )
 
 // The signals of the help desk. Update.Text is the number of the case they belong to; of a case that is over, or has moved

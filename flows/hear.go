@@ -392,6 +392,8 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	switch t.Update.Signal {
 	case bot.SignalForget:
 		return f.forgets(t)
+	case bot.SignalNumberLost:
+		return f.changesHands(t)
 	case bot.SignalLinkUsed:
 		t.Withdraw()
 		t.Never(bot.SignalLinkExpired)
@@ -445,6 +447,19 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 	}
 	t.Empty()
 	t.Conv.Handoff = nil
+	t.Silent()
+	return bot.Forgotten
+}
+
+// changesHands ends what was begun in a chat whose number is somebody else's now (P116).
+func (f *flow) changesHands(t *bot.Turn) bot.Event {
+	if t.Conv.Handoff.Open() {
+		f.endCase(t, handoff.ChangedHands)
+		t.Transcribe(bot.FromEvent, "", NoteChangedHands)
+	}
+	t.Vacate()
+	t.Empty()
+	t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
 	t.Silent()
 	return bot.Forgotten
 }

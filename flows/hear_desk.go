@@ -60,6 +60,8 @@ const (
 	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
 	NoteLeaving     = "leaving"      // the person is being asked whether to leave
 	NoteStayed      = "stayed"       // and stays
+
+	NoteChangedHands = "changed_hands" // the chat's telephone number is somebody else's now
 )
 
 // slotRates names the case that the rating asked for is of.

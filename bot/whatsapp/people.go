@@ -19,12 +19,13 @@ func (n Names) Empty() bool { return n == Names{} }
 // People keeps who is who, whatever they are called today. It is the store's; an error means that nothing is known to
 // have been kept.
 type People interface {
-	// Find returns the chat of whoever goes by one of the names, and makes one when nobody does. The chat is the first
-	// name they were known by and never changes. Both names are kept, and lead to this chat from now on; a name that
-	// is missing in n is not forgotten by that.
+	// Find returns the chat of whoever goes by the names, and makes one when nobody does. The chat is the first name they
+	// were known by and never changes. Both names are kept, and lead to this chat from now on; a name that is missing in
+	// n is not forgotten by that. A number that comes with another user id than before is another person's now, who has
+	// another chat; when Find returns, nothing of the old one goes to that number any more (P116).
 	Find(ctx context.Context, n Names) (chat string, err error)
-	// Move gives the names [to] to the chat that has a name of [from]. Names that are in [from] alone are released: a
-	// number given up may be somebody else's tomorrow. Doing it again changes nothing.
+	// Move gives the names [to] to the chat that has a name of [from]: it is the same person. A number that is in [from]
+	// alone is released: it may be somebody else's tomorrow. Doing it again changes nothing.
 	Move(ctx context.Context, from, to Names) error
 	// Address returns the names by which a chat can be written to now: Phone, if there is one, else UserID. Phone is
 	// empty while the person keeps the number back.

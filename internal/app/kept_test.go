@@ -31,7 +31,7 @@ func TestForget_halfWay(t *testing.T) {
 				return do()
 			}))
 			a := &App{Store: s, options: Options{Config: config.Config{}}}
-			chat, err := s.People.Find(t.Context(), whatsapp.Name, "593990000001", "EC.1")
+			chat, err := s.People.Find(t.Context(), whatsapp.Name, store.KnownBy{Phone: "593990000001", UserID: "EC.1"}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

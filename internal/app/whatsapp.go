@@ -22,7 +22,7 @@ func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 	w, err := whatsapp.New(whatsapp.Options{
 		Tokens: tokens, PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
 		VerifyToken: c.VerifyToken, APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
-		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People},
+		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People, a.chatLeft},
 		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: func(what string) { a.Metrics.Count("whatsapp_" + what) },
 		Log: a.options.Log, Now: a.options.Now,
 	})
@@ -34,14 +34,31 @@ func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 }
 
 // whatsappPeople is the store's register of people in the channel's words.
-type whatsappPeople struct{ table *store.PeopleTable }
+type whatsappPeople struct {
+	table *store.PeopleTable
+	left  store.Left
+}
 
 func (p whatsappPeople) Find(ctx context.Context, n whatsapp.Names) (string, error) {
-	return p.table.Find(ctx, whatsapp.Name, n.Phone, n.UserID)
+	return p.table.Find(ctx, whatsapp.Name, store.KnownBy(n), p.left)
 }
 
 func (p whatsappPeople) Move(ctx context.Context, from, to whatsapp.Names) error {
-	return p.table.Move(ctx, whatsapp.Name, store.KnownBy(from), store.KnownBy(to))
+	return p.table.Move(ctx, whatsapp.Name, store.KnownBy(from), store.KnownBy(to), p.left)
+}
+
+// chatLeft tells the conversation of a chat that its number is somebody else's now.
+func (a *App) chatLeft(ctx context.Context, chat string) error {
+	c, found, err := a.Store.Conversations.Find(ctx, bot.ConversationID(whatsapp.Name, chat))
+	if err != nil || !found {
+		return err
+	}
+	if err := a.Runner.Handle(ctx, bot.Update{
+		ID: fmt.Sprintf("%s/%d", bot.SignalNumberLost, c.Version), Channel: whatsapp.Name, Chat: chat, Kind: bot.Signal, Signal: bot.SignalNumberLost,
+	}); err != nil {
+		return fmt.Errorf("close the chat of a number that changed hands: %w", err)
+	}
+	return nil
 }
 
 func (p whatsappPeople) Address(ctx context.Context, chat string) (n whatsapp.Names, err error) {

@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"llave/bot"
+	"llave/flows"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
+	"llave/internal/handoff"
 	"llave/internal/store"
 )
 
@@ -259,4 +262,94 @@ func TestWhatsApp_statuses(t *testing.T) {
 	if len(again) != 1 || again[0].Text != lost.Text || status(lost) != "failed" {
 		t.Errorf("what failed: got %q and %d more, want failed and the same once more", status(lost), len(again))
 	}
+}
+
+// A number that was given up is sold again: whoever has it now begins anew. The old conversation is over: its case is closed
+// and says why, what waited to be said and what its timers and its link would say reaches nobody (P116).
+func TestWhatsApp_recycledNumber(t *testing.T) {
+	w := world.NewOn(t, world.WhatsApp, onePerson)
+	w.Graph.UserID(world.Chat)
+	ana := w.Agent("ana", false)
+	for _, text := range []string{"hola", "1", "english", "1", theirs, "1", "1"} {
+		w.DoIn(world.Chat, func() error { w.Phone.Say(world.Chat, text); return nil })
+	}
+	sayIn(t, w, world.Chat, "person", "Your case is C-")
+	h := w.Case(world.Chat)
+	if err := w.App.Desk.Claim(t.Context(), handoff.Deed{Once: "1", Ref: h.Ref, Actor: ana}); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	w.Graph.Fail("messages", 1000, bottest.GraphFaultServerError)
+	if err := w.App.Desk.Say(t.Context(), handoff.Deed{Once: "2", Ref: h.Ref, Actor: ana}, "su secreto"); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	w.Graph.Recycle(world.Chat)
+	w.Graph.Heal()
+
+	got := w.Do(func() error { w.Phone.Say(world.Chat, "estado"); return nil })
+	got = append(got, w.Do(func() error { w.Later(time.Minute); return nil })...)
+	if len(got) != 1 || !strings.HasPrefix(got[0].Text, "Hola. Soy Llave") {
+		t.Fatalf("whoever has the number now reads %+v, want the welcome alone", got)
+	}
+	file, found, err := w.App.Store.Desk.Case(t.Context(), h.Ref)
+	if err != nil || !found || file.Handoff.Open() || file.Handoff.Reason != handoff.ChangedHands {
+		t.Errorf("the old case: got %+v (%v, %v), want it closed because the number changed hands", file.Handoff, found, err)
+	}
+	lines, err := w.App.Desk.Store.Lines(t.Context(), h.Ref, 0, 100)
+	if n := len(lines); err != nil || n == 0 || lines[n-1].From != bot.FromEvent || lines[n-1].Text != flows.NoteChangedHands {
+		t.Errorf("the agents read %+v (%v), want last that the number changed hands", lines, err)
+	}
+	if err := w.App.Desk.Say(t.Context(), handoff.Deed{Once: "3", Ref: h.Ref, Actor: ana}, "su secreto"); err == nil {
+		t.Error("an agent could still write into the old case")
+	}
+	old, found, err := w.App.Store.Conversations.Find(t.Context(), bot.ConversationID("whatsapp", strconv.FormatInt(world.Chat, 10)))
+	if err != nil || !found || len(old.Slots) > 0 || len(old.Tail) > 0 || old.Attempt != "" {
+		t.Errorf("the old conversation holds %+v (%v)", old, err)
+	}
+	wantBubble(t, "when the old one's link is used", w.Do(func() error { pressLink(t, w); return nil }), "")
+	wantBubble(t, "in the time of the old one's link", w.Do(func() error { w.Later(11 * time.Minute); return nil }), "")
+	sayIn(t, w, world.Chat, "1", "¿Qué necesita hoy?")
+	sayIn(t, w, world.Chat, "estado", "¿Qué necesita hoy?")
+	wantConversations(t, w, 2)
+}
+
+// A user id that appears under a number known without one is the same person's. Two people with one telephone are one chat.
+func TestWhatsApp_userIDAppears(t *testing.T) {
+	w := world.NewOn(t, world.WhatsApp, onePerson)
+	sayIn(t, w, world.Chat, "hola", "Hola. Soy Llave")
+	sayIn(t, w, world.Chat, "1", "¿Qué necesita hoy?")
+	w.Graph.UserID(world.Chat)
+	sayIn(t, w, world.Chat, "1", "número de cédula")
+	sayIn(t, w, world.Chat, theirs, "¿Es correcto?")
+	wantConversations(t, w, 1)
+}
+
+// The channel says that a person has another number: conversation and case go with them, and the agent's words too. Whoever
+// has the old number now begins anew, whether they write before anything is known of them or after.
+func TestWhatsApp_changedNumberWithCase(t *testing.T) {
+	const other = world.Chat + 1000
+	w := world.NewOn(t, world.WhatsApp, onePerson)
+	w.Graph.UserID(world.Chat)
+	ana := w.Agent("ana", false)
+	sayIn(t, w, world.Chat, "hola", "Hola. Soy Llave")
+	sayIn(t, w, world.Chat, "1", "¿Qué necesita hoy?")
+	sayIn(t, w, world.Chat, "persona", "Su caso es C-")
+	h := w.Case(world.Chat)
+	w.Graph.ChangeNumber(world.Chat, other)
+	w.Settle()
+	w.Graph.Recycle(world.Chat)
+	sayIn(t, w, world.Chat, "estado", "Hola. Soy Llave")
+	said := w.DoIn(other, func() error {
+		if err := w.App.Desk.Claim(t.Context(), handoff.Deed{Once: "1", Ref: h.Ref, Actor: ana}); err != nil {
+			return err
+		}
+		return w.App.Desk.Say(t.Context(), handoff.Deed{Once: "2", Ref: h.Ref, Actor: ana}, "ya le ayudo")
+	})
+	wantBubble(t, "when the agent writes", said, "ya le ayudo")
+	sayIn(t, w, other, "gracias", "")
+	if h := w.Case(world.Chat); !h.Held() { // the conversation is still named by the first number
+		t.Errorf("the case is %+v, want it with the agent", h)
+	}
+	wantConversations(t, w, 2)
 }

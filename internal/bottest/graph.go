@@ -568,6 +568,20 @@ func graphAlias(phone int64) uint64 {
 	return h.Sum64()
 }
 
+// Recycle gives a number to somebody else, with a user id of their own and an empty chat. The bot is not told: nobody says so
+// when a number that was given up is sold again. Who had it writes no more.
+func (g *Graph) Recycle(chat int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	was := g.person(chat)
+	delete(g.users, was.userID)
+	delete(g.people, chat)
+	p := g.person(chat)
+	g.nextWAMID++
+	p.userID = fmt.Sprintf("EC.%020d", graphAlias(chat+int64(g.nextWAMID)<<40))
+	g.users[p.userID] = p
+}
+
 // ChangeNumber gives a person another number, and another user id if there is one. The bot is told what changed that
 // it may know. The chat, with all that is in it, is named by the new number from then on; the old number is free, and
 // whoever writes from it is somebody else. Who had the new number is forgotten.

@@ -38,6 +38,8 @@ const (
 	Left     = "left"      // the person did not want to wait
 	Returned = "returned"  // given back to the bot
 	Erased   = "erased"    // the person had their chat forgotten
+
+	ChangedHands = "changed_hands" // the chat's telephone number is somebody else's now
 )
 
 // Reasons are what an agent may close a case for, in the order they are offered.

@@ -117,7 +117,7 @@ func (s *sums) add(h bot.Handoff, calendar Calendar) {
 		s.f.Open++
 	case h.Reason == Returned:
 		s.f.Returned++
-	case h.Reason == Left || h.Reason == Erased:
+	case slices.Contains([]string{Left, Erased, ChangedHands}, h.Reason):
 		s.f.Left++
 	default:
 		s.f.Resolved++

@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // PeopleTable finds the chat of a person on a channel where a person has two names, a phone number and a user id, either of
 // which may be missing, appear or change. A chat is named once, by the first name its person was known by, and keeps it.
 //
 // A name is a document that leads to a chat. It is claimed by inserting it, so two processes never make two chats of one
-// new person. What the person is called now is a document of the chat.
+// new person. What the person is called now is a document of the chat, and that one decides: a name leads there only while
+// the person goes by it. So one replace takes a number from a chat, wherever the name still leads when a process dies. Nothing
+// is sent to a number that does not lead back.
+//
+// A user id is one person's for good; a number changes hands (P116). Under a number that comes with another user id than its
+// chat's is somebody else, who begins anew. Only the channel's own word (Move) takes a chat to other names.
 type PeopleTable struct {
 	names    *Documents[personName]
 	contacts *Documents[Contact]
@@ -18,18 +24,26 @@ type PeopleTable struct {
 
 // Contact is how the person of a chat is called now.
 type Contact struct {
-	ID      string `bson:"_id"` // channel:chat
-	Version int64  `bson:"v"`
-	Phone   string `bson:"phone,omitempty"`
-	UserID  string `bson:"user_id,omitempty"`
-	Hidden  bool   `bson:"hidden,omitempty"` // the last message came without the phone number
+	ID       string   `bson:"_id"` // channel:chat
+	Version  int64    `bson:"v"`
+	Phone    string   `bson:"phone,omitempty"`
+	UserID   string   `bson:"user_id,omitempty"`
+	Hidden   bool     `bson:"hidden,omitempty"`    // the last message came without the phone number
+	Lost     string   `bson:"lost,omitempty"`      // the name that was taken from it for another chat
+	WasPhone []string `bson:"was_phone,omitempty"` // numbers it had before
+	WasID    []string `bson:"was_id,omitempty"`    // user ids it had before, which still lead here: messages may be late
 }
 
 type personName struct {
 	ID      string `bson:"_id"` // channel/name
 	Version int64  `bson:"v"`
-	Chat    string `bson:"chat"`
+	Chat    string `bson:"chat"`             // empty: nobody's now
+	Former  string `bson:"former,omitempty"` // the chat that it led to before
 }
+
+// Left is called for a chat whose number is another chat's from now on: after nothing is sent there any more, and before the
+// other chat has the number. It may be called again for the same chat. An error ends what called it, to be done again.
+type Left func(ctx context.Context, chat string) error
 
 func newPeople(engine Engine) *PeopleTable {
 	return &PeopleTable{
@@ -38,121 +52,329 @@ func newPeople(engine Engine) *PeopleTable {
 	}
 }
 
-// Find returns the chat of whoever goes by one of the names, and makes one when nobody does. Either name may be empty.
-// Where the two lead to different chats the user id's is kept: it is the one that does not change hands. A name that one of
-// them replaces leads nowhere from now on.
-func (t *PeopleTable) Find(ctx context.Context, channel, phone, userID string) (chat string, err error) {
-	for {
-		byID, err := t.chatOf(ctx, channel, userID)
-		if err != nil {
-			return "", err
+// KnownBy is what a person goes by on a channel. Either may be empty.
+type KnownBy struct{ Phone, UserID string }
+
+// fits says whether a message by those names may be the person's. A chat that was claimed a moment ago is of whoever comes.
+func (c Contact) fits(who KnownBy) bool {
+	switch {
+	case c.Version == 0:
+		return true
+	case who.UserID != "" && who.UserID == c.UserID:
+		return who.Phone == "" || who.Phone != c.Lost
+	case who.UserID != "" && c.UserID != "" && !slices.Contains(c.WasID, who.UserID):
+		return false
+	}
+	return who.Phone == c.Phone
+}
+
+// isPast says that a message by those names was on its way while the person had them: they have others now.
+func (c Contact) isPast(who KnownBy) bool {
+	return who.UserID != c.UserID && slices.Contains(c.WasID, who.UserID) || who.Phone != "" && who.Phone == c.Lost
+}
+
+// isLeft says that what the chat was reached by was taken from it, and that it has no other number.
+func (c Contact) isLeft() bool { return c.Lost != "" && c.Phone == "" }
+
+// became says that these names are the person's already, or complete them.
+func (c Contact) became(to KnownBy) bool {
+	return c.Phone == to.Phone && (c.UserID == to.UserID || c.UserID == "")
+}
+
+// rename has the person go by other names, and remembers those before.
+func (c *Contact) rename(to KnownBy) {
+	if c.Phone != "" && c.Phone != to.Phone && !slices.Contains(c.WasPhone, c.Phone) {
+		c.WasPhone = append(slices.Clip(c.WasPhone), c.Phone)
+	}
+	if c.UserID != "" && c.UserID != to.UserID && !slices.Contains(c.WasID, c.UserID) {
+		c.WasID = append(slices.Clip(c.WasID), c.UserID)
+	}
+	c.Phone, c.UserID = to.Phone, to.UserID
+}
+
+// led is where a name leads.
+type led struct {
+	by      string
+	name    personName // of version 0: it is nobody's yet
+	contact Contact    // of the chat that stands in the name
+	chat    string     // that chat, if the person still goes by the name
+	taken   bool       // the name was taken from that chat, and has not got to another yet
+}
+
+// follow reads where a person's names lead.
+func (t *PeopleTable) follow(ctx context.Context, channel string, who KnownBy) (byID, byPhone led, err error) {
+	byID.by, byPhone.by = who.UserID, who.Phone
+	for _, l := range []*led{&byID, &byPhone} {
+		if l.by == "" {
+			continue
 		}
-		byPhone, err := t.chatOf(ctx, channel, phone)
-		if err != nil {
-			return "", err
+		if l.name, err = t.names.Load(ctx, channel+"/"+l.by); err != nil {
+			return byID, byPhone, fmt.Errorf("find person: %w", err)
 		}
-		switch {
-		case byID != "":
-			chat = byID
-		case byPhone != "":
-			chat = byPhone
+		switch chat := l.name.Chat; {
+		case chat == "":
+			continue
+		case chat == byID.name.Chat && l != &byID:
+			l.contact = byID.contact
 		default:
-			if chat, err = t.free(ctx, channel, phone, userID); err != nil {
-				return "", err
+			if l.contact, err = t.contacts.Load(ctx, channel+":"+chat); err != nil {
+				return byID, byPhone, fmt.Errorf("load contact: %w", err)
 			}
 		}
-		err = errors.Join(t.lead(ctx, channel, userID, byID, chat), t.lead(ctx, channel, phone, byPhone, chat))
-		if errors.Is(err, ErrConflict) {
-			continue // another process was first: its chat is theirs
+		c := l.contact
+		goes := c.Phone == l.by || c.UserID == l.by
+		l.taken = c.Lost == l.by && !goes
+		if c.Version == 0 || goes || !l.taken && slices.Contains(c.WasID, l.by) {
+			l.chat = l.name.Chat
 		}
-		if err != nil {
-			return "", err
+	}
+	return byID, byPhone, nil
+}
+
+// again does something until nobody else was first.
+func again(do func() error) error {
+	for {
+		if err := do(); !errors.Is(err, ErrConflict) {
+			return err
 		}
-		var was Contact
-		err = t.call(ctx, channel, chat, func(c *Contact) {
-			was = *c
-			c.Hidden = phone == ""
-			if phone != "" {
-				c.Phone = phone
-			}
-			if userID != "" {
-				c.UserID = userID
-			}
-		})
-		if err == nil && phone != "" && was.Phone != phone {
-			err = t.leave(ctx, channel, was.Phone, chat)
-		}
-		if err == nil && userID != "" && was.UserID != userID {
-			err = t.leave(ctx, channel, was.UserID, chat)
-		}
-		return chat, err
 	}
 }
 
-// leave has a name that was replaced without a word lead nowhere: it may be somebody else's tomorrow.
-func (t *PeopleTable) leave(ctx context.Context, channel, name, chat string) error {
-	leads, err := t.chatOf(ctx, channel, name)
-	if err != nil || leads != chat || name == "" {
+// Find returns the chat of whoever goes by these names, and makes one when nobody does. A name that is missing is not
+// forgotten by that; one that is new is learned.
+//
+// Where the number is a chat's with another user id, or the two lead to two chats, the user id decides, and the number is
+// taken from the other chat: see Left. A message that was on its way while its sender's names changed goes to the chat it
+// was written in and changes nothing.
+func (t *PeopleTable) Find(ctx context.Context, channel string, who KnownBy, left Left) (chat string, err error) {
+	err = again(func() error {
+		chat, err = t.find(ctx, channel, who, left)
+		return err
+	})
+	return chat, err
+}
+
+func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, left Left) (string, error) {
+	byID, byPhone, err := t.follow(ctx, channel, who)
+	if err != nil {
+		return "", err
+	}
+	if byID.chat != "" && byID.chat != byPhone.chat && byID.contact.isPast(who) {
+		return byID.chat, nil
+	}
+	if other := byPhone.contact; byPhone.chat != "" && byPhone.chat != byID.chat && other.Version > 0 && (byID.chat != "" || !other.fits(who)) {
+		if err := t.take(ctx, &byPhone); err != nil {
+			return "", err
+		}
+	}
+	for _, l := range []led{byID, byPhone} {
+		if err := l.leave(ctx, left); err != nil {
+			return "", err
+		}
+	}
+	chat, contact := byID.chat, byID.contact
+	if chat == "" {
+		chat, contact = byPhone.chat, byPhone.contact
+	}
+	if chat == "" {
+		if chat, contact, err = t.free(ctx, channel, who); err != nil {
+			return "", err
+		}
+	}
+	before, claimed := contact.Phone, contact.Version > 0
+	if claimed { // first, as it decides whose the names are
+		if err := t.learn(ctx, &contact, who); err != nil {
+			return "", err
+		}
+	}
+	if err := errors.Join(t.lead(ctx, &byID.name, chat), t.lead(ctx, &byPhone.name, chat)); err != nil {
+		return "", err
+	}
+	if !claimed {
+		return chat, t.learn(ctx, &contact, who)
+	}
+	if before != contact.Phone {
+		return chat, t.giveUp(ctx, channel, before, chat)
+	}
+	return chat, nil
+}
+
+// take takes a name from the chat that it leads to: nothing goes there any more. A chat whose user id is taken has no name
+// left: its person has another chat.
+func (t *PeopleTable) take(ctx context.Context, l *led) error {
+	c := l.contact
+	if rest := (KnownBy{UserID: c.UserID}); c.UserID == l.by {
+		c.UserID = ""
+		c.rename(KnownBy{})
+	} else {
+		c.rename(rest)
+	}
+	c.Lost = l.by
+	if err := t.save(ctx, &c); err != nil {
 		return err
 	}
-	if err := t.names.Delete(ctx, channel+"/"+name, -1); err != nil {
-		return fmt.Errorf("forget name: %w", err)
+	l.contact, l.chat, l.taken = c, "", true
+	return nil
+}
+
+// leave tells that the chat's number was taken, if it was.
+func (l led) leave(ctx context.Context, left Left) error {
+	if !l.taken || !l.contact.isLeft() {
+		return nil
+	}
+	return left(ctx, l.name.Chat)
+}
+
+// learn notes what a message shows of its sender's names.
+func (t *PeopleTable) learn(ctx context.Context, c *Contact, who KnownBy) error {
+	if !c.fits(who) {
+		return ErrConflict // they were another's in the meantime
+	}
+	now := KnownBy{c.Phone, c.UserID}
+	if who.Phone != "" {
+		now.Phone = who.Phone
+	}
+	if now.UserID == "" {
+		now.UserID = who.UserID
+	}
+	if hidden := who.Phone == ""; now != (KnownBy{c.Phone, c.UserID}) || hidden != c.Hidden {
+		c.rename(now)
+		c.Hidden = hidden
+		return t.save(ctx, c)
 	}
 	return nil
 }
 
-// KnownBy is what a person goes by on a channel. Either may be empty.
-type KnownBy struct{ Phone, UserID string }
-
-// Move has the chat of whoever goes by one of the names [from] go by those of [to]. An old name without a new one of its sort
-// leads nowhere from now on: it may be somebody else's tomorrow. Doing it again changes nothing.
-func (t *PeopleTable) Move(ctx context.Context, channel string, from, to KnownBy) error {
-	for {
-		chat := ""
-		for _, name := range []string{from.UserID, from.Phone} {
-			if chat == "" {
-				var err error
-				if chat, err = t.chatOf(ctx, channel, name); err != nil {
-					return err
-				}
-			}
-		}
-		if chat == "" {
-			return nil // nobody we know, or moved already
-		}
-		var problems []error
-		for _, name := range []string{to.Phone, to.UserID} {
-			now, err := t.chatOf(ctx, channel, name)
-			problems = append(problems, err, t.lead(ctx, channel, name, now, chat))
-		}
-		err := errors.Join(problems...)
-		if errors.Is(err, ErrConflict) {
-			continue
-		}
-		if err == nil {
-			err = t.call(ctx, channel, chat, func(c *Contact) {
-				c.Phone, c.Hidden = to.Phone, to.Phone == ""
-				if to.UserID != "" || from.UserID != "" {
-					c.UserID = to.UserID
-				}
-			})
-		}
-		for _, name := range []string{from.Phone, from.UserID} { // last, so that a crash before finds the chat again
-			if err == nil && name != "" && name != to.Phone && name != to.UserID {
-				err = t.names.Delete(ctx, channel+"/"+name, -1)
-			}
-		}
-		return err
-	}
+// Move has the chat of whoever went by the names [from] go by those of [to], because the channel says that it is the same
+// person. A number that was given up leads nowhere from now on: it may be somebody else's tomorrow. A chat that has one of
+// the new names loses it: see Left. Doing it again changes nothing, also when those names are others' meanwhile.
+//
+// What names no user id, of a number that has been in several hands, may be late and of somebody before. Then nobody moves, and
+// the number leads nowhere.
+func (t *PeopleTable) Move(ctx context.Context, channel string, from, to KnownBy, left Left) error {
+	return again(func() error { return t.move(ctx, channel, from, to, left) })
 }
 
-// Address returns what the person of a chat is called now: the phone number, unless the last message came without it.
+func (t *PeopleTable) move(ctx context.Context, channel string, from, to KnownBy, left Left) error {
+	byID, byPhone, err := t.follow(ctx, channel, from)
+	if err != nil {
+		return err
+	}
+	moves, doubtful := mover(byID, byPhone, from, to)
+	switch {
+	case doubtful:
+		return t.cutOff(ctx, channel, byPhone, left)
+	case moves.name.Chat == "":
+		return nil
+	}
+	chat, c := moves.name.Chat, moves.contact
+	toID, toPhone, err := t.follow(ctx, channel, to)
+	if err != nil {
+		return err
+	}
+	for _, l := range []*led{&toID, &toPhone} {
+		switch {
+		case l.name.Chat == "" || l.name.Chat == chat, l == &toPhone && toID.taken && l.name.Chat == toID.name.Chat:
+			continue
+		case l.chat != "" && c.isLeft():
+			return nil // they went on in another chat, and nothing of this one is left
+		case l.chat != "" && l.contact.Version > 0:
+			if err := t.take(ctx, l); err != nil {
+				return err
+			}
+		}
+		if err := l.leave(ctx, left); err != nil {
+			return err
+		}
+	}
+	now := to
+	if now.UserID == "" && (to.Phone == "" || to.Phone == c.Phone) { // a new number makes a new user id
+		now.UserID = c.UserID
+	}
+	before := c.Phone
+	c.rename(now)
+	if from.UserID != "" && from.UserID != c.UserID && !slices.Contains(c.WasID, from.UserID) {
+		c.WasID = append(slices.Clip(c.WasID), from.UserID)
+	}
+	c.Hidden, c.Lost = to.Phone == "", ""
+	if err := t.save(ctx, &c); err != nil {
+		return err
+	}
+	if err := errors.Join(t.lead(ctx, &toID.name, chat), t.lead(ctx, &toPhone.name, chat)); err != nil {
+		return err
+	}
+	if from.UserID != to.UserID {
+		if err := t.lead(ctx, &byID.name, chat); err != nil {
+			return err
+		}
+	}
+	for _, phone := range []string{before, from.Phone} {
+		if phone != c.Phone {
+			if err := t.giveUp(ctx, channel, phone, chat); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mover is the chat that moves from one's names to others; doubtful says that it may be of somebody before, who had the
+// number too.
+func mover(byID, byPhone led, from, to KnownBy) (moves led, doubtful bool) {
+	switch c := byPhone.contact; {
+	case byID.chat != "":
+		if c := byID.contact; from.UserID == c.UserID || c.Version == 0 || c.became(to) {
+			return byID, false
+		}
+		return led{}, false // they have moved on since
+	case from.UserID != "" && c.UserID != "" && from.UserID != c.UserID:
+		return led{}, false // the number is another's by now
+	case byPhone.chat != "" && from.UserID != "" && from.UserID == c.UserID:
+		return byPhone, false
+	case byPhone.chat != "", byPhone.taken:
+		return byPhone, byPhone.name.Former != "" || byPhone.taken
+	case byPhone.name.Chat != "" && slices.Contains(c.WasPhone, from.Phone) && c.became(to):
+		return byPhone, false // it was begun
+	}
+	return led{}, false
+}
+
+// cutOff takes a number from a chat, for nobody. A chat that has a user id goes on under that.
+func (t *PeopleTable) cutOff(ctx context.Context, channel string, l led, left Left) error {
+	switch {
+	case l.taken:
+	case l.contact.UserID == "":
+		if err := t.take(ctx, &l); err != nil {
+			return err
+		}
+	default:
+		c := l.contact
+		c.rename(KnownBy{UserID: c.UserID})
+		if err := t.save(ctx, &c); err != nil {
+			return err
+		}
+	}
+	if err := l.leave(ctx, left); err != nil {
+		return err
+	}
+	return t.giveUp(ctx, channel, l.by, l.name.Chat)
+}
+
+// Address returns what the person of a chat is called now: the phone number, unless the last message came without it. A number
+// that does not lead to the chat is not theirs: it was being learned when a process died, and is perhaps another's since.
 func (t *PeopleTable) Address(ctx context.Context, channel, chat string) (phone, userID string, err error) {
 	c, err := t.contacts.Load(ctx, channel+":"+chat)
 	if err != nil {
 		return "", "", fmt.Errorf("find address: %w", err)
 	}
-	if c.Hidden && c.UserID != "" {
+	if c.Hidden && c.UserID != "" || c.Phone == "" {
+		return "", c.UserID, nil
+	}
+	n, err := t.names.Load(ctx, channel+"/"+c.Phone)
+	switch {
+	case err != nil:
+		return "", "", fmt.Errorf("find address: %w", err)
+	case n.Chat != chat:
 		return "", c.UserID, nil
 	}
 	return c.Phone, c.UserID, nil
@@ -164,9 +386,16 @@ func (t *PeopleTable) Forget(ctx context.Context, channel, chat string) error {
 	if err != nil || !found {
 		return err
 	}
-	for _, name := range []string{c.Phone, c.UserID} {
-		if err := t.leave(ctx, channel, name, chat); err != nil {
-			return err
+	for _, name := range slices.Concat([]string{c.Phone, c.UserID, c.Lost}, c.WasPhone, c.WasID) {
+		n, found, err := t.names.Find(ctx, channel+"/"+name)
+		if err != nil {
+			return fmt.Errorf("find name: %w", err)
+		}
+		if !found || n.Chat != chat && (n.Chat != "" || n.Former != chat) {
+			continue
+		}
+		if err := t.names.Delete(ctx, n.ID, n.Version); err != nil && !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("forget name: %w", err)
 		}
 	}
 	if err := t.contacts.Delete(ctx, c.ID, c.Version); err != nil && !errors.Is(err, ErrConflict) {
@@ -175,68 +404,55 @@ func (t *PeopleTable) Forget(ctx context.Context, channel, chat string) error {
 	return nil // changed meanwhile: they write again
 }
 
-func (t *PeopleTable) chatOf(ctx context.Context, channel, name string) (string, error) {
+// free is a new chat: named by its person, unless that was a chat's name already.
+func (t *PeopleTable) free(ctx context.Context, channel string, who KnownBy) (chat string, c Contact, err error) {
+	name := who.Phone
 	if name == "" {
-		return "", nil
-	}
-	n, _, err := t.names.Find(ctx, channel+"/"+name)
-	if err != nil {
-		return "", fmt.Errorf("find person: %w", err)
-	}
-	return n.Chat, nil
-}
-
-// free is the name of a new chat: the person's, unless somebody who has another name now made a chat of it.
-func (t *PeopleTable) free(ctx context.Context, channel, phone, userID string) (string, error) {
-	name := phone
-	if name == "" {
-		name = userID
+		name = who.UserID
 	}
 	for chat, n := name, 2; ; chat, n = fmt.Sprintf("%s.%d", name, n), n+1 {
-		c, found, err := t.contacts.Find(ctx, channel+":"+chat)
-		if err != nil {
-			return "", fmt.Errorf("find chat: %w", err)
+		if c, err = t.contacts.Load(ctx, channel+":"+chat); err != nil {
+			return "", c, fmt.Errorf("find chat: %w", err)
 		}
-		if !found || c.Phone == phone && c.UserID == userID {
-			return chat, nil
+		if c.Version == 0 || c.Lost == "" && who == (KnownBy{c.Phone, c.UserID}) {
+			return chat, c, nil
 		}
 	}
 }
 
-// lead has a name lead to a chat. [now] is where it led when it was read; ErrConflict when it leads elsewhere meanwhile.
-func (t *PeopleTable) lead(ctx context.Context, channel, name, now, chat string) error {
-	if name == "" || now == chat {
+// lead has a name lead to a chat. ErrConflict when it leads elsewhere since it was read.
+func (t *PeopleTable) lead(ctx context.Context, n *personName, chat string) error {
+	if n.ID == "" || n.Chat == chat {
 		return nil
 	}
-	n, found, err := t.names.Find(ctx, channel+"/"+name)
-	switch {
-	case err != nil:
-		return fmt.Errorf("claim name: %w", err)
-	case !found:
-		n.ID = channel + "/" + name
-	case n.Chat != now:
-		return ErrConflict
+	if n.Chat != "" {
+		n.Former = n.Chat
 	}
 	n.Chat = chat
-	if err := t.names.Save(ctx, &n); err != nil {
+	if err := t.names.Save(ctx, n); err != nil {
 		return fmt.Errorf("claim name: %w", err)
 	}
 	return nil
 }
 
-// call changes what the person of a chat is called.
-func (t *PeopleTable) call(ctx context.Context, channel, chat string, change func(*Contact)) error {
-	for {
-		c, err := t.contacts.Load(ctx, channel+":"+chat)
-		if err != nil {
-			return fmt.Errorf("load contact: %w", err)
-		}
-		before := c
-		if change(&c); c == before {
-			return nil
-		}
-		if err = t.contacts.Save(ctx, &c); !errors.Is(err, ErrConflict) {
-			return err
-		}
+// giveUp has a name that led to a chat lead nowhere. That it did is remembered as long as the chat.
+func (t *PeopleTable) giveUp(ctx context.Context, channel, name, chat string) error {
+	if name == "" {
+		return nil
 	}
+	n, found, err := t.names.Find(ctx, channel+"/"+name)
+	if err != nil {
+		return fmt.Errorf("find name: %w", err)
+	}
+	if !found || n.Chat != chat {
+		return nil
+	}
+	return t.lead(ctx, &n, "")
+}
+
+func (t *PeopleTable) save(ctx context.Context, c *Contact) error {
+	if err := t.contacts.Save(ctx, c); err != nil {
+		return fmt.Errorf("keep what a person is called: %w", err)
+	}
+	return nil
 }

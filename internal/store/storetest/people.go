@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -13,10 +15,23 @@ import (
 // people follows persons whose names appear, change and go. The chat stays; the address is what they are called now.
 func people(t *testing.T, s *store.Store) {
 	ctx := t.Context()
-	find := func(phone, userID, want string) {
+	var gone []string // chats whose number was taken since find was last asked
+	left := func(_ context.Context, chat string) error { gone = append(gone, chat); return nil }
+	find := func(phone, userID, want string, wantLeft ...string) {
 		t.Helper()
-		if got, err := s.People.Find(ctx, "whatsapp", phone, userID); err != nil || got != want {
-			t.Errorf("%q, %q: got chat %q, %v, want %q", phone, userID, got, err, want)
+		gone = nil
+		got, err := s.People.Find(ctx, "whatsapp", store.KnownBy{Phone: phone, UserID: userID}, left)
+		if err != nil || got != want || !slices.Equal(gone, wantLeft) {
+			t.Errorf("%q, %q: got chat %q, left %q, %v, want %q, left %q", phone, userID, got, gone, err, want, wantLeft)
+		}
+	}
+	move := func(from, to store.KnownBy, wantLeft ...string) {
+		t.Helper()
+		gone = nil
+		for range 2 { // it may be told twice
+			if err := s.People.Move(ctx, "whatsapp", from, to, left); err != nil || !slices.Equal(gone, wantLeft) {
+				t.Errorf("%v to %v: left %q, %v, want left %q", from, to, gone, err, wantLeft)
+			}
 		}
 	}
 	address := func(chat, phone, userID string) {
@@ -38,34 +53,64 @@ func people(t *testing.T, s *store.Store) {
 	find("593990000002", "EC.2", "EC.2")
 	find("593990000002", "", "EC.2")
 
-	for range 2 { // a number changes, and is told twice
-		if err := s.People.Move(ctx, "whatsapp", store.KnownBy{Phone: "593990000002"}, store.KnownBy{Phone: "593990000003"}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	move(store.KnownBy{Phone: "593990000002"}, store.KnownBy{Phone: "593990000003"}) // a number changes
 	find("593990000003", "", "EC.2")
-	address("EC.2", "593990000003", "EC.2")
-	find("593990000002", "", "593990000002") // somebody else has the old one now
+	address("EC.2", "593990000003", "")                                                              // and with it the user id, which is not known yet
+	find("593990000002", "", "593990000002")                                                         // somebody else has the old one now
+	move(store.KnownBy{Phone: "593990000002"}, store.KnownBy{Phone: "593990000003"}, "593990000002") // told late: it may be either of them, so nobody moves
+	address("EC.2", "593990000003", "")
+	find("593990000002", "EC.2", "EC.2") // late: it was written before the number changed
+	address("EC.2", "593990000003", "")
+	find("593990000003", "EC.2b", "EC.2")
+	address("EC.2", "593990000003", "EC.2b")
 
 	find("593990000004", "", "593990000004")
-	must(t, s.People.Move(ctx, "whatsapp", store.KnownBy{Phone: "593990000004"}, store.KnownBy{Phone: "593990000005"}))
+	move(store.KnownBy{Phone: "593990000004"}, store.KnownBy{Phone: "593990000005"})
 	find("593990000004", "", "593990000004.2") // whose chat was another's once
 	find("593990000005", "", "593990000004")
 
 	find("593990000006", "", "593990000006") // two chats turn out to be one person's: the user id's is kept
 	find("", "EC.6", "EC.6")
-	find("593990000006", "EC.6", "EC.6")
+	find("593990000006", "EC.6", "EC.6", "593990000006")
 	find("593990000006", "", "EC.6")
+	address("593990000006", "", "") // nothing of the other goes there any more
 
 	find("593990000011", "EC.11", "593990000011") // a number changes and nobody says so
 	find("593990000012", "EC.11", "593990000011")
 	find("593990000011", "EC.12", "593990000011.2") // somebody else has the old one now
 	address("593990000011", "593990000012", "EC.11")
 
+	find("593990000021", "EC.21", "593990000021") // a number changes hands
+	find("593990000021", "EC.22", "593990000021.2", "593990000021")
+	address("593990000021", "", "EC.21")
+	address("593990000021.2", "593990000021", "EC.22")
+	find("593990000021", "", "593990000021.2")
+	find("593990000021", "EC.21", "593990000021") // late: it was written before that
+	address("593990000021", "", "EC.21")
+	find("593990000021", "EC.22", "593990000021.2")
+	move(store.KnownBy{Phone: "593990000021", UserID: "EC.21"}, store.KnownBy{Phone: "593990000023", UserID: "EC.23"}) // whose it was is heard of after all
+	address("593990000021", "593990000023", "EC.23")
+	address("593990000021.2", "593990000021", "EC.22")
+	find("593990000023", "EC.23", "593990000021")
+
+	find("593990000031", "EC.31", "593990000031") // a person moves to a number that was another's
+	find("593990000032", "EC.32", "593990000032")
+	move(store.KnownBy{Phone: "593990000031", UserID: "EC.31"}, store.KnownBy{Phone: "593990000032", UserID: "EC.33"}, "593990000032")
+	address("593990000031", "593990000032", "EC.33")
+	address("593990000032", "", "EC.32")
+
+	find("593990000041", "EC.41", "593990000041") // a person writes under the new names before the channel says so
+	find("593990000042", "EC.42", "593990000042")
+	move(store.KnownBy{Phone: "593990000041", UserID: "EC.41"}, store.KnownBy{Phone: "593990000042", UserID: "EC.42"}, "593990000042")
+	find("593990000042", "EC.42", "593990000041")
+	address("593990000042", "", "")
+
+	must(t, s.People.Forget(ctx, "whatsapp", "593990000041"))
+	find("593990000041", "EC.41", "593990000041")
 	must(t, s.People.Forget(ctx, "whatsapp", "EC.6"))
 	address("EC.6", "", "")
 	find("", "EC.6", "EC.6")
-	must(t, s.People.Move(ctx, "whatsapp", store.KnownBy{Phone: "593990000099"}, store.KnownBy{Phone: "593990000098"})) // nobody we know
+	move(store.KnownBy{Phone: "593990000099"}, store.KnownBy{Phone: "593990000098"}) // nobody we know
 	find("593990000098", "", "593990000098")
 }
 
@@ -80,7 +125,7 @@ func peopleRace(t *testing.T, s *store.Store) {
 				userID = ""
 			}
 			var err error
-			if chats[i], err = s.People.Find(t.Context(), "whatsapp", phone, userID); err != nil {
+			if chats[i], err = s.People.Find(t.Context(), "whatsapp", store.KnownBy{Phone: phone, UserID: userID}, nobodyLeft(t)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -88,6 +133,44 @@ func peopleRace(t *testing.T, s *store.Store) {
 	wg.Wait()
 	if slices.ContainsFunc(chats, func(c string) bool { return c != chats[0] }) {
 		t.Errorf("got chats %q, want one", chats)
+	}
+}
+
+// nobodyLeft is for where no number changes hands.
+func nobodyLeft(t *testing.T) store.Left {
+	return func(_ context.Context, chat string) error {
+		t.Errorf("the number of %s was taken", chat)
+		return nil
+	}
+}
+
+// peopleTwice: two persons come under one number at once, to many processes: each has a chat, and one of them the number.
+func peopleTwice(t *testing.T, s *store.Store) {
+	chats := make([]string, 16)
+	var wg sync.WaitGroup
+	for i := range chats {
+		wg.Go(func() {
+			var err error
+			who := store.KnownBy{Phone: "593990000888", UserID: fmt.Sprint("EC.", 880+i%2)}
+			if chats[i], err = s.People.Find(t.Context(), "whatsapp", who, func(context.Context, string) error { return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	reached := 0
+	for i, chat := range chats {
+		if chat != chats[i%2] || chats[0] == chats[1] {
+			t.Fatalf("got chats %q, want one for each of the two", chats)
+		}
+		if phone, _, err := s.People.Address(t.Context(), "whatsapp", chat); i < 2 && phone != "" {
+			reached++
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	if reached != 1 {
+		t.Errorf("%d chats have the number, want one", reached)
 	}
 }
 

@@ -43,6 +43,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"imports", imports},
 		{"people", people},
 		{"a new person for 16", peopleRace},
+		{"two persons under one number for 16", peopleTwice},
 		{"deliveries", deliveries},
 		{"images", images},
 		{"schedule", schedule},
