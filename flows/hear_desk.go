@@ -87,6 +87,9 @@ func (noDesk) Calendar(context.Context) (handoff.Calendar, error) {
 func (noDesk) Ahead(context.Context, string) (int, error) { return 0, nil }
 func (noDesk) Staffed(context.Context) (bool, error)      { return false, nil }
 
+// hardEnough difficulties are believed. The way of speaking alone is chosen by two words, and moves nobody ahead.
+const hardEnough = 2
+
 // handOver opens a case with a person, one at a time, and says what can be promised of it: whether anybody is there.
 func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
@@ -98,7 +101,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 		t.Forget(slotCaseNumber)
 		rank := handoff.RankUsual
-		if t.Conv.Way == slow {
+		if t.Conv.Way == slow && number(t, slotHard) >= hardEnough {
 			rank = handoff.RankSlowly
 		}
 		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)

@@ -49,14 +49,14 @@ func (f *flow) hearPace(t *bot.Turn) bot.Event {
 	return ""
 }
 
-// hard notes a difficulty. Every second one is answered with the offer to go step by step.
+// hard notes a difficulty. Every second one is answered with the offer to go step by step, to who does not yet.
 func (f *flow) hard(t *bot.Turn) {
-	if t.Conv.Way != "" || t.Place().Is(FirstWord, InGroup) {
+	if t.Place().Is(FirstWord, InGroup) {
 		return
 	}
 	n := number(t, slotHard) + 1
 	t.Remember(slotHard, strconv.Itoa(n))
-	if n%2 == 0 {
+	if t.Conv.Way == "" && n%2 == 0 {
 		t.Add("slow.offer")
 	}
 }

@@ -20,11 +20,11 @@ import (
 	"llave/bot"
 )
 
-// The ranks of those that wait, first to last. Older people come first (P502): who goes step by step. A record's category
-// is not looked at: the position in the queue is told to somebody who has proved nothing (P307). What the owner of a record says
+// The ranks of those that wait, first to last. Older people come first (P502): who goes step by step and has had difficulties.
+// A record's category is not looked at: the position in the queue is told to somebody who has proved nothing (P307). What the owner of a record says
 // who did not ask is nobody's position in the queue: those notices stand before it (Desk.Notices).
 const (
-	RankSlowly = 1 // goes step by step
+	RankSlowly = 1 // goes step by step, and it was hard for them
 	RankUsual  = 2
 )
 

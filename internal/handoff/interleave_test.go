@@ -152,7 +152,7 @@ func (p *play) run() {
 	p.wire.follow(p.chat, rapid.SliceOfN(rapid.SampledFrom(fates), 0, 12).Draw(p.rt, "fates")...)
 	p.unsent = false
 	p.one("desk opens")
-	roads := [][]string{{"hola", "persona"}, {"hola", "sí", "desbloquear", known, "sí", "persona"}, {"paso a paso", "persona"}, {"hola", "sí"}}
+	roads := [][]string{{"hola", "persona"}, {"hola", "sí", "desbloquear", known, "sí", "persona"}, {"paso a paso", "zqx bdf", "zqx ghj", "persona"}, {"hola", "sí"}}
 	for _, words := range rapid.SampledFrom(roads).Draw(p.rt, "road") {
 		p.do(p.message(words))
 	}

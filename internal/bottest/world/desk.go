@@ -63,14 +63,14 @@ func (w *World) Case(chat int64) *bot.Handoff {
 // others is the first of the chats of other people.
 const others = Chat + 1000
 
-// othersAsk has so many people who are not in the queue yet ask for a person, older ones step by step.
+// othersAsk has so many people who are not in the queue yet ask for a person, older ones step by step after difficulties.
 func (p *player) othersAsk(n int, older bool) {
 	for range n {
 		chat := others + int64(p.others)
 		p.others++
 		said := []string{"hola", "persona"}
-		if older {
-			said = []string{"paso a paso", "persona"}
+		if older { // and it is hard for them: they are not understood twice
+			said = []string{"paso a paso", "zqx bdf", "zqx ghj", "persona"}
 		}
 		for _, words := range said {
 			p.w.DoIn(chat, func() error { p.w.Phone.Say(chat, words); return nil })
