@@ -210,6 +210,7 @@ type Conversation struct {
 	Numbers  []Seen            `bson:"numbers,omitempty"` // keyed hashes of the numbers looked up, for the limits
 	Recent   []time.Time       `bson:"recent,omitempty"`  // when the last messages came, for the limit
 	Warned   time.Time         `bson:"warned,omitempty"`  // when the person was last told of a limit
+	Filed    []time.Time       `bson:"filed,omitempty"`   // when the last complaints were filed, for the limits
 	Seen     []Seen            `bson:"seen,omitempty"`
 	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest in order of those that Seen had no room for
 	Tail     []Line            `bson:"tail,omitempty"`
@@ -224,15 +225,21 @@ type Conversation struct {
 	Outbox   `bson:",inline"`
 }
 
-// numbersCount is how long a number that was looked up counts against its chat at most: the limit of a day (P304).
+// numbersCount is how long a number that was looked up, or a complaint, counts against its chat at most: the limit of a day (P304).
 const numbersCount = 24 * time.Hour
 
-// keepNumbers has the conversation kept for as long as a number that was looked up in it counts.
+// keepNumbers has the conversation kept for as long as a number that was looked up in it, or a complaint, counts.
 func (c *Conversation) keepNumbers() {
-	for _, n := range c.Numbers {
-		if counts := n.At.Add(numbersCount); counts.After(c.KeptTill) {
+	count := func(at time.Time) {
+		if counts := at.Add(numbersCount); counts.After(c.KeptTill) {
 			c.KeptTill = counts
 		}
+	}
+	for _, n := range c.Numbers {
+		count(n.At)
+	}
+	for _, at := range c.Filed {
+		count(at)
 	}
 }
 
@@ -244,6 +251,7 @@ func (c Conversation) Clone() Conversation {
 	c.Timers = slices.Clone(c.Timers)
 	c.Numbers = slices.Clone(c.Numbers)
 	c.Recent = slices.Clone(c.Recent)
+	c.Filed = slices.Clone(c.Filed)
 	c.Seen = slices.Clone(c.Seen)
 	c.Tail = slices.Clone(c.Tail)
 	if c.Handoff != nil {

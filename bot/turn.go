@@ -296,6 +296,6 @@ func (t *Turn) Empty() {
 	t.emptied = true
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
-		Warned: c.Warned, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Outbox: c.Outbox,
+		Warned: c.Warned, Filed: c.Filed, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Outbox: c.Outbox,
 	}
 }

@@ -37,8 +37,9 @@ type Records interface {
 
 // Limits of one chat (P304).
 type Limits struct {
-	NumbersHour, NumbersDay int // different numbers
-	MessagesMinute          int
+	NumbersHour, NumbersDay       int // different numbers
+	MessagesMinute                int
+	ComplaintsHour, ComplaintsDay int // zero: as many as they like
 }
 
 // Options are what the conversation depends on.

@@ -45,6 +45,7 @@ const (
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
 	SaidHello, SaidThanks, SentPhoto             bot.Event = "SaidHello", "SaidThanks", "SentPhoto"
 	LinkAskedAgain, Arrived                      bot.Event = "LinkAskedAgain", "Arrived"
+	TooManyComplaints, ComplaintNotFiled         bot.Event = "TooManyComplaints", "ComplaintNotFiled"
 )
 
 // The slots.
@@ -586,6 +587,10 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 	case "agent":
 		return AskedPerson
 	case "complaint":
+		if at := f.complaintsRetryAt(t); !at.IsZero() { // before they write it
+			t.Say("when", waiting(t, at))
+			return TooManyComplaints
+		}
 		return WantsComplaint
 	case "my_data":
 		return WantsOwnData
@@ -952,6 +957,11 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	if !isComplaint(t) {
 		return "", nil
 	}
+	if at := f.complaintsRetryAt(t); !at.IsZero() {
+		t.Say("when", waiting(t, at))
+		return ComplaintNotFiled, nil
+	}
+	t.Conv.Filed = append(t.Conv.Filed, t.Now)
 	ref := t.Ref("Q")
 	t.Say("ref", ref)
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)}})
@@ -964,6 +974,23 @@ func (f *flow) announce(t *bot.Turn, event, ref string) {
 	if f.Announce {
 		t.Promise(bot.Promise{What: bot.Announce{Event: event, Ref: ref}, Until: t.Now.Add(bot.AnnouncedFor)})
 	}
+}
+
+// complaintsRetryAt keeps the limits of complaints of a chat; zero means that one may be filed now.
+func (f *flow) complaintsRetryAt(t *bot.Turn) (at time.Time) {
+	c := t.Conv
+	c.Filed = slices.DeleteFunc(c.Filed, func(filed time.Time) bool { return t.Now.Sub(filed) >= 24*time.Hour })
+	later := func(most int, in time.Duration) {
+		if most <= 0 || len(c.Filed) < most {
+			return
+		}
+		if free := c.Filed[len(c.Filed)-most].Add(in); free.After(t.Now) && free.After(at) {
+			at = free
+		}
+	}
+	later(f.Limits.ComplaintsHour, time.Hour)
+	later(f.Limits.ComplaintsDay, 24*time.Hour)
+	return at
 }
 
 // hearLanguage hears the name of a language.

@@ -153,7 +153,7 @@ func (f *flow) places() []bot.Place {
 			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
-		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done")).With(bot.FreeText, Returnable),
+		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done"), on(ComplaintNotFiled, OfferPerson, "limit.complaint")).With(bot.FreeText, Returnable),
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink).Called("data"),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData,
 			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink).Called("data"),
@@ -170,7 +170,7 @@ func (f *flow) places() []bot.Place {
 			on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
 			// what people come for
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
-			on(WantsComplaint, Complaining, ""), on(WantsOwnData, OwnData, ""),
+			on(WantsComplaint, Complaining, ""), on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
 			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, OfferPerson, "another.deceased"),
 			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),

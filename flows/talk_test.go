@@ -49,7 +49,8 @@ var talkEngine = sync.OnceValues(func() (*bot.Engine, error) {
 	}
 	return flows.New(flows.Options{
 		Records: oneRecord{}, Vault: v, PublicURL: "http://localhost:8080", LinkTTL: 3 * time.Minute,
-		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20}, Idle: 24 * time.Hour, Seen: 192 * time.Hour, Unheard: 720 * time.Hour,
+		Limits: flows.Limits{NumbersHour: 3, NumbersDay: 10, MessagesMinute: 20, ComplaintsHour: 3, ComplaintsDay: 5},
+		Idle:   24 * time.Hour, Seen: 192 * time.Hour, Unheard: 720 * time.Hour,
 		Erasing: func(string) flows.Erasing { return flows.Deleted },
 	})
 })

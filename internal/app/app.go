@@ -366,7 +366,10 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
 		Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
-		Limits:   flows.Limits{NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute},
+		Limits: flows.Limits{
+			NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute,
+			ComplaintsHour: c.Limits.ComplaintsHour, ComplaintsDay: c.Limits.ComplaintsDay,
+		},
 		Erasing:  func(channel string) flows.Erasing { return erasing[channel] },
 		Announce: c.EventsURL != nil,
 		Model:    model, AbroadText: c.AbroadText, PortalText: c.PortalText,

@@ -127,6 +127,8 @@ type Limits struct {
 	MailsWindow      int // mails in MailWindow, per record
 	MailsDay         int // and a day
 	MessagesMinute   int // messages a minute, per chat
+	ComplaintsHour   int // complaints an hour, per chat
+	ComplaintsDay    int // and a day
 	WrongLinksMinute int // wrong links a minute, per address
 }
 

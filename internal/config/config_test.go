@@ -55,7 +55,7 @@ func TestLoad_defaults(t *testing.T) {
 		{"foreign code", c.ForeignCodePattern == nil, true},
 		{"proxies", len(c.TrustedProxies), 0},
 		{"the model and texts of one's own", c.ModelFile + c.AbroadText + c.PortalText, ""},
-		{"limits", c.Limits, config.Limits{3, 10, 3, 6, 20, 10}},
+		{"limits", c.Limits, config.Limits{3, 10, 3, 6, 20, 3, 5, 10}},
 		{"retention", c.Retention, config.Retention{24 * time.Hour, 192 * time.Hour, 720 * time.Hour, 8760 * time.Hour, 8760 * time.Hour, 720 * time.Hour}},
 		{"log level", c.LogLevel, slog.LevelInfo},
 		{"log format", c.LogFormat, config.LogFormat("")},
@@ -74,7 +74,7 @@ func TestLoad_production(t *testing.T) {
 		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
 		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
 		"LLAVE_MODEL_FILE=own.bin", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.",
-		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
+		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_LIMIT_COMPLAINTS_HOUR=1", "LLAVE_LIMIT_COMPLAINTS_DAY=2", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +98,8 @@ func TestLoad_production(t *testing.T) {
 		{"words for people abroad", c.AbroadText, "Llame al consulado."},
 		{"the way into the portal", c.PortalText, "¿Dónde? En Trámites."},
 		{"mails a day", c.Limits.MailsDay, 7},
+		{"complaints an hour", c.Limits.ComplaintsHour, 1},
+		{"complaints a day", c.Limits.ComplaintsDay, 2},
 		{"idle", c.Retention.Idle, 48 * time.Hour},
 		{"sentences that were not understood", c.Retention.Unheard, time.Duration(0)},
 		{"log level", c.LogLevel, slog.LevelDebug},
@@ -128,7 +130,7 @@ func TestLoad_refuses(t *testing.T) {
 		"LLAVE_OFFICE_HOURS=always", "LLAVE_OFFICE_HOURS=mon-fri 17:00-08:00", "LLAVE_OFFICE_HOURS=mon-fri 08:00-17:00,",
 		"LLAVE_OFFICE_HOURS=mon-xyz 08:00-17:00", "LLAVE_TRUSTED_PROXIES=10.0.0.0/33", "LLAVE_TRUSTED_PROXIES=proxy",
 		"LLAVE_FOREIGN_CODE_PATTERN=[", "LLAVE_ABROAD_TEXT=" + strings.Repeat("á", 201), "LLAVE_ABROAD_TEXT=una\notra", "LLAVE_ABROAD_TEXT= ",
-		"LLAVE_PORTAL_TEXT=Vea <b>aquí</b>", "LLAVE_PORTAL_TEXT=Toque {portal}", "LLAVE_PORTAL_TEXT=\xff", "LLAVE_LIMIT_NUMBERS_HOUR=-1", "LLAVE_RETENTION_IDLE=1s", "LLAVE_RETENTION_UNHEARD=23h", "LLAVE_RETENTION_UNHEARD=-1s", "LLAVE_LOG_LEVEL=loud", "LLAVE_LOG_FORMAT=xml",
+		"LLAVE_PORTAL_TEXT=Vea <b>aquí</b>", "LLAVE_PORTAL_TEXT=Toque {portal}", "LLAVE_PORTAL_TEXT=\xff", "LLAVE_LIMIT_NUMBERS_HOUR=-1", "LLAVE_LIMIT_COMPLAINTS_HOUR=0", "LLAVE_LIMIT_COMPLAINTS_DAY=few", "LLAVE_RETENTION_IDLE=1s", "LLAVE_RETENTION_UNHEARD=23h", "LLAVE_RETENTION_UNHEARD=-1s", "LLAVE_LOG_LEVEL=loud", "LLAVE_LOG_FORMAT=xml",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		_, err := config.Load([]string{pair}, t.TempDir())

@@ -124,6 +124,10 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.Limits.MailsDay, err = count(v); return }},
 	{"LLAVE_LIMIT_MESSAGES_MINUTE", "20", "", "messages a minute, per chat",
 		func(c *Config, v string) (err error) { c.Limits.MessagesMinute, err = count(v); return }},
+	{"LLAVE_LIMIT_COMPLAINTS_HOUR", "3", "", "complaints an hour, per chat",
+		func(c *Config, v string) (err error) { c.Limits.ComplaintsHour, err = count(v); return }},
+	{"LLAVE_LIMIT_COMPLAINTS_DAY", "5", "", "complaints a day, per chat",
+		func(c *Config, v string) (err error) { c.Limits.ComplaintsDay, err = count(v); return }},
 	{"LLAVE_LIMIT_WRONG_LINKS_MINUTE", "10", "", "wrong links a minute, per address",
 		func(c *Config, v string) (err error) { c.Limits.WrongLinksMinute, err = count(v); return }},
 
