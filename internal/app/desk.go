@@ -122,8 +122,12 @@ func (a *App) lookUp(ctx context.Context, number string) (handoff.Finding, error
 	if err != nil {
 		return handoff.Finding{}, fmt.Errorf("find record: %w", err)
 	}
+	held, err := a.Unlock.Held(ctx, affiliate.Hash(a.Vault, number))
+	if err != nil {
+		return handoff.Finding{}, err
+	}
 	return handoff.Finding{
-		Known: found, Status: string(r.Status), Category: string(r.Category), Updated: !r.DataUpdatedAt.IsZero(),
+		Held: held, Known: found, Status: string(r.Status), Category: string(r.Category), Updated: !r.DataUpdatedAt.IsZero(),
 		Mail: affiliate.ValidEmail(r.Email), Eligible: r.Outcome() == affiliate.CanUnlock,
 	}, nil
 }

@@ -95,6 +95,7 @@ type Finding struct {
 	Updated  bool // its data were updated in person
 	Mail     bool // it has a usable address
 	Eligible bool
+	Held     bool // no link goes out for now: its owner said that it was not them
 }
 
 // Options are what the desk needs.

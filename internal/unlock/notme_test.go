@@ -262,3 +262,96 @@ func TestNotMe_ofAnOlderVersion(t *testing.T) {
 		}
 	})
 }
+
+// A letter cut to what all of the document's begin with is nobody's word: an old letter never takes back what another led to.
+func TestNotMe_cut(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		old := s.link(locked).NotMe
+		for range 3 { // asked for again so often that the beginning stays the same
+			s.clock.Advance(6 * 24 * time.Hour)
+			s.link(locked)
+			s.purge(locked)
+		}
+		l := s.link(locked)
+		s.makesKey(s.redeem(l.Token, "owner").KeyPass)
+		for _, token := range []string{old, old[:43], l.NotMe[:43]} {
+			if d, err := s.NotMe(t.Context(), token); !errors.Is(err, unlock.ErrExpired) {
+				t.Errorf("got %+v, %v, want %v", d, err, unlock.ErrExpired)
+			}
+		}
+		if s.status(locked) != affiliate.Active || s.document(locked).Key == "" {
+			t.Errorf("the record is %s, want active with its key", s.status(locked))
+		}
+	})
+}
+
+// What the office decides after the press stays, however often the page is loaded again or its promise kept late.
+func TestNotMe_thenTheOffice(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		l := s.link(locked)
+		s.redeem(l.Token, "n")
+		s.kept(locked)
+		first := s.disown(l.NotMe)
+		s.kept(locked)
+		s.set(locked, affiliate.Active)
+		if again := s.disown(l.NotMe); again != first || s.status(locked) != affiliate.Active {
+			t.Errorf("loaded again: got %+v, the record is %s, want %+v and active", again, s.status(locked), first)
+		}
+		d := s.document(locked)
+		if err := s.Lock(t.Context(), d.ID, d.Live.ID); err != nil || s.status(locked) != affiliate.Active {
+			t.Errorf("locked late: got %v, the record is %s, want active", err, s.status(locked))
+		}
+	})
+}
+
+// A stranger who has pressed the button of a second link, without making a key, does not shield the record with it; and nothing
+// that is open is left.
+func TestNotMe_shield(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		first := s.link(locked)
+		s.makesKey(s.redeem(first.Token, "stranger").KeyPass)
+		s.clock.Advance(time.Minute)
+		second := s.link(locked)
+		pass := s.redeem(second.Token, "stranger").KeyPass
+		if d := s.disown(first.NotMe); !d.Locked || !d.Dropped || s.status(locked) != affiliate.Locked {
+			t.Errorf("got %+v, the record is %s, want it locked without a key", d, s.status(locked))
+		}
+		if _, err := s.MakeKey(t.Context(), pass, goodKey); !errors.Is(err, unlock.ErrKeyPass) {
+			t.Errorf("the second link's key pass: got %v, want %v", err, unlock.ErrKeyPass)
+		}
+	})
+}
+
+// The word of the newest letter takes back a key of the one before, too: the record is locked without a key.
+func TestNotMe_keyOfTheLetterBefore(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		first := s.link(locked)
+		s.makesKey(s.redeem(first.Token, "stranger").KeyPass)
+		s.clock.Advance(time.Minute)
+		second := s.link(locked)
+		s.redeem(second.Token, "stranger")
+		if d := s.disown(second.NotMe); !d.Locked || !d.Dropped || s.document(locked).Key != "" {
+			t.Errorf("got %+v, key %t, want it locked without a key", d, s.document(locked).Key != "")
+		}
+	})
+}
+
+// A turn that is done again, because its commit failed, may find another number in the chat. The link of the one record is none of
+// the other's.
+func TestReserve_oneTurnTwoRecords(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s *service) {
+		s.set(active, affiliate.Locked)
+		theirs, mine := s.ask(locked, "turn/1"), s.ask(active, "turn/1")
+		if theirs.Attempt == mine.Attempt {
+			t.Fatal("two records have one attempt")
+		}
+		l, err := s.Letter(t.Context(), promise(s.document(active).ID, mine.Attempt), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.redeem(l.Token, "n")
+		if s.status(locked) != affiliate.Locked || s.status(active) != affiliate.Active {
+			t.Errorf("the other's record is %s, mine %s, want locked and active", s.status(locked), s.status(active))
+		}
+	})
+}

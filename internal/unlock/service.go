@@ -188,6 +188,19 @@ func (s *Service) set(ctx context.Context, record, attempt string, to affiliate.
 	}
 }
 
+// Held says whether no letter goes to the record with that hash for now, because its owner said that it was not them.
+func (s *Service) Held(ctx context.Context, record string) (bool, error) {
+	d, err := s.Documents.Load(ctx, record)
+	if err != nil {
+		return false, fmt.Errorf("load unlock document: %w", err)
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read the store's clock: %w", err)
+	}
+	return d.held(now), nil
+}
+
 // Person is the institution's record of an attempt; empty when it is not there, or its number is not kept any more.
 func (s *Service) Person(ctx context.Context, record, attempt string) (affiliate.Record, error) {
 	rec, _, err := s.person(ctx, record, attempt)
