@@ -308,11 +308,17 @@ func (t *PeopleTable) move(ctx context.Context, channel string, from, to KnownBy
 			return err
 		}
 	}
-	for _, phone := range []string{before, from.Phone} {
-		if phone != c.Phone {
-			if err := t.giveUp(ctx, channel, phone, chat); err != nil {
-				return err
-			}
+	return t.giveUpBut(ctx, channel, chat, c.Phone, before, from.Phone)
+}
+
+// giveUpBut has numbers lead nowhere, but for the one that is the chat's now.
+func (t *PeopleTable) giveUpBut(ctx context.Context, channel, chat, now string, phones ...string) error {
+	for _, phone := range phones {
+		if phone == now {
+			continue
+		}
+		if err := t.giveUp(ctx, channel, phone, chat); err != nil {
+			return err
 		}
 	}
 	return nil
