@@ -225,13 +225,13 @@ type Conversation struct {
 	Outbox   `bson:",inline"`
 }
 
-// numbersCount is how long a number that was looked up, or a complaint, counts against its chat at most: the limit of a day (P304).
-const numbersCount = 24 * time.Hour
+// limitsCount is how long a number that was looked up, or a complaint, counts against its chat at most: the limit of a day (P304).
+const limitsCount = 24 * time.Hour
 
-// keepNumbers has the conversation kept for as long as a number that was looked up in it, or a complaint, counts.
-func (c *Conversation) keepNumbers() {
+// keepCounted has the conversation kept for as long as a number that was looked up in it, or a complaint, counts.
+func (c *Conversation) keepCounted() {
 	count := func(at time.Time) {
-		if counts := at.Add(numbersCount); counts.After(c.KeptTill) {
+		if counts := at.Add(limitsCount); counts.After(c.KeptTill) {
 			c.KeptTill = counts
 		}
 	}

@@ -322,7 +322,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	t.hand(c.Handoff, c.Tail)
 	e.promise(t)
 	out.Unreached = t.unreached
-	next.keepNumbers()
+	next.keepCounted()
 	next.Wake(next.NextTimer())
 	return next, out, nil
 }

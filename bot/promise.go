@@ -18,6 +18,7 @@ const (
 	PromiseDelete   PromiseKind = "delete"
 	PromiseLink     PromiseKind = "link"
 	PromiseNotice   PromiseKind = "notice"
+	PromiseRevoked  PromiseKind = "revoked"
 	PromiseWarning  PromiseKind = "warning"
 	PromiseActivate PromiseKind = "activate"
 	PromiseLock     PromiseKind = "lock"
@@ -38,6 +39,7 @@ var kinds = []kind{
 	kindOf[Delete](),
 	kindOf[MailLink](),
 	kindOf[MailNotice](),
+	kindOf[MailRevoked](),
 	kindOf[MailWarning](),
 	kindOf[Activate](),
 	kindOf[Lock](),
@@ -93,7 +95,12 @@ type MailLink struct {
 
 // MailNotice tells the owner of Promise.Record by mail what happened.
 type MailNotice struct {
-	Topic string `bson:"topic,omitempty"` // unlocked, generated, revoked or revoked_key
+	Topic string `bson:"topic,omitempty"` // unlocked or generated
+}
+
+// MailRevoked tells the owner of Promise.Record by mail that it is locked again, and perhaps their key no key any more.
+type MailRevoked struct {
+	Dropped bool `bson:"dropped,omitempty"`
 }
 
 // MailWarning tells the institution by mail of a case that somebody should see now, when nobody is there to see it.
@@ -196,6 +203,9 @@ func (MailLink) Told() bool            { return true }            // Told is tru
 func (MailNotice) Kind() PromiseKind   { return PromiseNotice }   // Kind is PromiseNotice.
 func (MailNotice) Lane() Lane          { return LaneMail }        // Lane is that of letters.
 func (MailNotice) Told() bool          { return false }           // Told is false: it is for the record's owner.
+func (MailRevoked) Kind() PromiseKind  { return PromiseRevoked }  // Kind is PromiseRevoked.
+func (MailRevoked) Lane() Lane         { return LaneMail }        // Lane is that of letters.
+func (MailRevoked) Told() bool         { return false }           // Told is false: the page has said it.
 func (MailWarning) Kind() PromiseKind  { return PromiseWarning }  // Kind is PromiseWarning.
 func (MailWarning) Lane() Lane         { return LaneDesk }        // Lane is that of letters to the institution.
 func (MailWarning) Told() bool         { return false }           // Told is false: the case itself is kept.

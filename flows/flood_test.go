@@ -100,6 +100,9 @@ func TestFlood_toldOnce(t *testing.T) {
 	if k.says("menú"); k.c.State != flows.LeaveSure || !k.said {
 		t.Errorf("\"menú\" in a full case: in %s, answered %t", k.c.State, k.said)
 	}
+	if k.says("sí"); k.c.State != flows.Menu || !k.said {
+		t.Errorf("\"sí\" to leaving it: in %s, answered %t", k.c.State, k.said)
+	}
 }
 
 // Of answers that say the same, and wait one behind the other where many do, the last is enough; what stands between them is not

@@ -106,6 +106,9 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	if !fast || warn {
 		if ev := f.hearEmergency(t); ev != "" {
+			if fast {
+				warned(t)
+			}
 			return ev, nil
 		}
 	}
@@ -118,6 +121,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case fast:
 		switch {
 		case warn:
+			warned(t)
 			return TooFast, nil
 		case !place.Is(FirstWord) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
 			return AskedPerson, nil
@@ -504,12 +508,13 @@ func (f *flow) tooFast(t *bot.Turn) (fast, warn bool) {
 		c.Recent = append(c.Recent, t.Now)
 		return false, false
 	}
-	if t.Now.Sub(c.Warned) < time.Minute {
-		return true, false
-	}
-	c.Warned = t.Now
-	t.Say("when", waiting(t, c.Recent[0].Add(time.Minute)))
-	return true, true
+	return true, t.Now.Sub(c.Warned) >= time.Minute
+}
+
+// warned notes that the person is told now that it was too much, and says when they may go on.
+func warned(t *bot.Turn) {
+	t.Conv.Warned = t.Now
+	t.Say("when", waiting(t, t.Conv.Recent[0].Add(time.Minute)))
 }
 
 // waiting says in words when to come back.

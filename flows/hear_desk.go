@@ -249,7 +249,8 @@ const slotFull = "full"
 // isFull says whether no more is kept of what the person writes in the case; they can leave it all the same.
 func isFull(t *bot.Turn) bool {
 	h := t.Conv.Handoff
-	return h.Open() && h.Lines >= caseLines && deskWord(t) != deskLeave
+	leaves := deskWord(t) == deskLeave || t.Choice() == "leave_yes" || t.Choice() == "leave_no"
+	return h.Open() && h.Lines >= caseLines && !leaves
 }
 
 // tooMuch keeps the limits of what is written to an agent, a minute's and the case's. What is beyond them is not kept, which is
@@ -262,6 +263,7 @@ func tooMuch(t *bot.Turn, fast, full, warn bool) bot.Event {
 		t.Remember(slotFull, t.Conv.Handoff.Ref)
 		return CaseFull
 	case fast && !full && warn:
+		warned(t)
 		return FastAtDesk
 	}
 	return bot.Ignored

@@ -174,16 +174,14 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 	return wrong
 }
 
-// judge says whether a hash is of a password, in its turn. Where there is none (key.ErrBusy) the try is uncounted: nobody has
+// judge says whether a hash is of a password, in its turn. Where there is none (key.ErrBusy), or it is not waited for, the try is uncounted: nobody has
 // learned anything by it.
 func (s *Service) judge(ctx context.Context, tried try, source, hash, password string) (right bool, err error) {
 	leave, err := s.Passwords.Enter(ctx, key.Share{Who: source, Most: sourceAtOnce})
-	if errors.Is(err, key.ErrBusy) {
-		if err := s.takeBack(ctx, tried); err != nil {
+	if err != nil {
+		if err := s.takeBack(context.WithoutCancel(ctx), tried); err != nil {
 			return false, err
 		}
-	}
-	if err != nil {
 		return false, fmt.Errorf("wait for the password's turn: %w", err)
 	}
 	defer leave()

@@ -32,6 +32,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.eraseLines),
 		runner.KeeperOf(a.keepUnheard),
 		runner.KeeperOf(a.eraseUnheard),
+		runner.KeeperOf(a.keepRevoked),
 		runner.KeeperOf(a.keepWarning),
 		runner.KeeperOf(a.activate),
 		runner.KeeperOf(a.lock),
@@ -138,15 +139,30 @@ func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Le
 
 // keepNotice writes to the record's owner that the key was unlocked or made.
 func (a *App) keepNotice(ctx context.Context, p bot.Promise, what bot.MailNotice) (runner.Effects, error) {
+	return runner.Effects{}, a.mailOwner(ctx, p, mail.Kind(what.Topic))
+}
+
+// keepRevoked writes to the record's owner that it is locked again.
+func (a *App) keepRevoked(ctx context.Context, p bot.Promise, what bot.MailRevoked) (runner.Effects, error) {
+	kind := mail.Revoked
+	if what.Dropped {
+		kind = mail.RevokedKey
+	}
+	return runner.Effects{}, a.mailOwner(ctx, p, kind)
+}
+
+// mailOwner sends the owner a letter that tells of something done. A kind that it does not know is a later version's: the promise
+// stays until that comes by.
+func (a *App) mailOwner(ctx context.Context, p bot.Promise, kind mail.Kind) error {
 	to, channel, err := a.Unlock.Owner(ctx, p.Record, p.Attempt)
 	if err != nil || to == "" {
-		return runner.Effects{}, err
+		return err
 	}
-	letter, err := a.letters.Compose(mail.Kind(what.Topic), mail.Data{Channel: channel, At: p.Made, Held: a.options.Config.NotMeHold > 0})
+	letter, err := a.letters.Compose(kind, mail.Data{Channel: channel, At: p.Made, Held: a.options.Config.NotMeHold > 0})
 	if err != nil {
-		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
+		return fmt.Errorf("write letter: %w", err)
 	}
-	return runner.Effects{}, a.send(ctx, p, to, letter)
+	return a.send(ctx, p, to, letter)
 }
 
 // keepWarning writes to LLAVE_REPORT_TO that there is a case, when nobody is at the desk to see it there. The letter names the
@@ -211,7 +227,7 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 		a.Metrics.Count("not_me")
 		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)
 		err := a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
-		if err == nil && what.Body == unlock.AfterUse {
+		if err == nil && (what.Body == unlock.AfterUse || what.Body == unlock.OvertakenKey) {
 			err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID + "/revoked", At: p.Made, Who: "owner", What: "key_revoked", Detail: what.Ref})
 		}
 		if err != nil {

@@ -360,7 +360,8 @@ func (r *Runner) report(p bot.Promise, err error) {
 	case errors.Is(err, errWorthless):
 		r.Count("worthless")
 		level := slog.LevelInfo
-		if p.Lane() == bot.LaneHook { // another program never heard of it
+		switch p.Kind() {
+		case bot.PromiseAnnounce, bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // somebody never heard of it
 			level = slog.LevelWarn
 		}
 		r.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless")

@@ -224,7 +224,7 @@ func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(
 }
 
 func caseFileOf(f File) handoff.CaseFile {
-	r := handoff.CaseFile{Ref: f.Ref, Conv: f.Conv, Made: f.Made, Notice: f.Topic == TopicNotMe, AfterUse: f.Body == unlock.AfterUse, Overtaken: f.Body == unlock.Overtaken, Open: f.Status == Open, Answer: f.Answer, By: f.By}
+	r := handoff.CaseFile{Ref: f.Ref, Conv: f.Conv, Made: f.Made, Notice: f.Topic == TopicNotMe, AfterUse: f.Body == unlock.AfterUse, Overtaken: f.Body == unlock.Overtaken || f.Body == unlock.OvertakenKey, Open: f.Status == Open, Answer: f.Answer, By: f.By}
 	if f.Handoff != nil {
 		r.Handoff = *f.Handoff
 	}

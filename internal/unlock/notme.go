@@ -5,16 +5,18 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 	"time"
 
 	"llave/bot"
 )
 
-// What the file of a case says of it.
+// What the file of a case says of it. A version before wrote "voided after use" where it locked nothing.
 const (
-	BeforeUse = "voided before use"
-	AfterUse  = "voided after use"                 // and the record was locked again
-	Overtaken = "voided after use of a later link" // and the record left as that one made it
+	BeforeUse    = "voided before use"
+	AfterUse     = "taken back after use"        // the record was locked again
+	Overtaken    = "a later link was used since" // and the record left as that one made it
+	OvertakenKey = "a later link was used since, its key taken back"
 )
 
 // Disowned is what "No fui yo" came to.
@@ -23,7 +25,7 @@ type Disowned struct {
 	Used    bool          // the link had been used
 	Locked  bool          // so the record is locked again; false: a later link was used since, which is not this one's to take back
 	Dropped bool          // there was a key, which is no key any more
-	Hold    time.Duration // how long no letter goes to the record from the first press on
+	Hold    time.Duration // for how long yet no letter goes to the record
 }
 
 // LookNotMe says whether the "No fui yo" link is known and works: ErrUnknown, ErrExpired. It changes nothing.
@@ -92,17 +94,14 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 		}
 		newest := own[0]
 		ref := cmp.Or(newest.Case, bot.Ref("N", s.Vault.Hash("ref", newest.ID)))
-		again := !newest.Voided.IsZero()
-		if !again {
-			s.owe(d, newest, now, "not_me/", bot.MailWarning{Ref: ref})
-		}
-		for _, a := range own {
-			if a.Voided.IsZero() {
-				s.takeBack(d, a, ref, now)
-			}
-		}
-		if out = cameOf(own, ref, s.Hold); again {
+		fresh := slices.DeleteFunc(slices.Clone(own), func(a *Attempt) bool { return a.Case != "" })
+		if len(fresh) == 0 {
+			out = s.came(d, own, ref, now)
 			return errUnchanged
+		}
+		s.owe(d, newest, now, "not_me/", bot.MailWarning{Ref: ref})
+		for _, a := range fresh {
+			s.takeBack(d, a, ref, now)
 		}
 		for _, a := range d.all() {
 			if open := a.Redeemed.IsZero() || a.KeyMade.IsZero() && now.Before(a.keyPassEnds()); open && a.Voided.IsZero() && a.Kind != KindDecoy && !a.overtakes(newest) {
@@ -110,7 +109,8 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 			}
 		}
 		d.Hold = now.Add(s.Hold)
-		s.disownedBy(d, own, out, now)
+		out = s.came(d, own, ref, now)
+		s.disownedBy(d, newest, out, now)
 		return nil
 	})
 	if err != nil {
@@ -125,13 +125,17 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	return out, nil
 }
 
-// cameOf is what became of attempts that were taken back.
-func cameOf(own []*Attempt, ref string, hold time.Duration) Disowned {
-	out := Disowned{Ref: ref, Hold: hold}
+// came is what became of attempts that were taken back: of all that the same case took back with them.
+func (s *Service) came(d *Document, own []*Attempt, ref string, now time.Time) Disowned {
+	out := Disowned{Ref: ref, Hold: max(0, d.Hold.Sub(now))}
 	for _, a := range own {
 		out.Used = out.Used || !a.Redeemed.IsZero()
-		out.Locked = out.Locked || !a.Revoked.IsZero()
-		out.Dropped = out.Dropped || a.Dropped
+	}
+	for _, a := range d.all() {
+		if a.Case == ref {
+			out.Locked = out.Locked || !a.Revoked.IsZero()
+			out.Dropped = out.Dropped || a.Dropped
+		}
 	}
 	return out
 }
@@ -155,16 +159,14 @@ func (s *Service) takeBack(d *Document, a *Attempt, ref string, now time.Time) {
 }
 
 // disownedBy owes what follows once: the case, the owner's letter, and what the institution's programs are told.
-func (s *Service) disownedBy(d *Document, own []*Attempt, came Disowned, now time.Time) {
-	newest, body := own[0], BeforeUse
+func (s *Service) disownedBy(d *Document, newest *Attempt, came Disowned, now time.Time) {
+	body := BeforeUse
 	switch {
 	case came.Locked:
 		body = AfterUse
-		letter := "revoked"
-		if came.Dropped {
-			letter = "revoked_key"
-		}
-		s.owe(d, newest, now, letter+"/", bot.MailNotice{Topic: letter})
+		s.owe(d, newest, now, "/", bot.MailRevoked{Dropped: came.Dropped})
+	case came.Dropped:
+		body = OvertakenKey
 	case came.Used:
 		body = Overtaken
 	}

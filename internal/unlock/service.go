@@ -109,7 +109,7 @@ func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bo
 	id := strings.Join([]string{a.ID, string(what.Kind()), of}, "/")
 	p := bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now}
 	switch what.Kind() {
-	case bot.PromiseNotice, bot.PromiseWarning: // a mailbox that is full for days holds up no other letter for ever
+	case bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // a mailbox that is full for days holds up no other letter for ever
 		p.Until = now.Add(noticeFor)
 	}
 	d.Promises = append(d.Promises, p)

@@ -128,7 +128,7 @@ func TestSignIn_busy(t *testing.T) {
 	}
 	for range 2 * agent.SourceTries {
 		p := b.SignIn("ana", consoletest.Password, "volver", "/agentes/caso/C-1").
-			Want(t, 503, "Muchas personas quieren entrar a la vez", "otra vez en 5 segundos", `value="ana"`, `value="/agentes/caso/C-1"`)
+			Want(t, 503, "Espere un momento, por favor", "otra vez dentro de 5 segundos", `value="ana"`, `value="/agentes/caso/C-1"`)
 		if got := p.Header.Get("Retry-After"); got != "5" {
 			t.Fatalf("Retry-After: got %q, want 5", got)
 		}

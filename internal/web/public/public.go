@@ -236,8 +236,12 @@ func (s *Site) deadLink(w http.ResponseWriter, r *http.Request, err error) error
 	return unavailable(err)
 }
 
-// unknownLink counts a wrong link against where it came from.
 func (s *Site) unknownLink(w http.ResponseWriter, r *http.Request) error {
+	return s.wrongLink(w, r, web.View{Name: "link_unknown", Status: http.StatusNotFound, Data: s.data()})
+}
+
+// wrongLink counts a wrong link against where it came from, and shows a page.
+func (s *Site) wrongLink(w http.ResponseWriter, r *http.Request, v web.View) error {
 	ok, wait, err := s.Limit(r.Context(), s.Kit.Source(r))
 	if err != nil {
 		return unavailable(err)
@@ -247,7 +251,7 @@ func (s *Site) unknownLink(w http.ResponseWriter, r *http.Request) error {
 		return &web.Error{Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
 	}
 	s.Count("unknown")
-	return web.Show(w, s.pages, web.View{Name: "link_unknown", Status: http.StatusNotFound, Data: s.data()})
+	return web.Show(w, s.pages, v)
 }
 
 // unavailable is for whatever the service could not do: the store was not there, and will be.
@@ -284,10 +288,15 @@ func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 
 // deadNotMe is the page of a "No fui yo" that cannot be pressed.
 func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, err error) error {
-	if errors.Is(err, unlock.ErrExpired) {
-		return web.Show(w, s.pages, web.View{Name: "notme_late", Status: http.StatusGone})
+	late := web.View{Name: "notme_late", Status: http.StatusGone}
+	switch {
+	case errors.Is(err, unlock.ErrExpired):
+		return web.Show(w, s.pages, late)
+	case errors.Is(err, unlock.ErrUnknown): // cleaned up since, or never given out
+		late.Status = http.StatusNotFound
+		return s.wrongLink(w, r, late)
 	}
-	return s.deadLink(w, r, err)
+	return unavailable(err)
 }
 
 // privacyData is how long things are kept, in words.

@@ -171,7 +171,7 @@ func TestMakeKey_shares(t *testing.T) {
 		for range want {
 			select {
 			case p := <-answers:
-				p.Want(t, 429, "Su clave todavía no se guardó", "Inténtelo en 5 segundos", `name="clave2"`)
+				p.Want(t, 429, "Su clave todavía no se guardó", "Inténtelo dentro de 5 segundos", `name="clave2"`)
 				if got := p.Header.Get("Retry-After"); got != "5" {
 					t.Errorf("Retry-After: got %q, want 5", got)
 				}
@@ -232,7 +232,7 @@ func TestMakeKey_busy(t *testing.T) {
 		t.Fatal(err)
 	}
 	form := url.Values{"clave": {goodKey}, "clave2": {goodKey}}
-	p := b.post("/clave", form).Want(t, 503, "Su clave todavía no se guardó", "Inténtelo en 5 segundos", `name="clave2"`)
+	p := b.post("/clave", form).Want(t, 503, "Su clave todavía no se guardó", "Inténtelo dentro de 5 segundos", `name="clave2"`)
 	if got := p.Header.Get("Retry-After"); got != "5" {
 		t.Errorf("Retry-After: got %q, want 5", got)
 	}
@@ -379,7 +379,7 @@ func TestDeadLinks(t *testing.T) {
 		{"unknown", "/desbloqueo/" + strings.Repeat("A", 43), 404, "Este enlace no sirve"},
 		{"cut short", "/desbloqueo/" + expired.Token[:20], 404, "Este enlace no sirve"},
 		{"unknown, generate", "/generar/x", 404, "Este enlace no sirve"},
-		{"unknown, not me", "/no-fui-yo/x", 404, "Este enlace no sirve"},
+		{"unknown, not me", "/no-fui-yo/x", 404, "sirve durante siete días"},
 		{"the other secret of the letter", "/desbloqueo/" + expired.NotMe, 404, "Este enlace no sirve"},
 	} {
 		for _, method := range []string{"GET", "POST"} {
@@ -443,8 +443,8 @@ func TestNotMe(t *testing.T) {
 	s.clock.Advance(7*24*time.Hour - time.Minute)
 	s.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 200, "Bloqueamos su clave otra vez")
 	s.clock.Advance(time.Minute)
-	b.get("/no-fui-yo/"+l.NotMe).Want(t, 410, "Pasaron más de siete días")
-	s.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 410, "Pasaron más de siete días")
+	b.get("/no-fui-yo/"+l.NotMe).Want(t, 410, "sirve durante siete días")
+	s.browser().press("/no-fui-yo/"+l.NotMe).Want(t, 410, "sirve durante siete días")
 }
 
 func TestGenerateURL(t *testing.T) {
