@@ -19,13 +19,15 @@ type Lane string
 const (
 	LaneChat  Lane = "chat"  // messages to the person
 	LaneMail  Lane = "mail"  // letters
+	LaneMail2 Lane = "mail2" // those to a second record that is asked for in the same chat meanwhile
+	LaneMail3 Lane = "mail3" // and to a third: as many as an hour's limit has
 	LaneEvent Lane = "event" // everything else a record or a conversation owes
 	LaneDesk  Lane = "desk"  // letters to the institution, which wait for nobody's full mailbox
 	LaneHook  Lane = "hook"  // what the institution's own programs are told: one that is away holds up nothing
 )
 
 // Lanes are all of them.
-var Lanes = []Lane{LaneChat, LaneMail, LaneEvent, LaneDesk, LaneHook}
+var Lanes = []Lane{LaneChat, LaneMail, LaneMail2, LaneMail3, LaneEvent, LaneDesk, LaneHook}
 
 // Timer is something that becomes an update when its time has come.
 type Timer struct {

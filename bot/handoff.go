@@ -37,6 +37,7 @@ type Handoff struct {
 	Reason    string    `bson:"reason,omitempty"` // closed: how it ended
 	Rating    int       `bson:"rating,omitempty"` // 1 to 5; 0: none
 	Lines     int64     `bson:"lines,omitempty"`  // how many lines of transcript were kept
+	Said      int       `bson:"said,omitempty"`   // of these, what the person wrote
 	Rev       int64     `bson:"rev"`              // grows when what the case file holds changes
 	Moved     time.Time `bson:"moved,omitempty"`  // the last turn that the desk should see
 }
@@ -59,7 +60,7 @@ func (c *Conversation) Stir(now time.Time) {
 
 // recorded is what the case file holds: all but what moves with every line.
 func (h Handoff) recorded() Handoff {
-	h.Lines, h.Rev, h.Moved, h.Since, h.Told = 0, 0, time.Time{}, time.Time{}, 0
+	h.Lines, h.Said, h.Rev, h.Moved, h.Since, h.Told = 0, 0, 0, time.Time{}, time.Time{}, 0
 	return h
 }
 
@@ -146,7 +147,7 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 	slices.SortStableFunc(t.lines, func(a, b Line) int { return cmp.Compare(later(a), later(b)) }) // first what was written, then what came of it
 	if fresh {
 		t.lines = append(append([]Line(nil), tail...), t.lines...)
-		h.Lines = 0
+		h.Lines, h.Said = 0, 0
 	}
 	h.Moved = t.Now
 	if fresh || h.recorded() != was.recorded() {
@@ -162,6 +163,9 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 	}
 	for i := range t.lines {
 		h.Lines++
+		if t.lines[i].From == FromPerson {
+			h.Said++
+		}
 		t.lines[i].Seq = h.Lines
 	}
 	t.Promise(Promise{What: KeepLines{Conv: t.Conv.ID, Ref: h.Ref, Lines: t.lines}})

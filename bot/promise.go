@@ -90,6 +90,7 @@ type Delete struct {
 // MailLink mails the link of Promise.Record and Promise.Attempt, and starts its life.
 type MailLink struct {
 	Conv  string `bson:"conv,omitempty"`  // the conversation that asked, whose link it is
+	Row   int    `bson:"row,omitempty"`   // in which of MailRows it waits
 	Timed bool   `bson:"timed,omitempty"` // the conversation's own clock says when the link ends: sending it moves no timer
 }
 
@@ -198,7 +199,6 @@ func (Delete) Kind() PromiseKind       { return PromiseDelete }   // Kind is Pro
 func (Delete) Lane() Lane              { return LaneChat }        // Lane is the chat's.
 func (Delete) Told() bool              { return false }           // Told is false: nothing is said of it.
 func (MailLink) Kind() PromiseKind     { return PromiseLink }     // Kind is PromiseLink.
-func (MailLink) Lane() Lane            { return LaneMail }        // Lane is that of letters.
 func (MailLink) Told() bool            { return true }            // Told is true: "look in your mail".
 func (MailNotice) Kind() PromiseKind   { return PromiseNotice }   // Kind is PromiseNotice.
 func (MailNotice) Lane() Lane          { return LaneMail }        // Lane is that of letters.
@@ -242,6 +242,13 @@ func (KeepUnheard) Told() bool         { return false }           // Told is fal
 func (EraseUnheard) Kind() PromiseKind { return PromiseUnsay }    // Kind is PromiseUnsay.
 func (EraseUnheard) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
 func (EraseUnheard) Told() bool        { return true }            // Told is true: they asked for it.
+
+// MailRows are the lanes of links: a chat's letters to different records do not wait for each other, or one's own would tell how
+// long the other's takes (P303).
+var MailRows = []Lane{LaneMail, LaneMail2, LaneMail3}
+
+// Lane is that of letters to the record.
+func (m MailLink) Lane() Lane { return MailRows[min(max(m.Row, 0), len(MailRows)-1)] }
 
 // Unknown is what a promise owes that a later version made, while two versions share a store or after a step back. It
 // is carried as it was read, so that whoever knows it finds it whole.

@@ -813,7 +813,7 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 	}
 	f.binds(t, record, sealed)
 	t.Conv.Attempt = res.Attempt
-	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
+	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Row: mailRow(t.Conv, record), Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
 	t.Later(bot.SignalLinkExpired, res.Attempt, ends)
 	switch {
 	case f.Uniform:
@@ -822,6 +822,24 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 		return LinkAskedAgain, nil
 	}
 	return LinkAsked, nil
+}
+
+// mailRow is where a letter to a record waits: with those to the same record, apart from those to others.
+func mailRow(c *bot.Conversation, record string) int {
+	taken := map[int]bool{}
+	for _, p := range c.Promises {
+		link, ok := p.What.(bot.MailLink)
+		if ok && p.Record == record {
+			return link.Row
+		}
+		taken[link.Row] = taken[link.Row] || ok
+	}
+	for row := range bot.MailRows {
+		if !taken[row] {
+			return row
+		}
+	}
+	return len(bot.MailRows) - 1
 }
 
 func (f *flow) hearStep(_ context.Context, t *bot.Turn) (bot.Event, error) {

@@ -240,7 +240,8 @@ func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return f.forAgent(t), nil
 }
 
-// caseLines is how many lines of a case there are before nothing more is kept of what the person writes.
+// caseLines is how much the person writes in a case before nothing more of it is kept. Only that counts: they must not tell by it
+// what an agent reads besides.
 const caseLines = 1000
 
 // slotFull is the number of the case of which the person was told that it is full.
@@ -250,7 +251,7 @@ const slotFull = "full"
 func isFull(t *bot.Turn) bool {
 	h := t.Conv.Handoff
 	leaves := deskWord(t) == deskLeave || t.Choice() == "leave_yes" || t.Choice() == "leave_no"
-	return h.Open() && h.Lines >= caseLines && !leaves
+	return h.Open() && h.Said >= caseLines && !leaves
 }
 
 // tooMuch keeps the limits of what is written to an agent, a minute's and the case's. What is beyond them is not kept, which is

@@ -618,7 +618,7 @@ func sameTimer(a, b bot.Timer) bool {
 
 // recorded is what a case file has of it, with times as the store keeps them.
 func recorded(h bot.Handoff) bot.Handoff {
-	h.Lines, h.Rev, h.Moved, h.Since, h.Told = 0, 0, time.Time{}, time.Time{}, 0
+	h.Lines, h.Said, h.Rev, h.Moved, h.Since, h.Told = 0, 0, 0, time.Time{}, time.Time{}, 0
 	for _, at := range []*time.Time{&h.Asked, &h.Taken, &h.Answered, &h.Ended} {
 		if !at.IsZero() {
 			*at = at.UTC().Truncate(time.Millisecond)

@@ -29,8 +29,11 @@ func (t *AffiliateTable) Find(ctx context.Context, number string) (affiliate.Rec
 	}
 	number = affiliate.Canonical(number)
 	raw, err := t.engine.Get(ctx, Affiliates, number)
-	if small := strings.ToLower(number); small != number && errors.Is(err, ErrNotFound) {
-		raw, err = t.engine.Get(ctx, Affiliates, small)
+	if small := strings.ToLower(number); small != number {
+		other, otherErr := t.engine.Get(ctx, Affiliates, small) // always, or one that nobody has would take longer
+		if errors.Is(err, ErrNotFound) {
+			raw, err = other, otherErr
+		}
 	}
 	if errors.Is(err, ErrNotFound) {
 		return affiliate.Record{}, false, nil

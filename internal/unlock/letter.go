@@ -47,7 +47,11 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	case a != d.Live, !a.Lives(now, s.Limits.LinkTTL):
 		return Letter{Decoy: true}, nil // its owner, or another chat, has ended it: here it ends in its time
 	}
-	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, a.Ends(s.Limits.LinkTTL).Sub(now))}
+	as := *a
+	if s.Uniform { // the chat says that it lasts as long as ever
+		as.Accepted = now
+	}
+	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, as.Ends(s.Limits.LinkTTL).Sub(now))}
 	rec, err := s.find(ctx, a.Sealed)
 	if err != nil {
 		return Letter{}, err
@@ -80,11 +84,11 @@ func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, 
 			}
 		}
 		as := *a
-		if as.Accepted.IsZero() {
+		if begins := as.Accepted.IsZero() || s.Uniform && wrote; begins {
 			as.Accepted = now
 		}
 		ends = as.Ends(s.Limits.LinkTTL)
-		if a == d.Live && a.Accepted.IsZero() && a.Redeemed.IsZero() && a.Voided.IsZero() {
+		if a == d.Live && a.Accepted != as.Accepted && a.Redeemed.IsZero() && a.Voided.IsZero() {
 			a.Accepted, d.PurgeAt, wrote = now, ends, true
 		}
 		if !wrote {

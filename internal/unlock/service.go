@@ -58,6 +58,7 @@ type Options struct {
 	Now        func(ctx context.Context) (time.Time, error) // the store's clock
 	Limits     Limits
 	Hold       time.Duration   // how long no letter goes to a record after "No fui yo"
+	Uniform    bool            // LLAVE_DISCLOSURE=uniform: each letter begins the link's life anew, within MaxLife
 	Announce   bool            // the institution's programs are told what happens
 	Kick       func(id string) // tells the runner that the document with that id owes something now
 }
