@@ -207,7 +207,7 @@ func (v *deskLedger) judgeFiles(c *caller, conv bot.Conversation, files []handof
 			found = true
 			want := *conv.Handoff
 			for _, of := range []*bot.Handoff{&h, &want} { // what moves with every line
-				of.Lines, of.Moved, of.Since, of.Told = 0, time.Time{}, time.Time{}, 0
+				of.Lines, of.Said, of.Moved, of.Since, of.Told = 0, 0, time.Time{}, time.Time{}, 0
 			}
 			if !reflect.DeepEqual(h, want) {
 				v.files.breaks("person %d: recorded %+v, is %+v", c.index, h, want)
