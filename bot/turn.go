@@ -210,9 +210,6 @@ func (t *Turn) Hide() { t.hidden = true }
 // Unkept keeps nothing of the update in the transcript: it was one too many.
 func (t *Turn) Unkept() { t.unkept = true }
 
-// Kept takes that back.
-func (t *Turn) Kept() { t.unkept = false }
-
 // Promise owes something to the outside. Its id is the turn's key and its kind, unless it has one.
 func (t *Turn) Promise(p Promise) {
 	if p.ID == "" {

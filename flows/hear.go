@@ -98,7 +98,8 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	fast, warn := f.tooFast(t)
 	full := place.Is(AtDesk) && isFull(t)
-	if fast || full {
+	complains := fast && f.complains(t) // which would be lost
+	if fast && !complains || full {
 		t.Unkept()
 	}
 	if u.Kind == bot.Reaction {
@@ -115,8 +116,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch {
 	case place.Is(AtDesk):
 		return tooMuch(t, fast, full, warn), nil
-	case fast && f.complains(t): // which would be lost
-		t.Kept()
+	case complains:
 		return "", nil
 	case fast:
 		switch {

@@ -112,6 +112,8 @@ func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bo
 	switch what.Kind() {
 	case bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // a mailbox that is full for days holds up no other letter for ever
 		p.Until = now.Add(noticeFor)
+	case bot.PromiseAnnounce:
+		p.Until = now.Add(bot.AnnouncedFor)
 	}
 	d.Promises = append(d.Promises, p)
 }
@@ -122,8 +124,7 @@ const noticeFor = 72 * time.Hour
 // announce owes the institution's programs an event, where they are told.
 func (s *Service) announce(d *Document, a *Attempt, now time.Time, event, ref string) {
 	if s.Announce {
-		id := strings.Join([]string{a.ID, string(bot.PromiseAnnounce), event}, "/")
-		d.Promises = append(d.Promises, bot.Promise{ID: id, What: bot.Announce{Event: event, Ref: ref}, Record: d.ID, Attempt: a.ID, Made: now, Until: now.Add(bot.AnnouncedFor)})
+		s.owe(d, a, now, event, bot.Announce{Event: event, Ref: ref})
 	}
 }
 
