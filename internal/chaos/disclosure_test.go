@@ -67,7 +67,7 @@ const linkLife = 4 * time.Second
 // enlace"; with a mail server that is fast, slow, greylists, or is gone. Chats of all sorts come at random. It is the one test
 // here whose times may fail it, and so it runs when it is asked for alone (make disclosure).
 func TestDisclosure(t *testing.T) {
-	if *disclosure <= 0 {
+	if *disclosure <= 0 { // its times may fail it, and other tests run beside it in make test and make chaos
 		t.Skip("SKIP: nothing is measured without -chaos.disclosure (make disclosure)")
 	}
 	all := map[string][]area{} // of all servers, by standing and what was timed

@@ -63,6 +63,17 @@ func pressed(t *testing.T, b *http.Client, address string, form url.Values) (sta
 	return res.StatusCode, string(body)
 }
 
+// makesKey uses a link in a new browser and makes a key with it, of which the chat that asked for it hears.
+func (e *environment) makesKey(t *testing.T, p *phone, link string) *http.Client {
+	t.Helper()
+	b := stranger(t)
+	pressed(t, b, link, nil)
+	p.hears("Su clave ya está desbloqueada")
+	pressed(t, b, e.base+"/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}})
+	p.hears("Su clave nueva está lista")
+	return b
+}
+
 // links are the addresses in a letter: the button's, and that of "No fui yo".
 func links(l letter.Letter) (link, notMe string) {
 	return l.Link("DESBLOQUEO DE CLAVE IESS"), l.Link("No fui yo")
@@ -109,11 +120,7 @@ func TestAttack_bystander(t *testing.T) {
 		bystander.asksLink(0)
 		owner.asksLink(0)
 		link, _ := links(e.letter(t, 0, 1))
-		b := stranger(t)
-		pressed(t, b, link, nil)
-		owner.hears("Su clave ya está desbloqueada")
-		pressed(t, b, e.base+"/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}})
-		owner.hears("Su clave nueva está lista")
+		e.makesKey(t, owner, link)
 		bystander.hears("ya no sirve")
 	}
 }
@@ -126,11 +133,7 @@ func TestAttack_notMe(t *testing.T) {
 	p := e.phone(t, 0)
 	p.asksLink(0)
 	link, notMe := links(e.letter(t, 0, 0))
-	b := stranger(t)
-	pressed(t, b, link, nil)
-	p.hears("Su clave ya está desbloqueada")
-	pressed(t, b, e.base+"/clave", url.Values{"clave": {goodKey}, "clave2": {goodKey}})
-	p.hears("Su clave nueva está lista")
+	b := e.makesKey(t, p, link)
 	for range 3 { // a scanner
 		if res, err := stranger(t).Get(notMe); err != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("opening it: %v, %v", res, err)
