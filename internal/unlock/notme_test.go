@@ -1,6 +1,7 @@
 package unlock_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -355,4 +356,73 @@ func TestReserve_oneTurnTwoRecords(t *testing.T) {
 			t.Errorf("the other's record is %s, mine %s, want locked and active", s.status(locked), s.status(active))
 		}
 	})
+}
+
+// dying is a store that stops at its so many-th call: the call is not done, or only its answer is lost.
+type dying struct {
+	unlock.Documents
+	unlock.Affiliates
+	left int
+	done bool
+}
+
+var errDied = errors.New("the process died")
+
+func (d *dying) call(do func() error) error {
+	if d.left--; d.left > 0 {
+		return do()
+	}
+	if d.left == 0 && d.done {
+		_ = do() // its answer is lost
+	}
+	return errDied
+}
+
+func (d *dying) Save(ctx context.Context, doc *unlock.Document) error {
+	return d.call(func() error { return d.Documents.Save(ctx, doc) })
+}
+
+func (d *dying) Load(ctx context.Context, id string) (doc *unlock.Document, err error) {
+	err = d.call(func() (err error) { doc, err = d.Documents.Load(ctx, id); return err })
+	return doc, err
+}
+
+func (d *dying) SetStatus(ctx context.Context, rec affiliate.Record, to affiliate.Status) error {
+	return d.call(func() error { return d.Affiliates.SetStatus(ctx, rec, to) })
+}
+
+// The process dies at any call of "No fui yo". Whoever presses it again, or only what is owed, has the record locked without a key,
+// under one case.
+func TestNotMe_dies(t *testing.T) {
+	died := 0
+	for n := 1; n < 12; n++ {
+		for _, done := range []bool{false, true} {
+			onEveryStore(t, func(t *testing.T, s *service) {
+				l := s.link(locked)
+				s.makesKey(s.redeem(l.Token, "n").KeyPass)
+				s.kept(locked)
+				o := s.Options
+				d := &dying{Documents: o.Documents, Affiliates: o.Affiliates, left: n, done: done}
+				o.Documents, o.Affiliates = d, d
+				if _, err := unlock.New(o).NotMe(t.Context(), l.NotMe); err != nil {
+					died++
+				}
+				if doc := s.document(locked); len(doc.Promises) == 0 { // the owner saw that it did not work
+					s.disown(l.NotMe)
+				} else if err := s.Lock(t.Context(), doc.ID, doc.Live.ID); err != nil { // the runner's part
+					t.Fatal(err)
+				}
+				if s.status(locked) != affiliate.Locked || s.document(locked).Key != "" {
+					t.Errorf("died at call %d, done %t: the record is %s", n, done, s.status(locked))
+				}
+				first := s.owed(locked)
+				if s.disown(l.NotMe); !slices.Equal(s.owed(locked), first) {
+					t.Errorf("died at call %d, done %t: pressed again, %q is owed, was %q", n, done, s.owed(locked), first)
+				}
+			})
+		}
+	}
+	if died < 8 {
+		t.Errorf("it died %d times: nothing was shown", died)
+	}
 }
