@@ -152,6 +152,14 @@ func (t *Turn) Withdraw() {
 	t.withdrawn += before - len(c.Promises)
 }
 
+// WithdrawLetters takes back the letters with the attempt's link that have not been sent.
+func (t *Turn) WithdrawLetters() {
+	c := t.Conv
+	before := len(c.Promises)
+	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind() == PromiseLink && p.Attempt == c.Attempt })
+	t.withdrawn += before - len(c.Promises)
+}
+
 // Speak has the conversation go on in a language. One that the engine does not speak is the first.
 func (t *Turn) Speak(language string) { t.Conv.Lang = language }
 

@@ -42,6 +42,9 @@ const (
 	SignalLinkVoided  = "link_voided"  // "No fui yo" was pressed
 	SignalLinkExpired = "link_expired" // timer: the link no longer works
 	SignalMailRefused = "mail_refused" // the mailbox refused for good
+	SignalMailLate    = "mail_late"    // timer: whether the letter is late is looked at; from a delivery report: it is
+	SignalMailSent    = "mail_sent"    // the mail server took the letter
+	SignalMailUnsent  = "mail_unsent"  // the letter came back, and not for the mailbox's sake
 	SignalKeyMade     = "key_made"     // the new key was stored
 	SignalForget      = "forget"       // timer: an idle conversation is emptied
 	SignalGivenUp     = "given_up"     // something that the person was told of cannot be done after all

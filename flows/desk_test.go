@@ -329,6 +329,7 @@ func TestDesk_linkEndsWaiting(t *testing.T) {
 			for _, words := range append(slices.Clone(roads[flows.LinkSent]), "persona") {
 				k.says(words)
 			}
+			k.signal(bot.SignalMailSent)
 			if out := k.signal(signal); out.Event != want || k.c.State != flows.InQueue {
 				t.Errorf("%s: got %s in %s, want %s", signal, out.Event, k.c.State, want)
 			}

@@ -55,6 +55,7 @@ type Options struct {
 	Idle        time.Duration // how long a conversation left alone keeps its place
 	Seen        time.Duration // how long its seen ids are kept
 	Erasing     func(channel string) Erasing
+	Mail        MailService    // nil: never in trouble
 	Desk        Desk           // nil: nobody is ever there, and who asks for a person has a case with a number
 	Model       *meaning.Model // what sentences mean; nil: the one that is built in
 	AbroadText  string         // LLAVE_ABROAD_TEXT: the institution's own words for people abroad
@@ -104,6 +105,9 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Desk == nil {
 		o.Desk = noDesk{}
 	}
+	if o.Mail == nil {
+		o.Mail = wellMail{}
+	}
 	if o.Silence == 0 {
 		o.Silence = DefaultSilence
 	}
@@ -141,6 +145,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },
+			"late":        func(t *bot.Turn) string { return when(isLate(t), " "+t.Wording("late.note")) },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 		},
 	}, declared...)

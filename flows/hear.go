@@ -61,6 +61,8 @@ const (
 	slotPhone       = "phone"        // sealed: the chat's own telephone number
 	slotCaseNumber  = "ticket"       // number of the open case with a person; written before Conversation.Handoff was
 	slotEnded       = "ended"        // how many links ended unused
+	slotUnsent      = "unsent"       // the attempt of which the mail server took no letter yet
+	slotLate        = "late"         // whether it was said that the letter is late (saidLate), and that it went out (saidSent)
 	slotUsed        = "used"         // when the link was used, in seconds since 1970
 	slotPart        = "part"         // sealed: the first part of a number that was typed in two
 	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
@@ -401,7 +403,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		return f.changesHands(t)
 	case bot.SignalLinkUsed:
 		t.Withdraw()
-		t.Never(bot.SignalLinkExpired)
+		waitsNoMore(t)
 		usesLink(t)
 		switch {
 		case place.Is(LinkUsedBy):
@@ -418,10 +420,21 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	case bot.SignalMailRefused:
 		if waits(t) && !f.Uniform {
 			t.Withdraw()
-			t.Never(bot.SignalLinkExpired)
+			waitsNoMore(t)
 			return MailRefused
 		}
+	case bot.SignalMailLate:
+		return f.late(t)
+	case bot.SignalMailSent:
+		return f.mailSent(t)
+	case bot.SignalMailUnsent:
+		if waits(t) && !f.Uniform {
+			return f.unsent(t)
+		}
 	case bot.SignalLinkExpired:
+		if f.wasUnsent(t) && waits(t) {
+			return f.unsent(t)
+		}
 		return f.ended(t)
 	case bot.SignalGivenUp:
 		if !place.Is(AtDesk) { // there somebody is with them already
@@ -471,6 +484,7 @@ func (f *flow) changesHands(t *bot.Turn) bot.Event {
 
 func (f *flow) ended(t *bot.Turn) bot.Event {
 	t.Withdraw()
+	waitsNoMore(t)
 	if !waits(t) {
 		if linkEndedInstead(t) && t.Slot(slotEnded) == "" {
 			t.Remember(slotEnded, "1")
@@ -551,7 +565,7 @@ func (f *flow) erasing(t *bot.Turn) string {
 func (f *flow) dropNumber(t *bot.Turn) {
 	dropGiven(t)
 	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed)
-	t.Never(bot.SignalLinkExpired)
+	waitsNoMore(t)
 }
 
 // dropRead forgets the number that is read back: the one that was given, else the confirmed one, which is read back once more
@@ -760,7 +774,7 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.askLink(t)
 	case "not_arrived":
 		f.hard(t)
-		return NotArrived, nil
+		return notArrived(f, t), nil
 	case "arrived":
 		return Arrived, nil
 	case "page_open":
@@ -779,6 +793,9 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
 	if t.Slot(slotRecord) == "" {
 		return Corrected, fmt.Errorf("link asked for without a number")
+	}
+	if _, lives := linkEnds(t); lives && isLate(t) { // one waits to go out already
+		return NotSentYet, nil
 	}
 	return f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
 }
@@ -813,6 +830,7 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 	}
 	f.binds(t, record, sealed)
 	t.Conv.Attempt = res.Attempt
+	f.watchesMail(t, again)
 	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Row: mailRow(t.Conv, record), Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
 	t.Later(bot.SignalLinkExpired, res.Attempt, ends)
 	switch {

@@ -31,6 +31,7 @@ const (
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
+	UnsentWaiting                                      bot.Event = "UnsentWaiting"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -51,6 +52,7 @@ const (
 	NoteLinkUsed    = "link_used"
 	NoteLinkEnded   = "link_ended"
 	NoteRefused     = "mail_refused"
+	NoteUnsent      = "mail_unsent"
 	NoteKeyMade     = "key_made"
 	NoteVoided      = "voided"       // the record's owner: it was not them
 	NoteBlocked     = "blocked"      // the person has blocked the chat: the line before does not arrive
@@ -439,21 +441,25 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 // linkNotes are what an agent reads of what becomes of the link.
 var linkNotes = map[string]string{
 	bot.SignalLinkUsed: NoteLinkUsed, bot.SignalKeyMade: NoteKeyMade, bot.SignalMailRefused: NoteRefused,
-	bot.SignalLinkVoided: NoteVoided, bot.SignalLinkExpired: NoteLinkEnded,
+	bot.SignalLinkVoided: NoteVoided, bot.SignalLinkExpired: NoteLinkEnded, bot.SignalMailUnsent: NoteUnsent,
 }
 
 // hearLinkInDesk hears what became of the link while a person helps: the flow does not run on under them, and the agent
 // reads it. Who still waits is told that it was used, or works no more, and goes on waiting or not.
 func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
+	unsent := t.Update.Signal == bot.SignalMailUnsent || f.wasUnsent(t)
+	if unsent && t.Update.Signal == bot.SignalLinkExpired {
+		note = NoteUnsent
+	}
 	t.Transcribe(bot.FromEvent, "", note)
-	if s := t.Update.Signal; s == bot.SignalLinkVoided || s == bot.SignalMailRefused && f.Uniform { // for the agent alone: the chat sees the link end at the usual time
+	if s := t.Update.Signal; s == bot.SignalLinkVoided || f.Uniform && (s == bot.SignalMailRefused || s == bot.SignalMailUnsent) { // for the agent alone: the chat sees the link end at the usual time
 		return bot.Ignored
 	}
 	t.Withdraw()
 	waiting := t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
 	switch t.Update.Signal {
 	case bot.SignalLinkUsed:
-		t.Never(bot.SignalLinkExpired)
+		waitsNoMore(t)
 		usesLink(t)
 		if waiting && t.Update.Text != "generate" {
 			return UnlockedWaiting
@@ -462,9 +468,12 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 		if waiting {
 			return KeyMadeWaiting
 		}
-	case bot.SignalLinkExpired:
+	case bot.SignalLinkExpired, bot.SignalMailUnsent:
 		linkEnded(t)
-		if waiting {
+		switch {
+		case waiting && unsent:
+			return UnsentWaiting
+		case waiting:
 			return LinkEndedWaiting
 		}
 	case bot.SignalMailRefused:
@@ -475,7 +484,7 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 
 // linkEnded has the way back lead to a link that ended instead of one that lives.
 func linkEnded(t *bot.Turn) {
-	t.Never(bot.SignalLinkExpired)
+	waitsNoMore(t)
 	t.Remember(slotEnded, "1")
 	linkEndedInstead(t)
 }

@@ -141,7 +141,7 @@ func (f *flow) isGiven(t *bot.Turn, number string) bool {
 func (f *flow) binds(t *bot.Turn, record, sealed string) {
 	if record != t.Slot(slotRecord) {
 		t.Forget(slotEnded, slotUsed)
-		t.Never(bot.SignalLinkExpired)
+		waitsNoMore(t)
 		t.Withdraw()
 		t.Conv.Attempt = ""
 	}

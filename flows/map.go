@@ -88,7 +88,7 @@ func (f *flow) places() []bot.Place {
 		on(WantsCode, AskNumber, "number.ask_code"), on(LostNumber, AskNumber, "number.forgotten"),
 	}
 	links := []bot.Row{ // what can come of asking for a link wherever one can be asked for
-		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"),
+		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(NotSentYet, LinkSent, "sent.late"),
 		on(TooManyMails, bot.Stay, "limit.mails"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, ""), on(AskedMailHelp, MailWhere, ""),
 	}
 	page := func(s bot.State, ask string, next bot.State) bot.Place {
@@ -129,7 +129,8 @@ func (f *flow) places() []bot.Place {
 		// The link, and the way to one's mail.
 		in(ReadyToSend, "ready.ask", f.hearReady, links...).With(FirstLink, NeedsNumber, ToldOfLink, Returnable).Called("ready"),
 		in(LinkSent, "sent.ask", f.hearSent, with(links,
-			on(NotArrived, bot.Stay, "sent.not_arrived"), on(Arrived, bot.Stay, "sent.arrived"), on(OpenedPage, bot.Stay, "sent.page"))...).
+			on(NotArrived, bot.Stay, "sent.not_arrived"),
+			on(MailSent, bot.Stay, "sent.out"), on(MailRestored, bot.Stay, "sent.restored"), on(Arrived, bot.Stay, "sent.arrived"), on(OpenedPage, bot.Stay, "sent.page"))...).
 			With(LinkLives, NeedsNumber, ToldOfLink).Called("sent"),
 		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "ended.not_arrived"))...).With(LinkOver, NeedsNumber).Called("ended"),
 		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "")),
@@ -200,7 +201,8 @@ func (f *flow) places() []bot.Place {
 			// what becomes of the link, and of a chat left alone
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
 			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"),
-			on(MailRefused, AtOffice, "in_person.outcome"), on(bot.Forgotten, Start, ""),
+			on(MailLate, bot.Stay, "mail.late"), on(MailSent, bot.Stay, "mail.sent"), on(MailRestored, bot.Stay, "mail.restored"),
+			on(MailUnsent, LinkEnded, "ended.unsent"), on(MailRefused, AtOffice, "in_person.outcome"), on(bot.Forgotten, Start, ""),
 			// what the bot did not understand
 			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),
 			on(bot.Ignored, bot.Stay, ""),
@@ -224,7 +226,7 @@ func (f *flow) places() []bot.Place {
 		in(WithTicket, "person.ask", f.hearTicket, on(DeskOpened, InQueue, "person.opened")).With(ToldOfLink).Called("ticket"),
 		in(InQueue, "", f.hearHanded, on(AskedLanguage, bot.Stay, "language.ask"), on(ChoseLanguage, bot.Stay, "person.queued"),
 			on(UnlockedWaiting, bot.Stay, "person.unlocked"), on(KeyMadeWaiting, bot.Stay, "person.key_made"),
-			on(LinkEndedWaiting, bot.Stay, "person.link_ended")).With(AtDesk),
+			on(LinkEndedWaiting, bot.Stay, "person.link_ended"), on(UnsentWaiting, bot.Stay, "person.link_unsent")).With(AtDesk),
 		in(WithAgent, "", f.hearHanded).With(AtDesk),
 		in(LeaveSure, "", f.hearLeaving, on(AskedRepeat, bot.Stay, "repeat")).With(AtDesk),
 	})

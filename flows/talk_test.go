@@ -39,6 +39,7 @@ type talk struct {
 	grant bot.Reservation
 	reply bot.Reply
 	said  bool // the last step answered
+	owes  bool // what was promised is not kept by itself
 }
 
 // talkEngine is made once: engines are safe for use by many.
@@ -81,7 +82,9 @@ func (k *talk) step(u bot.Update) bot.Outcome {
 	if !k.grant.RetryAt.IsZero() {
 		env.Reservation = &k.grant
 	}
-	k.c.Promises = nil
+	if !k.owes {
+		k.c.Promises = nil
+	}
 	next, out, err := k.e.Step(context.Background(), k.c, u, env)
 	if err != nil {
 		k.t.Fatalf("%+v in %s: %v", u, k.c.State, err)
@@ -118,7 +121,7 @@ var roads = map[bot.State][]string{
 	flows.ConfirmNumber: {"hola", "sí", "desbloquear", known},
 	flows.ReadyToSend:   {"hola", "sí", "desbloquear", known, "sí"},
 	flows.LinkSent:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace"},
-	flows.LinkEnded:     {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalLinkExpired},
+	flows.LinkEnded:     {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalMailSent, "@" + bot.SignalLinkExpired},
 	flows.KeyStep1:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalLinkUsed},
 	flows.KeyStep2:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalLinkUsed, "1"},
 	flows.KeyStep3:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalLinkUsed, "1", "1"},
@@ -528,6 +531,7 @@ func TestLinkEnds_unsent(t *testing.T) {
 		if !k.said || !strings.Contains(k.reply.Text, "Busque en su correo") {
 			t.Fatalf("got %q, want the bubble that says to look for the link", k.reply.Text)
 		}
+		k.c.Slots["unsent"] = "" // the letter went out
 		others := len(k.c.Promises) - 1
 		next, out, err := k.e.Step(t.Context(), k.c, bot.Update{
 			ID: "signal", Channel: "telegram", Chat: "1", Kind: bot.Signal, Signal: signal, Attempt: k.c.Attempt,

@@ -69,8 +69,17 @@ func TestUniform_sameToTheLetter(t *testing.T) {
 	}
 }
 
+// ticks are what a chat says of the time of its link: what is left of it, and when it ends.
+var ticks = regexp.MustCompile(`(?m)^[>+].*$|Le queda: [^.]*\.|ya no sirve|No se pudo enviar`)
+
+func clockOf(transcript string) string {
+	all := strings.Join(ticks.FindAllString(transcript, -1), "\n")
+	return strings.ReplaceAll(strings.ReplaceAll(all, "ya no sirve", "END"), "No se pudo enviar", "END")
+}
+
 // In `uniform` the chat has a clock of its own, which begins with "Enviar enlace": whatever is behind a number, and however the
-// mail server is, "estado" tells the same time, the end comes at the same moment, and so does that of the link sent again.
+// mail server is, "estado" tells the same time, the end comes at the same moment, and so does that of the link sent again. What is
+// said of letters that are late follows the mail server, and is the same to the letter for everybody.
 func TestUniform_oneClock(t *testing.T) {
 	begin := "> hola\n> [Continuar]\n> [Desbloquear clave]\n> NUMBER\n> [Sí, es correcto]\n> [Enviar enlace]\n"
 	waits := strings.Repeat("+ 20s\n", 6) + "> estado\n> [Reenviar enlace]\n" + strings.Repeat("+ 20s\n", 5) + "> [Reenviar enlace]\n" + strings.Repeat("+ 20s\n", 5) + "> estado\n" + strings.Repeat("+ 20s\n", 6)
@@ -80,8 +89,9 @@ func TestUniform_oneClock(t *testing.T) {
 		"gone for a while": "! mailserver down\n" + begin + strings.Replace(waits, "+ 20s\n+ 20s\n", "+ 20s\n! mailserver up\n+ 20s\n", 1),
 		"gone":             "! mailserver down\n" + begin + waits,
 	}
-	var first string
+	var clock string
 	for _, server := range slices.Sorted(maps.Keys(servers)) {
+		var first string
 		for _, p := range people {
 			chat := servers[server]
 			if row := strings.Fields(p.row); len(row) > 2 {
@@ -95,9 +105,19 @@ func TestUniform_oneClock(t *testing.T) {
 				t.Errorf("%s, mail server %s, line %d:\n got: %s\nwant: %s", p.what, server, line, g, w)
 			}
 		}
+		got := clockOf(first)
+		if clock == "" {
+			clock = got
+		}
+		if line, g, w := firstDifference(got, clock); line > 0 {
+			t.Errorf("mail server %s, clock, line %d:\n got: %s\nwant: %s", server, line, g, w)
+		}
+		if late := strings.Contains(first, "El correo demora"); late != strings.HasPrefix(server, "gone") {
+			t.Errorf("mail server %s: told that letters are late: %t", server, late)
+		}
 	}
-	if n := strings.Count(first, "ya no sirve"); n != 2 {
-		t.Errorf("the link ended %d times, want twice:\n%s", n, first)
+	if n := strings.Count(clock, "END"); n != 2 {
+		t.Errorf("the link ended %d times, want twice:\n%s", n, clock)
 	}
 }
 

@@ -220,7 +220,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
-	a.engine, err = NewFlow(c, FlowOptions{Records: a.Store.Affiliates, Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk})
+	a.engine, err = NewFlow(c, FlowOptions{Records: a.Store.Affiliates, Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk, Mail: a.mailer})
 	if err != nil {
 		return a, err
 	}
@@ -342,6 +342,7 @@ type FlowOptions struct {
 	Offices   affiliate.Offices // may be nil: none are known
 	PublicURL *url.URL          // the base of links
 	Desk      flows.Desk        // may be nil: see flows.Options
+	Mail      flows.MailService // may be nil: see flows.Options
 }
 
 // NewFlow builds the conversation's engine from the settings.
@@ -365,7 +366,7 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 	return flows.Options{
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
-		Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
+		Mail: o.Mail, Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
 		Limits: flows.Limits{
 			NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute,
 			ComplaintsHour: c.Limits.ComplaintsHour, ComplaintsDay: c.Limits.ComplaintsDay,
@@ -486,6 +487,9 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	if a.telegram != nil || a.whatsapp != nil {
 		a.background.Go(func() { a.shareRates(ctx) })
+	}
+	if a.Mailbox == nil && !a.options.NoSweep {
+		a.background.Go(func() { a.mailer.Watch(ctx) })
 	}
 	for _, ch := range a.channels {
 		if ch.run == nil {
@@ -609,6 +613,8 @@ func (a *App) adminRoutes() http.Handler {
 			http.Error(w, "stopping", http.StatusServiceUnavailable)
 		} else if err := a.Store.Ping(ctx); err != nil {
 			http.Error(w, "store cannot be reached", http.StatusServiceUnavailable)
+		} else if t := a.mailer.Trouble(); !t.Since.IsZero() { // what people write is answered and kept all the same
+			fmt.Fprintf(w, "degraded: the mail server takes no letters since %s: %s\n", t.Since.UTC().Format(time.RFC3339), t.Reason)
 		} else {
 			fmt.Fprintln(w, "ready")
 		}

@@ -88,7 +88,10 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 	if err != nil {
 		return runner.Effects{}, err
 	}
-	return runner.Effects{Timer: expiry(p, what, ends)}, nil
+	return runner.Effects{
+		Timer:  expiry(p, what, ends),
+		Signal: &bot.Update{ID: "signal/" + p.ID + "/sent", Signal: bot.SignalMailSent, Attempt: p.Attempt},
+	}, nil
 }
 
 // expiry is the timer of a link's end, or nil where the conversation has its own clock.

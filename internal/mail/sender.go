@@ -25,6 +25,7 @@ const (
 	DialTimeout = 10 * time.Second // up to a finished EHLO, TLS and AUTH
 	SendTimeout = 30 * time.Second // the whole of one Send
 	IdleTimeout = 15 * time.Second // how long an unused connection is kept
+	uses        = 100              // dialogues on one connection: servers end those that go on for ever
 	Connections = 8                // open at once; the next letter waits for one to be free
 )
 
@@ -47,6 +48,8 @@ type Sender struct {
 	from  *mail.Address
 	hello string
 	slots chan struct{} // one for each open connection
+
+	health *health
 
 	mu      sync.Mutex
 	idle    []*conn // most recently used last
@@ -80,7 +83,7 @@ func New(opt Options) (*Sender, error) {
 	opt.DialTimeout = orDefault(opt.DialTimeout, DialTimeout)
 	opt.SendTimeout = orDefault(opt.SendTimeout, SendTimeout)
 	opt.IdleTimeout = orDefault(opt.IdleTimeout, IdleTimeout)
-	return &Sender{opt: opt, from: from, hello: helloName(), slots: make(chan struct{}, opt.Connections)}, nil
+	return &Sender{opt: opt, from: from, hello: helloName(), slots: make(chan struct{}, opt.Connections), health: newHealth(opt.Now)}, nil
 }
 
 func orDefault[T int | time.Duration](v, def T) T {
@@ -110,10 +113,11 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if err != nil {
 		return err
 	}
-	return s.dialogue(ctx, func(c *conn) *bot.SendError {
+	err = s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
 		if err := c.mailFrom(s.from.Address, !isASCII(l.To) || !isASCII(s.from.Address)); err != nil {
 			return err
 		}
+		reached()
 		if err := c.command(StageRcpt, 25, "RCPT TO:<%s>", l.To); err != nil {
 			return err
 		}
@@ -131,15 +135,18 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 		c.inMail = false
 		return nil
 	})
+	s.health.letter(l.MessageID, err)
+	return err
 }
 
 // Probe does all that a send does before it names a recipient, and hands nothing over. What waits for a number that
 // has no record meets the same faults with it: a server that is away is away for both.
 func (s *Sender) Probe(ctx context.Context) error {
-	return s.dialogue(ctx, func(c *conn) *bot.SendError {
+	return s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
 		if err := c.mailFrom(s.from.Address, !isASCII(s.from.Address)); err != nil {
 			return err
 		}
+		reached()
 		return c.reset()
 	})
 }
@@ -163,11 +170,20 @@ func (s *Sender) Close() error {
 	return nil
 }
 
-// dialogue runs [talk] on a connection, kept or new. A kept one may have died while nobody looked: when it fails before
-// the letter was handed over, a new one is tried, once.
-func (s *Sender) dialogue(ctx context.Context, talk func(*conn) *bot.SendError) error {
+// dialogue runs [talk] on a connection and keeps health of it. [talk] calls what it is handed once the server has come to where
+// a recipient may be named.
+func (s *Sender) dialogue(ctx context.Context, talk func(c *conn, reached func()) *bot.SendError) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.SendTimeout)
 	defer cancel()
+	d := s.health.begin()
+	err := s.onConnection(ctx, func(c *conn) *bot.SendError { return talk(c, func() { s.health.reached(d) }) })
+	s.health.ended(d, err)
+	return err
+}
+
+// onConnection runs [talk] on a connection, kept or new. A kept one may have died while nobody looked: when it fails before
+// the letter was handed over, a new one is tried, once.
+func (s *Sender) onConnection(ctx context.Context, talk func(*conn) *bot.SendError) error {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -241,7 +257,8 @@ func (s *Sender) takeIdle() (c *conn, closed bool) {
 
 func (s *Sender) put(c *conn) {
 	s.mu.Lock()
-	if c.dead || s.closed {
+	c.used++
+	if c.dead || s.closed || c.used >= uses {
 		s.mu.Unlock()
 		c.quit()
 		return
@@ -349,6 +366,7 @@ type conn struct {
 	inMail     bool        // a transaction is open: RSET before the next
 	handedOver bool        // the server said 354: from here on it may have the letter
 	dead       bool
+	used       int   // dialogues
 	failedAt   Stage // of the last failure
 }
 

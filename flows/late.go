@@ -1,0 +1,143 @@
+package flows
+
+import (
+	"slices"
+	"time"
+
+	"llave/bot"
+)
+
+// This file is what a person hears of a letter that does not go out. In `guided` that is about their own letter. In `uniform`
+// it is about the mail service as a whole, for members and for those whom no letter is written to alike: whoever waits hears
+// the same at the same time, and never a word that follows one letter (P303).
+
+// MailService is how the mail server fares.
+type MailService interface {
+	// InTrouble says whether it takes nobody's letters, as far as this process knows. It does not wait.
+	InTrouble() bool
+}
+
+type wellMail struct{}
+
+func (wellMail) InTrouble() bool { return false }
+
+const (
+	lateAfter = 20 * time.Second // after which somebody who waits is told that the letter is late
+	lookAgain = 5 * time.Second  // how often it is looked again
+)
+
+// What slotLate says.
+const (
+	saidLate = "late"
+	saidSent = "sent"
+)
+
+// The events of a letter that does not go out.
+const (
+	MailLate     bot.Event = "MailLate"
+	MailSent     bot.Event = "MailSent"     // the letter that was late went out
+	MailRestored bot.Event = "MailRestored" // the mail service is well again: what became of one letter is not said
+	MailUnsent   bot.Event = "MailUnsent"
+	NotSentYet   bot.Event = "NotSentYet" // no letter can be in the mailbox yet
+)
+
+// watchesMail begins to watch a letter that was just asked for; [again] where one of the same attempt was before.
+func (f *flow) watchesMail(t *bot.Turn, again bool) {
+	if !again {
+		t.Forget(slotLate)
+		t.Remember(slotUnsent, t.Conv.Attempt)
+	}
+	if t.Slot(slotLate) == "" {
+		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lateAfter))
+	}
+}
+
+// waitsNoMore ends the waiting for a link.
+func waitsNoMore(t *bot.Turn) {
+	t.Never(bot.SignalLinkExpired)
+	t.Never(bot.SignalMailLate)
+	t.Forget(slotUnsent, slotLate)
+}
+
+// late tells somebody who waits that the letter is late, once. Who is doing something else is told when they are back. In
+// `uniform` it goes on looking, until the mail service is well again or the link ends.
+func (f *flow) late(t *bot.Turn) bot.Event {
+	said, late := isLate(t), owesLetter(t.Conv) || t.Update.Text == Reported
+	if f.Uniform {
+		late = f.Mail.InTrouble()
+	}
+	_, lives := linkEnds(t)
+	switch {
+	case t.Slot(slotLate) == saidSent, !lives, !late && !said, said && !f.Uniform:
+		return bot.Ignored
+	case !f.hearsOfLetters(t), said && late:
+		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
+		return bot.Ignored
+	case !late:
+		t.Remember(slotLate, saidSent)
+		return MailRestored
+	case f.Uniform:
+		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
+	}
+	t.Remember(slotLate, saidLate)
+	return MailLate
+}
+
+// Reported is the text of a SignalMailLate that comes from a delivery report.
+const Reported = "reported"
+
+// hearsOfLetters says where the letter's way is told of: not to somebody who is doing something else, nor over an agent's words.
+func (f *flow) hearsOfLetters(t *bot.Turn) bool {
+	return waits(t) || t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
+}
+
+// isLate says whether the person knows that the letter is late, and not yet that it went out.
+func isLate(t *bot.Turn) bool { return t.Slot(slotLate) == saidLate }
+
+// notArrived answers somebody in whose mailbox there is no letter: where it may be, unless it cannot be there.
+func notArrived(_ *flow, t *bot.Turn) bot.Event {
+	if isLate(t) {
+		return NotSentYet
+	}
+	return NotArrived
+}
+
+// owesLetter says whether a letter of the conversation's link did not go out yet.
+func owesLetter(c *bot.Conversation) bool {
+	return slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Kind() == bot.PromiseLink && p.Attempt == c.Attempt })
+}
+
+// mailSent notes that the mail server took a letter, and tells somebody who heard that it was late.
+func (f *flow) mailSent(t *bot.Turn) bot.Event {
+	if f.Uniform { // the chat follows no letter
+		return bot.Ignored
+	}
+	t.Never(bot.SignalMailLate)
+	t.Forget(slotUnsent)
+	if !isLate(t) {
+		return bot.Ignored
+	}
+	t.Remember(slotLate, saidSent)
+	if !f.hearsOfLetters(t) {
+		return bot.Ignored
+	}
+	return MailSent
+}
+
+// wasUnsent says whether the link that ends now went out at all: in `uniform`, whether the mail service is in trouble since the
+// person heard so.
+func (f *flow) wasUnsent(t *bot.Turn) bool {
+	if f.Uniform {
+		return isLate(t)
+	}
+	return t.Slot(slotUnsent) != "" && t.Slot(slotUnsent) == t.Conv.Attempt
+}
+
+// unsent ends the waiting for a letter that could not be sent, and takes it back: who was told so must not find it later.
+func (f *flow) unsent(t *bot.Turn) bot.Event {
+	t.Withdraw()
+	t.WithdrawLetters()
+	waitsNoMore(t)
+	f.hard(t)
+	return MailUnsent
+}

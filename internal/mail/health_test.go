@@ -1,0 +1,161 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"llave/internal/bottest"
+)
+
+// What the server says of one mailbox, or how long it takes over it, is no trouble of the service; what it does before it knows
+// whom a letter is for is (P303).
+func TestTrouble(t *testing.T) {
+	rude := func(stage bottest.SMTPStage, code int) func(*bottest.SMTP) {
+		return func(s *bottest.SMTP) { s.FailAlways(stage, bottest.SMTPFault{Code: code, Text: "no"}) }
+	}
+	for _, tt := range []struct {
+		name    string
+		do      func(*bottest.SMTP)
+		trouble string // how its reason begins
+		waiting int
+	}{
+		{"well", func(*bottest.SMTP) {}, "", 0},
+		{"gone", func(s *bottest.SMTP) { s.Down() }, "connect: connection refused", 1},
+		{"turns us away", rude(bottest.SMTPConnect, 554), "mail server turned us away", 1},
+		{"refuses the sender", rude(bottest.SMTPMail, 550), "mail server refused the sender", 1},
+		{"busy", rude(bottest.SMTPMail, 421), "mail server asks to try later", 1},
+		{"no such mailbox", rude(bottest.SMTPRcpt, 550), "", 0},
+		{"mailbox busy", rude(bottest.SMTPRcpt, 450), "", 1},
+		{"letter refused", rude(bottest.SMTPData, 451), "", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := startSMTP(t, bottest.SMTPOptions{})
+			s := newSender(t, server, Options{})
+			tt.do(server)
+			_ = s.Send(t.Context(), letterTo("ana@example.org"))
+			got := s.Trouble()
+			if !strings.HasPrefix(got.Reason, tt.trouble) || got.Since.IsZero() != (tt.trouble == "") || s.InTrouble() == got.Since.IsZero() {
+				t.Errorf("trouble since %v: %q, want %q", got.Since, got.Reason, tt.trouble)
+			}
+			if got.Waiting != tt.waiting {
+				t.Errorf("%d letters wait, want %d", got.Waiting, tt.waiting)
+			}
+		})
+	}
+}
+
+func TestTrouble_ends(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{})
+	s := newSender(t, server, Options{})
+	server.Down()
+	_ = s.Send(t.Context(), letterTo("ana@example.org"))
+	first := s.Trouble()
+	_ = s.Send(t.Context(), letterTo("ana@example.org"))
+	if again := s.Trouble(); !again.Since.Equal(first.Since) || again.Waiting != 1 {
+		t.Errorf("the same trouble, and the same letter, became %+v after %+v", again, first)
+	}
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Trouble(); !got.Since.IsZero() || got.Waiting != 1 {
+		t.Errorf("the server is well and a letter waits: %+v", got)
+	}
+	if err := s.Send(t.Context(), letterTo("ana@example.org")); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Trouble(); got.Waiting != 0 {
+		t.Errorf("the letter went out: %+v", got)
+	}
+}
+
+// A server that does not answer is noticed before the dialogue gives up; one that takes its time over a mailbox is not.
+func TestTrouble_hangs(t *testing.T) {
+	for stage, want := range map[bottest.SMTPStage]bool{bottest.SMTPConnect: true, bottest.SMTPMail: true, bottest.SMTPRcpt: false, bottest.SMTPData: false} {
+		t.Run(string(stage), func(t *testing.T) {
+			server := startSMTP(t, bottest.SMTPOptions{})
+			s := newSender(t, server, Options{})
+			s.health.hung = 50 * time.Millisecond
+			server.Slow(stage, time.Minute)
+			ctx, cancel := context.WithCancel(t.Context())
+			var sending sync.WaitGroup
+			sending.Go(func() { _ = s.Send(ctx, letterTo("ana@example.org")) })
+			if want {
+				waitFor(t, s.InTrouble)
+			} else {
+				time.Sleep(300 * time.Millisecond)
+				if s.InTrouble() {
+					t.Error("one mailbox's slowness counts as the server's")
+				}
+			}
+			cancel()
+			sending.Wait()
+			server.Down()
+		})
+	}
+}
+
+// One line when trouble begins and one when it is over, however many letters fail meanwhile.
+func TestWatch(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{})
+	var log lockedBuffer
+	s := newSender(t, server, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	server.Down()
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { s.Watch(ctx) })
+	waitFor(t, func() bool { return strings.Contains(log.String(), "takes no letters") })
+	fails := func() {
+		for range 5 {
+			_ = s.Send(ctx, letterTo("ana@example.org"))
+		}
+	}
+	fails()
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Probe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return strings.Contains(log.String(), "takes letters again") })
+	server.Down()
+	fails()
+	waitFor(t, func() bool { return strings.Count(log.String(), "takes no letters") == 2 })
+	fails()
+	time.Sleep(1200 * time.Millisecond) // one more look
+	stop()
+	watching.Wait()
+	got := log.String()
+	for _, want := range []string{"level=WARN msg=\"the mail server takes no letters\"", "level=ERROR msg=\"the mail server takes no letters\"", "level=INFO msg=\"the mail server takes letters again\""} {
+		if n := strings.Count(got, want); n != 1 {
+			t.Errorf("%d times %q, want once:\n%s", n, want, got)
+		}
+	}
+	if !strings.Contains(got, "waiting=1") || !strings.Contains(got, s.opt.Server.Addr()) || strings.Contains(got, "ana@") {
+		t.Errorf("the lines say how many wait and where, and name nobody:\n%s", got)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
