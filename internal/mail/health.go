@@ -14,6 +14,7 @@ import (
 const (
 	hungAfter  = 10 * time.Second // without having come to the recipient, a dialogue tells of trouble before it ends
 	quietFor   = 10 * time.Second // without news of the server, it is asked
+	quietIll   = 2 * time.Second  // the same while it is in trouble
 	askedEvery = time.Second      // how often Watch looks
 	probeLimit = 15 * time.Second // of one question
 	forgetWait = 2 * time.Minute  // a letter that nobody tries any more does not wait
@@ -36,6 +37,7 @@ type health struct {
 	mu      sync.Mutex
 	trouble Trouble              // Since is zero while all is well
 	news    time.Time            // when something was last seen, by the process's own clock
+	known   bool                 // it has been well
 	open    map[*dialogue]bool   // those that have not come to a recipient
 	waiting map[string]time.Time // Message-IDs of letters that could not be handed over: when last tried
 }
@@ -61,7 +63,7 @@ func (h *health) reached(d *dialogue) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.open, d)
-	h.news, h.trouble = time.Now(), Trouble{}
+	h.news, h.known, h.trouble = time.Now(), true, Trouble{}
 }
 
 // ended notes how a dialogue ended. One that was given up because this process stops tells nothing.
@@ -122,7 +124,21 @@ func (h *health) look() Trouble {
 func (h *health) quiet() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return time.Since(h.news) >= quietFor && len(h.open) == 0
+	most := quietFor
+	if !h.trouble.Since.IsZero() {
+		most = quietIll
+	}
+	return time.Since(h.news) >= most && len(h.open) == 0
+}
+
+// level is how loud trouble is told: a server that was never well since the start may be one that is started along.
+func (h *health) level() slog.Level {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.known {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }
 
 // Trouble is how the server fares: Since is zero while it takes letters, as far as this process knows. A dialogue that has
@@ -132,16 +148,15 @@ func (s *Sender) Trouble() Trouble { return s.health.look() }
 // InTrouble says whether the server takes nobody's letters, as far as this process knows. It does not wait.
 func (s *Sender) InTrouble() bool { return !s.Trouble().Since.IsZero() }
 
-// Watch asks the server how it is, at once and whenever ten seconds went by without news of it, until [ctx] ends, and logs
-// when trouble begins (the first look of a process: as a warning, since a server that is started along may be later), and when
-// it is over. A kept connection serves, so that this costs the server two commands.
+// Watch asks the server how it is, at once and whenever ten seconds went by without news of it (two while it is in trouble),
+// until [ctx] ends, and logs when trouble begins (as a warning before the server was ever well) and when it is over. A kept
+// connection serves, so that this costs the server two commands.
 func (s *Sender) Watch(ctx context.Context) {
 	tick := time.NewTicker(askedEvery)
 	defer tick.Stop()
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	var before Trouble
-	level := slog.LevelWarn
 	for first := true; ; first = false {
 		if first || s.health.quiet() {
 			asking.Go(func() {
@@ -158,13 +173,10 @@ func (s *Sender) Watch(ctx context.Context) {
 		now := s.Trouble()
 		switch began, over := !now.Since.IsZero(), now.Since.IsZero(); {
 		case began && before.Since.IsZero():
-			s.opt.Log.Log(ctx, level, "the mail server takes no letters", "server", s.opt.Server.String(), "reason", now.Reason,
+			s.opt.Log.Log(ctx, s.health.level(), "the mail server takes no letters", "server", s.opt.Server.String(), "reason", now.Reason,
 				"since", now.Since, "waiting", now.Waiting, "do", "check LLAVE_SMTP_URL and the server; letters are tried again by themselves")
 		case over && !before.Since.IsZero():
 			s.opt.Log.Info("the mail server takes letters again", "server", s.opt.Server.String(), "down", s.opt.Now().Sub(before.Since).Round(time.Second))
-		}
-		if now.Since.IsZero() {
-			level = slog.LevelError
 		}
 		before = now
 	}

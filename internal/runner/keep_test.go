@@ -207,7 +207,7 @@ func TestKeep_waits(t *testing.T) {
 		time.Sleep(100 * time.Second)
 		cancel()
 		synctest.Wait()
-		want := []time.Duration{0, 0, 2, 6, 14, 30, 60, 90}
+		want := []time.Duration{0, 0, 2, 6, 14, 24, 34, 44, 54, 64, 74, 84, 94}
 		if len(at) != len(want) {
 			t.Fatalf("got tries at %v, want at %v s", at, want)
 		}

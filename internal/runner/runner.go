@@ -39,6 +39,7 @@ const (
 	holdFor   = 20 * time.Minute // how long such a one has its lanes, while it says so
 	sendLimit = 45 * time.Second // one try
 	longest   = 30 * time.Second // between tries
+	soon      = 10 * time.Second // between tries to send a letter
 	seldom    = time.Hour        // between tries to tell another program
 	sweepMax  = 500              // documents looked at in one sweep
 	firesMax  = 16               // timers of one document that go off in one sweep

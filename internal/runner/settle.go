@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"llave/bot"
@@ -31,8 +32,8 @@ const (
 	givenUp               // nobody can keep it: the operator must know, and the person where there is one
 )
 
-// unknownTries is how often a promise of a kind that this version does not know is tried before it is given up: some ten
-// minutes, in which a process of the version that made it will have found it.
+// unknownTries is how often a promise of a kind that this version does not know is tried before it is given up: four minutes
+// or more, in which a process of the version that made it will have found it.
 const unknownTries = 25
 
 // settle says what becomes of an outbox after a try, and of the promise that was tried. It changes nothing that it is
@@ -103,11 +104,15 @@ func (t try) fate(f bot.Failure, tries int) fate {
 }
 
 // wait is how long after the n-th temporary failure the next try comes: at once, then 2 s, 4 s, 8 s … 30 s; an hour at most
-// where another program is told, which may be away for long.
+// where another program is told, which may be away for long, ten seconds for a letter, which somebody waits for with the time of
+// its link running.
 func wait(lane bot.Lane, n int) time.Duration {
 	most := longest
-	if lane == bot.LaneHook {
+	switch {
+	case lane == bot.LaneHook:
 		most = seldom
+	case slices.Contains(bot.MailRows, lane):
+		most = soon
 	}
 	if n <= 1 {
 		return 0

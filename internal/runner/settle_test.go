@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,6 +139,9 @@ func (o outcome) check(t *testing.T) {
 			next := o.next
 			if o.lane == bot.LaneHook && next == longest {
 				next = min(time.Second<<o.tries, seldom) // it goes on growing
+			}
+			if slices.Contains(bot.MailRows, o.lane) {
+				next = min(next, soon)
 			}
 			schedule = bot.Schedule{Tries: o.tries + 1, NotBefore: now.Add(next)}
 		}

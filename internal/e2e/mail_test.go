@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/internal/bottest"
+)
+
+// A mail server that goes away while the program runs: who waits hears that the letter is late, and that it went out; readiness says
+// why it is degraded, and the log has one line for the beginning and one for the end. In `uniform` a number that nobody has hears the
+// same.
+func TestMail_away(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ disclosure, number, again string }{
+		{"guided", bottest.Cedula(walker), "el correo ya salió"},
+		{"uniform", bottest.Cedula(walker), "El correo ya funciona"},
+		{"uniform", bottest.Cedula(people + 7), "El correo ya funciona"},
+	} {
+		t.Run(tt.disclosure+" "+tt.number[:2], func(t *testing.T) {
+			t.Parallel()
+			e := newEnvironment(t, byPolling, "LLAVE_DISCLOSURE="+tt.disclosure)
+			if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
+				t.Fatalf("import: %s", errs)
+			}
+			llave := e.serve(t)
+			readyz := func(want string) {
+				t.Helper()
+				got := ""
+				for end := time.Now().Add(answerWithin); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+					if got = body(t, "http://"+e.admin+"/readyz"); strings.HasPrefix(got, want) {
+						return
+					}
+				}
+				t.Fatalf("readyz says %q, want %q", got, want)
+			}
+			readyz("200 ready")
+			e.smtp.Down()
+			readyz("200 degraded: the mail server takes no letters since")
+			p := e.phone(t, walker)
+			p.says("hola", "Hola. Soy Llave")
+			p.presses("Continuar", "¿Qué necesita hoy?")
+			p.presses("Desbloquear clave", "Escriba su número de cédula")
+			p.says(tt.number, "¿Es correcto?")
+			p.presses("Sí, es correcto", "Enviar enlace")
+			p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
+			p.hears("El correo demora en salir")
+			if err := e.smtp.Up(); err != nil {
+				t.Fatal(err)
+			}
+			p.hears(tt.again)
+			readyz("200 ready")
+			llave.stop(t)
+			log := llave.stderr.String()
+			for line, n := range map[string]int{"level=ERROR": 1, `msg="the mail server takes no letters"`: 1, `msg="the mail server takes letters again"`: 1} {
+				if got := strings.Count(log, line); got != n {
+					t.Errorf("%d times %q in the log, want %d:\n%s", got, line, n, log)
+				}
+			}
+		})
+	}
+}
+
+// A mail server that is not there at the start delays nothing and ends nothing: there is a warning.
+func TestMail_awayAtStart(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, byPolling)
+	e.smtp.Down()
+	llave := e.serve(t)
+	for end := time.Now().Add(answerWithin); !strings.Contains(llave.stderr.String(), `level=WARN msg="the mail server takes no letters"`); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no warning:\n%s", llave.stderr)
+		}
+	}
+	llave.stop(t)
+}
+
+func body(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Status[:3] + " " + string(text)
+}
