@@ -161,6 +161,7 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 				repeats.breaks("person %d: %d repeated messages, %d lost answers", p.index, n, losses)
 			}
 		}
+		order = withoutMail(order)
 		if p.hasty {
 			n := len(order)
 			order = slices.DeleteFunc(order, func(m bottest.ChatMessage) bool { return isBeside(m.Text) })

@@ -22,42 +22,182 @@ const (
 	tellWithin = 5 * time.Second // from a mailbox's refusal to the chat that says so
 )
 
-// TestMail_down has the mail server away while people ask for their links. Five minutes are longer than a link lives: it
-// lives from its acceptance, so that the one that comes at last still unlocks.
-func TestMail_down(t *testing.T) {
+// outage is a mail server that takes nobody's letters for a time.
+type outage struct {
+	name  string
+	begin func(s *bottest.SMTP)
+	end   func(s *bottest.SMTP) error
+}
+
+var outages = []outage{
+	{"down", (*bottest.SMTP).Down, (*bottest.SMTP).Up},
+	{"refusing by policy", func(s *bottest.SMTP) {
+		s.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 554, Enhanced: "5.7.1", Text: "Relay access denied"})
+	}, func(s *bottest.SMTP) error { s.Heal(); return nil }},
+	{"not answering", func(s *bottest.SMTP) { s.Slow(bottest.SMTPMail, time.Minute) }, func(s *bottest.SMTP) error { s.Heal(); return nil }},
+}
+
+// TestMail_away has the mail server take nobody's letters while people ask for their links. Five minutes are longer than a link
+// lives: it lives from its acceptance, so that the one that comes at last still unlocks. In `uniform` the chat's own clock ends
+// before: it says that the link could not be sent, and who asks again has it.
+func TestMail_away(t *testing.T) {
 	alongside(t)
-	onBoth(t, func(t *testing.T, k kind) {
-		for _, outage := range sized([]time.Duration{8 * time.Second}, []time.Duration{30 * time.Second, 5 * time.Minute}) {
-			t.Run(outage.String(), func(t *testing.T) {
-				dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m")
-				people := dep.populate(sized(20, 100))
-				dep.start()
-				var back time.Time
-				var faults sync.WaitGroup
-				faults.Go(func() {
-					time.Sleep(4 * time.Second) // the first have asked, and some are being answered now
-					dep.lost = append(dep.lost, time.Now())
-					dep.smtp.Down()
-					time.Sleep(outage)
-					if err := dep.smtp.Up(); err != nil {
-						t.Error(err)
-					}
-					back = time.Now()
+	for _, disclosure := range []string{"guided", "uniform"} {
+		for _, o := range outages {
+			for _, length := range sized([]time.Duration{26 * time.Second}, []time.Duration{30 * time.Second, 5 * time.Minute}) {
+				t.Run(disclosure+"/"+o.name+" for "+length.String(), func(t *testing.T) {
+					onBoth(t, func(t *testing.T, k kind) {
+						t.Parallel()
+						away(t, k, disclosure, o, length)
+					})
 				})
-				took := dep.walkMail(t, people, min(outage+2*time.Second, time.Minute)/time.Duration(len(people)), outage)
-				faults.Wait()
-				failures := dep.count("failed_link_temporary")
-				dep.end()
-				waited, last := dep.askedBefore(back)
-				t.Logf("down for %v: %d links were waiting when the server came back, the last letter came %v later; %.0f failed tries", outage, waited, last.Round(10*time.Millisecond), failures)
-				if waited == 0 || failures == 0 {
-					t.Error("nothing was proved: nobody waited")
-				}
-				dep.letterFigures(t)
-				dep.reconcile(t, took)
-			})
+			}
 		}
+	}
+}
+
+func away(t *testing.T, k kind, disclosure string, o outage, length time.Duration) {
+	dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m", "LLAVE_DISCLOSURE="+disclosure)
+	people := dep.populate(sized(12, 100))
+	dep.start()
+	var from, till time.Time
+	var faults sync.WaitGroup
+	faults.Go(func() {
+		time.Sleep(3 * time.Second) // the first have asked, and some are being answered now
+		from = time.Now()
+		dep.lost = append(dep.lost, from)
+		o.begin(dep.smtp)
+		time.Sleep(length)
+		if err := o.end(dep.smtp); err != nil {
+			t.Error(err)
+		}
+		till = time.Now()
 	})
+	insisting, enough := context.WithCancel(t.Context())
+	var insist sync.WaitGroup
+	insist.Go(func() { dep.insist(insisting) })
+	took := dep.walkMail(t, people, min(length/2, time.Minute)/time.Duration(len(people)), length)
+	faults.Wait()
+	enough()
+	insist.Wait()
+	failures := dep.count("failed_link_temporary")
+	dep.end()
+	waited, last := dep.askedBefore(till)
+	t.Logf("%s for %v: %d links were waiting when the server came back, the last letter came %v later; %.0f failed tries", o.name, length, waited, last.Round(10*time.Millisecond), failures)
+	if waited == 0 {
+		t.Error("nothing was proved: nobody waited")
+	}
+	dep.letterFigures(t)
+	dep.toldOfLetters(t, disclosure == "uniform", from, till)
+	dep.reconcile(t, took)
+}
+
+// What is said of letters that are late.
+const (
+	mailLate     = "El correo demora en salir. No es culpa suya. Espere"
+	mailSent     = "el correo ya salió"
+	mailRestored = "El correo ya funciona"
+	mailUnsent   = "No se pudo enviar el enlace"
+)
+
+// isOfMail says whether a message tells of a letter that is late.
+func isOfMail(text string) bool {
+	return slices.ContainsFunc([]string{mailLate, mailSent, mailRestored, mailUnsent}, func(what string) bool { return strings.Contains(text, what) })
+}
+
+// withoutMail is a chat without what tells of a letter that is late, and what answers who asks for another since that one could not
+// be sent.
+func withoutMail(said []bottest.ChatMessage) (rest []bottest.ChatMessage) {
+	unsent := false
+	for _, m := range said {
+		switch {
+		case isOfMail(m.Text):
+			unsent = unsent || strings.Contains(m.Text, mailUnsent)
+		case unsent && strings.Contains(m.Text, linkSubject):
+			unsent = false
+		default:
+			rest = append(rest, m)
+		}
+	}
+	return rest
+}
+
+// insist has whoever reads that the link could not be sent ask for it again.
+func (dep *deployment) insist(ctx context.Context) {
+	pressed := map[int64]int{}
+	for ctx.Err() == nil {
+		for _, p := range dep.people {
+			said := dep.api.Messages(p.chat)
+			if n := len(said); n > 0 && strings.Contains(said[n-1].Text, mailUnsent) && pressed[p.chat] != said[n-1].ID {
+				pressed[p.chat] = said[n-1].ID
+				_, _ = dep.api.Press(p.chat, "Reenviar enlace") // the walk waits for what comes of it
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// slack is how much later than it is a test may learn of something.
+const slack = 15 * time.Second
+
+// toldOfLetters fails the test where somebody was told twice, or wrongly, that the letter is late, went out or could not be sent. In
+// `guided` that is so by their own letter; in `uniform` by whether the mail server was away between two moments.
+func (dep *deployment) toldOfLetters(t *testing.T, uniform bool, from, till time.Time) {
+	t.Helper()
+	late, again, unsent, wrongly := 0, 0, 0, 0
+	wrong := func(p *person, m bottest.ChatMessage, why string) {
+		wrongly++
+		t.Errorf("person %d was told %q at %s: %s", p.index, begin(m.Text), m.At.Format("15:04:05.000"), why)
+	}
+	for _, p := range dep.people {
+		var asked, arrived time.Time
+		for _, l := range dep.smtp.LettersTo(p.address) {
+			if l.Subject == linkSubject && arrived.IsZero() {
+				arrived = l.Received
+			}
+		}
+		said := map[string]int{}
+		for _, m := range dep.api.Messages(p.chat) {
+			away := m.At.After(from) && m.At.Before(till.Add(slack))
+			switch {
+			case strings.Contains(m.Text, mailLate):
+				late++
+				said[mailLate]++
+				switch waited := m.At.Sub(asked); {
+				case asked.IsZero(), waited < 19*time.Second, waited > 20*time.Second+slack:
+					wrong(p, m, "asked at "+asked.Format("15:04:05.000"))
+				case uniform && !away, !uniform && arrived.Before(m.At.Add(-slack)):
+					wrong(p, m, "nothing was late")
+				}
+			case strings.Contains(m.Text, mailSent), strings.Contains(m.Text, mailRestored):
+				again++
+				said[mailSent]++
+				if said[mailLate] == 0 || uniform != strings.Contains(m.Text, mailRestored) || uniform && m.At.Before(till) || !uniform && m.At.Before(arrived.Add(-time.Second)) {
+					wrong(p, m, "it was not so")
+				}
+			case strings.Contains(m.Text, mailUnsent):
+				unsent++
+				said = map[string]int{} // what is asked for again may be late again
+				if uniform && !away || arrived.Before(m.At) {
+					wrong(p, m, "it was sent, or the server was there")
+				}
+			case strings.Contains(m.Text, linkEnded):
+				wrong(p, m, "nobody is that slow")
+			case strings.Contains(m.Text, linkSubject):
+				asked = m.At
+			}
+			if said[mailLate] > 1 || said[mailSent] > 1 {
+				wrong(p, m, "it was said before")
+			}
+		}
+	}
+	t.Logf("%d were told that the letter is late, %d that it went out or that letters go out again, %d that it could not be sent; %d wrongly", late, again, unsent, wrongly)
+	if late == 0 {
+		t.Error("nothing was proved: nobody was told")
+	}
 }
 
 // TestMail_greylisting has the mail server turn each recipient away until so long after it was named first.
@@ -226,7 +366,6 @@ func refusal(t *testing.T, k kind, uniform bool) {
 		t.Errorf("%d warnings in the log for %d refusals", warned, n)
 	}
 	dep.logIsClean(t)
-	t.Log("the agents' console is not built yet: what it shows of a refused mailbox is not proved here")
 
 	state := bot.State("AtOffice")
 	if uniform {

@@ -187,7 +187,7 @@ func (p *person) reads(ctx context.Context, api phone, after int, want string) e
 		if err != nil {
 			return fmt.Errorf("waiting for %q: %w", want, err)
 		}
-		if strings.Contains(m.Text, want) && !isBeside(m.Text) {
+		if strings.Contains(m.Text, want) && !isBeside(m.Text) && !isOfMail(m.Text) {
 			return nil
 		}
 		after = m.ID

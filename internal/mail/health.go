@@ -12,7 +12,7 @@ import (
 
 // How a mail server's health is judged.
 const (
-	hungAfter  = 10 * time.Second // without having come to the recipient, a dialogue tells of trouble before it ends
+	hungAfter  = 12 * time.Second // without having come to the recipient, a dialogue tells of trouble before it ends
 	quietFor   = 10 * time.Second // without news of the server, it is asked
 	quietIll   = 2 * time.Second  // the same while it is in trouble
 	askedEvery = time.Second      // how often Watch looks
@@ -58,12 +58,17 @@ func (h *health) begin() *dialogue {
 	return d
 }
 
-// reached notes that a dialogue has come to where a recipient may be named.
+// reached notes that a dialogue has come to where a recipient may be named, which ends trouble where it was quick.
 func (h *health) reached(d *dialogue) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.open, d)
-	h.news, h.known, h.trouble = time.Now(), true, Trouble{}
+	h.news, h.known = time.Now(), true
+	if ago := time.Since(d.begun); ago > h.hung { // nobody waits that long for a letter
+		h.fell("slow to answer", ago)
+		return
+	}
+	h.trouble = Trouble{}
 }
 
 // ended notes how a dialogue ended. One that was given up because this process stops tells nothing.
@@ -142,7 +147,7 @@ func (h *health) level() slog.Level {
 }
 
 // Trouble is how the server fares: Since is zero while it takes letters, as far as this process knows. A dialogue that has
-// not come to a recipient after ten seconds counts, before it ends. It does not wait.
+// not come to a recipient after twelve seconds counts, before it ends. It does not wait.
 func (s *Sender) Trouble() Trouble { return s.health.look() }
 
 // InTrouble says whether the server takes nobody's letters, as far as this process knows. It does not wait.
