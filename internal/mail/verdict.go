@@ -50,6 +50,46 @@ func (r *Refusal) Error() string {
 
 var enhancedCode = regexp.MustCompile(`^([245])\.(\d{1,3})\.(\d{1,3})\b`)
 
+// Verdict is what a refusal means for the letter, and for whom.
+type Verdict string
+
+// The verdicts. A refusal that is nobody's for certain is Ours: nobody is sent to an office by a guess.
+const (
+	Later       Verdict = "later"        // the server, or the mailbox, is busy: the same letter may get through in a while
+	Ours        Verdict = "ours"         // policy, reputation, sign-in, the letter's form: no fault of this mailbox
+	MailboxFull Verdict = "mailbox full" // refused for good because it is over its quota
+	MailboxBad  Verdict = "mailbox bad"  // does not exist, is disabled, or cannot be reached by anybody
+)
+
+// Failure is what the verdict means for who sends. A full mailbox is Permanent, since a link lives minutes and a quota is
+// not made room in by then; what a server refuses for now is Later, whatever its reason.
+func (v Verdict) Failure() bot.Failure {
+	if v == MailboxBad || v == MailboxFull {
+		return bot.Permanent
+	}
+	return bot.Temporary
+}
+
+// Judge says what a server's answer means. [text] is what follows the code, its RFC 3463 code first where it has one;
+// it is read and not kept. [code] may be 0 where only a delivery report's status (RFC 3464) is known: then the class of
+// the status, at the start of the text, stands for it. The stage of a delivery report that does not tell is StageHandover.
+func Judge(stage Stage, code int, text string) Verdict {
+	enhanced := enhancedCode.FindString(text)
+	if code == 0 && enhanced != "" {
+		code = 100 * int(enhanced[0]-'0')
+	}
+	failure, _ := judge(&Refusal{Stage: stage, Code: code, Enhanced: enhanced})
+	switch {
+	case code < 500 || strings.HasPrefix(enhanced, "4"):
+		return Later
+	case failure == bot.Temporary:
+		return Ours
+	case enhanced == "5.2.2":
+		return MailboxFull
+	}
+	return MailboxBad
+}
+
 // failed says what an error at a stage means for the letter.
 func failed(stage Stage, err error) *bot.SendError {
 	var said *textproto.Error
