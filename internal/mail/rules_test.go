@@ -56,3 +56,43 @@ func TestJudge_realReplies(t *testing.T) {
 		t.Errorf("%d replies of %d servers, want 283 of 42 (as docs/testing.md says)", len(list), len(servers))
 	}
 }
+
+// TestJudge_report: what a delivery report tells is judged as well.
+func TestJudge_report(t *testing.T) {
+	for _, tt := range []struct {
+		code int
+		text string
+		want Verdict
+	}{
+		{0, "5.1.1", MailboxBad},
+		{0, "5.2.2", MailboxFull},
+		{0, "5.7.1", Ours},
+		{0, "4.4.7", Later},
+		{0, "", Later},
+		{0, "5.0.0 user unknown", MailboxBad},
+		{550, "5.1.1 The account\n5.1.1 that you tried to reach\n5.1.1 does not exist", MailboxBad},
+		{550, "5.2.0", Ours},
+		{556, "", MailboxBad},
+		{550, "4.1.1 user unknown", Later},
+	} {
+		if got := Judge(StageHandover, tt.code, tt.text); got != tt.want {
+			t.Errorf("%d %q is %q, want %q", tt.code, tt.text, got, tt.want)
+		}
+	}
+}
+
+// TestJudge_othersWords: addresses and links in an answer are chosen by others, and decide nothing.
+func TestJudge_othersWords(t *testing.T) {
+	for words, want := range map[string]Verdict{
+		"<spam-policy@relay-denied.example>: user unknown":                      MailboxBad,
+		"no such user quota@blocked.example. See https://help.example/spam?rbl": MailboxBad,
+		"<no-such-user@user-unknown.example>: go away":                          Ours,
+		"go away, see https://help.example/?p=user-unknown":                     Ours,
+		"host 10.5.1.1 said no":                                                 Ours,
+		"mailer 5.1.1 said no":                                                  Ours,
+	} {
+		if got := Judge(StageRcpt, 550, words); got != want {
+			t.Errorf("%q is %q, want %q", words, got, want)
+		}
+	}
+}
