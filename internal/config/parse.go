@@ -275,6 +275,18 @@ func count(v string) (int, error) {
 	return n, nil
 }
 
+// countOrNone is a count that 0 turns off.
+func countOrNone(v string) (int, error) {
+	if v == "0" {
+		return 0, nil
+	}
+	n, err := count(v)
+	if err != nil {
+		return 0, fmt.Errorf("%w; 0 turns it off", err)
+	}
+	return n, nil
+}
+
 func between(v string, low, high time.Duration) (time.Duration, error) {
 	d, err := time.ParseDuration(v)
 	if err != nil || d < low || d > high {
