@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	mailaddress "llave/internal/address"
 	"llave/internal/secret"
 )
 
@@ -187,11 +188,11 @@ func mailAddress(v string) (string, error) {
 
 // mailbox is an address alone, as letters are sent to.
 func mailbox(v string) (string, error) {
-	a, err := mail.ParseAddress(v)
-	if err != nil || a.Name != "" {
+	v = strings.TrimSuffix(strings.TrimPrefix(v, "<"), ">")
+	if _, err := mailaddress.Wire(v); err != nil {
 		return "", errors.New("is no address; expected mailbox@host")
 	}
-	return a.Address, nil
+	return v, nil
 }
 
 func eventsSecret(v string) (Secret, error) {

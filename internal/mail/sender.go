@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/address"
 
 	"github.com/wneessen/go-mail/smtp"
 )
@@ -69,7 +70,10 @@ var (
 // New checks the options. It connects to nothing; Probe does.
 func New(opt Options) (*Sender, error) {
 	from, err := mail.ParseAddress(opt.From)
-	if err != nil || hasControl(from.Name) || hasControl(from.Address) {
+	if err == nil {
+		from.Address, err = address.Wire(from.Address)
+	}
+	if err != nil || hasUnseen(from.Name) {
 		return nil, errors.New("sender is not an address such as `IESS <no-responder@example.org>`")
 	}
 	if opt.Server.Host == "" {
@@ -112,11 +116,12 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if l.Date.IsZero() {
 		l.Date = s.opt.Now()
 	}
-	m, err := l.message(s.from)
-	if err != nil {
-		return err
+	if err := l.check(); err != nil {
+		return &bot.SendError{Failure: bot.Permanent, Reason: "letter not sent: " + err.Error()}
 	}
-	err = s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
+	l.To, _ = address.Wire(l.To) // check has tried
+	m := l.message(s.from)
+	err := s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
 		if err := c.mailFrom(s.from.Address, !isASCII(l.To) || !isASCII(s.from.Address)); err != nil {
 			return err
 		}
