@@ -6,9 +6,9 @@
 package affiliate
 
 import (
-	"net/mail"
-	"strings"
 	"time"
+
+	"llave/internal/address"
 )
 
 // IDType says what kind of number a record is kept under.
@@ -71,12 +71,5 @@ func (r Record) Outcome() Outcome {
 	return InPerson
 }
 
-// ValidEmail says whether a letter can be addressed to [s]: one bare address with a dotted domain.
-func ValidEmail(s string) bool {
-	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || len(s) > 254 {
-		return false
-	}
-	_, domain, _ := strings.Cut(s, "@")
-	return strings.Contains(domain, ".") && !strings.ContainsAny(s, " \r\n")
-}
+// ValidEmail says whether a letter can be addressed to [s]: one bare address that the mailer can say, with a dotted domain.
+func ValidEmail(s string) bool { return address.Valid(s) }

@@ -404,7 +404,7 @@ func (a *App) openMail(o Options, publicURL *url.URL) error {
 	if err != nil {
 		return fmt.Errorf("LLAVE_SMTP_URL: %w", err)
 	}
-	if a.mailer, err = mail.New(mail.Options{Server: server, From: o.Config.MailFrom, Log: o.Log}); err != nil {
+	if a.mailer, err = mail.New(mail.Options{Server: server, From: o.Config.MailFrom, Log: o.Log, RefusedRow: o.Config.MailRefusedRow}); err != nil {
 		return fmt.Errorf("LLAVE_MAIL_FROM: %w", err)
 	}
 	a.letters, err = mail.NewComposer(mail.ComposerOptions{

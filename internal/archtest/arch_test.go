@@ -33,7 +33,7 @@ var layers = [][]string{
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
-	{"bot", "bot/pace", "bot/wire", "internal/secret"},
+	{"bot", "bot/pace", "bot/wire", "internal/address", "internal/secret"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
@@ -66,6 +66,7 @@ var owners = []struct {
 	{"github.com/looplab/fsm", "looplab/fsm", []string{"bot"}},
 	{"github.com/agnivade/levenshtein", "agnivade/levenshtein", []string{"bot"}},
 	{"golang.org/x/text", "x/text", []string{"bot"}},
+	{"golang.org/x/net", "x/net", []string{"internal/address"}},
 	{"github.com/go-telegram-bot-api/telegram-bot-api/v5", "go-telegram-bot-api", []string{"bot/telegram"}},
 	{"github.com/BurntSushi/toml", "BurntSushi/toml", []string{"flows"}},
 	{"go.mongodb.org/mongo-driver/v2", "mongo-driver", []string{"internal/store/mongodb", "internal/store", "internal/store/bolt", "internal/store/storetest", "bot"}},

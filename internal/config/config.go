@@ -51,6 +51,8 @@ type Config struct {
 	MailFrom string
 	ReportTo string // empty: nobody
 
+	MailRefusedRow int // mailboxes refused in a row that count as trouble of the server; 0: never
+
 	LinkTTL      time.Duration
 	NotMeHold    time.Duration // how long no letter goes to a record after "No fui yo"
 	GenerateURL  *url.URL      // nil: the built-in key page

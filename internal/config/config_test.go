@@ -44,6 +44,7 @@ func TestLoad_defaults(t *testing.T) {
 		{"whatsapp rate", c.WhatsAppRate, 80},
 		{"smtp", c.SMTPURL.Reveal(), ""},
 		{"from", c.MailFrom, "IESS <no-responder@localhost>"},
+		{"refused in a row", c.MailRefusedRow, 5},
 		{"link life", c.LinkTTL, 3 * time.Minute},
 		{"generate URL", c.GenerateURL == nil, true},
 		{"events URL", c.EventsURL == nil, true},
@@ -74,7 +75,7 @@ func TestLoad_production(t *testing.T) {
 		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
 		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
 		"LLAVE_MODEL_FILE=own.bin", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.",
-		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_LIMIT_COMPLAINTS_HOUR=1", "LLAVE_LIMIT_COMPLAINTS_DAY=2", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
+		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_MAIL_REFUSED_ROW=0", "LLAVE_LIMIT_COMPLAINTS_HOUR=1", "LLAVE_LIMIT_COMPLAINTS_DAY=2", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +99,7 @@ func TestLoad_production(t *testing.T) {
 		{"words for people abroad", c.AbroadText, "Llame al consulado."},
 		{"the way into the portal", c.PortalText, "¿Dónde? En Trámites."},
 		{"mails a day", c.Limits.MailsDay, 7},
+		{"refused in a row", c.MailRefusedRow, 0},
 		{"complaints an hour", c.Limits.ComplaintsHour, 1},
 		{"complaints a day", c.Limits.ComplaintsDay, 2},
 		{"idle", c.Retention.Idle, 48 * time.Hour},

@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	mailaddress "llave/internal/address"
 	"llave/internal/secret"
 )
 
@@ -187,11 +188,11 @@ func mailAddress(v string) (string, error) {
 
 // mailbox is an address alone, as letters are sent to.
 func mailbox(v string) (string, error) {
-	a, err := mail.ParseAddress(v)
-	if err != nil || a.Name != "" {
+	v = strings.TrimSuffix(strings.TrimPrefix(v, "<"), ">")
+	if _, err := mailaddress.Wire(v); err != nil {
 		return "", errors.New("is no address; expected mailbox@host")
 	}
-	return a.Address, nil
+	return v, nil
 }
 
 func eventsSecret(v string) (Secret, error) {
@@ -271,6 +272,18 @@ func count(v string) (int, error) {
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 || n > 1_000_000 {
 		return 0, fmt.Errorf("%q cannot be; expected a whole number, 1 or more", v)
+	}
+	return n, nil
+}
+
+// countOrNone is a count that 0 turns off.
+func countOrNone(v string) (int, error) {
+	if v == "0" {
+		return 0, nil
+	}
+	n, err := count(v)
+	if err != nil {
+		return 0, fmt.Errorf("%w; 0 turns it off", err)
 	}
 	return n, nil
 }

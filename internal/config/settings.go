@@ -69,6 +69,8 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.SMTPURL, err = smtpURL(v); return }},
 	{"LLAVE_MAIL_FROM", "IESS <no-responder@localhost>", "", "sender of every letter",
 		func(c *Config, v string) (err error) { c.MailFrom, err = mailAddress(v); return }},
+	{"LLAVE_MAIL_REFUSED_ROW", "5", "", "so many mailboxes refused in a row are trouble of ours, and their letters wait; 0: never",
+		func(c *Config, v string) (err error) { c.MailRefusedRow, err = countOrNone(v); return }},
 	{"LLAVE_LINK_TTL", "3m", "", "life of the unlock link, from the moment the mail server took the letter; 10m at most",
 		func(c *Config, v string) (err error) {
 			c.LinkTTL, err = between(v, time.Second, 10*time.Minute)

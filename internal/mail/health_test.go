@@ -29,7 +29,10 @@ func TestTrouble(t *testing.T) {
 		{"turns us away", rude(bottest.SMTPConnect, 554), "mail server turned us away", 1},
 		{"refuses the sender", rude(bottest.SMTPMail, 550), "mail server refused the sender", 1},
 		{"busy", rude(bottest.SMTPMail, 421), "mail server asks to try later", 1},
-		{"no such mailbox", rude(bottest.SMTPRcpt, 550), "", 0},
+		{"no such mailbox", func(s *bottest.SMTP) {
+			s.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "no"})
+		}, "", 0},
+		{"refused without a reason", rude(bottest.SMTPRcpt, 550), "", 1},
 		{"mailbox busy", rude(bottest.SMTPRcpt, 450), "", 1},
 		{"letter refused", rude(bottest.SMTPData, 451), "", 1},
 	} {

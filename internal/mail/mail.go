@@ -23,14 +23,14 @@ import (
 	"time"
 	"unicode"
 
-	"llave/bot"
+	"llave/internal/address"
 
 	gomail "github.com/wneessen/go-mail"
 )
 
 // Letter is what goes out. Text and HTML say the same.
 type Letter struct {
-	To            string // one bare address
+	To            string // one bare address (address.Wire)
 	Subject       string
 	Text          string
 	HTML          string
@@ -41,13 +41,12 @@ type Letter struct {
 
 // check refuses what must not reach a header. The errors hold nothing of the letter.
 func (l Letter) check() error {
-	addr, err := mail.ParseAddress(l.To)
-	if err != nil || addr.Address != l.To || addr.Name != "" || hasControl(l.To) {
-		return errors.New("the recipient is not one bare address")
+	if _, err := address.Wire(l.To); err != nil {
+		return fmt.Errorf("the recipient is %w", err)
 	}
 	switch {
-	case l.Subject == "" || hasControl(l.Subject):
-		return errors.New("the subject is empty or holds a control character")
+	case l.Subject == "" || hasUnseen(l.Subject):
+		return errors.New("the subject is empty or holds a character that is not seen")
 	case l.MessageID == "" || strings.ContainsFunc(l.MessageID, notInMessageID) || strings.Count(l.MessageID, "@") > 1:
 		return errors.New("the Message-ID is empty or holds a character that does not belong there")
 	case l.Text == "":
@@ -56,17 +55,19 @@ func (l Letter) check() error {
 	return nil
 }
 
-func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
+// hasUnseen says whether [s] holds a line break or another control character, or one that changes how its neighbours are
+// written (unicode Cf, the marks of direction among them).
+func hasUnseen(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
+}
 
 func notInMessageID(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`<>()[],;:\"`, r)
 }
 
-// message lays the letter out. The same letter gives the same bytes.
-func (l Letter) message(from *mail.Address) (*gomail.Msg, error) {
-	if err := l.check(); err != nil {
-		return nil, &bot.SendError{Failure: bot.Permanent, Reason: "letter not sent: " + err.Error()}
-	}
+// message lays the letter out; its recipient is in wire form (address.Wire), and so is From. The same letter gives the same
+// bytes, whatever the server can do.
+func (l Letter) message(from *mail.Address) *gomail.Msg {
 	id := l.MessageID
 	if !strings.Contains(id, "@") {
 		_, domain, _ := strings.Cut(from.Address, "@")
@@ -79,7 +80,7 @@ func (l Letter) message(from *mail.Address) (*gomail.Msg, error) {
 		gomail.WithBoundary("llave-"+hex.EncodeToString(sum[:12])),
 	)
 	m.FromMailAddress(from)
-	m.ToMailAddress(&mail.Address{Address: l.To})
+	m.SetGenHeaderPreformatted("To", "<"+l.To+">") // as it is said to the server: net/mail would write quotes anew
 	m.Subject(l.Subject)
 	m.SetMessageIDWithValue(id)
 	m.SetDateWithValue(l.Date)
@@ -92,7 +93,7 @@ func (l Letter) message(from *mail.Address) (*gomail.Msg, error) {
 	if l.HTML != "" {
 		m.AddAlternativeString(gomail.TypeTextHTML, l.HTML)
 	}
-	return m, nil
+	return m
 }
 
 func writeMessage(w io.Writer, m *gomail.Msg) error {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/address"
 
 	"github.com/wneessen/go-mail/smtp"
 )
@@ -40,6 +41,7 @@ type Options struct {
 	DialTimeout time.Duration    // 0: the constant; the same for the others
 	SendTimeout time.Duration
 	IdleTimeout time.Duration
+	RefusedRow  int // so many different mailboxes refused one after another are our trouble, not theirs; 0: never
 }
 
 // Sender hands letters to one mail server. It may be used by many goroutines at once; Close it.
@@ -48,6 +50,7 @@ type Sender struct {
 	from  *mail.Address
 	hello string
 	slots chan struct{} // one for each open connection
+	row   *row
 
 	health *health
 
@@ -67,7 +70,10 @@ var (
 // New checks the options. It connects to nothing; Probe does.
 func New(opt Options) (*Sender, error) {
 	from, err := mail.ParseAddress(opt.From)
-	if err != nil || hasControl(from.Name) || hasControl(from.Address) {
+	if err == nil {
+		from.Address, err = address.Wire(from.Address)
+	}
+	if err != nil || hasUnseen(from.Name) {
 		return nil, errors.New("sender is not an address such as `IESS <no-responder@example.org>`")
 	}
 	if opt.Server.Host == "" {
@@ -83,7 +89,7 @@ func New(opt Options) (*Sender, error) {
 	opt.DialTimeout = orDefault(opt.DialTimeout, DialTimeout)
 	opt.SendTimeout = orDefault(opt.SendTimeout, SendTimeout)
 	opt.IdleTimeout = orDefault(opt.IdleTimeout, IdleTimeout)
-	return &Sender{opt: opt, from: from, hello: helloName(), slots: make(chan struct{}, opt.Connections), health: newHealth(opt.Now)}, nil
+	return &Sender{opt: opt, from: from, hello: helloName(), slots: make(chan struct{}, opt.Connections), row: newRow(opt.RefusedRow), health: newHealth(opt.Now)}, nil
 }
 
 func orDefault[T int | time.Duration](v, def T) T {
@@ -104,16 +110,18 @@ func helloName() string {
 
 // Send hands the letter over and returns nil once the server has answered 250 to it. Every error is a *bot.SendError
 // without the address. When the connection is lost after the letter was handed over nobody knows whether it was taken:
-// that is Temporary, and the caller sends the same letter again with the same Message-ID.
+// that is Temporary, and the caller sends the same letter again with the same Message-ID. So is a mailbox refused for good
+// once Options.RefusedRow different ones were, with no letter accepted between.
 func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if l.Date.IsZero() {
 		l.Date = s.opt.Now()
 	}
-	m, err := l.message(s.from)
-	if err != nil {
-		return err
+	if err := l.check(); err != nil {
+		return &bot.SendError{Failure: bot.Permanent, Reason: "letter not sent: " + err.Error()}
 	}
-	err = s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
+	l.To, _ = address.Wire(l.To) // check has tried
+	m := l.message(s.from)
+	err := s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
 		if err := c.mailFrom(s.from.Address, !isASCII(l.To) || !isASCII(s.from.Address)); err != nil {
 			return err
 		}
@@ -135,6 +143,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 		c.inMail = false
 		return nil
 	})
+	err = s.weigh(l.To, err)
 	s.health.letter(l.MessageID, err)
 	return err
 }

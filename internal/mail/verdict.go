@@ -11,7 +11,6 @@ import (
 	"net/textproto"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -41,6 +40,7 @@ type Refusal struct {
 	Stage    Stage
 	Code     int
 	Enhanced string // RFC 3463, such as "5.1.1"; empty when the server gave none
+	Verdict  Verdict
 }
 
 // Error says at which step the server refused, and how.
@@ -48,73 +48,105 @@ func (r *Refusal) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", r.Stage, r.Code, r.Enhanced))
 }
 
-var enhancedCode = regexp.MustCompile(`^([245])\.(\d{1,3})\.(\d{1,3})\b`)
+// Verdict is what a refusal means for the letter, and for whom.
+type Verdict string
+
+// The verdicts. A refusal that is nobody's for certain is Ours: nobody is sent to an office by a guess.
+const (
+	Later       Verdict = "later"        // the server, or the mailbox, is busy: the same letter may get through in a while
+	Ours        Verdict = "ours"         // policy, reputation, sign-in, the letter's form: no fault of this mailbox
+	MailboxFull Verdict = "mailbox full" // refused for good because it is over its quota
+	MailboxBad  Verdict = "mailbox bad"  // does not exist, is disabled, or cannot be reached by anybody
+)
+
+// Failure is what the verdict means for who sends. A full mailbox is Permanent, since a link lives minutes and nobody
+// makes room by then; what a server refuses for now is Later, whatever its reason.
+func (v Verdict) Failure() bot.Failure {
+	if v == MailboxBad || v == MailboxFull {
+		return bot.Permanent
+	}
+	return bot.Temporary
+}
 
 // failed says what an error at a stage means for the letter.
 func failed(stage Stage, err error) *bot.SendError {
 	var said *textproto.Error
 	if errors.As(err, &said) {
-		r := &Refusal{Stage: stage, Code: said.Code, Enhanced: enhancedCode.FindString(said.Msg)}
-		failure, reason := judge(r)
-		return &bot.SendError{Failure: failure, Reason: reason, Err: r}
+		r := &Refusal{Stage: stage, Code: said.Code, Enhanced: enhancedCode(said.Msg), Verdict: Judge(stage, said.Code, said.Msg)}
+		return &bot.SendError{Failure: r.Verdict.Failure(), Reason: r.reason(), Err: r}
 	}
 	return &bot.SendError{Failure: bot.Temporary, Reason: string(stage) + ": " + network(err), Err: quiet(err)}
 }
 
-// judge decides what the refusal [r] means. Permanent: this mailbox will not take the letter, and the person is sent to the
-// in-person route. Whatever may be the fault of the server, of its operator or of ours is Temporary, so that a mistake in
-// the settings sends nobody there.
-//
-//	any 4yz                         Temporary  RFC 5321 4.2.1; greylisting, 421 closing, 450/451/452 busy
-//	5yz before RCPT TO              Temporary  greeting 554/521, EHLO, STARTTLS, AUTH 535, MAIL FROM: not about the mailbox
-//	5yz to RCPT TO or the letter, by the subject of its enhanced code (RFC 3463 3):
-//	  5.1.7, 5.1.8                  Temporary  our own sender address is refused
-//	  5.1.z, 5.2.z                  Permanent  no such mailbox or domain, disabled; full (5.2.2): a link lives minutes
-//	  5.3.z                         Temporary  the mail system: full, not accepting, letter too big for it
-//	  5.4.z                         Permanent  no way to that domain (and Exchange Online's word for "no such recipient")
-//	  5.5.z                         Temporary  the dialogue went wrong, or 530 5.5.1: sign in first
-//	  5.6.7                         Permanent  the address needs SMTPUTF8 further on (RFC 6531)
-//	  5.6.z                         Temporary  the letter's form: the same for everybody, so not this mailbox
-//	  5.7.z                         Temporary  policy: relaying denied, SPF, blocked sender: mostly ours, never surely theirs
-//	  none, or 5.0.z, by the code (RFC 5321 4.2.3, RFC 7504, RFC 4954):
-//	    550 551 552 553 554 556     Permanent  no mailbox, not local, full, name not allowed, failed, domain takes no mail
-//	    the rest (50z 521 530 …)    Temporary  syntax, order, sign-in
-//	an enhanced code of class 4     Temporary  the two codes disagree: the milder counts
-func judge(r *Refusal) (bot.Failure, string) {
-	if r.Code < 500 || strings.HasPrefix(r.Enhanced, "4") {
-		return bot.Temporary, "mail server asks to try later"
+// reason is the verdict in the operator's words.
+func (r *Refusal) reason() string {
+	switch {
+	case r.Verdict == MailboxFull:
+		return "mailbox refused for good: it is full"
+	case r.Verdict == MailboxBad:
+		return "mailbox refused for good"
+	case r.Verdict == Later:
+		return "mail server asks to try later"
+	case r.Stage == StageAuth:
+		return "mail server refused user or password (check LLAVE_SMTP_URL)"
+	case r.Stage == StageFrom:
+		return "mail server refused the sender (check LLAVE_MAIL_FROM)"
+	case afterRcpt(r.Stage):
+		return "mail server refused, not for the mailbox's sake"
 	}
-	switch r.Stage {
-	case StageRcpt, StageData, StageHandover:
-	case StageAuth:
-		return bot.Temporary, "mail server refused user or password (check LLAVE_SMTP_URL)"
-	case StageFrom:
-		return bot.Temporary, "mail server refused the sender (check LLAVE_MAIL_FROM)"
-	default:
-		return bot.Temporary, "mail server turned us away"
-	}
-	const mailbox, ours = "mailbox refused for good", "mail server refused, not for the mailbox's sake"
-	switch subject, detail := splitEnhanced(r.Enhanced); {
-	case subject == 1 && (detail == 7 || detail == 8), subject == 3, subject == 5, subject == 6 && detail != 7, subject == 7:
-		return bot.Temporary, ours
-	case subject > 0:
-		return bot.Permanent, mailbox
-	}
-	switch r.Code {
-	case 550, 551, 552, 553, 554, 556:
-		return bot.Permanent, mailbox
-	}
-	return bot.Temporary, ours
+	return "mail server turned us away"
 }
 
-func splitEnhanced(s string) (subject, detail int) {
-	m := enhancedCode.FindStringSubmatch(s)
-	if m == nil {
-		return 0, 0
+func afterRcpt(s Stage) bool { return s == StageRcpt || s == StageData || s == StageHandover }
+
+// Judge says what a server's answer means: that of a dialogue of ours, or of one that a delivery report (RFC 3464) tells.
+// [text] is what follows the code, an RFC 3463 code first where it has one, and may have several lines; it is read and not
+// kept. [code] is 0 where only a report's status is known, at the start of the text: its class stands for the code. The
+// stage of a report that does not tell is StageHandover.
+//
+// A mailbox is bad only when the server says so of the mailbox; whatever may be the fault of the server, of its operator
+// or of ours is not, so that a mistake in the settings sends nobody to an office. In order:
+//
+//  1. any 4yz, and any RFC 3463 code of class 4     Later  RFC 5321 4.2.1; where the two disagree the milder counts
+//  2. greeting, EHLO, STARTTLS, AUTH, MAIL FROM     Ours   nothing was said of a mailbox yet
+//  3. 53z: sign in first                            Ours   RFC 4954
+//  4. the words, wherever they say something        wordRules: many servers give 5.7.1 or 5.1.1 to everything
+//  5. the RFC 3463 code, at the start or (#5.1.1)   codeRules
+//  6. 556: the domain takes no mail                 MailboxBad  RFC 7504
+//  7. all else, a bare 550 or 554 too               Ours   RFC 5321 4.2.3 has 550 for policy as well
+func Judge(stage Stage, code int, text string) Verdict {
+	enhanced := enhancedCode(text)
+	if code == 0 && enhanced != "" {
+		code = 100 * int(enhanced[0]-'0')
 	}
-	subject, _ = strconv.Atoi(m[2]) // digits, the expression says so
-	detail, _ = strconv.Atoi(m[3])
-	return subject, detail
+	switch {
+	case code < 500 || strings.HasPrefix(enhanced, "4"):
+		return Later
+	case !afterRcpt(stage), code/10 == 53:
+		return Ours
+	}
+	if v, ok := judgeWords(text); ok {
+		return v
+	}
+	if v, ok := codeRules[enhanced]; ok {
+		return v
+	}
+	if code == 556 {
+		return MailboxBad
+	}
+	return Ours
+}
+
+// codeExpression finds an RFC 3463 code at the start of the text, or marked as one: (#5.1.1), [5.7.1], #5.1.1. Elsewhere
+// such figures may be a version, or a part of an address.
+var codeExpression = regexp.MustCompile(`(?:^|[#(\[])([245]\.\d{1,3}\.\d{1,3})(?:[\s)\]:;,-]|$)`)
+
+// enhancedCode is the first RFC 3463 code of the text, or empty.
+func enhancedCode(text string) string {
+	if m := codeExpression.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // network says in the operator's words what kind of trouble [err] is.

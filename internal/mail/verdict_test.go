@@ -41,8 +41,8 @@ func TestSend_answers(t *testing.T) {
 		{bottest.SMTPRcpt, 503, "5.5.1", away},
 		{bottest.SMTPRcpt, 530, "", away},
 		{bottest.SMTPRcpt, 535, "5.7.8", away},
-		{bottest.SMTPRcpt, 550, "", bot.Permanent},
-		{bottest.SMTPRcpt, 550, "5.0.0", bot.Permanent},
+		{bottest.SMTPRcpt, 550, "", away},
+		{bottest.SMTPRcpt, 550, "5.0.0", away},
 		{bottest.SMTPRcpt, 550, "5.1.1", bot.Permanent},
 		{bottest.SMTPRcpt, 550, "5.1.10", bot.Permanent},
 		{bottest.SMTPRcpt, 550, "5.2.1", bot.Permanent},
@@ -50,7 +50,7 @@ func TestSend_answers(t *testing.T) {
 		{bottest.SMTPRcpt, 550, "5.7.1", away},
 		{bottest.SMTPRcpt, 550, "4.2.1", away},
 		{bottest.SMTPRcpt, 551, "5.1.6", bot.Permanent},
-		{bottest.SMTPRcpt, 552, "", bot.Permanent},
+		{bottest.SMTPRcpt, 552, "", away},
 		{bottest.SMTPRcpt, 552, "5.2.2", bot.Permanent},
 		{bottest.SMTPRcpt, 553, "5.6.7", bot.Permanent},
 		{bottest.SMTPRcpt, 553, "5.1.8", away},
@@ -63,7 +63,7 @@ func TestSend_answers(t *testing.T) {
 		{bottest.SMTPData, 550, "5.1.1", bot.Permanent},
 		{bottest.SMTPData, 552, "5.2.2", bot.Permanent},
 		{bottest.SMTPData, 552, "5.3.4", away},
-		{bottest.SMTPData, 554, "", bot.Permanent},
+		{bottest.SMTPData, 554, "", away},
 		{bottest.SMTPData, 554, "5.6.0", away},
 		{bottest.SMTPData, 554, "5.7.1", away},
 	}
@@ -85,6 +85,41 @@ func TestSend_answers(t *testing.T) {
 	}
 	if n := len(server.Letters()); n != 0 {
 		t.Errorf("%d letters came through", n)
+	}
+}
+
+// The words of the answer count too, come over the wire like the code, and go no further.
+func TestSend_answersInWords(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{})
+	for _, tt := range []struct {
+		stage    bottest.SMTPStage
+		code     int
+		more     string
+		words    string
+		want     Verdict
+		enhanced string
+	}{
+		{bottest.SMTPRcpt, 550, "", "<ana@example.org>: no such user, sorry", MailboxBad, ""},
+		{bottest.SMTPRcpt, 550, "5.7.1", "<ana@example.org>... user unknown, sorry", MailboxBad, "5.7.1"},
+		{bottest.SMTPRcpt, 550, "", "sorry (#5.1.1)", MailboxBad, "5.1.1"},
+		{bottest.SMTPRcpt, 553, "", "sorry, not in my rcpthosts (#5.7.1)", Ours, "5.7.1"},
+		{bottest.SMTPRcpt, 550, "5.1.1", "ana@example.org sorry, blocked", Ours, "5.1.1"},
+		{bottest.SMTPRcpt, 552, "", "ana@example.org sorry, over quota", MailboxFull, ""},
+		{bottest.SMTPData, 554, "", "sorry, rejected by DMARC policy", Ours, ""},
+		{bottest.SMTPRcpt, 550, "", "sorry, slow down, too many of you", Ours, ""},
+		{bottest.SMTPRcpt, 452, "4.2.2", "ana@example.org sorry, over quota", Later, "4.2.2"},
+		{bottest.SMTPMail, 550, "", "sorry, user unknown", Ours, ""},
+	} {
+		t.Run(fmt.Sprintf("%s %d %s %s", tt.stage, tt.code, tt.more, tt.words), func(t *testing.T) {
+			server.Heal()
+			server.FailAlways(tt.stage, bottest.SMTPFault{Code: tt.code, Enhanced: tt.more, Text: tt.words})
+			err := newSender(t, server, Options{}).Send(t.Context(), letterTo("ana@example.org"))
+			wantFailure(t, err, tt.want.Failure())
+			var r *Refusal
+			if !errors.As(err, &r) || r.Verdict != tt.want || r.Enhanced != tt.enhanced {
+				t.Errorf("got %+v, want %s with code %q", r, tt.want, tt.enhanced)
+			}
+		})
 	}
 }
 

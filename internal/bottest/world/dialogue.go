@@ -278,7 +278,7 @@ func (p *player) act(what string) error {
 	case "mailserver":
 		switch how, to, _ := strings.Cut(rest, " "); how {
 		case "refuse":
-			p.w.SMTP.RefuseRcpt(to, bottest.SMTPFault{Code: 550})
+			p.w.SMTP.RefuseRcpt(to, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "no such user"})
 		case "busy": // for now, as one that greylists
 			p.w.SMTP.RefuseRcpt(to, bottest.SMTPFault{Code: 450, Enhanced: "4.2.0"})
 		case "heal":

@@ -1,0 +1,91 @@
+package mail
+
+import (
+	"errors"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"time"
+
+	"llave/bot"
+)
+
+// row is the mailboxes that were refused for good one after another, without one letter accepted between. One or two are
+// their owners' trouble; many are ours, whatever the server says of each: a relay that lost its table of users, a blocked
+// sender that is told "no such user". It knows hashes of addresses only, and no more of them than its length.
+type row struct {
+	hold int // from this many on they are held back; 0: never
+	seed maphash.Seed
+
+	mu      sync.Mutex
+	refused map[uint64]bool
+	since   time.Time // of the first
+}
+
+func newRow(hold int) *row {
+	return &row{hold: hold, seed: maphash.MakeSeed(), refused: map[uint64]bool{}}
+}
+
+// add notes a refusal and says how many different mailboxes are in the row; [began] for the one that made it long enough.
+func (r *row) add(address string, now time.Time) (n int, began bool) {
+	key := maphash.String(r.seed, strings.ToLower(address))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.refused) == 0 {
+		r.since = now
+	}
+	if !r.refused[key] && len(r.refused) < r.hold {
+		r.refused[key] = true
+		began = len(r.refused) == r.hold
+	}
+	return len(r.refused), began
+}
+
+// end empties the row: a letter was accepted. [since] is the zero time unless refusals were held back.
+func (r *row) end() (since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hold > 0 && len(r.refused) == r.hold {
+		since = r.since
+	}
+	clear(r.refused)
+	return since
+}
+
+// RefusedRow says since when different mailboxes have been refused for good one after another, and how many are known, at
+// most Options.RefusedRow. The time is zero unless they are so many that refusals are held back.
+func (s *Sender) RefusedRow() (since time.Time, n int) {
+	s.row.mu.Lock()
+	defer s.row.mu.Unlock()
+	if n = len(s.row.refused); n > 0 && n == s.row.hold {
+		since = s.row.since
+	}
+	return since, n
+}
+
+// weigh makes of a letter's end what the letters before it say: a refusal for good that stands in a long row is held back,
+// so that the letter is tried again.
+func (s *Sender) weigh(to string, err error) error {
+	if s.row.hold == 0 {
+		return err
+	}
+	if err == nil {
+		if since := s.row.end(); !since.IsZero() {
+			s.opt.Log.Info("a letter was accepted again: refusals count for the mailbox", "server", s.opt.Server.String(), "since", since)
+		}
+		return nil
+	}
+	var r *Refusal
+	if !errors.As(err, &r) || r.Verdict.Failure() != bot.Permanent {
+		return err
+	}
+	n, began := s.row.add(to, s.opt.Now())
+	if began {
+		s.opt.Log.Error("every mailbox is refused: held back as a fault of ours until a letter is accepted (is LLAVE_MAIL_FROM allowed there, does the server relay for us?)",
+			"server", s.opt.Server.String(), "mailboxes", n, "error", r)
+	}
+	if n < s.row.hold {
+		return err
+	}
+	return &bot.SendError{Failure: bot.Temporary, Reason: "mailbox refused, as were all before it: held back", Err: r}
+}
