@@ -147,8 +147,14 @@ func (h *health) level() slog.Level {
 }
 
 // Trouble is how the server fares: Since is zero while it takes letters, as far as this process knows. A dialogue that has
-// not come to a recipient after twelve seconds counts, before it ends. It does not wait.
-func (s *Sender) Trouble() Trouble { return s.health.look() }
+// not come to a recipient after twelve seconds counts, before it ends; so does a long row of refused mailboxes. It does not wait.
+func (s *Sender) Trouble() Trouble {
+	t := s.health.look()
+	if since, _ := s.RefusedRow(); t.Since.IsZero() && !since.IsZero() {
+		t.Since, t.Reason = since, "every mailbox is refused"
+	}
+	return t
+}
 
 // InTrouble says whether the server takes nobody's letters, as far as this process knows. It does not wait.
 func (s *Sender) InTrouble() bool { return !s.Trouble().Since.IsZero() }
@@ -175,7 +181,7 @@ func (s *Sender) Watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := s.Trouble()
+		now := s.health.look() // of a row of refusals there is a line already
 		switch began, over := !now.Since.IsZero(), now.Since.IsZero(); {
 		case began && before.Since.IsZero():
 			s.opt.Log.Log(ctx, s.health.level(), "the mail server takes no letters", "server", s.opt.Server.String(), "reason", now.Reason,

@@ -10,8 +10,8 @@ import (
 	"llave/bot"
 )
 
-// row is the mailboxes that were refused for good one after another, without one letter accepted between. One or two are
-// their owners' trouble; many are ours, whatever the server says of each: a relay that lost its table of users, a blocked
+// row is the mailboxes that were refused one after another, for good or for our sake, without one letter accepted between. One or
+// two are their owners' trouble; many are ours, whatever the server says of each: a relay that lost its table of users, a blocked
 // sender that is told "no such user". It knows hashes of addresses only, and no more of them than its length.
 type row struct {
 	hold int // from this many on they are held back; 0: never
@@ -52,7 +52,7 @@ func (r *row) end() (since time.Time) {
 	return since
 }
 
-// RefusedRow says since when different mailboxes have been refused for good one after another, and how many are known, at
+// RefusedRow says since when different mailboxes have been refused one after another, and how many are known, at
 // most Options.RefusedRow. The time is zero unless they are so many that refusals are held back.
 func (s *Sender) RefusedRow() (since time.Time, n int) {
 	s.row.mu.Lock()
@@ -76,15 +76,15 @@ func (s *Sender) weigh(to string, err error) error {
 		return nil
 	}
 	var r *Refusal
-	if !errors.As(err, &r) || r.Verdict.Failure() != bot.Permanent {
+	if !errors.As(err, &r) || !afterRcpt(r.Stage) || r.Verdict == Later {
 		return err
 	}
 	n, began := s.row.add(to, s.opt.Now())
 	if began {
-		s.opt.Log.Error("every mailbox is refused: held back as a fault of ours until a letter is accepted (is LLAVE_MAIL_FROM allowed there, does the server relay for us?)",
+		s.opt.Log.Error("the mail server takes no letters: every mailbox is refused, which is held back as a fault of ours until a letter is accepted (is LLAVE_MAIL_FROM allowed there, does the server relay for us?)",
 			"server", s.opt.Server.String(), "mailboxes", n, "error", r)
 	}
-	if n < s.row.hold {
+	if n < s.row.hold || r.Verdict.Failure() != bot.Permanent {
 		return err
 	}
 	return &bot.SendError{Failure: bot.Temporary, Reason: "mailbox refused, as were all before it: held back", Err: r}

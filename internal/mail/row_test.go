@@ -97,11 +97,11 @@ func TestRefusedRow(t *testing.T) {
 	}
 }
 
-// What is not refused for good neither lengthens a row nor ends it.
+// What is put off neither lengthens a row nor ends it.
 func TestRefusedRow_others(t *testing.T) {
 	server := startSMTP(t, bottest.SMTPOptions{})
 	sender, _ := rowSender(t, server, 2)
-	server.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 550, Enhanced: "5.7.1", Text: "blocked"})
+	server.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 450, Enhanced: "4.2.0", Text: "greylisted"})
 	for i := range 5 {
 		wantFailure(t, sender.Send(t.Context(), letterTo(fmt.Sprintf("otro%d@example.org", i))), bot.Temporary)
 	}
@@ -152,5 +152,25 @@ func TestRefusedRow_atOnce(t *testing.T) {
 	wait.Wait()
 	if count[bot.Permanent] != 4 || count[bot.Temporary] != 36 || log.count("level=ERROR") != 1 {
 		t.Errorf("%v and %d errors, want 4 refused for good, 36 held back, 1 error", count, log.count("level=ERROR"))
+	}
+}
+
+// A server that relays for nobody is in trouble once it has said so of enough mailboxes, though each refusal is ours by itself.
+func TestRefusedRow_policy(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{})
+	sender, log := rowSender(t, server, 3)
+	server.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 554, Enhanced: "5.7.1", Text: "Relay access denied"})
+	for i, want := range []bool{false, false, true, true} {
+		wantFailure(t, sender.Send(t.Context(), letterTo(fmt.Sprintf("uno%d@example.org", i))), bot.Temporary)
+		if got := sender.InTrouble(); got != want {
+			t.Errorf("after %d mailboxes: in trouble %t, want %t", i+1, got, want)
+		}
+	}
+	server.Heal()
+	if err := sender.Send(t.Context(), letterTo("ana@example.org")); err != nil || sender.InTrouble() {
+		t.Errorf("a letter was accepted (%v): in trouble %t", err, sender.InTrouble())
+	}
+	if n := log.count("level=ERROR"); n != 1 {
+		t.Errorf("%d error lines, want 1", n)
 	}
 }
