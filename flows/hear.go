@@ -40,6 +40,8 @@ const (
 	NotArrived, LinkEndedOnce, LinkEndedTwice    bot.Event = "NotArrived", "LinkEndedOnce", "LinkEndedTwice"
 	MailRefused, WentOn, GotStuck                bot.Event = "MailRefused", "WentOn", "GotStuck"
 	WantsAnother, WantsNumber, Entered           bot.Event = "WantsAnother", "WantsNumber", "Entered"
+	NumberRefused, KeyRefused, StillLocked       bot.Event = "NumberRefused", "KeyRefused", "StillLocked"
+	PortalDown, PortalOther, HasNoKey            bot.Event = "PortalDown", "PortalOther", "HasNoKey"
 	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
@@ -896,6 +898,33 @@ func (f *flow) hearTried(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "need_help":
 		f.hard(t)
 		return NeedsHelp, nil
+	}
+	return "", nil
+}
+
+// hearPortal hears what the portal says to somebody who did not get in.
+func (f *flow) hearPortal(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	choice := t.Choice()
+	if choice == "" { // whatever stands on the buttons now
+		choice = t.Says("portal_number", "portal_key", "portal_locked", "portal_down", "no_key", "portal_other")
+	}
+	switch choice {
+	case "entered":
+		return Entered, nil
+	case "portal_other":
+		return PortalOther, nil
+	case "portal_number":
+		return NumberRefused, nil
+	case "portal_key":
+		return KeyRefused, nil
+	case "portal_locked":
+		return StillLocked, nil
+	case "portal_down":
+		return PortalDown, nil
+	case "no_key":
+		return HasNoKey, nil
+	case "another":
+		return f.another(t), nil
 	}
 	return "", nil
 }

@@ -75,7 +75,7 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 }
 
 // readAs are the places that the examples know by another name.
-var readAs = map[string]string{"stuck": "step"}
+var readAs = map[string]string{"stuck": "step", "portal": "tried"}
 
 // read is what the person's words may be answered with where they stand, the likeliest first. Nothing is read into a
 // button, a key or a number alone, nor in a language that the model was not taught.

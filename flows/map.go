@@ -35,6 +35,7 @@ const (
 	KeyStep5      bot.State = "KeyStep5"
 	KeyStuck      bot.State = "KeyStuck"
 	KeyTried      bot.State = "KeyTried"
+	PortalSays    bot.State = "PortalSays" // did not get into the portal: what does it say?
 	Rating        bot.State = "Rating"
 	Done          bot.State = "Done"
 	AtOffice      bot.State = "AtOffice"
@@ -142,8 +143,12 @@ func (f *flow) places() []bot.Place {
 		step(KeyStep5, "5", KeyTried),
 		in(KeyStuck, "key.stuck", f.hearStuck,
 			on(WantsNumber, AskNumber, ""), on(WentOn, bot.Back, ""), on(SaidKeyMade, KeyTried, "")).With(InKey, LinkUsedBy).Called("stuck"),
-		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, KeyStuck, "")).
+		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, PortalSays, "")).
 			With(InKey, LinkUsedBy, KeyMadeBy, Returnable).Called("tried"),
+		in(PortalSays, "portal.ask", f.hearPortal,
+			on(Entered, Rating, ""), on(HasNoKey, KeyStuck, ""), on(WantsNumber, AskNumber, ""),
+			on(NumberRefused, bot.Stay, "portal.number"), on(KeyRefused, bot.Stay, "portal.key"), on(StillLocked, bot.Stay, "portal.locked"),
+			on(PortalDown, bot.Stay, "portal.down"), on(PortalOther, bot.Stay, "")).With(InKey, LinkUsedBy, KeyMadeBy).Called("portal"),
 		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")).With(AfterKey, LinkUsedBy, KeyMadeBy).Called("rating"),
 		in(Done, "done.ask", f.hearDone,
 			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")).

@@ -46,6 +46,7 @@ func TestMail_away(t *testing.T) {
 		for _, o := range outages {
 			for _, length := range sized([]time.Duration{26 * time.Second}, []time.Duration{30 * time.Second, 5 * time.Minute}) {
 				t.Run(disclosure+"/"+o.name+" for "+length.String(), func(t *testing.T) {
+					t.Parallel() // mostly they wait
 					onBoth(t, func(t *testing.T, k kind) {
 						t.Parallel()
 						away(t, k, disclosure, o, length)
