@@ -40,8 +40,8 @@ func TestParse(t *testing.T) {
 	}{
 		{"postfix", bounce.Failed, mail.MailboxBad, g + "lhost-postfix-30.eml"},
 		{"postfix_full", bounce.Failed, mail.MailboxFull, rjbs + "quota-2.msg"},
-		{"postfix_delayed", bounce.Delayed, mail.Later, "vdukhovni/postfix postfix/src/bounce/bounce_templates.c"},
-		{"postfix_sender", bounce.Failed, mail.Ours, "vdukhovni/postfix postfix/src/bounce and src/smtp, \"in reply to MAIL FROM\""},
+		{"postfix_delayed", bounce.Delayed, mail.Later, "Postfix src/bounce/bounce_template.c"},
+		{"postfix_sender", bounce.Failed, mail.Ours, "Postfix's \"in reply to MAIL FROM command\", as sisimai/go-sisimai's tests of commands have it"},
 		{"sendmail", bounce.Failed, mail.MailboxBad, rjbs + "aol.unknown.msg"},
 		{"sendmail_size", bounce.Failed, mail.Ours, p5 + "sendmail-05.eml"},
 		{"sendmail_old", bounce.Failed, mail.MailboxBad, "the text part of " + rjbs + "aol.unknown.msg; sendmail src/savemail.c"},

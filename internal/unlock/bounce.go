@@ -45,10 +45,9 @@ var (
 // MailDomains are the domains that letters are counted by; all others together are "other".
 var MailDomains = []string{"other", "gmail.com", "hotmail.com", "outlook.com", "yahoo.com", "yahoo.es", "live.com", "icloud.com", "iess.gob.ec"}
 
-// fateSignals are what the chat that waits for a letter is told of its fate, where it is told two outcomes; nothing for the others.
-// Here SignalMailUnsent belongs to Unsent, and SignalMailLate to Delayed.
+// fateSignals are what the chat that waits for a letter is told of its fate, where it is told two outcomes.
 var fateSignals = map[Fate]string{
-	BadMailbox: bot.SignalMailRefused, FullMailbox: bot.SignalMailRefused,
+	BadMailbox: bot.SignalMailRefused, FullMailbox: bot.SignalMailRefused, Unsent: bot.SignalMailUnsent, Delayed: bot.SignalMailLate,
 }
 
 // Bounced is a mailbox of the record's that a report said takes no mail.
@@ -241,13 +240,17 @@ func (s *Service) returnedAttempt(d *Document, r Return) *Attempt {
 
 // tellFate owes the chat whose letter it was the word of it, while its link lives.
 func (s *Service) tellFate(d *Document, a *Attempt, r Return, fate Fate, now time.Time) {
-	signal := fateSignals[fate]
-	if signal == "" || a != d.Live || !a.Lives(now, s.Limits.LinkTTL) {
+	if a != d.Live || !a.Lives(now, s.Limits.LinkTTL) {
 		return
+	}
+	what := bot.SendSignal{Signal: fateSignals[fate]}
+	if fate == Delayed {
+		what.Text = bot.LateReported
 	}
 	for _, conv := range a.Convs {
 		if [3]byte(s.convTag(a, conv)) == r.Conv {
-			s.owe(d, a, now, signal+"/"+r.letter(), bot.SendSignal{Conv: conv, Signal: signal})
+			what.Conv = conv
+			s.owe(d, a, now, what.Signal+"/"+r.letter(), what)
 			return
 		}
 	}

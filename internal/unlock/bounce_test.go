@@ -264,9 +264,9 @@ func TestReturned_over(t *testing.T) {
 	}
 }
 
-// A letter that was given up for no fault of its mailbox says nothing of the mailbox.
+// A letter that was given up for no fault of its mailbox, or is still tried, says nothing of the mailbox; the chat hears what it is.
 func TestReturned_notTheMailbox(t *testing.T) {
-	for _, fate := range []unlock.Fate{unlock.Unsent, unlock.Delayed} {
+	for fate, want := range map[unlock.Fate]string{unlock.Unsent: "mail_unsent to telegram:1", unlock.Delayed: "mail_late to telegram:1"} {
 		s := newService(t)
 		l := s.mails("telegram:1", locked)
 		if err := s.returned(l, fate); err != nil {
@@ -274,6 +274,9 @@ func TestReturned_notTheMailbox(t *testing.T) {
 		}
 		if !s.reaches(locked) {
 			t.Errorf("%s: the mailbox is remembered", fate)
+		}
+		if got := s.told(locked); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: owed %q, want %q", fate, got, want)
 		}
 		if err := s.returned(l, fate); !errors.Is(err, unlock.ErrRepeated) {
 			t.Errorf("%s again: got %v, want ErrRepeated", fate, err)
