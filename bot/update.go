@@ -51,6 +51,9 @@ const (
 	SignalNumberLost  = "number_lost"  // the chat's telephone number is somebody else's now: nobody is there any more
 )
 
+// LateReported is the text of a SignalMailLate that comes from a delivery report.
+const LateReported = "reported"
+
 // The signals of the help desk. Update.Text is the number of the case they belong to; of a case that is over, or has moved
 // on meanwhile, they change nothing.
 const (

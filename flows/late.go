@@ -62,7 +62,7 @@ func waitsNoMore(t *bot.Turn) {
 // late tells somebody who waits that the letter is late, once. Who is doing something else is told when they are back. In
 // `uniform` it goes on looking, until the mail service is well again or the link ends.
 func (f *flow) late(t *bot.Turn) bot.Event {
-	said, late := isLate(t), owesLetter(t.Conv) || t.Update.Text == Reported
+	said, late := isLate(t), owesLetter(t.Conv) || t.Update.Text == bot.LateReported
 	if f.Uniform {
 		late = f.Mail.InTrouble()
 	}
@@ -82,9 +82,6 @@ func (f *flow) late(t *bot.Turn) bot.Event {
 	t.Remember(slotLate, saidLate)
 	return MailLate
 }
-
-// Reported is the text of a SignalMailLate that comes from a delivery report.
-const Reported = "reported"
 
 // hearsOfLetters says where the letter's way is told of: not to somebody who is doing something else, nor over an agent's words.
 func (f *flow) hearsOfLetters(t *bot.Turn) bool {

@@ -33,6 +33,7 @@ import (
 	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/agent"
+	"llave/internal/bounce"
 	"llave/internal/config"
 	"llave/internal/events"
 	"llave/internal/handoff"
@@ -93,8 +94,9 @@ type App struct {
 	channels []channel      // all that are bound
 	events   *events.Sender // nil: nobody is told
 
-	bodies       *wire.Bodies // room for what strangers send, of all ways in
-	demoPassword string       // of the agent in a demo
+	reports      *bounce.Listener // nil: no delivery reports are taken
+	bodies       *wire.Bodies     // room for what strangers send, of all ways in
+	demoPassword string           // of the agent in a demo
 	jobs         *jobs.Table
 	engine       *bot.Engine
 
@@ -172,6 +174,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		}
 		a.onStop("admin listener", func(context.Context) error { return closed(a.admin.Close()) })
 	}
+	if err := a.openReports(); err != nil {
+		return a, err
+	}
 	publicURL := c.PublicURL
 	if o.LocalURL || o.Demo || o.Terminal != nil {
 		publicURL = &url.URL{Scheme: "http", Host: localhost(a.public.Addr())}
@@ -220,7 +225,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
-	a.engine, err = NewFlow(c, FlowOptions{Records: a.Store.Affiliates, Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk, Mail: a.mailer})
+	a.engine, err = NewFlow(c, FlowOptions{Records: a.records(), Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk, Mail: a.mailer})
 	if err != nil {
 		return a, err
 	}
@@ -481,6 +486,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
 	}
+	a.takeReports()
 	a.serve("public server", a.handler, a.public)
 	if a.admin != nil {
 		a.serve("admin server", a.adminRoutes(), a.admin)

@@ -71,7 +71,7 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 	switch {
 	case l.Sent:
 	case l.Decoy:
-		err = a.mailer.Probe(ctx)
+		err = a.mailer.Probe(ctx, a.returnPath(l.Return))
 	default:
 		err = a.mailLink(ctx, p, l, base)
 	}
@@ -132,6 +132,7 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 	if err != nil {
 		return fmt.Errorf("write letter: %w", err) // ours to mend: it must not read as a mailbox that refuses
 	}
+	letter.ReturnPath = a.returnPath(l.Return)
 	return a.send(ctx, p, l.To, letter)
 }
 
@@ -165,6 +166,11 @@ func (a *App) mailOwner(ctx context.Context, p bot.Promise, kind mail.Kind) erro
 	if err != nil {
 		return fmt.Errorf("write letter: %w", err)
 	}
+	local, err := a.Unlock.NoticeReturn(ctx, p, to)
+	if err != nil {
+		return err
+	}
+	letter.ReturnPath = a.returnPath(local)
 	return a.send(ctx, p, to, letter)
 }
 

@@ -28,7 +28,7 @@ var layers = [][]string{
 		"flows",
 		"bot/telegram", "bot/terminal", "bot/webchat", "bot/whatsapp",
 		"internal/config", "internal/importer", "internal/jobs", "internal/metrics", "internal/runner",
-		"internal/mail", "internal/mail/catcher", "internal/mail/letter", "internal/events",
+		"internal/mail", "internal/mail/catcher", "internal/mail/letter", "internal/bounce", "internal/events",
 		"internal/store", "internal/store/bolt", "internal/store/mongodb",
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
@@ -52,13 +52,15 @@ var beside = []struct{ from, to, why string }{
 	{"internal/web/public", "internal/web", "pages stand on the kit"},
 	{"bot/pace", "bot/wire", "a turn is waited for until the context ends"},
 	{"internal/mail/catcher", "internal/mail/letter", "the mailbox shows what a letter holds"},
+	{"internal/bounce", "internal/mail", "a report is judged by the table by which the mailer judges answers"},
 	{"internal/agent", "internal/key", "an agent's password is judged and kept as a key is"},
 	{"internal/unlock", "internal/affiliate", "an unlock is of a record"},
 	{"internal/unlock", "internal/key", "an unlock ends in a new key"},
 }
 
 // owners are the outside modules, the word the README has for each, and the packages that may import it. There is one
-// owner; where there are more, they are one package and its engines, and bot, which knows the form of what it has stored.
+// owner; where there are more, they are one package and its engines, and bot, which knows the form of what it has stored; and of
+// mail, whose two ends have nothing else in common, the mailbox of demo and tests and what takes delivery reports.
 var owners = []struct {
 	module, word string
 	packages     []string
@@ -74,9 +76,9 @@ var owners = []struct {
 	{"github.com/robfig/cron/v3", "robfig/cron", []string{"internal/jobs"}},
 	{"github.com/standard-webhooks/standard-webhooks/libraries", "Standard Webhooks", []string{"internal/events"}},
 	{"github.com/wneessen/go-mail", "go-mail", []string{"internal/mail"}},
-	{"github.com/emersion/go-smtp", "go-smtp", []string{"internal/mail/catcher"}},
+	{"github.com/emersion/go-smtp", "go-smtp", []string{"internal/mail/catcher", "internal/bounce"}},
 	{"github.com/emersion/go-sasl", "go-sasl", []string{"internal/mail/catcher"}},
-	{"github.com/emersion/go-message", "go-message", []string{"internal/mail/letter"}},
+	{"github.com/emersion/go-message", "go-message", []string{"internal/mail/letter", "internal/bounce"}},
 	{"github.com/trustelem/zxcvbn", "zxcvbn", []string{"internal/key"}},
 	{"github.com/alexedwards/argon2id", "argon2id", []string{"internal/key"}},
 	{"github.com/pquerna/otp", "pquerna/otp", []string{"internal/agent"}},

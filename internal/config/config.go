@@ -51,7 +51,9 @@ type Config struct {
 	MailFrom string
 	ReportTo string // empty: nobody
 
-	MailRefusedRow int // mailboxes refused in a row that count as trouble of the server; 0: never
+	MailRefusedRow int            // mailboxes refused in a row that count as trouble of the server; 0: never
+	BounceDomain   string         // of return addresses; empty: off
+	BounceAddr     BounceListener // where delivery reports are taken; set when BounceDomain is
 
 	LinkTTL      time.Duration
 	NotMeHold    time.Duration // how long no letter goes to a record after "No fui yo"
@@ -80,6 +82,13 @@ type Config struct {
 
 // Embedded says whether everything is kept in the data directory and not in MongoDB.
 func (c Config) Embedded() bool { return c.MongoDBURI == "" }
+
+// BounceListener is where delivery reports are taken.
+type BounceListener struct {
+	LMTP    bool   // else SMTP
+	Network string // "tcp" or "unix", as net.Listen has it
+	Addr    string // host:port, or the path of a socket
+}
 
 // TelegramMode is how updates come in.
 type TelegramMode string
@@ -271,5 +280,6 @@ func together(values map[string]string, needs []Need) (mistakes []error) {
 	}
 	allOrNone("LLAVE_WHATSAPP_TOKEN", "LLAVE_WHATSAPP_PHONE_NUMBER_ID", "LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN")
 	allOrNone("LLAVE_EVENTS_URL", "LLAVE_EVENTS_SECRET")
+	allOrNone("LLAVE_MAIL_BOUNCE_DOMAIN", "LLAVE_BOUNCE_ADDR")
 	return mistakes
 }

@@ -56,6 +56,7 @@ func TestLoad_defaults(t *testing.T) {
 		{"foreign code", c.ForeignCodePattern == nil, true},
 		{"proxies", len(c.TrustedProxies), 0},
 		{"the model and texts of one's own", c.ModelFile + c.AbroadText + c.PortalText, ""},
+		{"return addresses", c.BounceDomain, ""},
 		{"limits", c.Limits, config.Limits{3, 10, 3, 6, 20, 3, 5, 10}},
 		{"retention", c.Retention, config.Retention{24 * time.Hour, 192 * time.Hour, 720 * time.Hour, 8760 * time.Hour, 8760 * time.Hour, 720 * time.Hour}},
 		{"log level", c.LogLevel, slog.LevelInfo},
@@ -127,7 +128,9 @@ func TestLoad_refuses(t *testing.T) {
 		"LLAVE_SMTP_URL=mail.example:25", "LLAVE_SMTP_URL=smtp://u:hidden@mail.example?tls=none",
 		"LLAVE_SMTP_URL=smtps://u:hidden@localhost?tls=none", "LLAVE_SMTP_URL=smtp://u:hidden@localhost?tls=maybe",
 		"LLAVE_SMTP_URL=smtp://u:hidden@localhost?auth=plain", "LLAVE_SMTP_URL=smtp://u:hid/den@mail.example:587",
-		"LLAVE_MAIL_FROM=IESS", "LLAVE_LINK_TTL=3", "LLAVE_LINK_TTL=11m", "LLAVE_LINK_TTL=-3m", "LLAVE_AGENT_IDLE=4m", "LLAVE_AGENT_IDLE=13h", "LLAVE_AGENT_SILENCE=0", "LLAVE_AGENT_SILENCE=25h",
+		"LLAVE_MAIL_FROM=IESS", "LLAVE_MAIL_BOUNCE_DOMAIN=localhost", "LLAVE_MAIL_BOUNCE_DOMAIN=b@example.org", "LLAVE_MAIL_BOUNCE_DOMAIN=ñandú.example",
+		"LLAVE_MAIL_BOUNCE_DOMAIN=" + strings.Repeat("a.", 99) + "example", "LLAVE_BOUNCE_ADDR=25", "LLAVE_BOUNCE_ADDR=smtp:127.0.0.1:25", "LLAVE_BOUNCE_ADDR=lmtp:", "LLAVE_BOUNCE_ADDR=lmtp:socket",
+		"LLAVE_LINK_TTL=3", "LLAVE_LINK_TTL=11m", "LLAVE_LINK_TTL=-3m", "LLAVE_AGENT_IDLE=4m", "LLAVE_AGENT_IDLE=13h", "LLAVE_AGENT_SILENCE=0", "LLAVE_AGENT_SILENCE=25h",
 		"LLAVE_GENERATE_URL=http://portal.example", "LLAVE_DISCLOSURE=open", "LLAVE_TIMEZONE=Guayaquil", "LLAVE_TIMEZONE=Local",
 		"LLAVE_OFFICE_HOURS=always", "LLAVE_OFFICE_HOURS=mon-fri 17:00-08:00", "LLAVE_OFFICE_HOURS=mon-fri 08:00-17:00,",
 		"LLAVE_OFFICE_HOURS=mon-xyz 08:00-17:00", "LLAVE_TRUSTED_PROXIES=10.0.0.0/33", "LLAVE_TRUSTED_PROXIES=proxy",
@@ -143,6 +146,25 @@ func TestLoad_refuses(t *testing.T) {
 			t.Errorf("%s: got %q, want one line that begins with the name", pair, err)
 		case strings.Contains(err.Error(), "hid"):
 			t.Errorf("%s: the error repeats a secret: %q", pair, err)
+		}
+	}
+}
+
+// Return addresses are on when both of their settings are there; one alone names the other.
+func TestLoad_bounces(t *testing.T) {
+	for addr, want := range map[string]config.BounceListener{
+		":2525":                     {Network: "tcp", Addr: ":2525"},
+		"lmtp:127.0.0.1:24":         {LMTP: true, Network: "tcp", Addr: "127.0.0.1:24"},
+		"lmtp:/run/llave/lmtp.sock": {LMTP: true, Network: "unix", Addr: "/run/llave/lmtp.sock"},
+	} {
+		c, err := config.Load([]string{"LLAVE_MAIL_BOUNCE_DOMAIN=Rebotes.Example.org", "LLAVE_BOUNCE_ADDR=" + addr}, t.TempDir())
+		if err != nil || c.BounceDomain != "rebotes.example.org" || c.BounceAddr != want {
+			t.Errorf("%s: got %q, %+v, %v; want the domain in small letters and %+v", addr, c.BounceDomain, c.BounceAddr, err, want)
+		}
+	}
+	for set, missing := range map[string]string{"LLAVE_BOUNCE_ADDR=:2525": "LLAVE_MAIL_BOUNCE_DOMAIN", "LLAVE_MAIL_BOUNCE_DOMAIN=rebotes.example.org": "LLAVE_BOUNCE_ADDR"} {
+		if _, err := config.Load([]string{set}, t.TempDir()); err == nil || !strings.HasPrefix(err.Error(), missing+": is missing") {
+			t.Errorf("%s alone: got %v, want that %s is missing", set, err, missing)
 		}
 	}
 }

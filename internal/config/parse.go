@@ -195,6 +195,29 @@ func mailbox(v string) (string, error) {
 	return v, nil
 }
 
+var mailDomainShape = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$`)
+
+// mailDomain is a domain as an envelope has it. A return address has 62 characters before the @, of 254 in all.
+func mailDomain(v string) (string, error) {
+	v = strings.ToLower(v)
+	if len(v) > 190 || !mailDomainShape.MatchString(v) {
+		return "", fmt.Errorf("%q is no mail domain; expected one such as rebotes.example.org, beyond ASCII as xn--…", v)
+	}
+	return v, nil
+}
+
+// bounceListener reads host:port, lmtp:host:port or lmtp:/path.
+func bounceListener(v string) (BounceListener, error) {
+	addr, lmtp := strings.CutPrefix(v, "lmtp:")
+	if lmtp && strings.HasPrefix(addr, "/") {
+		return BounceListener{LMTP: true, Network: "unix", Addr: addr}, nil
+	}
+	if _, err := address(addr); err != nil {
+		return BounceListener{}, fmt.Errorf("%q is nowhere to take mail; expected host:port, lmtp:host:port or lmtp:/path/of/socket", v)
+	}
+	return BounceListener{LMTP: lmtp, Network: "tcp", Addr: addr}, nil
+}
+
 func eventsSecret(v string) (Secret, error) {
 	rest, ok := strings.CutPrefix(v, "whsec_")
 	b, err := base64.StdEncoding.DecodeString(rest)

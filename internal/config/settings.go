@@ -71,6 +71,10 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.MailFrom, err = mailAddress(v); return }},
 	{"LLAVE_MAIL_REFUSED_ROW", "5", "", "so many mailboxes refused in a row are trouble of ours, and their letters wait; 0: never",
 		func(c *Config, v string) (err error) { c.MailRefusedRow, err = countOrNone(v); return }},
+	{"LLAVE_MAIL_BOUNCE_DOMAIN", "", "empty: off", "domain of a return address for each letter, by which reports of delivery are known; this and the next: both or none",
+		func(c *Config, v string) (err error) { c.BounceDomain, err = mailDomain(v); return }},
+	{"LLAVE_BOUNCE_ADDR", "", "empty: off", "where such reports are taken: `host:port` by SMTP, `lmtp:host:port` or `lmtp:/path/of/socket` by LMTP",
+		func(c *Config, v string) (err error) { c.BounceAddr, err = bounceListener(v); return }},
 	{"LLAVE_LINK_TTL", "3m", "", "life of the unlock link, from the moment the mail server took the letter; 10m at most",
 		func(c *Config, v string) (err error) {
 			c.LinkTTL, err = between(v, time.Second, 10*time.Minute)

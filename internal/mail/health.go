@@ -173,7 +173,7 @@ func (s *Sender) Watch(ctx context.Context) {
 			asking.Go(func() {
 				ctx, cancel := context.WithTimeout(ctx, probeLimit)
 				defer cancel()
-				_ = s.Probe(ctx) // health has seen it
+				_ = s.Probe(ctx, "") // health has seen it
 			})
 		}
 		select {

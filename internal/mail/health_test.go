@@ -65,7 +65,7 @@ func TestTrouble_ends(t *testing.T) {
 	if err := server.Up(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Probe(t.Context()); err != nil {
+	if err := s.Probe(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Trouble(); !got.Since.IsZero() || got.Waiting != 1 {
@@ -124,7 +124,7 @@ func TestWatch(t *testing.T) {
 	if err := server.Up(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Probe(ctx); err != nil {
+	if err := s.Probe(ctx, ""); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, func() bool { return strings.Contains(log.String(), "takes letters again") })

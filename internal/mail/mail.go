@@ -31,6 +31,7 @@ import (
 // Letter is what goes out. Text and HTML say the same.
 type Letter struct {
 	To            string // one bare address (address.Wire)
+	ReturnPath    string // the same, of the envelope; "" is the sender's own
 	Subject       string
 	Text          string
 	HTML          string
@@ -43,6 +44,9 @@ type Letter struct {
 func (l Letter) check() error {
 	if _, err := address.Wire(l.To); err != nil {
 		return fmt.Errorf("the recipient is %w", err)
+	}
+	if _, err := address.Wire(l.ReturnPath); err != nil && l.ReturnPath != "" {
+		return fmt.Errorf("the return path is %w", err)
 	}
 	switch {
 	case l.Subject == "" || hasUnseen(l.Subject):

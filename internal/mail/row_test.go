@@ -113,7 +113,7 @@ func TestRefusedRow_others(t *testing.T) {
 	wantFailure(t, sender.Send(t.Context(), letterTo("uno@example.org")), bot.Permanent)
 	server.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 451, Enhanced: "4.3.0"})
 	wantFailure(t, sender.Send(t.Context(), letterTo("ana@example.org")), bot.Temporary)
-	if err := sender.Probe(t.Context()); err != nil { // names no mailbox, so says nothing of one
+	if err := sender.Probe(t.Context(), ""); err != nil { // names no mailbox, so says nothing of one
 		t.Fatal(err)
 	}
 	refuseAll(server)

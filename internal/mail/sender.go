@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -122,7 +123,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	l.To, _ = address.Wire(l.To) // check has tried
 	m := l.message(s.from)
 	err := s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
-		if err := c.mailFrom(s.from.Address, !isASCII(l.To) || !isASCII(s.from.Address)); err != nil {
+		if err := c.mailFrom(cmp.Or(l.ReturnPath, s.from.Address), !isASCII(l.To) || !isASCII(s.from.Address)); err != nil {
 			return err
 		}
 		reached()
@@ -149,10 +150,10 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 }
 
 // Probe does all that a send does before it names a recipient, and hands nothing over. What waits for a number that
-// has no record meets the same faults with it: a server that is away is away for both.
-func (s *Sender) Probe(ctx context.Context) error {
+// has no record meets the same faults with it: a server that is away is away for both. [returnPath] is as in a Letter.
+func (s *Sender) Probe(ctx context.Context, returnPath string) error {
 	return s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
-		if err := c.mailFrom(s.from.Address, !isASCII(s.from.Address)); err != nil {
+		if err := c.mailFrom(cmp.Or(returnPath, s.from.Address), !isASCII(s.from.Address)); err != nil {
 			return err
 		}
 		reached()

@@ -270,7 +270,7 @@ func TestSend_security(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := startSMTP(t, tt.opt)
 			sender := newSender(t, server, Options{})
-			if err := sender.Probe(t.Context()); err != nil {
+			if err := sender.Probe(t.Context(), ""); err != nil {
 				t.Fatalf("probe: %v", err)
 			}
 			if err := sender.Send(t.Context(), letterTo("ana@example.org")); err != nil {
@@ -299,7 +299,7 @@ func TestSend_securityRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if probe := s.Probe(t.Context()); bot.KindOf(probe) != bot.Temporary || probe == nil {
+		if probe := s.Probe(t.Context(), ""); bot.KindOf(probe) != bot.Temporary || probe == nil {
 			t.Errorf("probe says %v", probe)
 		}
 		return s.Send(t.Context(), letterTo("ana@example.org"))
@@ -354,7 +354,7 @@ func TestSend_keepsConnections(t *testing.T) {
 		if err := sender.Send(t.Context(), letterTo("ana@example.org")); err != nil {
 			t.Fatal(err)
 		}
-		if err := sender.Probe(t.Context()); err != nil {
+		if err := sender.Probe(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -413,7 +413,7 @@ func TestSend_keptConnectionDied(t *testing.T) {
 	t.Run("and the next dies too", func(t *testing.T) {
 		server := startSMTP(t, bottest.SMTPOptions{})
 		sender := newSender(t, server, Options{})
-		if err := sender.Probe(t.Context()); err != nil {
+		if err := sender.Probe(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 		server.FailAlways(bottest.SMTPMail, bottest.SMTPFault{Drop: true})
@@ -434,7 +434,7 @@ func TestSend_cutAfterHandover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := startSMTP(t, bottest.SMTPOptions{})
 			sender := newSender(t, server, Options{})
-			if err := sender.Probe(t.Context()); err != nil { // so that the connection is a kept one
+			if err := sender.Probe(t.Context(), ""); err != nil { // so that the connection is a kept one
 				t.Fatal(err)
 			}
 			server.Fail(bottest.SMTPData, fault)
@@ -568,7 +568,7 @@ func TestProbe_leavesNothing(t *testing.T) {
 	server := startSMTP(t, bottest.SMTPOptions{})
 	sender := newSender(t, server, Options{})
 	for range 3 {
-		if err := sender.Probe(t.Context()); err != nil {
+		if err := sender.Probe(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -576,9 +576,9 @@ func TestProbe_leavesNothing(t *testing.T) {
 		t.Errorf("%d connections, %d recipients, %d letters; want 1, 0, 0", c, r, l)
 	}
 	server.FailAlways(bottest.SMTPMail, bottest.SMTPFault{Code: 550, Enhanced: "5.7.1"})
-	wantFailure(t, sender.Probe(t.Context()), bot.Temporary)
+	wantFailure(t, sender.Probe(t.Context(), ""), bot.Temporary)
 	server.Down()
-	wantFailure(t, sender.Probe(t.Context()), bot.Temporary)
+	wantFailure(t, sender.Probe(t.Context(), ""), bot.Temporary)
 }
 
 func BenchmarkSend(b *testing.B) {

@@ -148,7 +148,7 @@ func TestSend_serverIsAway(t *testing.T) {
 		err := sender.Send(t.Context(), letterTo("ana@example.org"))
 		wantFailure(t, err, bot.Temporary)
 		wantWords(t, err, "connection refused")
-		wantFailure(t, sender.Probe(t.Context()), bot.Temporary)
+		wantFailure(t, sender.Probe(t.Context(), ""), bot.Temporary)
 		if err := server.Up(); err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,7 @@ func TestMetrics_fetched(t *testing.T) {
 	}
 	all.Wait()
 	m.Count("turn.repeated")
+	m.Report("gmail.com", "bad")
 
 	got := httptest.NewRecorder()
 	m.Handler().ServeHTTP(got, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -31,6 +32,7 @@ func TestMetrics_fetched(t *testing.T) {
 	for _, want := range []string{
 		`llave_events_total{what="turn.committed"} 200`,
 		`llave_events_total{what="turn.repeated"} 1`,
+		`llave_mail_reports_total{domain="gmail.com",outcome="bad"} 1`,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(got.Body.String(), want+"\n") && !strings.Contains(got.Body.String(), "\n"+want) {

@@ -50,7 +50,12 @@ func (d *Documents[T]) Find(ctx context.Context, id string) (doc T, found bool, 
 // FindBy returns the document in which a declared field has that value, and whether there is one. Of several it
 // returns the one with the lowest id.
 func (d *Documents[T]) FindBy(ctx context.Context, field, value string) (doc T, found bool, err error) {
-	q := Query{Collection: d.collection, Field: field, From: value, To: value + "\x00", Limit: 1}
+	return d.findBetween(ctx, field, value, value+"\x00")
+}
+
+// findBetween returns the first document in which a declared field is in a range, [to] not included.
+func (d *Documents[T]) findBetween(ctx context.Context, field, from, to string) (doc T, found bool, err error) {
+	q := Query{Collection: d.collection, Field: field, From: from, To: to, Limit: 1}
 	var broken error
 	err = d.engine.Scan(ctx, q, func(raw bson.Raw) bool {
 		doc, broken = decode[T](d.collection, raw)

@@ -121,6 +121,15 @@ func (t *UnlockTable) FindBy(ctx context.Context, field, value string) (*unlock.
 	return &r, nil
 }
 
+// FindByPrefix returns the first document in which a declared field begins with [prefix], and is printable ASCII, or nil.
+func (t *UnlockTable) FindByPrefix(ctx context.Context, field, prefix string) (*unlock.Document, error) {
+	r, found, err := t.documents.findBetween(ctx, field, prefix, prefix+"\x7f")
+	if err != nil || !found {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // Due returns the ids of at most [limit] documents whose wake_at has come, longest waiting first.
 func (t *UnlockTable) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return t.documents.IDsUpTo(ctx, "wake_at", now, limit)

@@ -78,9 +78,10 @@ type Attempt struct {
 	By       string    `bson:"by,omitempty"`    // the conversation whose letter's link was used; empty: a version wrote it that told all
 	Nonce    string    `bson:"nonce,omitempty"` // keyed hash of the winning browser's nonce
 	KeyMade  time.Time `bson:"key_made,omitempty"`
-	Case     string    `bson:"case,omitempty"`    // number of the case that "No fui yo" opened
-	Revoked  time.Time `bson:"revoked,omitempty"` // when "No fui yo" had the record locked again
-	Dropped  bool      `bson:"dropped,omitempty"` // and whether there was a key that it took
+	Case     string    `bson:"case,omitempty"`     // number of the case that "No fui yo" opened
+	Revoked  time.Time `bson:"revoked,omitempty"`  // when "No fui yo" had the record locked again
+	Dropped  bool      `bson:"dropped,omitempty"`  // and whether there was a key that it took
+	Returned []string  `bson:"returned,omitempty"` // the delivery reports that were heeded
 }
 
 // Ends is when the link stops working: [ttl] after acceptance, MaxLife after the first request at the latest.
@@ -137,7 +138,8 @@ type Document struct {
 	Hold       time.Time `bson:"hold,omitempty"`     // until then no letter goes to the record: "No fui yo" was pressed
 	Key        string    `bson:"key,omitempty"`      // argon2id
 	KeyAt      time.Time `bson:"key_at,omitempty"`   // when it was made
-	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when Live may be taken off
+	Bounced    *Bounced  `bson:"bounced,omitempty"`  // a mailbox that takes no mail
+	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when something may be taken off
 	bot.Outbox `bson:",inline"`
 }
 
@@ -196,12 +198,16 @@ func (d *Document) Clone() *Document {
 	c.Asks = append([]Asked(nil), d.Asks...)
 	if d.Live != nil {
 		live := *d.Live
-		live.Convs = append([]string(nil), d.Live.Convs...)
+		live.Convs, live.Returned = slices.Clone(d.Live.Convs), slices.Clone(d.Live.Returned)
 		c.Live = &live
 	}
 	c.Used = append([]Attempt(nil), d.Used...)
 	for i := range c.Used {
-		c.Used[i].Convs = append([]string(nil), c.Used[i].Convs...)
+		c.Used[i].Convs, c.Used[i].Returned = slices.Clone(c.Used[i].Convs), slices.Clone(c.Used[i].Returned)
+	}
+	if d.Bounced != nil {
+		bounced := *d.Bounced
+		c.Bounced = &bounced
 	}
 	c.Outbox = d.Outbox.Clone()
 	return &c

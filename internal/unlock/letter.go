@@ -23,6 +23,7 @@ type Letter struct {
 	Channel string        // of the chat that asked for it
 	Asked   time.Time     // when it did
 	Life    time.Duration // what the link still lives from its arrival
+	Return  string        // local part of its return address; a decoy has one too
 }
 
 // Letter returns what to mail for the promise of a link to the conversation [conv], or ErrOver when that has used it, or nothing
@@ -45,7 +46,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	case d.sent(p):
 		return Letter{Sent: true}, nil
 	case a != d.Live, !a.Lives(now, s.Limits.LinkTTL):
-		return Letter{Decoy: true}, nil // its owner, or another chat, has ended it: here it ends in its time
+		return Letter{Decoy: true, Return: s.returnOf(d, a, "", conv, p.Made)}, nil // its owner, or another chat, has ended it: here it ends in its time
 	}
 	as := *a
 	if s.Uniform { // the chat says that it lasts as long as ever
@@ -56,6 +57,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	if err != nil {
 		return Letter{}, err
 	}
+	l.Return = s.returnOf(d, a, rec.Email, conv, p.Made)
 	if a.Kind == KindDecoy || d.held(now) || !affiliate.ValidEmail(rec.Email) {
 		l.Decoy = true
 		return l, nil

@@ -28,6 +28,11 @@ func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error)
 		if d.Live != nil && !s.stays(d, d.Live, now) && (len(d.Used) == 0 || d.Live.NotMe == "") { // else the older ones are found by it
 			d.Live = nil
 		}
+		if b := d.Bounced; b != nil && now.Before(b.Until) {
+			d.purgeBy(b.Until)
+		} else {
+			d.Bounced = nil
+		}
 		purged = link && (d.Live == nil || d.Live.Link == "")
 		return nil
 	})

@@ -90,6 +90,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 		out.Life = KeyPassLife
 		a.Redeemed, a.Nonce, a.By = now, s.hashNonce(nonce), by
+		d.Bounced = nil // its mailbox is read
 		d.PurgeAt = now.Add(KeyPassLife)
 		if a.Kind == KindUnlock {
 			s.owe(d, a, now, "/", bot.Activate{})

@@ -43,6 +43,7 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 			res.RetryAt = at
 			return errUnchanged
 		}
+		s.forgetBounced(d, rec)
 		kind := kind
 		if d.held(now) {
 			kind = KindDecoy

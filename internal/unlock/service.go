@@ -32,6 +32,8 @@ type Documents interface {
 	Save(ctx context.Context, d *Document) error
 	// FindBy returns the document whose indexed field has that value, or nil.
 	FindBy(ctx context.Context, field, value string) (*Document, error)
+	// FindByPrefix is FindBy by how the value begins; of several the first.
+	FindByPrefix(ctx context.Context, field, prefix string) (*Document, error)
 }
 
 // Affiliates is the institution's collection.

@@ -1,7 +1,7 @@
 // Package catcher is a real SMTP server that keeps the last 200 letters in memory. It listens on loopback only.
 //
 // `demo` and `chat` use it as the mailbox of their people, so that letters go over the same protocol as in production.
-// Tests use it through its hooks, as a server that can be slow, fail or be gone. No other package uses go-smtp.
+// Tests use it through its hooks, as a server that can be slow, fail or be gone. internal/bounce is the other package that uses go-smtp.
 package catcher
 
 import (

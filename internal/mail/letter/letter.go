@@ -1,7 +1,7 @@
 // Package letter parses a letter from the bytes that an SMTP server was given.
 //
-// It serves whoever plays the mailbox: the mail catcher of `demo` and `chat`, and the servers of the tests. No other
-// package uses go-message.
+// It serves whoever plays the mailbox: the mail catcher of `demo` and `chat`, and the servers of the tests. What takes
+// delivery reports (internal/bounce) uses go-message too.
 package letter
 
 import (

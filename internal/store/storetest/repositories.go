@@ -180,6 +180,12 @@ func unlocks(t *testing.T, s *store.Store) {
 			t.Errorf("by link %q: got %+v, %v; want nothing", value, r, err)
 		}
 	}
+	for prefix, want := range map[string]string{"notme-r2": "r2", "notme": "r1", "notme-r3": "", "notme-r22": "", "link": ""} {
+		r, err := s.Unlocks.FindByPrefix(ctx, "live.not_me", prefix)
+		if got := (r != nil); err != nil || got != (want != "") || got && r.ID != want {
+			t.Errorf("by the prefix %q: got %+v, %v, want %q", prefix, r, err, want)
+		}
+	}
 	due, err := s.Unlocks.Due(ctx, at, 10)
 	must(t, err)
 	purgeable, err := s.Unlocks.Purgeable(ctx, at, 10)

@@ -1,0 +1,225 @@
+package app_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/smtp"
+	"strings"
+	"testing"
+	"time"
+
+	"llave/internal/affiliate"
+	"llave/internal/bottest/world"
+)
+
+// reporting are the settings of a world that takes delivery reports.
+var reporting = []string{"LLAVE_MAIL_BOUNCE_DOMAIN=rebotes.example.org", "LLAVE_BOUNCE_ADDR=127.0.0.1:0"}
+
+// said is what a delivery report says of its recipient (RFC 3464 2.3).
+type said struct{ action, status, words string }
+
+// report mails a delivery report to an address, as a mail server does.
+func report(t *testing.T, w *world.World, to string, what said) {
+	t.Helper()
+	text := fmt.Sprintf("From: MAILER-DAEMON@mx.example.net\r\nTo: %s\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"+
+		"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"+
+		"Reporting-MTA: dns; mx.example.net\r\n\r\nFinal-Recipient: rfc822; uno@correo.example\r\nAction: %s\r\nStatus: %s\r\n"+
+		"Diagnostic-Code: smtp; %s\r\n\r\n--b--\r\n", to, what.action, what.status, what.words)
+	if err := smtp.SendMail(w.App.ReportsAddr(), nil, "", []string{to}, []byte(text)); err != nil {
+		t.Fatalf("the report: %v", err)
+	}
+	w.Settle()
+}
+
+// toTheLetter has the person ask for a link to the number, and returns what they heard last.
+func toTheLetter(w *world.World) string {
+	for _, text := range []string{"hola", "1", "1", theirs, "1"} {
+		w.Say(text)
+	}
+	return w.Say("1")
+}
+
+// reportsCounted is a count of llave_mail_reports_total.
+func reportsCounted(t *testing.T, w *world.World, domain, outcome string) string {
+	t.Helper()
+	res, err := http.Get("http://" + w.App.AdminAddr() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(body), fmt.Sprintf("llave_mail_reports_total{domain=%q,outcome=%q} ", domain, outcome))
+	n, _, _ := strings.Cut(after, "\n")
+	return n
+}
+
+// A letter to a mailbox that is taken and comes back a moment later: in `guided` the chat that waits hears of the in-person route within
+// five seconds, once; asking for the same number leads there at once, until the record has another address. In `uniform` no chat
+// hears anything and all goes on as before (P214).
+func TestReports(t *testing.T) {
+	for _, disclosure := range []string{"guided", "uniform"} {
+		t.Run(disclosure, func(t *testing.T) {
+			w := world.New(t, onePerson, append(reporting, "LLAVE_DISCLOSURE="+disclosure)...)
+			toTheLetter(w)
+			letters := w.SMTP.LettersTo("uno@correo.example")
+			if len(letters) != 1 {
+				t.Fatalf("%d letters, want one", len(letters))
+			}
+			l := letters[0]
+			if !strings.HasSuffix(l.Sender, "@rebotes.example.org") || !strings.Contains(l.From, "no-responder@localhost") {
+				t.Fatalf("the envelope's sender is %q and From %q", l.Sender, l.From)
+			}
+			before, asked := len(w.Phone.Messages(world.Chat)), time.Now()
+			for range 3 {
+				report(t, w, strings.ToUpper(l.Sender), said{"failed", "5.1.1", "550 5.1.1 <uno@correo.example>: User unknown"})
+			}
+			t.Logf("three reports and what was said after them: %s", time.Since(asked).Round(time.Millisecond))
+			heard := w.Phone.Messages(world.Chat)[before:]
+			if n := reportsCounted(t, w, "other", "bad"); n == "" {
+				t.Error("the report is not counted")
+			}
+			for _, secret := range []string{"uno@", l.Sender, strings.SplitN(l.Sender, "@", 2)[0], "User unknown"} {
+				if strings.Contains(w.Log.String(), secret) {
+					t.Errorf("the log has %q", secret)
+				}
+			}
+			if disclosure == "uniform" {
+				if len(heard) > 0 {
+					t.Errorf("the chat hears %q, want nothing", heard[0].Text)
+				}
+				w.Later(4 * time.Minute)
+				wantBubble(t, "in its time", w.Phone.Messages(world.Chat)[before:], "ya no sirve")
+				if w.Say("1"); len(w.SMTP.LettersTo("uno@correo.example")) != 2 {
+					t.Error("asking again brought no second letter")
+				}
+				return
+			}
+			if len(heard) != 1 {
+				t.Fatalf("the chat hears %d messages, want one", len(heard))
+			}
+			wantBubble(t, "the report", heard, "Centro de Atención")
+			if n := reportsCounted(t, w, "other", "repeated"); n != "2" {
+				t.Errorf("%q reports are counted as repeated, want 2", n)
+			}
+
+			w.Say("menú")
+			if heard := toTheNumber(w); !strings.Contains(heard, "Centro de Atención") {
+				t.Errorf("asked again the same number leads to %q", heard)
+			}
+			rec, _, err := w.App.Store.Affiliates.Find(t.Context(), theirs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec.Email = "nueva@correo.example"
+			if err := w.App.Store.Affiliates.Import(t.Context(), []affiliate.Record{rec}); err != nil {
+				t.Fatal(err)
+			}
+			w.Say("menú")
+			toTheNumber(w)
+			w.Say("1")
+			if len(w.SMTP.LettersTo("nueva@correo.example")) != 1 {
+				t.Error("no letter goes to the new address")
+			}
+		})
+	}
+}
+
+// toTheNumber chooses the menu's first item, says the number and returns what was heard then.
+func toTheNumber(w *world.World) string {
+	w.Say("1")
+	w.Say(theirs)
+	return w.Say("1")
+}
+
+// A report that blames us, or says that the letter is still tried, sends nobody to an office; an answer of a machine is none.
+func TestReports_notTheMailbox(t *testing.T) {
+	for _, tc := range []struct {
+		said
+		outcome, heard string
+	}{
+		{said{"failed", "5.7.1", "550 5.7.1 Message blocked as spam"}, "unsent", "No se pudo enviar"},
+		{said{"delayed", "4.4.1", "connect to mx.example.org: timed out"}, "delayed", "El correo demora"},
+		{said{"relayed", "2.0.0", "250 2.0.0 ok"}, "arrived", ""},
+	} {
+		w := world.New(t, onePerson, reporting...)
+		toTheLetter(w)
+		before := len(w.Phone.Messages(world.Chat))
+		for range 2 {
+			report(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, tc.said)
+		}
+		heard := w.Phone.Messages(world.Chat)[before:]
+		if tc.heard == "" && len(heard) > 0 || tc.heard != "" && len(heard) != 1 {
+			t.Errorf("%s: the chat hears %d messages", tc.outcome, len(heard))
+		} else if tc.heard != "" {
+			wantBubble(t, tc.outcome, heard, tc.heard)
+		}
+		want := "1"
+		if tc.heard == "" { // it is not looked up
+			want = "2"
+		}
+		if n := reportsCounted(t, w, "other", tc.outcome); n != want {
+			t.Errorf("%q reports are counted as %s, want %s", n, tc.outcome, want)
+		}
+		if w.Say("menú"); strings.Contains(toTheNumber(w), "Centro de Atención") {
+			t.Errorf("%s: the mailbox is remembered", tc.outcome)
+		}
+	}
+}
+
+// An address that was changed is refused when it is named; a report of long ago is taken and changes nothing (P214).
+func TestReports_forgedAndLate(t *testing.T) {
+	w := world.New(t, onePerson, reporting...)
+	toTheLetter(w)
+	to := w.SMTP.LettersTo("uno@correo.example")[0].Sender
+	for _, forged := range []string{"a" + to, strings.Replace(to, "@", "a@", 1), to[:20] + "a" + to[21:], to[:20] + "b" + to[21:], "persona@rebotes.example.org", to + ".example.net"} {
+		if err := smtp.SendMail(w.App.ReportsAddr(), nil, "", []string{forged}, []byte("x")); forged != to && (err == nil || !strings.HasPrefix(err.Error(), "550")) {
+			t.Errorf("%s: got %v, want 550", forged, err)
+		}
+	}
+	before := len(w.Phone.Messages(world.Chat))
+	w.Later(4 * time.Minute)
+	report(t, w, to, said{"failed", "4.2.2", "452 4.2.2 Mailbox full"})
+	w.Later(7 * 24 * time.Hour)
+	report(t, w, to, said{"failed", "5.1.1", "550 5.1.1 User unknown"})
+	for outcome, want := range map[string]string{"full": "1", "late": "1", "bad": ""} {
+		if got := reportsCounted(t, w, "other", outcome); got != want {
+			t.Errorf("%s: %q are counted, want %q", outcome, got, want)
+		}
+	}
+	for _, m := range w.Phone.Messages(world.Chat)[before:] {
+		if strings.Contains(m.Text, "Centro de Atención") {
+			t.Errorf("of a link that was over the chat hears %q", m.Text)
+		}
+	}
+	if w.Say("hola"); strings.Contains(toTheNumber(w), "Centro de Atención") {
+		t.Error("a report of long ago is remembered")
+	}
+}
+
+// What waits for a number that nobody has shows the mail server a return address of the same shape.
+func TestReports_decoy(t *testing.T) {
+	w := world.New(t, onePerson, append(reporting, "LLAVE_DISCLOSURE=uniform")...)
+	for _, text := range []string{"hola", "1", "1", "1790000010", "1", "1"} {
+		w.Say(text)
+	}
+	toTheLetterFrom := func() (senders []string) {
+		for _, a := range w.SMTP.Attempts() {
+			if a.Stage == "mail" {
+				senders = append(senders, a.Arg)
+			}
+		}
+		return senders
+	}
+	senders := toTheLetterFrom()
+	if len(senders) != 1 || len(w.SMTP.Letters()) > 0 {
+		t.Fatalf("the mail server saw %d dialogues and %d letters, want one and none", len(senders), len(w.SMTP.Letters()))
+	}
+	local, domain, _ := strings.Cut(senders[0], "@")
+	if len(local) != 62 || !strings.HasPrefix(local, "b-") || domain != "rebotes.example.org" {
+		t.Errorf("the decoy's return address is %q", senders[0])
+	}
+}
