@@ -161,7 +161,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			t.Choose(agreed)
 		}
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearReturn, f.hearThing, f.hearSecret} {
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearPortalWords, f.hearReturn, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
@@ -902,13 +902,19 @@ func (f *flow) hearTried(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return "", nil
 }
 
+// hearPortalWords takes what the portal says for its button, whichever of them stand there now.
+func (f *flow) hearPortalWords(t *bot.Turn) bot.Event {
+	if t.Place().Has(PortalOther) && t.Choice() == "" {
+		if said := t.Says("portal_number", "portal_key", "portal_locked", "portal_down", "no_key", "portal_other"); said != "" {
+			t.Choose(said)
+		}
+	}
+	return ""
+}
+
 // hearPortal hears what the portal says to somebody who did not get in.
 func (f *flow) hearPortal(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	choice := t.Choice()
-	if choice == "" { // whatever stands on the buttons now
-		choice = t.Says("portal_number", "portal_key", "portal_locked", "portal_down", "no_key", "portal_other")
-	}
-	switch choice {
+	switch t.Choice() {
 	case "entered":
 		return Entered, nil
 	case "portal_other":
