@@ -30,11 +30,14 @@ const (
 const (
 	saidLate = "late"
 	saidSent = "sent"
+
+	saidDelayed = "delayed" // it went out, and another server has told of its delay
 )
 
 // The events of a letter that does not go out.
 const (
 	MailLate     bot.Event = "MailLate"
+	MailDelayed  bot.Event = "MailDelayed"
 	MailSent     bot.Event = "MailSent"     // the letter that was late went out
 	MailRestored bot.Event = "MailRestored" // the mail service is well again: what became of one letter is not said
 	MailUnsent   bot.Event = "MailUnsent"
@@ -62,13 +65,16 @@ func waitsNoMore(t *bot.Turn) {
 // late tells somebody who waits that the letter is late, once. Who is doing something else is told when they are back. In
 // `uniform` it goes on looking, until the mail service is well again or the link ends.
 func (f *flow) late(t *bot.Turn) bot.Event {
-	said, late := isLate(t), owesLetter(t.Conv) || t.Update.Text == bot.LateReported
+	if t.Update.Text == bot.LateReported {
+		return f.delayed(t)
+	}
+	said, late := isLate(t), owesLetter(t.Conv)
 	if f.Uniform {
 		late = f.Mail.InTrouble()
 	}
 	_, lives := linkEnds(t)
 	switch {
-	case t.Slot(slotLate) == saidSent, !lives, !late && !said, said && !f.Uniform:
+	case t.Slot(slotLate) == saidSent, t.Slot(slotLate) == saidDelayed, !lives, !late && !said, said && !f.Uniform:
 		return bot.Ignored
 	case !f.hearsOfLetters(t), said && late:
 		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
@@ -81,6 +87,15 @@ func (f *flow) late(t *bot.Turn) bot.Event {
 	}
 	t.Remember(slotLate, saidLate)
 	return MailLate
+}
+
+// delayed tells somebody who waits that the letter has left us and is late on its way, once. In `uniform` nothing follows a letter.
+func (f *flow) delayed(t *bot.Turn) bot.Event {
+	if _, lives := linkEnds(t); f.Uniform || !lives || t.Slot(slotLate) == saidDelayed || !f.hearsOfLetters(t) {
+		return bot.Ignored
+	}
+	t.Remember(slotLate, saidDelayed)
+	return MailDelayed
 }
 
 // hearsOfLetters says where the letter's way is told of: not to somebody who is doing something else, nor over an agent's words.

@@ -41,7 +41,7 @@ func TestLate_guided(t *testing.T) {
 func TestLate_reported(t *testing.T) {
 	k := at(t, flows.LinkSent)
 	k.signal(bot.SignalMailSent)
-	if out := k.step(bot.Update{Kind: bot.Signal, Signal: bot.SignalMailLate, Text: bot.LateReported, Attempt: k.c.Attempt}); out.Event != flows.MailLate {
+	if out := k.step(bot.Update{Kind: bot.Signal, Signal: bot.SignalMailLate, Text: bot.LateReported, Attempt: k.c.Attempt}); out.Event != flows.MailDelayed {
 		t.Errorf("reported late: got %s", out.Event)
 	}
 	if out := k.signal(bot.SignalMailUnsent); out.Event != flows.MailUnsent || k.c.State != flows.LinkEnded {

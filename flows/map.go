@@ -206,7 +206,7 @@ func (f *flow) places() []bot.Place {
 			// what becomes of the link, and of a chat left alone
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
 			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"),
-			on(MailLate, bot.Stay, "mail.late"), on(MailSent, bot.Stay, "mail.sent"), on(MailRestored, bot.Stay, "mail.restored"),
+			on(MailLate, bot.Stay, "mail.late"), on(MailDelayed, bot.Stay, "mail.delayed"), on(MailSent, bot.Stay, "mail.sent"), on(MailRestored, bot.Stay, "mail.restored"),
 			on(MailUnsent, LinkEnded, "ended.unsent"), on(MailRefused, AtOffice, "in_person.outcome"), on(bot.Forgotten, Start, ""),
 			// what the bot did not understand
 			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),

@@ -495,7 +495,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.background.Go(func() { a.shareRates(ctx) })
 	}
 	if a.Mailbox == nil && !a.options.NoSweep {
-		a.background.Go(func() { a.mailer.Watch(ctx) })
+		a.background.Go(func() { a.mailer.Watch(ctx, a.probePath) })
 	}
 	for _, ch := range a.channels {
 		if ch.run == nil {

@@ -21,6 +21,9 @@ func (a *App) returnPath(local string) string {
 	return local + "@" + a.options.Config.BounceDomain
 }
 
+// probePath is a return address of the shape that letters have, of a letter of long ago that nobody sent.
+func (a *App) probePath() string { return a.returnPath(a.Unlock.SealReturn(unlock.Return{})) }
+
 // openReports opens where delivery reports are taken, if that was asked for. Letters of `demo` and `chat` go nowhere.
 func (a *App) openReports() (err error) {
 	c := a.options.Config

@@ -142,7 +142,7 @@ func TestReports_notTheMailbox(t *testing.T) {
 		outcome, heard string
 	}{
 		{said{"failed", "5.7.1", "550 5.7.1 Message blocked as spam"}, "unsent", "No se pudo enviar"},
-		{said{"delayed", "4.4.1", "connect to mx.example.org: timed out"}, "delayed", "El correo demora"},
+		{said{"delayed", "4.4.1", "connect to mx.example.org: timed out"}, "delayed", "El correo va en camino"},
 		{said{"relayed", "2.0.0", "250 2.0.0 ok"}, "arrived", ""},
 	} {
 		w := world.New(t, onePerson, reporting...)

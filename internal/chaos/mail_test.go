@@ -2,7 +2,9 @@ package chaos
 
 import (
 	"context"
+	"net/smtp"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -390,6 +392,125 @@ func refusal(t *testing.T, k kind, uniform bool) {
 			t.Errorf("person %d: state %s, want %s; %d promises not kept; live attempt refused: %v", p.index, c.State, state, owed, record.Live != nil && !record.Live.Refused.IsZero())
 		}
 	}
+}
+
+// TestMail_returned has letters taken and sent back a moment later, by a delivery report to one of the processes. A guided chat says
+// within five seconds that this needs the in-person route; a uniform one is that of a mailbox that keeps its letters, and of a number
+// that nobody has, to the letter (P214).
+func TestMail_returned(t *testing.T) {
+	alongside(t)
+	for _, disclosure := range []string{"guided", "uniform"} {
+		t.Run(disclosure, func(t *testing.T) {
+			t.Parallel()
+			onBoth(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				returned(t, k, disclosure == "uniform")
+			})
+		})
+	}
+}
+
+const returnDomain = "devuelve.example.org"
+
+func returned(t *testing.T, k kind, uniform bool) {
+	disclosure, life := "guided", 3*time.Minute
+	if uniform {
+		disclosure, life = "uniform", sized(6*time.Second, 3*time.Minute)
+	}
+	dep := newDeployment(t, k, "LLAVE_LINK_TTL="+life.String(), "LLAVE_DISCLOSURE="+disclosure, "LLAVE_MAIL_BOUNCE_DOMAIN="+returnDomain, "LLAVE_BOUNCE_ADDR=127.0.0.1:0")
+	n := sized(6, 50)
+	all := dep.populate(2 * n)
+	bad, good := all[:n], all[n:]
+	var unknown []*person
+	if uniform {
+		for i := range n {
+			unknown = append(unknown, &person{index: 2*n + i, chat: 5553000000 + int64(i), number: bottest.Cedula(2*n + i)})
+		}
+	}
+	dep.start()
+	carrying, enough := context.WithCancel(t.Context())
+	at := map[string][]time.Time{} // when a report was taken
+	var carry sync.WaitGroup
+	carry.Go(func() { dep.sendBack(carrying, bad, at) })
+
+	ctx, cancel := context.WithTimeout(t.Context(), life+time.Minute)
+	defer cancel()
+	var walking sync.WaitGroup
+	for _, p := range slices.Concat(bad, good, unknown) {
+		walking.Go(func() {
+			last, err := p.asks(ctx, dep.api, linkSubject)
+			switch {
+			case err == nil && uniform:
+				err = p.reads(ctx, dep.api, last, linkEnded)
+			case err == nil && slices.Contains(bad, p):
+				err = p.reads(ctx, dep.api, last, goInPerson)
+			}
+			p.failed = err
+		})
+	}
+	walking.Wait()
+	for _, p := range slices.Concat(bad, good, unknown) {
+		if p.failed != nil {
+			t.Errorf("person %d: %v", p.index, p.failed)
+		}
+	}
+	time.Sleep(2 * time.Second) // for what should not come any more
+	enough()
+	carry.Wait()
+	dep.end()
+	dep.logIsClean(t)
+	if len(at) != n {
+		t.Errorf("nothing was proved: %d reports for %d letters", len(at), n)
+	}
+	if uniform {
+		dep.alike(t, good, bad, unknown)
+		return
+	}
+	dep.toldInTime(t, bad, at)
+	for _, p := range good {
+		if said := dep.api.Messages(p.chat); strings.Contains(said[len(said)-1].Text, goInPerson) {
+			t.Errorf("person %d was told that their mailbox takes nothing, and it took the letter", p.index)
+		}
+	}
+}
+
+// sendBack returns the letters to [people] a second after they came, to each process in turn, and notes when the report was taken.
+func (dep *deployment) sendBack(ctx context.Context, people []*person, at map[string][]time.Time) {
+	sent := map[string]bool{}
+	for turn := 0; ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
+		for _, l := range dep.smtp.Letters() {
+			theirs := slices.ContainsFunc(people, func(p *person) bool { return p.address == l.To })
+			if !theirs || sent[l.MessageID] || time.Since(l.Received) < time.Second {
+				continue
+			}
+			listeners := dep.listeners()
+			report := "From: MAILER-DAEMON@mx.example.net\r\nTo: " + l.Sender + "\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n" +
+				"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" +
+				"Reporting-MTA: dns; mx.example.net\r\n\r\nFinal-Recipient: rfc822; " + l.To + "\r\nAction: failed\r\nStatus: 5.1.1\r\n" +
+				"Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n--b--\r\n"
+			if err := smtp.SendMail(listeners[turn%len(listeners)], nil, "", []string{l.Sender}, []byte(report)); err != nil {
+				dep.t.Logf("a report is sent again: %v", err)
+				continue
+			}
+			turn++
+			sent[l.MessageID] = true
+			at[l.To] = append(at[l.To], time.Now())
+		}
+	}
+}
+
+var listening = regexp.MustCompile(`msg="delivery reports are taken" addr=(\S+)`)
+
+// listeners are where the processes take delivery reports, as they say in the log.
+func (dep *deployment) listeners() (addrs []string) {
+	raw, err := os.ReadFile(dep.logPath)
+	if err != nil {
+		dep.t.Error(err)
+	}
+	for _, m := range listening.FindAllStringSubmatch(string(raw), -1) {
+		addrs = append(addrs, m[1])
+	}
+	return addrs
 }
 
 // toldInTime fails the test where a chat was told late, or anything after.

@@ -162,7 +162,9 @@ func (s *Sender) InTrouble() bool { return !s.Trouble().Since.IsZero() }
 // Watch asks the server how it is, at once and whenever ten seconds went by without news of it (two while it is in trouble),
 // until [ctx] ends, and logs when trouble begins (as a warning before the server was ever well) and when it is over. A kept
 // connection serves, so that this costs the server two commands.
-func (s *Sender) Watch(ctx context.Context) {
+//
+// [returnPath] is what Probe has.
+func (s *Sender) Watch(ctx context.Context, returnPath func() string) {
 	tick := time.NewTicker(askedEvery)
 	defer tick.Stop()
 	var asking sync.WaitGroup
@@ -173,7 +175,7 @@ func (s *Sender) Watch(ctx context.Context) {
 			asking.Go(func() {
 				ctx, cancel := context.WithTimeout(ctx, probeLimit)
 				defer cancel()
-				_ = s.Probe(ctx, "") // health has seen it
+				_ = s.Probe(ctx, returnPath()) // health has seen it
 			})
 		}
 		select {

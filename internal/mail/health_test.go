@@ -113,7 +113,7 @@ func TestWatch(t *testing.T) {
 	server.Down()
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
-	watching.Go(func() { s.Watch(ctx) })
+	watching.Go(func() { s.Watch(ctx, func() string { return "" }) })
 	waitFor(t, func() bool { return strings.Contains(log.String(), "takes no letters") })
 	fails := func() {
 		for range 5 {
