@@ -7,7 +7,7 @@ import (
 	"llave/bot"
 )
 
-// This file is what a person hears of a letter that does not go out. In `guided` that is about their own letter. In `uniform`
+// This file is what a person hears of a letter that does not go out (P213). In `guided` that is about their own letter. In `uniform`
 // it is about the mail service as a whole, for members and for those whom no letter is written to alike: whoever waits hears
 // the same at the same time, and never a word that follows one letter (P303).
 

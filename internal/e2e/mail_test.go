@@ -12,7 +12,7 @@ import (
 
 // A mail server that goes away while the program runs: who waits hears that the letter is late, and that it went out; readiness says
 // why it is degraded, and the log has one line for the beginning and one for the end. In `uniform` a number that nobody has hears the
-// same.
+// same (P213).
 func TestMail_away(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ disclosure, number, again string }{
