@@ -162,6 +162,11 @@ const MinPassword = 12
 // of the key, but longer; a login counts as a part of the name.
 func CheckPassword(password, login, name string) []key.Problem {
 	problems := key.Check(password, key.About{Name: name + " " + login})
+	for i, p := range problems {
+		if p.Easy() {
+			problems[i] = key.TooEasy // those who choose one are told the same, whatever it is made of
+		}
+	}
 	short := utf8.ValidString(password) && utf8.RuneCountInString(password) < MinPassword
 	switch {
 	case !short || len(problems) > 0 && (problems[0] == key.TooShort || problems[0] == key.Unreadable):

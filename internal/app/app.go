@@ -38,6 +38,7 @@ import (
 	"llave/internal/events"
 	"llave/internal/handoff"
 	"llave/internal/jobs"
+	"llave/internal/key"
 	"llave/internal/mail"
 	"llave/internal/mail/catcher"
 	"llave/internal/metrics"
@@ -214,12 +215,20 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		}
 	}
 
+	var keys key.Rules
+	if c.BreachedFile != "" {
+		if keys.Stolen, err = key.OpenStolen(c.BreachedFile, o.Log); err != nil {
+			return a, fmt.Errorf("LLAVE_BREACHED_FILE: %w", err)
+		}
+		o.Log.Info("stolen keys are refused", "file", c.BreachedFile)
+	}
+
 	a.Unlock = unlock.New(unlock.Options{
 		Documents: a.Store.Unlocks, Affiliates: a.Store.Affiliates, Vault: a.Vault, Now: a.Store.Now,
 		Limits: unlock.Limits{
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
-		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil,
+		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys,
 		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()

@@ -121,6 +121,8 @@ func TestServe_refusesAtStart(t *testing.T) {
 		{"admin port taken", []string{"LLAVE_ADMIN_ADDR=" + taken.Addr().String()}, []string{"LLAVE_ADMIN_ADDR", taken.Addr().String()}},
 		{"no store", []string{"LLAVE_MONGODB_URI=mongodb://user:hidden@127.0.0.1:1/?serverSelectionTimeoutMS=300", "LLAVE_SECRET_KEY=" + strings.Repeat("QUFB", 11)}, []string{"LLAVE_MONGODB_URI", "127.0.0.1:1"}},
 		{"no offices", []string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv"}, []string{"LLAVE_OFFICES_FILE"}},
+		{"no stolen keys", []string{"LLAVE_BREACHED_FILE=/nowhere/stolen.txt"}, []string{"LLAVE_BREACHED_FILE", "/nowhere/stolen.txt"}},
+		{"stolen keys of another form", []string{"LLAVE_BREACHED_FILE=" + write(t, "stolen.txt", "password\n")}, []string{"LLAVE_BREACHED_FILE", "not a SHA-1 hash"}},
 		{"no model", []string{"LLAVE_MODEL_FILE=/nowhere/model.bin"}, []string{"LLAVE_MODEL_FILE", "/nowhere/model.bin"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,6 +67,7 @@ type Config struct {
 	AgentIdle          time.Duration  // how long a session lasts without an action
 	AgentSilence       time.Duration  // after how long without an answer a chat goes back to the queue
 	OfficesFile        string         // empty: no list
+	BreachedFile       string         // keys known to be stolen; empty: none are
 	ForeignCodePattern *regexp.Regexp // nil: the built-in rule
 	ModelFile          string         // what sentences mean; empty: the model that is built in
 	AbroadText         string         // the institution's own words, in texts of the chat; empty: none

@@ -55,7 +55,7 @@ func TestLoad_defaults(t *testing.T) {
 		{"an agent's silence", c.AgentSilence, 10 * time.Minute},
 		{"foreign code", c.ForeignCodePattern == nil, true},
 		{"proxies", len(c.TrustedProxies), 0},
-		{"the model and texts of one's own", c.ModelFile + c.AbroadText + c.PortalText, ""},
+		{"files and texts of one's own", c.ModelFile + c.BreachedFile + c.AbroadText + c.PortalText, ""},
 		{"return addresses", c.BounceDomain, ""},
 		{"limits", c.Limits, config.Limits{3, 10, 3, 6, 20, 3, 5, 10}},
 		{"retention", c.Retention, config.Retention{24 * time.Hour, 192 * time.Hour, 720 * time.Hour, 8760 * time.Hour, 8760 * time.Hour, 720 * time.Hour}},
@@ -75,7 +75,7 @@ func TestLoad_production(t *testing.T) {
 		"LLAVE_TELEGRAM_API_URL=http://botapi.internal:8081/", "LLAVE_SMTP_URL=smtps://u:p%2F@mail.example:465",
 		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
 		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
-		"LLAVE_MODEL_FILE=own.bin", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.",
+		"LLAVE_MODEL_FILE=own.bin", "LLAVE_BREACHED_FILE=/var/stolen.txt", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.",
 		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_MAIL_REFUSED_ROW=0", "LLAVE_LIMIT_COMPLAINTS_HOUR=1", "LLAVE_LIMIT_COMPLAINTS_DAY=2", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
@@ -97,6 +97,7 @@ func TestLoad_production(t *testing.T) {
 		{"generate URL", c.GenerateURL.String(), "https://portal.example/clave"},
 		{"events URL", c.EventsURL.String(), "https://iam.example/hook"},
 		{"model", c.ModelFile, "own.bin"},
+		{"stolen keys", c.BreachedFile, "/var/stolen.txt"},
 		{"words for people abroad", c.AbroadText, "Llame al consulado."},
 		{"the way into the portal", c.PortalText, "¿Dónde? En Trámites."},
 		{"mails a day", c.Limits.MailsDay, 7},

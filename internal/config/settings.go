@@ -86,6 +86,8 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.ReportTo, err = mailbox(v); return }},
 	{"LLAVE_GENERATE_URL", "", "empty: built-in key page", "the institution's own \"Generar / Recuperar Clave\" page; the built-in page is then off",
 		func(c *Config, v string) (err error) { c.GenerateURL, err = secure(v); return }},
+	{"LLAVE_BREACHED_FILE", "", "empty: off", "keys known to be stolen, which nobody may choose: a local file of sorted SHA-1 hashes (see \"Stolen keys\")",
+		func(c *Config, v string) error { c.BreachedFile = v; return nil }},
 	{"LLAVE_EVENTS_URL", "", "empty: off", "where signed events go (Standard Webhooks)",
 		func(c *Config, v string) (err error) { c.EventsURL, err = secure(v); return }},
 	{"LLAVE_EVENTS_SECRET", "", "empty", "signs them: `whsec_` and 24 to 64 bytes in base64",

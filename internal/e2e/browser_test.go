@@ -99,13 +99,11 @@ func (v *visitor) press(label string) string {
 	return v.read("press "+label, leaving(chromedp.Click(chromedp.Search(xpath))))
 }
 
-// choose types a key twice and presses the button, once the page has said how good the key is: that moves the button, and a
-// press that was on its way misses it.
+// choose types a key twice and presses the button at once.
 func (v *visitor) choose(key string) string {
 	v.t.Helper()
 	return v.read("choose a key", chromedp.Steps(
 		chromedp.SendKeys(chromedp.CSS("#clave"), key), chromedp.SendKeys(chromedp.CSS("#clave2"), key),
-		chromedp.WaitVisible(chromedp.CSS("#fuerza")),
 		leaving(chromedp.Click(chromedp.CSS("main form button"))),
 	))
 }

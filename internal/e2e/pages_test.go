@@ -25,21 +25,24 @@ type page struct {
 	open func(v *visitor, g *gallery)
 }
 
+// used uses a link.
+func used(v *visitor, g *gallery) {
+	v.t.Helper()
+	v.open(g.unlockLink())
+	v.press("Desbloquear")
+}
+
+// makingKey uses a link and goes on to the key page.
+func makingKey(v *visitor, g *gallery) {
+	v.t.Helper()
+	used(v, g)
+	v.press("Generar / Recuperar Clave")
+}
+
 // pages is every page of the public site in every state, and the letters.
 func pages() []page {
 	visit := func(path string) func(v *visitor, g *gallery) {
 		return func(v *visitor, g *gallery) { v.open(g.base + path) }
-	}
-	used := func(v *visitor, g *gallery) string {
-		link := g.unlockLink()
-		v.open(link)
-		v.press("Desbloquear")
-		return link
-	}
-	makingKey := func(v *visitor, g *gallery) string {
-		link := used(v, g)
-		v.press("Generar / Recuperar Clave")
-		return link
 	}
 	list := []page{
 		{name: "home", what: "The first page", open: visit("/")},
@@ -95,8 +98,11 @@ func pages() []page {
 		}},
 		{name: "key-refused", what: "A key that was refused", open: func(v *visitor, g *gallery) {
 			makingKey(v, g)
-			do(v, "type", chromedp.SendKeys(chromedp.CSS("#clave2"), "otra"))
 			v.choose("corta")
+		}},
+		{name: "key-differs", what: "The second time was another", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			v.differ(strongKey, strongKey+"s")
 		}},
 		{name: "key-mended", open: func(v *visitor, g *gallery) {
 			makingKey(v, g)
@@ -207,6 +213,15 @@ func TestPages_demo(t *testing.T) {
 	do(v, "wait for the answer", chromedp.WaitVisible(chromedp.CSS(".chat-line.bot")))
 	t.Run("chatting", check)
 	demo.stop(t)
+}
+
+// differ types a key and another, presses the button, and waits until the page says that they differ.
+func (v *visitor) differ(key, again string) {
+	v.t.Helper()
+	do(v, "type two", chromedp.Steps(
+		chromedp.SendKeys(chromedp.CSS("#clave"), key), chromedp.SendKeys(chromedp.CSS("#clave2"), again),
+		chromedp.Click(chromedp.CSS("main form button")), chromedp.WaitVisible(chromedp.CSS("#clave2-distinta")),
+	))
 }
 
 // types types a key without sending it, and waits until the page says so much of it.

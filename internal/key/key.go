@@ -1,10 +1,11 @@
 // Package key is the rules that a new key must meet, and the hash that is kept of it.
 //
-// A key has 8 to 128 characters of any sort, no composition rules, and a zxcvbn score of 3 or more (about 10^8 guesses). It
-// neither is nor holds what anybody can know about its owner: the number, the name, the mail. This follows NIST SP
-// 800-63B-4, section 3.1.1. Check returns what is missing. zxcvbn counts ten guesses for a character it knows nothing
-// about, so eight of them make 10^8 and score 2: in practice the shortest accepted key has nine. Tell people to make it
-// longer, not odder.
+// A key has 8 to 128 characters of any sort, no composition rules, and takes more than 10^8 guesses (zxcvbn's score 3) of
+// somebody who knows Spanish and Ecuador: names, places, clubs, dates, rows of keys, what everybody knows by heart. It neither
+// is nor holds what anybody can know about its owner: the number, the name, the mail. It is not known to be stolen, where there
+// is a list of those. This follows NIST SP 800-63B-4, section 3.1.1. Check returns what is missing. A character that
+// belongs to nothing known counts ten guesses, so eight of them make 10^8: in practice the shortest accepted key has nine.
+// Tell people to make it longer, not odder: three or four words that do not belong together are enough, however common.
 //
 // Keys are kept as argon2id with the parameters of OWASP's Password Storage Cheat Sheet (2024): 19 MiB, two passes, one
 // lane. A hash takes about 20 ms and 19 MiB, so only two are computed at once: two hundred people who press the button
@@ -22,7 +23,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
-	"github.com/trustelem/zxcvbn"
 
 	"llave/bot"
 )
@@ -33,10 +33,7 @@ const (
 	MaxLength = 128
 )
 
-// minScore is the zxcvbn score that is asked for, of 0 to 4.
-const minScore = 3
-
-// scored is how many characters of a key are scored: zxcvbn takes time that grows faster than the length, and what
+// scored is how many characters of a key are judged: zxcvbn takes time that grows faster than the length, and what
 // is strong by then stays so.
 const scored = 64
 
@@ -51,9 +48,32 @@ const (
 	HasName     Problem = "has_name"   // is or holds a part of the owner's name
 	HasMail     Problem = "has_mail"   // is or holds the owner's mail address, or the part before the @
 	Unreadable  Problem = "unreadable" // is not text, or holds control characters
-	TooEasy     Problem = "too_easy"   // quickly guessed
 	NotRepeated Problem = "not_repeated"
+
+	// Quickly guessed, by what most of the key is: see [Problem.Easy].
+	TooEasy     Problem = "too_easy"     // short, and nothing that is known
+	EasyName    Problem = "easy_name"    // of people, pets and kin
+	EasyPlace   Problem = "easy_place"   // and clubs, firms
+	EasyWord    Problem = "easy_word"    // one or two words
+	EasyDate    Problem = "easy_date"    // or a year, a month
+	EasyNumber  Problem = "easy_number"  // a telephone, cédula or plate
+	EasyKeys    Problem = "easy_keys"    // a row of keys, or 1234
+	EasyRepeat  Problem = "easy_repeat"  // the same again
+	EasySaying  Problem = "easy_saying"  // a prayer, a song, a saying
+	EasyExample Problem = "easy_example" // what our own drawings and texts show
+	Stolen      Problem = "stolen"       // among those known to be stolen
 )
+
+// Problems are all there are.
+func Problems() []Problem {
+	return append([]Problem{TooShort, TooLong, HasNumber, HasName, HasMail, Unreadable, NotRepeated, Stolen}, easy...)
+}
+
+// easy are the problems of quickly guessed keys.
+var easy = []Problem{EasyExample, EasySaying, EasyRepeat, EasyName, EasyPlace, EasyWord, EasyDate, EasyNumber, EasyKeys, TooEasy}
+
+// Easy says whether a key with that problem is quickly guessed.
+func (p Problem) Easy() bool { return slices.Contains(easy, p) }
 
 // About is what a key must not be made of.
 type About struct {
@@ -67,6 +87,20 @@ func (About) String() string { return "[redacted]" }
 
 // GoString keeps the owner out of %#v.
 func (About) GoString() string { return "[redacted]" }
+
+// Rules judge keys. The zero value knows of no stolen ones.
+type Rules struct {
+	Stolen *StolenFile // may be nil
+}
+
+// Check is the package's Check, and refuses what is known to be stolen.
+func (r Rules) Check(key string, about About) []Problem {
+	problems := Check(key, about)
+	if len(problems) == 0 && r.Stolen.has(key) {
+		problems = []Problem{Stolen}
+	}
+	return problems
+}
 
 // Check returns what is wrong with a key, nothing when it may be used. A key that must change for another reason is
 // not called easy besides.
@@ -87,17 +121,10 @@ func Check(key string, about About) []Problem {
 			problems = append(problems, w.problem)
 		}
 	}
-	if len(problems) == 0 && score(key, about) < minScore {
-		problems = append(problems, TooEasy)
-	}
-	return problems
-}
-
-// CheckTwice is Check for a key that was typed twice.
-func CheckTwice(key, again string, about About) []Problem {
-	problems := Check(key, about)
-	if key != again {
-		problems = append(problems, NotRepeated)
+	if len(problems) == 0 {
+		if guesses, kind := judge(key, about); guesses < enough {
+			problems = append(problems, kind)
+		}
 	}
 	return problems
 }
@@ -137,14 +164,6 @@ func squeeze(s string) string {
 		}
 		return -1
 	}, bot.Fold(s))
-}
-
-// score is zxcvbn's; words of the owner and of this procedure count as known.
-func score(key string, about About) int {
-	known := []string{"iess", "ecuador", "clave", "afiliado", "desbloqueo", "contrasena", "cedula", "jubilado"}
-	known = append(known, strings.Fields(bot.Fold(about.Name))...)
-	known = append(known, bot.Fold(about.Email), about.Number)
-	return zxcvbn.PasswordStrength(cut(key), known).Score
 }
 
 func cut(s string) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/affiliate"
 	"llave/internal/key"
 )
 
@@ -32,10 +33,19 @@ func (s *Service) KeyPass(ctx context.Context, pass string) (Holder, error) {
 		return Holder{}, err
 	}
 	return Holder{
-		About: key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email},
+		About: about(rec),
 		Made:  !a.KeyMade.IsZero(),
 		Life:  a.keyPassEnds().Sub(now),
 	}, nil
+}
+
+func about(r affiliate.Record) key.About {
+	return key.About{Number: r.ID, Name: r.FullName, Email: r.Email}
+}
+
+// CheckKey returns what is wrong with a key, nothing when it may be made.
+func (s *Service) CheckKey(chosen string, about key.About) []key.Problem {
+	return s.Keys.Check(chosen, about)
 }
 
 func (s *Service) holder(ctx context.Context, pass string) (*Document, *Attempt, time.Time, error) {
@@ -79,7 +89,7 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 	if err != nil {
 		return nil, err
 	}
-	if problems := key.Check(chosen, key.About{Number: rec.ID, Name: rec.FullName, Email: rec.Email}); len(problems) > 0 {
+	if problems := s.CheckKey(chosen, about(rec)); len(problems) > 0 {
 		return problems, nil
 	}
 	hash, err := key.Hash(ctx, chosen)

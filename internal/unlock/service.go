@@ -11,6 +11,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/key"
 	"llave/internal/secret"
 )
 
@@ -62,6 +63,7 @@ type Options struct {
 	Hold       time.Duration   // how long no letter goes to a record after "No fui yo"
 	Uniform    bool            // LLAVE_DISCLOSURE=uniform: each letter begins the link's life anew, within MaxLife
 	Announce   bool            // the institution's programs are told what happens
+	Keys       key.Rules       // which keys may be made
 	Kick       func(id string) // tells the runner that the document with that id owes something now
 }
 

@@ -17,11 +17,23 @@ type keyData struct {
 	Life     web.Span
 	Min, Max int
 	Problems []key.Problem // of the key itself
-	Repeat   []key.Problem // of the second time
+	Repeat   []key.Problem // of the second time; a script sees that first, and then nothing is sent
 	Later    web.Span      // it was not judged, and may be sent again then; zero: it was
 }
 
 func (d keyData) Wrong() bool { return len(d.Problems)+len(d.Repeat) > 0 }
+
+// Verdicts are all that can be said of a key while it is being typed. The page keeps room for the longest, however wide it is
+// and whatever its letters: the button does not move when one comes or goes.
+func (keyData) Verdicts() [][]key.Problem {
+	verdicts := [][]key.Problem{nil}
+	for _, p := range key.Problems() {
+		if p != key.NotRepeated {
+			verdicts = append(verdicts, []key.Problem{p})
+		}
+	}
+	return verdicts
+}
 
 func (s *Site) showKey(w http.ResponseWriter, r *http.Request) error {
 	holder, err := s.Links.KeyPass(r.Context(), s.Kit.Cookie(r, keyPassCookie))
@@ -52,7 +64,10 @@ func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer leave()
 	chosen := form.Get("clave")
-	problems := key.CheckTwice(chosen, form.Get("clave2"), holder.About)
+	problems := s.Links.CheckKey(chosen, holder.About)
+	if form.Get("clave2") != chosen {
+		problems = append(problems, key.NotRepeated)
+	}
 	if len(problems) == 0 {
 		problems, err = s.Links.MakeKey(r.Context(), pass, chosen)
 	}
@@ -148,7 +163,7 @@ func (s *Site) strength(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	return web.ShowPart(w, s.pages, "key_ask", "strength", key.Check(form.Get("clave"), holder.About))
+	return web.ShowPart(w, s.pages, "key_ask", "strength", s.Links.CheckKey(form.Get("clave"), holder.About))
 }
 
 // shares counts by key pass (only good ones get here) within one minute, in this process only: each process guards its own time.

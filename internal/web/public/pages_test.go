@@ -103,7 +103,7 @@ func TestProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := map[string]key.Problem{}
-	for _, p := range []key.Problem{key.TooShort, key.TooLong, key.HasNumber, key.HasName, key.HasMail, key.Unreadable, key.TooEasy, key.NotRepeated, "other"} {
+	for _, p := range append(key.Problems(), "other") {
 		var b bytes.Buffer
 		if err := pages.Draw(&b, "key_ask", "problem", p); err != nil {
 			t.Fatal(err)

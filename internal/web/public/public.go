@@ -34,6 +34,7 @@ type Links interface {
 	LookNotMe(ctx context.Context, token string) error
 	NotMe(ctx context.Context, token string) (unlock.Disowned, error)
 	KeyPass(ctx context.Context, pass string) (unlock.Holder, error)
+	CheckKey(chosen string, about key.About) []key.Problem
 	MakeKey(ctx context.Context, pass, chosen string) ([]key.Problem, error)
 }
 
