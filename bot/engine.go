@@ -278,7 +278,7 @@ type Outcome struct {
 // Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
 // *NeedsReservation when the turn must reserve at a record first.
 func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (Conversation, Outcome, error) {
-	if c.SawUpdate(u, env.Now) && !c.isDue(u, env.Now) {
+	if (u.Timer || c.SawUpdate(u, env.Now)) && !c.isDue(u, env.Now) {
 		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: c.refused(u)}, nil
 	}
 	if u.Kind == Undelivered && c.LastAt.IsZero() { // forgotten: nothing is kept of it anew

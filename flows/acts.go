@@ -28,7 +28,7 @@ func init() { // acts name each other by way of the flow
 		"no_hurry": whileLinkLives(WaitsWithLink, "info.no_hurry"),
 		"remind":   whileLinkLives(RemindedWithLink, "info.remind"), "page_left": (*flow).pageLeft, "status": (*flow).status, "emergency": alarms,
 		"dead": whileLinkLives(DeadWhileNewLives, LinkDead), "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
-		"not_arrived": notArrived, "send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
+		"not_arrived": notArrived, "portal_again": portalAgain, "send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
 	}
 }
@@ -129,6 +129,12 @@ func whileLinkLives(answer, otherwise bot.Event) act {
 		t.Say("left", leaving(t, left))
 		return answer
 	}
+}
+
+// portalAgain asks once more what the portal says. It counts as a miss: who gets no further is offered a person.
+func portalAgain(_ *flow, t *bot.Turn) bot.Event {
+	t.Miss()
+	return PortalOther
 }
 
 // alarms names 911. Whoever has the person's case, or will have it, sees a mark.

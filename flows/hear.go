@@ -41,7 +41,7 @@ const (
 	MailRefused, WentOn, GotStuck                bot.Event = "MailRefused", "WentOn", "GotStuck"
 	WantsAnother, WantsNumber, Entered           bot.Event = "WantsAnother", "WantsNumber", "Entered"
 	NumberRefused, KeyRefused, StillLocked       bot.Event = "NumberRefused", "KeyRefused", "StillLocked"
-	PortalDown, PortalOther, HasNoKey            bot.Event = "PortalDown", "PortalOther", "HasNoKey"
+	PortalDown, PortalOther                      bot.Event = "PortalDown", "PortalOther"
 	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
@@ -425,16 +425,20 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 			waitsNoMore(t)
 			return MailRefused
 		}
+		if !f.Uniform {
+			waitsNoMore(t)
+			linkEndedInstead(t, MailRefused)
+		}
 	case bot.SignalMailLate:
 		return f.late(t)
 	case bot.SignalMailSent:
 		return f.mailSent(t)
 	case bot.SignalMailUnsent:
-		if waits(t) && !f.Uniform {
+		if !f.Uniform {
 			return f.unsent(t)
 		}
 	case bot.SignalLinkExpired:
-		if f.wasUnsent(t) && waits(t) {
+		if f.wasUnsent(t) {
 			return f.unsent(t)
 		}
 		return f.ended(t)
@@ -488,7 +492,7 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 	t.Withdraw()
 	waitsNoMore(t)
 	if !waits(t) {
-		if linkEndedInstead(t) && t.Slot(slotEnded) == "" {
+		if linkEndedInstead(t, LinkEndedOnce) && t.Slot(slotEnded) == "" {
 			t.Remember(slotEnded, "1")
 		}
 		return bot.Ignored
@@ -505,14 +509,15 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 // number is not interrupted, and finds it on the way back; who has cancelled waits for nothing.
 func waits(t *bot.Turn) bool { return t.Slot(slotRecord) != "" && t.Place().Is(ToldOfLink) }
 
-// linkEndedInstead puts the place of a link that ended where the way back leads to one that lives, and says whether it did.
-func linkEndedInstead(t *bot.Turn) bool {
+// linkEndedInstead puts the place where an event of the link's end leads where the way back leads to one that lives, and says whether
+// it did.
+func linkEndedInstead(t *bot.Turn, ev bot.Event) bool {
 	i := slices.IndexFunc(t.Conv.Back, func(s bot.State) bool { return t.PlaceOf(s).Is(LinkLives) })
 	if i < 0 {
 		return false
 	}
 	t.Conv.Back = slices.Clone(t.Conv.Back)
-	t.Conv.Back[i] = t.Leads(t.Conv.Back[i], LinkEndedOnce)
+	t.Conv.Back[i] = t.Leads(t.Conv.Back[i], ev)
 	return true
 }
 
@@ -905,7 +910,7 @@ func (f *flow) hearTried(_ context.Context, t *bot.Turn) (bot.Event, error) {
 // hearPortalWords takes what the portal says for its button, whichever of them stand there now.
 func (f *flow) hearPortalWords(t *bot.Turn) bot.Event {
 	if t.Place().Has(PortalOther) && t.Choice() == "" {
-		if said := t.Says("portal_number", "portal_key", "portal_locked", "portal_down", "no_key", "portal_other"); said != "" {
+		if said := t.Says("portal_number", "portal_key", "portal_locked", "portal_down", "no_key", "portal_other", "another"); said != "" {
 			t.Choose(said)
 		}
 	}
@@ -928,7 +933,8 @@ func (f *flow) hearPortal(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	case "portal_down":
 		return PortalDown, nil
 	case "no_key":
-		return HasNoKey, nil
+		t.Enter(t.Leads(t.Conv.State, LinkUsed)) // "Volver al paso" leads to the first
+		return GotStuck, nil
 	case "another":
 		return f.another(t), nil
 	}

@@ -469,7 +469,10 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 			return KeyMadeWaiting
 		}
 	case bot.SignalLinkExpired, bot.SignalMailUnsent:
-		linkEnded(t)
+		if unsent {
+			t.WithdrawLetters()
+		}
+		linkEnded(t, unsent)
 		switch {
 		case waiting && unsent:
 			return UnsentWaiting
@@ -477,16 +480,20 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 			return LinkEndedWaiting
 		}
 	case bot.SignalMailRefused:
-		linkEnded(t)
+		linkEnded(t, false)
 	}
 	return bot.Ignored
 }
 
 // linkEnded has the way back lead to a link that ended instead of one that lives.
-func linkEnded(t *bot.Turn) {
+func linkEnded(t *bot.Turn, unsent bool) {
 	waitsNoMore(t)
+	if unsent {
+		linkEndedInstead(t, MailUnsent)
+		return
+	}
 	t.Remember(slotEnded, "1")
-	linkEndedInstead(t)
+	linkEndedInstead(t, LinkEndedOnce)
 }
 
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.

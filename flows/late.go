@@ -47,10 +47,10 @@ const (
 // watchesMail begins to watch a letter that was just asked for; [again] where one of the same attempt was before.
 func (f *flow) watchesMail(t *bot.Turn, again bool) {
 	if !again {
-		t.Forget(slotLate)
 		t.Remember(slotUnsent, t.Conv.Attempt)
 	}
-	if t.Slot(slotLate) == "" {
+	if !again || !isLate(t) {
+		t.Forget(slotLate)
 		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lateAfter))
 	}
 }
@@ -62,31 +62,40 @@ func waitsNoMore(t *bot.Turn) {
 	t.Forget(slotUnsent, slotLate)
 }
 
-// late tells somebody who waits that the letter is late, once. Who is doing something else is told when they are back. In
-// `uniform` it goes on looking, until the mail service is well again or the link ends.
+// late looks whether the letter is late, and tells somebody who waits, once; and, once it is no more, that too. Who is doing something
+// else is told when they are back. In `uniform` it goes by the mail service, and goes on looking until that is well again.
 func (f *flow) late(t *bot.Turn) bot.Event {
 	if t.Update.Text == bot.LateReported {
 		return f.delayed(t)
 	}
-	said, late := isLate(t), owesLetter(t.Conv)
+	late, said := owesLetter(t.Conv), isLate(t)
 	if f.Uniform {
 		late = f.Mail.InTrouble()
 	}
-	_, lives := linkEnds(t)
-	switch {
-	case t.Slot(slotLate) == saidSent, t.Slot(slotLate) == saidDelayed, !lives, !late && !said, said && !f.Uniform:
-		return bot.Ignored
-	case !f.hearsOfLetters(t), said && late:
-		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
-		return bot.Ignored
-	case !late:
-		t.Remember(slotLate, saidSent)
-		return MailRestored
-	case f.Uniform:
-		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
+	if !late { // by now it had the time to go out; a version that does not say so may have sent it
+		t.Forget(slotUnsent)
 	}
-	t.Remember(slotLate, saidLate)
-	return MailLate
+	_, lives := linkEnds(t)
+	switch hears := f.hearsOfLetters(t); {
+	case !lives, !late && !said, t.Slot(slotLate) == saidSent, t.Slot(slotLate) == saidDelayed:
+		return bot.Ignored
+	case late == said && (f.Uniform || !hears), late != said && !hears:
+		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
+		return bot.Ignored
+	case late && said: // in `guided` that it goes out is told by mailSent
+		return bot.Ignored
+	case late:
+		if f.Uniform {
+			t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
+		}
+		t.Remember(slotLate, saidLate)
+		return MailLate
+	}
+	t.Remember(slotLate, saidSent)
+	if f.Uniform {
+		return MailRestored
+	}
+	return MailSent
 }
 
 // delayed tells somebody who waits that the letter has left us and is late on its way, once. In `uniform` nothing follows a letter.
@@ -126,23 +135,22 @@ func (f *flow) mailSent(t *bot.Turn) bot.Event {
 	}
 	t.Never(bot.SignalMailLate)
 	t.Forget(slotUnsent)
-	if !isLate(t) {
+	switch {
+	case !isLate(t):
+		return bot.Ignored
+	case !f.hearsOfLetters(t): // they are told when they are back
+		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
 		return bot.Ignored
 	}
 	t.Remember(slotLate, saidSent)
-	if !f.hearsOfLetters(t) {
-		return bot.Ignored
-	}
 	return MailSent
 }
 
-// wasUnsent says whether the link that ends now went out at all: in `uniform`, whether the mail service is in trouble since the
-// person heard so.
+// wasUnsent says whether the link that ends now never went out: in `uniform`, whether the mail service was in trouble from the moment
+// it was asked for until now.
 func (f *flow) wasUnsent(t *bot.Turn) bool {
-	if f.Uniform {
-		return isLate(t)
-	}
-	return t.Slot(slotUnsent) != "" && t.Slot(slotUnsent) == t.Conv.Attempt
+	never := t.Slot(slotUnsent) != "" && t.Slot(slotUnsent) == t.Conv.Attempt
+	return never && (!f.Uniform || isLate(t) && f.Mail.InTrouble())
 }
 
 // unsent ends the waiting for a letter that could not be sent, and takes it back: who was told so must not find it later.
@@ -150,6 +158,10 @@ func (f *flow) unsent(t *bot.Turn) bot.Event {
 	t.Withdraw()
 	t.WithdrawLetters()
 	waitsNoMore(t)
+	if !waits(t) {
+		linkEndedInstead(t, MailUnsent)
+		return bot.Ignored
+	}
 	f.hard(t)
 	return MailUnsent
 }

@@ -29,7 +29,7 @@ func TestLate_guided(t *testing.T) {
 		}
 	}
 	k = waitsForLetter(t, options(t))
-	if out := k.signal(bot.SignalLinkExpired); out.Event != flows.MailUnsent || k.c.State != flows.LinkEnded || owesLetter(k.c) {
+	if out := k.signal(bot.SignalLinkExpired); out.Event != flows.MailUnsent || k.c.State != flows.LinkUnsent || owesLetter(k.c) {
 		t.Errorf("never sent: got %s in %s, a letter still owed: %t", out.Event, k.c.State, owesLetter(k.c))
 	}
 	if k.says("reenviar enlace"); k.c.State != flows.LinkSent || !owesLetter(k.c) {
@@ -44,7 +44,7 @@ func TestLate_reported(t *testing.T) {
 	if out := k.step(bot.Update{Kind: bot.Signal, Signal: bot.SignalMailLate, Text: bot.LateReported, Attempt: k.c.Attempt}); out.Event != flows.MailDelayed {
 		t.Errorf("reported late: got %s", out.Event)
 	}
-	if out := k.signal(bot.SignalMailUnsent); out.Event != flows.MailUnsent || k.c.State != flows.LinkEnded {
+	if out := k.signal(bot.SignalMailUnsent); out.Event != flows.MailUnsent || k.c.State != flows.LinkUnsent {
 		t.Errorf("came back: got %s in %s", out.Event, k.c.State)
 	}
 }

@@ -23,7 +23,8 @@ const (
 	ReadyToSend   bot.State = "ReadyToSend"
 	LinkSent      bot.State = "LinkSent"
 	LinkEnded     bot.State = "LinkEnded"
-	MailWhere     bot.State = "MailWhere" // the way to one's mail
+	LinkUnsent    bot.State = "LinkUnsent" // the letter with the link could not be sent
+	MailWhere     bot.State = "MailWhere"  // the way to one's mail
 	MailPhone     bot.State = "MailPhone"
 	MailComputer  bot.State = "MailComputer"
 	MailSearch    bot.State = "MailSearch"
@@ -134,6 +135,7 @@ func (f *flow) places() []bot.Place {
 			on(MailSent, bot.Stay, "sent.out"), on(MailRestored, bot.Stay, "sent.restored"), on(Arrived, bot.Stay, "sent.arrived"), on(OpenedPage, bot.Stay, "sent.page"))...).
 			With(LinkLives, NeedsNumber, ToldOfLink).Called("sent"),
 		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "ended.not_arrived"))...).With(LinkOver, NeedsNumber).Called("ended"),
+		in(LinkUnsent, "ended.unsent", f.hearSent, with(links, on(NotArrived, bot.Stay, ""))...).With(LinkOver, NeedsNumber).Called("ended"),
 		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "")),
 		search(MailPhone, "mail.phone", MailSearch), search(MailComputer, "mail.computer", MailSearch), search(MailSearch, "mail.search", MailSpam),
 		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck")),
@@ -146,7 +148,7 @@ func (f *flow) places() []bot.Place {
 		in(KeyTried, "key.ask", f.hearTried, on(Entered, Rating, ""), on(NeedsHelp, PortalSays, "")).
 			With(InKey, LinkUsedBy, KeyMadeBy, Returnable).Called("tried"),
 		in(PortalSays, "portal.ask", f.hearPortal,
-			on(Entered, Rating, ""), on(HasNoKey, KeyStuck, ""), on(WantsNumber, AskNumber, ""),
+			on(Entered, Rating, ""), on(WantsNumber, AskNumber, ""),
 			on(NumberRefused, bot.Stay, "portal.number"), on(KeyRefused, bot.Stay, "portal.key"), on(StillLocked, bot.Stay, "portal.locked"),
 			on(PortalDown, bot.Stay, "portal.down"), on(PortalOther, bot.Stay, "")).With(InKey, LinkUsedBy, KeyMadeBy).Called("portal"),
 		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")).With(AfterKey, LinkUsedBy, KeyMadeBy).Called("rating"),
@@ -207,7 +209,7 @@ func (f *flow) places() []bot.Place {
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
 			on(LinkEndedOnce, LinkEnded, ""), on(LinkEndedTwice, LinkEnded, "ended.twice"),
 			on(MailLate, bot.Stay, "mail.late"), on(MailDelayed, bot.Stay, "mail.delayed"), on(MailSent, bot.Stay, "mail.sent"), on(MailRestored, bot.Stay, "mail.restored"),
-			on(MailUnsent, LinkEnded, "ended.unsent"), on(MailRefused, AtOffice, "in_person.outcome"), on(bot.Forgotten, Start, ""),
+			on(MailUnsent, LinkUnsent, ""), on(MailRefused, AtOffice, "in_person.outcome"), on(bot.Forgotten, Start, ""),
 			// what the bot did not understand
 			on(bot.Missed, bot.Stay, "missed"), on(bot.MissedOften, OfferPerson, ""), on(bot.StaleButton, bot.Stay, "stale"),
 			on(bot.Ignored, bot.Stay, ""),

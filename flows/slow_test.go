@@ -90,6 +90,7 @@ func TestMailHelp_leadsBack(t *testing.T) {
 		}
 	}
 	k := at(t, flows.MailSearch) // the link ends meanwhile
+	k.signal(bot.SignalMailSent)
 	if k.signal(bot.SignalLinkExpired); k.c.State != flows.LinkEnded {
 		t.Errorf("the link ended on the way: got to %s", k.c.State)
 	}

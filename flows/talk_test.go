@@ -121,6 +121,7 @@ var roads = map[bot.State][]string{
 	flows.ConfirmNumber: {"hola", "sí", "desbloquear", known},
 	flows.ReadyToSend:   {"hola", "sí", "desbloquear", known, "sí"},
 	flows.LinkSent:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace"},
+	flows.LinkUnsent:    {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalLinkExpired},
 	flows.LinkEnded:     {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalMailSent, "@" + bot.SignalLinkExpired},
 	flows.KeyStep1:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalLinkUsed},
 	flows.KeyStep2:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "@" + bot.SignalLinkUsed, "1"},
@@ -338,8 +339,9 @@ func TestAnswers(t *testing.T) {
 		{flows.KeyStep2, "", []string{"repetir", "2", "no puedo entrar"}},
 		{flows.KeyTried, flows.Rating, []string{"sí", "sí pude entrar", "pude entrar", "ya entré", "1"}},
 		{flows.KeyTried, flows.PortalSays, []string{"no", "no pude", "no pude entrar", "2", "no puedo entrar al portal", "todavía no pude entrar"}},
-		{flows.PortalSays, "", []string{"dice clave incorrecta", "sigue bloqueada", "usuario incorrecto", "no abre la página"}},
+		{flows.PortalSays, "", []string{"no", "todavía no", "no me acepta la clave", "dice clave incorrecta", "sigue bloqueada", "usuario incorrecto", "no abre la página"}},
 		{flows.PortalSays, flows.KeyStuck, []string{"no hice la clave"}},
+		{flows.LinkUnsent, flows.LinkSent, []string{"reenviar enlace", "sí"}},
 		{flows.PortalSays, flows.Rating, []string{"ya pude entrar"}},
 		{flows.Rating, flows.Done, []string{"5", "muy bien", "cinco", "1 muy mal", "bien gracias", "más o menos"}},
 		{flows.OfferPerson, flows.WithTicket, []string{"sí", "sí, por favor", "sí quiero", "1", "claro"}},
@@ -374,6 +376,7 @@ func TestSignals_everywhere(t *testing.T) {
 			bot.SignalLinkUsed: flows.KeyStep1, bot.SignalKeyMade: flows.KeyTried, bot.SignalLinkExpired: flows.LinkEnded, bot.SignalMailRefused: flows.AtOffice,
 		} {
 			k := at(t, flows.LinkSent)
+			k.signal(bot.SignalMailSent)
 			k.says(word)
 			state := k.c.State
 			k.signal(signal)
@@ -423,6 +426,7 @@ func TestSignals_cancelled(t *testing.T) {
 // A link that ended while a complaint was being written is not shown as alive on the way back.
 func TestSignals_wayBack(t *testing.T) {
 	k := at(t, flows.LinkSent)
+	k.signal(bot.SignalMailSent)
 	k.says("queja")
 	k.signal(bot.SignalLinkExpired)
 	if k.says("atrás"); k.c.State != flows.LinkEnded {

@@ -18,6 +18,10 @@ const (
 	askedEvery = time.Second      // how often Watch looks
 	probeLimit = 15 * time.Second // of one question
 	forgetWait = 2 * time.Minute  // a letter that nobody tries any more does not wait
+	putOffFor  = time.Minute      // letters that are put off for so long,
+	putOffMany = 5                // so many of them, with none taken since, are more than greylisting
+	loudAfter  = time.Minute      // trouble from the start is told as an error too
+	calmFor    = 5 * time.Second  // without trouble, before it is said to be over
 )
 
 // Trouble is what a mail server that takes nobody's letters is like.
@@ -35,18 +39,23 @@ type health struct {
 	hung time.Duration
 
 	mu      sync.Mutex
-	trouble Trouble              // Since is zero while all is well
-	news    time.Time            // when something was last seen, by the process's own clock
-	known   bool                 // it has been well
-	open    map[*dialogue]bool   // those that have not come to a recipient
-	waiting map[string]time.Time // Message-IDs of letters that could not be handed over: when last tried
+	trouble Trouble            // Since is zero while all is well
+	news    time.Time          // when something was last seen, by the process's own clock
+	known   bool               // it has been well
+	well    time.Time          // when a dialogue last came to a recipient
+	took    time.Time          // when a letter was last accepted
+	open    map[*dialogue]bool // those that have not come to a recipient
+	waiting map[string]waited  // letters that could not be handed over, by their Message-ID
 }
+
+// waited is when a letter that waits was first and last tried.
+type waited struct{ first, last time.Time }
 
 // dialogue is one that has not come to a recipient yet.
 type dialogue struct{ begun time.Time }
 
 func newHealth(now func() time.Time) *health {
-	return &health{now: now, hung: hungAfter, open: map[*dialogue]bool{}, waiting: map[string]time.Time{}}
+	return &health{now: now, hung: hungAfter, open: map[*dialogue]bool{}, waiting: map[string]waited{}}
 }
 
 // begin notes a dialogue.
@@ -58,17 +67,12 @@ func (h *health) begin() *dialogue {
 	return d
 }
 
-// reached notes that a dialogue has come to where a recipient may be named, which ends trouble where it was quick.
+// reached notes that a dialogue has come to where a recipient may be named. That ends trouble.
 func (h *health) reached(d *dialogue) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.open, d)
-	h.news, h.known = time.Now(), true
-	if ago := time.Since(d.begun); ago > h.hung { // nobody waits that long for a letter
-		h.fell("slow to answer", ago)
-		return
-	}
-	h.trouble = Trouble{}
+	h.news, h.known, h.well, h.trouble = time.Now(), true, time.Now(), Trouble{}
 }
 
 // ended notes how a dialogue ended. One that was given up because this process stops tells nothing.
@@ -99,9 +103,18 @@ func (h *health) fell(reason string, ago time.Duration) {
 func (h *health) letter(id string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now := time.Now()
 	if err != nil && bot.KindOf(err) != bot.Permanent {
-		h.waiting[id] = time.Now()
+		w := h.waiting[id]
+		if w.first.IsZero() {
+			w.first = now
+		}
+		w.last = now
+		h.waiting[id] = w
 		return
+	}
+	if err == nil {
+		h.took = now
 	}
 	delete(h.waiting, id)
 }
@@ -111,18 +124,38 @@ func (h *health) look() Trouble {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for d := range h.open {
-		if ago := time.Since(d.begun); ago > h.hung {
+		if ago := time.Since(d.begun); ago > h.hung && h.well.Before(d.begun) { // while others come through it is that one's trouble
 			h.fell("no answer in time", ago)
 		}
 	}
-	for id, tried := range h.waiting {
-		if time.Since(tried) > forgetWait {
+	for id, w := range h.waiting {
+		if time.Since(w.last) > forgetWait {
 			delete(h.waiting, id)
 		}
 	}
 	t := h.trouble
 	t.Waiting = len(h.waiting)
 	return t
+}
+
+// putOff says since when many letters are put off and none is taken. A server says so of each recipient what it thinks of us, or of
+// its disk.
+func (h *health) putOff() (since time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	long := 0
+	for _, w := range h.waiting {
+		if time.Since(w.first) < putOffFor || !h.took.Before(w.first) {
+			continue
+		}
+		if long++; since.IsZero() || w.first.Before(since) {
+			since = w.first
+		}
+	}
+	if long < putOffMany {
+		return time.Time{}
+	}
+	return h.now().Add(-time.Since(since))
 }
 
 // quiet says whether nothing was heard of the server lately and nobody is asking.
@@ -146,22 +179,29 @@ func (h *health) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// Trouble is how the server fares: Since is zero while it takes letters, as far as this process knows. A dialogue that has
-// not come to a recipient after twelve seconds counts, before it ends; so does a long row of refused mailboxes. It does not wait.
+// Trouble is how the server fares, for the operator: Since is zero while it takes letters, as far as this process knows. A dialogue
+// that has not come to a recipient after twelve seconds counts, before it ends; so does a long row of refused mailboxes, and many
+// letters that are put off for a minute with none taken. It does not wait.
 func (s *Sender) Trouble() Trouble {
 	t := s.health.look()
-	if since, _ := s.RefusedRow(); t.Since.IsZero() && !since.IsZero() {
+	if !t.Since.IsZero() {
+		return t
+	}
+	if since, _ := s.RefusedRow(); !since.IsZero() {
 		t.Since, t.Reason = since, "every mailbox is refused"
+	} else if since := s.health.putOff(); !since.IsZero() {
+		t.Since, t.Reason = since, "every letter is put off"
 	}
 	return t
 }
 
-// InTrouble says whether the server takes nobody's letters, as far as this process knows. It does not wait.
-func (s *Sender) InTrouble() bool { return !s.Trouble().Since.IsZero() }
+// InTrouble says whether the server takes nobody's letters, as far as this process knows, for what people are told: nothing that one
+// letter does begins or ends it, or a stranger could tell who has a mailbox (P303). It does not wait.
+func (s *Sender) InTrouble() bool { return !s.health.look().Since.IsZero() || s.row.ill() }
 
 // Watch asks the server how it is, at once and whenever ten seconds went by without news of it (two while it is in trouble),
-// until [ctx] ends, and logs when trouble begins (as a warning before the server was ever well) and when it is over. A kept
-// connection serves, so that this costs the server two commands.
+// until [ctx] ends, and logs when trouble begins (as a warning before the server was ever well, and as an error after a minute of
+// that) and when it is over. A kept connection serves, so that this costs the server two commands.
 //
 // [returnPath] is what Probe has.
 func (s *Sender) Watch(ctx context.Context, returnPath func() string) {
@@ -169,7 +209,7 @@ func (s *Sender) Watch(ctx context.Context, returnPath func() string) {
 	defer tick.Stop()
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	var before Trouble
+	var w watched
 	for first := true; ; first = false {
 		if first || s.health.quiet() {
 			asking.Go(func() {
@@ -183,14 +223,39 @@ func (s *Sender) Watch(ctx context.Context, returnPath func() string) {
 			return
 		case <-tick.C:
 		}
-		now := s.health.look() // of a row of refusals there is a line already
-		switch began, over := !now.Since.IsZero(), now.Since.IsZero(); {
-		case began && before.Since.IsZero():
-			s.opt.Log.Log(ctx, s.health.level(), "the mail server takes no letters", "server", s.opt.Server.String(), "reason", now.Reason,
-				"since", now.Since, "waiting", now.Waiting, "do", "check LLAVE_SMTP_URL and the server; letters are tried again by themselves")
-		case over && !before.Since.IsZero():
-			s.opt.Log.Info("the mail server takes letters again", "server", s.opt.Server.String(), "down", s.opt.Now().Sub(before.Since).Round(time.Second))
-		}
-		before = now
+		s.tell(ctx, &w)
+	}
+}
+
+// watched is what the log says of trouble.
+type watched struct {
+	since time.Time  // of the trouble that was told; zero: there is none
+	level slog.Level // how loud
+	calm  time.Time  // since when there is none any more
+}
+
+// tell logs what has changed. Of a row of refusals there is a line already.
+func (s *Sender) tell(ctx context.Context, w *watched) {
+	now := s.health.look()
+	if since := s.health.putOff(); now.Since.IsZero() && !since.IsZero() {
+		now.Since, now.Reason = since, "every letter is put off"
+	}
+	level := s.health.level()
+	if !now.Since.IsZero() && s.opt.Now().Sub(now.Since) >= loudAfter {
+		level = slog.LevelError
+	}
+	switch {
+	case !now.Since.IsZero() && (w.since.IsZero() || level > w.level):
+		s.opt.Log.Log(ctx, level, "the mail server takes no letters", "server", s.opt.Server.String(), "reason", now.Reason,
+			"since", now.Since, "waiting", now.Waiting, "do", "check LLAVE_SMTP_URL and the server; letters are tried again by themselves")
+		*w = watched{since: now.Since, level: level}
+	case !now.Since.IsZero():
+		w.calm = time.Time{}
+	case w.since.IsZero():
+	case w.calm.IsZero():
+		w.calm = time.Now()
+	case time.Since(w.calm) >= calmFor:
+		s.opt.Log.Info("the mail server takes letters again", "server", s.opt.Server.String(), "down", s.opt.Now().Sub(w.since).Round(time.Second))
+		*w = watched{}
 	}
 }

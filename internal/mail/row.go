@@ -3,6 +3,7 @@ package mail
 import (
 	"errors"
 	"hash/maphash"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ type row struct {
 	mu      sync.Mutex
 	refused map[uint64]bool
 	since   time.Time // of the first
+
+	made map[uint64]bool // those that made it long
+	last time.Time       // when one of these was last refused, by the process's own clock
 }
 
 func newRow(hold int) *row {
@@ -36,7 +40,12 @@ func (r *row) add(address string, now time.Time) (n int, began bool) {
 	}
 	if !r.refused[key] && len(r.refused) < r.hold {
 		r.refused[key] = true
-		began = len(r.refused) == r.hold
+		if began = len(r.refused) == r.hold; began {
+			r.made, r.last = maps.Clone(r.refused), time.Now()
+		}
+	}
+	if r.made[key] {
+		r.last = time.Now()
 	}
 	return len(r.refused), began
 }
@@ -50,6 +59,18 @@ func (r *row) end() (since time.Time) {
 	}
 	clear(r.refused)
 	return since
+}
+
+// illFor is for how long after the last refusal of those that made a row long people are told of it: their letters are tried
+// again every ten seconds.
+const illFor = 30 * time.Second
+
+// ill says whether people are told that letters are late because of the row. No letter but of those that made it prolongs that, and
+// none ends it: whoever asks for one number meanwhile learns nothing of it.
+func (r *row) ill() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.last.IsZero() && time.Since(r.last) < illFor
 }
 
 // RefusedRow says since when different mailboxes have been refused one after another, and how many are known, at

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"llave/bot"
 	"llave/internal/bottest"
@@ -167,8 +168,12 @@ func TestRefusedRow_policy(t *testing.T) {
 		}
 	}
 	server.Heal()
-	if err := sender.Send(t.Context(), letterTo("ana@example.org")); err != nil || sender.InTrouble() {
-		t.Errorf("a letter was accepted (%v): in trouble %t", err, sender.InTrouble())
+	if err := sender.Send(t.Context(), letterTo("ana@example.org")); err != nil || !sender.Trouble().Since.IsZero() || !sender.InTrouble() {
+		t.Errorf("a letter was accepted (%v): the operator is told of %+v; people of trouble: %t, want still, or it would tell of that letter", err, sender.Trouble(), sender.InTrouble())
+	}
+	sender.row.last = time.Now().Add(-illFor)
+	if sender.InTrouble() {
+		t.Error("half a minute after the last refusal of those that made the row people are still told")
 	}
 	if n := log.count("level=ERROR"); n != 1 {
 		t.Errorf("%d error lines, want 1", n)

@@ -31,6 +31,7 @@ var wordRules = []wordRule{
 		`\byour (?:host|server|mail ?server|domain|account|access|network|client)\b`)},
 	{"our sign-in", Ours, anyOf(`authenticat`, `\bauth\b`, `starttls`, `permission`, `not authori[sz]ed`)},
 	{"our sender address", Ours, anyOf(
+		`sender.?s\b`, `sender (?:address|domain)`, `\bfrom (?:header|address|field)`, `header from`, `return-?path`, `allowed to send`, `sending address`, `envelope from`,
 		`(?:sender|return|from):? <?(?:address|domain|verif|reject|denied|not|is not|unknown|invalid)`, `envelope sender`, `\bverif(?:y|ication) (?:the )?(?:sender|failed)`,
 		`not verified`, `sending domain`, `accept mail from`)},
 	{"relaying", Ours, anyOf(
@@ -40,13 +41,13 @@ var wordRules = []wordRule{
 		`gr[ea]y ?-?list`, `try (?:again|later)`, `temporar`, `throttl`, `rate limit`, `at a rate`, `too (?:quickly|fast|often)`,
 		`(?:messages|mails?) .*per (?:minute|hour|day)`)},
 	{"a mailbox without room (RFC 3463 X.2.2)", MailboxFull, anyOf(
-		`quota`, `full mailbox`, `(?:mailbox|inbox|account|user|folder)\b.{0,20} full\b`,
+		`quota`, `(?:buz[oó]n|casilla|cuota|cuenta) (?:del usuario )?(?:est[aá] )?(?:llen[oa]|excedida|superada)`, `full mailbox`, `(?:mailbox|inbox|account|user|folder)\b.{0,20} full\b`,
 		`(?:mailbox|recipient|user)\b.{0,40}(?:exceed\w*|over) .{0,20}(?:limit|space|storage)`, `mailbox (?:size|storage)(?: limit)? (?:is )?exceeded`)},
 	{"no such mailbox, or none that takes letters (RFC 3463 X.1.z, X.2.1)", MailboxBad, anyOf(
 		`\b`+mailboxNoun+`\b[^.;]{0,40}\b`+mailboxState,
 		`\b`+mailboxKind+`(?:local |e-?mail |virtual )?`+mailboxNoun+`\b`, `unknown local[ -]part`, `recip(?:ient)?notfound`, `badrcptto`,
 		`no (?:mail ?box|account)\b`, `no one at this address`, `no existe (?:el|la|es[ea]|dich[oa])\b`, `does ?(?:n.?t|not) have an? .{0,40}account`,
-		`unrout(?:e)?able address`, `does ?(?:n.?t|not) accept mail`, `(?:mail|messages) to (?:that|this) recipient`)},
+		`unrout(?:e)?able address`, `does ?(?:n.?t|not) accept mail`, `(?:usuario|buz[oó]n|destinatario|cuenta|direcci[oó]n)\b[^.;]{0,40}\b(?:no existe|desconocid[oa]|inexistente|inv[aá]lid[oa]|inactiv[oa]|deshabilitad[oa])`, `(?:mail|messages) to (?:that|this) recipient`)},
 	{"an address nobody can have (RFC 3463 X.1.3)", MailboxBad, anyOf(
 		`(?:syntax error|malformed|illegal|bad) .{0,10}recipient address`, `recipient address (?:syntax|must)`, `user address required`,
 		`restricted characters in address`)},

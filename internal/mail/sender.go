@@ -185,6 +185,12 @@ func (s *Sender) Close() error {
 func (s *Sender) dialogue(ctx context.Context, talk func(c *conn, reached func()) *bot.SendError) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.SendTimeout)
 	defer cancel()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return &bot.SendError{Failure: bot.Temporary, Reason: "every connection to the mail server stayed busy", Err: ctx.Err()}
+	}
 	d := s.health.begin()
 	err := s.onConnection(ctx, func(c *conn) *bot.SendError { return talk(c, func() { s.health.reached(d) }) })
 	s.health.ended(d, err)
@@ -194,12 +200,6 @@ func (s *Sender) dialogue(ctx context.Context, talk func(c *conn, reached func()
 // onConnection runs [talk] on a connection, kept or new. A kept one may have died while nobody looked: when it fails before
 // the letter was handed over, a new one is tried, once.
 func (s *Sender) onConnection(ctx context.Context, talk func(*conn) *bot.SendError) error {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return &bot.SendError{Failure: bot.Temporary, Reason: "every connection to the mail server stayed busy", Err: ctx.Err()}
-	}
 	c, closed := s.takeIdle()
 	if closed {
 		return failed(StageDial, errClosed)

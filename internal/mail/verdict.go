@@ -110,6 +110,7 @@ func afterRcpt(s Stage) bool { return s == StageRcpt || s == StageData || s == S
 //  1. any 4yz, and any RFC 3463 code of class 4     Later  RFC 5321 4.2.1; where the two disagree the milder counts
 //  2. greeting, EHLO, STARTTLS, AUTH, MAIL FROM     Ours   nothing was said of a mailbox yet
 //  3. 53z: sign in first                            Ours   RFC 4954
+//     5.1.7, 5.1.8, 5.6.z but 5.6.7                 Ours   RFC 3463: the sender's address, the letter's form, whatever the words
 //  4. the words, wherever they say something        wordRules: many servers give 5.7.1 or 5.1.1 to everything
 //  5. the RFC 3463 code, at the start or (#5.1.1)   codeRules
 //  6. 556: the domain takes no mail                 MailboxBad  RFC 7504
@@ -122,7 +123,7 @@ func Judge(stage Stage, code int, text string) Verdict {
 	switch {
 	case code < 500 || strings.HasPrefix(enhanced, "4"):
 		return Later
-	case !afterRcpt(stage), code/10 == 53:
+	case !afterRcpt(stage), code/10 == 53, oursByCode.MatchString(enhanced):
 		return Ours
 	}
 	if v, ok := judgeWords(text); ok {
@@ -136,6 +137,9 @@ func Judge(stage Stage, code int, text string) Verdict {
 	}
 	return Ours
 }
+
+// oursByCode are codes that speak of the sender or the letter, not of the recipient.
+var oursByCode = regexp.MustCompile(`^5\.(?:1\.[78]|6\.(?:[0-689]|\d{2,}))$`)
 
 // codeExpression finds an RFC 3463 code at the start of the text, or marked as one: (#5.1.1), [5.7.1], #5.1.1. Elsewhere
 // such figures may be a version, or a part of an address.

@@ -228,3 +228,28 @@ func wantWords(t *testing.T, err error, words string) {
 		t.Errorf("error is %v, want one that says %q", err, words)
 	}
 }
+
+// What is said of the sender, of the letter's form, or in Spanish. The sentences are made up after what servers say.
+func TestJudge_senderAndSpanish(t *testing.T) {
+	for text, want := range map[string]Verdict{
+		"5.1.7 Invalid address":                                                         Ours,
+		"5.7.1 The sender's address is not valid":                                       Ours,
+		"Sender's address could not be verified: account not found":                     Ours,
+		"Your message was rejected because the from header address is invalid":          Ours,
+		"5.6.0 Malformed message: invalid address syntax in header From":                Ours,
+		"5.1.8 Domain of address b-abc@devuelve.example does not exist":                 Ours,
+		"Return-Path address is invalid: user unknown":                                  Ours,
+		"5.7.1 Domain x.example is not allowed to send: Account disabled":               Ours,
+		"5.1.0 a@b.example sender rejected: not allowed to send mail. Error: AUP#CDRBL": Ours,
+		"El usuario no existe":                                                          MailboxBad,
+		"Destinatario desconocido":                                                      MailboxBad,
+		"Buzón lleno":                                                                   MailboxFull,
+		"La cuenta está deshabilitada":                                                  MailboxBad,
+		"5.6.7 address needs SMTPUTF8":                                                  MailboxBad,
+		"5.1.1 The email account that you tried to reach does not exist":                MailboxBad,
+	} {
+		if got := Judge(StageRcpt, 550, text); got != want {
+			t.Errorf("550 %s: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -82,7 +82,7 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 		channel, chat := bot.SplitConversationID(c.ID)
 		_, err := s.r.turn(ctx, c.ID, bot.Update{
 			ID:      "timer/" + t.Signal + "/" + t.Attempt + "/" + strconv.FormatInt(t.At.UnixMilli(), 10),
-			Channel: channel, Chat: chat, Kind: bot.Signal, Signal: t.Signal, Attempt: t.Attempt, At: now,
+			Channel: channel, Chat: chat, Kind: bot.Signal, Signal: t.Signal, Attempt: t.Attempt, Timer: true, At: now,
 		})
 		return true, err
 	}
