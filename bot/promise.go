@@ -91,6 +91,7 @@ type Delete struct {
 type MailLink struct {
 	Conv  string `bson:"conv,omitempty"`  // the conversation that asked, whose link it is
 	Row   int    `bson:"row,omitempty"`   // in which of MailRows it waits
+	Lang  string `bson:"lang,omitempty"`  // of the letter, whatever the conversation speaks by then; empty: the first
 	Timed bool   `bson:"timed,omitempty"` // the conversation's own clock says when the link ends: sending it moves no timer
 }
 

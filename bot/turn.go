@@ -17,6 +17,7 @@ type Ask struct {
 	Sealed  string // the number, sealed
 	Want    string // "unlock" or "generate"
 	Channel string
+	Lang    string // of the conversation; empty: the first
 }
 
 // Reservation is the record's answer. Wording must not depend on anything but Granted and RetryAt.

@@ -815,7 +815,7 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 		t.Say("when", waiting(t, at))
 		return TooManyNumbers, nil
 	}
-	res, err := t.Reserve(bot.Ask{Record: record, Sealed: sealed, Want: want(t), Channel: t.Update.Channel})
+	res, err := t.Reserve(bot.Ask{Record: record, Sealed: sealed, Want: want(t), Channel: t.Update.Channel, Lang: t.Conv.Lang})
 	if err != nil {
 		return "", err
 	}
@@ -838,7 +838,7 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 	f.binds(t, record, sealed)
 	t.Conv.Attempt = res.Attempt
 	f.watchesMail(t, again)
-	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Row: mailRow(t.Conv, record), Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
+	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Row: mailRow(t.Conv, record), Lang: t.Conv.Lang, Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
 	t.Later(bot.SignalLinkExpired, res.Attempt, ends)
 	switch {
 	case f.Uniform:

@@ -248,7 +248,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	a.bodies = wire.NewBodies()
-	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo})
+	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang})
 	if err != nil {
 		return a, err
 	}

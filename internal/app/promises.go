@@ -127,7 +127,7 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 		kind = mail.GenerateLocked
 	}
 	letter, err := a.letters.Compose(kind, mail.Data{
-		Link: base + path + l.Token, NotMe: base + "/no-fui-yo/" + l.NotMe, TTL: l.Life, Channel: l.Channel, At: l.Asked,
+		Link: base + path + l.Token, NotMe: base + "/no-fui-yo/" + l.NotMe, TTL: l.Life, Lang: l.Lang, Channel: l.Channel, At: l.Asked,
 	})
 	if err != nil {
 		return fmt.Errorf("write letter: %w", err) // ours to mend: it must not read as a mailbox that refuses
@@ -158,20 +158,20 @@ func (a *App) keepRevoked(ctx context.Context, p bot.Promise, what bot.MailRevok
 // mailOwner sends the owner a letter that tells of something done. A kind that it does not know is a later version's: the promise
 // stays until that comes by.
 func (a *App) mailOwner(ctx context.Context, p bot.Promise, kind mail.Kind) error {
-	to, channel, err := a.Unlock.Owner(ctx, p.Record, p.Attempt)
-	if err != nil || to == "" {
+	o, err := a.Unlock.Owner(ctx, p.Record, p.Attempt)
+	if err != nil || o.Email == "" {
 		return err
 	}
-	letter, err := a.letters.Compose(kind, mail.Data{Channel: channel, At: p.Made, Held: a.options.Config.NotMeHold > 0})
+	letter, err := a.letters.Compose(kind, mail.Data{Lang: o.Lang, Channel: o.Channel, At: p.Made, Held: a.options.Config.NotMeHold > 0})
 	if err != nil {
 		return fmt.Errorf("write letter: %w", err)
 	}
-	local, err := a.Unlock.NoticeReturn(ctx, p, to)
+	local, err := a.Unlock.NoticeReturn(ctx, p, o.Email)
 	if err != nil {
 		return err
 	}
 	letter.ReturnPath = a.returnPath(local)
-	return a.send(ctx, p, to, letter)
+	return a.send(ctx, p, o.Email, letter)
 }
 
 // keepWarning writes to LLAVE_REPORT_TO that there is a case, when nobody is at the desk to see it there. The letter names the

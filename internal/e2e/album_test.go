@@ -32,7 +32,7 @@ type album struct {
 const albumHead = `# What people see
 
 Every page that a letter leads to, as a phone of 320 pixels shows it and as a screen of 1280 pixels does that its owner has
-zoomed to 200 %. All work without a script. ` + "`internal/e2e`" + ` opens each page in every state in Chromium, narrow, zoomed and
+zoomed to 200 %; and the letters, on that phone and on a screen of 1280 pixels, by day and in the dark. All work without a script. ` + "`internal/e2e`" + ` opens each page in every state in Chromium, narrow, zoomed and
 wide, and wants no fault from axe-core (contrast of 7:1 included), nothing to scroll sideways, targets of 44 pixels, and the
 keyboard to reach all of them. The same test takes these screenshots and says when a page is no longer the one that was taken:
 
@@ -60,8 +60,8 @@ func (a *album) open(v *visitor, p page) {
 	}
 	sum := sha256.Sum256([]byte(look[string](v, `document.documentElement.outerHTML`)))
 	fmt.Fprintf(&a.text, "## %s\n\n<!-- %s %x -->\n", p.what, p.name, sum[:6])
-	for _, view := range views[:2] {
-		fmt.Fprintf(&a.text, "![%s, %s](pages/%s)\n", p.what, map[string]string{"320": "320 pixels", "200": "200 %"}[view.name], shotName(p, view))
+	for _, view := range p.shots() {
+		fmt.Fprintf(&a.text, "![%s, %s](pages/%s)\n", p.what, map[string]string{"320": "320 pixels", "200": "200 %", "wide": "1280 pixels"}[view.name], shotName(p, view))
 	}
 	a.text.WriteByte('\n')
 }
@@ -71,7 +71,7 @@ func shotName(p page, view view) string { return p.name + "-" + view.name + ".pn
 // take takes a screenshot, with -update; else it wants one to be there.
 func (a *album) take(v *visitor, p page, view view) {
 	v.t.Helper()
-	if p.what == "" || view.name == "wide" {
+	if p.what == "" || !slices.Contains(p.shots(), view) {
 		return
 	}
 	keepScreenshot(v, filepath.Join(a.dir, "pages", shotName(p, view)), colours)

@@ -225,7 +225,7 @@ func (e *environment) keyHolder(t *testing.T, i int) *keyHolder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err := h.post(t, u.Path, ""); err != nil || status != http.StatusSeeOther {
+	if status, err := h.post(t, u.Path, ""); err != nil || status != http.StatusOK {
 		t.Fatalf("press: got %d, %v", status, err)
 	}
 	return h

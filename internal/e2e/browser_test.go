@@ -50,6 +50,7 @@ func newVisitor(t testing.TB) *visitor {
 		allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+			chromedp.Flag("accept-lang", "es-EC,es"), // our people's; a page that no letter tells its language goes by it
 		)...)
 		ctx, stopBrowser := chromedp.NewContext(allocator)
 		closeBrowser = func() {

@@ -27,7 +27,7 @@ import (
 
 // gallery is the fixture of the page tests: the site in this process, over a real store, with a clock that stands still, so that every page can be seen
 // in every state. Beside the site's own pages it has /error/{status}, the kit's page of an error, and /carta/{kind}, a
-// letter as a mail program shows it.
+// letter as a mail program shows it, in another language with /{lang} behind.
 type gallery struct {
 	t      *testing.T
 	base   string
@@ -36,6 +36,7 @@ type gallery struct {
 	store  *store.Store
 	links  *unlock.Service
 	people int
+	lang   string // of the chats that ask for links
 }
 
 func newGallery(t *testing.T) *gallery {
@@ -62,7 +63,7 @@ func newGallery(t *testing.T) *gallery {
 	server := httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.DiscardHandler)
 	base := &url.URL{Scheme: "http", Host: server.Listener.Addr().String()}
-	kit, err := web.New(web.Options{PublicURL: base, Log: log})
+	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,8 +87,8 @@ func newGallery(t *testing.T) *gallery {
 		}
 		return e
 	}))
-	mux.HandleFunc("GET /carta/{kind}", func(w http.ResponseWriter, r *http.Request) {
-		l, err := letterOf(mail.Kind(r.PathValue("kind")))
+	mux.HandleFunc("GET /carta/{kind}/{lang...}", func(w http.ResponseWriter, r *http.Request) {
+		l, err := letterOf(mail.Kind(r.PathValue("kind")), r.PathValue("lang"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusNotFound)
 			return
@@ -103,7 +104,7 @@ func newGallery(t *testing.T) *gallery {
 }
 
 // letterOf composes a letter with made-up links.
-func letterOf(kind mail.Kind) (mail.Letter, error) {
+func letterOf(kind mail.Kind, lang string) (mail.Letter, error) {
 	const site = "https://desbloqueo.example.org"
 	zone, err := time.LoadLocation("America/Guayaquil")
 	if err != nil {
@@ -113,7 +114,7 @@ func letterOf(kind mail.Kind) (mail.Letter, error) {
 	if err != nil {
 		return mail.Letter{}, err
 	}
-	d := mail.Data{Channel: "telegram", At: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)}
+	d := mail.Data{Lang: lang, Channel: "telegram", At: time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)}
 	switch kind {
 	case mail.Unlocked, mail.Generated, mail.Revoked, mail.RevokedKey:
 	case mail.Disowned:
@@ -125,7 +126,7 @@ func letterOf(kind mail.Kind) (mail.Letter, error) {
 }
 
 // madeUpToken is as long as a real one.
-const madeUpToken = "Q2FkYS1sZXRyYS1lcy1pbnZlbnRhZGEtYXF1aS0xMjM"
+const madeUpToken = "TGV0cmFzLWludmVudGFkYX"
 
 // letter makes up a person whose key is as said, asks for a link for them and returns what their letter would hold, the
 // mail server having taken it.
@@ -142,12 +143,12 @@ func (g *gallery) letter(key affiliate.Status) unlock.Letter {
 	record := affiliate.Hash(g.vault, number)
 	res, err := g.links.Reserve(ctx, bot.Ask{
 		Turn: fmt.Sprint("telegram:1/", g.people), Conv: "telegram:1", Record: record, Sealed: affiliate.Seal(g.vault, number),
-		Want: "unlock", Channel: "telegram",
+		Want: "unlock", Channel: "telegram", Lang: g.lang,
 	})
 	if err != nil || !res.Granted {
 		g.t.Fatalf("reserve: %+v, %v", res, err)
 	}
-	p := bot.Promise{Record: record, Attempt: res.Attempt}
+	p := bot.Promise{Record: record, Attempt: res.Attempt, What: bot.MailLink{Lang: g.lang}}
 	l, err := g.links.Letter(ctx, p, "")
 	if err != nil {
 		g.t.Fatal(err)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,37 @@ type page struct {
 	name string
 	what string // the words under its screenshot in docs/pages.md; none: no screenshot
 	open func(v *visitor, g *gallery)
+	// letter is a letter and no page: its second screenshot is that of a wide window.
+	letter bool
+}
+
+// shots are the views that screenshots are taken in.
+func (p page) shots() []view {
+	if p.letter {
+		return []view{views[0], views[2]}
+	}
+	return views[:2]
+}
+
+// inEnglish is the page as somebody sees it who chats in English.
+func inEnglish(p page) page {
+	open := p.open
+	p.name += "-en"
+	p.open = func(v *visitor, g *gallery) {
+		g.lang = "en"
+		open(v, g)
+		g.lang = ""
+	}
+	if p.what != "" {
+		p.what += ", for who chats in English"
+	}
+	return p
+}
+
+// alsoInEnglish are the pages that are opened in English too, and whether there is a screenshot of that.
+var alsoInEnglish = map[string]bool{
+	"unlock": true, "unlocked": true, "link-used": false, "link-expired": false, "generate": false, "generate-again": false, "not-me": false,
+	"not-me-locked": false, "not-me-late": false, "key": true, "key-refused": false, "key-made": false, "key-made-before": false,
 }
 
 // used uses a link.
@@ -136,16 +168,54 @@ func pages() []page {
 		}
 		list = append(list, p)
 	}
-	for _, kind := range mail.Kinds {
-		p := page{name: "mail-" + string(kind), open: func(v *visitor, g *gallery) {
-			do(v, "open the letter", chromedp.Navigate(g.base+"/carta/"+string(kind)))
-		}}
-		if kind == mail.Unlock {
-			p.what = "The letter with the link"
+	for _, p := range list {
+		if shot, ok := alsoInEnglish[p.name]; ok {
+			p = inEnglish(p)
+			if !shot {
+				p.what = ""
+			}
+			list = append(list, p)
 		}
-		list = append(list, p)
 	}
-	return list
+	return append(list, letters()...)
+}
+
+// shownLetters are the letters with screenshots in docs/pages.md.
+var shownLetters = map[mail.Kind]string{mail.Unlock: "The letter that unlocks", mail.Generate: "The letter that leads to a new key", mail.Unlocked: "The letter that tells that the key was unlocked"}
+
+// letters are the letters of every kind, in every language that has it; those that are shown in the dark too.
+func letters() (list []page) {
+	for _, kind := range mail.Kinds {
+		list = append(list, letterPage(kind, "", false))
+		if kind != mail.Disowned { // the institution reads Spanish
+			list = append(list, letterPage(kind, "en", false))
+		}
+		if shownLetters[kind] != "" {
+			list = append(list, letterPage(kind, "", true))
+		}
+	}
+	return append(list, letterPage(mail.Unlock, "en", true))
+}
+
+func letterPage(kind mail.Kind, lang string, dark bool) page {
+	p := page{name: "mail-" + string(kind), what: shownLetters[kind], letter: true, open: func(v *visitor, g *gallery) {
+		v.dark(dark)
+		do(v, "open the letter", chromedp.Navigate(g.base+"/carta/"+string(kind)+"/"+lang))
+	}}
+	if lang != "" {
+		p.name += "-" + lang
+		p.what += ", in English"
+		if kind != mail.Unlock || dark {
+			p.what = ""
+		}
+	}
+	if dark {
+		p.name += "-dark"
+		if p.what != "" {
+			p.what += ", in the dark"
+		}
+	}
+	return p
 }
 
 // view is how large the window is, in the pixels that a style sheet counts in.
@@ -171,8 +241,12 @@ func TestPages(t *testing.T) {
 			v := newVisitor(t)
 			p.open(v, g)
 			album.open(v, p)
+			lang := look[string](v, `document.documentElement.lang`)
+			if want := map[bool]string{true: "en", false: "es"}[strings.Contains(p.name, "-en")]; lang != want {
+				t.Errorf("the page is in %s, want %s", lang, want)
+			}
 			for _, text := range look[[]string](v, `[...document.querySelectorAll("h1, h2, p, li, label, button")].map((e) => e.innerText)`) {
-				readable(t, text)
+				readable(t, lang, text)
 			}
 			for _, view := range views {
 				do(v, "size the window", chromedp.EmulateViewport(view.width, view.height))

@@ -345,12 +345,12 @@ func walk(t *testing.T, e *environment) {
 	}
 
 	scanner := newVisitor(t) // a mail scanner: a whole browser that opens every link and presses nothing
-	contains(t, "the link's page", scanner.open(link), "Pulse el botón")
+	contains(t, "the link's page", scanner.open(link), "Toque el botón")
 	time.Sleep(300 * time.Millisecond) // what a script might do, it has done
 	p.silent("the link was opened only")
 
 	person := newVisitor(t)
-	contains(t, "the link's page after a scanner", person.open(link), "Pulse el botón")
+	contains(t, "the link's page after a scanner", person.open(link), "Toque el botón")
 	contains(t, "after Desbloquear", person.press("Desbloquear"),
 		"Su clave de acceso a los Servicios del Portal del IESS ha sido desbloqueada")
 	p.hears("Su clave ya está desbloqueada") // by itself

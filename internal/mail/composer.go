@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
+	"io/fs"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"time"
 )
 
-// Kind names a letter; each has a file of that name in templates/.
+// Kind names a letter; each has a file of that name in templates/, and in the folder of a language that has it.
 type Kind string
 
 // The letters.
@@ -39,9 +40,10 @@ func (k Kind) notice() bool {
 // Data is what a letter needs to know. Nothing in it says who the person is: a letter that names nobody tells nothing
 // to a stranger's eyes, and teaches nobody to trust a letter because it knows their name.
 type Data struct {
+	Lang    string        // "en"; what no folder of templates/ is called, and what a language lacks, is Spanish
 	Channel string        // "telegram", "whatsapp", "web", "terminal"; anything else is left out
 	At      time.Time     // when it was asked for; in a notice, when it was done
-	TTL     time.Duration // life of the link from the letter's arrival, told to the second
+	TTL     time.Duration // life of the link from the letter's arrival, told in whole minutes: "less than 3 minutes" where it is not 3
 	Link    string        // what the button opens; notices have none of these three
 	NotMe   string        // `No fui yo`
 	Held    bool          // no letter with a link goes for a time
@@ -59,7 +61,13 @@ type ComposerOptions struct {
 type Composer struct {
 	origins []string // scheme://host: links lead there or to the official pages, nowhere else
 	zone    *time.Location
-	letters map[Kind]pages
+	letters map[letterIn]pages
+}
+
+// letterIn is a letter in a language; "" is Spanish.
+type letterIn struct {
+	lang string
+	kind Kind
 }
 
 // pages are one letter's templates.
@@ -76,7 +84,7 @@ var catalogue embed.FS
 
 // NewComposer parses the catalogue and checks the addresses.
 func NewComposer(opt ComposerOptions) (*Composer, error) {
-	c := &Composer{origins: slices.Clone(official), zone: opt.Zone, letters: map[Kind]pages{}}
+	c := &Composer{origins: slices.Clone(official), zone: opt.Zone, letters: map[letterIn]pages{}}
 	for _, address := range []string{opt.PublicURL, opt.GenerateURL} {
 		if address == "" && len(c.origins) > len(official) {
 			continue // the second may be missing
@@ -90,31 +98,66 @@ func NewComposer(opt ComposerOptions) (*Composer, error) {
 	if c.zone == nil {
 		c.zone = time.UTC
 	}
+	files, err := fs.ReadDir(catalogue, "templates")
+	if err != nil {
+		return nil, fmt.Errorf("compose letters: %w", err)
+	}
 	for _, kind := range Kinds {
-		words := []string{"templates/common.txt", "templates/" + string(kind) + ".txt"}
-		text, err := texttemplate.New("").ParseFS(catalogue, append(words, "templates/letter.txt")...)
-		if err != nil {
-			return nil, fmt.Errorf("compose letters: %w", err)
+		if err := c.parse(letterIn{"", kind}, nil); err != nil {
+			return nil, err
 		}
-		html, err := htmltemplate.New("").ParseFS(catalogue, append(words, "templates/letter.html")...)
-		if err != nil {
-			return nil, fmt.Errorf("compose letters: %w", err)
+		for _, f := range files {
+			if f.IsDir() {
+				if err := c.parseIn(f.Name(), kind); err != nil {
+					return nil, err
+				}
+			}
 		}
-		c.letters[kind] = pages{text, html}
 	}
 	return c, nil
+}
+
+// parseIn reads a letter in a language, if that has it: what the language's own files define comes in place of the Spanish. The subject,
+// which the chat has people look for, and the names of buttons are fixed: they stay.
+func (c *Composer) parseIn(lang string, kind Kind) error {
+	own := "templates/" + lang + "/" + string(kind) + ".txt"
+	if _, err := fs.Stat(catalogue, own); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return c.parse(letterIn{lang, kind}, []string{"templates/" + lang + "/common.txt", own})
+}
+
+// parse reads a letter: what all share, its own words, and those [over] these.
+func (c *Composer) parse(l letterIn, over []string) error {
+	words := append([]string{"templates/common.txt", "templates/" + string(l.kind) + ".txt"}, over...)
+	text, err := texttemplate.New("").ParseFS(catalogue, append(words, "templates/letter.txt")...)
+	if err != nil {
+		return fmt.Errorf("compose letters: %w", err)
+	}
+	html, err := htmltemplate.New("").ParseFS(catalogue, append(words, "templates/letter.html")...)
+	if err != nil {
+		return fmt.Errorf("compose letters: %w", err)
+	}
+	c.letters[l] = pages{text, html}
+	return nil
 }
 
 // view is what the templates see.
 type view struct {
 	Data
-	Lasts struct{ Minutes, Seconds int }
-	Next  bool // there is a word on what comes next
+	Minutes int  // the link's life, rounded up
+	Less    bool // it is less than that
+	Next    bool // there is a word on what comes next
+	Means   bool // and on what the names of what is pressed mean
 }
 
 // Compose writes the letter of that kind. Recipient, Message-ID and date are the caller's to fill in.
 func (c *Composer) Compose(kind Kind, d Data) (Letter, error) {
-	p, ok := c.letters[kind]
+	p, ok := c.letters[letterIn{d.Lang, kind}]
+	if !ok {
+		d.Lang = ""
+		p, ok = c.letters[letterIn{"", kind}]
+	}
 	if !ok {
 		return Letter{}, fmt.Errorf("compose letter: there is no kind %q", kind)
 	}
@@ -131,13 +174,15 @@ func (c *Composer) Compose(kind Kind, d Data) (Letter, error) {
 
 func (p pages) compose(d Data) (Letter, error) {
 	v := view{Data: d}
-	seconds := max(1, int(d.TTL.Round(time.Second)/time.Second))
-	v.Lasts.Minutes, v.Lasts.Seconds = seconds/60, seconds%60
-	next, err := p.block("next", v)
-	if err != nil {
-		return Letter{}, err
+	life := max(time.Second, d.TTL.Round(time.Second))
+	v.Minutes, v.Less = int((life+time.Minute-1)/time.Minute), life%time.Minute != 0
+	for name, there := range map[string]*bool{"next": &v.Next, "button-means": &v.Means} {
+		said, err := p.block(name, v)
+		if err != nil {
+			return Letter{}, err
+		}
+		*there = said != ""
 	}
-	v.Next = next != ""
 	subject, err := p.block("subject", v)
 	if err != nil {
 		return Letter{}, err
@@ -150,7 +195,7 @@ func (p pages) compose(d Data) (Letter, error) {
 	if err := p.html.ExecuteTemplate(&html, "letter.html", v); err != nil {
 		return Letter{}, err
 	}
-	return Letter{Subject: subject, Text: text + "\n", HTML: html.String(), AutoSubmitted: true}, nil
+	return Letter{Subject: subject, Text: text + "\n", HTML: html.String(), Lang: d.Lang, AutoSubmitted: true}, nil
 }
 
 func (p pages) block(name string, v view) (string, error) {

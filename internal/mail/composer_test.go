@@ -61,24 +61,94 @@ func compose(t testing.TB, kind Kind, d Data) Letter {
 }
 
 func TestCompose_golden(t *testing.T) {
-	for _, kind := range Kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			l := compose(t, kind, sample(t, kind))
-			got := fmt.Sprintf("Subject: %s\n\n%s\n-- html --\n%s", l.Subject, l.Text, l.HTML)
-			file := filepath.Join("testdata", string(kind)+".golden")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
+	for _, lang := range languages(t) {
+		for _, kind := range Kinds {
+			t.Run(filepath.Join(lang, string(kind)), func(t *testing.T) {
+				d := sample(t, kind)
+				d.Lang = lang
+				l := compose(t, kind, d)
+				if l.Lang != lang {
+					return // the institution reads Spanish
 				}
+				golden(t, filepath.Join("testdata", lang, string(kind)+".golden"), fmt.Sprintf("Subject: %s\n\n%s\n-- html --\n%s", l.Subject, l.Text, l.HTML))
+			})
+		}
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the letter is not %s (-update rewrites it); got:\n%s", file, got)
+	}
+}
+
+// languages are those of the catalogue; "" is Spanish.
+func languages(t *testing.T) []string {
+	t.Helper()
+	files, err := fs.ReadDir(catalogue, "templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	langs := []string{""}
+	for _, f := range files {
+		if f.IsDir() {
+			langs = append(langs, f.Name())
+		}
+	}
+	return langs
+}
+
+// Of a letter in another language the subject and the names of what is pressed stay as they are, and what they mean stands beneath; all
+// else is in that language.
+func TestCompose_english(t *testing.T) {
+	spanish := regexp.MustCompile(`(?i)[ñ¿¡]|\b(su|el|correo|enlace|usted|pidió|fue|sirve|llame|buen|gracias|nueva)\b`)
+	for _, kind := range Kinds {
+		d := sample(t, kind)
+		es := compose(t, kind, d)
+		d.Lang = "en"
+		en := compose(t, kind, d)
+		if kind == Disowned {
+			if en.Lang != "" || en.Text != es.Text {
+				t.Error("the institution is written to in English")
 			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+			continue
+		}
+		if en.Lang != "en" || en.Subject != es.Subject || !strings.Contains(en.HTML, `<html lang="en">`) || !strings.Contains(es.HTML, `<html lang="es">`) {
+			t.Errorf("%s: language %q, subject %q", kind, en.Lang, en.Subject)
+		}
+		rest := strings.NewReplacer("DESBLOQUEO DE CLAVE IESS", "", "Generar / Recuperar Clave", "", "No fui yo", "", "Desbloquear", "", "(clave)", "",
+			"atencionalusuario@iess.gob.ec", "", "Instituto Ecuatoriano de Seguridad Social", "", "Galápagos", "").Replace(en.Text)
+		if found := spanish.FindString(rest); found != "" {
+			t.Errorf("%s: %q is left:\n%s", kind, found, rest)
+		}
+		if d.Link == "" {
+			continue
+		}
+		button := map[bool]string{true: "Generar / Recuperar Clave\nMake or recover your key", false: "DESBLOQUEO DE CLAVE IESS\nUnlock your IESS key"}[kind == Active || kind == Generate]
+		for _, want := range []string{"\n" + button + "\n" + d.Link + "\n", "\nNo fui yo\nIt was not me\n" + d.NotMe + "\n", "works for 3 minutes", "by Telegram", "on 24 November 2025 at 08:35"} {
+			if !strings.Contains(en.Text, want) {
+				t.Errorf("%s: lacks %q:\n%s", kind, want, en.Text)
 			}
-			if got != string(want) {
-				t.Errorf("letter %s is not %s (-update rewrites it); got:\n%s", kind, file, got)
-			}
-		})
+		}
+		name, means, _ := strings.Cut(button, "\n")
+		if !strings.Contains(en.HTML, ">"+name+"</a>") || !strings.Contains(en.HTML, ">"+means+"</p>") {
+			t.Errorf("%s: the HTML has no button %q with %q beneath", kind, name, means)
+		}
+	}
+	d := sample(t, Unlock)
+	d.Lang = "tlh"
+	if l := compose(t, Unlock, d); l.Lang != "" || !strings.Contains(l.Text, "Buen día") {
+		t.Errorf("a language that there is not: %q, want Spanish", l.Lang)
 	}
 }
 
@@ -120,19 +190,22 @@ func TestCompose_fixedWords(t *testing.T) {
 	}
 }
 
+// The life is told in whole minutes, and never as longer than it is.
 func TestCompose_life(t *testing.T) {
-	for life, want := range map[time.Duration]string{
-		time.Minute:                         "durante 1 minuto desde",
-		5 * time.Minute:                     "durante 5 minutos desde",
-		90 * time.Second:                    "durante 1 minuto y 30 segundos desde",
-		time.Millisecond:                    "durante 1 segundo desde",
-		time.Second:                         "durante 1 segundo desde",
-		3*time.Minute - 20*time.Millisecond: "durante 3 minutos desde",
+	for life, want := range map[time.Duration][2]string{
+		time.Minute:                         {"durante 1 minuto desde", "for 1 minute after"},
+		5 * time.Minute:                     {"durante 5 minutos desde", "for 5 minutes after"},
+		2*time.Minute + 59*time.Second:      {"sirve menos de 3 minutos desde", "for less than 3 minutes after"},
+		90 * time.Second:                    {"sirve menos de 2 minutos desde", "for less than 2 minutes after"},
+		time.Millisecond:                    {"sirve menos de 1 minuto desde", "for less than 1 minute after"},
+		3*time.Minute - 20*time.Millisecond: {"durante 3 minutos desde", "for 3 minutes after"},
 	} {
-		d := sample(t, Unlock)
-		d.TTL = life
-		if l := compose(t, Unlock, d); !strings.Contains(l.Text, want) {
-			t.Errorf("a life of %v is not told as %q", life, want)
+		for i, lang := range []string{"", "en"} {
+			d := sample(t, Unlock)
+			d.TTL, d.Lang = life, lang
+			if l := compose(t, Unlock, d); !strings.Contains(l.Text, want[i]) || !strings.Contains(l.HTML, want[i]) {
+				t.Errorf("a life of %v is not told as %q", life, want[i])
+			}
 		}
 	}
 }
@@ -216,7 +289,10 @@ var (
 func TestCompose_allowedHosts(t *testing.T) {
 	allowed := []string{"www.iess.gob.ec", "app.iess.gob.ec", "iess.gob.ec", "desbloqueo.example.org"} // the third in the e-mail address
 	for _, kind := range Kinds {
-		l := compose(t, kind, sample(t, kind))
+		d := sample(t, kind)
+		l := compose(t, kind, d)
+		d.Lang = "en"
+		l.HTML += compose(t, kind, d).HTML
 		for _, host := range hostLike.FindAllString(l.Text+l.HTML, -1) {
 			if !slices.Contains(allowed, host) {
 				t.Errorf("%s names %s", kind, host)
@@ -261,24 +337,71 @@ func TestCatalogue_misprints(t *testing.T) {
 	}
 }
 
-// Every colour pair of the letter, so that the contrast is 7:1 or better (WCAG 1.4.6).
-func TestLetter_contrast(t *testing.T) {
-	l := compose(t, Unlock, sample(t, Unlock))
-	for _, pair := range [][2]string{{"#1a1a1a", "#ffffff"}, {"#12305c", "#ffffff"}, {"#3d3d3d", "#ffffff"}} {
-		if got := contrast(t, pair[0], pair[1]); got < 7 {
-			t.Errorf("%s on %s has a contrast of %.1f, want 7 or more", pair[0], pair[1], got)
+// Text and what it stands on, by the letter's classes. What is pressed is the same by day and by night, but for its edge.
+var stands = []struct{ text, ground string }{
+	{"ground", "ground"}, {"card", "card"}, {"quiet", "quiet"}, {"link", "ground"}, {"soft", "ground"}, {"soft", "card"},
+}
+
+// The letter has the pages' colours and no others, and a contrast of 7:1 or better (WCAG 1.4.6) in light and in dark; the edge of what is
+// pressed has 3:1.
+func TestLetter_colours(t *testing.T) {
+	css, err := os.ReadFile("../web/assets/llave.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range Kinds {
+		for _, colour := range colours.FindAllString(compose(t, kind, sample(t, kind)).HTML, -1) {
+			if !strings.Contains(string(css), colour) {
+				t.Errorf("%s: %s is no colour of the pages", kind, colour)
+			}
 		}
 	}
-	for _, colour := range regexp.MustCompile(`#[0-9a-f]{6}`).FindAllString(l.HTML, -1) {
-		if !slices.Contains([]string{"#ffffff", "#1a1a1a", "#12305c", "#3d3d3d"}, colour) {
-			t.Errorf("%s is in the letter and not in this test", colour)
+	html := compose(t, Unlock, sample(t, Unlock)).HTML
+	light, dark := map[string]string{}, map[string]string{}
+	for _, m := range regexp.MustCompile(`class="([a-z]+)"[^>]*style="([^"]*)"`).FindAllStringSubmatch(html, -1) {
+		light[m[1]] = m[2]
+	}
+	for _, m := range regexp.MustCompile(`\n\.([a-z]+) \{([^}]*)\}`).FindAllStringSubmatch(html, -1) {
+		dark[m[1]] = strings.ReplaceAll(strings.ReplaceAll(m[2], " !important", ""), ": ", ":")
+		if strings.Count(m[2], ";") != strings.Count(m[2], "!important;") {
+			t.Errorf("%s: what stands in the element itself is stronger", m[1])
 		}
 	}
-	for _, m := range regexp.MustCompile(`font-size:(\d+)px`).FindAllStringSubmatch(l.HTML, -1) {
+	for name, css := range map[string]map[string]string{"light": light, "dark": dark} {
+		for _, s := range stands {
+			text, ground := value(css[s.text], "color"), value(css[s.ground], "background")
+			if got := contrast(t, text, ground); got < 7 {
+				t.Errorf("%s: %s (%s) on %s (%s) has a contrast of %.1f, want 7 or more", name, s.text, text, s.ground, ground, got)
+			}
+		}
+		edge := value(css["act"], "border-color")
+		if name == "light" {
+			edge = value(css["act"], "border")
+		}
+		if got := contrast(t, edge, value(css["card"], "background")); got < 3 {
+			t.Errorf("%s: the edge of the button has a contrast of %.1f, want 3 or more", name, got)
+		}
+	}
+	if got := contrast(t, value(light["act"], "color"), value(light["act"], "background")); got < 7 {
+		t.Errorf("the button has a contrast of %.1f, want 7 or more", got)
+	}
+	for _, m := range regexp.MustCompile(`font-size:(\d+)px`).FindAllStringSubmatch(html, -1) {
 		if len(m[1]) < 2 || m[1] < "16" {
 			t.Errorf("a text has %s px, want 16 or more", m[1])
 		}
 	}
+}
+
+var colours = regexp.MustCompile(`#[0-9a-f]{6}`)
+
+// value is the colour that a property has in a list of declarations.
+func value(css, property string) string {
+	for d := range strings.SplitSeq(css, ";") {
+		if name, v, _ := strings.Cut(strings.TrimSpace(d), ":"); name == property {
+			return colours.FindString(v)
+		}
+	}
+	return ""
 }
 
 func contrast(t *testing.T, a, b string) float64 {

@@ -1,6 +1,6 @@
 // Package mail writes the letters and hands them to the mail server.
 //
-// A Composer turns a kind of letter and a few facts into text and HTML; every Spanish word is in templates/. A Sender hands
+// A Composer turns a kind of letter and a few facts into text and HTML; every word is in templates/, Spanish first, another language in a folder of its own. A Sender hands
 // a letter over and returns nil once the server has answered 250 to it, which starts the life of a link. Otherwise its
 // error is a *bot.SendError that says whether a retry is worth anything (the table is at judge, in verdict.go). A retry
 // sends the same letter: Message-ID, date and boundary come from the caller or are derived, so that a mailbox can tell a
@@ -13,6 +13,7 @@
 package mail
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -35,6 +36,7 @@ type Letter struct {
 	Subject       string
 	Text          string
 	HTML          string
+	Lang          string // of both; "": Spanish
 	MessageID     string // without brackets; what is left of the @ is enough. The same promise has the same one
 	Date          time.Time
 	AutoSubmitted bool // written by a machine: no out-of-office answers, please
@@ -88,7 +90,7 @@ func (l Letter) message(from *mail.Address) *gomail.Msg {
 	m.Subject(l.Subject)
 	m.SetMessageIDWithValue(id)
 	m.SetDateWithValue(l.Date)
-	m.SetGenHeader(gomail.HeaderContentLang, "es")
+	m.SetGenHeader(gomail.HeaderContentLang, cmp.Or(l.Lang, "es"))
 	if l.AutoSubmitted {
 		m.SetGenHeader("Auto-Submitted", "auto-generated")
 		m.SetGenHeader("X-Auto-Response-Suppress", "All")

@@ -99,8 +99,8 @@ func TestReserve_afterUse(t *testing.T) {
 		if err := s.Activate(t.Context(), id, used); err != nil || s.status(locked) != affiliate.Active {
 			t.Errorf("the activation: got %v, record is %s, want active", err, s.status(locked))
 		}
-		if to, _, err := s.Owner(t.Context(), id, used); err != nil || to == "" {
-			t.Errorf("the owner's letter: got %q, %v, want an address", to, err)
+		if o, err := s.Owner(t.Context(), id, used); err != nil || o.Email == "" {
+			t.Errorf("the owner's letter: got %q, %v, want an address", o.Email, err)
 		}
 		if problems, err := s.MakeKey(t.Context(), pass, goodKey); err != nil || len(problems) > 0 {
 			t.Errorf("the key: got %v, %v, want it made", problems, err)
@@ -203,8 +203,8 @@ func TestPurge_waitsForPromises(t *testing.T) {
 		if purged, err := s.Purge(t.Context(), r.ID); err != nil || purged {
 			t.Errorf("got %t, %v, want nothing purged", purged, err)
 		}
-		if to, _, err := s.Owner(t.Context(), r.ID, r.Live.ID); err != nil || to == "" {
-			t.Errorf("the owner's letter: got %q, %v, want an address", to, err)
+		if o, err := s.Owner(t.Context(), r.ID, r.Live.ID); err != nil || o.Email == "" {
+			t.Errorf("the owner's letter: got %q, %v, want an address", o.Email, err)
 		}
 	})
 }

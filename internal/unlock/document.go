@@ -70,6 +70,7 @@ type Attempt struct {
 	Sealed   string    `bson:"sealed"`           // the number
 	Channel  string    `bson:"channel"`          // where it was first asked for
 	Convs    []string  `bson:"convs"`            // the conversations that asked
+	Spoken   []Spoken  `bson:"spoken,omitempty"` // in which languages they did; none: in the first alone
 	Asked    time.Time `bson:"asked"`
 	Accepted time.Time `bson:"accepted,omitempty"` // when the mail server first took the mail
 	Refused  time.Time `bson:"refused,omitempty"`  // when the mailbox refused for good
@@ -82,6 +83,51 @@ type Attempt struct {
 	Revoked  time.Time `bson:"revoked,omitempty"`  // when "No fui yo" had the record locked again
 	Dropped  bool      `bson:"dropped,omitempty"`  // and whether there was a key that it took
 	Returned []string  `bson:"returned,omitempty"` // the delivery reports that were heeded
+}
+
+// Spoken is a language that a conversation asked in; another than the first, or the first after another. The last one of a conversation is
+// its own, and each is that of some letter.
+type Spoken struct {
+	Conv string `bson:"conv,omitempty"` // empty once that is not kept any more; the last one then is that of whose link was used
+	Lang string `bson:"lang,omitempty"`
+}
+
+// speaks is the language that a conversation last asked in; "" is the first.
+func (a *Attempt) speaks(conv string) string {
+	for _, s := range slices.Backward(a.Spoken) {
+		if s.Conv == conv {
+			return s.Lang
+		}
+	}
+	return ""
+}
+
+// hears notes in which language a conversation asks.
+func (a *Attempt) hears(conv, lang string) {
+	if a.speaks(conv) != lang {
+		a.Spoken = append(a.Spoken, Spoken{conv, lang})
+	}
+}
+
+// langs are the languages of all letters of the attempt.
+func (a *Attempt) langs() []string {
+	langs := []string{""}
+	for _, s := range a.Spoken {
+		if !slices.Contains(langs, s.Lang) {
+			langs = append(langs, s.Lang)
+		}
+	}
+	return langs
+}
+
+// forget takes off who asked.
+func (a *Attempt) forget() {
+	lang := a.speaks(a.asker())
+	for i := range a.Spoken {
+		a.Spoken[i].Conv = ""
+	}
+	a.Convs, a.By = nil, ""
+	a.hears("", lang)
 }
 
 // Ends is when the link stops working: [ttl] after acceptance, MaxLife after the first request at the latest.
@@ -199,11 +245,13 @@ func (d *Document) Clone() *Document {
 	if d.Live != nil {
 		live := *d.Live
 		live.Convs, live.Returned = slices.Clone(d.Live.Convs), slices.Clone(d.Live.Returned)
+		live.Spoken = slices.Clone(d.Live.Spoken)
 		c.Live = &live
 	}
 	c.Used = append([]Attempt(nil), d.Used...)
 	for i := range c.Used {
 		c.Used[i].Convs, c.Used[i].Returned = slices.Clone(c.Used[i].Convs), slices.Clone(c.Used[i].Returned)
+		c.Used[i].Spoken = slices.Clone(c.Used[i].Spoken)
 	}
 	if d.Bounced != nil {
 		bounced := *d.Bounced

@@ -21,6 +21,7 @@ type Letter struct {
 	Token   string
 	NotMe   string
 	Channel string        // of the chat that asked for it
+	Lang    string        // in which it asked
 	Asked   time.Time     // when it did
 	Life    time.Duration // what the link still lives from its arrival
 	Return  string        // local part of its return address; a decoy has one too
@@ -62,7 +63,10 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 		l.Decoy = true
 		return l, nil
 	}
-	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a, conv), s.notMeToken(a)
+	if what, _ := p.What.(bot.MailLink); slices.Contains(a.langs(), what.Lang) { // else a version before has dropped it, and its tag is nobody's
+		l.Lang = what.Lang
+	}
+	l.To, l.Token, l.NotMe = rec.Email, s.linkToken(a, conv), s.notMeToken(a, l.Lang)
 	if conv != "" {
 		l.Channel, _ = bot.SplitConversationID(conv)
 		l.Asked = p.Made

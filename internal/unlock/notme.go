@@ -3,7 +3,6 @@ package unlock
 import (
 	"cmp"
 	"context"
-	"crypto/subtle"
 	"fmt"
 	"slices"
 	"time"
@@ -26,26 +25,28 @@ type Disowned struct {
 	Locked  bool          // so the record is locked again; false: a later link was used since, which is not this one's to take back
 	Dropped bool          // there was a key, which is no key any more
 	Hold    time.Duration // for how long yet no letter goes to the record
+	Lang    string        // of the letter
 }
 
-// LookNotMe says whether the "No fui yo" link is known and works: ErrUnknown, ErrExpired. It changes nothing.
-func (s *Service) LookNotMe(ctx context.Context, token string) error {
+// LookNotMe says whether the "No fui yo" link is known and works: ErrUnknown, ErrExpired; and in which language its letter was. It
+// changes nothing.
+func (s *Service) LookNotMe(ctx context.Context, token string) (lang string, err error) {
 	now, err := s.Now(ctx)
 	if err != nil {
-		return fmt.Errorf("read the store's clock: %w", err)
+		return "", fmt.Errorf("read the store's clock: %w", err)
 	}
-	base, tag := cutToken(token)
-	d, err := s.byNotMe(ctx, base)
+	w := cutToken(token)
+	d, err := s.byNotMe(ctx, w)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = s.disowned(d, base, tag, now)
-	return err
+	_, lang, err = s.disowned(d, w, now)
+	return lang, err
 }
 
 // byNotMe is the document whose letters' "No fui yo" begin so.
-func (s *Service) byNotMe(ctx context.Context, base string) (*Document, error) {
-	d, err := s.Documents.FindBy(ctx, "live.not_me", s.hashNotMe(base))
+func (s *Service) byNotMe(ctx context.Context, w word) (*Document, error) {
+	d, err := s.findBy(ctx, "live.not_me", w, s.hashNotMe)
 	if err != nil {
 		return nil, fmt.Errorf("find link: %w", err)
 	}
@@ -55,22 +56,25 @@ func (s *Service) byNotMe(ctx context.Context, base string) (*Document, error) {
 	return d, nil
 }
 
-// disowned are the attempts that the "No fui yo" of a letter is about, the newest first: the letter's own. A letter of a version
-// before bears no tag: its word is for every attempt that such a version made, as it was then, and for no other.
-func (s *Service) disowned(d *Document, base, tag string, now time.Time) (own []*Attempt, err error) {
-	if d.Live == nil || d.Live.NotMe != s.hashNotMe(base) {
-		return nil, ErrUnknown
+// disowned are the attempts that the "No fui yo" of a letter is about, the newest first: the letter's own; and its language. A letter of a
+// version before bears no tag: its word is for every attempt that such a version made, as it was then, and for no other.
+func (s *Service) disowned(d *Document, w word, now time.Time) (own []*Attempt, lang string, err error) {
+	if d.Live == nil || !w.is(d.Live.NotMe, s.hashNotMe) {
+		return nil, "", ErrUnknown
 	}
 	for _, a := range d.all() {
-		is := tag == "" && !a.Tagged || subtle.ConstantTimeCompare([]byte(tag), []byte(s.notMeTag(a))) == 1
-		if is && a.Kind != KindDecoy && now.Before(a.notMeEnds()) {
+		spoke, is := s.notMeLang(a, w.tag)
+		if !is || a.Kind == KindDecoy {
+			continue
+		}
+		if lang = spoke; now.Before(a.notMeEnds()) {
 			own = append(own, a)
 		}
 	}
 	if len(own) == 0 {
-		return nil, ErrExpired
+		return nil, lang, ErrExpired
 	}
-	return own, nil
+	return own, lang, nil
 }
 
 // NotMe takes back what the letter's attempt did, whenever within seven days it is pressed (P206). Before use: the link is
@@ -80,16 +84,17 @@ func (s *Service) disowned(d *Document, base, tag string, now time.Time) (own []
 // its own clock says that the link has ended. Pressing again finds the same case and changes nothing, whatever the record has
 // become since. It returns once the record is locked. ErrUnknown and ErrExpired are as in LookNotMe.
 func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
-	base, tag := cutToken(token)
-	found, err := s.byNotMe(ctx, base)
+	w := cutToken(token)
+	found, err := s.byNotMe(ctx, w)
 	if err != nil {
 		return Disowned{}, err
 	}
 	var out Disowned
 	var own []*Attempt
+	var lang string
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		var err error
-		if own, err = s.disowned(d, base, tag, now); err != nil {
+		if own, lang, err = s.disowned(d, w, now); err != nil {
 			return err
 		}
 		newest := own[0]
@@ -113,8 +118,9 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 		s.disownedBy(d, newest, out, now)
 		return nil
 	})
+	out.Lang = lang
 	if err != nil {
-		return Disowned{}, err
+		return out, err
 	}
 	for _, a := range own {
 		if err := s.Lock(ctx, d.ID, a.ID); err != nil {

@@ -55,7 +55,8 @@ func (s *Service) stays(d *Document, a *Attempt, now time.Time) bool {
 	if a.By != "" { // for the owner's letters
 		a.Channel, _ = bot.SplitConversationID(a.By)
 	}
-	a.Link, a.Nonce, a.Convs, a.By = "", "", nil, ""
+	a.Link, a.Nonce = "", ""
+	a.forget()
 	if a.Redeemed.IsZero() || !now.Before(last) {
 		a.Sealed = "" // else "No fui yo" must know whose record it is
 	}

@@ -8,33 +8,35 @@ import (
 	"llave/bot"
 )
 
-// View is what the page of a link shows.
+// View is what the page of a link shows. The language is that of the chat whose letter the link is of; it is told beside ErrExpired and
+// ErrUsed too.
 type View struct {
 	Kind  Kind
 	Again bool // this browser pressed the button before
+	Lang  string
 }
 
 // Look says what the link would do, for the page that shows it. It changes nothing.
 func (s *Service) Look(ctx context.Context, token, nonce string) (View, error) {
-	d, now, err := s.byLink(ctx, token)
+	w := cutToken(token)
+	d, now, err := s.byLink(ctx, w)
 	if err != nil {
 		return View{}, err
 	}
 	again, err := s.usable(d.Live, now, nonce)
-	return View{Kind: d.Live.Kind, Again: again}, err
+	return View{Kind: d.Live.Kind, Again: again, Lang: d.Live.speaks(s.asker(d.Live, w.tag))}, err
 }
 
-func (s *Service) byLink(ctx context.Context, token string) (*Document, time.Time, error) {
+func (s *Service) byLink(ctx context.Context, w word) (*Document, time.Time, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, now, fmt.Errorf("read the store's clock: %w", err)
 	}
-	link, tag := cutToken(token)
-	d, err := s.Documents.FindBy(ctx, "live.link", s.hashLink(link))
+	d, err := s.findBy(ctx, "live.link", w, s.hashLink)
 	if err != nil {
 		return nil, now, fmt.Errorf("find link: %w", err)
 	}
-	if d == nil || d.Live == nil || s.asker(d.Live, tag) == "" {
+	if d == nil || d.Live == nil || s.asker(d.Live, w.tag) == "" {
 		return nil, now, ErrUnknown
 	}
 	return d, now, nil
@@ -59,31 +61,33 @@ type Redeemed struct {
 	Again   bool          // the same browser had pressed it before
 	KeyPass string        // sealed; the right to make a key, for the cookie
 	Life    time.Duration // what is left of the key pass
+	Lang    string        // as View has it
 }
 
 // Redeem uses a link, once. The nonce is the browser's: whoever wins may come again with it and is told the same. It
 // returns once the record is active; the chats hear of it by themselves.
 func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, error) {
-	found, _, err := s.byLink(ctx, token)
+	w := cutToken(token)
+	found, _, err := s.byLink(ctx, w)
 	if err != nil {
 		return Redeemed{}, err
 	}
-	link, tag := cutToken(token)
 	var out Redeemed
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		a := d.Live
-		if a == nil || a.Link != s.hashLink(link) {
+		if a == nil || !w.is(a.Link, s.hashLink) {
 			return ErrUnknown
 		}
-		by := s.asker(a, tag)
+		by := s.asker(a, w.tag)
 		if by == "" {
 			return ErrUnknown
 		}
+		out = Redeemed{Lang: a.speaks(by)}
 		again, err := s.usable(a, now, nonce)
 		if err != nil {
 			return err
 		}
-		out = Redeemed{Kind: a.Kind, Again: again}
+		out.Kind, out.Again = a.Kind, again
 		if again {
 			out.Life = a.keyPassEnds().Sub(now)
 			return errUnchanged
@@ -101,7 +105,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		return nil
 	})
 	if err != nil {
-		return Redeemed{}, err
+		return Redeemed{Lang: out.Lang}, err
 	}
 	if out.Kind == KindUnlock {
 		if err := s.Activate(ctx, d.ID, d.Live.ID); err != nil {

@@ -54,6 +54,7 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 		if !slices.Contains(d.Live.Convs, ask.Conv) {
 			d.Live.Convs = append(d.Live.Convs, ask.Conv)
 		}
+		d.Live.hears(ask.Conv, ask.Lang)
 		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Attempt: d.Live.ID, At: now})
 		d.PurgeAt = d.Live.Ends(s.Limits.LinkTTL)
 		res.Granted, res.Attempt, res.Ends = true, d.Live.ID, d.Live.Ends(s.Limits.LinkTTL)
@@ -96,17 +97,20 @@ func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 		if old.Kind != KindDecoy && now.Before(old.notMeEnds()) {
 			gone := *old
 			if gone.Link = ""; gone.Redeemed.IsZero() {
-				gone.Sealed, gone.Convs = "", nil
+				gone.Sealed = ""
+				gone.forget()
 			}
 			d.Used = append(d.Used, gone)
 		}
 		if len(d.Used) > 0 && old.NotMe != "" {
-			a.Since, a.NotMe = old.notMe(), old.NotMe
+			a.Since = old.notMe()
 		}
 	}
 	if kind != KindDecoy {
 		a.Link = s.hashLink(s.linkToken(a, ""))
-		a.NotMe = s.hashNotMe(s.notMeBase(a))
+	}
+	if kind != KindDecoy || a.Since != "" {
+		a.NotMe = s.hashNotMe(beginning(s.notMeDerived(a), "", s.hashNotMe))
 	}
 	d.Live = a
 }

@@ -213,32 +213,37 @@ func (s *Service) Person(ctx context.Context, record, attempt string) (affiliate
 	return rec, err
 }
 
-// Owner returns the address of the record's owner and the channel of the request, for the notices; "" when there is
-// none.
-func (s *Service) Owner(ctx context.Context, record, attempt string) (email, channel string, err error) {
-	rec, channel, err := s.person(ctx, record, attempt)
-	if err != nil || !affiliate.ValidEmail(rec.Email) {
-		return "", "", err
-	}
-	return rec.Email, channel, nil
+// Owner is who a notice goes to, and what it says of the request: that whose link was used, else the first.
+type Owner struct {
+	Email   string // "" when there is none
+	Channel string
+	Lang    string // of the chat that asked
 }
 
-// person is the institution's record of an attempt, empty when it is not there, and the channel of the request whose link was
-// used, else of the first.
-func (s *Service) person(ctx context.Context, record, attempt string) (rec affiliate.Record, channel string, err error) {
+// Owner returns the owner of an attempt's record.
+func (s *Service) Owner(ctx context.Context, record, attempt string) (Owner, error) {
+	rec, a, err := s.person(ctx, record, attempt)
+	if err != nil || !affiliate.ValidEmail(rec.Email) {
+		return Owner{}, err
+	}
+	o := Owner{Email: rec.Email, Channel: a.Channel, Lang: a.speaks(a.asker())}
+	if a.By != "" {
+		o.Channel, _ = bot.SplitConversationID(a.By)
+	}
+	return o, nil
+}
+
+// person is the institution's record of an attempt, empty when it is not there, and the attempt.
+func (s *Service) person(ctx context.Context, record, attempt string) (rec affiliate.Record, a *Attempt, err error) {
 	d, err := s.Documents.Load(ctx, record)
 	if err != nil {
-		return rec, "", fmt.Errorf("load unlock document: %w", err)
+		return rec, nil, fmt.Errorf("load unlock document: %w", err)
 	}
-	a := d.attempt(attempt)
-	if a == nil || a.Sealed == "" {
-		return rec, "", nil // purged, after its promises were kept
+	if a = d.attempt(attempt); a == nil || a.Sealed == "" {
+		return rec, a, nil // purged, after its promises were kept
 	}
 	rec, err = s.find(ctx, a.Sealed)
-	if channel = a.Channel; a.By != "" {
-		channel, _ = bot.SplitConversationID(a.By)
-	}
-	return rec, channel, err
+	return rec, a, err
 }
 
 // find is the institution's record of a sealed number, empty when it is not there.
@@ -257,7 +262,7 @@ func (s *Service) find(ctx context.Context, sealed string) (affiliate.Record, er
 // linkToken is the token of the link in the letters that a conversation asked for. The first one's is what all have in
 // common; another's goes on with a tag.
 func (s *Service) linkToken(a *Attempt, conv string) string {
-	token := s.Vault.Derive("link", a.ID)
+	token := beginning(s.Vault.Derive("link", a.ID), a.Link, s.hashLink)
 	if conv == "" || slices.Index(a.Convs, conv) <= 0 {
 		return token
 	}
@@ -269,18 +274,57 @@ func (s *Service) chatTag(attempt, conv string) string {
 	return s.Vault.Derive("link-chat", attempt+"|"+conv)[:tagSize]
 }
 
-// Sizes of a token's parts, in characters.
+// Sizes of a token's parts, in characters of base64url. 128 bits are enough to be unguessable, and so short that a link stays in one line
+// of a letter. The version before had all 256 of what is derived: its letters are still about, and their "No fui yo" works for seven days.
 const (
-	tokenSize = 43
+	tokenSize = 22
+	longSize  = 43
 	tagSize   = 8
 )
 
-// cutToken parts a token into what finds the document and the tag behind it, "" where there is none.
-func cutToken(token string) (base, tag string) {
-	if len(token) == tokenSize+tagSize {
-		return token[:tokenSize], token[tokenSize:]
+// beginning is what tokens begin with that are derived alike. The document keeps its hash: where a version before wrote that, it is of the
+// whole.
+func beginning(derived, kept string, hash func(string) string) string {
+	if kept == hash(derived) {
+		return derived
 	}
-	return token, ""
+	return derived[:tokenSize]
+}
+
+// word is a token taken apart.
+type word struct {
+	begins []string // what it may be found by, the likeliest first; none: it is no token
+	tag    string   // what stands behind that; "" where nothing does
+}
+
+// cutToken parts a token by its length.
+func cutToken(token string) (w word) {
+	switch len(token) {
+	case tokenSize + tagSize, longSize + tagSize:
+		token, w.tag = token[:len(token)-tagSize], token[len(token)-tagSize:]
+	}
+	switch len(token) {
+	case longSize:
+		w.begins = []string{token[:tokenSize], token}
+	case tokenSize:
+		w.begins = []string{token}
+	}
+	return w
+}
+
+// is says whether the hash that a document keeps is the word's.
+func (w word) is(kept string, hash func(string) string) bool {
+	return slices.ContainsFunc(w.begins, func(b string) bool { return hash(b) == kept })
+}
+
+// findBy returns the document that keeps the word's hash in a field, or nil.
+func (s *Service) findBy(ctx context.Context, field string, w word, hash func(string) string) (*Document, error) {
+	for _, b := range w.begins {
+		if d, err := s.Documents.FindBy(ctx, field, hash(b)); d != nil || err != nil {
+			return d, err
+		}
+	}
+	return nil, nil
 }
 
 // asker is the conversation whose letters bear a tag; "" when there is none.
@@ -293,12 +337,34 @@ func (s *Service) asker(a *Attempt, tag string) string {
 	return ""
 }
 
-// notMeToken is the token of an attempt's "No fui yo": what all of the document have in common, and the attempt's tag.
-func (s *Service) notMeToken(a *Attempt) string { return s.notMeBase(a) + s.notMeTag(a) }
+// notMeToken is the token of the "No fui yo" in an attempt's letters of a language: what all of the document have in common, and the
+// attempt's tag.
+func (s *Service) notMeToken(a *Attempt, lang string) string {
+	return beginning(s.notMeDerived(a), a.NotMe, s.hashNotMe) + s.notMeTag(a, lang)
+}
 
-func (s *Service) notMeBase(a *Attempt) string { return s.Vault.Derive("not-me", a.notMe()) }
-func (s *Service) notMeTag(a *Attempt) string {
-	return s.Vault.Derive("not-me-attempt", a.ID)[:tagSize]
+func (s *Service) notMeDerived(a *Attempt) string { return s.Vault.Derive("not-me", a.notMe()) }
+
+// notMeTag says whose "No fui yo" it is, and in which language its page speaks.
+func (s *Service) notMeTag(a *Attempt, lang string) string {
+	id := a.ID
+	if lang != "" {
+		id += "|" + lang
+	}
+	return s.Vault.Derive("not-me-attempt", id)[:tagSize]
+}
+
+// notMeLang says whether a tag is the attempt's, and in which language the letter was.
+func (s *Service) notMeLang(a *Attempt, tag string) (lang string, is bool) {
+	if tag == "" {
+		return "", !a.Tagged
+	}
+	for _, lang := range a.langs() {
+		if subtle.ConstantTimeCompare([]byte(tag), []byte(s.notMeTag(a, lang))) == 1 {
+			return lang, true
+		}
+	}
+	return "", false
 }
 
 func (s *Service) hashLink(token string) string  { return s.Vault.Hash("link", token) }

@@ -305,7 +305,7 @@ func TestLetter_again(t *testing.T) {
 func TestNotMe(t *testing.T) {
 	s := newService(t)
 	l := s.link(locked)
-	if err := s.LookNotMe(t.Context(), l.NotMe); err != nil {
+	if _, err := s.LookNotMe(t.Context(), l.NotMe); err != nil {
 		t.Fatal(err)
 	}
 	came, err := s.NotMe(t.Context(), l.NotMe)
@@ -373,7 +373,7 @@ func TestPurge(t *testing.T) {
 	if _, err := s.Look(t.Context(), l.Token, ""); !errors.Is(err, unlock.ErrUnknown) {
 		t.Errorf("a purged link: %v, want ErrUnknown", err)
 	}
-	if err := s.LookNotMe(t.Context(), l.NotMe); err != nil {
+	if _, err := s.LookNotMe(t.Context(), l.NotMe); err != nil {
 		t.Errorf("\"No fui yo\" the same day: %v", err)
 	}
 	s.clock.Advance(7 * 24 * time.Hour)

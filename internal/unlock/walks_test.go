@@ -145,6 +145,8 @@ func TestLimits_walksOfTwoProcesses(t *testing.T) {
 			})
 		}
 		together.Wait()
+		w.mu.Lock() // what was promised may still be kept
+		defer w.mu.Unlock()
 		n, reached := 0, 0
 		for conv, records := range w.reached {
 			if len(records) > most {

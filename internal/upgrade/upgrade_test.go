@@ -189,6 +189,9 @@ func (l *left) pressed(t *testing.T, p person) bool {
 	t.Helper()
 	link := ""
 	if path, mailed := l.Links[p.Mail]; mailed {
+		if token := path[strings.LastIndexByte(path, '/')+1:]; len(token) != 43 {
+			t.Errorf("the letter of the version before has a token of %d characters", len(token))
+		}
 		link = l.url(path)
 	}
 	for _, m := range l.smtp.LettersTo(p.Mail) {

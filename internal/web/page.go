@@ -34,11 +34,58 @@ func ParsePages(fsys fs.FS, dir string, assets ...*Assets) (Pages, error) {
 	return kit.Pages(fsys, dir)
 }
 
+// Languages are pages by language; those under "" are Spanish, and whole.
+type Languages map[string]Pages
+
+// ParseLanguages is ParsePages of a folder, and of each of its folders that is called as a language of the kit's frame is: "en".
+func ParseLanguages(fsys fs.FS, dir string, assets ...*Assets) (Languages, error) {
+	kit, err := kitParts(assets)
+	if err != nil {
+		return nil, err
+	}
+	all := Languages{}
+	if all[""], err = kit.Pages(fsys, dir); err != nil {
+		return nil, err
+	}
+	frames, err := fs.Glob(files, "templates/*.part.html")
+	if err != nil {
+		return nil, fmt.Errorf("find languages: %w", err)
+	}
+	for _, frame := range frames {
+		lang := strings.TrimSuffix(path.Base(frame), ".part.html")
+		words, err := kit.with(files, []string{frame})
+		if err != nil {
+			return nil, err
+		}
+		if all[lang], err = words.Pages(fsys, path.Join(dir, lang)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// In returns the pages to take a page from: those of a language that has it, else the Spanish; and the language that this is.
+func (l Languages) In(lang, page string) (Pages, string) {
+	if _, ok := l[lang][page]; ok {
+		return l[lang], lang
+	}
+	return l[""], ""
+}
+
+// Show is Show in a language, where that has the page.
+func (l Languages) Show(w http.ResponseWriter, lang string, v View) error {
+	pages, lang := l.In(lang, v.Name)
+	if lang != "" {
+		w.Header().Set("Content-Language", lang)
+	}
+	return Show(w, pages, v)
+}
+
 // Parts are templates that the pages of several folders may use.
 type Parts struct{ all *template.Template }
 
 func kitParts(assets []*Assets) (*Parts, error) {
-	all, err := template.New("frame").Funcs(template.FuncMap{"asset": assetFunc(assets)}).ParseFS(files, "templates/*.html")
+	all, err := template.New("frame").Funcs(template.FuncMap{"asset": assetFunc(assets)}).ParseFS(files, "templates/frame.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse frame: %w", err)
 	}

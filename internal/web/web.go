@@ -35,6 +35,8 @@ type Options struct {
 	Bodies *wire.Bodies
 	// Framed lets the pages of errors stand in a frame of our own site, as those that may meet them there do.
 	Framed bool
+	// Lang is the language of a request's error page, as a template's folder is called; "" or nil: Spanish.
+	Lang func(r *http.Request) string
 	// Count is told of every request, under its route; nil: not counted.
 	Count func(route string, status int, took time.Duration)
 }
@@ -44,7 +46,7 @@ type Kit struct {
 	options Options
 	secure  bool
 	origins *http.CrossOriginProtection
-	errors  Pages
+	errors  Languages
 	assets  *Assets
 }
 
@@ -56,12 +58,15 @@ func New(o Options) (*Kit, error) {
 	if o.Count == nil {
 		o.Count = func(string, int, time.Duration) {}
 	}
+	if o.Lang == nil {
+		o.Lang = func(*http.Request) string { return "" }
+	}
 	k := &Kit{options: o, secure: o.PublicURL.Scheme == "https", origins: http.NewCrossOriginProtection(), assets: shared}
 	// A proxy may have changed Host; where the browser says it comes from is compared with what we call ourselves too.
 	if err := k.origins.AddTrustedOrigin(o.PublicURL.Scheme + "://" + o.PublicURL.Host); err != nil {
 		return nil, fmt.Errorf("public address: %w", err)
 	}
-	pages, err := ParsePages(files, "templates/errors")
+	pages, err := ParseLanguages(files, "templates/errors")
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +174,7 @@ func (k *Kit) showError(w http.ResponseWriter, r *http.Request, e *Error) {
 	if k.options.Framed {
 		v.Policy = Framed(Policy)
 	}
-	if err := Show(w, k.errors, v); err != nil {
+	if err := k.errors.Show(w, k.options.Lang(r), v); err != nil {
 		k.options.Log.Error("error page", "route", route(r), "err", err)
 		http.Error(w, http.StatusText(e.Status), e.Status)
 	}

@@ -38,10 +38,10 @@ func (keyData) Verdicts() [][]key.Problem {
 func (s *Site) showKey(w http.ResponseWriter, r *http.Request) error {
 	holder, err := s.Links.KeyPass(r.Context(), s.Kit.Cookie(r, keyPassCookie))
 	if err != nil {
-		return s.noKeyPass(w, err)
+		return s.noKeyPass(w, r, err)
 	}
 	if holder.Made {
-		return web.Show(w, s.pages, web.View{Name: "key_done"})
+		return s.pages.Show(w, holder.Lang, web.View{Name: "key_done"})
 	}
 	return s.askKey(w, holder, nil)
 }
@@ -56,7 +56,7 @@ func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
 	pass := s.Kit.Cookie(r, keyPassCookie)
 	holder, err := s.Links.KeyPass(r.Context(), pass)
 	if err != nil {
-		return s.noKeyPass(w, err)
+		return s.noKeyPass(w, r, err)
 	}
 	leave, err := s.turn(r, pass, &s.tried)
 	if err != nil {
@@ -73,9 +73,9 @@ func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case errors.Is(err, unlock.ErrKeyMade) || err == nil && holder.Made && len(problems) > 0:
-		return web.Show(w, s.pages, web.View{Name: "key_made_before", Status: http.StatusConflict})
+		return s.pages.Show(w, holder.Lang, web.View{Name: "key_made_before", Status: http.StatusConflict})
 	case err != nil:
-		return s.noKeyPass(w, err)
+		return s.noKeyPass(w, r, err)
 	case len(problems) > 0:
 		s.Count("key_refused")
 		return s.askKey(w, holder, problems)
@@ -119,7 +119,7 @@ func (s *Site) keyLater(w http.ResponseWriter, holder unlock.Holder, err error) 
 	}
 	s.Count("key_later")
 	web.RetryAfter(w.Header(), e.RetryAfter)
-	return web.Show(w, s.pages, web.View{Name: "key_ask", Status: e.Status, Form: true, Policy: keyPolicy, Data: keyData{
+	return s.pages.Show(w, holder.Lang, web.View{Name: "key_ask", Status: e.Status, Form: true, Policy: keyPolicy, Data: keyData{
 		Life: web.Wait(holder.Life), Min: key.MinLength, Max: key.MaxLength, Later: web.Wait(e.RetryAfter),
 	}})
 }
@@ -137,7 +137,7 @@ func (s *Site) askKey(w http.ResponseWriter, holder unlock.Holder, problems []ke
 	if d.Wrong() {
 		v.Status = http.StatusUnprocessableEntity
 	}
-	return web.Show(w, s.pages, v)
+	return s.pages.Show(w, holder.Lang, v)
 }
 
 // keyPolicy lets the key page ask this site how strong a key is.
@@ -156,14 +156,15 @@ func (s *Site) strength(w http.ResponseWriter, r *http.Request) error {
 	pass := s.Kit.Cookie(r, keyPassCookie)
 	holder, err := s.Links.KeyPass(r.Context(), pass)
 	if err != nil {
-		return s.noKeyPass(w, err)
+		return s.noKeyPass(w, r, err)
 	}
 	leave, err := s.turn(r, pass, &s.asked)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return web.ShowPart(w, s.pages, "key_ask", "strength", s.Links.CheckKey(form.Get("clave"), holder.About))
+	pages, _ := s.pages.In(holder.Lang, "key_ask")
+	return web.ShowPart(w, pages, "key_ask", "strength", s.Links.CheckKey(form.Get("clave"), holder.About))
 }
 
 // shares counts by key pass (only good ones get here) within one minute, in this process only: each process guards its own time.
@@ -192,9 +193,9 @@ func (s *shares) take(id [sha256.Size]byte, now time.Time) (wait time.Duration) 
 }
 
 // noKeyPass is the page of a browser that may not make a key, or not any more.
-func (s *Site) noKeyPass(w http.ResponseWriter, err error) error {
+func (s *Site) noKeyPass(w http.ResponseWriter, r *http.Request, err error) error {
 	if errors.Is(err, unlock.ErrKeyPass) {
-		return web.Show(w, s.pages, web.View{Name: "key_no_pass", Status: http.StatusForbidden, Data: s.data()})
+		return s.pages.Show(w, Lang(r), web.View{Name: "key_no_pass", Status: http.StatusForbidden, Data: s.data()})
 	}
 	return unavailable(err)
 }

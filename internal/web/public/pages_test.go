@@ -2,6 +2,7 @@ package public
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -34,10 +35,26 @@ var (
 )
 
 func TestPages(t *testing.T) {
-	pages, err := web.ParsePages(files, "templates", assets)
+	all, err := web.ParseLanguages(files, "templates", assets)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for lang, pages := range all {
+		t.Run(lang, func(t *testing.T) { testPages(t, pages, cmp.Or(lang, "es")) })
+	}
+	for name := range all[""] { // what no letter leads to is in Spanish alone
+		if _, ok := all["en"][name]; ok == slices.Contains([]string{"home", "privacy"}, name) {
+			t.Errorf("%s: is there in English: %v", name, ok)
+		}
+	}
+	for name := range all["en"] {
+		if _, ok := all[""][name]; !ok {
+			t.Errorf("%s: there in English alone", name)
+		}
+	}
+}
+
+func testPages(t *testing.T, pages web.Pages, lang string) {
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		data, ok := samples[name]
 		if !ok {
@@ -50,7 +67,7 @@ func TestPages(t *testing.T) {
 			continue
 		}
 		html := b.String()
-		for _, want := range []string{"<!doctype html>", `<html lang="es">`, `name="viewport"`, "<title>", `<main id="contenido">`} {
+		for _, want := range []string{"<!doctype html>", `<html lang="` + lang + `">`, `name="viewport"`, "<title>", `<main id="contenido">`} {
 			if strings.Count(html, want) != 1 {
 				t.Errorf("%s: %q stands %d times", name, want, strings.Count(html, want))
 			}
@@ -98,11 +115,17 @@ func TestPages(t *testing.T) {
 
 // The page has a sentence of its own for every problem a key can have.
 func TestProblems(t *testing.T) {
-	pages, err := web.ParsePages(files, "templates", assets)
+	all, err := web.ParseLanguages(files, "templates", assets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := map[string]key.Problem{}
+	said := map[string]key.Problem{} // in any language
+	for lang, pages := range all {
+		t.Run(lang, func(t *testing.T) { testProblems(t, pages, said) })
+	}
+}
+
+func testProblems(t *testing.T, pages web.Pages, said map[string]key.Problem) {
 	for _, p := range append(key.Problems(), "other") {
 		var b bytes.Buffer
 		if err := pages.Draw(&b, "key_ask", "problem", p); err != nil {

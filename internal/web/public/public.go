@@ -20,6 +20,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"llave/internal/key"
@@ -31,7 +32,7 @@ import (
 type Links interface {
 	Look(ctx context.Context, token, nonce string) (unlock.View, error)
 	Redeem(ctx context.Context, token, nonce string) (unlock.Redeemed, error)
-	LookNotMe(ctx context.Context, token string) error
+	LookNotMe(ctx context.Context, token string) (lang string, err error)
 	NotMe(ctx context.Context, token string) (unlock.Disowned, error)
 	KeyPass(ctx context.Context, pass string) (unlock.Holder, error)
 	CheckKey(chosen string, about key.About) []key.Problem
@@ -70,7 +71,7 @@ type Options struct {
 // Site serves the pages.
 type Site struct {
 	Options
-	pages web.Pages
+	pages web.Languages
 	asked shares // how strong a key is
 	tried shares // to make one
 }
@@ -85,7 +86,7 @@ func New(o Options) (*Site, error) {
 	if o.Count == nil {
 		o.Count = func(string) {}
 	}
-	pages, err := web.ParsePages(files, "templates", assets)
+	pages, err := web.ParseLanguages(files, "templates", assets)
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +99,12 @@ func New(o Options) (*Site, error) {
 // Routes are all of the site's.
 func (s *Site) Routes(mux *http.ServeMux) {
 	page := s.Kit.Page
-	mux.Handle("GET /desbloqueo/{token}", page(s.link(unlock.KindUnlock, s.show)))
-	mux.Handle("POST /desbloqueo/{token}", page(s.link(unlock.KindUnlock, s.use)))
-	mux.Handle("GET /generar/{token}", page(s.link(unlock.KindGenerate, s.show)))
-	mux.Handle("POST /generar/{token}", page(s.link(unlock.KindGenerate, s.use)))
-	mux.Handle("GET /no-fui-yo/{token}", page(s.showNotMe))
-	mux.Handle("POST /no-fui-yo/{token}", page(s.notMe))
+	mux.Handle("GET /desbloqueo/{token}", page(unglued(s.link(unlock.KindUnlock, s.show))))
+	mux.Handle("POST /desbloqueo/{token}", page(unglued(s.link(unlock.KindUnlock, s.use))))
+	mux.Handle("GET /generar/{token}", page(unglued(s.link(unlock.KindGenerate, s.show))))
+	mux.Handle("POST /generar/{token}", page(unglued(s.link(unlock.KindGenerate, s.use))))
+	mux.Handle("GET /no-fui-yo/{token}", page(unglued(s.showNotMe)))
+	mux.Handle("POST /no-fui-yo/{token}", page(unglued(s.notMe)))
 	if s.GenerateURL == "" {
 		mux.Handle("GET /clave", page(s.showKey))
 		mux.Handle("POST /clave", page(s.makeKey))
@@ -127,6 +128,27 @@ const nonceLife = time.Hour
 
 var paths = map[unlock.Kind]string{unlock.KindUnlock: "/desbloqueo/", unlock.KindGenerate: "/generar/"}
 
+// unglued serves a link of a letter to which something was glued on its way, as mail programs do with the signs around one ("…abc.",
+// "…abc>)", "…abc&gt;"): what comes behind the first sign that no token has is not of it. A browser that asks for the page is sent on to
+// the right address, so that this is where its form posts.
+func unglued(f web.HandlerFunc) web.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		came := r.PathValue("token")
+		end := strings.IndexFunc(came, func(c rune) bool { return !strings.ContainsRune(tokenSigns, c) })
+		if end <= 0 {
+			return f(w, r)
+		}
+		if r.Method != http.MethodPost {
+			return web.Redirect(w, r, strings.TrimSuffix(r.URL.Path, came)+came[:end])
+		}
+		r.SetPathValue("token", came[:end])
+		return f(w, r)
+	}
+}
+
+// tokenSigns are those of base64url (RFC 4648 5).
+const tokenSigns = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 // press is one request for a link's page.
 type press struct {
 	kind  unlock.Kind // what the address says the link does
@@ -135,16 +157,29 @@ type press struct {
 	fresh bool // the browser came without a nonce
 }
 
-// link reads the token and the browser's nonce, which it hands out where there is none.
+// link reads the token and the browser's nonce, of which it makes one where there is none.
 func (s *Site) link(kind unlock.Kind, f func(w http.ResponseWriter, r *http.Request, p press) error) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		p := press{kind: kind, token: r.PathValue("token"), nonce: s.Kit.Cookie(r, nonceCookie)}
-		if !isNonce(p.nonce) {
+		p := press{kind: kind, token: r.PathValue("token")}
+		if p.nonce, _, _ = strings.Cut(s.Kit.Cookie(r, nonceCookie), "."); !isNonce(p.nonce) {
 			p.nonce, p.fresh = newNonce(), true
 		}
-		s.Kit.SetCookie(w, nonceCookie, p.nonce, nonceLife)
 		return f(w, r, p)
 	}
+}
+
+// mark hands out the browser's nonce, and keeps beside it which language its letter speaks; it returns that. For a link that is not known
+// ([err]) it is the request's.
+func (s *Site) mark(w http.ResponseWriter, r *http.Request, p press, lang string, err error) string {
+	if err != nil && !errors.Is(err, unlock.ErrUsed) && !errors.Is(err, unlock.ErrExpired) {
+		lang = Lang(r)
+	}
+	value := p.nonce
+	if _, ok := s.pages[lang]; ok && lang != "" {
+		value += "." + lang
+	}
+	s.Kit.SetCookie(w, nonceCookie, value, nonceLife)
+	return lang
 }
 
 func newNonce() string {
@@ -164,6 +199,7 @@ type linkData struct {
 	KeyPass web.Span // of the key pass
 	Next    string   // where the key is made
 	Own     bool     // on our own page
+	Alone   bool     // which this browser cannot come to: it keeps no cookies
 }
 
 func (s *Site) data() linkData {
@@ -177,8 +213,9 @@ func (s *Site) data() linkData {
 // show is the page with the button, or, in the browser that pressed it, the success.
 func (s *Site) show(w http.ResponseWriter, r *http.Request, p press) error {
 	v, err := s.Links.Look(r.Context(), p.token, p.nonce)
+	lang := s.mark(w, r, p, v.Lang, err)
 	if err != nil {
-		return s.deadLink(w, r, err)
+		return s.deadLink(w, r, lang, err)
 	}
 	if v.Kind != p.kind {
 		return web.Redirect(w, r, paths[v.Kind]+p.token)
@@ -188,27 +225,34 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, p press) error {
 		// with our first answer.
 		used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
 		if err != nil {
-			return s.deadLink(w, r, err)
+			return s.deadLink(w, r, lang, err)
 		}
 		s.giveKeyPass(w, used)
 		s.Count("again")
-		return web.Show(w, s.pages, web.View{Name: "done_" + string(v.Kind), Form: true, Data: s.data()})
+		return s.pages.Show(w, lang, web.View{Name: "done_" + string(v.Kind), Form: true, Data: s.data()})
 	}
 	s.Count("shown")
-	return web.Show(w, s.pages, web.View{Name: "ask_" + string(v.Kind), Form: true, Data: s.data()})
+	return s.pages.Show(w, lang, web.View{Name: "ask_" + string(v.Kind), Form: true, Data: s.data()})
 }
 
-// use is the button: the link is used, once, and the browser sent on to see it.
+// use is the button: the link is used, once, and the browser sent on to see it. One that did not bring back what it was given with the
+// button would not be known there: it sees the success at once, and how it goes on elsewhere.
 func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 	used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
+	lang := s.mark(w, r, p, used.Lang, err)
 	if err != nil {
-		return s.deadLink(w, r, err)
+		return s.deadLink(w, r, lang, err)
 	}
 	s.giveKeyPass(w, used)
 	if used.Again {
 		s.Count("again")
 	} else {
 		s.Count("used")
+	}
+	if p.fresh {
+		d := s.data()
+		d.Alone = d.Own
+		return s.pages.Show(w, lang, web.View{Name: "done_" + string(used.Kind), Form: true, Data: d})
 	}
 	if used.Kind == unlock.KindGenerate && s.GenerateURL == "" {
 		return web.Redirect(w, r, "/clave")
@@ -223,26 +267,22 @@ func (s *Site) giveKeyPass(w http.ResponseWriter, used unlock.Redeemed) {
 }
 
 // deadLink is the page of a link that cannot be used.
-func (s *Site) deadLink(w http.ResponseWriter, r *http.Request, err error) error {
+func (s *Site) deadLink(w http.ResponseWriter, r *http.Request, lang string, err error) error {
 	switch {
 	case errors.Is(err, unlock.ErrUsed):
 		s.Count("used_by_other")
-		return web.Show(w, s.pages, web.View{Name: "link_used", Status: http.StatusGone, Data: s.data()})
+		return s.pages.Show(w, lang, web.View{Name: "link_used", Status: http.StatusGone, Data: s.data()})
 	case errors.Is(err, unlock.ErrExpired):
 		s.Count("expired")
-		return web.Show(w, s.pages, web.View{Name: "link_expired", Status: http.StatusGone, Data: s.data()})
+		return s.pages.Show(w, lang, web.View{Name: "link_expired", Status: http.StatusGone, Data: s.data()})
 	case errors.Is(err, unlock.ErrUnknown):
-		return s.unknownLink(w, r)
+		return s.wrongLink(w, r, lang, web.View{Name: "link_unknown", Status: http.StatusNotFound, Data: s.data()})
 	}
 	return unavailable(err)
 }
 
-func (s *Site) unknownLink(w http.ResponseWriter, r *http.Request) error {
-	return s.wrongLink(w, r, web.View{Name: "link_unknown", Status: http.StatusNotFound, Data: s.data()})
-}
-
 // wrongLink counts a wrong link against where it came from, and shows a page.
-func (s *Site) wrongLink(w http.ResponseWriter, r *http.Request, v web.View) error {
+func (s *Site) wrongLink(w http.ResponseWriter, r *http.Request, lang string, v web.View) error {
 	ok, wait, err := s.Limit(r.Context(), s.Kit.Source(r))
 	if err != nil {
 		return unavailable(err)
@@ -252,7 +292,7 @@ func (s *Site) wrongLink(w http.ResponseWriter, r *http.Request, v web.View) err
 		return &web.Error{Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
 	}
 	s.Count("unknown")
-	return web.Show(w, s.pages, v)
+	return s.pages.Show(w, lang, v)
 }
 
 // unavailable is for whatever the service could not do: the store was not there, and will be.
@@ -261,10 +301,11 @@ func unavailable(err error) error {
 }
 
 func (s *Site) showNotMe(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Links.LookNotMe(r.Context(), r.PathValue("token")); err != nil {
-		return s.deadNotMe(w, r, err)
+	lang, err := s.Links.LookNotMe(r.Context(), r.PathValue("token"))
+	if err != nil {
+		return s.deadNotMe(w, r, lang, err)
 	}
-	return web.Show(w, s.pages, web.View{Name: "notme_ask", Form: true})
+	return s.pages.Show(w, lang, web.View{Name: "notme_ask", Form: true})
 }
 
 // notMeData is what became of "No fui yo".
@@ -281,21 +322,21 @@ type notMeData struct {
 func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 	came, err := s.Links.NotMe(r.Context(), r.PathValue("token"))
 	if err != nil {
-		return s.deadNotMe(w, r, err)
+		return s.deadNotMe(w, r, came.Lang, err)
 	}
 	s.Count("not_me")
-	return web.Show(w, s.pages, web.View{Name: "notme_done", Form: true, Data: notMeData{came.Ref, came.Used, came.Locked, came.Dropped, web.Wait(came.Hold)}})
+	return s.pages.Show(w, came.Lang, web.View{Name: "notme_done", Form: true, Data: notMeData{came.Ref, came.Used, came.Locked, came.Dropped, web.Wait(came.Hold)}})
 }
 
 // deadNotMe is the page of a "No fui yo" that cannot be pressed.
-func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, err error) error {
+func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, lang string, err error) error {
 	late := web.View{Name: "notme_late", Status: http.StatusGone}
 	switch {
 	case errors.Is(err, unlock.ErrExpired):
-		return web.Show(w, s.pages, late)
+		return s.pages.Show(w, lang, late)
 	case errors.Is(err, unlock.ErrUnknown): // cleaned up since, or never given out
 		late.Status = http.StatusNotFound
-		return s.wrongLink(w, r, late)
+		return s.wrongLink(w, r, Lang(r), late)
 	}
 	return unavailable(err)
 }
@@ -308,12 +349,12 @@ type privacyData struct {
 
 func (s *Site) privacy(w http.ResponseWriter, r *http.Request) error {
 	d := s.Retention
-	return web.Show(w, s.pages, web.View{Name: "privacy", Data: privacyData{
+	return s.pages.Show(w, "", web.View{Name: "privacy", Data: privacyData{
 		web.Wait(d.Idle), web.Wait(cmp.Or(d.Seen, 8*24*time.Hour)), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint), web.Wait(d.Unheard),
 		d.Unheard > 0,
 	}})
 }
 
 func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
-	return web.Show(w, s.pages, web.View{Name: "home"})
+	return s.pages.Show(w, "", web.View{Name: "home"})
 }

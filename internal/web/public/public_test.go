@@ -281,17 +281,30 @@ func TestUse_lostAnswer(t *testing.T) {
 	b.get("/clave").Want(t, 200, "Le quedan 6 minutos")
 }
 
-// Who presses without ever having got the page (cookies were cleared, a copied form) can win too.
+// Who presses without ever having got the page (cookies were cleared, a copied form) can win too. A browser that keeps no cookies
+// unlocks, is told so at once, and how it goes on elsewhere; its link is used up then.
 func TestUse_withoutCookie(t *testing.T) {
 	s := newSite(t)
 	path := "/desbloqueo/" + s.letter(lockedNumber).Token
 	b := s.browser()
-	b.press(path).To(t, path)
+	b.press(path).Want(t, 200, unlocked, "no guarda «cookies»", "Generar clave")
 	if b.Cookie("llave-navegador") == "" || b.Cookie("llave") == "" {
 		t.Fatal("the answer gave no cookies")
 	}
 	b.get(path).Want(t, 200, unlocked)
 	b.get("/clave").Want(t, 200)
+
+	s = newSite(t)
+	path = "/desbloqueo/" + s.letter(lockedNumber).Token
+	none := s.browser()
+	none.Client.Jar = nil
+	none.get(path).Want(t, 200, ">Desbloquear</button>")
+	if page := none.press(path).Want(t, 200, unlocked, "no guarda «cookies»"); strings.Contains(page.Main(), `href="/clave"`) {
+		t.Error("a way is shown that this browser cannot go")
+	}
+	none.get("/clave").Want(t, 403)
+	none.get(path).Want(t, 410)
+	none.press("/generar/"+s.letter(activeNumber).Token).Want(t, 200, "Use otro navegador")
 }
 
 // A nonce that is none of ours is not taken over (P207).
@@ -354,7 +367,9 @@ func TestUse_atOnce(t *testing.T) {
 		path := "/desbloqueo/" + s.letter(lockedNumber).Token
 		var all []*browser
 		for range many {
-			all = append(all, s.browser())
+			b := s.browser()
+			b.get(path)
+			all = append(all, b)
 		}
 		if got := press(s, path, all); got[303] != 1 || got[410] != many-1 {
 			t.Errorf("got %v, want one 303 and %d times 410", got, many-1)
@@ -452,6 +467,10 @@ func TestGenerateURL(t *testing.T) {
 	s := newSite(t, func(o *public.Options) { o.GenerateURL = there })
 	b := s.browser()
 	path := "/desbloqueo/" + s.letter(lockedNumber).Token
+	s.browser().press(path).Want(t, 200, unlocked, `href="`+there+`"`) // it needs no cookies there
+	s.add(lockedNumber, affiliate.Locked)
+	path = "/desbloqueo/" + s.letter(lockedNumber).Token
+	b.get(path)
 	b.press(path).To(t, path)
 	b.get(path).Want(t, 200, unlocked, `href="`+there+`"`)
 	if b.Cookie("llave") != "" {
@@ -477,7 +496,7 @@ func TestOtherSites(t *testing.T) {
 	if got := s.status(lockedNumber); got != affiliate.Locked {
 		t.Errorf("record: got %s, want locked", got)
 	}
-	b.do("POST", "/desbloqueo/"+l.Token, nil, "Sec-Fetch-Site", "", "Origin", "").To(t, "/desbloqueo/"+l.Token)
+	b.do("POST", "/desbloqueo/"+l.Token, nil, "Sec-Fetch-Site", "", "Origin", "").Want(t, 200, unlocked)
 }
 
 func TestStoreAway(t *testing.T) {

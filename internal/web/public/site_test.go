@@ -71,7 +71,7 @@ func newSite(t *testing.T, change ...func(*public.Options)) *site {
 	s.server = httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	base := &url.URL{Scheme: "http", Host: s.server.Listener.Addr().String()}
-	kit, err := web.New(web.Options{PublicURL: base, Log: log})
+	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,18 +112,21 @@ func (s *site) add(number string, status affiliate.Status) {
 }
 
 // letter asks for a link, has it accepted by the mail server, and returns what the mail would hold.
-func (s *site) letter(number string) unlock.Letter {
+func (s *site) letter(number string) unlock.Letter { s.t.Helper(); return s.letterIn("", number) }
+
+// letterIn is letter for a chat in a language.
+func (s *site) letterIn(lang, number string) unlock.Letter {
 	s.t.Helper()
 	ctx := s.t.Context()
 	s.turns++
 	rec := affiliate.Hash(s.vault, number)
 	res, err := s.links.Reserve(ctx, bot.Ask{
-		Turn: fmt.Sprint("telegram:1/", s.turns), Conv: "telegram:1", Record: rec, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram",
+		Turn: fmt.Sprint("telegram:1/", s.turns), Conv: "telegram:1", Record: rec, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram", Lang: lang,
 	})
 	if err != nil || !res.Granted {
 		s.t.Fatalf("reserve: %+v, %v", res, err)
 	}
-	p := bot.Promise{Record: rec, Attempt: res.Attempt}
+	p := bot.Promise{Record: rec, Attempt: res.Attempt, What: bot.MailLink{Lang: lang}}
 	l, err := s.links.Letter(ctx, p, "")
 	if err != nil {
 		s.t.Fatal(err)
