@@ -472,7 +472,11 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 		if unsent {
 			t.WithdrawLetters()
 		}
-		linkEnded(t, unsent)
+		ended := LinkEndedOnce
+		if unsent {
+			ended = MailUnsent
+		}
+		linkEnded(t, ended)
 		switch {
 		case waiting && unsent:
 			return UnsentWaiting
@@ -480,20 +484,18 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 			return LinkEndedWaiting
 		}
 	case bot.SignalMailRefused:
-		linkEnded(t, false)
+		linkEnded(t, MailRefused)
 	}
 	return bot.Ignored
 }
 
-// linkEnded has the way back lead to a link that ended instead of one that lives.
-func linkEnded(t *bot.Turn, unsent bool) {
+// linkEnded has the way back lead to what became of a link instead of to one that lives.
+func linkEnded(t *bot.Turn, ev bot.Event) {
 	waitsNoMore(t)
-	if unsent {
-		linkEndedInstead(t, MailUnsent)
-		return
+	if ev == LinkEndedOnce {
+		t.Remember(slotEnded, "1")
 	}
-	t.Remember(slotEnded, "1")
-	linkEndedInstead(t, LinkEndedOnce)
+	linkEndedInstead(t, ev)
 }
 
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.

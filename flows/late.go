@@ -63,39 +63,65 @@ func waitsNoMore(t *bot.Turn) {
 }
 
 // late looks whether the letter is late, and tells somebody who waits, once; and, once it is no more, that too. Who is doing something
-// else is told when they are back. In `uniform` it goes by the mail service, and goes on looking until that is well again.
+// else is told when they are back.
 func (f *flow) late(t *bot.Turn) bot.Event {
-	if t.Update.Text == bot.LateReported {
+	said := t.Slot(slotLate)
+	_, lives := linkEnds(t)
+	switch {
+	case t.Update.Text == bot.LateReported:
 		return f.delayed(t)
+	case !lives, said == saidSent, said == saidDelayed:
+		return bot.Ignored
+	case f.Uniform:
+		return f.lateService(t)
 	}
-	late, said := owesLetter(t.Conv), isLate(t)
-	if f.Uniform {
-		late = f.Mail.InTrouble()
-	}
-	if !late { // by now it had the time to go out; a version that does not say so may have sent it
+	return f.lateLetter(t)
+}
+
+// lateLetter goes by the chat's own letter.
+func (f *flow) lateLetter(t *bot.Turn) bot.Event {
+	owed := owesLetter(t.Conv)
+	if !owed { // a version that does not tell of it may have sent it
 		t.Forget(slotUnsent)
 	}
-	_, lives := linkEnds(t)
-	switch hears := f.hearsOfLetters(t); {
-	case !lives, !late && !said, t.Slot(slotLate) == saidSent, t.Slot(slotLate) == saidDelayed:
+	switch {
+	case owed && isLate(t): // mailSent tells the rest
 		return bot.Ignored
-	case late == said && (f.Uniform || !hears), late != said && !hears:
-		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
+	case !owed && !isLate(t):
 		return bot.Ignored
-	case late && said: // in `guided` that it goes out is told by mailSent
-		return bot.Ignored
-	case late:
-		if f.Uniform {
-			t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
-		}
+	case !f.hearsOfLetters(t):
+		return looksAgain(t)
+	case owed:
 		t.Remember(slotLate, saidLate)
 		return MailLate
 	}
 	t.Remember(slotLate, saidSent)
-	if f.Uniform {
-		return MailRestored
-	}
 	return MailSent
+}
+
+// lateService goes by the mail service, and goes on looking until that is well again.
+func (f *flow) lateService(t *bot.Turn) bot.Event {
+	trouble := f.Mail.InTrouble()
+	if !trouble { // by now a letter had the time to go out
+		t.Forget(slotUnsent)
+	}
+	switch {
+	case !trouble && !isLate(t):
+		return bot.Ignored
+	case trouble && isLate(t), !f.hearsOfLetters(t):
+		return looksAgain(t)
+	case trouble:
+		t.Remember(slotLate, saidLate)
+		looksAgain(t)
+		return MailLate
+	}
+	t.Remember(slotLate, saidSent)
+	return MailRestored
+}
+
+func looksAgain(t *bot.Turn) bot.Event {
+	t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
+	return bot.Ignored
 }
 
 // delayed tells somebody who waits that the letter has left us and is late on its way, once. In `uniform` nothing follows a letter.
@@ -139,8 +165,7 @@ func (f *flow) mailSent(t *bot.Turn) bot.Event {
 	case !isLate(t):
 		return bot.Ignored
 	case !f.hearsOfLetters(t): // they are told when they are back
-		t.Later(bot.SignalMailLate, t.Conv.Attempt, t.Now.Add(lookAgain))
-		return bot.Ignored
+		return looksAgain(t)
 	}
 	t.Remember(slotLate, saidSent)
 	return MailSent

@@ -629,7 +629,7 @@ func (a *App) adminRoutes() http.Handler {
 		} else if err := a.Store.Ping(ctx); err != nil {
 			http.Error(w, "store cannot be reached", http.StatusServiceUnavailable)
 		} else if t := a.mailer.Trouble(); !t.Since.IsZero() { // what people write is answered and kept all the same
-			fmt.Fprintf(w, "degraded: the mail server takes no letters since %s: %s\n", t.Since.UTC().Format(time.RFC3339), t.Reason)
+			fmt.Fprintf(w, "degraded: the mail server takes no letters since %s: %s; %d letters wait\n", t.Since.UTC().Format(time.RFC3339), t.Reason, t.Waiting)
 		} else {
 			fmt.Fprintln(w, "ready")
 		}

@@ -91,7 +91,9 @@ func away(t *testing.T, k kind, disclosure string, o outage, length time.Duratio
 		t.Error("nothing was proved: nobody waited")
 	}
 	dep.letterFigures(t)
-	dep.toldOfLetters(t, disclosure == "uniform", from, till)
+	if dep.toldOfLetters(t, disclosure == "uniform", from, till) == 0 {
+		t.Error("nothing was proved: nobody was told")
+	}
 	dep.reconcile(t, took)
 }
 
@@ -147,10 +149,11 @@ func (dep *deployment) insist(ctx context.Context) {
 const slack = 15 * time.Second
 
 // toldOfLetters fails the test where somebody was told twice, or wrongly, that the letter is late, went out or could not be sent. In
-// `guided` that is so by their own letter; in `uniform` by whether the mail server was away between two moments.
-func (dep *deployment) toldOfLetters(t *testing.T, uniform bool, from, till time.Time) {
+// `guided` that is so by their own letter; in `uniform` by whether the mail server was away between two moments. It says how many were
+// told that it is late.
+func (dep *deployment) toldOfLetters(t *testing.T, uniform bool, from, till time.Time) (late int) {
 	t.Helper()
-	late, again, unsent, wrongly := 0, 0, 0, 0
+	again, unsent, wrongly := 0, 0, 0
 	wrong := func(p *person, m bottest.ChatMessage, why string) {
 		wrongly++
 		t.Errorf("person %d was told %q at %s: %s", p.index, begin(m.Text), m.At.Format("15:04:05.000"), why)
@@ -198,16 +201,15 @@ func (dep *deployment) toldOfLetters(t *testing.T, uniform bool, from, till time
 		}
 	}
 	t.Logf("%d were told that the letter is late, %d that it went out or that letters go out again, %d that it could not be sent; %d wrongly", late, again, unsent, wrongly)
-	if late == 0 {
-		t.Error("nothing was proved: nobody was told")
-	}
+	return late
 }
 
-// TestMail_greylisting has the mail server turn each recipient away until so long after it was named first.
+// TestMail_greylisting has the mail server turn each recipient away until so long after it was named first. In `uniform` nobody is
+// told a word of that.
 func TestMail_greylisting(t *testing.T) {
 	alongside(t)
-	onBoth(t, func(t *testing.T, k kind) {
-		dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m")
+	onBothDisclosures(t, func(t *testing.T, k kind, disclosure string) {
+		dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m", "LLAVE_DISCLOSURE="+disclosure)
 		people := dep.populate(sized(20, 100))
 		dep.start()
 		grey := sized(10*time.Second, time.Minute)
@@ -239,8 +241,44 @@ func TestMail_greylisting(t *testing.T) {
 			t.Errorf("the server turned away %d times, the metrics know of %.0f", turnedAway, failures)
 		}
 		dep.letterFigures(t)
+		if told := dep.toldOfLetters(t, disclosure == "uniform", time.Time{}, time.Time{}); disclosure == "uniform" && told > 0 {
+			t.Errorf("%d were told of letters that one mailbox puts off", told)
+		}
 		dep.reconcile(t, took)
 	})
+}
+
+// TestMail_slow has a mail server that takes its time over each letter, and takes them all.
+func TestMail_slow(t *testing.T) {
+	alongside(t)
+	onBothDisclosures(t, func(t *testing.T, k kind, disclosure string) {
+		dep := newDeployment(t, k, "LLAVE_LINK_TTL=3m", "LLAVE_DISCLOSURE="+disclosure)
+		people := dep.populate(sized(12, 60))
+		dep.start()
+		const each = 6 * time.Second
+		dep.smtp.Slow(bottest.SMTPData, each)
+		took := dep.walkMail(t, people, time.Second, time.Duration(len(people))*each)
+		dep.end()
+		dep.letterFigures(t)
+		if told := dep.toldOfLetters(t, disclosure == "uniform", time.Time{}, time.Time{}); disclosure == "uniform" && told > 0 {
+			t.Errorf("%d were told of a service that takes letters", told)
+		}
+		dep.reconcile(t, took)
+	})
+}
+
+// onBothDisclosures runs a test with each disclosure on each sort of store.
+func onBothDisclosures(t *testing.T, test func(t *testing.T, k kind, disclosure string)) {
+	t.Helper()
+	for _, disclosure := range []string{"guided", "uniform"} {
+		t.Run(disclosure, func(t *testing.T) {
+			t.Parallel() // mostly they wait
+			onBoth(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				test(t, k, disclosure)
+			})
+		})
+	}
 }
 
 // TestMail_cut has the connection break off while a letter is handed over. Where the server has kept the letter nobody

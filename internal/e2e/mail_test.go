@@ -53,6 +53,9 @@ func TestMail_away(t *testing.T) {
 			}
 			p.hears(tt.again)
 			readyz("200 ready")
+			for end := time.Now().Add(answerWithin); !strings.Contains(llave.stderr.String(), "takes letters again") && time.Now().Before(end); {
+				time.Sleep(100 * time.Millisecond)
+			}
 			llave.stop(t)
 			log := llave.stderr.String()
 			for line, n := range map[string]int{"level=ERROR": 1, `msg="the mail server takes no letters"`: 1, `msg="the mail server takes letters again"`: 1} {

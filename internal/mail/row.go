@@ -21,6 +21,7 @@ type row struct {
 	mu      sync.Mutex
 	refused map[uint64]bool
 	since   time.Time // of the first
+	latest  time.Time // of the last
 
 	made map[uint64]bool // those that made it long
 	last time.Time       // when one of these was last refused, by the process's own clock
@@ -35,9 +36,11 @@ func (r *row) add(address string, now time.Time) (n int, began bool) {
 	key := maphash.String(r.seed, strings.ToLower(address))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.refused) == 0 {
+	if len(r.refused) == 0 || now.Sub(r.latest) > rowAge && len(r.refused) < r.hold {
+		clear(r.refused)
 		r.since = now
 	}
+	r.latest = now
 	if !r.refused[key] && len(r.refused) < r.hold {
 		r.refused[key] = true
 		if began = len(r.refused) == r.hold; began {
@@ -61,6 +64,9 @@ func (r *row) end() (since time.Time) {
 	return since
 }
 
+// rowAge is how far apart two refusals of a row are at most: on a quiet day one bad mailbox and the next are no row.
+const rowAge = time.Hour
+
 // illFor is for how long after the last refusal of those that made a row long people are told of it: their letters are tried
 // again every ten seconds.
 const illFor = 30 * time.Second
@@ -71,6 +77,13 @@ func (r *row) ill() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.last.IsZero() && time.Since(r.last) < illFor
+}
+
+// begun is when the row did.
+func (r *row) begun() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.since
 }
 
 // RefusedRow says since when different mailboxes have been refused one after another, and how many are known, at
@@ -103,7 +116,7 @@ func (s *Sender) weigh(to string, err error) error {
 	n, began := s.row.add(to, s.opt.Now())
 	if began {
 		s.opt.Log.Error("the mail server takes no letters: every mailbox is refused, which is held back as a fault of ours until a letter is accepted (is LLAVE_MAIL_FROM allowed there, does the server relay for us?)",
-			"server", s.opt.Server.String(), "mailboxes", n, "error", r)
+			"server", s.opt.Server.String(), "mailboxes", n, "since", s.row.begun(), "waiting", s.health.look().Waiting, "error", r)
 	}
 	if n < s.row.hold || r.Verdict.Failure() != bot.Permanent {
 		return err

@@ -179,3 +179,23 @@ func TestRefusedRow_policy(t *testing.T) {
 		t.Errorf("%d error lines, want 1", n)
 	}
 }
+
+// Bad mailboxes of different days are no row.
+func TestRefusedRow_ages(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{})
+	now := time.Now()
+	srv, err := ParseURL(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender, err := New(Options{Server: srv, From: from, RefusedRow: 3, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sender.Close() })
+	refuseAll(server)
+	for i := range 6 {
+		wantFailure(t, sender.Send(t.Context(), letterTo(fmt.Sprintf("uno%d@example.org", i))), bot.Permanent)
+		now = now.Add(rowAge + time.Minute)
+	}
+}
