@@ -760,10 +760,10 @@ func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return f.numberUnasked(t), nil
 }
 
-func (f *flow) hearReady(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearReady(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "send", "resend":
-		return f.askLink(t)
+		return f.askLink(ctx, t)
 	case "no_mailbox":
 		return NoMailbox, nil
 	case "in_person":
@@ -775,10 +775,10 @@ func (f *flow) hearReady(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return "", nil
 }
 
-func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearSent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "resend":
-		return f.askLink(t)
+		return f.askLink(ctx, t)
 	case "not_arrived":
 		f.hard(t)
 		return notArrived(f, t), nil
@@ -796,13 +796,31 @@ func (f *flow) hearSent(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return "", nil
 }
 
-// askLink reserves one mail of the live link of the confirmed number's record and promises it.
-func (f *flow) askLink(t *bot.Turn) (bot.Event, error) {
+// askLink reserves one mail of the live link of the confirmed number's record and promises it. In `guided` it looks first whether the
+// virtual route is still open: a letter may have come back since, of which the chat heard nothing because its link was over.
+func (f *flow) askLink(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Slot(slotRecord) == "" {
 		return Corrected, fmt.Errorf("link asked for without a number")
 	}
 	if _, lives := linkEnds(t); lives && isLate(t) { // one waits to go out already
 		return NotSentYet, nil
+	}
+	if !f.Uniform && f.numbersRetryAt(t, t.Slot(slotRecord)).IsZero() { // else the limit is told, and nothing looked up
+		number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+		if err != nil {
+			return "", fmt.Errorf("open number: %w", err)
+		}
+		rec, _, err := f.Records.Find(ctx, number)
+		if err != nil {
+			return "", fmt.Errorf("find record: %w", err)
+		}
+		if rec.Outcome() == affiliate.InPerson {
+			counts(t, t.Slot(slotRecord))
+			t.Withdraw()
+			t.WithdrawLetters()
+			waitsNoMore(t)
+			return MailRefused, nil
+		}
 	}
 	return f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
 }

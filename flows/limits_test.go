@@ -96,7 +96,7 @@ func (p *prober) step(u bot.Update) error {
 	for _, b := range p.c.Shown {
 		p.old = append(p.old, bot.Update{Kind: bot.Press, Button: b, Prompt: p.c.Prompt})
 	}
-	if outcomes[out.Event] {
+	if outcomes[out.Event] || out.Event == flows.MailRefused && p.records.last != "" { // looked up again for another letter
 		err = p.reaches(affiliate.Hash(p.v, p.records.last))
 	}
 	for _, pr := range p.c.Promises {

@@ -65,7 +65,7 @@ func (a *App) takeReports() {
 // ReportsAddr is where delivery reports are taken.
 func (a *App) ReportsAddr() string { return a.reports.Addr() }
 
-// takeReport does what follows from a report, and counts it. Its words are judged and go nowhere.
+// takeReport does what follows from a report, and counts it. Its words and addresses are judged and go nowhere.
 func (a *App) takeReport(ctx context.Context, local string, r bounce.Report) error {
 	to, ok := a.Unlock.OpenReturn(local)
 	if !ok {
@@ -73,10 +73,12 @@ func (a *App) takeReport(ctx context.Context, local string, r bounce.Report) err
 	}
 	outcome, fate := string(r.Kind), fateOf(r)
 	if fate != "" {
-		err := a.Unlock.Returned(ctx, to, fate)
+		err := a.Unlock.Returned(ctx, to, fate, r.To)
 		switch outcome = string(fate); {
 		case errors.Is(err, unlock.ErrLate):
 			outcome = "late"
+		case errors.Is(err, unlock.ErrForwarded):
+			outcome = "forwarded"
 		case errors.Is(err, unlock.ErrUnknown):
 			outcome = "unknown"
 		case errors.Is(err, unlock.ErrRepeated):

@@ -19,13 +19,16 @@ var reporting = []string{"LLAVE_MAIL_BOUNCE_DOMAIN=rebotes.example.org", "LLAVE_
 // said is what a delivery report says of its recipient (RFC 3464 2.3).
 type said struct{ action, status, words string }
 
-// report mails a delivery report to an address, as a mail server does.
-func report(t *testing.T, w *world.World, to string, what said) {
+// report mails a delivery report to an address, as a mail server does. It is about the letter's own mailbox, or another's.
+func report(t *testing.T, w *world.World, to string, what said, about ...string) {
 	t.Helper()
+	if about == nil {
+		about = []string{"uno@correo.example"}
+	}
 	text := fmt.Sprintf("From: MAILER-DAEMON@mx.example.net\r\nTo: %s\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"+
 		"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"+
-		"Reporting-MTA: dns; mx.example.net\r\n\r\nFinal-Recipient: rfc822; uno@correo.example\r\nAction: %s\r\nStatus: %s\r\n"+
-		"Diagnostic-Code: smtp; %s\r\n\r\n--b--\r\n", to, what.action, what.status, what.words)
+		"Reporting-MTA: dns; mx.example.net\r\n\r\nFinal-Recipient: rfc822; %s\r\nAction: %s\r\nStatus: %s\r\n"+
+		"Diagnostic-Code: smtp; %s\r\n\r\n--b--\r\n", to, about[0], what.action, what.status, what.words)
 	if err := smtp.SendMail(w.App.ReportsAddr(), nil, "", []string{to}, []byte(text)); err != nil {
 		t.Fatalf("the report: %v", err)
 	}
@@ -166,6 +169,75 @@ func TestReports_notTheMailbox(t *testing.T) {
 		}
 		if w.Say("menú"); strings.Contains(toTheNumber(w), "Centro de Atención") {
 			t.Errorf("%s: the mailbox is remembered", tc.outcome)
+		}
+	}
+}
+
+// A report of a copy that the mailbox forwarded elsewhere is counted, and says nothing of the mailbox.
+func TestReports_forwarded(t *testing.T) {
+	w := world.New(t, onePerson, reporting...)
+	toTheLetter(w)
+	before := len(w.Phone.Messages(world.Chat))
+	for _, what := range []said{{"failed", "5.1.1", "550 5.1.1 User unknown"}, {"failed", "5.7.1", "550 5.7.1 Blocked"}, {"delayed", "4.4.1", "timed out"}} {
+		report(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, what, "otra@example.com")
+	}
+	if heard := w.Phone.Messages(world.Chat)[before:]; len(heard) > 0 {
+		t.Errorf("the chat hears %q, want nothing", heard[0].Text)
+	}
+	if n := reportsCounted(t, w, "other", "forwarded"); n != "3" {
+		t.Errorf("%q reports are counted as forwarded, want 3", n)
+	}
+	if strings.Contains(w.Log.String(), "otra@") {
+		t.Error("the log has the address")
+	}
+	if w.Say("menú"); strings.Contains(toTheNumber(w), "Centro de Atención") {
+		t.Error("the mailbox is remembered")
+	}
+}
+
+// Of two letters of a chat only the newer one's fate is told: the person may be reading it.
+func TestReports_olderLetter(t *testing.T) {
+	w := world.New(t, onePerson, reporting...)
+	toTheLetter(w)
+	w.Later(30 * time.Second)
+	w.Say("reenviar enlace")
+	letters := w.SMTP.LettersTo("uno@correo.example")
+	if len(letters) != 2 {
+		t.Fatalf("%d letters, want two", len(letters))
+	}
+	before := len(w.Phone.Messages(world.Chat))
+	blocked := said{"failed", "5.7.1", "550 5.7.1 Message blocked as spam"}
+	report(t, w, letters[0].Sender, blocked)
+	if heard := w.Phone.Messages(world.Chat)[before:]; len(heard) > 0 {
+		t.Errorf("of the first letter the chat hears %q, want nothing", heard[0].Text)
+	}
+	report(t, w, letters[1].Sender, blocked)
+	wantBubble(t, "of the second", w.Phone.Messages(world.Chat)[before:], "No se pudo enviar")
+}
+
+// A report that comes when the link is over tells the chat nothing. Asking for another link then leads to the in-person route, not to a
+// letter that comes back too; in `uniform` it brings one as ever.
+func TestReports_askedAgain(t *testing.T) {
+	for disclosure, want := range map[string]int{"guided": 1, "uniform": 2} {
+		w := world.New(t, onePerson, append(reporting, "LLAVE_DISCLOSURE="+disclosure)...)
+		toTheLetter(w)
+		w.Later(4 * time.Minute)
+		before := len(w.Phone.Messages(world.Chat))
+		report(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, said{"failed", "5.1.1", "550 5.1.1 User unknown"})
+		if heard := w.Phone.Messages(world.Chat)[before:]; len(heard) > 0 {
+			t.Fatalf("%s: of a link that is over the chat hears %q", disclosure, heard[0].Text)
+		}
+		heard := w.Say("1")
+		if got := strings.Contains(heard, "Centro de Atención"); got != (disclosure == "guided") {
+			t.Errorf("%s: asking for another link leads to %q", disclosure, heard)
+		}
+		w.Later(4 * time.Minute)
+		if got := len(w.SMTP.LettersTo("uno@correo.example")); got != want {
+			t.Errorf("%s: %d letters, want %d", disclosure, got, want)
+		}
+		all := w.Phone.Messages(world.Chat)
+		if last := all[len(all)-1].Text; strings.Contains(last, "ya no sirve") != (disclosure == "uniform") {
+			t.Errorf("%s: the last thing said is %q", disclosure, last)
 		}
 	}
 }

@@ -25,44 +25,77 @@ const (
 	Reply   Kind = "reply"   // of a machine or a person: out of office, a challenge, an answer
 )
 
-// Report is what a mail says. It has the words of the server that refused, in which there may be an address: they are to be judged and
-// forgotten.
+// Report is what a mail says. It has addresses, and the words of the server that refused: they are to be judged and forgotten.
 type Report struct {
 	Kind Kind
 	Code int    // of SMTP; the class alone, 400 or 500, where the report tells no more
 	Text string // what followed it, the code of RFC 3463 first where there is one
+	// To are the addresses that it is about, in small letters, 20 at most; none where none can be read.
+	To []string
 	// BeforeRecipient: it was refused before the mailbox was named, so for no fault of it.
 	BeforeRecipient bool
 }
 
 // Bounds of what is read of one mail.
 const (
-	maxDepth = 5        // parts within parts
-	maxParts = 40       // of one mail
-	maxText  = 32 << 10 // bytes of a part
-	maxWords = 500      // bytes of what a server said
+	maxHeaders    = 64 << 10 // bytes of its header and those of its parts together; what follows is not read
+	maxDepth      = 5        // parts within parts
+	maxParts      = 40       // of one mail
+	maxStatuses   = 2        // of them that are a message/delivery-status
+	maxGroups     = 21       // of such a part: the message and 20 recipients
+	maxRecipients = 20       // of a mail
+	maxAddress    = 254      // bytes of an address (RFC 5321 4.5.3.1, and 254 by RFC 3696's erratum 1690)
+	maxText       = 32 << 10 // bytes of a part
+	maxWords      = 500      // bytes of what a server said
 )
 
-// Parse says what a mail is: a report by RFC 3464, one of the forms that servers had before it or have beside it, or none. Whatever
-// the bytes are, it comes to an end and holds no more than a few times as many.
+// Parse says what a mail is: a report by RFC 3464, one of the forms that servers had before it or have beside it, or none. A person's
+// answer that has another's report in it is none. Whatever the bytes are, it comes to an end and takes no more than a few times as
+// many.
 func Parse(raw []byte) Report {
-	e, err := message.Read(bytes.NewReader(raw))
+	e, err := message.Read(bytes.NewReader(headersBounded(raw)))
 	if e == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) {
 		return Report{Kind: Reply}
 	}
 	var m parts
 	m.collect(e, 0)
-	for _, status := range m.statuses {
-		if r, ok := byStatus(status, m.text); ok {
-			return r
+	whole, _, _ := e.Header.ContentType()
+	server := fromMailServer(e.Header)
+	if whole == "multipart/report" || server {
+		for _, status := range m.statuses {
+			if r, ok := byStatus(status, m.text); ok {
+				return r.about(failedRecipients(e.Header))
+			}
 		}
 	}
-	if fromMailServer(e.Header) {
+	if server {
 		if r, ok := byWords(m.text); ok {
-			return r
+			return r.about(failedRecipients(e.Header)).about(atLineStarts(m.text))
 		}
 	}
 	return Report{Kind: Reply}
+}
+
+// headersBounded is a mail up to where its headers, those of its parts among them, are too many bytes: a field that is read takes many
+// times its own. What follows a line that begins like a boundary is taken for a header until an empty line.
+func headersBounded(raw []byte) []byte {
+	header, headers, at := true, 0, 0
+	for line := range bytes.Lines(raw) {
+		switch {
+		case bytes.HasPrefix(line, []byte("--")):
+			header = true
+		case len(bytes.TrimRight(line, "\r\n")) == 0:
+			header = false
+		}
+		if header {
+			headers += len(line)
+		}
+		if headers > maxHeaders {
+			return raw[:at]
+		}
+		at += len(line)
+	}
+	return raw
 }
 
 // parts are those of a mail that say something of a delivery. Copies of letters are not among them.
@@ -95,7 +128,9 @@ func (m *parts) collect(e *message.Entity, depth int) {
 	}
 	switch kind {
 	case "message/delivery-status", "message/global-delivery-status":
-		m.statuses = append(m.statuses, read(e.Body))
+		if len(m.statuses) < maxStatuses {
+			m.statuses = append(m.statuses, read(e.Body))
+		}
 	case "text/plain", "text":
 		if m.text == "" {
 			m.text = read(e.Body)
@@ -117,6 +152,7 @@ func byStatus(status, text string) (Report, bool) {
 		return Report{}, false
 	}
 	mildest, found := Report{}, false
+	var to []string
 	for _, g := range groups {
 		if g["action"] == "" && g["status"] == "" {
 			continue
@@ -127,11 +163,80 @@ func byStatus(status, text string) (Report, bool) {
 		if g["final-recipient"] == "" && g["original-recipient"] == "" && len(groups) > 1 {
 			continue
 		}
-		if r, ok := recipient(g, text); ok && (!found || severity(r.Kind) < severity(mildest.Kind)) {
+		r, ok := recipient(g, text)
+		if !ok {
+			continue
+		}
+		if a := whom(g); a != "" {
+			to = append(to, a)
+		}
+		if !found || severity(r.Kind) < severity(mildest.Kind) {
 			mildest, found = r, true
 		}
 	}
-	return mildest, found
+	return mildest.about(to), found
+}
+
+// about is the report with whom it is about, where that was not known yet.
+func (r Report) about(to []string) Report {
+	if len(r.To) == 0 {
+		r.To = to[:min(len(to), maxRecipients)]
+	}
+	return r
+}
+
+// whom is the address that a recipient's fields are about, or "": the final one, for a server that forwards names the original beside it
+// too (Postfix src/local/forward.c), whose mailbox may be well. Where it only says the original's own mailbox in its own way, with a
+// host's name in the domain, that is the original.
+func whom(g map[string]string) string {
+	final, original := address(g["final-recipient"]), address(g["original-recipient"])
+	if final == "" || rewritten(original, final) {
+		return original
+	}
+	return final
+}
+
+// rewritten says whether two addresses differ at most by names before the domain: persona@example.org, persona@mx.example.org.
+func rewritten(a, b string) bool {
+	alocal, adomain, _ := strings.Cut(a, "@")
+	blocal, bdomain, _ := strings.Cut(b, "@")
+	return alocal == blocal && (strings.HasSuffix("."+adomain, "."+bdomain) || strings.HasSuffix("."+bdomain, "."+adomain))
+}
+
+// address reads one out of a field, with its type before it or not: "rfc822; <Persona@example.org>". "" where there is none.
+func address(field string) string {
+	if _, typed, ok := strings.Cut(field, ";"); ok {
+		field = typed
+	}
+	a := strings.ToLower(strings.Trim(field, " \t<>"))
+	local, domain, _ := strings.Cut(a, "@")
+	if local == "" || domain == "" || len(a) > maxAddress || strings.ContainsAny(domain, " \t@<>") {
+		return ""
+	}
+	return a
+}
+
+// failedRecipients are those of the field that Exim and Google write.
+func failedRecipients(h message.Header) (to []string) {
+	for one := range strings.SplitSeq(h.Get("X-Failed-Recipients"), ",") {
+		if a := address(one); a != "" && len(to) < maxRecipients {
+			to = append(to, a)
+		}
+	}
+	return to
+}
+
+// lineStart is an address that a line begins with, as reports for people name whom they are about. Whom a letter was forwarded from they
+// name behind a word: "(generated from …)".
+var lineStart = regexp.MustCompile(`(?m)^[ \t]*<?([^\s<>@:;,"()]+@[A-Za-z0-9.-]*[A-Za-z0-9])(?:[>\s:;,.]|$)`)
+
+func atLineStarts(text string) (to []string) {
+	for _, m := range lineStart.FindAllStringSubmatch(own(text), maxRecipients) {
+		if a := address(m[1]); a != "" {
+			to = append(to, a)
+		}
+	}
+	return to
 }
 
 func severity(k Kind) int { return slices.Index([]Kind{Arrived, Delayed, Failed}, k) }
@@ -141,6 +246,9 @@ func fieldGroups(s string) (groups []map[string]string) {
 	var g map[string]string
 	last := ""
 	for line := range strings.Lines(s) {
+		if len(groups) > maxGroups {
+			return groups[:maxGroups]
+		}
 		line = strings.TrimRight(line, "\r\n")
 		name, value, isField := strings.Cut(line, ":")
 		switch {

@@ -3,6 +3,7 @@ package bounce_test
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -32,6 +33,10 @@ func TestParse(t *testing.T) {
 	const rjbs, rb, p5, g = "rjbs/Mail-DeliveryStatus-BounceParser t/corpus/", "sisimai/rb-sisimai set-of-emails/maildir/bsd/",
 		"sisimai/p5-sisimai eg/maildir-as-a-sample/new/", "sisimai/go-sisimai set-of-emails/maildir/bsd/"
 	all := reports(t)
+	whom := map[string]string{ // it is about, where that is not persona@example.org
+		"relayed": "una@example.org otra@example.org", "postfix_forwarded": "otra@example.com", "exim_forwarded": "otra@example.com",
+		"no_address": "", "vacation": "", "answer": "", "answer_with_report": "",
+	}
 	for _, tc := range []struct {
 		name    string
 		kind    bounce.Kind
@@ -62,6 +67,12 @@ func TestParse(t *testing.T) {
 		{"relayed", bounce.Arrived, "", "RFC 3464 2.3.3"},
 		{"vacation", bounce.Reply, "", "RFC 3834"},
 		{"answer", bounce.Reply, "", "made up"},
+		{"postfix_forwarded", bounce.Failed, mail.MailboxBad, "Postfix src/local/forward.c, which keeps the original recipient"},
+		{"postfix_rewritten", bounce.Failed, mail.MailboxBad, "the same for virtual_alias_maps"},
+		{"exim_forwarded", bounce.Failed, mail.MailboxBad, "Exim src/deliver.c, the child of an address"},
+		{"no_address", bounce.Failed, mail.MailboxBad, "made up; RFC 3464 2.3.2 allows other types"},
+		{"answer_with_report", bounce.Reply, "", "made up"},
+		{"mixed_from_server", bounce.Failed, mail.MailboxBad, "made up"},
 	} {
 		raw, found := all[tc.name]
 		if !found {
@@ -73,6 +84,13 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: got %s, want %s (%s)", tc.name, r.Kind, tc.kind, tc.source)
 			continue
 		}
+		to, listed := whom[tc.name]
+		if !listed {
+			to = "persona@example.org"
+		}
+		if got := strings.Join(r.To, " "); got != to {
+			t.Errorf("%s: is about %q, want %q", tc.name, got, to)
+		}
 		if tc.verdict == "" {
 			continue
 		}
@@ -82,6 +100,33 @@ func TestParse(t *testing.T) {
 	}
 	for name := range all {
 		t.Errorf("%s stands in no row", name)
+	}
+}
+
+// A mail of the largest size that is all small pieces of one kind takes a few times its size to read, in all.
+func TestParse_memory(t *testing.T) {
+	const mixed = "From: mailer-daemon\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+	for name, m := range map[string]struct{ begin, again string }{
+		"fields":            {"", "X: y\r\n"},
+		"fields of a part":  {mixed + "--b\r\n", "X: y\r\n"},
+		"folded fields":     {"X: y\r\n", " y\r\n"},
+		"parts":             {mixed, "--b\r\n\r\n\r\n"},
+		"parts with fields": {mixed, "--b\r\n" + strings.Repeat("X: y\r\n", 3000) + "\r\n\r\n"},
+		"nested":            {"", "Content-Type: multipart/mixed; boundary=b\r\n" + strings.Repeat("X: y\r\n", 3000) + "\r\n--b\r\n"},
+		"recipients":        {mixed + "--b\r\nContent-Type: message/delivery-status\r\n\r\n", "Final-Recipient:x;a@b\r\nAction:failed\r\n\r\n"},
+		"groups":            {mixed + "--b\r\nContent-Type: message/delivery-status\r\n\r\n", "a:b\r\n\r\n"},
+		"statuses":          {mixed, "--b\r\nContent-Type: message/delivery-status\r\n\r\n" + strings.Repeat("a:b\r\n\r\n", 3000)},
+		"failed recipients": {"From: mailer-daemon\r\n", "X-Failed-Recipients: a@b, a@b\r\n"},
+		"addresses":         {"From: mailer-daemon\r\n\r\nhad permanent fatal errors\r\n", "a@b\r\n"},
+	} {
+		raw := []byte(m.begin + strings.Repeat(m.again, (1<<20-len(m.begin))/len(m.again)))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		bounce.Parse(raw)
+		runtime.ReadMemStats(&after)
+		if got := (after.TotalAlloc - before.TotalAlloc) >> 20; got > 12 {
+			t.Errorf("%s: %d MiB are taken for 1 MiB, want 12 at most", name, got)
+		}
 	}
 }
 
@@ -103,6 +148,9 @@ func FuzzParse(f *testing.F) {
 		r := bounce.Parse(raw)
 		if len(r.Text) > 500 {
 			t.Errorf("%d bytes are kept", len(r.Text))
+		}
+		if len(r.To) > 20 || len(strings.Join(r.To, "")) > 20*254 {
+			t.Errorf("%d addresses are kept", len(r.To))
 		}
 		switch r.Kind {
 		case bounce.Failed, bounce.Delayed:

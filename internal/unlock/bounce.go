@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/address"
 	"llave/internal/affiliate"
 )
 
@@ -38,8 +39,9 @@ const reportsFor = 7 * 24 * time.Hour
 
 // What becomes of a report that is not heeded. None of them changes anything.
 var (
-	ErrLate     = errors.New("report is of a letter of long ago")
-	ErrRepeated = errors.New("report says what was known already")
+	ErrLate      = errors.New("report is of a letter of long ago")
+	ErrRepeated  = errors.New("report says what was known already")
+	ErrForwarded = errors.New("report is of another mailbox than the letter's")
 )
 
 // MailDomains are the domains that letters are counted by; all others together are "other".
@@ -148,8 +150,13 @@ func (s *Service) returnOf(d *Document, a *Attempt, to, conv string, sent time.T
 func (s *Service) convTag(a *Attempt, conv string) []byte {
 	return s.short("return-conv", a.ID+"|"+conv, 3)
 }
+
+// mailboxTag is the same however mail servers write the address.
 func (s *Service) mailboxTag(record, to string) []byte {
-	return s.short("return-mailbox", record+"|"+to, 3)
+	if wire, err := address.Wire(to); err == nil {
+		to = wire
+	}
+	return s.short("return-mailbox", record+"|"+strings.ToLower(to), 3)
 }
 
 func domainOf(to string) byte {
@@ -174,8 +181,12 @@ func (s *Service) NoticeReturn(ctx context.Context, p bot.Promise, to string) (s
 // on, a full one for a day, unless the link of a letter not older was used: then it is read. The chat whose letter it was is
 // told while it waits. It changes nothing in `uniform`, where what a chat hears must not follow one letter's fate.
 //
-// ErrLate: the letter is of more than seven days ago. ErrUnknown: nothing is kept of it any more. ErrRepeated: it was known.
-func (s *Service) Returned(ctx context.Context, r Return, fate Fate) error {
+// [named] are the addresses that the report is about, if it says so. Mailboxes and aliases that forward keep the envelope's sender, so
+// that what is said of a copy comes here too.
+//
+// ErrLate: the letter is of more than seven days ago. ErrForwarded: none of the addresses named is the letter's. ErrUnknown: nothing is
+// kept of it any more. ErrRepeated: it was known.
+func (s *Service) Returned(ctx context.Context, r Return, fate Fate, named []string) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return fmt.Errorf("read the store's clock: %w", err)
@@ -189,6 +200,9 @@ func (s *Service) Returned(ctx context.Context, r Return, fate Fate) error {
 	found, err := s.byReturn(ctx, r)
 	if err != nil {
 		return err
+	}
+	if len(named) > 0 && !slices.ContainsFunc(named, func(to string) bool { return [3]byte(s.mailboxTag(found.ID, to)) == r.Mailbox }) {
+		return ErrForwarded
 	}
 	_, err = s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		a := s.returnedAttempt(d, r)
@@ -238,7 +252,8 @@ func (s *Service) returnedAttempt(d *Document, r Return) *Attempt {
 	return all[i]
 }
 
-// tellFate owes the chat whose letter it was the word of it, while its link lives.
+// tellFate owes the chat whose letter it was the word of it, while its link lives. That a letter has not arrived is said of the chat's
+// newest one alone: an older one no longer matters.
 func (s *Service) tellFate(d *Document, a *Attempt, r Return, fate Fate, now time.Time) {
 	if a != d.Live || !a.Lives(now, s.Limits.LinkTTL) {
 		return
@@ -249,11 +264,21 @@ func (s *Service) tellFate(d *Document, a *Attempt, r Return, fate Fate, now tim
 	}
 	for _, conv := range a.Convs {
 		if [3]byte(s.convTag(a, conv)) == r.Conv {
+			if (fate == Unsent || fate == Delayed) && d.askedSince(a, conv, r.sent) {
+				return
+			}
 			what.Conv = conv
 			s.owe(d, a, now, what.Signal+"/"+r.letter(), what)
 			return
 		}
 	}
+}
+
+// askedSince says whether the conversation has asked for another letter of the attempt since that second.
+func (d *Document) askedSince(a *Attempt, conv string, sent uint32) bool {
+	return slices.ContainsFunc(d.Asks, func(k Asked) bool {
+		return k.Attempt == a.ID && strings.HasPrefix(k.Turn, conv+"/") && k.At.Unix() > int64(sent)
+	})
 }
 
 // remembers notes the mailbox where the report says that it takes no mail.

@@ -17,7 +17,7 @@ import (
 // mails has a chat ask for a link to the number, lets the mail server accept the letter, and returns it.
 func (s *service) mails(conv, number string) unlock.Letter {
 	s.t.Helper()
-	turn, record := s.next(), affiliate.Hash(s.vault, number)
+	turn, record := conv+"/"+s.next(), affiliate.Hash(s.vault, number)
 	res, err := s.Reserve(s.t.Context(), bot.Ask{
 		Turn: turn, Conv: conv, Record: record, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram",
 	})
@@ -35,14 +35,14 @@ func (s *service) mails(conv, number string) unlock.Letter {
 	return l
 }
 
-// returned says what became of a report of a letter.
-func (s *service) returned(l unlock.Letter, fate unlock.Fate) error {
+// returned says what became of a report of a letter that names these addresses.
+func (s *service) returned(l unlock.Letter, fate unlock.Fate, named ...string) error {
 	s.t.Helper()
 	r, ok := s.OpenReturn(l.Return)
 	if !ok {
 		s.t.Fatalf("%q is not known as a return address", l.Return)
 	}
-	return s.Returned(s.t.Context(), r, fate)
+	return s.Returned(s.t.Context(), r, fate, named)
 }
 
 func (s *service) reaches(number string) bool {
@@ -280,6 +280,75 @@ func TestReturned_notTheMailbox(t *testing.T) {
 		}
 		if err := s.returned(l, fate); !errors.Is(err, unlock.ErrRepeated) {
 			t.Errorf("%s again: got %v, want ErrRepeated", fate, err)
+		}
+	}
+}
+
+// A report of a copy that the mailbox forwarded changes nothing and tells nobody; one that names the letter's own mailbox counts,
+// however it writes it.
+func TestReturned_forwarded(t *testing.T) {
+	s := newService(t)
+	l := s.mails("telegram:1", locked)
+	before := s.document(locked).Version
+	for _, fate := range []unlock.Fate{unlock.BadMailbox, unlock.FullMailbox, unlock.Unsent, unlock.Delayed} {
+		if err := s.returned(l, fate, "otra@example.com", "otro@example.net"); !errors.Is(err, unlock.ErrForwarded) {
+			t.Errorf("%s: got %v, want ErrForwarded", fate, err)
+		}
+	}
+	if got := s.document(locked).Version; got != before {
+		t.Errorf("the document was written %d times, want never", got-before)
+	}
+	if err := s.returned(l, unlock.BadMailbox, "otra@example.com", strings.ToUpper(l.To)); err != nil {
+		t.Fatal(err)
+	}
+	if s.reaches(locked) {
+		t.Error("the letter's own mailbox is not remembered")
+	}
+
+	s = newService(t)
+	rec, _, err := s.store.Affiliates.Find(t.Context(), locked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Email = "Uno@Año.Example"
+	if err := s.store.Affiliates.Import(t.Context(), []affiliate.Record{rec}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.returned(s.mails("telegram:1", locked), unlock.BadMailbox, "uno@xn--ao-zja.example"); err != nil {
+		t.Errorf("an address with capitals and an ñ, as mail servers say it: %v", err)
+	}
+}
+
+// That a letter is late or was given up is told only of the chat's newest one: a later one may have arrived. A bad mailbox is bad for
+// both.
+func TestReturned_olderLetter(t *testing.T) {
+	for fate, want := range map[unlock.Fate]string{unlock.Unsent: "", unlock.Delayed: "", unlock.BadMailbox: "mail_refused to telegram:1"} {
+		s := newService(t)
+		first := s.mails("telegram:1", locked)
+		s.clock.Advance(20 * time.Second)
+		other := s.mails("telegram:12", locked) // another chat's is none of this one's
+		before := unlock.Delayed
+		if fate == before {
+			before = unlock.Unsent
+		}
+		if err := s.returned(first, before); err != nil || len(s.told(locked)) != 1 {
+			t.Fatalf("the chat's only letter: owed %q, %v", s.told(locked), err)
+		}
+		s.kept(locked)
+		s.clock.Advance(20 * time.Second)
+		second := s.mails("telegram:1", locked)
+		if err := s.returned(first, fate); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(s.told(locked), ", "); got != want {
+			t.Errorf("%s of the first of two letters: owed %q, want %q", fate, got, want)
+		}
+		s.kept(locked)
+		for _, l := range []unlock.Letter{second, other} {
+			if err := s.returned(l, unlock.Unsent); err != nil || len(s.told(locked)) != 1 {
+				t.Errorf("of each chat's newest letter: owed %q, %v", s.told(locked), err)
+			}
+			s.kept(locked)
 		}
 	}
 }

@@ -52,7 +52,7 @@ const KeyPassLife = 10 * time.Minute
 
 // Asked is one request for a mail; the limits count them.
 type Asked struct {
-	Turn    string    `bson:"turn"` // key of the turn that asked: the same turn twice is one request
+	Turn    string    `bson:"turn"` // key of the turn that asked, which begins with its conversation's id and a slash: the same turn twice is one request
 	Attempt string    `bson:"attempt"`
 	At      time.Time `bson:"at"`
 	Sent    bool      `bson:"sent,omitempty"` // the mail server has accepted the letter

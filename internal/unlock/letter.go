@@ -47,7 +47,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	case d.sent(p):
 		return Letter{Sent: true}, nil
 	case a != d.Live, !a.Lives(now, s.Limits.LinkTTL):
-		return Letter{Decoy: true, Return: s.returnOf(d, a, "", conv, p.Made)}, nil // its owner, or another chat, has ended it: here it ends in its time
+		return Letter{Decoy: true, Return: s.returnOf(d, a, "", conv, d.askedAt(p))}, nil // its owner, or another chat, has ended it: here it ends in its time
 	}
 	as := *a
 	if s.Uniform { // the chat says that it lasts as long as ever
@@ -58,7 +58,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 	if err != nil {
 		return Letter{}, err
 	}
-	l.Return = s.returnOf(d, a, rec.Email, conv, p.Made)
+	l.Return = s.returnOf(d, a, rec.Email, conv, d.askedAt(p))
 	if a.Kind == KindDecoy || d.held(now) || !affiliate.ValidEmail(rec.Email) {
 		l.Decoy = true
 		return l, nil
@@ -107,6 +107,14 @@ func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, 
 
 // turnOf is the key of the turn that promised a letter.
 func turnOf(p bot.Promise) string { return strings.TrimSuffix(p.ID, "/"+string(bot.PromiseLink)) }
+
+// askedAt is when a promise's letter was asked for.
+func (d *Document) askedAt(p bot.Promise) time.Time {
+	if i := slices.IndexFunc(d.Asks, func(a Asked) bool { return a.Turn == turnOf(p) }); i >= 0 {
+		return d.Asks[i].At
+	}
+	return p.Made
+}
 
 // sent says whether the mail server has accepted the letter of a promise, which may be owed again: whoever repeats an update is not
 // sent more letters than the limit counts.
