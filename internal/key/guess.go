@@ -39,7 +39,7 @@ func judge(key string, about About) (guesses float64, kind Problem) {
 	pieces = append(pieces, alonePieces(folded)...)
 	for _, plain := range unswapped(folded) {
 		for _, p := range wordPieces(plain) {
-			if p.j-p.i >= swappedFrom && folded[p.i:p.j] != plain[p.i:p.j] {
+			if p.kind == EasyExample || p.j-p.i >= swappedFrom && folded[p.i:p.j] != plain[p.i:p.j] {
 				p.cost *= 2
 				pieces = append(pieces, p)
 			}
@@ -171,7 +171,8 @@ func runPieces(key string, i, j int) (out []piece) {
 }
 
 // A word that stands alone is guessed by lists larger than ours: of names, places, slang. So up to aloneLetters letters that
-// may be a word, by their vowels, cost no more than costAlone.
+// may be a word, by their vowels, cost no more than costAlone, unless they are three words and more written together
+// ("luzpezsolmar").
 const (
 	aloneLetters = 12
 	costAlone    = 5e5
@@ -179,8 +180,12 @@ const (
 
 func alonePieces(key string) (out []piece) {
 	for _, run := range letterRuns.FindAllStringIndex(key, -1) {
-		if sayable(key[run[0]:run[1]]) {
-			out = append(out, piece{run[0], run[1], costAlone, EasyWord})
+		if s := key[run[0]:run[1]]; sayable(s) {
+			p := piece{run[0], run[1], costAlone, EasyWord}
+			if n, cost := words().cut(s); n >= 3 {
+				p.cost = max(costAlone, cost)
+			}
+			out = append(out, p)
 		}
 	}
 	return out
@@ -242,21 +247,43 @@ func examplePieces(key string) (out []piece) {
 		var found []piece
 		held := 0
 		for _, w := range example {
-			before := len(found)
-			for i := 0; ; {
-				k := strings.Index(key[i:], w)
-				if k < 0 {
-					break
-				}
-				found = append(found, piece{i + k, i + k + len(w), costExample, EasyExample})
-				i += k + len(w)
+			at := standing(key, w)
+			for _, p := range at {
+				found = append(found, piece{p[0], p[1], costExample, EasyExample})
 			}
-			if len(found) > before {
+			if len(at) > 0 {
 				held++
 			}
 		}
 		if held > 1 {
 			out = append(out, found...)
+		}
+	}
+	return out
+}
+
+// standing returns from where to where a word stands for itself: the letters around it are words too, and it is no part of a longer
+// one ("río" of "armario"). It may have an s behind it.
+func standing(key, word string) (out [][2]int) {
+	l := words()
+	for _, run := range letterRuns.FindAllStringIndex(key, -1) {
+		s := key[run[0]:run[1]]
+		if !strings.Contains(s, word) {
+			continue
+		}
+		all, _ := l.cut(s)
+		for i := range s {
+			for _, w := range []string{word, word + "s"} {
+				if !strings.HasPrefix(s[i:], w) {
+					continue
+				}
+				j := i + len(w)
+				before, _ := l.cut(s[:i])
+				after, _ := l.cut(s[j:])
+				if (i == 0 || before > 0) && (j == len(s) || after > 0) && (all == 0 || before+1+after <= all) {
+					out = append(out, [2]int{run[0] + i, run[0] + j})
+				}
+			}
 		}
 	}
 	return out

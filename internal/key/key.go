@@ -5,7 +5,8 @@
 // is nor holds what anybody can know about its owner: the number, the name, the mail. It is not known to be stolen, where there
 // is a list of those. This follows NIST SP 800-63B-4, section 3.1.1. Check returns what is missing. A character that
 // belongs to nothing known counts ten guesses, so eight of them make 10^8: in practice the shortest accepted key has nine.
-// Tell people to make it longer, not odder: three or four words that do not belong together are enough, however common.
+// Tell people to make it longer, not odder: three common words that do not belong together are mostly enough, and four are, those
+// that people in Ecuador like best among them. Names and places count for less.
 //
 // Keys are kept as argon2id with the parameters of OWASP's Password Storage Cheat Sheet (2024): 19 MiB, two passes, one
 // lane. A hash takes about 20 ms and 19 MiB, so only two are computed at once: two hundred people who press the button

@@ -26,17 +26,22 @@ var (
 	sayings string
 	//go:embed lists/examples.txt
 	examples string
+	//go:embed lists/rows.txt
+	layouts string
 )
 
 // What a word of a list costs a guesser, in guesses. A common word is taken for one of five hundred even where it is more
 // common, so that three that do not belong together are enough; a little word ("de", "la") costs next to nothing, so that a
-// sentence is not strong by those. What people in Ecuador make keys of is tried first.
+// sentence is not strong by those. What people in Ecuador make keys of is tried first: of the people, places and dates of
+// ecuador.txt four are still weak (the names of four grandchildren), of its everyday words four are enough, while two of them
+// with a year and a sign behind (60 and 10 guesses) are not.
 const (
-	costLittle  = 5
-	costOwn     = 100
-	costWord    = 500
-	littleWords = 100 // so many of the most frequent words are little
-	longestWord = 24  // in letters; none of the lists is longer
+	costLittle   = 5
+	costOwn      = 100
+	costEveryday = 250
+	costWord     = 500
+	littleWords  = 100 // so many of the most frequent words are little
+	longestWord  = 24  // in letters; none of the lists is longer
 )
 
 // entry is a word of a list.
@@ -60,6 +65,7 @@ var words = sync.OnceValue(func() lexicon {
 		panic(err)
 	}
 	l := make(lexicon, 0, 50000)
+	own := ownEntries()
 	kind, rank := "", 0
 	for line := range strings.Lines(frequent.String()) {
 		line = strings.TrimSuffix(line, "\n")
@@ -68,24 +74,36 @@ var words = sync.OnceValue(func() lexicon {
 			continue
 		}
 		rank++
-		l = append(l, frequentEntry(line, kind, rank))
+		e := frequentEntry(line, kind, rank)
+		if e.cost == costLittle && slices.ContainsFunc(own, func(o entry) bool { return o.word == e.word }) {
+			continue // "gracias", "hola": often said, but words like others
+		}
+		l = append(l, e)
 	}
-	for line := range strings.Lines(ecuador) {
-		line = strings.TrimSpace(line)
+	l = append(append(l, own...), entry{"y", costLittle, EasyWord}) // single letters are not among the frequent
+	slices.SortFunc(l, func(a, b entry) int { return cmp.Or(cmp.Compare(a.word, b.word), cmp.Compare(a.cost, b.cost)) })
+	return slices.Clip(slices.CompactFunc(l, func(a, b entry) bool { return a.word == b.word }))
+})
+
+// ownEntries are the words of ecuador.txt.
+func ownEntries() (out []entry) {
+	kind := ""
+	for _, line := range lines(ecuador) {
 		if name, ok := section(line); ok {
 			kind = name
 			continue
 		}
-		if strings.HasPrefix(line, "#") {
-			continue
+		e := entry{cost: costOwn, kind: kinds[kind]}
+		if kind == "word" {
+			e.cost = costEveryday
 		}
 		for w := range strings.FieldsSeq(line) {
-			l = append(l, entry{letters(w), costOwn, kinds[kind]})
+			e.word = letters(w)
+			out = append(out, e)
 		}
 	}
-	slices.SortFunc(l, func(a, b entry) int { return cmp.Or(cmp.Compare(a.word, b.word), cmp.Compare(a.cost, b.cost)) })
-	return slices.Clip(slices.CompactFunc(l, func(a, b entry) bool { return a.word == b.word }))
-})
+	return out
+}
 
 // kinds says what is wrong with a key that is made of a list's words.
 var kinds = map[string]Problem{"word": EasyWord, "first": EasyName, "last": EasyName, "name": EasyName, "place": EasyPlace, "time": EasyDate}
@@ -114,6 +132,32 @@ func (l lexicon) find(word string) (entry, bool) {
 		return entry{}, false
 	}
 	return l[i], true
+}
+
+// commonShort is up to which rank words of three letters are seen in letters that are nothing but words: rarer ones turn up
+// in any word that is not on a list.
+const commonShort = 5000
+
+// cut returns the fewest words that letters can be cut into, none left over, and the fewest guesses of any way to cut them. It
+// returns no words where that cannot be done.
+func (l lexicon) cut(s string) (n int, cost float64) {
+	fewest, costs := make([]int, len(s)+1), make([]float64, len(s)+1)
+	costs[0] = 1
+	for j := 1; j <= len(s); j++ {
+		for i := max(0, j-longestWord); i < j; i++ {
+			e, ok := l.find(s[i:j])
+			if !ok || costs[i] == 0 || e.cost >= costWord && (j-i < shortWord || j-i == shortWord && e.cost > commonShort) {
+				continue
+			}
+			if costs[j] == 0 || fewest[i]+1 < fewest[j] {
+				fewest[j] = fewest[i] + 1
+			}
+			if c := costs[i] * e.cost; costs[j] == 0 || c < costs[j] {
+				costs[j] = c
+			}
+		}
+	}
+	return fewest[len(s)], costs[len(s)]
 }
 
 // letters is a text without anything but its letters, folded.

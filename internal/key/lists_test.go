@@ -28,7 +28,11 @@ func rowsOf(t *testing.T, name string) (out [][]string) {
 
 // Keys of the kind that people in Ecuador choose, written down by somebody who did not know the rules, are refused.
 func TestCheck_weakKeys(t *testing.T) {
-	for _, row := range rowsOf(t, "weak_keys.txt") {
+	weak := rowsOf(t, "weak_keys.txt")
+	if len(weak) != 260 {
+		t.Errorf("got %d weak keys, want 260", len(weak))
+	}
+	for _, row := range weak {
 		if problems := Check(row[0], owner); len(problems) == 0 {
 			guesses, kind := judge(row[0], owner)
 			t.Errorf("%s %q was taken: %.1e guesses, %s", row[1], row[0], guesses, kind)
@@ -38,7 +42,11 @@ func TestCheck_weakKeys(t *testing.T) {
 
 // Phrases that nobody would guess are taken.
 func TestCheck_goodPhrases(t *testing.T) {
-	for _, row := range rowsOf(t, "good_phrases.txt") {
+	good := rowsOf(t, "good_phrases.txt")
+	if len(good) != 130 {
+		t.Errorf("got %d good phrases, want 130", len(good))
+	}
+	for _, row := range good {
 		if problems := Check(row[0], owner); len(problems) > 0 {
 			guesses, _ := judge(row[0], owner)
 			t.Errorf("%q: %v (%.1e)", row[0], problems, guesses)
@@ -67,7 +75,7 @@ func TestCheck_saysWhatIsWeak(t *testing.T) {
 		}
 	}
 	for key, kind := range map[string]Problem{
-		"hola hola hola": EasyWord, "virgen maria": EasyWord, "casa perro": EasyWord, "luna café río silla": EasyExample,
+		"hola hola hola": EasyRepeat, "virgen maria": EasyWord, "casa perro": EasyWord, "luna café río silla": EasyExample,
 		"Padre nuestro que estás en el cielo santificado sea tu nombre": EasySaying, "15 de marzo de 1958": EasyDate,
 	} {
 		if got := Check(key, About{}); !slices.Equal(got, []Problem{kind}) {
@@ -113,6 +121,89 @@ func TestCheck_commonWords(t *testing.T) {
 			if got := Check(w+end, About{}); len(got) == 0 {
 				t.Errorf("%q was taken", w+end)
 			}
+		}
+	}
+}
+
+// ecuadorian returns the words of ecuador.txt, as they are typed, of some sections or of all.
+func ecuadorian(sections ...string) (out []string) {
+	kind := ""
+	for _, line := range lines(ecuador) {
+		if name, ok := section(line); ok {
+			kind = name
+		} else if len(sections) == 0 || slices.Contains(sections, kind) {
+			out = append(out, strings.Fields(strings.ReplaceAll(line, "_", ""))...)
+		}
+	}
+	return out
+}
+
+// Four everyday words that do not belong together are taken though our own list has each; two of any of its sections, with
+// a year and a sign behind, are not. Words of one family ("jubilado jubilada") count once.
+func TestCheck_wordsOfEcuador(t *testing.T) {
+	for _, phrase := range []string{"celular mariposa invierno seguro", "sol estrella alegría verano", "hola celular dios invierno"} {
+		if got := Check(phrase, About{}); len(got) > 0 {
+			t.Errorf("%q: %v", phrase, got)
+		}
+	}
+	all := ecuadorian()
+	everyday := slices.DeleteFunc(ecuadorian("word"), func(w string) bool {
+		_, cost := words().cut(letters(w))
+		return cost < costEveryday // names as well ("Guadalupe"), or little words ("no sé")
+	})
+	if len(everyday) < 200 || len(all) < 1000 {
+		t.Fatalf("%d everyday words of %d", len(everyday), len(all))
+	}
+	chance := rand.New(rand.NewPCG(3, 4)) // the same every time
+	family := func(w string) string { return letters(w)[:min(4, len(letters(w)))] }
+	for _, between := range []string{" ", "-"} {
+		for range 500 {
+			var phrase, families []string
+			for len(phrase) < 4 {
+				if w := everyday[chance.IntN(len(everyday))]; !slices.Contains(families, family(w)) {
+					phrase, families = append(phrase, w), append(families, family(w))
+				}
+			}
+			if key := strings.Join(phrase, between); len(Check(key, About{})) > 0 {
+				guesses, kind := judge(key, About{})
+				t.Errorf("%q was refused: %.1e guesses, %s", key, guesses, kind)
+			}
+		}
+	}
+	for range 1000 {
+		key := all[chance.IntN(len(all))] + all[chance.IntN(len(all))] + []string{"1962#", "2024$", "!1958@"}[chance.IntN(3)]
+		if len(Check(key, About{})) == 0 {
+			guesses, _ := judge(key, About{})
+			t.Errorf("%q was taken: %.1e guesses", key, guesses)
+		}
+	}
+}
+
+// A word of an example counts only where it stands for itself, among letters that are words too.
+func TestCheck_examplesWithinWords(t *testing.T) {
+	for key, refused := range map[string]bool{
+		"armario verde silla tambor": false, "barrio tambor silla martillo": false, "armario silla tornillo": false,
+		"río verde silla tambor": true, "lunas cafés ríos sillas": true, "lunaycafeyrioysilla": true, "milunatucafe": true,
+		"lunacaferiosilla": true, "l4n4lunac4feri0silla": true,
+	} {
+		if got := Check(key, About{}); len(got) > 0 != refused {
+			guesses, _ := judge(key, About{})
+			t.Errorf("%q: got %v (%.1e guesses), want refused: %t", key, got, guesses, refused)
+		}
+	}
+}
+
+// Several short words written together are not one word, however few their letters.
+func TestCheck_shortWordsTogether(t *testing.T) {
+	for _, key := range strings.Fields("luzpezsolmar luzpezsolmarpan salgasredpan") {
+		if got := Check(key, About{}); len(got) > 0 {
+			guesses, _ := judge(key, About{})
+			t.Errorf("%q: %v (%.1e)", key, got, guesses)
+		}
+	}
+	for _, key := range strings.Fields("solluzrey solrey2024 panmesa1") {
+		if len(Check(key, About{})) == 0 {
+			t.Errorf("%q was taken", key)
 		}
 	}
 }

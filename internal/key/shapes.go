@@ -18,20 +18,15 @@ const (
 	costDated  = costDay * 100 // a day of any year of a life
 )
 
-// Rows of the keys of Spanish and Latin American layouts, as they are after folding (ñ is n), their columns, what one gets
-// with the shift key held, zigzags, and the telephone's columns.
-var rows = func() (out []string) {
-	for _, row := range []string{
-		"qwertyuiop", "asdfghjkln", "zxcvbnm,.-", "zxcvbnm,.", "1234567890", "0123456789", "1234567890'¿", `!"·$%&/()=?`, `!"#$%&/()=?¡`, "!@#$%^&*()", ";:_",
-		"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0pn-", "1qazxsw23edcvfr45tgbnhy67ujm,ki89ol.", "qazwsxedcrfvtgbyhnujmik,ol.pn-", "qazxswedcvfrtgbnhyujm,kiol.",
-		"1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0", "qawsedrftgyhujikolpn", "azsxdcfvgbhnjmk,l.n-", "147258369", "159", "357", "789456123", "741852963", "14789632", "2580", "abcdefghijklmnopqrstuvwxyz",
-	} {
+// rows are those of lists/rows.txt from either end, read when the first key is judged.
+var rows = sync.OnceValue(func() (out []string) {
+	for _, row := range lines(layouts) {
 		turned := []rune(row)
 		slices.Reverse(turned)
 		out = append(out, row, string(turned))
 	}
 	return out
-}()
+})
 
 const months = `(?:ene(?:ro)?|feb(?:rero)?|mar(?:zo)?|abr(?:il)?|may(?:o)?|jun(?:io)?|jul(?:io)?|ago(?:sto)?|sep(?:t|tiembre)?|set(?:iembre)?|oct(?:ubre)?|nov(?:iembre)?|dic(?:iembre)?)`
 
@@ -73,7 +68,7 @@ func shapes(key string) (out []piece) {
 func rowPieces(key string) (out []piece) {
 	for i := range key {
 		longest := i
-		for _, row := range rows {
+		for _, row := range rows() {
 			for j := max(i+3, longest+1); j <= len(key) && strings.Contains(row, key[i:j]); j++ {
 				longest = j
 			}
