@@ -5,6 +5,7 @@ package address
 
 import (
 	"errors"
+	"net/mail"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -47,7 +48,7 @@ func Wire(s string) (string, error) {
 	if err != nil || !isName(ascii) {
 		return "", ErrInvalid
 	}
-	if !isASCII(domain) {
+	if !IsASCII(domain) {
 		domain = ascii
 	}
 	if at+1+len(domain) > maxAddress {
@@ -64,6 +65,25 @@ func Valid(s string) bool {
 	}
 	_, domain, _ := strings.Cut(wire, "@") // Wire lets no second one through
 	return strings.Contains(domain, ".")
+}
+
+// Sender reads a name and an address as From has them (RFC 5322 3.4), or the address alone, and returns them with the address
+// as Wire has it. The name holds nothing that HasUnseen finds.
+func Sender(s string) (*mail.Address, error) {
+	from, err := mail.ParseAddress(s)
+	if err != nil || HasUnseen(from.Name) {
+		return nil, ErrInvalid
+	}
+	if from.Address, err = Wire(from.Address); err != nil {
+		return nil, err
+	}
+	return from, nil
+}
+
+// HasUnseen says whether [s] holds a line break or another control character, or one that changes how its neighbours are
+// written (unicode Cf, the marks of direction among them).
+func HasUnseen(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
 }
 
 // isLocal says whether [s] can stand before the @.
@@ -99,6 +119,7 @@ func isName(ascii string) bool {
 	return strings.Trim(labels[len(labels)-1], "0123456789") != ""
 }
 
-func isASCII(s string) bool {
+// IsASCII says whether [s] can be said without SMTPUTF8.
+func IsASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }

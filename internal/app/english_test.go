@@ -52,14 +52,15 @@ func TestEnglish_wholeRoad(t *testing.T) {
 				t.Errorf("the key: %d %s", status, page)
 			}
 			w.Settle()
-			for i, l := range mails(w, "uno@correo.example") {
+			all := mails(w, "uno@correo.example")
+			if len(all) != 3 {
+				t.Fatalf("%d letters came, want 3: %+v", len(all), all)
+			}
+			for i, l := range all {
 				want := []string{"Unlock your key", "Your key was unlocked", "Your new key was made"}[i]
 				if l.Header["Content-Language"] != "en" || !strings.Contains(l.HTML, want+"</h1>") {
 					t.Errorf("letter %d, %q, is in %q, want English and %q", i+1, l.Subject, l.Header["Content-Language"], want)
 				}
-			}
-			if n := len(mails(w, "uno@correo.example")); n != 3 {
-				t.Errorf("%d letters came, want 3", n)
 			}
 		})
 	}

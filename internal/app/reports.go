@@ -62,8 +62,13 @@ func (a *App) takeReports() {
 	})
 }
 
-// ReportsAddr is where delivery reports are taken.
-func (a *App) ReportsAddr() string { return a.reports.Addr() }
+// ReportsAddr is where delivery reports are taken, empty while they are off. It is for tests, which have the system choose the port.
+func (a *App) ReportsAddr() string {
+	if a.reports == nil {
+		return ""
+	}
+	return a.reports.Addr()
+}
 
 // takeReport does what follows from a report, and counts it. Its words and addresses are judged and go nowhere.
 func (a *App) takeReport(ctx context.Context, local string, r bounce.Report) error {

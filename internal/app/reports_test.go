@@ -35,6 +35,13 @@ func report(t *testing.T, w *world.World, to string, what said, about ...string)
 	w.Settle()
 }
 
+// While reports are off there is nowhere to send them.
+func TestReportsAddr_off(t *testing.T) {
+	if got := world.New(t, onePerson).App.ReportsAddr(); got != "" {
+		t.Errorf("delivery reports are taken at %s, want nowhere", got)
+	}
+}
+
 // toTheLetter has the person ask for a link to the number, and returns what they heard last.
 func toTheLetter(w *world.World) string {
 	for _, text := range []string{"hola", "1", "1", theirs, "1"} {

@@ -120,6 +120,7 @@ func (l *Listener) Stop(ctx context.Context) error {
 		return err
 	}
 	<-l.served
+	l.ln.refusing.Wait() // a second at most
 	l.ln.cut()
 	if serr := l.server.Shutdown(ctx); err == nil && !errors.Is(serr, smtp.ErrServerClosed) && !errors.Is(serr, net.ErrClosed) {
 		err = serr
@@ -178,6 +179,8 @@ type limited struct {
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
 	closed bool
+
+	refusing sync.WaitGroup // one for each that is told to come again
 }
 
 func (l *limited) Accept() (net.Conn, error) {
@@ -189,9 +192,11 @@ func (l *limited) Accept() (net.Conn, error) {
 		if c := l.admit(raw); c != nil {
 			return c, nil
 		}
-		_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = io.WriteString(raw, "421 4.3.2 Too many connections, come again later\r\n")
-		raw.Close()
+		l.refusing.Go(func() { // who does not read it keeps nobody else waiting
+			_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = io.WriteString(raw, "421 4.3.2 Too many connections, come again later\r\n")
+			raw.Close()
+		})
 	}
 }
 

@@ -76,7 +76,7 @@ func TestLoad_production(t *testing.T) {
 		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
 		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
 		"LLAVE_MODEL_FILE=own.bin", "LLAVE_BREACHED_FILE=/var/stolen.txt", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.",
-		"LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_MAIL_REFUSED_ROW=0", "LLAVE_LIMIT_COMPLAINTS_HOUR=1", "LLAVE_LIMIT_COMPLAINTS_DAY=2", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
+		"LLAVE_REPORT_TO=<mesa@example.org>", "LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_MAIL_REFUSED_ROW=0", "LLAVE_LIMIT_COMPLAINTS_HOUR=1", "LLAVE_LIMIT_COMPLAINTS_DAY=2", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +102,7 @@ func TestLoad_production(t *testing.T) {
 		{"the way into the portal", c.PortalText, "¿Dónde? En Trámites."},
 		{"mails a day", c.Limits.MailsDay, 7},
 		{"refused in a row", c.MailRefusedRow, 0},
+		{"who is told when nobody is at the desk", c.ReportTo, "mesa@example.org"},
 		{"complaints an hour", c.Limits.ComplaintsHour, 1},
 		{"complaints a day", c.Limits.ComplaintsDay, 2},
 		{"idle", c.Retention.Idle, 48 * time.Hour},
@@ -129,7 +130,10 @@ func TestLoad_refuses(t *testing.T) {
 		"LLAVE_SMTP_URL=mail.example:25", "LLAVE_SMTP_URL=smtp://u:hidden@mail.example?tls=none",
 		"LLAVE_SMTP_URL=smtps://u:hidden@localhost?tls=none", "LLAVE_SMTP_URL=smtp://u:hidden@localhost?tls=maybe",
 		"LLAVE_SMTP_URL=smtp://u:hidden@localhost?auth=plain", "LLAVE_SMTP_URL=smtp://u:hid/den@mail.example:587",
-		"LLAVE_MAIL_FROM=IESS", "LLAVE_MAIL_BOUNCE_DOMAIN=localhost", "LLAVE_MAIL_BOUNCE_DOMAIN=b@example.org", "LLAVE_MAIL_BOUNCE_DOMAIN=ñandú.example",
+		"LLAVE_MAIL_FROM=IESS", "LLAVE_MAIL_FROM=IESS <a@example.99>", "LLAVE_MAIL_FROM=IESS <\"a,b\"@example.org>", "LLAVE_MAIL_FROM=IE\u202eSS <a@example.org>",
+		"LLAVE_MAIL_BOUNCE_DOMAIN=rebotes.example.99", "LLAVE_MAIL_BOUNCE_DOMAIN=a.example-", "LLAVE_MAIL_BOUNCE_DOMAIN=a.-example", "LLAVE_MAIL_BOUNCE_DOMAIN=xn--99999999.example", "LLAVE_MAIL_BOUNCE_DOMAIN=xn--a.example",
+		"LLAVE_REPORT_TO=a@b.example>", "LLAVE_REPORT_TO=<a@b.example", "LLAVE_REPORT_TO=<>",
+		"LLAVE_MAIL_BOUNCE_DOMAIN=localhost", "LLAVE_MAIL_BOUNCE_DOMAIN=b@example.org", "LLAVE_MAIL_BOUNCE_DOMAIN=ñandú.example",
 		"LLAVE_MAIL_BOUNCE_DOMAIN=" + strings.Repeat("a.", 99) + "example", "LLAVE_BOUNCE_ADDR=25", "LLAVE_BOUNCE_ADDR=smtp:127.0.0.1:25", "LLAVE_BOUNCE_ADDR=lmtp:", "LLAVE_BOUNCE_ADDR=lmtp:socket",
 		"LLAVE_LINK_TTL=3", "LLAVE_LINK_TTL=11m", "LLAVE_LINK_TTL=-3m", "LLAVE_AGENT_IDLE=4m", "LLAVE_AGENT_IDLE=13h", "LLAVE_AGENT_SILENCE=0", "LLAVE_AGENT_SILENCE=25h",
 		"LLAVE_GENERATE_URL=http://portal.example", "LLAVE_DISCLOSURE=open", "LLAVE_TIMEZONE=Guayaquil", "LLAVE_TIMEZONE=Local",
@@ -175,6 +179,7 @@ func TestLoad_reportsEverythingAtOnce(t *testing.T) {
 	_, err := config.Load([]string{
 		"LLAVE_PUBLIC_ULR=https://llave.example", "LLAVE_COLOUR=blue", "LLAVE_LINK_TTL=soon", "LLAVE_MONGODB_URI=mongodb://db/",
 		"LLAVE_WHATSAPP_TOKEN=hidden", "LLAVE_WHATSAPP_PHONE_NUMBER_ID=1", "LLAVE_EVENTS_SECRET=hidden",
+		"LLAVE_MAIL_FROM=IESS <no-responder@example.99>",
 	}, t.TempDir(), config.NeedMail)
 	if err == nil {
 		t.Fatal("got no error")
@@ -183,6 +188,7 @@ func TestLoad_reportsEverythingAtOnce(t *testing.T) {
 	want := []string{
 		"LLAVE_COLOUR: there is no such setting; `llave help config` lists those that exist",
 		"LLAVE_PUBLIC_ULR: there is no such setting; did you mean LLAVE_PUBLIC_URL?",
+		"LLAVE_MAIL_FROM: is no sender; expected Name <mailbox@host>",
 		`LLAVE_LINK_TTL: "soon" cannot be; expected a time from 1s to 10m0s, written like 90s, 3m or 24h`,
 		"LLAVE_EVENTS_SECRET: is no Standard Webhooks secret; expected whsec_ and 24 to 64 bytes in base64",
 		"LLAVE_SECRET_KEY: is needed with MongoDB, the same in every process; expected 32 bytes or more in base64, such as `openssl rand -base64 32` prints",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/mail"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -180,15 +179,19 @@ func smtpURL(v string) (Secret, error) {
 }
 
 func mailAddress(v string) (string, error) {
-	if _, err := mail.ParseAddress(v); err != nil {
+	if _, err := mailaddress.Sender(v); err != nil {
 		return "", errors.New("is no sender; expected Name <mailbox@host>")
 	}
 	return v, nil
 }
 
-// mailbox is an address alone, as letters are sent to.
+// mailbox is an address alone, as letters are sent to, in angle brackets or without.
 func mailbox(v string) (string, error) {
-	v = strings.TrimSuffix(strings.TrimPrefix(v, "<"), ">")
+	if inner, ok := strings.CutPrefix(v, "<"); ok {
+		if v, ok = strings.CutSuffix(inner, ">"); !ok {
+			v = "" // one bracket alone
+		}
+	}
 	if _, err := mailaddress.Wire(v); err != nil {
 		return "", errors.New("is no address; expected mailbox@host")
 	}
@@ -200,7 +203,8 @@ var mailDomainShape = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.
 // mailDomain is a domain as an envelope has it. A return address has 62 characters before the @, of 254 in all.
 func mailDomain(v string) (string, error) {
 	v = strings.ToLower(v)
-	if len(v) > 190 || !mailDomainShape.MatchString(v) {
+	_, err := mailaddress.Wire("b@" + v) // what it refuses no letter could be sent with
+	if err != nil || len(v) > 190 || !mailDomainShape.MatchString(v) {
 		return "", fmt.Errorf("%q is no mail domain; expected one such as rebotes.example.org, beyond ASCII as xn--…", v)
 	}
 	return v, nil

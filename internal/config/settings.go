@@ -69,7 +69,7 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.SMTPURL, err = smtpURL(v); return }},
 	{"LLAVE_MAIL_FROM", "IESS <no-responder@localhost>", "", "sender of every letter",
 		func(c *Config, v string) (err error) { c.MailFrom, err = mailAddress(v); return }},
-	{"LLAVE_MAIL_REFUSED_ROW", "5", "", "so many mailboxes refused in a row are trouble of ours, and their letters wait; 0: never",
+	{"LLAVE_MAIL_REFUSED_ROW", "5", "", "so many different mailboxes refused in a row are trouble of ours, and their letters wait; 0: never",
 		func(c *Config, v string) (err error) { c.MailRefusedRow, err = countOrNone(v); return }},
 	{"LLAVE_MAIL_BOUNCE_DOMAIN", "", "empty: off", "domain of a return address for each letter, by which reports of delivery are known; this and the next: both or none",
 		func(c *Config, v string) (err error) { c.BounceDomain, err = mailDomain(v); return }},

@@ -176,7 +176,7 @@ func TestSend_anyAddress(t *testing.T) {
 		}
 		sent++
 		rcpt, head, _ := heard(t, said)
-		if local, domain, _ := strings.Cut(to, "@"); rcpt != to && (rcpt != local+"@"+punycode(domain) || isASCII(domain)) {
+		if local, domain, _ := strings.Cut(to, "@"); rcpt != to && (rcpt != local+"@"+punycode(domain) || address.IsASCII(domain)) {
 			t.Fatalf("%q went to %q", to, rcpt)
 		}
 		if !strictAddress.MatchString(rcpt) {

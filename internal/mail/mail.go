@@ -1,10 +1,10 @@
 // Package mail writes the letters and hands them to the mail server.
 //
-// A Composer turns a kind of letter and a few facts into text and HTML; every word is in templates/, Spanish first, another language in a folder of its own. A Sender hands
-// a letter over and returns nil once the server has answered 250 to it, which starts the life of a link. Otherwise its
-// error is a *bot.SendError that says whether a retry is worth anything (the table is at judge, in verdict.go). A retry
-// sends the same letter: Message-ID, date and boundary come from the caller or are derived, so that a mailbox can tell a
-// repeat.
+// A Composer turns a kind of letter and a few facts into text and HTML; every word is in templates/, Spanish first, another
+// language in a folder of its own. A Sender hands a letter over and returns nil once the server has answered 250 to it,
+// which starts the life of a link. Otherwise its error is a *bot.SendError that says whether a retry is worth anything (the
+// table is at Judge, in verdict.go). A retry sends the same letter: Message-ID, date and boundary come from the caller or
+// are derived, so that a mailbox can tell a repeat.
 //
 // A Sender pools its connections and drives go-mail's SMTP client itself, command by command. go-mail's own Client was
 // turned down: it reports an accepted letter as failed when the RSET behind it fails, puts the recipient into its errors,
@@ -22,7 +22,6 @@ import (
 	"net/mail"
 	"strings"
 	"time"
-	"unicode"
 
 	"llave/internal/address"
 
@@ -42,16 +41,13 @@ type Letter struct {
 	AutoSubmitted bool // written by a machine: no out-of-office answers, please
 }
 
-// check refuses what must not reach a header. The errors hold nothing of the letter.
+// check refuses what must not reach a header, but for the recipient. The errors hold nothing of the letter.
 func (l Letter) check() error {
-	if _, err := address.Wire(l.To); err != nil {
-		return fmt.Errorf("the recipient is %w", err)
-	}
 	if _, err := address.Wire(l.ReturnPath); err != nil && l.ReturnPath != "" {
 		return fmt.Errorf("the return path is %w", err)
 	}
 	switch {
-	case l.Subject == "" || hasUnseen(l.Subject):
+	case l.Subject == "" || address.HasUnseen(l.Subject):
 		return errors.New("the subject is empty or holds a character that is not seen")
 	case l.MessageID == "" || strings.ContainsFunc(l.MessageID, notInMessageID) || strings.Count(l.MessageID, "@") > 1:
 		return errors.New("the Message-ID is empty or holds a character that does not belong there")
@@ -59,12 +55,6 @@ func (l Letter) check() error {
 		return errors.New("the letter has no text")
 	}
 	return nil
-}
-
-// hasUnseen says whether [s] holds a line break or another control character, or one that changes how its neighbours are
-// written (unicode Cf, the marks of direction among them).
-func hasUnseen(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
 }
 
 func notInMessageID(r rune) bool {

@@ -70,11 +70,8 @@ var (
 
 // New checks the options. It connects to nothing; Probe does.
 func New(opt Options) (*Sender, error) {
-	from, err := mail.ParseAddress(opt.From)
-	if err == nil {
-		from.Address, err = address.Wire(from.Address)
-	}
-	if err != nil || hasUnseen(from.Name) {
+	from, err := address.Sender(opt.From)
+	if err != nil {
 		return nil, errors.New("sender is not an address such as `IESS <no-responder@example.org>`")
 	}
 	if opt.Server.Host == "" {
@@ -112,18 +109,25 @@ func helloName() string {
 // Send hands the letter over and returns nil once the server has answered 250 to it. Every error is a *bot.SendError
 // without the address. When the connection is lost after the letter was handed over nobody knows whether it was taken:
 // that is Temporary, and the caller sends the same letter again with the same Message-ID. So is a mailbox refused for good
-// once Options.RefusedRow different ones were, with no letter accepted between.
+// once Options.RefusedRow different ones were, with no letter accepted between. What is wrong with the letter, other than
+// its recipient, is Temporary as well: the mailbox is not to blame, and whoever mends it has the letter go out.
 func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if l.Date.IsZero() {
 		l.Date = s.opt.Now()
 	}
-	if err := l.check(); err != nil {
-		return &bot.SendError{Failure: bot.Permanent, Reason: "letter not sent: " + err.Error()}
+	to, err := address.Wire(l.To)
+	if err != nil {
+		return &bot.SendError{Failure: bot.Permanent, Reason: "letter not sent: the recipient is " + err.Error()}
 	}
-	l.To, _ = address.Wire(l.To) // check has tried
+	l.To = to
+	if err := l.check(); err != nil {
+		err := &bot.SendError{Failure: bot.Temporary, Reason: "letter not sent: " + err.Error()}
+		s.health.letter(l.MessageID, err) // it waits, as the operator is told
+		return err
+	}
 	m := l.message(s.from)
-	err := s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
-		if err := c.mailFrom(cmp.Or(l.ReturnPath, s.from.Address), !isASCII(l.To) || !isASCII(s.from.Address)); err != nil {
+	err = s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
+		if err := s.mailFrom(c, l.ReturnPath, l.To); err != nil {
 			return err
 		}
 		reached()
@@ -153,7 +157,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 // has no record meets the same faults with it: a server that is away is away for both. [returnPath] is as in a Letter.
 func (s *Sender) Probe(ctx context.Context, returnPath string) error {
 	return s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
-		if err := c.mailFrom(cmp.Or(returnPath, s.from.Address), !isASCII(s.from.Address)); err != nil {
+		if err := s.mailFrom(c, returnPath, ""); err != nil {
 			return err
 		}
 		reached()
@@ -388,17 +392,23 @@ func (c *conn) bind(ctx context.Context) (release func() bool) {
 	return context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
 }
 
-// mailFrom opens a transaction. SMTPUTF8 is asked for only by an address that needs it: a server that was asked may
-// refuse to pass the letter on to one that cannot.
-func (c *conn) mailFrom(from string, utf8 bool) *bot.SendError {
+// mailFrom opens a transaction for a letter to [to]; "" is nobody. SMTPUTF8 is asked for only by an address that needs it: a
+// server that was asked may refuse to pass the letter on to one that cannot. Where it is the sender's or the return path, a
+// server without it takes nobody's letters, and no mailbox is to blame.
+func (s *Sender) mailFrom(c *conn, returnPath, to string) *bot.SendError {
 	parameters := ""
-	if utf8 {
-		if ok, _ := c.client.Extension("SMTPUTF8"); !ok {
+	ours := !address.IsASCII(s.from.Address) || !address.IsASCII(returnPath)
+	if ours || !address.IsASCII(to) {
+		ok, _ := c.client.Extension("SMTPUTF8")
+		switch {
+		case !ok && ours:
+			return &bot.SendError{Failure: bot.Temporary, Reason: "the mail server cannot write from an address with letters beyond ASCII (check LLAVE_MAIL_FROM)"}
+		case !ok:
 			return &bot.SendError{Failure: bot.Permanent, Reason: "the mail server cannot write to an address with letters beyond ASCII"}
 		}
 		parameters = " SMTPUTF8"
 	}
-	if err := c.command(StageFrom, 250, "MAIL FROM:<%s>%s", from, parameters); err != nil {
+	if err := c.command(StageFrom, 250, "MAIL FROM:<%s>%s", cmp.Or(returnPath, s.from.Address), parameters); err != nil {
 		return err
 	}
 	c.inMail = true
@@ -447,10 +457,6 @@ func (c *conn) quit() {
 		_ = c.command(StageReset, 221, "QUIT")
 	}
 	_ = c.raw.Close()
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r > 127 })
 }
 
 // String names the server, for logs.

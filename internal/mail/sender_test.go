@@ -173,6 +173,29 @@ func TestNew_nonASCIISender(t *testing.T) {
 	}
 }
 
+// A sender that the server cannot say is our trouble; a mailbox that it cannot say is the mailbox's.
+func TestSend_nonASCIISenderAddress(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{NoUTF8: true})
+	srv, err := ParseURL(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Options{Server: srv, From: "IESS <atención@example.org>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, to := range []string{"ana@example.org", "muñoz@example.org"} {
+		l := letterTo(to)
+		l.ReturnPath = "b-x@rebotes.example.org"
+		wantFailure(t, s.Send(t.Context(), l), bot.Temporary)
+	}
+	wantFailure(t, s.Probe(t.Context(), ""), bot.Temporary)
+	if s.Trouble().Since.IsZero() {
+		t.Error("the operator is told of no trouble")
+	}
+}
+
 func TestNew_refused(t *testing.T) {
 	srv := Server{Host: "localhost", Port: 25, Security: Plain}
 	for _, opt := range []Options{
@@ -180,6 +203,7 @@ func TestNew_refused(t *testing.T) {
 		{Server: srv, From: "nobody"},
 		{Server: srv, From: "IESS\r\nBcc: ana@example.org <no-responder@localhost>"},
 		{Server: srv, From: "a@example.org, b@example.org"},
+		{Server: srv, From: "a@example.99"},
 		{From: from},
 	} {
 		if _, err := New(opt); err == nil {
@@ -200,6 +224,8 @@ func TestSend_injectionIsRefused(t *testing.T) {
 		"two recipients":         func(l *Letter) { l.To = "ana@example.org, otra@example.org" },
 		"recipient with options": func(l *Letter) { l.To = "ana@example.org> NOTIFY=NEVER" },
 		"recipient with a name":  func(l *Letter) { l.To = "Ana <ana@example.org>" },
+		"return path":            func(l *Letter) { l.ReturnPath = "b-x@rebotes.example.99" },
+		"return path line break": func(l *Letter) { l.ReturnPath = "b-x@example.org>\r\nRCPT TO:<otra@example.org" },
 		"no recipient":           func(l *Letter) { l.To = "" },
 		"Message-ID line break":  func(l *Letter) { l.MessageID = "x\r\nBcc: otra" },
 		"Message-ID brackets":    func(l *Letter) { l.MessageID = "<x@example.org>" },
@@ -209,7 +235,11 @@ func TestSend_injectionIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := letterTo("ana@example.org")
 			change(&l)
-			wantFailure(t, sender.Send(t.Context(), l), bot.Permanent)
+			want := bot.Temporary // no fault of the mailbox: nobody is sent to an office for it
+			if l.To != "ana@example.org" {
+				want = bot.Permanent
+			}
+			wantFailure(t, sender.Send(t.Context(), l), want)
 		})
 	}
 	if n := len(server.Attempts()); n != 0 {

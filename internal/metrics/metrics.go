@@ -1,7 +1,7 @@
 // Package metrics counts what happens, in a registry of its own that Prometheus scrapes.
 //
-// An event is counted by its name alone, a delivery report by its outcome and the domain, one of a few, beside it. Names are constants in the code, so there are few of them, and no label ever holds
-// an address, a number or a token.
+// An event is counted by its name alone, a delivery report by its outcome and the domain, one of a few, beside it. Names are
+// constants in the code, so there are few of them, and no label ever holds an address, a number or a token.
 package metrics
 
 import (

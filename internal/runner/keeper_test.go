@@ -50,7 +50,7 @@ func TestNew_keepers(t *testing.T) {
 	}
 }
 
-// What a later version promised is tried for ten minutes, in which a process of that version would find it; then it is given
+// What a later version promised is tried for four minutes or more, in which a process of that version would find it; then it is given
 // up aloud: an error line, a count, and a word to the person. So is what it has a lane of its own for.
 func TestKeep_unknownKind(t *testing.T) {
 	for _, lane := range []string{"event", "chat", "fax"} {

@@ -95,7 +95,7 @@ func (s *Service) SealReturn(r Return) string {
 
 // OpenReturn reads the local part of a return address, in capitals or small letters. false: it was not given out here.
 func (s *Service) OpenReturn(local string) (r Return, ok bool) {
-	if !isASCII(local) {
+	if !address.IsASCII(local) {
 		return r, false
 	}
 	local = strings.ToLower(local)
@@ -110,10 +110,6 @@ func (s *Service) OpenReturn(local string) (r Return, ok bool) {
 	r.domain, r.sent = b[22], binary.BigEndian.Uint32(b[23:])
 	// Compared as it is written, so that no other spelling of the same bytes is an address of ours.
 	return r, subtle.ConstantTimeCompare([]byte(s.SealReturn(r)), []byte(local)) == 1
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r > 127 })
 }
 
 // short is the beginning of a keyed hash, in bytes.

@@ -85,8 +85,8 @@ type Attempt struct {
 	Returned []string  `bson:"returned,omitempty"` // the delivery reports that were heeded
 }
 
-// Spoken is a language that a conversation asked in; another than the first, or the first after another. The last one of a conversation is
-// its own, and each is that of some letter.
+// Spoken is one change of the language that a conversation asks in, the newest last; before any it is the first language. Each
+// was asked in, so that some letter may be in it.
 type Spoken struct {
 	Conv string `bson:"conv,omitempty"` // empty once that is not kept any more; the last one then is that of whose link was used
 	Lang string `bson:"lang,omitempty"`

@@ -35,18 +35,18 @@ func (s *Service) LookNotMe(ctx context.Context, token string) (lang string, err
 	if err != nil {
 		return "", fmt.Errorf("read the store's clock: %w", err)
 	}
-	w := cutToken(token)
-	d, err := s.byNotMe(ctx, w)
+	t := cutToken(token)
+	d, err := s.byNotMe(ctx, t)
 	if err != nil {
 		return "", err
 	}
-	_, lang, err = s.disowned(d, w, now)
+	_, lang, err = s.disowned(d, t, now)
 	return lang, err
 }
 
 // byNotMe is the document whose letters' "No fui yo" begin so.
-func (s *Service) byNotMe(ctx context.Context, w word) (*Document, error) {
-	d, err := s.findBy(ctx, "live.not_me", w, s.hashNotMe)
+func (s *Service) byNotMe(ctx context.Context, t token) (*Document, error) {
+	d, err := s.findBy(ctx, "live.not_me", t, s.hashNotMe)
 	if err != nil {
 		return nil, fmt.Errorf("find link: %w", err)
 	}
@@ -57,13 +57,13 @@ func (s *Service) byNotMe(ctx context.Context, w word) (*Document, error) {
 }
 
 // disowned are the attempts that the "No fui yo" of a letter is about, the newest first: the letter's own; and its language. A letter of a
-// version before bears no tag: its word is for every attempt that such a version made, as it was then, and for no other.
-func (s *Service) disowned(d *Document, w word, now time.Time) (own []*Attempt, lang string, err error) {
-	if d.Live == nil || !w.is(d.Live.NotMe, s.hashNotMe) {
+// version before bears no tag: its token is for every attempt that such a version made, as it was then, and for no other.
+func (s *Service) disowned(d *Document, t token, now time.Time) (own []*Attempt, lang string, err error) {
+	if d.Live == nil || !t.is(d.Live.NotMe, s.hashNotMe) {
 		return nil, "", ErrUnknown
 	}
 	for _, a := range d.all() {
-		spoke, is := s.notMeLang(a, w.tag)
+		spoke, is := s.notMeLang(a, t.tag)
 		if !is || a.Kind == KindDecoy {
 			continue
 		}
@@ -84,8 +84,8 @@ func (s *Service) disowned(d *Document, w word, now time.Time) (own []*Attempt, 
 // its own clock says that the link has ended. Pressing again finds the same case and changes nothing, whatever the record has
 // become since. It returns once the record is locked. ErrUnknown and ErrExpired are as in LookNotMe.
 func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
-	w := cutToken(token)
-	found, err := s.byNotMe(ctx, w)
+	t := cutToken(token)
+	found, err := s.byNotMe(ctx, t)
 	if err != nil {
 		return Disowned{}, err
 	}
@@ -94,7 +94,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	var lang string
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		var err error
-		if own, lang, err = s.disowned(d, w, now); err != nil {
+		if own, lang, err = s.disowned(d, t, now); err != nil {
 			return err
 		}
 		newest := own[0]

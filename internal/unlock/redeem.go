@@ -18,25 +18,25 @@ type View struct {
 
 // Look says what the link would do, for the page that shows it. It changes nothing.
 func (s *Service) Look(ctx context.Context, token, nonce string) (View, error) {
-	w := cutToken(token)
-	d, now, err := s.byLink(ctx, w)
+	t := cutToken(token)
+	d, now, err := s.byLink(ctx, t)
 	if err != nil {
 		return View{}, err
 	}
 	again, err := s.usable(d.Live, now, nonce)
-	return View{Kind: d.Live.Kind, Again: again, Lang: d.Live.speaks(s.asker(d.Live, w.tag))}, err
+	return View{Kind: d.Live.Kind, Again: again, Lang: d.Live.speaks(s.asker(d.Live, t.tag))}, err
 }
 
-func (s *Service) byLink(ctx context.Context, w word) (*Document, time.Time, error) {
+func (s *Service) byLink(ctx context.Context, t token) (*Document, time.Time, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, now, fmt.Errorf("read the store's clock: %w", err)
 	}
-	d, err := s.findBy(ctx, "live.link", w, s.hashLink)
+	d, err := s.findBy(ctx, "live.link", t, s.hashLink)
 	if err != nil {
 		return nil, now, fmt.Errorf("find link: %w", err)
 	}
-	if d == nil || d.Live == nil || s.asker(d.Live, w.tag) == "" {
+	if d == nil || d.Live == nil || s.asker(d.Live, t.tag) == "" {
 		return nil, now, ErrUnknown
 	}
 	return d, now, nil
@@ -67,18 +67,18 @@ type Redeemed struct {
 // Redeem uses a link, once. The nonce is the browser's: whoever wins may come again with it and is told the same. It
 // returns once the record is active; the chats hear of it by themselves.
 func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, error) {
-	w := cutToken(token)
-	found, _, err := s.byLink(ctx, w)
+	t := cutToken(token)
+	found, _, err := s.byLink(ctx, t)
 	if err != nil {
 		return Redeemed{}, err
 	}
 	var out Redeemed
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		a := d.Live
-		if a == nil || !w.is(a.Link, s.hashLink) {
+		if a == nil || !t.is(a.Link, s.hashLink) {
 			return ErrUnknown
 		}
-		by := s.asker(a, w.tag)
+		by := s.asker(a, t.tag)
 		if by == "" {
 			return ErrUnknown
 		}

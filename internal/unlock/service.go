@@ -2,10 +2,8 @@ package unlock
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -258,115 +256,3 @@ func (s *Service) find(ctx context.Context, sealed string) (affiliate.Record, er
 	}
 	return rec, nil
 }
-
-// linkToken is the token of the link in the letters that a conversation asked for. The first one's is what all have in
-// common; another's goes on with a tag.
-func (s *Service) linkToken(a *Attempt, conv string) string {
-	token := beginning(s.Vault.Derive("link", a.ID), a.Link, s.hashLink)
-	if conv == "" || slices.Index(a.Convs, conv) <= 0 {
-		return token
-	}
-	return token + s.chatTag(a.ID, conv)
-}
-
-// chatTag tells one chat's link from another's.
-func (s *Service) chatTag(attempt, conv string) string {
-	return s.Vault.Derive("link-chat", attempt+"|"+conv)[:tagSize]
-}
-
-// Sizes of a token's parts, in characters of base64url. 128 bits are enough to be unguessable, and so short that a link stays in one line
-// of a letter. The version before had all 256 of what is derived: its letters are still about, and their "No fui yo" works for seven days.
-const (
-	tokenSize = 22
-	longSize  = 43
-	tagSize   = 8
-)
-
-// beginning is what tokens begin with that are derived alike. The document keeps its hash: where a version before wrote that, it is of the
-// whole.
-func beginning(derived, kept string, hash func(string) string) string {
-	if kept == hash(derived) {
-		return derived
-	}
-	return derived[:tokenSize]
-}
-
-// word is a token taken apart.
-type word struct {
-	begins []string // what it may be found by, the likeliest first; none: it is no token
-	tag    string   // what stands behind that; "" where nothing does
-}
-
-// cutToken parts a token by its length.
-func cutToken(token string) (w word) {
-	switch len(token) {
-	case tokenSize + tagSize, longSize + tagSize:
-		token, w.tag = token[:len(token)-tagSize], token[len(token)-tagSize:]
-	}
-	switch len(token) {
-	case longSize:
-		w.begins = []string{token[:tokenSize], token}
-	case tokenSize:
-		w.begins = []string{token}
-	}
-	return w
-}
-
-// is says whether the hash that a document keeps is the word's.
-func (w word) is(kept string, hash func(string) string) bool {
-	return slices.ContainsFunc(w.begins, func(b string) bool { return hash(b) == kept })
-}
-
-// findBy returns the document that keeps the word's hash in a field, or nil.
-func (s *Service) findBy(ctx context.Context, field string, w word, hash func(string) string) (*Document, error) {
-	for _, b := range w.begins {
-		if d, err := s.Documents.FindBy(ctx, field, hash(b)); d != nil || err != nil {
-			return d, err
-		}
-	}
-	return nil, nil
-}
-
-// asker is the conversation whose letters bear a tag; "" when there is none.
-func (s *Service) asker(a *Attempt, tag string) string {
-	for i, conv := range a.Convs {
-		if tag == "" && i == 0 || tag != "" && i > 0 && subtle.ConstantTimeCompare([]byte(tag), []byte(s.chatTag(a.ID, conv))) == 1 {
-			return conv
-		}
-	}
-	return ""
-}
-
-// notMeToken is the token of the "No fui yo" in an attempt's letters of a language: what all of the document have in common, and the
-// attempt's tag.
-func (s *Service) notMeToken(a *Attempt, lang string) string {
-	return beginning(s.notMeDerived(a), a.NotMe, s.hashNotMe) + s.notMeTag(a, lang)
-}
-
-func (s *Service) notMeDerived(a *Attempt) string { return s.Vault.Derive("not-me", a.notMe()) }
-
-// notMeTag says whose "No fui yo" it is, and in which language its page speaks.
-func (s *Service) notMeTag(a *Attempt, lang string) string {
-	id := a.ID
-	if lang != "" {
-		id += "|" + lang
-	}
-	return s.Vault.Derive("not-me-attempt", id)[:tagSize]
-}
-
-// notMeLang says whether a tag is the attempt's, and in which language the letter was.
-func (s *Service) notMeLang(a *Attempt, tag string) (lang string, is bool) {
-	if tag == "" {
-		return "", !a.Tagged
-	}
-	for _, lang := range a.langs() {
-		if subtle.ConstantTimeCompare([]byte(tag), []byte(s.notMeTag(a, lang))) == 1 {
-			return lang, true
-		}
-	}
-	return "", false
-}
-
-func (s *Service) hashLink(token string) string  { return s.Vault.Hash("link", token) }
-func (s *Service) hashNotMe(token string) string { return s.Vault.Hash("not-me", token) }
-func (s *Service) hashNonce(nonce string) string { return s.Vault.Hash("nonce", nonce) }
