@@ -415,7 +415,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		}
 		return LinkUsed
 	case bot.SignalKeyMade:
-		if place.Is(KeyMadeBy) {
+		if place.Is(KeyMadeBy) && (!place.Is(InKey) || t.Conv.Text == "key.made") { // else they have only said so
 			return bot.Ignored
 		}
 		return KeyMade

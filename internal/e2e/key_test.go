@@ -34,7 +34,7 @@ func TestKeyPage(t *testing.T) {
 			v.types("luna", "muy corta")
 			at("when it is short")
 			for _, more := range []struct{ keys, says string }{
-				{" café río silla", "palabras del dibujo"},
+				{" café río silla", "palabras de nuestros ejemplos"},
 				{" tambor verde mojado", "Es fuerte"},
 			} {
 				// What it said before is gone as soon as the first letter has come.

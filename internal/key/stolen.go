@@ -80,7 +80,7 @@ const (
 
 var (
 	errNoHash   = errors.New("a line is not a SHA-1 hash in hexadecimal")
-	errUnsorted = errors.New("its lines are not in order")
+	errUnsorted = errors.New("its lines are not in order: sort them with LC_ALL=C sort")
 	errEmpty    = errors.New("it is empty")
 )
 

@@ -255,7 +255,7 @@ func (s *Sender) tell(ctx context.Context, w *watched) {
 	case w.calm.IsZero():
 		w.calm = time.Now()
 	case time.Since(w.calm) >= calmFor:
-		s.opt.Log.Info("the mail server takes letters again", "server", s.opt.Server.String(), "down", s.opt.Now().Sub(w.since).Round(time.Second), "waiting", now.Waiting)
+		s.opt.Log.Info("the mail server takes letters again", "server", s.opt.Server.String(), "down", s.opt.Now().Sub(w.since).Round(time.Second).String(), "waiting", now.Waiting)
 		*w = watched{}
 	}
 }
