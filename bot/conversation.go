@@ -280,7 +280,7 @@ func (c *Conversation) SawUpdate(u Update, now time.Time) bool {
 }
 
 func (c *Conversation) see(u Update, now time.Time) {
-	if u.ID == "" || u.Timer { // one that is looked at again and again must not push out what a person wrote
+	if u.ID == "" || u.Timer || u.Once { // one that is looked at again and again must not push out what a person wrote
 		return
 	}
 	c.Seen = append(c.Seen, Seen{ID: u.ID, Order: u.Order, At: now})

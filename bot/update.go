@@ -80,6 +80,7 @@ type Update struct {
 	Group     bool     // came from a chat with several people
 	Signal    string   // Signal: one of the Signal… names
 	Attempt   string   // Signal: the attempt it belongs to; empty fits every attempt
+	Once      bool     // Signal: it comes of a promise that is kept in the same write, so that nothing need be noted of it
 	Timer     bool     // Signal: a timer of the conversation itself, which goes off once because the step takes it off
 	Failure   Failure  // Undelivered: what it means for the message
 	Again     *Reply   // Undelivered: the message, where it is still known

@@ -515,6 +515,12 @@ func (p *play) turns() []turn {
 		t := turn{before: before, after: after}
 		if n := len(after.Seen); n > 0 && !seenIn(before, after.Seen[n-1]) {
 			t.id = after.Seen[n-1].ID
+		} else { // a timer leaves nothing but its place
+			for _, timer := range before.Timers {
+				if !slices.Contains(after.Timers, timer) {
+					t.id = fmt.Sprint("timer/", timer.Signal, "/", timer.At.UnixMilli(), "/", after.Version)
+				}
+			}
 		}
 		for _, pr := range after.Promises {
 			if before.Find(pr.ID) != nil {
