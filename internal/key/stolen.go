@@ -29,7 +29,7 @@ func OpenStolen(path string, log *slog.Logger) (*StolenFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open stolen keys: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("look at stolen keys: %w", err)
@@ -63,7 +63,7 @@ func (f *StolenFile) find(key string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("open stolen keys: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return false, fmt.Errorf("look at stolen keys: %w", err)
