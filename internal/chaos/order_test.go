@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"reflect"
@@ -112,7 +113,8 @@ func (m model) run(ctx context.Context, chat int64, inputs []input, answered map
 func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error) {
 	c = c.Clone()
 	c.Version, c.Outbox = 0, bot.Outbox{}
-	c.Timers = slices.DeleteFunc(c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalLinkExpired })
+	c.Timers = slices.DeleteFunc(c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalLinkExpired || t.Signal == bot.SignalMailLate })
+	maps.DeleteFunc(c.Slots, ofLetters)
 	slices.SortFunc(c.Timers, func(a, b bot.Timer) int { return strings.Compare(a.Signal, b.Signal) })
 	for name, value := range c.Slots {
 		if number, err := affiliate.Open(v, value); err == nil {
@@ -128,6 +130,9 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 	}
 	return out, bson.Unmarshal(raw, &out)
 }
+
+// ofLetters says whether a slot follows the letter, which the model does not send.
+func ofLetters(slot, _ string) bool { return slot == "unsent" || slot == "late" }
 
 // leftOver is what is left of a link in an answer to "estado".
 var leftOver = regexp.MustCompile(`\d+ (minut|second|segund)\w+|(menos de un|less than a) minut\w+`)
@@ -539,6 +544,7 @@ func come(v *secret.Vault, c bot.Conversation) string {
 		}
 		slots[name] = value
 	}
+	maps.DeleteFunc(slots, ofLetters)
 	seen := map[string]int{}
 	for _, s := range c.Seen {
 		seen[s.ID]++
