@@ -267,7 +267,7 @@ func (dep *deployment) limited(t *testing.T, slow, fast *instance) {
 // spanish is how a letter says a whole number of minutes, or of seconds below one.
 func spanish(d time.Duration) string {
 	if d < time.Minute {
-		return fmt.Sprintf("%d segundos", int(d.Seconds()))
+		return "menos de 1 minuto" // a letter tells whole minutes
 	}
 	return fmt.Sprintf("%d minutos", int(d.Minutes()))
 }
