@@ -104,7 +104,7 @@ var onward = map[string]struct {
 	"Menu":          {"desbloquear clave", []string{"AskNumber"}},
 	"AskNumber":     {"#", []string{"ConfirmNumber"}},
 	"ConfirmNumber": {"sí, es correcto", []string{"ReadyToSend", "AtOffice"}},
-	"ReadyToSend":   {"enviar enlace", []string{"LinkSent"}},
+	"ReadyToSend":   {"enviar enlace", []string{"LinkSent", "AtOffice"}}, // a number that came so far in `uniform` and has no mailbox: `guided` tells
 	"LinkSent":      {"@link", []string{"KeyStep1"}},
 	"LinkEnded":     {"reenviar enlace", []string{"LinkSent"}},
 	"KeyStep1":      {"siguiente", []string{"KeyStep2"}},
