@@ -271,7 +271,7 @@ type Outcome struct {
 	Event    Event
 	Text     string // catalogue key of what was answered
 
-	Withdrawn int // bubbles that had not been sent and are worth nothing any more
+	Withdrawn int // bubbles and letters that had not been sent and are worth nothing any more
 	Unreached int // promises of the chat that are dropped because the person is gone
 }
 

@@ -146,18 +146,15 @@ func (t *Turn) Fill(key string) string { return t.engine.fill(t, t.Wording(key))
 
 // Withdraw takes back the bubbles that speak of the attempt's link and have not been sent: it has ended, so they would only
 // mislead.
-func (t *Turn) Withdraw() {
-	c := t.Conv
-	before := len(c.Promises)
-	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind() == PromiseSay && p.Attempt != "" && p.Attempt == c.Attempt })
-	t.withdrawn += before - len(c.Promises)
-}
+func (t *Turn) Withdraw() { t.withdraw(PromiseSay) }
 
 // WithdrawLetters takes back the letters with the attempt's link that have not been sent.
-func (t *Turn) WithdrawLetters() {
+func (t *Turn) WithdrawLetters() { t.withdraw(PromiseLink) }
+
+func (t *Turn) withdraw(kind PromiseKind) {
 	c := t.Conv
 	before := len(c.Promises)
-	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind() == PromiseLink && p.Attempt == c.Attempt })
+	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool { return p.Kind() == kind && p.Attempt != "" && p.Attempt == c.Attempt })
 	t.withdrawn += before - len(c.Promises)
 }
 

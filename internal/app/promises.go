@@ -90,7 +90,7 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 	}
 	return runner.Effects{
 		Timer:  expiry(p, what, ends),
-		Signal: &bot.Update{ID: "signal/" + p.ID + "/sent", Signal: bot.SignalMailSent, Attempt: p.Attempt, Once: true},
+		Signal: &bot.Update{ID: "signal/" + p.ID + "/sent", Signal: bot.SignalMailSent, Attempt: p.Attempt},
 	}, nil
 }
 

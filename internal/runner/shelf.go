@@ -99,7 +99,7 @@ func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now
 	}
 	u := *k.Signal
 	u.Channel, u.Chat = bot.SplitConversationID(doc.c.ID)
-	u.Kind, u.At = bot.Signal, now
+	u.Kind, u.At, u.Once = bot.Signal, now, true
 	next, out, err := s.r.step(ctx, doc.c, u, bot.Env{Now: now})
 	if err != nil {
 		return nil, out, err
