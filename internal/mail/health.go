@@ -41,7 +41,6 @@ type health struct {
 	mu      sync.Mutex
 	trouble Trouble            // Since is zero while all is well
 	news    time.Time          // when something was last seen, by the process's own clock
-	known   bool               // it has been well
 	well    time.Time          // when a dialogue last came to a recipient
 	took    time.Time          // when a letter was last accepted
 	open    map[*dialogue]bool // those that have not come to a recipient
@@ -72,7 +71,8 @@ func (h *health) reached(d *dialogue) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.open, d)
-	h.news, h.known, h.well, h.trouble = time.Now(), true, time.Now(), Trouble{}
+	h.well, h.trouble = time.Now(), Trouble{}
+	h.news = h.well
 }
 
 // ended notes how a dialogue ended. One that was given up because this process stops tells nothing.
@@ -158,6 +158,15 @@ func (h *health) putOff() (since time.Time) {
 	return h.now().Add(-time.Since(since))
 }
 
+// whole is how things are now, many letters that are put off included.
+func (h *health) whole() Trouble {
+	t := h.look()
+	if since := h.putOff(); t.Since.IsZero() && !since.IsZero() {
+		t.Since, t.Reason = since, "every letter is put off"
+	}
+	return t
+}
+
 // quiet says whether nothing was heard of the server lately and nobody is asking.
 func (h *health) quiet() bool {
 	h.mu.Lock()
@@ -173,7 +182,7 @@ func (h *health) quiet() bool {
 func (h *health) level() slog.Level {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.known {
+	if !h.well.IsZero() {
 		return slog.LevelError
 	}
 	return slog.LevelWarn
@@ -183,14 +192,9 @@ func (h *health) level() slog.Level {
 // that has not come to a recipient after twelve seconds counts, before it ends; so does a long row of refused mailboxes, and many
 // letters that are put off for a minute with none taken. It does not wait.
 func (s *Sender) Trouble() Trouble {
-	t := s.health.look()
-	if !t.Since.IsZero() {
-		return t
-	}
-	if since, _ := s.RefusedRow(); !since.IsZero() {
+	t := s.health.whole()
+	if since := s.row.held(); t.Since.IsZero() && !since.IsZero() {
 		t.Since, t.Reason = since, "every mailbox is refused"
-	} else if since := s.health.putOff(); !since.IsZero() {
-		t.Since, t.Reason = since, "every letter is put off"
 	}
 	return t
 }
@@ -236,10 +240,7 @@ type watched struct {
 
 // tell logs what has changed. Of a row of refusals there is a line already.
 func (s *Sender) tell(ctx context.Context, w *watched) {
-	now := s.health.look()
-	if since := s.health.putOff(); now.Since.IsZero() && !since.IsZero() {
-		now.Since, now.Reason = since, "every letter is put off"
-	}
+	now := s.health.whole()
 	level := s.health.level()
 	if !now.Since.IsZero() && s.opt.Now().Sub(now.Since) >= loudAfter {
 		level = slog.LevelError

@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -170,7 +169,7 @@ func TestTrouble_putsOff(t *testing.T) {
 // One line when trouble begins and one when it is over, however many letters fail meanwhile.
 func TestWatch(t *testing.T) {
 	server := startSMTP(t, bottest.SMTPOptions{})
-	var log lockedBuffer
+	var log bottest.Buffer
 	s := newSender(t, server, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	server.Down()
 	ctx, stop := context.WithCancel(t.Context())
@@ -210,21 +209,4 @@ func TestWatch(t *testing.T) {
 	if !strings.Contains(got, "waiting=1") || !strings.Contains(got, s.opt.Server.Addr()) || strings.Contains(got, "ana@") {
 		t.Errorf("the lines say how many wait and where, and name nobody:\n%s", got)
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -57,10 +57,24 @@ func (r *row) add(address string, now time.Time) (n int, began bool) {
 func (r *row) end() (since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	since = r.long()
+	clear(r.refused)
+	return since
+}
+
+// held says since when mailboxes have been refused one after another; the zero time unless they are so many that refusals are
+// held back.
+func (r *row) held() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.long()
+}
+
+// long is held where the lock is.
+func (r *row) long() (since time.Time) {
 	if r.hold > 0 && len(r.refused) == r.hold {
 		since = r.since
 	}
-	clear(r.refused)
 	return since
 }
 
@@ -77,24 +91,6 @@ func (r *row) ill() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.last.IsZero() && time.Since(r.last) < illFor
-}
-
-// begun is when the row did.
-func (r *row) begun() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.since
-}
-
-// RefusedRow says since when different mailboxes have been refused one after another, and how many are known, at
-// most Options.RefusedRow. The time is zero unless they are so many that refusals are held back.
-func (s *Sender) RefusedRow() (since time.Time, n int) {
-	s.row.mu.Lock()
-	defer s.row.mu.Unlock()
-	if n = len(s.row.refused); n > 0 && n == s.row.hold {
-		since = s.row.since
-	}
-	return since, n
 }
 
 // weigh makes of a letter's end what the letters before it say: a refusal for good that stands in a long row is held back,
@@ -116,7 +112,7 @@ func (s *Sender) weigh(to string, err error) error {
 	n, began := s.row.add(to, s.opt.Now())
 	if began {
 		s.opt.Log.Error("the mail server takes no letters: every mailbox is refused, which is held back as a fault of ours until a letter is accepted (is LLAVE_MAIL_FROM allowed there, does the server relay for us?)",
-			"server", s.opt.Server.String(), "mailboxes", n, "since", s.row.begun(), "waiting", s.health.look().Waiting, "error", r)
+			"server", s.opt.Server.String(), "mailboxes", n, "since", s.row.held(), "waiting", s.health.look().Waiting, "error", r)
 	}
 	if n < s.row.hold || r.Verdict.Failure() != bot.Permanent {
 		return err

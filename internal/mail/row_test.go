@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,22 +18,17 @@ func refuseAll(server *bottest.SMTP) {
 	server.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "no such user"})
 }
 
-// lines is what a logger wrote, one record each. It may be written to by many.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+// lines is what a logger wrote, one record each.
+type lines struct{ bottest.Buffer }
 
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
+func (l *lines) count(words string) int { return strings.Count(l.String(), words) }
 
-func (l *lines) count(words string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), words)
+// known is since when a sender holds refusals back, and how many mailboxes are in the row.
+func known(s *Sender) (since time.Time, n int) {
+	since = s.row.held()
+	s.row.mu.Lock()
+	defer s.row.mu.Unlock()
+	return since, len(s.row.refused)
 }
 
 func rowSender(t *testing.T, server *bottest.SMTP, hold int) (*Sender, *lines) {
@@ -52,7 +46,7 @@ func TestRefusedRow(t *testing.T) {
 	}
 	state := func(on bool, want int) {
 		t.Helper()
-		if since, n := sender.RefusedRow(); since.IsZero() == on || n != want {
+		if since, n := known(sender); since.IsZero() == on || n != want {
 			t.Errorf("row is %d since %v, want %d, held back %v", n, since, want, on)
 		}
 	}
@@ -94,7 +88,7 @@ func TestRefusedRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	if errors, infos, at := log.count("level=ERROR"), log.count("level=INFO"), log.count("@"); errors != 1 || infos != 1 || at != 0 {
-		t.Errorf("%d errors, %d infos and %d addresses in the log, want 1, 1 and 0:\n%s", errors, infos, at, log.b.String())
+		t.Errorf("%d errors, %d infos and %d addresses in the log, want 1, 1 and 0:\n%s", errors, infos, at, log)
 	}
 }
 
@@ -107,7 +101,7 @@ func TestRefusedRow_others(t *testing.T) {
 		wantFailure(t, sender.Send(t.Context(), letterTo(fmt.Sprintf("otro%d@example.org", i))), bot.Temporary)
 	}
 	wantFailure(t, sender.Send(t.Context(), letterTo("two, at@example.org")), bot.Permanent) // not the server's word
-	if _, n := sender.RefusedRow(); n != 0 {
+	if _, n := known(sender); n != 0 {
 		t.Errorf("row is %d, want 0", n)
 	}
 	refuseAll(server)
@@ -128,7 +122,7 @@ func TestRefusedRow_never(t *testing.T) {
 	for i := range 12 {
 		wantFailure(t, sender.Send(t.Context(), letterTo(fmt.Sprintf("otro%d@example.org", i))), bot.Permanent)
 	}
-	if since, n := sender.RefusedRow(); !since.IsZero() || n != 0 || log.count("level") != 0 {
+	if since, n := known(sender); !since.IsZero() || n != 0 || log.count("level") != 0 {
 		t.Errorf("row is %d since %v, %d lines; want none", n, since, log.count("level"))
 	}
 }
@@ -144,7 +138,7 @@ func TestRefusedRow_atOnce(t *testing.T) {
 	for i := range 40 {
 		wait.Go(func() {
 			failure := bot.KindOf(sender.Send(t.Context(), letterTo(fmt.Sprintf("otro%d@example.org", i))))
-			sender.RefusedRow()
+			sender.Trouble()
 			mu.Lock()
 			defer mu.Unlock()
 			count[failure]++
