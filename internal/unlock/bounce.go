@@ -299,21 +299,21 @@ func (d *Document) remembers(a *Attempt, r Return, fate Fate) {
 
 // Reaches says whether letters reach the address of the record with that hash, as far as delivery reports tell.
 func (s *Service) Reaches(ctx context.Context, record, to string) (bool, error) {
-	d, err := s.Documents.Load(ctx, record)
+	d, now, err := s.load(ctx, record)
 	if err != nil {
-		return false, fmt.Errorf("load unlock document: %w", err)
+		return false, err
 	}
-	now, err := s.Now(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read the store's clock: %w", err)
-	}
-	tag := base64.RawURLEncoding.EncodeToString(s.mailboxTag(record, to))
-	return d.Bounced == nil || d.Bounced.Mailbox != tag || !now.Before(d.Bounced.Until), nil
+	return !s.hasBounced(d, to) || !now.Before(d.Bounced.Until), nil
 }
 
 // forgetBounced drops what is remembered of a mailbox when the record's address has changed since.
 func (s *Service) forgetBounced(d *Document, rec affiliate.Record) {
-	if d.Bounced != nil && d.Bounced.Mailbox != base64.RawURLEncoding.EncodeToString(s.mailboxTag(d.ID, rec.Email)) {
+	if !s.hasBounced(d, rec.Email) {
 		d.Bounced = nil
 	}
+}
+
+// hasBounced says whether the mailbox that is remembered is that of the address.
+func (s *Service) hasBounced(d *Document, to string) bool {
+	return d.Bounced != nil && d.Bounced.Mailbox == base64.RawURLEncoding.EncodeToString(s.mailboxTag(d.ID, to))
 }

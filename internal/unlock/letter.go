@@ -2,7 +2,6 @@ package unlock
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -32,13 +31,9 @@ type Letter struct {
 // link ends at the usual time. Asked again for a promise whose letter was accepted it is none. A promise of an older version
 // names no conversation: its letter bears the first one's link.
 func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Letter, error) {
-	d, err := s.Documents.Load(ctx, p.Record)
+	d, now, err := s.load(ctx, p.Record)
 	if err != nil {
-		return Letter{}, fmt.Errorf("load unlock document: %w", err)
-	}
-	now, err := s.Now(ctx)
-	if err != nil {
-		return Letter{}, fmt.Errorf("read the store's clock: %w", err)
+		return Letter{}, err
 	}
 	a := d.attempt(p.Attempt)
 	switch {

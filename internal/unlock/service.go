@@ -76,17 +76,26 @@ func New(o Options) *Service {
 	return &Service{o}
 }
 
+// load returns the document with that [id], and the store's time.
+func (s *Service) load(ctx context.Context, id string) (*Document, time.Time, error) {
+	d, err := s.Documents.Load(ctx, id)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("load unlock document: %w", err)
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read the store's clock: %w", err)
+	}
+	return d, now, nil
+}
+
 // change loads the document with that [id], lets [f] change it, and saves; after a conflict it does so again. When [f]
 // returns errUnchanged nothing is written.
 func (s *Service) change(ctx context.Context, id string, f func(d *Document, now time.Time) error) (*Document, error) {
 	for {
-		d, err := s.Documents.Load(ctx, id)
+		d, now, err := s.load(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("load unlock document: %w", err)
-		}
-		now, err := s.Now(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read the store's clock: %w", err)
+			return nil, err
 		}
 		if err := f(d, now); errors.Is(err, errUnchanged) {
 			return d, nil
@@ -194,13 +203,9 @@ func (s *Service) set(ctx context.Context, record, attempt string, to affiliate.
 
 // Held says whether no letter goes to the record with that hash for now, because its owner said that it was not them.
 func (s *Service) Held(ctx context.Context, record string) (bool, error) {
-	d, err := s.Documents.Load(ctx, record)
+	d, now, err := s.load(ctx, record)
 	if err != nil {
-		return false, fmt.Errorf("load unlock document: %w", err)
-	}
-	now, err := s.Now(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read the store's clock: %w", err)
+		return false, err
 	}
 	return d.held(now), nil
 }
