@@ -344,6 +344,16 @@ func TestMail_refused(t *testing.T) {
 	}
 }
 
+// strangersAfter are [n] people of whom nobody has imported a record; only `uniform` has them on the road.
+func strangersAfter(first, n int, uniform bool) (unknown []*person) {
+	for i := range n {
+		if uniform {
+			unknown = append(unknown, &person{index: first + i, chat: 5553000000 + int64(i), number: bottest.Cedula(first + i)})
+		}
+	}
+	return unknown
+}
+
 func refusal(t *testing.T, k kind, uniform bool) {
 	disclosure, life := "guided", 3*time.Minute
 	if uniform {
@@ -354,12 +364,7 @@ func refusal(t *testing.T, k kind, uniform bool) {
 	n := sized(8, 50)
 	all := dep.populate(2 * n)
 	refused, accepted := all[:n], all[n:]
-	var unknown []*person // nobody has imported a record of theirs
-	if uniform {
-		for i := range n {
-			unknown = append(unknown, &person{index: 2*n + i, chat: 5553000000 + int64(i), number: bottest.Cedula(2*n + i)})
-		}
-	}
+	unknown := strangersAfter(2*n, n, uniform)
 	for _, p := range refused {
 		dep.smtp.RefuseRcpt(p.address, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "<" + p.address + ">: no such user here"})
 	}
@@ -463,12 +468,7 @@ func returned(t *testing.T, k kind, uniform bool) {
 	n := sized(6, 50)
 	all := dep.populate(2 * n)
 	bad, good := all[:n], all[n:]
-	var unknown []*person
-	if uniform {
-		for i := range n {
-			unknown = append(unknown, &person{index: 2*n + i, chat: 5553000000 + int64(i), number: bottest.Cedula(2*n + i)})
-		}
-	}
+	unknown := strangersAfter(2*n, n, uniform)
 	dep.start()
 	carrying, enough := context.WithCancel(t.Context())
 	at := map[string][]time.Time{} // when a report was taken
