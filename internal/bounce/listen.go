@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"llave/internal/mail/conns"
 )
 
 // Bounds of what somebody can have a listener hold.
@@ -71,7 +73,7 @@ func Listen(o Options) (*Listener, error) {
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = readTimeout
 	}
-	l := &Listener{opt: o, ln: &limited{Listener: ln, conns: map[*conn]struct{}{}}}
+	l := &Listener{opt: o, ln: &limited{Listener: conns.New(ln)}}
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{l: l}, nil }))
 	s.LMTP, s.Domain = o.LMTP, o.Domain
 	s.MaxMessageBytes, s.MaxLineLength, s.MaxRecipients = maxBytes, maxLine, 1
@@ -121,7 +123,7 @@ func (l *Listener) Stop(ctx context.Context) error {
 	}
 	<-l.served
 	l.ln.refusing.Wait() // a second at most
-	l.ln.cut()
+	l.ln.Cut()
 	if serr := l.server.Shutdown(ctx); err == nil && !errors.Is(serr, smtp.ErrServerClosed) && !errors.Is(serr, net.ErrClosed) {
 		err = serr
 	}
@@ -175,10 +177,7 @@ func (s *session) Data(r io.Reader) error {
 
 // limited has few connections at once, each for a while.
 type limited struct {
-	net.Listener
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	closed bool
+	*conns.Listener
 
 	refusing sync.WaitGroup // one for each that is told to come again
 }
@@ -189,45 +188,14 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c := l.admit(raw); c != nil {
-			return c, nil
+		if l.Keep(raw, maxConns) {
+			return &conn{Conn: raw, l: l, ends: time.Now().Add(connLife)}, nil
 		}
 		l.refusing.Go(func() { // who does not read it keeps nobody else waiting
 			_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
 			_, _ = io.WriteString(raw, "421 4.3.2 Too many connections, come again later\r\n")
 			raw.Close()
 		})
-	}
-}
-
-func (l *limited) admit(raw net.Conn) *conn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || len(l.conns) >= maxConns {
-		return nil
-	}
-	c := &conn{Conn: raw, l: l, ends: time.Now().Add(connLife)}
-	l.conns[c] = struct{}{}
-	return c
-}
-
-func (l *limited) Close() error {
-	l.mu.Lock()
-	was := l.closed
-	l.closed = true
-	l.mu.Unlock()
-	if was {
-		return nil
-	}
-	return l.Listener.Close()
-}
-
-// cut ends the traffic of every connection; the server's goroutines then close them.
-func (l *limited) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for c := range l.conns {
-		c.Conn.Close()
 	}
 }
 
@@ -248,8 +216,6 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 
 // Close gives its place to another.
 func (c *conn) Close() error {
-	c.l.mu.Lock()
-	delete(c.l.conns, c)
-	c.l.mu.Unlock()
+	c.l.Drop(c.Conn)
 	return c.Conn.Close()
 }

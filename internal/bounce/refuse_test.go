@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"llave/internal/mail/conns"
 )
 
 // pipes is a listener whose connections hold nothing: what is written waits until it is read.
@@ -27,9 +29,10 @@ func (p pipes) Accept() (net.Conn, error) {
 func TestLimited_readsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pipes{next: make(chan net.Conn)}
-		l := &limited{Listener: p, conns: map[*conn]struct{}{}}
+		l := &limited{Listener: conns.New(p)}
 		for range maxConns {
-			l.conns[&conn{l: l}] = struct{}{}
+			taken, _ := net.Pipe()
+			l.Keep(taken, maxConns)
 		}
 		go func() { _, _ = l.Accept() }()
 		dial := func() net.Conn {

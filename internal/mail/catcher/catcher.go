@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode"
 
+	"llave/internal/mail/conns"
 	"llave/internal/mail/letter"
 
 	"github.com/emersion/go-sasl"
@@ -101,7 +102,7 @@ func StartWith(opt Options) (*Catcher, error) {
 		return nil, fmt.Errorf("start mail catcher: %w", err)
 	}
 	c := &Catcher{opt: opt, served: make(chan struct{})}
-	c.ln = &listener{Listener: ln, onConnect: opt.Hooks.OnConnect, conns: map[*conn]struct{}{}}
+	c.ln = &listener{conns.New(ln), opt.Hooks.OnConnect}
 	c.server = smtp.NewServer(smtp.BackendFunc(func(sc *smtp.Conn) (smtp.Session, error) {
 		s := &session{catcher: c, conn: sc}
 		if hook := opt.Hooks.OnHello; hook != nil {
@@ -163,7 +164,7 @@ func (c *Catcher) Letters() []letter.Letter {
 func (c *Catcher) Close() error {
 	err := c.ln.Close()
 	<-c.served
-	c.ln.cut()
+	c.ln.Cut()
 	// Nothing is accepted any more and every connection is cut, so this waits for hooks alone.
 	if serr := c.server.Shutdown(context.Background()); err == nil && !errors.Is(serr, smtp.ErrServerClosed) {
 		err = serr
@@ -318,14 +319,10 @@ func (a Answer) enhanced() smtp.EnhancedCode {
 	return e
 }
 
-// listener knows its connections, so that Close can cut them.
+// listener has its connections greet by a hook, and knows them, so that Close can cut them.
 type listener struct {
-	net.Listener
+	*conns.Listener
 	onConnect func() error
-
-	mu     sync.Mutex
-	closed bool
-	conns  map[*conn]struct{}
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -333,35 +330,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, listener: l}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	if !l.Keep(raw, 0) {
 		raw.Close()
 		return nil, net.ErrClosed
 	}
-	l.conns[c] = struct{}{}
-	return c, nil
-}
-
-func (l *listener) Close() error {
-	l.mu.Lock()
-	was := l.closed
-	l.closed = true
-	l.mu.Unlock()
-	if was {
-		return nil
-	}
-	return l.Listener.Close()
-}
-
-// cut ends the traffic of every connection; the server's goroutines then close them.
-func (l *listener) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for c := range l.conns {
-		c.Conn.Close()
-	}
+	return &conn{Conn: raw, listener: l}, nil
 }
 
 // conn is one connection. The first thing a server writes is its greeting, so that is when OnConnect is asked.
@@ -395,8 +368,6 @@ func (c *conn) connected() {
 }
 
 func (c *conn) Close() error {
-	c.listener.mu.Lock()
-	delete(c.listener.conns, c)
-	c.listener.mu.Unlock()
+	c.listener.Drop(c.Conn)
 	return c.Conn.Close()
 }
