@@ -81,6 +81,73 @@ func TestMail_awayAtStart(t *testing.T) {
 	llave.stop(t)
 }
 
+// A process that dies while a letter waits, and once more after it was told of: the person hears that it is late, once, and that it went
+// out, from whichever runs then; the link works (P213).
+func TestMail_awayAndKilled(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, byWebhook)
+	if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
+		t.Fatalf("import: %s", errs)
+	}
+	llave := e.serve(t)
+	e.smtp.Down()
+	p := e.phone(t, walker)
+	p.says("hola", "Hola. Soy Llave")
+	p.presses("Continuar", "¿Qué necesita hoy?")
+	p.presses("Desbloquear clave", "Escriba su número de cédula")
+	p.says(bottest.Cedula(walker), "¿Es correcto?")
+	p.presses("Sí, es correcto", "Enviar enlace")
+	said := p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
+	// What was accepted and the dead process had not yet noted may be said once more, in the same words.
+	hears := func(want string) {
+		t.Helper()
+		for {
+			m, err := p.api.WaitMessage(p.chat, p.last, answerWithin)
+			if err != nil {
+				t.Fatalf("waiting for %q: %v", want, err)
+			}
+			if p.last = m.ID; m.Text == said {
+				said = "" // not twice
+				continue
+			}
+			if said = m.Text; !strings.Contains(said, want) {
+				t.Fatalf("the bot said:\n%s\nwant something with: %s", said, want)
+			}
+			return
+		}
+	}
+	llave.Kill()
+	llave = e.serve(t)
+	hears("El correo demora en salir")
+	llave.Kill()
+	if err := e.smtp.Up(); err != nil {
+		t.Fatal(err)
+	}
+	e.serve(t)
+	hears("el correo ya salió")
+	res, err := http.PostForm(e.letter(t, walker, 0).Link("DESBLOQUEO DE CLAVE IESS"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	hears("Su clave ya está desbloqueada")
+	e.oneLink(t, walker)
+}
+
+// oneLink wants the i-th person to have one letter with a link.
+func (e *environment) oneLink(t *testing.T, i int) {
+	t.Helper()
+	letters := 0
+	for _, l := range e.smtp.LettersTo(address(i)) {
+		if l.Subject == "SOLICITUD DESBLOQUEO DE CLAVE" {
+			letters++
+		}
+	}
+	if letters != 1 {
+		t.Errorf("got %d letters with the link, want 1", letters)
+	}
+}
+
 func body(t *testing.T, url string) string {
 	t.Helper()
 	res, err := http.Get(url)
