@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -240,13 +241,18 @@ func TestMap_freeTextNeedsItsTrait(t *testing.T) {
 // TestMap_whoKeepsWordsIsFreeText says every labelled sentence in every state: where what a person wrote is kept, in a slot
 // or in a promise to somebody else than them, the place says bot.FreeText (or an agent reads it).
 func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
-	e := newEngine(t)
+	o := options(t)
+	e, err := flows.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]string{"number": affiliate.Seal(o.Vault, bottest.Nobodys(0)), "record": affiliate.Hash(o.Vault, bottest.Nobodys(0))}
 	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 	sentences := slices.DeleteFunc(labelled(t), func(s string) bool { return len(s) < 25 })
 	keeping, step := map[bot.State]bool{}, bottest.NewSweep(t).Of(50, 500)
 	for n, s := range e.States() {
 		for i := n; i < len(sentences); i += step {
-			c := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}, Slots: map[string]string{"record": "r"}}
+			c := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}, Slots: maps.Clone(given)}
 			u := bot.Update{ID: fmt.Sprint(i), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: sentences[i]}
 			next, _, err := e.Step(t.Context(), c, u, bot.Env{Now: now, Reservation: &bot.Reservation{}})
 			if err != nil {

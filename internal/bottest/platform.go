@@ -18,7 +18,7 @@ type platform[F comparable] struct {
 
 	mu      sync.Mutex
 	server  *http.Server  // nil while down
-	addr    string        // kept over Down and Up
+	port    port          // kept over Down and Up
 	news    chan struct{} // closed and replaced whenever something changes
 	closed  bool
 	calls   []BotCall
@@ -40,7 +40,7 @@ type aimedFault[F comparable] struct {
 func newPlatform[F comparable]() platform[F] {
 	return platform[F]{
 		client: &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
-		addr:   "127.0.0.1:0", news: make(chan struct{}), stop: make(chan struct{}),
+		news:   make(chan struct{}), stop: make(chan struct{}),
 		slow: map[string]time.Duration{}, faults: map[string][]F{},
 	}
 }
@@ -49,7 +49,7 @@ func newPlatform[F comparable]() platform[F] {
 func (p *platform[F]) URL() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return "http://" + p.addr
+	return "http://" + p.port.addr
 }
 
 // up listens, on the same port as before. The lock is held.
@@ -57,26 +57,36 @@ func (p *platform[F]) up(h http.Handler) error {
 	if p.closed || p.server != nil {
 		return errors.New("it is closed, or up already")
 	}
-	l, err := net.Listen("tcp", p.addr)
+	l, err := net.Listen("tcp", p.port.next())
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	p.addr = l.Addr().String()
+	p.port.addr = l.Addr().String()
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	p.server = srv
 	p.workers.Go(func() { _ = srv.Serve(l) }) // ends with ErrServerClosed
 	return nil
 }
 
-// Down closes the port and every connection, and delivers nothing. What people do meanwhile waits.
+// Down closes the port and every connection, and delivers nothing. What people do meanwhile waits. It panics if the port
+// cannot be kept.
 func (p *platform[F]) Down() {
 	p.mu.Lock()
 	srv := p.server
 	p.server = nil
 	p.changed()
 	p.mu.Unlock()
-	if srv != nil {
-		_ = srv.Close() // the port is gone either way
+	if srv == nil {
+		return
+	}
+	_ = srv.Close() // the port is gone either way
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	if err := p.port.hold(); err != nil {
+		panic(err)
 	}
 }
 
@@ -93,6 +103,9 @@ func (p *platform[F]) Close() {
 	}
 	p.mu.Unlock()
 	p.Down()
+	p.mu.Lock()
+	_ = p.port.next() // kept no longer
+	p.mu.Unlock()
 	p.workers.Wait()
 	p.client.CloseIdleConnections()
 }

@@ -32,7 +32,7 @@ type SMTP struct {
 	mu       sync.Mutex
 	server   *catcher.Catcher // nil while down
 	stop     chan struct{}    // closed when the server goes down: nobody sleeps on
-	addr     string           // kept over Down and Up
+	port     port             // kept over Down and Up
 	letters  []letter.Letter
 	attempts []SMTPAttempt
 	news     chan struct{} // closed and replaced whenever something changes
@@ -95,7 +95,7 @@ func StartSMTP() (*SMTP, error) { return StartSMTPWith(SMTPOptions{}) }
 // StartSMTPWith starts a server on a free port of loopback. Close it.
 func StartSMTPWith(opt SMTPOptions) (*SMTP, error) {
 	s := &SMTP{
-		opt: opt, addr: "127.0.0.1:0", news: make(chan struct{}),
+		opt: opt, news: make(chan struct{}),
 		faults: map[SMTPStage][]SMTPFault{}, always: map[SMTPStage]SMTPFault{}, refused: map[string]SMTPFault{},
 		slow: map[SMTPStage]time.Duration{}, known: map[string]time.Time{}, met: map[string]bool{},
 	}
@@ -114,7 +114,7 @@ func StartSMTPWith(opt SMTPOptions) (*SMTP, error) {
 func (s *SMTP) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.addr
+	return s.port.addr
 }
 
 // URL is the value of LLAVE_SMTP_URL that leads here, sign-in included.
@@ -138,17 +138,30 @@ func (s *SMTP) RootCAs() *x509.CertPool { return s.pool }
 // CAPEM is the certificate of the test CA, for programs that read SSL_CERT_FILE; nil without TLS.
 func (s *SMTP) CAPEM() []byte { return s.ca }
 
-// Down closes the server and cuts every connection. What was recorded stays.
+// Down closes the server and cuts every connection. What was recorded stays. It panics if its port cannot be kept.
 func (s *SMTP) Down() {
+	if !s.close() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.port.hold(); err != nil {
+		panic(err)
+	}
+}
+
+// close ends the server, and says whether it was up.
+func (s *SMTP) close() bool {
 	s.mu.Lock()
 	server, stop := s.server, s.stop
 	s.server = nil
 	s.mu.Unlock()
 	if server == nil {
-		return
+		return false
 	}
 	close(stop)
 	_ = server.Close() // a listener that was closed meanwhile is closed
+	return true
 }
 
 // Up starts the server again, on the same port.
@@ -161,18 +174,21 @@ func (s *SMTP) Up() error {
 	s.stop = make(chan struct{})
 	hooks := s.hooks(s.stop)
 	server, err := catcher.StartWith(catcher.Options{
-		Addr: s.addr, Keep: 1, TLS: s.tls, Implicit: s.opt.Implicit, NoSMTPUTF8: s.opt.NoUTF8, Hooks: hooks, OnLetterKept: s.keep,
+		Addr: s.port.next(), Keep: 1, TLS: s.tls, Implicit: s.opt.Implicit, NoSMTPUTF8: s.opt.NoUTF8, Hooks: hooks, OnLetterKept: s.keep,
 	})
 	if err != nil {
 		return fmt.Errorf("start SMTP server: %w", err)
 	}
-	s.server, s.addr = server, server.Addr()
+	s.server, s.port.addr = server, server.Addr()
 	return nil
 }
 
 // Close ends the server and waits for its connections.
 func (s *SMTP) Close() error {
-	s.Down()
+	s.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.port.next() // kept no longer
 	return nil
 }
 
