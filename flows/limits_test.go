@@ -135,7 +135,7 @@ func (p *prober) next() bot.Update {
 
 // Whatever road is walked, a chat never learns of more numbers, nor has letters sent to more records, than the limits allow
 // (P304): not by going back, by old bubbles, by an agent's giving back, by erasing. 10,000 walks of 60 steps in either
-// disclosure, a small sweep a fortieth.
+// disclosure, a small sweep a two-hundredth.
 func TestLimits_walks(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -162,7 +162,7 @@ func TestLimits_walks(t *testing.T) {
 	}
 	shown, most := 0, 0
 	for i := range 10_000 {
-		if !sweep.Takes(i, 40) {
+		if !sweep.Takes(i, 200) {
 			continue
 		}
 		records, e := looked[i%2], engines[i%2]

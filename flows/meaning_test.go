@@ -36,7 +36,7 @@ var opens = map[string]bool{"new one pls": true}
 
 // Whatever is said wherever, it is answered, and nothing that cannot be taken back comes of a sentence that is about
 // something else: no mail is promised, nothing is erased or cancelled, no number is confirmed. 10,000 sentences are said in
-// states drawn at random, in a small sweep a thirtieth of them.
+// states drawn at random, in a small sweep a hundredth of them.
 func TestMeaning_everywhere(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -51,7 +51,7 @@ func TestMeaning_everywhere(t *testing.T) {
 	}
 	for i := range 10_000 {
 		said, s := list[dice.IntN(len(list))], states[dice.IntN(len(states))]
-		if !sweep.Takes(i, 30) {
+		if !sweep.Takes(i, 100) {
 			continue
 		}
 		k := *bases[s]
@@ -73,7 +73,7 @@ func TestMeaning_everywhere(t *testing.T) {
 
 // Every button that an answer brings leads somewhere, in every state: those of what was not clear, and those of a question
 // that an answer asks. Each state is told every twentieth sentence, another twentieth than the one before; a small sweep
-// tries a thirtieth of those.
+// tries a sixtieth of those.
 func TestMeaning_offered(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -83,7 +83,7 @@ func TestMeaning_offered(t *testing.T) {
 		base, pressed := at(t, s), map[string]bool{}
 		turn++
 		for i, c := range list {
-			if (i+turn)%20 != 0 || !sweep.Takes(i/20, 30) {
+			if (i+turn)%20 != 0 || !sweep.Takes(i/20, 60) {
 				continue
 			}
 			k := *base
@@ -113,7 +113,7 @@ func TestMeaning_offered(t *testing.T) {
 
 // Nothing is begun before a person has agreed to go on: whatever is said first or at the greeting, no number is looked up and
 // no mail is promised. What may come is the question about the terms again, the choice of a language, or somebody who helps;
-// a yes at the greeting is what [Continuar] is. A small sweep tries a thirtieth.
+// a yes at the greeting is what [Continuar] is. A small sweep tries a hundredth.
 func TestMeaning_beforeTerms(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -122,7 +122,7 @@ func TestMeaning_beforeTerms(t *testing.T) {
 	agrees.t, agrees.c = t, welcome.c.Clone()
 	agreed := agrees.step(bot.Update{Kind: bot.Press, Button: "continue", Prompt: agrees.c.Prompt}).Event
 	for i, c := range sentences(t) {
-		if !sweep.Takes(i, 30) {
+		if !sweep.Takes(i, 100) {
 			continue
 		}
 		greeted := *welcome

@@ -185,6 +185,7 @@ func TestAttack_log(t *testing.T) {
 	llave := e.serve(t)
 	p := e.onWhatsApp(t, 0)
 	p.says("hola", "Hola. Soy Llave")
+	llave.stop(t) // what is logged of a turn may come after its answer
 	if out := llave.stdout.String() + llave.stderr.String(); !strings.Contains(out, "turn") || strings.Contains(out, fmt.Sprint(p.chat)) {
 		t.Errorf("the log holds the telephone number, or nothing at all: %s", out)
 	}

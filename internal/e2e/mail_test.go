@@ -38,6 +38,7 @@ func TestMail_away(t *testing.T) {
 				t.Fatalf("readyz says %q, want %q", got, want)
 			}
 			readyz("200 ready")
+			e.probed(t)
 			e.smtp.Down()
 			readyz("200 degraded: the mail server takes no letters since")
 			p := e.phone(t, walker)
@@ -132,6 +133,17 @@ func TestMail_awayAndKilled(t *testing.T) {
 	res.Body.Close()
 	hears("Su clave ya está desbloqueada")
 	e.oneLink(t, walker)
+}
+
+// probed waits until a process has found the mail server well: what it then says of it is an error.
+func (e *environment) probed(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(answerWithin); e.smtp.Count(bottest.SMTPMail) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the mail server was asked nothing")
+		}
+	}
+	time.Sleep(time.Second) // the answer is on its way
 }
 
 // oneLink wants the i-th person to have one letter with a link.
