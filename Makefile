@@ -16,12 +16,13 @@ build:
 
 # Everything but what needs a MongoDB server, which runs too when TEST_MONGODB_URI names one. Tests that try very many cases
 # of one thing try a part of them, another one each day: their logs (-v) say which, and make sweeps tries all.
-# What learns from sentences runs once more without the race detector, which it has no use for.
+# The conversation and what learns from sentences run once more without the race detector, which makes one goroutine's work ten
+# times as slow and tries a quarter of it (bottest.Sweep).
 # Most tests wait for a process, a browser or a disk more than they compute, so four run at once in each package.
 test:
 	.ci/deps
 	go test -race -parallel 4 -timeout 15m ./...
-	go test ./flows/meaning -run HeldOut
+	go test -parallel 4 ./flows ./flows/meaning
 	@echo "SMALL: the long sweeps; make sweeps tries everything" >&2
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; set TEST_MONGODB_URI to a server that may be written to" >&2
 

@@ -172,8 +172,13 @@ func at(t testing.TB, s bot.State) *talk {
 	return k
 }
 
+// everywhere tests each state in which something is asked; under the race detector a small sweep tests a part of them.
 func everywhere(t *testing.T, test func(t *testing.T, s bot.State)) {
-	for _, s := range newEngine(t).States() {
+	sweep := bottest.NewSweep(t)
+	for i, s := range newEngine(t).States() {
+		if !sweep.Takes(i, 1) {
+			continue
+		}
 		if s == flows.Start || s == flows.Group || inDesk(s) { // with a person of the desk the bot does not answer: see desk_test.go
 			continue
 		}

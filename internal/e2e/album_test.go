@@ -102,7 +102,7 @@ func keepScreenshot(v *visitor, file string, colours int) {
 func (a *album) close(t *testing.T) {
 	t.Helper()
 	if a.seen < len(pages()) {
-		return // -run has chosen some
+		return // -run, or a small sweep, has chosen some
 	}
 	file := filepath.Join(a.dir, "pages.md")
 	got := strings.TrimRight(a.text.String(), "\n") + "\n"

@@ -34,7 +34,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if binary, err = bottest.Build(context.Background(), dir, raced); err != nil {
+	if binary, err = bottest.Build(context.Background(), dir, bottest.Raced); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}

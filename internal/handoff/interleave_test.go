@@ -44,7 +44,7 @@ import (
 // How many histories are tried, and in a small sweep.
 const (
 	histories      = 10_000
-	historiesSmall = 240
+	historiesSmall = 120
 )
 
 // How they are shared out: pairs of desks at once, and how many histories a pair sees before the next is built.

@@ -113,11 +113,11 @@ func twoProcesses(t *testing.T, s *service, w *watched, uniform bool) (both [2]*
 }
 
 // A chat that two processes answer at once, two messages or presses at a time, never reaches more records than the limit of an
-// hour allows, whatever it does and whatever an agent does with it (P304). 60 walks on each store; TEST_WALKS=10000 has as many
+// hour allows, whatever it does and whatever an agent does with it (P304). 30 walks on each store; TEST_WALKS=10000 has as many
 // as docs/security.md tells of.
 func TestLimits_walksOfTwoProcesses(t *testing.T) {
 	const moves, most = 24, 3
-	walks := 60
+	walks := 30
 	if n, err := strconv.Atoi(os.Getenv("TEST_WALKS")); err == nil {
 		walks = n
 	}

@@ -6,6 +6,7 @@ package consoletest
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -81,6 +82,11 @@ func (w *Site) serve(scheme string, routes func(kit *web.Kit, mux *http.ServeMux
 		w.T.Fatal(err)
 	}
 	w.Server.Config.Handler = kit.Wrap(mux)
+	w.Server.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
+			_ = tcp.SetWriteBuffer(8 << 10) // so that a client that does not read is met soon; larger ones are as good
+		}
+	}
 	w.Server.Start()
 	w.T.Cleanup(w.Server.Close)
 }
