@@ -115,6 +115,9 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 	c.Version, c.Outbox = 0, bot.Outbox{}
 	c.Timers = slices.DeleteFunc(c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalLinkExpired || t.Signal == bot.SignalMailLate })
 	maps.DeleteFunc(c.Slots, ofLetters)
+	if c.Handoff != nil {
+		c.Handoff.Moved = time.Time{} // the letter's signal moves the case as well
+	}
 	slices.SortFunc(c.Timers, func(a, b bot.Timer) int { return strings.Compare(a.Signal, b.Signal) })
 	for name, value := range c.Slots {
 		if number, err := affiliate.Open(v, value); err == nil {
@@ -337,7 +340,7 @@ func (m model) judge(ctx context.Context, v *secret.Vault, chat int64, got bot.C
 		return err
 	}
 	if !reflect.DeepEqual(got, want) {
-		return fmt.Errorf("chat %d:\n got %+v\nwant %+v\nafter %+v", chat, got, want, order)
+		return fmt.Errorf("chat %d:\n got %+v, case %+v\nwant %+v, case %+v\nafter %+v", chat, got, got.Handoff, want, want.Handoff, order)
 	}
 	return nil
 }
