@@ -104,7 +104,7 @@ func (p *platform[F]) Close() {
 	p.mu.Unlock()
 	p.Down()
 	p.mu.Lock()
-	_ = p.port.next() // kept no longer
+	p.port.release()
 	p.mu.Unlock()
 	p.workers.Wait()
 	p.client.CloseIdleConnections()

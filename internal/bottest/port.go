@@ -16,14 +16,19 @@ type port struct {
 
 // next is the address to listen on, which is free from here on.
 func (p *port) next() string {
-	if p.held != 0 {
-		_ = syscall.Close(p.held) // all there is to do
-		p.held = 0
-	}
+	p.release()
 	if p.addr == "" {
 		return "127.0.0.1:0"
 	}
 	return p.addr
+}
+
+// release gives the port back, if it is held.
+func (p *port) release() {
+	if p.held != 0 {
+		_ = syscall.Close(p.held) // all there is to do
+		p.held = 0
+	}
 }
 
 // hold keeps the port of a server that has just closed.

@@ -188,7 +188,7 @@ func (s *SMTP) Close() error {
 	s.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.port.next() // kept no longer
+	s.port.release()
 	return nil
 }
 

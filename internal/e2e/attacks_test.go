@@ -20,9 +20,7 @@ import (
 func attacked(t *testing.T, way string, settings ...string) *environment {
 	t.Helper()
 	e := newEnvironment(t, way, append([]string{"LLAVE_LIMIT_MESSAGES_MINUTE=1000"}, settings...)...)
-	if code, out, errs := outcome(t, e.env, "", "import", writePeople(t, 10)); code != 0 {
-		t.Fatalf("import: exit %d\n%s%s", code, out, errs)
-	}
+	e.imports(t, 10)
 	e.serve(t)
 	return e
 }

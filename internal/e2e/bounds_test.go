@@ -209,11 +209,7 @@ type keyHolder struct {
 func (e *environment) keyHolder(t *testing.T, i int) *keyHolder {
 	t.Helper()
 	p := e.onWhatsApp(t, i)
-	p.says("hola", "Hola. Soy Llave")
-	p.presses("Continuar", "¿Qué necesita hoy?")
-	p.presses("Desbloquear clave", "Escriba su número de cédula")
-	p.says(bottest.Cedula(i), "¿Es correcto?")
-	p.presses("Sí, es correcto", "Enviar enlace")
+	p.comesToSend(bottest.Cedula(i))
 	p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -19,16 +19,10 @@ func TestServe_killed(t *testing.T) {
 }
 
 func killHalfWay(t *testing.T, e *environment) {
-	if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
-		t.Fatalf("import: exit %d: %s", code, errs)
-	}
+	e.imports(t, people)
 	first := e.serve(t)
 	p := e.phone(t, walker)
-	p.says("hola", "Hola. Soy Llave")
-	p.presses("Continuar", "¿Qué necesita hoy?")
-	p.presses("Desbloquear clave", "Escriba su número de cédula")
-	p.says(bottest.Cedula(walker), "¿Es correcto?")
-	p.presses("Sí, es correcto", "Enviar enlace")
+	p.comesToSend(bottest.Cedula(walker))
 	e.smtp.Down()
 	const linkSent = "SOLICITUD DESBLOQUEO DE CLAVE"
 	said := ""

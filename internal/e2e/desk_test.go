@@ -174,11 +174,7 @@ func TestDesk_backToTheRoad(t *testing.T) {
 	o.record(number, address(walker), affiliate.Locked)
 	ana := o.sits("ana", agent.Member)
 	p := o.person()
-	p.says("hola", "Hola. Soy Llave")
-	p.presses("Continuar", "¿Qué necesita hoy?")
-	p.presses("Desbloquear clave", "Escriba su número de cédula")
-	p.says(number, "¿Es correcto?")
-	p.presses("Sí, es correcto", "Enviar enlace")
+	p.comesToSend(number)
 	p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
 	l, err := o.smtp.WaitLetter(t.Context(), address(walker), 0)
 	if err != nil {

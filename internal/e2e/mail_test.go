@@ -23,9 +23,7 @@ func TestMail_away(t *testing.T) {
 		t.Run(tt.disclosure+" "+tt.number[:2], func(t *testing.T) {
 			t.Parallel()
 			e := newEnvironment(t, byPolling, "LLAVE_DISCLOSURE="+tt.disclosure)
-			if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
-				t.Fatalf("import: %s", errs)
-			}
+			e.imports(t, people)
 			llave := e.serve(t)
 			readyz := func(want string) {
 				t.Helper()
@@ -42,11 +40,7 @@ func TestMail_away(t *testing.T) {
 			e.smtp.Down()
 			readyz("200 degraded: the mail server takes no letters since")
 			p := e.phone(t, walker)
-			p.says("hola", "Hola. Soy Llave")
-			p.presses("Continuar", "¿Qué necesita hoy?")
-			p.presses("Desbloquear clave", "Escriba su número de cédula")
-			p.says(tt.number, "¿Es correcto?")
-			p.presses("Sí, es correcto", "Enviar enlace")
+			p.comesToSend(tt.number)
 			p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
 			p.hears("El correo demora en salir")
 			if err := e.smtp.Up(); err != nil {
@@ -87,17 +81,11 @@ func TestMail_awayAtStart(t *testing.T) {
 func TestMail_awayAndKilled(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, byWebhook)
-	if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
-		t.Fatalf("import: %s", errs)
-	}
+	e.imports(t, people)
 	llave := e.serve(t)
 	e.smtp.Down()
 	p := e.phone(t, walker)
-	p.says("hola", "Hola. Soy Llave")
-	p.presses("Continuar", "¿Qué necesita hoy?")
-	p.presses("Desbloquear clave", "Escriba su número de cédula")
-	p.says(bottest.Cedula(walker), "¿Es correcto?")
-	p.presses("Sí, es correcto", "Enviar enlace")
+	p.comesToSend(bottest.Cedula(walker))
 	said := p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
 	// What was accepted and the dead process had not yet noted may be said once more, in the same words.
 	hears := func(want string) {

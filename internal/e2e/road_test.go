@@ -222,8 +222,26 @@ func (e *environment) phone(t testing.TB, i int) *phone {
 	return e.onTelegram(t, i)
 }
 
+// imports fills the store with so many people.
+func (e *environment) imports(t testing.TB, people int) {
+	t.Helper()
+	if code, out, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
+		t.Fatalf("import: exit %d\n%s%s", code, out, errs)
+	}
+}
+
 // answerWithin is how long an answer may take before the test gives up; a slow machine is not a failure.
 const answerWithin = 30 * time.Second
+
+// comesToSend leads a fresh chat to where the link to a number's record may be asked for.
+func (p *phone) comesToSend(number string) {
+	p.t.Helper()
+	p.says("hola", "Hola. Soy Llave")
+	p.presses("Continuar", "¿Qué necesita hoy?")
+	p.presses("Desbloquear clave", "Escriba su número de cédula")
+	p.says(number, "¿Es correcto?")
+	p.presses("Sí, es correcto", "Enviar enlace")
+}
 
 // hears waits for the next bubble, without doing anything, and wants it to hold a text.
 func (p *phone) hears(want string) string {
@@ -325,11 +343,7 @@ func walk(t *testing.T, e *environment) {
 	llave := e.serve(t)
 
 	p := e.phone(t, walker)
-	p.says("hola", "Hola. Soy Llave")
-	p.presses("Continuar", "¿Qué necesita hoy?")
-	p.presses("Desbloquear clave", "Escriba su número de cédula")
-	p.says(bottest.Cedula(walker), "¿Es correcto?")
-	p.presses("Sí, es correcto", "Enviar enlace")
+	p.comesToSend(bottest.Cedula(walker))
 	if n := len(e.smtp.Letters()); n != 0 {
 		t.Fatalf("%d letters were sent before anybody pressed Enviar enlace", n)
 	}

@@ -18,20 +18,14 @@ func TestServe_bothChannels(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, "both", func(t *testing.T, store ...string) {
 		e := newEnvironment(t, byBoth, store...)
-		if code, _, errs := outcome(t, e.env, "", "import", writePeople(t, people)); code != 0 {
-			t.Fatalf("import: exit %d: %s", code, errs)
-		}
+		e.imports(t, people)
 		llave := e.serve(t)
 		t.Run("", func(t *testing.T) { // ends when both have
 			for i, p := range map[int]*phone{walker: e.onTelegram(t, walker), walker + 1: e.onWhatsApp(t, walker+1)} {
 				t.Run("", func(t *testing.T) {
 					t.Parallel()
 					p.t = t
-					p.says("hola", "Hola. Soy Llave")
-					p.presses("Continuar", "¿Qué necesita hoy?")
-					p.presses("Desbloquear clave", "Escriba su número de cédula")
-					p.says(bottest.Cedula(i), "¿Es correcto?")
-					p.presses("Sí, es correcto", "Enviar enlace")
+					p.comesToSend(bottest.Cedula(i))
 					p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
 					res, err := http.PostForm(e.letter(t, i, 0).Link("DESBLOQUEO DE CLAVE IESS"), nil)
 					if err != nil {
