@@ -138,6 +138,7 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 
 func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Letter) error {
 	letter.To, letter.MessageID, letter.Date = to, a.Vault.Derive("message-id", p.ID), p.Made
+	letter.Still = func() error { return runner.StillOurs(ctx) }
 	return a.mailer.Send(ctx, letter)
 }
 
@@ -204,6 +205,9 @@ func (a *App) keepEvent(ctx context.Context, p bot.Promise, what bot.Announce) (
 			return runner.Effects{}, err
 		}
 		e.Data.RecordID, e.Data.IDType = rec.ID, string(rec.IDType)
+	}
+	if err := runner.StillOurs(ctx); err != nil {
+		return runner.Effects{}, err
 	}
 	return runner.Effects{}, a.events.Send(ctx, e)
 }

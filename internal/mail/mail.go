@@ -39,6 +39,9 @@ type Letter struct {
 	MessageID     string // without brackets; what is left of the @ is enough. The same promise has the same one
 	Date          time.Time
 	AutoSubmitted bool // written by a machine: no out-of-office answers, please
+	// Still is asked once the server is ready for the letter, last before it gets it: an error ends the sending there. nil: nobody
+	// is asked.
+	Still func() error
 }
 
 // check refuses what must not reach a header, but for the recipient. The errors hold nothing of the letter.

@@ -110,7 +110,8 @@ func helloName() string {
 // without the address. When the connection is lost after the letter was handed over nobody knows whether it was taken:
 // that is Temporary, and the caller sends the same letter again with the same Message-ID. So is a mailbox refused for good
 // once Options.RefusedRow different ones were, with no letter accepted between. What is wrong with the letter, other than
-// its recipient, is Temporary as well: the mailbox is not to blame, and whoever mends it has the letter go out.
+// its recipient, is Temporary as well: the mailbox is not to blame, and whoever mends it has the letter go out. So is an
+// error of l.Still, which can be found in what is returned and tells nothing of the server.
 func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if l.Date.IsZero() {
 		l.Date = s.opt.Now()
@@ -126,6 +127,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 		return err
 	}
 	m := l.message(s.from)
+	var left bool
 	err = s.dialogue(ctx, func(c *conn, reached func()) *bot.SendError {
 		if err := s.mailFrom(c, l.ReturnPath, l.To); err != nil {
 			return err
@@ -133,6 +135,12 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 		reached()
 		if err := c.command(StageRcpt, 25, "RCPT TO:<%s>", l.To); err != nil {
 			return err
+		}
+		if l.Still != nil {
+			if err := l.Still(); err != nil {
+				left = true
+				return &bot.SendError{Failure: bot.Temporary, Reason: "letter not sent: it is not ours any more", Err: err}
+			}
 		}
 		w, err := c.client.Data()
 		if err != nil {
@@ -148,6 +156,9 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 		c.inMail = false
 		return nil
 	})
+	if left {
+		return err
+	}
 	err = s.weigh(l.To, err)
 	s.health.letter(l.MessageID, err)
 	return err

@@ -3,6 +3,7 @@ package mail
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -591,6 +592,35 @@ func TestClose_duringSend(t *testing.T) {
 	}
 	if len(sender.idle) != 0 {
 		t.Error("a connection is kept by a closed sender")
+	}
+}
+
+// A letter that is no longer ours when the server is ready for it is not handed over, and the connection serves the next.
+func TestSend_notOursAnyMore(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{})
+	sender := newSender(t, server, Options{})
+	lost := errors.New("another has it")
+	l := letterTo("ana@example.org")
+	l.Still = func() error {
+		if server.Count(bottest.SMTPRcpt) == 0 {
+			t.Error("asked before the recipient was named: too early")
+		}
+		return lost
+	}
+	err := sender.Send(t.Context(), l)
+	wantFailure(t, err, bot.Temporary)
+	if !errors.Is(err, lost) {
+		t.Errorf("got %v, in which %v is not to be found", err, lost)
+	}
+	l.Still = func() error { return nil }
+	if err := sender.Send(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if c, n := server.Count(bottest.SMTPConnect), len(server.Letters()); c != 1 || n != 1 {
+		t.Errorf("%d connections, %d letters; want 1 and 1", c, n)
+	}
+	if trouble := sender.Trouble(); trouble.Waiting != 0 || !trouble.Since.IsZero() {
+		t.Errorf("the server is in trouble: %+v", trouble)
 	}
 }
 

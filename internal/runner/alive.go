@@ -156,7 +156,7 @@ func (k keeping) hold(ctx context.Context, g *grip, promise string, taken contex
 		case errors.Is(err, errTaken):
 			taken(errTaken)
 			return
-		case err != nil: // the store is away: nobody else can claim either
+		case err != nil: // the store is away: for everybody, or what is sent is asked of StillOurs
 			wait.Reset(heartbeat)
 		default:
 			wait.Reset(holdFor * 17 / 20)

@@ -242,7 +242,7 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 	case bot.Unknown:
 		return Effects{}, errUnknown
 	}
-	return k.keeps[p.Kind()](ctx, p) // New saw to it that there is one
+	return k.keeps[p.Kind()](context.WithValue(ctx, believedKey{}, believed), p) // New saw to it that there is one
 }
 
 // mark writes down what became of a try, with what it caused. It does not give up before the process does: an accepted

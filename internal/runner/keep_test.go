@@ -458,6 +458,45 @@ func TestMark_storeAway(t *testing.T) {
 	})
 }
 
+// A store that is away for one process alone, which waits for it before it sends a letter, until another process has taken
+// over and sent it: the first one sends nothing when it goes on.
+func TestKeep_storeAwayForOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		bolt := storetest.Bolt(t, nil)
+		first, other := newKeeperCluster(t, cutOff(bolt, &away)), newKeeperCluster(t, bolt)
+		var letters, left atomic.Int32
+		first.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
+			if err := runner.StillOurs(ctx); err != nil {
+				t.Errorf("before the store went away: %v", err)
+			}
+			away.Store(true)
+			time.Sleep(8 * time.Second) // its letter is read from the store
+			away.Store(false)
+			if err := runner.StillOurs(ctx); err != nil {
+				left.Add(1)
+				return runner.Effects{}, err
+			}
+			letters.Add(1)
+			return runner.Effects{}, nil
+		}
+		other.letter = func(context.Context, bot.Promise) (runner.Effects, error) {
+			letters.Add(1)
+			return runner.Effects{}, nil
+		}
+		a, b := first.runner("a"), other.runner("b")
+		ctx, cancel := context.WithCancel(t.Context())
+		first.say(a, 1, "1", "mail")
+		b.Start(ctx)
+		time.Sleep(30 * time.Second)
+		cancel()
+		synctest.Wait()
+		if n := len(other.conversation("1").Promises); n != 0 || letters.Load() != 1 || left.Load() != 1 {
+			t.Errorf("got %d promises left, %d letters, %d left to the other; want none, 1 and 1", n, letters.Load(), left.Load())
+		}
+	})
+}
+
 // A conversation that is purged while something is being sent to it stays purged.
 func TestMark_purged(t *testing.T) {
 	cl := newKeeperCluster(t, storetest.Bolt(t, nil))

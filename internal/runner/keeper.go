@@ -10,8 +10,22 @@ import (
 )
 
 // Keep keeps one promise. It may be asked again for the same promise and must then do the same. An error that is a
-// *bot.SendError decides what becomes of it; any other is temporary.
+// *bot.SendError decides what becomes of it; any other is temporary. One that sends something to the outside asks
+// StillOurs last before it does.
 type Keep func(ctx context.Context, p bot.Promise) (Effects, error)
+
+// believedKey is where a Keep's context has its leased.
+type believedKey struct{}
+
+// StillOurs says whether a promise may still be kept by this process. ctx is what its Keep was handed, or comes from that. An
+// error says that another process keeps it, or may: the store was away for this process alone, which waited for it, or the
+// process was suspended. The Keep then sends nothing and lets the error be found. Writing down what was sent needs no asking.
+func StillOurs(ctx context.Context) error {
+	if l, ok := ctx.Value(believedKey{}).(leased); ok {
+		return l.Err()
+	}
+	return nil
+}
 
 // Keeper keeps the promises of one kind.
 type Keeper struct {
