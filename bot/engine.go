@@ -571,7 +571,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		l := cat.Labels[id]
 		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
 	}
-	p := Promise{What: Say{reply}}
+	p := Promise{What: Say{reply}, Until: t.expires}
 	if text.Link {
 		p.Attempt = c.Attempt
 	}

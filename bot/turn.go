@@ -58,8 +58,9 @@ type Turn struct {
 
 	withdrawn int
 	unreached int
-	reworded  bool   // the question that stands is said in another way from now on
-	added     string // key of what is said under the answer
+	expires   time.Time // when the answer is worth nothing any more
+	reworded  bool      // the question that stands is said in another way from now on
+	added     string    // key of what is said under the answer
 }
 
 // Key names the turn: the same for every delivery of the same update.
@@ -206,6 +207,9 @@ func (t *Turn) Ask(key string) {
 // Enter goes to a state on the way, of which nothing is said: the event that is heard is the new state's, and the way back
 // leads there first.
 func (t *Turn) Enter(s State) { t.engine.move(t.Conv, Row{To: s}, s) }
+
+// Expire has the turn's answer not be sent after a moment.
+func (t *Turn) Expire(at time.Time) { t.expires = at }
 
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }

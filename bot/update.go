@@ -47,6 +47,7 @@ const (
 	SignalMailUnsent  = "mail_unsent"  // the letter came back, and not for the mailbox's sake
 	SignalKeyMade     = "key_made"     // the new key was stored
 	SignalForget      = "forget"       // timer: an idle conversation is emptied
+	SignalRemind      = "remind"       // timer: the person wanted to be reminded now
 	SignalGivenUp     = "given_up"     // something that the person was told of cannot be done after all
 	SignalNumberLost  = "number_lost"  // the chat's telephone number is somebody else's now: nobody is there any more
 )
@@ -57,11 +58,12 @@ const LateReported = "reported"
 // The signals of the help desk. Update.Text is the number of the case they belong to; of a case that is over, or has moved
 // on meanwhile, they change nothing.
 const (
-	SignalDeskOpened  = "desk_opened"  // the desk has opened: who has a case joins the queue
-	SignalDeskClosed  = "desk_closed"  // it has closed: who waits keeps the place for the next opening
-	SignalPosition    = "place"        // the position in the queue has become much better
-	SignalAgentSilent = "agent_silent" // timer: the agent has not answered for too long
-	SignalAgentGone   = "agent_gone"   // the agent's console is not there any more: Update.Desk.Agent
+	SignalDeskOpened   = "desk_opened"   // the desk has opened: who has a case joins the queue
+	SignalDeskClosed   = "desk_closed"   // it has closed: who waits keeps the place for the next opening
+	SignalPosition     = "place"         // the position in the queue has become much better
+	SignalAgentSilent  = "agent_silent"  // timer: the agent has not answered for too long
+	SignalStillWaiting = "still_waiting" // timer: the person has not written for so long that the channel will close
+	SignalAgentGone    = "agent_gone"    // the agent's console is not there any more: Update.Desk.Agent
 )
 
 // Update is one thing that came in, whatever the channel.
