@@ -1,6 +1,10 @@
 package flows
 
-import "llave/bot"
+import (
+	"time"
+
+	"llave/bot"
+)
 
 // NewWith is New with a place added to the map, and a row that leads there.
 func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
@@ -13,6 +17,12 @@ func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
 		}
 		return places
 	})
+}
+
+// ReadMoment is when words mean.
+func ReadMoment(said string, now time.Time, asked bool) (time.Time, bool) {
+	m, ok := readMoment(said, now, asked)
+	return m.at, ok
 }
 
 // Tellable is what is kept of a sentence.
