@@ -26,7 +26,7 @@ func init() { // acts name each other by way of the flow
 		"slow": slowly(AskedSlow), "low_vision": slowly(LowVision), "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
 		"time_left": whileLinkLives(AskedTimeLeft, "info.link_life"), "wait_link": whileLinkLives(WaitsWithLink, "info.wait"),
 		"no_hurry": whileLinkLives(WaitsWithLink, "info.no_hurry"),
-		"remind":   whileLinkLives(RemindedWithLink, "info.remind"), "page_left": (*flow).pageLeft, "status": (*flow).status, "emergency": alarms,
+		"remind":   (*flow).wantsLater, "page_left": (*flow).pageLeft, "status": (*flow).status, "emergency": alarms,
 		"dead": whileLinkLives(DeadWhileNewLives, LinkDead), "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
 		"not_arrived": notArrived, "portal_again": portalAgain, "send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
@@ -74,8 +74,7 @@ func (f *flow) cancels(t *bot.Turn) bot.Event {
 		t.Empty()
 		return Declined
 	}
-	f.dropNumber(t)
-	return Cancelled
+	return f.cancelled(t)
 }
 
 // slowly goes on step by step, and answers so.

@@ -63,10 +63,15 @@ type Options struct {
 	Unheard     time.Duration  // how long sentences that were not understood are kept; 0: they are not
 	PortalText  string         // LLAVE_PORTAL_TEXT: its own words for how one gets into the portal; "": the catalogue's
 	Silence     time.Duration  // how long an agent may leave a person without an answer; zero: DefaultSilence
+	Zone        *time.Location // of the people who write; nil: that of Ecuador's mainland
+
+	Window func(channel string) time.Duration // how long after a person's last word a channel lets us write; nil, or zero: for ever
 }
 
 // DefaultSilence is how long an agent may leave a person without an answer.
 const DefaultSilence = 10 * time.Minute
+
+var mainland = time.FixedZone("America/Guayaquil", -5*60*60)
 
 // Erasing is what becomes of a message that a person wrote, once it was read.
 type Erasing int
@@ -111,6 +116,9 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Silence == 0 {
 		o.Silence = DefaultSilence
 	}
+	if o.Zone == nil {
+		o.Zone = mainland
+	}
 	if o.Model == nil {
 		o.Model = meaning.Default()
 	}
@@ -134,12 +142,15 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
 			"unheard":     f.unheardSaid,
+			"reminder":    f.reminderSaid,
+			"kept":        keptSaid,
 			"want":        want,
 			"press":       func(t *bot.Turn) string { return t.Wording(pressed[want(t)]) },
 			"host":        func(*bot.Turn) string { return host(o.PublicURL) },
 			"abroad":      func(*bot.Turn) string { return when(o.AbroadText != "", " "+o.AbroadText) },
 			"portal":      func(t *bot.Turn) string { return cmp.Or(o.PortalText, t.Wording("portal.way")) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
+			"opening":     f.openingSaid,
 			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
 			"ticket":      caseNumber,

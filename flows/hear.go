@@ -100,6 +100,9 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 		return bot.Ignored, nil
 	}
+	if t.Conv.Handoff.Open() {
+		f.watchesWindow(t)
+	}
 	fast, warn := f.tooFast(t)
 	full := place.Is(AtDesk) && isFull(t)
 	complains := fast && f.complains(t) // which would be lost
@@ -146,6 +149,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // question about the procedure.
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
+	f.leavesWhen(t)
 	if asked := t.Conv.Text; t.Stale() && (asked == askedMeant || f.asks[asked]) { // the buttons of the question before are still on the screen
 		if ev := f.hearButtonBefore(t); ev != "" {
 			return ev
@@ -161,7 +165,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			t.Choose(agreed)
 		}
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearPortalWords, f.hearReturn, f.hearThing, f.hearSecret} {
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearStill, f.hearMeant, f.hearGlobal, f.hearRemind, f.hearPortalWords, f.hearReturn, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
@@ -273,8 +277,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		}
 	case "word_cancel":
 		if agreed {
-			f.dropNumber(t)
-			return Cancelled
+			return f.cancelled(t)
 		}
 		t.Empty()
 		return Declined
@@ -381,7 +384,7 @@ func (f *flow) forgetWay(t *bot.Turn) {
 	}
 	c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
 		p := t.PlaceOf(s)
-		return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey) && p.Is(InKey, AfterKey)
+		return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey, Between) && p.Is(InKey, AfterKey)
 	})
 	if len(c.Back) == 0 {
 		c.Back = []bot.State{t.Leads(c.State, AskedMenu)}
@@ -401,6 +404,8 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	switch t.Update.Signal {
 	case bot.SignalForget:
 		return f.forgets(t)
+	case bot.SignalRemind:
+		return f.reminds(t)
 	case bot.SignalNumberLost:
 		return f.changesHands(t)
 	case bot.SignalLinkUsed:
@@ -418,6 +423,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		if place.Is(KeyMadeBy) && (!place.Is(InKey) || t.Conv.Text == "key.made") { // else they have only said so
 			return bot.Ignored
 		}
+		t.Never(bot.SignalRemind) // it was to make one
 		return KeyMade
 	case bot.SignalMailRefused:
 		if waits(t) && !f.Uniform {
@@ -468,6 +474,10 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		t.Empty() // the closed case stays until it has been seen and recorded
 		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
 		return bot.Forgotten
+	}
+	if at, set := reminder(t); set {
+		f.keepTill(t, at)
+		return bot.Ignored
 	}
 	t.Empty()
 	t.Conv.Handoff = nil
@@ -978,6 +988,7 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + given}})
 	f.dropNumber(t)
 	t.Forget(slotWant)
+	t.Never(bot.SignalRemind)
 	t.Conv.Attempt = ""
 	return Rated, nil
 }

@@ -29,7 +29,7 @@ const (
 	Emergency, EmergencyOrWords, SaidKeyMade bot.Event = "Emergency", "EmergencyOrWords", "SaidKeyMade"
 	AskedTimeLeft, WaitsWithLink             bot.Event = "AskedTimeLeft", "WaitsWithLink"
 	DeadWhileNewLives, LinkDead, SaidNo      bot.Event = "DeadWhileNewLives", "LinkDead", "SaidNo"
-	AnsweredFirst, RemindedWithLink          bot.Event = "AnsweredFirst", "RemindedWithLink"
+	AnsweredFirst                            bot.Event = "AnsweredFirst"
 	AskedPageLeft, PageOver                  bot.Event = "AskedPageLeft", "PageOver"
 	StatusOfLink, StatusOfNothing            bot.Event = "StatusOfLink", "StatusOfNothing"
 	ReadNotice                               bot.Event = "ReadNotice"

@@ -45,6 +45,7 @@ const (
 	OwnData       bot.State = "OwnData"
 	OwnDataSure   bot.State = "OwnDataSure"
 	Resume        bot.State = "Resume"
+	RemindWhen    bot.State = "RemindWhen" // wants to be reminded: when?
 	Language      bot.State = "Language"
 	Group         bot.State = "Group"
 	WithTicket    bot.State = "WithTicket" // has a case that waits for the desk to open
@@ -71,6 +72,7 @@ const (
 	LinkUsedBy  bot.Trait = "link was used"  // to hear that the link was used is no news
 	KeyMadeBy   bot.Trait = "key was made"   // to hear that the key was made is no news
 	AfterKey    bot.Trait = "after the key"  // asked once, at the end of a procedure, and not returned to in another
+	Between     bot.Trait = "between"        // asked in between: what lies behind is gone on with, and has nothing taken out
 	Returnable  bot.Trait = "agent's return" // where an agent may have the bot go on
 )
 
@@ -165,7 +167,8 @@ func (f *flow) places() []bot.Place {
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink).Called("data"),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData,
 			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink).Called("data"),
-		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink).Called("resume"),
+		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink, Between).Called("resume"),
+		in(RemindWhen, "remind.when", f.hearWhen, on(AskedHour, bot.Stay, "remind.hour"), on(SaidNo, bot.Back, "")).With(ToldOfLink, Between),
 		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now"), on(NothingToCorrect, bot.Stay, "repeat")).Called("language"),
 		in(Group, "", f.hearGroup).With(InGroup, NoResume),
 
@@ -188,13 +191,17 @@ func (f *flow) places() []bot.Place {
 			on(Unclear, bot.Stay, "meant.ask"), on(NotMeantOnce, bot.Stay, "meant.open"), on(NotMeant, bot.Stay, ""),
 			on(Reworded, bot.Stay, "reworded"), on(LowVision, bot.Stay, "info.low_vision"), on(WantsAnother, ReadyToSend, ""),
 			on(AskedPageLeft, bot.Stay, "info.page_left"), on(PageOver, bot.Stay, "info.page_over"),
-			on(RemindedWithLink, bot.Stay, "info.remind_link"), on("info.remind", bot.Stay, "info.remind"), on("info.no_hurry", bot.Stay, "info.no_hurry"),
+			on("info.remind", bot.Stay, "info.remind"), on("info.no_hurry", bot.Stay, "info.no_hurry"),
 			on(StatusOfLink, bot.Stay, "status.link"), on(StatusOfNothing, bot.Stay, "status.none"), on(ReadNotice, bot.Stay, "notice.read"),
 			on("first.deceased", bot.Stay, "first.deceased"), on("first.minor", bot.Stay, "first.minor"), on("first.person", bot.Stay, "first.person"),
 			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(DeadWhileNewLives, bot.Stay, "info.newest"), on(LinkDead, bot.Stay, linkDead),
 			on(SaidNo, bot.Stay, "info.fine"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
 			on(Abroad, OfferPerson, "person.abroad"), on(CannotGo, OfferPerson, "person.cannot_go"),
 			on(Stolen, OfferPerson, "person.stolen"), on(NotMe, OfferPerson, "person.not_me"),
+			// later
+			on(AskedRemind, RemindWhen, ""), on(RemindSet, bot.Back, "remind.set"), on(RemindMoved, bot.Back, "remind.moved"), on(RemindPast, RemindWhen, "remind.past"),
+			on(RemindTooLate, RemindWhen, "remind.limit"), on(RemindTooLateHere, RemindWhen, "remind.window"), on(RemindCancelled, Menu, "remind.cancelled"),
+			on(Reminded, Resume, "remind.now"), on(RemindedAtRest, bot.Stay, "remind.rest"),
 			// a notice that says more than the one agreed to
 			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
 			on(Declined, Start, "welcome.declined"),
@@ -219,6 +226,7 @@ func (f *flow) places() []bot.Place {
 			on(FastAtDesk, bot.Stay, "person.fast"), on(CaseFull, bot.Stay, "person.full"), on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
 			on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
 			on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
+			on(AskedStillWaiting, bot.Stay, stillWaiting), on(StillWaits, bot.Stay, "waiting.yes"),
 			on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
 			on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
 			on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText),

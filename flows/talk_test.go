@@ -140,6 +140,7 @@ var roads = map[bot.State][]string{
 	flows.OwnData:       {"hola", "sí", "mis datos"},
 	flows.OwnDataSure:   {"hola", "sí", "mis datos", "borrar mis datos"},
 	flows.Resume:        {"hola", "sí", "desbloquear", "+2h", "tralala"},
+	flows.RemindWhen:    {"hola", "sí", "desbloquear", "recuérdeme"},
 	flows.Language:      {"hola", "sí", "idioma"},
 	flows.MenuMore:      {"hola", "sí", "paso a paso", "más opciones"},
 	flows.MenuOther:     {"hola", "sí", "paso a paso", "3", "3"},

@@ -324,6 +324,9 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 	return nil
 }
 
+// windows are how long after a person's last word a channel lets us write, where that is not for ever.
+var windows = map[string]time.Duration{whatsapp.Name: whatsapp.Window}
+
 // erasing is what becomes, in each channel there is, of a message that held a number once it was read.
 var erasing = map[string]flows.Erasing{
 	telegram.Name: flows.Deleted,
@@ -386,6 +389,8 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 			ComplaintsHour: c.Limits.ComplaintsHour, ComplaintsDay: c.Limits.ComplaintsDay,
 		},
 		Erasing:  func(channel string) flows.Erasing { return erasing[channel] },
+		Window:   func(channel string) time.Duration { return windows[channel] },
+		Zone:     c.Timezone,
 		Announce: c.EventsURL != nil,
 		Model:    model, AbroadText: c.AbroadText, PortalText: c.PortalText,
 	}, nil
