@@ -63,6 +63,9 @@ type Options struct {
 	Unheard     time.Duration  // how long sentences that were not understood are kept; 0: they are not
 	PortalText  string         // LLAVE_PORTAL_TEXT: its own words for how one gets into the portal; "": the catalogue's
 	Silence     time.Duration  // how long an agent may leave a person without an answer; zero: DefaultSilence
+
+	// SharesSpot says whether people can share a place in a channel; nil: nowhere.
+	SharesSpot func(channel string) bool
 }
 
 // DefaultSilence is how long an agent may leave a person without an answer.
@@ -141,7 +144,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"portal":      func(t *bot.Turn) string { return cmp.Or(o.PortalText, t.Wording("portal.way")) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
-			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
+			"offices_ask": f.asksPlace, "place_or_hours": f.placeOrHours,
 			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },

@@ -187,16 +187,20 @@ func (f *flow) sayPosition(ctx context.Context, t *bot.Turn) error {
 
 // sayOpening fills in when the desk opens next.
 func sayOpening(t *bot.Turn, calendar handoff.Calendar) {
+	t.Say("opening", opening(t, calendar))
+}
+
+// opening says in words when a calendar opens next.
+func opening(t *bot.Turn, calendar handoff.Calendar) string {
 	at, known := calendar.NextOpening(t.Now)
 	if !known {
-		t.Say("opening", t.Wording("opening.unknown"))
-		return
+		return t.Wording("opening.unknown")
 	}
 	w := handoff.WhenOf(at, t.Now, calendar.Zone)
-	t.Say("opening", strings.NewReplacer(
+	return strings.NewReplacer(
 		"{clock}", w.Clock, "{weekday}", t.Wording(fmt.Sprintf("weekday.%d", w.Weekday)),
 		"{day}", fmt.Sprint(at.Day()), "{month}", t.Wording(fmt.Sprintf("month.%d", at.Month())),
-	).Replace(t.Wording("opening."+string(w.Day))))
+	).Replace(t.Wording("opening." + string(w.Day)))
 }
 
 // hearHanded hears a person who waits for an agent or is with one.

@@ -105,7 +105,7 @@ func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 	if len(rows) > 0 {
 		csv = "_id,id_type,category,full_name,email,data_updated_at,status\n" + strings.Join(rows, "\n") + "\n"
 	}
-	p := &player{t: t, w: newAt(t, on, begin, csv, settings...), supervisors: supervisors, lines: map[string]int64{}}
+	p := &player{t: t, w: newFrom(t, on, before{at: begin, importCSV: csv}, settings...), supervisors: supervisors, lines: map[string]int64{}}
 	played := false
 	defer func() {
 		if !played {
