@@ -24,7 +24,7 @@ const (
 	Start       Kind = "start"       // the channel's "begin" (Telegram /start); Update.Text holds the payload
 	Contact     Kind = "contact"     // a shared contact; Update.Phone is set only when it is the sender's own
 	Media       Kind = "media"       // photo, voice, sticker, document …; Update.Media names it, Update.Text is the caption
-	Location    Kind = "location"    // a place; never kept
+	Location    Kind = "location"    // a place, Update.Spot; never kept
 	Edited      Kind = "edited"      // an earlier message was changed; Update.Text holds the new text
 	Reaction    Kind = "reaction"    // a thumb under one of our messages: seen, never answered
 	Unsupported Kind = "unsupported" // anything else a person did
@@ -79,6 +79,7 @@ type Update struct {
 	MessageID string   // the channel's name for the message, so that it can be deleted
 	Phone     string   // Contact: digits of the sender's own number; empty for anybody else's
 	Media     string   // Media: "photo", "voice", "sticker", "document", "video", "audio"
+	Spot      Spot     // Location: where it is
 	Group     bool     // came from a chat with several people
 	Signal    string   // Signal: one of the Signal… names
 	Attempt   string   // Signal: the attempt it belongs to; empty fits every attempt

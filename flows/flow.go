@@ -66,6 +66,9 @@ type Options struct {
 	Zone        *time.Location // of the people who write; nil: that of Ecuador's mainland
 
 	Window func(channel string) time.Duration // how long after a person's last word a channel lets us write; nil, or zero: for ever
+
+	// SharesSpot says whether people can share a place in a channel; nil: nowhere.
+	SharesSpot func(channel string) bool
 }
 
 // DefaultSilence is how long an agent may leave a person without an answer.
@@ -152,7 +155,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
 			"opening":     f.openingSaid,
 			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
-			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
+			"offices_ask": f.asksPlace, "place_or_hours": f.placeOrHours,
 			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },

@@ -214,6 +214,9 @@ func (f *flow) hearThing(t *bot.Turn) bot.Event {
 		}
 		return SentMedia
 	case bot.Location:
+		if f.findsNearest(t) { // the place's own ear
+			return ""
+		}
 		t.Miss()
 		return SentLocation
 	case bot.Contact:
@@ -368,6 +371,8 @@ func (f *flow) asksPerson(t *bot.Turn) bool {
 // asked for again.
 func (f *flow) isAnswer(t *bot.Turn) bool {
 	switch {
+	case f.findsNearest(t):
+		return true
 	case t.Update.Kind != bot.Text:
 		return false
 	case t.Place().Is(bot.FreeText):
@@ -757,7 +762,10 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	return AskedMenu
 }
 
-func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearMenu(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if f.findsNearest(t) {
+		return f.hearSpot(ctx, t)
+	}
 	if ev := f.wish(t, t.Choice()); ev != "" {
 		return ev, nil
 	}
@@ -802,6 +810,8 @@ func (f *flow) hearSent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return NoMailbox, nil
 	case "in_person":
 		return WantsOffice, nil
+	case correctNumber:
+		return f.correctsNumber(t), nil
 	}
 	return "", nil
 }
@@ -1003,37 +1013,22 @@ func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return Greeted, nil
 }
 
-func (f *flow) hearOffice(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearOffice(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
+	case correctNumber:
+		return f.correctsNumber(t), nil
 	case "what_to_bring":
 		return AskedWhatToBring, nil
 	case "contact_us":
 		return AskedContact, nil
 	}
-	if t.Update.Kind != bot.Text || len(f.Offices) == 0 {
+	switch {
+	case f.findsNearest(t):
+		return f.hearSpot(ctx, t)
+	case t.Update.Kind != bot.Text || len(f.Offices) == 0:
 		return "", nil
 	}
-	found := f.Offices.Find(t.Text())
-	if len(found) == 0 && len(strings.Fields(t.Text())) > 4 { // no name of a place
-		return "", nil
-	}
-	if len(found) == 0 {
-		return NoOffice, nil
-	}
-	var b strings.Builder
-	for i, o := range found {
-		if i > 0 {
-			b.WriteString("\n\n")
-		}
-		b.WriteString(o.Name)
-		for _, line := range []string{o.Address, strings.Trim(o.City+", "+o.Province, ", "), o.Hours, o.Note} {
-			if line != "" {
-				b.WriteString("\n" + line)
-			}
-		}
-	}
-	t.Say("offices", b.String())
-	return FoundOffices, nil
+	return f.hearCity(ctx, t)
 }
 
 func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {

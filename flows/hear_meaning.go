@@ -302,10 +302,13 @@ func (f *flow) forAnother(t *bot.Turn) bot.Event {
 	return ForAnother
 }
 
+// placesLookedFor are the texts under which "corregir" means the place that was looked for.
+var placesLookedFor = []string{"in_person.offices", "in_person.nearest", "in_person.no_office", "in_person.which"}
+
 // corrects leads to the entry in question: the number, the place that was looked for, or what is entered elsewhere.
 func (f *flow) corrects(t *bot.Turn) bot.Event {
 	switch p := t.Place(); {
-	case p.Has(CorrectedPlace) && (t.Conv.Text == "in_person.offices" || t.Conv.Text == "in_person.no_office"):
+	case p.Has(CorrectedPlace) && slices.Contains(placesLookedFor, t.Conv.Text):
 		return CorrectedPlace
 	case p.Is(InKey):
 		return CorrectedKey
@@ -315,7 +318,7 @@ func (f *flow) corrects(t *bot.Turn) bot.Event {
 	case p.Is(AsksNumber):
 		dropGiven(t)
 		return Corrected
-	case p.Is(NeedsNumber), p.Has(CorrectedPlace) && f.wasAsked(t):
+	case p.Is(NeedsNumber), p.Has(CorrectedPlace) && (f.wasAsked(t) || slices.Contains(t.Conv.Shown, correctNumber)):
 		f.dropNumber(t)
 		return Corrected
 	case p.Is(bot.FreeText):

@@ -93,17 +93,17 @@ func (f *flow) places() []bot.Place {
 	}
 	links := []bot.Row{ // what can come of asking for a link wherever one can be asked for
 		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(NotSentYet, LinkSent, "sent.late"),
-		on(TooManyMails, bot.Stay, "limit.mails"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, ""), on(AskedMailHelp, MailWhere, ""),
+		on(TooManyMails, bot.Stay, "limit.mails"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, "in_person.outcome"), on(AskedMailHelp, MailWhere, ""),
 	}
 	page := func(s bot.State, ask string, next bot.State) bot.Place {
-		return in(s, ask, f.hearMenu, on(WantsMore, next, "")).With(NoResume, ToldOfLink).Called("menu")
+		return in(s, ask, f.hearMenu, on(WantsMore, next, ""), on(FoundNearest, AtOffice, "in_person.nearest")).With(NoResume, ToldOfLink).Called("menu")
 	}
 	mail := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
 		return in(s, ask, f.hearMailHelp, with(rows, on(MailOpen, ReadyToSend, ""), on(MailOpenSent, LinkSent, ""),
 			on(MailOpenLate, LinkEnded, ""), on(WantsNumber, AskNumber, ""))...).With(NeedsNumber, ToldOfLink).Called("mail")
 	}
 	search := func(s bot.State, ask string, next bot.State) bot.Place {
-		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, ""))
+		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome"))
 	}
 	step := func(s bot.State, n string, next bot.State) bot.Place {
 		return in(s, "key.step"+n, f.hearStep,
@@ -119,7 +119,7 @@ func (f *flow) places() []bot.Place {
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"),
 			on(SaidHello, bot.Stay, "")).With(BeforeTerms, NoResume).Called("start"),
 		in(Menu, "menu.ask", f.hearMenu,
-			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu")).
+			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(FoundNearest, AtOffice, "in_person.nearest"), on(AskedSlow, bot.Stay, "slow.menu")).
 			With(NoResume, ToldOfLink, Returnable).Called("menu"),
 		page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu),
 
@@ -138,9 +138,9 @@ func (f *flow) places() []bot.Place {
 			With(LinkLives, NeedsNumber, ToldOfLink).Called("sent"),
 		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "ended.not_arrived"))...).With(LinkOver, NeedsNumber).Called("ended"),
 		in(LinkUnsent, "ended.unsent", f.hearSent, with(links, on(NotArrived, bot.Stay, ""))...).With(LinkOver, NeedsNumber).Called("ended"),
-		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "")),
+		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "in_person.outcome")),
 		search(MailPhone, "mail.phone", MailSearch), search(MailComputer, "mail.computer", MailSearch), search(MailSearch, "mail.search", MailSpam),
-		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck")),
+		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome")),
 
 		// The new key.
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
@@ -161,6 +161,7 @@ func (f *flow) places() []bot.Place {
 		// The other ways.
 		in(AtOffice, "in_person.ask", f.hearOffice,
 			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
+			on(FoundNearest, bot.Stay, "in_person.nearest"), on(SharedInVain, bot.Stay, "in_person.which"),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
 		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done"), on(ComplaintNotFiled, OfferPerson, "limit.complaint")).With(bot.FreeText, Returnable),

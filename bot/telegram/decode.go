@@ -99,7 +99,7 @@ func (in *incoming) message(m *tgbotapi.Message, raw []byte) {
 			in.Phone = digits(m.Contact.PhoneNumber)
 		}
 	case m.Location != nil || m.Venue != nil:
-		in.Kind = bot.Location
+		in.Kind, in.Spot = bot.Location, spotOf(m)
 	case media != "":
 		in.Kind, in.Media, in.Text = bot.Media, media, m.Caption
 	case isService(raw):
@@ -107,6 +107,15 @@ func (in *incoming) message(m *tgbotapi.Message, raw []byte) {
 	default:
 		in.Kind, in.Text = bot.Unsupported, m.Caption
 	}
+}
+
+// spotOf is the place that was shared; of a live one, where it began.
+func spotOf(m *tgbotapi.Message) bot.Spot {
+	at := m.Location
+	if at == nil {
+		at = &m.Venue.Location
+	}
+	return bot.SpotAt(at.Latitude, at.Longitude)
 }
 
 func mediaOf(m *tgbotapi.Message) string {

@@ -96,7 +96,8 @@ type (
 		Edit struct {
 			Message wireContent `json:"message"`
 		} `json:"edit"`
-		System wireSystem `json:"system"`
+		System   wireSystem `json:"system"`
+		Location wirePlace  `json:"location"`
 	}
 	// wireContent is what a message and the new text of an edited one have in common.
 	wireContent struct {
@@ -113,6 +114,10 @@ type (
 	}
 	wireMedia struct {
 		Caption text `json:"caption"`
+	}
+	wirePlace struct {
+		Latitude  text `json:"latitude"`
+		Longitude text `json:"longitude"`
 	}
 	wireChoice struct {
 		ID    text `json:"id"`
@@ -306,7 +311,7 @@ func (in *incoming) content(m wireMessage) {
 			in.media("audio", wireMedia{})
 		}
 	case "location":
-		in.Kind = bot.Location
+		in.Kind, in.Spot = bot.Location, m.Location.spot()
 	case "contacts":
 		in.Kind = bot.Contact
 		for _, c := range m.Contacts {
@@ -351,6 +356,16 @@ func (in *incoming) press(id, title text) {
 	default:
 		in.Kind, in.Text = bot.Text, string(title)
 	}
+}
+
+// spot is the place that was shared. One that cannot be read is none.
+func (p wirePlace) spot() bot.Spot {
+	lat, err := strconv.ParseFloat(string(p.Latitude), 64)
+	lon, err2 := strconv.ParseFloat(string(p.Longitude), 64)
+	if err != nil || err2 != nil {
+		return bot.Spot{}
+	}
+	return bot.SpotAt(lat, lon)
 }
 
 func (in *incoming) media(name string, m wireMedia) {

@@ -39,7 +39,7 @@ func TestDecode_fixtures(t *testing.T) {
 		"in_flow_reply":               message(bot.Update{Kind: bot.Unsupported}),
 		"in_image":                    message(bot.Update{Kind: bot.Media, Media: "photo", Text: "чек"}),
 		"in_list_reply":               message(bot.Update{Kind: bot.Press, Button: "svc:1"}),
-		"in_location":                 message(bot.Update{Kind: bot.Location}),
+		"in_location":                 message(bot.Update{Kind: bot.Location, Spot: bot.SpotAt(43.238949, 76.889709)}),
 		"in_reaction":                 message(bot.Update{Kind: bot.Reaction}),
 		"in_reaction_removed":         message(bot.Update{Kind: bot.Reaction}),
 		"in_system_number_changed":    message(bot.Update{}),

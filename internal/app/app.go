@@ -255,7 +255,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	mux := http.NewServeMux()
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
-		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Log: o.Log,
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: offices, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
 		Limit:     a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
 	})
@@ -335,6 +335,9 @@ var erasing = map[string]flows.Erasing{
 	terminal.Name: flows.StaysHere,
 }
 
+// sharesSpot are the channels in which people can share a place.
+var sharesSpot = map[string]bool{telegram.Name: true, whatsapp.Name: true}
+
 type channel struct {
 	name string
 	run  func(ctx context.Context) error // nil: it does nothing by itself
@@ -388,11 +391,12 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 			NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute,
 			ComplaintsHour: c.Limits.ComplaintsHour, ComplaintsDay: c.Limits.ComplaintsDay,
 		},
-		Erasing:  func(channel string) flows.Erasing { return erasing[channel] },
-		Window:   func(channel string) time.Duration { return windows[channel] },
-		Zone:     c.Timezone,
-		Announce: c.EventsURL != nil,
-		Model:    model, AbroadText: c.AbroadText, PortalText: c.PortalText,
+		Erasing:    func(channel string) flows.Erasing { return erasing[channel] },
+		Window:     func(channel string) time.Duration { return windows[channel] },
+		Zone:       c.Timezone,
+		SharesSpot: func(channel string) bool { return sharesSpot[channel] },
+		Announce:   c.EventsURL != nil,
+		Model:      model, AbroadText: c.AbroadText, PortalText: c.PortalText,
 	}, nil
 }
 

@@ -285,6 +285,11 @@ func (b *BotAPI) Voice(chat int64) int {
 	}})
 }
 
+// Location shares a place.
+func (b *BotAPI) Location(chat int64, lat, lon float64) int {
+	return b.write(chat, "", map[string]any{"location": map[string]any{"latitude": lat, "longitude": lon, "horizontal_accuracy": 12}})
+}
+
 // Contact shares a telephone number; [own] says that it is the person's own.
 func (b *BotAPI) Contact(chat int64, phone string, own bool) int {
 	c := map[string]any{"phone_number": phone, "first_name": "Persona"}

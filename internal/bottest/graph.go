@@ -401,10 +401,10 @@ func (g *Graph) Document(chat int64, filename string) int {
 	})
 }
 
-// Location sends a location.
-func (g *Graph) Location(chat int64) int {
+// Location shares a place.
+func (g *Graph) Location(chat int64, lat, lon float64) int {
 	return g.write(chat, "", "location", map[string]any{
-		"latitude": -0.2201, "longitude": -78.5123, "name": "Quito", "address": "Av. Amazonas 1",
+		"latitude": lat, "longitude": lon, "name": "Quito", "address": "Av. Amazonas 1",
 	})
 }
 

@@ -79,6 +79,11 @@ func pages() []page {
 	list := []page{
 		{name: "home", what: "The first page", open: visit("/")},
 		{name: "privacy", what: "The privacy notice", open: visit("/privacidad")},
+		{name: "office", what: "The sheet to take along to an office", open: visit("/oficina/loja")},
+		{name: "office-dark", what: "The sheet to take along to an office, in the dark", open: func(v *visitor, g *gallery) {
+			v.dark(true)
+			v.open(g.base + "/oficina/loja")
+		}},
 		{name: "unlock", what: "The mailed link: one button", open: func(v *visitor, g *gallery) { v.open(g.unlockLink()) }},
 		{name: "unlocked", what: "The key is unlocked", open: func(v *visitor, g *gallery) { used(v, g) }},
 		{name: "link-used", what: "The link was used in another browser", open: func(v *visitor, g *gallery) {

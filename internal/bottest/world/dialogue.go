@@ -24,7 +24,7 @@ import (
 //
 //	> text              the person writes
 //	> [Label]           presses a button
-//	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | old [Label]
+//	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | location LAT LON | old [Label]
 //	! mailserver refuse ADDRESS | busy ADDRESS | heal | down | up
 //	+ 40s               time passes
 //	@ press the link    opens the newest letter's link and presses its button
@@ -105,7 +105,7 @@ func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 	if len(rows) > 0 {
 		csv = "_id,id_type,category,full_name,email,data_updated_at,status\n" + strings.Join(rows, "\n") + "\n"
 	}
-	p := &player{t: t, w: newAt(t, on, begin, csv, settings...), supervisors: supervisors, lines: map[string]int64{}}
+	p := &player{t: t, w: newFrom(t, on, before{at: begin, importCSV: csv}, settings...), supervisors: supervisors, lines: map[string]int64{}}
 	played := false
 	defer func() {
 		if !played {
@@ -288,6 +288,12 @@ func (p *player) act(what string) error {
 		case "up":
 			return p.w.SMTP.Up()
 		}
+	case "location":
+		var lat, lon float64
+		if _, err := fmt.Sscan(rest, &lat, &lon); err != nil {
+			return fmt.Errorf("location %q: %w", rest, err)
+		}
+		phone.Location(Chat, lat, lon)
 	case "contact":
 		phone.Contact(Chat, rest, true)
 	case "old":

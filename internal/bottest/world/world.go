@@ -24,6 +24,7 @@ import (
 	"llave/internal/bottest"
 	"llave/internal/config"
 	"llave/internal/handoff"
+	"llave/internal/store"
 )
 
 // Chat is the chat that people of the world write in, unless a test chooses another.
@@ -63,14 +64,27 @@ func New(t testing.TB, importCSV string, settings ...string) *World {
 // NewOn is New with another channel.
 func NewOn(t testing.TB, on Channel, importCSV string, settings ...string) *World {
 	t.Helper()
-	return newAt(t, on, usual, importCSV, settings...)
+	return newFrom(t, on, before{at: usual, importCSV: importCSV}, settings...)
 }
 
-// newAt is NewOn at another time.
-func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings ...string) *World {
+// NewOver is NewOn over a store of the test's own, in which nobody has a record yet; the test closes it.
+func NewOver(t testing.TB, on Channel, e store.Engine, settings ...string) *World {
+	t.Helper()
+	return newFrom(t, on, before{at: usual, store: e}, settings...)
+}
+
+// before is what there is when a world begins.
+type before struct {
+	at        time.Time
+	store     store.Engine // nil: an empty one of its own
+	importCSV string
+}
+
+// newFrom is NewOn with something else before.
+func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	t.Helper()
 	w := &World{
-		t: t, start: start, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
+		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
 	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
@@ -85,9 +99,9 @@ func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings
 		"LLAVE_SMTP_URL=" + w.SMTP.URL(),
 	}, channel...)
 	environ = append(environ, settings...)
-	if importCSV != "" {
+	if from.importCSV != "" {
 		path := filepath.Join(t.TempDir(), "people.csv")
-		writeFile(t, path, importCSV)
+		writeFile(t, path, from.importCSV)
 		var out bytes.Buffer
 		if code := app.Main(t.Context(), []string{"import", path}, app.IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}); code != 0 {
 			t.Fatalf("import: exit %d: %s", code, out.String())
@@ -98,7 +112,7 @@ func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings
 		t.Fatal(err)
 	}
 	w.App, err = app.New(t.Context(), app.Options{
-		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now,
+		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store,
 	})
 	if err != nil {
 		t.Fatal(err)

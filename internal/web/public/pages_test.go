@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/internal/affiliate"
 	"llave/internal/key"
 	"llave/internal/web"
 )
@@ -20,6 +21,7 @@ var samples = map[string]any{
 	"link_used": sampleLink, "link_expired": sampleLink, "link_unknown": sampleLink, "key_no_pass": sampleLink,
 	"notme_ask": nil, "notme_late": nil, "notme_done": notMeData{"N-0000-000", true, true, true, web.Wait(24 * time.Hour)}, "home": nil, "key_done": nil, "key_made_before": nil,
 	"key_ask": keyData{Life: web.Wait(9 * time.Minute), Min: 8, Max: 128, Problems: []key.Problem{key.TooShort, key.HasName}, Repeat: []key.Problem{key.NotRepeated}},
+	"office":  affiliate.Office{Name: "Centro de prueba", Province: "Loja", City: "Loja", Address: "Calle de Prueba 1", Hours: "lunes a viernes 08:00-16:00", Note: "Entrada por la esquina", Code: "loja"},
 	"privacy": privacyData{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), true},
 }
 
@@ -43,7 +45,7 @@ func TestPages(t *testing.T) {
 		t.Run(lang, func(t *testing.T) { testPages(t, pages, cmp.Or(lang, "es")) })
 	}
 	for name := range all[""] { // what no letter leads to is in Spanish alone
-		if _, ok := all["en"][name]; ok == slices.Contains([]string{"home", "privacy"}, name) {
+		if _, ok := all["en"][name]; ok == slices.Contains([]string{"home", "privacy", "office"}, name) {
 			t.Errorf("%s: is there in English: %v", name, ok)
 		}
 	}

@@ -1,5 +1,5 @@
 // Package public is the pages that letters lead to: unlock, "No fui yo", generate, and the page where the new key is made;
-// and the privacy notice and the home page.
+// and the privacy notice, the home page and the sheets that people take along to an office.
 //
 // A GET never uses a link, since mail scanners open every link they see, some in a full browser: only the button's POST
 // does. The GET gives the browser a random nonce in a cookie. Whoever presses first wins, and the winner's nonce is kept
@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"llave/internal/affiliate"
 	"llave/internal/key"
 	"llave/internal/unlock"
 	"llave/internal/web"
@@ -57,6 +58,7 @@ type Options struct {
 	GenerateURL string        // the institution's own key page; /clave is off then
 	Retention   Retention
 	NoHome      bool // somebody else serves "/"
+	Offices     affiliate.Offices
 	// Keys is where keys wait to be judged; nil: two at a time, 16 waiting for 5 s.
 	Keys *key.Queue
 	// Limit counts one wrong link from a source; not ok means that the source has used up its share and when it gets
@@ -111,6 +113,7 @@ func (s *Site) Routes(mux *http.ServeMux) {
 		mux.Handle("POST /clave/fuerza", page(s.strength))
 	}
 	mux.Handle("GET /privacidad", page(s.privacy))
+	mux.Handle("GET /oficina/{code}", page(s.office))
 	if !s.NoHome {
 		mux.Handle("GET /{$}", page(s.home))
 	}
