@@ -24,7 +24,6 @@ const (
 	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
 	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
 	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
-	SentMedia, SentLocation, SentContact, Edited bot.Event = "SentMedia", "SentLocation", "SentContact", "Edited"
 	WroteTooMuch, WroteSecret, TooFast           bot.Event = "WroteTooMuch", "WroteSecret", "TooFast"
 	CameBack, WroteInGroup                       bot.Event = "CameBack", "WroteInGroup"
 	LinkUsed, LinkOpened, KeyMade                bot.Event = "LinkUsed", "LinkOpened", "KeyMade"
@@ -45,7 +44,7 @@ const (
 	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
-	SaidHello, SaidThanks, SentPhoto             bot.Event = "SaidHello", "SaidThanks", "SentPhoto"
+	SaidHello, SaidThanks                        bot.Event = "SaidHello", "SaidThanks"
 	LinkAskedAgain, Arrived                      bot.Event = "LinkAskedAgain", "Arrived"
 	TooManyComplaints, ComplaintNotFiled         bot.Event = "TooManyComplaints", "ComplaintNotFiled"
 )
@@ -99,7 +98,11 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return WroteInGroup, nil
 		}
 		return bot.Ignored, nil
+	case t.SameAsBefore():
+		t.Unkept()
+		return bot.Ignored, nil
 	}
+	f.rereads(t)
 	fast, warn := f.tooFast(t)
 	full := place.Is(AtDesk) && isFull(t)
 	complains := fast && f.complains(t) // which would be lost
@@ -198,35 +201,6 @@ func (f *flow) hearReturn(t *bot.Turn) bot.Event {
 	}
 	t.Say("place", t.PlaceLabel())
 	return CameBack
-}
-
-// hearThing hears what is sent but words, and words that are too many.
-func (f *flow) hearThing(t *bot.Turn) bot.Event {
-	switch u := t.Update; u.Kind {
-	case bot.Media, bot.Unsupported:
-		t.Miss()
-		if u.Media == "photo" || u.Media == "document" {
-			return SentPhoto
-		}
-		return SentMedia
-	case bot.Location:
-		t.Miss()
-		return SentLocation
-	case bot.Contact:
-		if u.Phone != "" {
-			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
-		}
-		t.Miss()
-		return SentContact
-	case bot.Edited:
-		return Edited
-	case bot.Text:
-		if utf8.RuneCountInString(u.Text) > tooLong {
-			t.Miss()
-			return WroteTooMuch
-		}
-	}
-	return ""
 }
 
 // hearSecret hears a key that was typed: it is deleted and not kept. In a place with free text the words around it are.
@@ -656,6 +630,9 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 // hearStart hears the first word. Whatever it is, the welcome comes; what was wanted, and a number, are kept until the person
 // has agreed to go on; a question is answered at once; who writes English is answered in English.
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if said := f.firstThing(t); said != "" && t.Update.Kind != bot.Text {
+		return f.answersFirst(t, said), nil
+	}
 	if t.Update.Kind != bot.Text {
 		return Greeted, nil
 	}

@@ -170,7 +170,7 @@ func (f *flow) places() []bot.Place {
 		in(Group, "", f.hearGroup).With(InGroup, NoResume),
 
 		// Everywhere.
-		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), []bot.Row{
+		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), thingRows(), []bot.Row{
 			// words that hold in every state
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
 			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"),
@@ -201,9 +201,8 @@ func (f *flow) places() []bot.Place {
 			// corrections
 			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
-			// what is sent but words
-			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentLocation, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
-			on(Edited, bot.Stay, "edited"), on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
+			// what is sent but words: thingRows
+			on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
 			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
 			// what becomes of the link, and of a chat left alone
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),

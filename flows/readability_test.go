@@ -38,7 +38,7 @@ func filling(cat bot.Catalogue) *strings.Replacer {
 		"{place}", "la espera del enlace", "{ticket_note}", strings.ReplaceAll(cat.Texts["status.ticket"].Text, "{ticket}", "C-0000-000"),
 		"{ticket}", "C-0000-000", "{case}", "C-0000-000", "{ref}", "Q-0000-000", "{privacy_url}", "https://llave.example/privacidad",
 		"{offices}", "", "{spot}", "3", "{agent}", "Ana", "{clock}", "08:00", "{weekday}", "lunes", "{day}", "5", "{month}", "enero",
-		"{opening}", "el lunes 5 de enero, desde las 08:00", "{lines}", "50", "{unheard}", " "+strings.ReplaceAll(cat.Texts["unheard.days"].Text, "{n}", "30"), "{count}", "9", "{abroad}", "", "{portal}", cat.Texts["portal.way"].Text, "{host}", "llave.example", "{press}", "Desbloquear", "{left}", "2 minutos", "{late}", "", "{answer}", "", "{start}", "99", "{n}", "3",
+		"{opening}", "el lunes 5 de enero, desde las 08:00", "{lines}", "50", "{unheard}", " "+strings.ReplaceAll(cat.Texts["unheard.days"].Text, "{n}", "30"), "{count}", "9", "{abroad}", "", "{portal}", cat.Texts["portal.way"].Text, "{host}", "llave.example", "{press}", "Desbloquear", "{left}", "2 minutos", "{late}", "", "{answer}", "", "{start}", "99", "{n}", "3", "{erased}", cat.Texts["edited.erased"].Text,
 	)
 }
 
