@@ -557,7 +557,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	reply, buttons := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}, text.Buttons
 	if text.Aside {
 		question := e.question(c, c.Text)
-		if strings.Contains(text.Text, "{question}") {
+		if strings.Contains(text.Text, "{question}") && reply.Image == "" {
 			reply.Image = e.fill(t, question.Image)
 		}
 		if len(buttons) == 0 {

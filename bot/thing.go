@@ -35,9 +35,9 @@ var Things = []string{
 // Brings fills in a thing of [kind] (Media, Unsupported) and what is written under it. Words under a picture are words: the
 // update is a Text then, which bears the thing's name.
 func (u *Update) Brings(kind Kind, thing, caption string) {
-	u.Kind, u.Media, u.Text = kind, thing, caption
-	if !u.Blank() {
-		u.Kind = Text
+	u.Kind, u.Media, u.Text = Text, thing, caption
+	if u.Blank() {
+		u.Kind, u.Text = kind, ""
 	}
 }
 

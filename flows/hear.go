@@ -630,11 +630,8 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 // hearStart hears the first word. Whatever it is, the welcome comes; what was wanted, and a number, are kept until the person
 // has agreed to go on; a question is answered at once; who writes English is answered in English.
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	if said := f.firstThing(t); said != "" && t.Update.Kind != bot.Text {
-		return f.answersFirst(t, said), nil
-	}
 	if t.Update.Kind != bot.Text {
-		return Greeted, nil
+		return f.firstThing(t), nil
 	}
 	if t.Says("word_english") != "" || speaksEnglish(t.Text()) {
 		t.Speak(english)

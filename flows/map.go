@@ -111,7 +111,8 @@ func (f *flow) places() []bot.Place {
 
 	return f.orAsk([]bot.Place{
 		// The beginning.
-		in(Start, "", f.hearStart, on(Greeted, Welcome, ""), on(AnsweredFirst, Welcome, "welcome.answer")).
+		in(Start, "", f.hearStart, on(Greeted, Welcome, ""), on(AnsweredFirst, Welcome, "welcome.answer"), on(SentVoice, Welcome, "welcome.voice"),
+			on(SentVoiceAgain, Welcome, "welcome.voice")).
 			With(FirstWord, BeforeTerms, NoResume).Called("start"),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"),
@@ -201,7 +202,8 @@ func (f *flow) places() []bot.Place {
 			// corrections
 			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
-			// what is sent but words: thingRows
+			// what is sent but words (the rest is in thingRows)
+			on(SentVoiceAgain, OfferPerson, "voice.person"),
 			on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
 			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
 			// what becomes of the link, and of a chat left alone

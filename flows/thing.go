@@ -18,7 +18,8 @@ const (
 	SentMedia, SentPhoto, SentLocation, SentContact bot.Event = "SentMedia", "SentPhoto", "SentLocation", "SentContact"
 	SentVoice, SentVoiceAgain, SentOther            bot.Event = "SentVoice", "SentVoiceAgain", "SentOther"
 	Edited, EditedNumber, EditedUnread              bot.Event = "Edited", "EditedNumber", "EditedUnread"
-	Unseen, LostAtDesk, EditedAtDesk                bot.Event = "Unseen", "LostAtDesk", "EditedAtDesk"
+	Unseen, UnseenBesideWords                       bot.Event = "Unseen", "UnseenBesideWords"
+	LostAtDesk, EditedAtDesk                        bot.Event = "LostAtDesk", "EditedAtDesk"
 )
 
 // The slots.
@@ -39,9 +40,10 @@ func thingRows() []bot.Row {
 	on := bot.On
 	rows := []bot.Row{
 		on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentLocation, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
-		on(SentVoice, bot.Stay, voiceHelp), on(SentVoiceAgain, OfferPerson, "voice.person"), on(SentOther, bot.Stay, "got.other"),
+		on(SentVoice, bot.Stay, "voice.help"), on(SentOther, bot.Stay, "got.other"),
 		on(Edited, bot.Stay, "edited"), on(EditedNumber, bot.Stay, "edited.number"), on(EditedUnread, bot.Stay, "edited.unread"),
-		on(Unseen, bot.Stay, "person.unseen"), on(LostAtDesk, bot.Stay, "person.lost"), on(EditedAtDesk, bot.Stay, "person.edited"),
+		on(Unseen, bot.Stay, "person.unseen"), on(UnseenBesideWords, bot.Stay, "person.unseen_words"),
+		on(LostAtDesk, bot.Stay, "person.lost"), on(EditedAtDesk, bot.Stay, "person.edited"),
 	}
 	var said []string
 	for _, key := range thingSaid {
@@ -53,9 +55,6 @@ func thingRows() []bot.Row {
 	}
 	return rows
 }
-
-// voiceHelp says how to dictate.
-const voiceHelp = "voice.help"
 
 // hearThing hears what is sent but words, and words that are too many.
 func (f *flow) hearThing(t *bot.Turn) bot.Event {
@@ -110,16 +109,15 @@ func (f *flow) voice(t *bot.Turn) bot.Event {
 	return SentVoice
 }
 
-// firstThing is what a first word is answered with that is none, before who this is: "" when there is nothing to say of it.
+// firstThing is what a first word is answered with that is no word. Who this is is said in any case.
 func (f *flow) firstThing(t *bot.Turn) bot.Event {
 	switch t.Update.Media {
 	case bot.ThingVoice:
-		t.Remember(slotVoice, "1")
-		return voiceHelp
+		return f.voice(t)
 	case bot.ThingLost:
-		return bot.Event(thingSaid[bot.ThingLost])
+		return f.answersFirst(t, bot.Event(thingSaid[bot.ThingLost]))
 	}
-	return ""
+	return Greeted
 }
 
 // rereads hears an edit of a message whose question still stands as what the message says now. Where a number is read back,
@@ -182,12 +180,15 @@ func (f *flow) unseen(t *bot.Turn) bot.Event {
 	case u.Kind == bot.Edited, u.Kind == bot.Start, u.Kind == bot.Press, slices.Contains(plainThings, u.Media), u.Kind == bot.Text && u.Media == "":
 		return ""
 	}
-	told, _ := strconv.ParseInt(t.Slot(slotUnseen), 10, 64)
-	if said == Unseen && t.Now.Sub(time.Unix(told, 0)) < burst {
+	if said != Unseen {
+		return said
+	}
+	if told := number(t, slotUnseen); t.Now.Sub(time.Unix(int64(told), 0)) < burst {
 		return ""
 	}
-	if said == Unseen {
-		t.Remember(slotUnseen, strconv.FormatInt(t.Now.Unix(), 10))
+	t.Remember(slotUnseen, strconv.FormatInt(t.Now.Unix(), 10))
+	if !u.Blank() {
+		return UnseenBesideWords
 	}
 	return said
 }
