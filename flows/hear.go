@@ -347,16 +347,18 @@ func (f *flow) isAnswer(t *bot.Turn) bool {
 	return t.Place().Is(AsksNumber, ReadsBack) && f.holdsNumber(t)
 }
 
-// forgetWay takes out of the way back what cannot be asked any more without a number.
+// forgetWay takes out of the way back what cannot be asked any more without a number. There is always one, if only to the menu.
 func (f *flow) forgetWay(t *bot.Turn) {
 	c, place := t.Conv, t.Place()
-	if place.Is(BeforeTerms) || t.Slot(slotRecord) != "" {
+	if place.Is(BeforeTerms) {
 		return
 	}
-	c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
-		p := t.PlaceOf(s)
-		return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey) && p.Is(InKey, AfterKey)
-	})
+	if t.Slot(slotRecord) == "" {
+		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
+			p := t.PlaceOf(s)
+			return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey) && p.Is(InKey, AfterKey)
+		})
+	}
 	if len(c.Back) == 0 {
 		c.Back = []bot.State{t.Leads(c.State, AskedMenu)}
 	}

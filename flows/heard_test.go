@@ -223,6 +223,10 @@ func (h *history) changes() {
 	if stands && !desk && !parts && (out.Event != typed.Event || out.To != typed.To) {
 		h.t.Errorf("%q put into an edit in %s came to %s, typed there to %s", m.words, out.From, out.Event, typed.Event)
 	}
+	if told := []bot.Event{flows.Edited, flows.EditedNumber, flows.WroteSecret, flows.Emergency, flows.EmergencyOrWords}; !stands && !desk &&
+		!slices.Contains(told, out.Event) && !slices.Contains(flows.Marked(flows.ReadsBack), out.From) {
+		h.t.Errorf("%q put into an edit in %s, of a message whose question is over, came to %s", m.words, out.From, out.Event)
+	}
 	m.from, m.prompt = "", 0
 	if stands && !desk {
 		m.from, m.prompt = out.From, h.c.Prompt
