@@ -59,7 +59,10 @@ func thingRows() []bot.Row {
 // hearThing hears what is sent but words, and words that are too many.
 func (f *flow) hearThing(t *bot.Turn) bot.Event {
 	switch t.Update.Kind {
-	case bot.Media, bot.Unsupported, bot.Location, bot.Contact:
+	case bot.Location:
+		t.Miss()
+		return SentLocation
+	case bot.Media, bot.Unsupported, bot.Contact:
 		return f.thing(t)
 	case bot.Edited:
 		return f.lateEdit(t)
@@ -83,8 +86,6 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 	}
 	t.Miss()
 	switch said := thingSaid[u.Media]; {
-	case u.Kind == bot.Location:
-		return SentLocation
 	case u.Kind == bot.Contact:
 		if u.Phone != "" {
 			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
