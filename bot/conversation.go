@@ -216,8 +216,9 @@ type Conversation struct {
 	Seen     []Seen            `bson:"seen,omitempty"`
 	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest in order of those that Seen had no room for
 	Tail     []Line            `bson:"tail,omitempty"`
-	Gone     bool              `bson:"gone,omitempty"` // they blocked us
-	Case     string            `bson:"case,omitempty"` // case number of this visit
+	Heard    []Heard           `bson:"heard,omitempty"` // the last messages of the person, newest last
+	Gone     bool              `bson:"gone,omitempty"`  // they blocked us
+	Case     string            `bson:"case,omitempty"`  // case number of this visit
 	Handoff  *Handoff          `bson:"handoff,omitempty"`
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`
@@ -256,6 +257,7 @@ func (c Conversation) Clone() Conversation {
 	c.Filed = slices.Clone(c.Filed)
 	c.Seen = slices.Clone(c.Seen)
 	c.Tail = slices.Clone(c.Tail)
+	c.Heard = slices.Clone(c.Heard)
 	if c.Handoff != nil {
 		h := *c.Handoff
 		c.Handoff = &h

@@ -317,6 +317,7 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		out.Text = e.answer(t, r, to)
 	}
 	e.noteUpdate(t)
+	e.noteHeard(t, out.From)
 	e.promise(t)
 	t.promises = nil
 	t.hand(c.Handoff, c.Tail)
@@ -407,7 +408,7 @@ func (e *Engine) noteUpdate(t *Turn) {
 	if !t.FromPerson() || t.unkept {
 		return
 	}
-	line := personLine(t.Update, e.tongue(t.Conv).Catalogue)
+	line := e.personLine(t.Update, e.tongue(t.Conv).Labels)
 	if t.hidden {
 		line = "(•••)"
 	}
@@ -556,7 +557,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	reply, buttons := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}, text.Buttons
 	if text.Aside {
 		question := e.question(c, c.Text)
-		if strings.Contains(text.Text, "{question}") {
+		if strings.Contains(text.Text, "{question}") && reply.Image == "" {
 			reply.Image = e.fill(t, question.Image)
 		}
 		if len(buttons) == 0 {
@@ -713,21 +714,6 @@ func (e *Engine) note(t *Turn, line Line, mask bool) {
 	if extra := len(c.Tail) - TailMax; extra > 0 {
 		c.Tail = slices.Delete(c.Tail, 0, extra)
 	}
-}
-
-func personLine(u Update, cat Catalogue) string {
-	switch {
-	case u.Kind == Press:
-		if l, ok := cat.Labels[u.Button]; ok {
-			return "[" + l.Title + "]"
-		}
-		return "[?]"
-	case u.Kind == Text || u.Kind == Edited:
-		return Clean(u.Text)
-	case u.Kind == Media:
-		return "(" + u.Media + ")"
-	}
-	return "(" + string(u.Kind) + ")"
 }
 
 // Cut is the first so many runes of a text.

@@ -19,15 +19,15 @@ type Kind string
 
 // The kinds of update. Everything a channel can deliver is one of these; what a channel does not know is Unsupported.
 const (
-	Text        Kind = "text"        // Update.Text holds what was typed
+	Text        Kind = "text"        // Update.Text holds what was typed, or written under what Update.Media names
 	Press       Kind = "press"       // Update.Button and Update.Prompt hold which button of which question
 	Start       Kind = "start"       // the channel's "begin" (Telegram /start); Update.Text holds the payload
 	Contact     Kind = "contact"     // a shared contact; Update.Phone is set only when it is the sender's own
-	Media       Kind = "media"       // photo, voice, sticker, document …; Update.Media names it, Update.Text is the caption
+	Media       Kind = "media"       // photo, voice, sticker, document … without a word; Update.Media names it
 	Location    Kind = "location"    // a place, Update.Spot; never kept
-	Edited      Kind = "edited"      // an earlier message was changed; Update.Text holds the new text
+	Edited      Kind = "edited"      // an earlier message was changed; Update.Text holds the new text, where the channel tells it
 	Reaction    Kind = "reaction"    // a thumb under one of our messages: seen, never answered
-	Unsupported Kind = "unsupported" // anything else a person did
+	Unsupported Kind = "unsupported" // anything else a person did; Update.Media names it, where it has a name
 	Blocked     Kind = "blocked"     // the person blocked us: we stop writing
 	Unblocked   Kind = "unblocked"   // and let us in again
 	Undelivered Kind = "undelivered" // a message of ours did not arrive after all: Update.Failure says why, Update.Again what it was
@@ -76,10 +76,12 @@ type Update struct {
 	Text      string
 	Button    string   // Press: Button.ID as it was sent out
 	Prompt    int      // Press: the stamp of the question the button belongs to; 0 when unknown
-	MessageID string   // the channel's name for the message, so that it can be deleted
+	MessageID string   // the channel's name for the message, so that it can be deleted; Edited: of the one that was changed
 	Phone     string   // Contact: digits of the sender's own number; empty for anybody else's
-	Media     string   // Media: "photo", "voice", "sticker", "document", "video", "audio"
+	Media     string   // what was sent that is more than words: one of Thing…, or empty
 	Spot      Spot     // Location: where it is
+	Album     string   // the channel's name for what was sent at once with others; empty: alone
+	Changed   bool     // Text: what an edited message says now
 	Group     bool     // came from a chat with several people
 	Signal    string   // Signal: one of the Signal… names
 	Attempt   string   // Signal: the attempt it belongs to; empty fits every attempt

@@ -69,7 +69,7 @@ func TestTable_diagram(t *testing.T) {
 }
 
 // families are texts that the code names by what they begin with.
-var families = []string{"mail.subject_", "command.", "weekday.", "month.", "opening.", "moment."}
+var families = []string{"mail.subject_", "command.", "weekday.", "month.", "opening.", "moment.", "thing."}
 
 var name = regexp.MustCompile(`\{[a-z_]+\}`)
 

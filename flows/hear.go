@@ -24,7 +24,6 @@ const (
 	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
 	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
 	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
-	SentMedia, SentLocation, SentContact, Edited bot.Event = "SentMedia", "SentLocation", "SentContact", "Edited"
 	WroteTooMuch, WroteSecret, TooFast           bot.Event = "WroteTooMuch", "WroteSecret", "TooFast"
 	CameBack, WroteInGroup                       bot.Event = "CameBack", "WroteInGroup"
 	LinkUsed, LinkOpened, KeyMade                bot.Event = "LinkUsed", "LinkOpened", "KeyMade"
@@ -45,7 +44,7 @@ const (
 	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
 	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
 	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
-	SaidHello, SaidThanks, SentPhoto             bot.Event = "SaidHello", "SaidThanks", "SentPhoto"
+	SaidHello, SaidThanks                        bot.Event = "SaidHello", "SaidThanks"
 	LinkAskedAgain, Arrived                      bot.Event = "LinkAskedAgain", "Arrived"
 	TooManyComplaints, ComplaintNotFiled         bot.Event = "TooManyComplaints", "ComplaintNotFiled"
 )
@@ -99,10 +98,14 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return WroteInGroup, nil
 		}
 		return bot.Ignored, nil
+	case t.SameAsBefore():
+		t.Unkept()
+		return bot.Ignored, nil
 	}
 	if t.Conv.Handoff.Open() {
 		f.watchesWindow(t)
 	}
+	f.rereads(t)
 	fast, warn := f.tooFast(t)
 	full := place.Is(AtDesk) && isFull(t)
 	complains := fast && f.complains(t) // which would be lost
@@ -202,38 +205,6 @@ func (f *flow) hearReturn(t *bot.Turn) bot.Event {
 	}
 	t.Say("place", t.PlaceLabel())
 	return CameBack
-}
-
-// hearThing hears what is sent but words, and words that are too many.
-func (f *flow) hearThing(t *bot.Turn) bot.Event {
-	switch u := t.Update; u.Kind {
-	case bot.Media, bot.Unsupported:
-		t.Miss()
-		if u.Media == "photo" || u.Media == "document" {
-			return SentPhoto
-		}
-		return SentMedia
-	case bot.Location:
-		if f.findsNearest(t) { // the place's own ear
-			return ""
-		}
-		t.Miss()
-		return SentLocation
-	case bot.Contact:
-		if u.Phone != "" {
-			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
-		}
-		t.Miss()
-		return SentContact
-	case bot.Edited:
-		return Edited
-	case bot.Text:
-		if utf8.RuneCountInString(u.Text) > tooLong {
-			t.Miss()
-			return WroteTooMuch
-		}
-	}
-	return ""
 }
 
 // hearSecret hears a key that was typed: it is deleted and not kept. In a place with free text the words around it are.
@@ -381,16 +352,18 @@ func (f *flow) isAnswer(t *bot.Turn) bool {
 	return t.Place().Is(AsksNumber, ReadsBack) && f.holdsNumber(t)
 }
 
-// forgetWay takes out of the way back what cannot be asked any more without a number.
+// forgetWay takes out of the way back what cannot be asked any more without a number. There is always one, if only to the menu.
 func (f *flow) forgetWay(t *bot.Turn) {
 	c, place := t.Conv, t.Place()
-	if place.Is(BeforeTerms) || t.Slot(slotRecord) != "" {
+	if place.Is(BeforeTerms) {
 		return
 	}
-	c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
-		p := t.PlaceOf(s)
-		return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey, Between) && p.Is(InKey, AfterKey)
-	})
+	if t.Slot(slotRecord) == "" {
+		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
+			p := t.PlaceOf(s)
+			return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey, Between) && p.Is(InKey, AfterKey)
+		})
+	}
 	if len(c.Back) == 0 {
 		c.Back = []bot.State{t.Leads(c.State, AskedMenu)}
 	}
@@ -672,7 +645,7 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 // has agreed to go on; a question is answered at once; who writes English is answered in English.
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Update.Kind != bot.Text {
-		return Greeted, nil
+		return f.firstThing(t), nil
 	}
 	if t.Says("word_english") != "" || speaksEnglish(t.Text()) {
 		t.Speak(english)

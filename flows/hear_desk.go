@@ -363,11 +363,16 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 	if h.Since.IsZero() {
 		h.Since = t.Now
 	}
-	if !h.Held() {
-		return WroteWaiting
+	if h.Held() {
+		f.expectAnswer(t)
 	}
-	f.expectAnswer(t)
-	return WroteToAgent
+	switch said := f.unseen(t); {
+	case said != "":
+		return said
+	case h.Held():
+		return WroteToAgent
+	}
+	return WroteWaiting
 }
 
 // expectAnswer starts the time that an agent has to answer, unless it runs already.

@@ -59,12 +59,18 @@ type guess struct {
 // orAsk puts the question "¿quiso decir …?" behind every ear that a person's words reach.
 func (f *flow) orAsk(places []bot.Place) []bot.Place {
 	for i, p := range places {
-		if p.State == bot.Any || p.Is(FirstWord, bot.FreeText, InGroup) {
+		if p.State == bot.Any || p.Is(FirstWord, InGroup) {
 			continue
 		}
 		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
-			if ev, err := p.Hear(ctx, t); err != nil || ev != "" {
+			ev, err := p.Hear(ctx, t)
+			switch {
+			case err != nil || ev != "":
 				return ev, err
+			case t.Update.Kind == bot.Text && t.Update.Media != "": // there is nothing in the words: what they stand under is answered
+				return f.thing(t), nil
+			case p.Is(bot.FreeText):
+				return "", nil
 			}
 			guesses := f.readSaid(t)
 			f.keepUnheard(t, guesses)
@@ -256,7 +262,7 @@ func (f *flow) numberAndWish(t *bot.Turn) bot.Event {
 // hearEmergency hears that somebody's life is in danger, wherever they are: it is answered before all else, ends nothing,
 // and an agent who is there sees a mark.
 func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
-	if t.Update.Kind != bot.Text || !f.inDanger(t.Text(), t.Language()) {
+	if t.Update.Kind != bot.Text && t.Update.Kind != bot.Edited || !f.inDanger(t.Text(), t.Language()) {
 		return ""
 	}
 	if t.Place().Is(AtDesk) && lost(t.Conv.Handoff) {

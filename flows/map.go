@@ -113,7 +113,8 @@ func (f *flow) places() []bot.Place {
 
 	return f.orAsk([]bot.Place{
 		// The beginning.
-		in(Start, "", f.hearStart, on(Greeted, Welcome, ""), on(AnsweredFirst, Welcome, "welcome.answer")).
+		in(Start, "", f.hearStart, on(Greeted, Welcome, ""), on(AnsweredFirst, Welcome, "welcome.answer"), on(SentVoice, Welcome, "welcome.voice"),
+			on(SentVoiceAgain, Welcome, "welcome.voice")).
 			With(FirstWord, BeforeTerms, NoResume).Called("start"),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"),
@@ -174,7 +175,7 @@ func (f *flow) places() []bot.Place {
 		in(Group, "", f.hearGroup).With(InGroup, NoResume),
 
 		// Everywhere.
-		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), []bot.Row{
+		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), thingRows(), []bot.Row{
 			// words that hold in every state
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
 			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"),
@@ -209,9 +210,9 @@ func (f *flow) places() []bot.Place {
 			// corrections
 			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
-			// what is sent but words
-			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentLocation, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
-			on(Edited, bot.Stay, "edited"), on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
+			// what is sent but words (the rest is in thingRows)
+			on(SentVoiceAgain, OfferPerson, "voice.person"),
+			on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
 			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
 			// what becomes of the link, and of a chat left alone
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),

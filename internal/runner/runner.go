@@ -211,6 +211,9 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 			return out, fmt.Errorf("commit turn: %w", err)
 		}
 		r.Count("turn")
+		if u.Media != "" {
+			r.Count("came_" + u.Media)
+		}
 		r.dropped(out)
 		r.Log.Info("turn", "conv", id, "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))

@@ -1,11 +1,13 @@
 package world
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +27,8 @@ import (
 //	> text              the person writes
 //	> [Label]           presses a button
 //	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | location LAT LON | old [Label]
+//	! change TEXT       the person changes what they wrote last; "! change" leaves it as it is
+//	! sticker | video WORDS | poll | album 3 WORDS …    what else a phone sends: bottest.Send
 //	! mailserver refuse ADDRESS | busy ADDRESS | heal | down | up
 //	+ 40s               time passes
 //	@ press the link    opens the newest letter's link and presses its button
@@ -269,6 +273,17 @@ func (p *player) act(what string) error {
 			}
 		}
 		return errors.New("nothing to edit")
+	case "change":
+		for _, m := range slices.Backward(phone.History(Chat)) {
+			if !m.Bot && !m.Deleted {
+				phone.Edit(Chat, m.ID, cmp.Or(rest, m.Text))
+				return nil
+			}
+		}
+		return errors.New("nothing to change")
+	case "album":
+		many, words, _ := strings.Cut(rest, " ")
+		return phone.Send(Chat, "album "+many, words)
 	case "block":
 		phone.Block(Chat)
 	case "unblock":
@@ -308,7 +323,7 @@ func (p *player) act(what string) error {
 		}
 		return fmt.Errorf("no button %q", label)
 	default:
-		return fmt.Errorf("unknown act %q", what)
+		return phone.Send(Chat, kind, rest)
 	}
 	return nil
 }
