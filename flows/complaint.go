@@ -168,9 +168,13 @@ var wishesElse = map[string]string{"unlock": "unlock", "generate": "generate", "
 // noComplaint hears what is no part of a complaint though it was written where one is: a number alone, a question about the
 // complaint, not knowing what to write, and a wish for something else.
 func (f *flow) noComplaint(t *bot.Turn) bot.Event {
-	if f.isCode(t) || f.triesNumber(t) && len(letters.FindAllString(labelOfNumber.ReplaceAllString(bot.Fold(t.Text()), ""), -1)) == 0 {
-		f.cleans(t, affiliate.ParseNumber(t.Text(), f.parsing(t)))
-		return NumberInComplaint
+	if f.triesNumber(t) {
+		r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+		around := strings.Replace(bot.Fold(t.Text()), bot.Fold(r.Code), "", 1)
+		if !letter.MatchString(labelOfNumber.ReplaceAllString(around, "")) {
+			f.cleans(t, r)
+			return NumberInComplaint
+		}
 	}
 	said := strings.Join(strings.FieldsFunc(bot.Fold(t.Text()), func(r rune) bool { return strings.ContainsRune(" \n\t¿?¡!.,;:", r) }), " ")
 	switch {
@@ -205,8 +209,8 @@ func (f *flow) wantsElse(t *bot.Turn, said string) string {
 }
 
 var (
-	letters       = regexp.MustCompile(`\p{L}+`)
-	labelOfNumber = regexp.MustCompile(`\b(?:mi|el|la|es|de|soy|con|c|i|ci|cc|id|cedula|numero|nro|num|no|ruc|identidad|my|number|is)\b`)
+	letter        = regexp.MustCompile(`\p{L}`)
+	labelOfNumber = regexp.MustCompile(`\b(?:mi|el|la|es|de|soy|con|c|i|ci|cc|id|cedula|numero|nro|num|no|ruc|codigo|extranjer[oa]|code|identidad|my|number|is)\b`)
 )
 
 // complaintsRetryAt keeps the limits of complaints of a chat; zero means that one may be filed now.

@@ -233,9 +233,9 @@ func (f *flow) holdsNumber(t *bot.Turn) bool {
 	return t.Update.Kind == bot.Text && slices.Contains(whole, affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict)
 }
 
-// isCode says that a message is one word that is a foreigner's code: a letter or more, and four digits or more.
+// isCode says that a message is a foreigner's code and perhaps what announces one: a letter or more, and four digits or more.
 func (f *flow) isCode(t *bot.Turn) bool {
-	if t.Update.Kind != bot.Text || len(strings.Fields(t.Text())) != 1 {
+	if t.Update.Kind != bot.Text {
 		return false
 	}
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
@@ -265,8 +265,8 @@ func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
 	return f.readNumber(t)
 }
 
-// numberElsewhere hears a whole number or a code where none is asked for and something is under way. The one in use brings the
-// question again; at the office's address, or once a link has ended, another one begins anew. In between nothing is dropped for it.
+// numberElsewhere hears a whole number or a code where none is asked for. While something is under way with it, it brings the
+// question again; anywhere else, or once a link has ended, it is read back. In between nothing is dropped for another one.
 func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	place, code := t.Place(), f.isCode(t)
 	if !f.holdsNumber(t) && !code || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
@@ -278,7 +278,7 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	case inUse && place.Has(Resumed):
 		f.cleans(t, r)
 		return f.resumes(t)
-	case inUse, place.Is(InKey, LinkLives) && !code:
+	case inUse && place.Is(NeedsNumber, InKey, AfterKey), place.Is(InKey, LinkLives) && !code:
 		f.cleans(t, r)
 		return AskedRepeat
 	case place.Is(InKey, LinkLives): // a word with digits may be anything there: a key, above all

@@ -102,13 +102,14 @@ func (f *flow) mailStep(t *bot.Turn) string {
 
 // mailFound leads back to where the help was asked for: before a link was sent, while one lives, or after.
 func (f *flow) mailFound(t *bot.Turn) bot.Event {
+	_, lives := linkEnds(t) // its end may be told on the way, which leads here again
 	for _, s := range slices.Backward(t.Conv.Back) {
 		switch p := t.PlaceOf(s); {
 		case p.Is(FirstLink):
 			return MailOpen
-		case p.Is(LinkLives):
+		case p.Is(LinkLives) && lives:
 			return MailOpenSent
-		case p.Is(LinkOver):
+		case p.Is(LinkLives, LinkOver):
 			return MailOpenLate
 		}
 	}

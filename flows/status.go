@@ -73,15 +73,20 @@ func (f *flow) news(t *bot.Turn) string {
 	return linkNote(t)
 }
 
-// resumes goes on where the person was. Who was making their key goes on where another link can be asked for, once the page is over.
+// resumes goes on where the person was. Who was making their key goes on where another link can be asked for, once the page is
+// over; who has made it is told so again.
 func (f *flow) resumes(t *bot.Turn) bot.Event {
-	left, used := pageLives(t)
 	for _, s := range slices.Backward(t.Conv.Back) {
 		place := t.PlaceOf(s)
 		if place.Ask == "" {
 			continue
 		}
-		if place.Has(ResumedLate) && used && left <= 0 && t.Slot(slotMade) == "" {
+		left, used := pageLives(t)
+		switch {
+		case t.Slot(slotMade) != "" && place.Has(NeedsHelp):
+			t.Enter(s)
+			return KeyMade
+		case t.Slot(slotMade) == "" && used && left <= 0 && place.Has(ResumedLate):
 			t.Enter(s)
 			return ResumedLate
 		}
