@@ -138,8 +138,8 @@ func (f *flow) files(t *bot.Turn) bot.Event {
 	return Complained
 }
 
-// What is no part of a complaint is found by its words and not by the model, which knows what people come for, and a complaint is
-// about just that. Whatever is in doubt belongs to the complaint: it is read back.
+// What is no part of a complaint is found by its words first, and the model is asked of few and short ones alone: it knows what people
+// come for, and a complaint is about just that. Whatever is in doubt belongs to the complaint: it is read back.
 var (
 	// askingOfIt finds a question about the complaint itself.
 	askingOfIt = regexp.MustCompile(`^(?:(?:y|pero|oiga|disculpe|perdon|senor\w*|and|but|sorry) )*(?:` +
@@ -183,6 +183,9 @@ func (f *flow) noComplaint(t *bot.Turn) bot.Event {
 	case askingHow.MatchString(said):
 		return f.rewords(t)
 	}
+	if answer := f.asksElse(t, said); answer != "" {
+		return bot.Event(answer)
+	}
 	label := f.wantsElse(t, said)
 	switch {
 	case label == "":
@@ -191,6 +194,24 @@ func (f *flow) noComplaint(t *bot.Turn) bot.Event {
 		return ComplaintFirst
 	}
 	return f.wish(t, label)
+}
+
+// questions are what is asked in the middle of a complaint without being a part of it: of the service, not of what happened.
+var questions = []string{"cost", "hours", "contact", "law", "legit", "bot"}
+
+// asking finds a question.
+var asking = regexp.MustCompile(`^(?:a |en |de )?(?:cuanto|cual|que|quien|donde|como|cuando|es|son|usted es|tiene|hay|how|what|which|who|where|when|is|are|do|does)\b`)
+
+// asksElse is the text that answers a short question about the service, or "".
+func (f *flow) asksElse(t *bot.Turn, said string) string {
+	if len(strings.Fields(said)) > mostWish || !strings.ContainsAny(t.Text(), "?¿") || !asking.MatchString(said) {
+		return ""
+	}
+	guesses := f.read(t)
+	if len(guesses) == 0 || guesses[0].confidence < grave || !slices.Contains(questions, guesses[0].meaning) || !isText(guesses[0].answer) {
+		return ""
+	}
+	return guesses[0].answer
 }
 
 // wantsElse is the label of what is wanted instead of a complaint, or "".

@@ -173,7 +173,7 @@ func (f *flow) places() []bot.Place {
 			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
-		complaint(Complaining, "complaint.ask").With(Returnable),
+		complaint(Complaining, "complaint.ask", on(ComplaintFirst, ComplaintRead, "")).With(Returnable),
 		complaint(ComplaintRead, "complaint.read", on(Complained, Menu, "complaint.done"), on(ComplaintDropped, Menu, "complaint.dropped"),
 			on(ComplaintFirst, bot.Stay, "complaint.first"), on(AskedMenu, Menu, "menu.unfiled")),
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink).Called("data"),

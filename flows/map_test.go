@@ -180,7 +180,8 @@ func tell(t *testing.T, e *bot.Engine, n int, sentence string) (bot.Outcome, str
 
 // bareWords are the events of a bare word or a key alone. What else a person writes where free text is asked for is theirs.
 var bareWords = []bot.Event{flows.AskedMenu, flows.WentBack, flows.AskedRepeat, flows.AskedHelp, flows.AskedStatus, flows.AskedLanguage,
-	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded}
+	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded,
+	flows.CameBack} // a greeting, after long
 
 // isBare says whether a sentence is nothing but a phrase that stands for a word in one of the catalogues, give or take
 // manners and a slip.
