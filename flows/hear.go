@@ -714,9 +714,11 @@ func (f *flow) keepsNumber(t *bot.Turn) bool {
 	}
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
 	f.cleans(t, r)
+	dropGiven(t)
 	typed := bot.Cut(t.Text(), mostTyped)
 	if f.holdsNumber(t) || f.isCode(t) {
 		typed = cmp.Or(r.Number, r.Code)
+		t.Remember(slotGiven, affiliate.Seal(f.Vault, typed)) // for an agent, if a person is asked for first
 	}
 	t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
 	if w := f.wishedWith(t); w == "generate" || t.Slot(slotWish) == "" {
