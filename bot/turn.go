@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -136,7 +137,8 @@ func (t *Turn) Miss() { t.missed = true }
 
 // PlaceLabel says where the conversation is, in the catalogue's words ("el envío del enlace").
 func (t *Turn) PlaceLabel() string {
-	return t.engine.tongue(t.Conv).Texts[t.engine.places[t.Conv.State].Ask].Place
+	cat, ask := t.engine.tongue(t.Conv), t.engine.places[t.Conv.State].Ask
+	return cmp.Or(cat.Texts[cat.inWay(ask, t.Conv.Way)].Place, cat.Texts[ask].Place)
 }
 
 // Wording returns a catalogue text that stands inside others.

@@ -74,6 +74,7 @@ func (f *flow) cancels(t *bot.Turn) bot.Event {
 		t.Empty()
 		return Declined
 	}
+	t.Forget(slotComplaint)
 	return f.cancelled(t)
 }
 
@@ -146,25 +147,24 @@ func alarms(_ *flow, t *bot.Turn) bot.Event {
 
 // pageLeft answers with what is left of the page.
 func (f *flow) pageLeft(t *bot.Turn) bot.Event {
-	if t.Slot(slotUsed) == "" { // used under a version that did not note it, or not at all: an agent led here
+	left, used := pageLives(t)
+	switch {
+	case !used: // used under a version that did not note it, or not at all: an agent led here
 		return "next.now"
-	}
-	used, _ := strconv.ParseInt(t.Slot(slotUsed), 10, 64)
-	left := unlock.KeyPassLife - t.Now.Sub(time.Unix(used, 0))
-	if left <= 0 {
+	case left <= 0:
 		return PageOver
 	}
 	t.Say("left", leaving(t, left))
 	return AskedPageLeft
 }
 
-// status says where the conversation stands, and what is left of a link that lives.
-func (f *flow) status(t *bot.Turn) bot.Event {
-	otherwise := AskedStatus
-	if t.Slot(slotRecord) == "" && t.Place().Has(WantsMore) {
-		otherwise = StatusOfNothing
+// pageLives is how long the page of the link that was used lives yet; not used where none was, as far as the chat knows.
+func pageLives(t *bot.Turn) (left time.Duration, used bool) {
+	at, err := strconv.ParseInt(t.Slot(slotUsed), 10, 64)
+	if err != nil {
+		return 0, false
 	}
-	return whileLinkLives(StatusOfLink, otherwise)(f, t)
+	return unlock.KeyPassLife - t.Now.Sub(time.Unix(at, 0)), true
 }
 
 // hasPassport asks a foreigner for their code; who is past their number is told that it is enough.

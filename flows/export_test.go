@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/secret"
 )
 
 // NewWith is New with a place added to the map, and a row that leads there.
@@ -23,6 +24,11 @@ func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
 func ReadMoment(said string, now time.Time, asked bool) (time.Time, bool) {
 	m, ok := readMoment(said, now, asked)
 	return m.at, ok
+}
+
+// OpenComplaint opens what a conversation has of a complaint that is not filed yet.
+func OpenComplaint(v *secret.Vault, c bot.Conversation) (string, error) {
+	return v.Open(complaintLabel, c.Slots[slotComplaint])
 }
 
 // Tellable is what is kept of a sentence.

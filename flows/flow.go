@@ -139,7 +139,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Mask:    mask,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,
-		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud},
+		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint},
 		Vars: map[string]func(*bot.Turn) string{
 			"erase":       func(t *bot.Turn) string { return f.erasing(t) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
@@ -161,6 +161,9 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"case":        func(t *bot.Turn) string { return t.Conv.Case },
 			"late":        func(t *bot.Turn) string { return when(isLate(t), " "+t.Wording("late.note")) },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
+			"todo":        f.linkTodo,
+			"news":        f.news,
+			"step":        f.mailStep,
 		},
 	}, declared...)
 }

@@ -31,7 +31,7 @@ const (
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
-	UnsentWaiting                                      bot.Event = "UnsentWaiting"
+	UnsentWaiting, AskedPositionAndLink                bot.Event = "UnsentWaiting", "AskedPositionAndLink"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -243,6 +243,10 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.forAgent(t), nil
 	case word == "word_language":
 		return AskedLanguage, nil
+	}
+	if left, lives := linkEnds(t); lives {
+		t.Say("left", leaving(t, left))
+		return AskedPositionAndLink, f.sayPosition(ctx, t)
 	}
 	return AskedPosition, f.sayPosition(ctx, t)
 }

@@ -166,9 +166,11 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		if ev := f.numberAndWish(t); ev != "" {
 			return ev
 		}
-		return f.numberElsewhere(t)
+		if ev := f.numberElsewhere(t); ev != "" || f.triesNumber(t) || t.Place().Is(AsksNumber, ReadsBack) {
+			return ev
+		}
 	case f.isCode(t):
-		return "" // the place's ear reads it
+		return f.numberElsewhere(t) // "": the place's ear reads it
 	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":
@@ -240,23 +242,29 @@ func (f *flow) givesNumber(t *bot.Turn) bool {
 // numberAndWish hears "soy 171 003 4065 y quiero desbloquear": the wish is kept and the number is read. Where a number
 // is asked for, or one alone means something, the state's own ear reads it.
 func (f *flow) numberAndWish(t *bot.Turn) bot.Event {
-	w := ""
-	if guesses := f.read(t); len(guesses) > 0 && guesses[0].confidence >= surely {
-		switch guesses[0].meaning {
-		case "generate", "forgot_again":
-			w = "generate"
-		case "unlock", "survivor":
-			w = "unlock"
-		case "relative":
-			w = want(t)
-		}
-	}
-	place := t.Place()
-	if w == "" || place.Is(BeforeTerms) {
+	w := f.wishedWith(t)
+	if w == "" || t.Place().Is(BeforeTerms) {
 		return ""
 	}
 	t.Remember(slotWant, w)
 	return f.readNumber(t)
+}
+
+// wishedWith is what is wished for in a message with a number, or "".
+func (f *flow) wishedWith(t *bot.Turn) string {
+	guesses := f.read(t)
+	if len(guesses) == 0 || guesses[0].confidence < surely {
+		return ""
+	}
+	switch guesses[0].meaning {
+	case "generate", "forgot_again":
+		return "generate"
+	case "unlock", "survivor":
+		return "unlock"
+	case "relative":
+		return want(t)
+	}
+	return ""
 }
 
 // hearEmergency hears that somebody's life is in danger, wherever they are: it is answered before all else, ends nothing,

@@ -29,6 +29,8 @@ const (
 	MailComputer  bot.State = "MailComputer"
 	MailSearch    bot.State = "MailSearch"
 	MailSpam      bot.State = "MailSpam"
+	OpenPhone     bot.State = "OpenPhone" // the way to one's mail and no further: there is no letter in it yet
+	OpenComputer  bot.State = "OpenComputer"
 	KeyStep1      bot.State = "KeyStep1"
 	KeyStep2      bot.State = "KeyStep2"
 	KeyStep3      bot.State = "KeyStep3"
@@ -42,6 +44,7 @@ const (
 	AtOffice      bot.State = "AtOffice"
 	OfferPerson   bot.State = "OfferPerson"
 	Complaining   bot.State = "Complaining"
+	ComplaintRead bot.State = "ComplaintRead" // what was written of a complaint is read back
 	OwnData       bot.State = "OwnData"
 	OwnDataSure   bot.State = "OwnDataSure"
 	Resume        bot.State = "Resume"
@@ -105,9 +108,16 @@ func (f *flow) places() []bot.Place {
 	search := func(s bot.State, ask string, next bot.State) bot.Place {
 		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome"))
 	}
+	opened := func(s bot.State, ask string) bot.Place {
+		return mail(s, ask, on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome"))
+	}
+	complaint := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
+		return in(s, ask, f.hearComplaint, with(rows, on(ComplaintNotFiled, OfferPerson, "limit.complaint"), on(ComplaintFull, ComplaintRead, "complaint.full"),
+			on(ComplaintAnew, Complaining, "complaint.anew"), on(AskedOfComplaint, bot.Stay, "complaint.who"), on(NumberInComplaint, bot.Stay, "complaint.number"))...).With(bot.FreeText)
+	}
 	step := func(s bot.State, n string, next bot.State) bot.Place {
 		return in(s, "key.step"+n, f.hearStep,
-			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, ""), on(SaidKeyMade, KeyTried, "")).
+			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(ResumedLate, KeyStuck, "key.over"), on(WentBack, bot.Back, ""), on(SaidKeyMade, KeyTried, "")).
 			With(InKey, LinkUsedBy, Returnable).Called("step")
 	}
 
@@ -139,7 +149,9 @@ func (f *flow) places() []bot.Place {
 			With(LinkLives, NeedsNumber, ToldOfLink).Called("sent"),
 		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "ended.not_arrived"))...).With(LinkOver, NeedsNumber).Called("ended"),
 		in(LinkUnsent, "ended.unsent", f.hearSent, with(links, on(NotArrived, bot.Stay, ""))...).With(LinkOver, NeedsNumber).Called("ended"),
-		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "in_person.outcome")),
+		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""),
+			on(OnPhoneFirst, OpenPhone, ""), on(OnComputerFirst, OpenComputer, ""), on(NoMailbox, AtOffice, "in_person.outcome")),
+		opened(OpenPhone, "mail.open_phone"), opened(OpenComputer, "mail.open_computer"),
 		search(MailPhone, "mail.phone", MailSearch), search(MailComputer, "mail.computer", MailSearch), search(MailSearch, "mail.search", MailSpam),
 		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome")),
 
@@ -165,7 +177,9 @@ func (f *flow) places() []bot.Place {
 			on(FoundNearest, bot.Stay, "in_person.nearest"), on(SharedInVain, bot.Stay, "in_person.which"),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
-		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done"), on(ComplaintNotFiled, OfferPerson, "limit.complaint")).With(bot.FreeText, Returnable),
+		complaint(Complaining, "complaint.ask", on(ComplaintFirst, ComplaintRead, "")).With(Returnable),
+		complaint(ComplaintRead, "complaint.read", on(Complained, Menu, "complaint.done"), on(ComplaintDropped, Menu, "complaint.dropped"),
+			on(ComplaintFirst, bot.Stay, "complaint.first"), on(AskedMenu, Menu, "menu.unfiled")),
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink).Called("data"),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData,
 			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink).Called("data"),
@@ -183,7 +197,7 @@ func (f *flow) places() []bot.Place {
 			on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
 			// what people come for
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
-			on(WantsComplaint, Complaining, ""), on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
+			on(WantsComplaint, Complaining, ""), on(ComplaintGathered, ComplaintRead, ""), on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
 			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, OfferPerson, "another.deceased"),
 			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),
@@ -194,7 +208,8 @@ func (f *flow) places() []bot.Place {
 			on(Reworded, bot.Stay, "reworded"), on(LowVision, bot.Stay, "info.low_vision"), on(WantsAnother, ReadyToSend, ""),
 			on(AskedPageLeft, bot.Stay, "info.page_left"), on(PageOver, bot.Stay, "info.page_over"),
 			on("info.remind", bot.Stay, "info.remind"), on("info.no_hurry", bot.Stay, "info.no_hurry"),
-			on(StatusOfLink, bot.Stay, "status.link"), on(StatusOfNothing, bot.Stay, "status.none"), on(ReadNotice, bot.Stay, "notice.read"),
+			on(StatusOfLink, bot.Stay, "status.link"), on(StatusOfLinkAway, bot.Stay, "status.link_away"), on(StatusOfNothing, bot.Stay, "status.none"),
+			on(StatusUnlocked, bot.Stay, "status.unlocked"), on(StatusPageOver, bot.Stay, "status.page_over"), on(StatusOfKey, bot.Stay, "status.key"), on(ReadNotice, bot.Stay, "notice.read"),
 			on("first.deceased", bot.Stay, "first.deceased"), on("first.minor", bot.Stay, "first.minor"), on("first.person", bot.Stay, "first.person"),
 			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(DeadWhileNewLives, bot.Stay, "info.newest"), on(LinkDead, bot.Stay, linkDead),
 			on(SaidNo, bot.Stay, "info.fine"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
@@ -225,6 +240,7 @@ func (f *flow) places() []bot.Place {
 			// the help desk: whom an agent helps may be anywhere
 			on(Queued, InQueue, "person.queued"), on(QueuedAlone, InQueue, "person.queued_alone"), on(Ticketed, WithTicket, "person.ticket"),
 			on(AskedPersonAgain, WithTicket, "person.ask"), on(AskedPosition, bot.Stay, "person.place"), on(PositionMoved, bot.Stay, "person.place"),
+			on(AskedPositionAndLink, bot.Stay, "person.place_link"),
 			on(FastAtDesk, bot.Stay, "person.fast"), on(CaseFull, bot.Stay, "person.full"), on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
 			on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
 			on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
