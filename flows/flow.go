@@ -144,7 +144,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
 			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
-			"case":        func(t *bot.Turn) string { return t.Conv.Case },
+			"case":        func(t *bot.Turn) string { return saidRef(t, t.Conv.Case) },
 			"late":        func(t *bot.Turn) string { return when(isLate(t), " "+t.Wording("late.note")) },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 		},

@@ -593,7 +593,15 @@ func caseNumber(t *bot.Turn) string {
 	if t.Conv.Handoff == nil {
 		return ""
 	}
-	return t.Conv.Handoff.Ref
+	return saidRef(t, t.Conv.Handoff.Ref)
+}
+
+// saidRef is a case number as it is told: in groups to who goes step by step, since that is read aloud.
+func saidRef(t *bot.Turn, ref string) string {
+	if t.Conv.Way == slow {
+		return bot.SayRef(ref)
+	}
+	return ref
 }
 
 func (f *flow) wish(t *bot.Turn, label string) bot.Event {
@@ -1063,7 +1071,7 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	}
 	t.Conv.Filed = append(t.Conv.Filed, t.Now)
 	ref := t.Ref("Q")
-	t.Say("ref", ref)
+	t.Say("ref", saidRef(t, ref))
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)}})
 	f.announce(t, bot.ToldComplaint, ref)
 	return Complained, nil

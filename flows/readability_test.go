@@ -35,8 +35,8 @@ func filling(cat bot.Catalogue) *strings.Replacer {
 	return strings.NewReplacer(
 		"{question}", "", "{again}", "", "{life}", "3 minutos", "{subject}", cat.Texts["mail.subject_unlock"].Text, "{number}", "000 000 000 0",
 		"{erase}", cat.Texts["number.keep"].Text, "{offices_ask}", cat.Texts["in_person.city"].Text, "{when}", "en 5 minutos",
-		"{place}", "la espera del enlace", "{ticket_note}", strings.ReplaceAll(cat.Texts["status.ticket"].Text, "{ticket}", "C-0000-000"),
-		"{ticket}", "C-0000-000", "{case}", "C-0000-000", "{ref}", "Q-0000-000", "{privacy_url}", "https://llave.example/privacidad",
+		"{place}", "la espera del enlace", "{ticket_note}", strings.ReplaceAll(cat.Texts["status.ticket"].Text, "{ticket}", "C00000000"),
+		"{ticket}", "C00000000", "{case}", "C00000000", "{ref}", "Q00000000", "{privacy_url}", "https://llave.example/privacidad",
 		"{offices}", "", "{spot}", "3", "{agent}", "Ana", "{clock}", "08:00", "{weekday}", "lunes", "{day}", "5", "{month}", "enero",
 		"{opening}", "el lunes 5 de enero, desde las 08:00", "{lines}", "50", "{unheard}", " "+strings.ReplaceAll(cat.Texts["unheard.days"].Text, "{n}", "30"), "{count}", "9", "{abroad}", "", "{portal}", cat.Texts["portal.way"].Text, "{host}", "llave.example", "{press}", "Desbloquear", "{left}", "2 minutos", "{late}", "", "{answer}", "", "{start}", "99", "{n}", "3",
 	)

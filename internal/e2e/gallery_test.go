@@ -118,7 +118,7 @@ func letterOf(kind mail.Kind, lang string) (mail.Letter, error) {
 	switch kind {
 	case mail.Unlocked, mail.Generated, mail.Revoked, mail.RevokedKey:
 	case mail.Disowned:
-		d.Case = "N-0000-000"
+		d.Case = "N00000000"
 	default:
 		d.TTL, d.Link, d.NotMe = 3*time.Minute, site+"/desbloqueo/"+madeUpToken, site+"/no-fui-yo/"+madeUpToken
 	}

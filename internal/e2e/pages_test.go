@@ -106,12 +106,12 @@ func pages() []page {
 			v.open(g.notMeLink())
 			v.press("No fui yo")
 			// The case's number is the only thing of the page that is another each time.
-			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N-0000-000"`))
+			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N00\u00a0000\u00a0000"`))
 		}},
 		{name: "not-me-locked", what: "«No fui yo», after somebody used the link", open: func(v *visitor, g *gallery) {
 			v.open(g.usedNotMeLink())
 			v.press("No fui yo")
-			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N-0000-000"`))
+			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N00\u00a0000\u00a0000"`))
 		}},
 		{name: "not-me-late", open: func(v *visitor, g *gallery) {
 			link := g.notMeLink()
