@@ -114,6 +114,9 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Model == nil {
 		o.Model = meaning.Default()
 	}
+	if o.PortalText != "" { // the image shows the catalogue's way
+		unshow(languages, "portal")
+	}
 	f := &flow{Options: o, model: o.Model, answers: answers, asks: map[string]bool{linkDead: true}}
 	for _, key := range answers.texts() {
 		f.asks[key] = !languages[0].Texts[key].Aside
@@ -149,6 +152,18 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 		},
 	}, declared...)
+}
+
+// unshow has no text show an image.
+func unshow(languages []bot.Catalogue, image string) {
+	for _, cat := range languages {
+		for key, text := range cat.Texts {
+			if text.Image == image {
+				text.Image = ""
+				cat.Texts[key] = text
+			}
+		}
+	}
 }
 
 var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)

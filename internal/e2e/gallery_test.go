@@ -63,13 +63,13 @@ func newGallery(t *testing.T) *gallery {
 	server := httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.DiscardHandler)
 	base := &url.URL{Scheme: "http", Host: server.Listener.Addr().String()}
-	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang})
+	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang, Chats: func(r *http.Request) []web.Chat { return public.Back(r, ourChats) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const year = 365 * 24 * time.Hour
 	site, err := public.New(public.Options{
-		Kit: kit, Links: g.links, LinkTTL: 3 * time.Minute, Log: log,
+		Kit: kit, Links: g.links, LinkTTL: 3 * time.Minute, Log: log, Chats: func() []web.Chat { return ourChats },
 		Retention: public.Retention{Idle: 24 * time.Hour, Transcript: 30 * 24 * time.Hour, Audit: year, Complaint: year},
 		Limit:     func(context.Context, string) (bool, time.Duration, error) { return true, 0, nil },
 	})
@@ -102,6 +102,9 @@ func newGallery(t *testing.T) *gallery {
 	g.base = server.URL
 	return g
 }
+
+// ourChats are the chats that the pages lead back to.
+var ourChats = []web.Chat{{Channel: "telegram", URL: "https://t.me/example_bot"}, {Channel: "whatsapp", URL: "https://wa.me/15550783881"}}
 
 // letterOf composes a letter with made-up links.
 func letterOf(kind mail.Kind, lang string) (mail.Letter, error) {
