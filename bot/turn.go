@@ -2,7 +2,6 @@ package bot
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -257,27 +256,6 @@ func (t *Turn) Reserve(a Ask) (Reservation, error) {
 		return Reservation{}, &NeedsReservation{a}
 	}
 	return *t.env.Reservation, nil
-}
-
-// Ref makes a number a person can read out, the same for every delivery of the turn.
-func (t *Turn) Ref(letter string) string {
-	return Ref(letter, t.engine.options.Hash("ref/"+letter, t.Key()))
-}
-
-// Ref turns a keyed hash into a number a person can read out: a letter and seven characters of Crockford's alphabet
-// (no I, L, O, U), 35 bits.
-func Ref(letter, hash string) string {
-	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	h := sha256.Sum256([]byte(hash))
-	var b strings.Builder
-	b.WriteString(letter + "-")
-	for i := range 7 {
-		if i == 4 {
-			b.WriteByte('-')
-		}
-		b.WriteByte(alphabet[h[i]&31])
-	}
-	return b.String()
 }
 
 // Env is what a step is given from outside.

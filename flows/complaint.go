@@ -132,7 +132,7 @@ func (f *flow) files(t *bot.Turn) bot.Event {
 	t.Forget(slotComplaint)
 	t.Conv.Filed = append(t.Conv.Filed, t.Now)
 	ref := t.Ref("Q")
-	t.Say("ref", ref)
+	t.Say("ref", saidRef(t, ref))
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: text}})
 	f.announce(t, bot.ToldComplaint, ref)
 	return Complained

@@ -125,6 +125,9 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Model == nil {
 		o.Model = meaning.Default()
 	}
+	if o.PortalText != "" { // the image shows the catalogue's way
+		unshow(languages, "portal")
+	}
 	f := &flow{Options: o, model: o.Model, answers: answers, asks: map[string]bool{linkDead: true}}
 	for _, key := range answers.texts() {
 		f.asks[key] = !languages[0].Texts[key].Aside
@@ -158,7 +161,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"offices_ask": f.asksPlace, "place_or_hours": f.placeOrHours,
 			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
-			"case":        func(t *bot.Turn) string { return t.Conv.Case },
+			"case":        func(t *bot.Turn) string { return saidRef(t, t.Conv.Case) },
 			"late":        func(t *bot.Turn) string { return when(isLate(t), " "+t.Wording("late.note")) },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 			"todo":        f.linkTodo,
@@ -166,6 +169,18 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"step":        f.mailStep,
 		},
 	}, declared...)
+}
+
+// unshow has no text show an image.
+func unshow(languages []bot.Catalogue, image string) {
+	for _, cat := range languages {
+		for key, text := range cat.Texts {
+			if text.Image == image {
+				text.Image = ""
+				cat.Texts[key] = text
+			}
+		}
+	}
 }
 
 var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)

@@ -586,7 +586,15 @@ func caseNumber(t *bot.Turn) string {
 	if t.Conv.Handoff == nil {
 		return ""
 	}
-	return t.Conv.Handoff.Ref
+	return saidRef(t, t.Conv.Handoff.Ref)
+}
+
+// saidRef is a case number as it is told: in groups to who goes step by step, since that is read aloud.
+func saidRef(t *bot.Turn, ref string) string {
+	if t.Conv.Way == slow {
+		return bot.SayRef(ref)
+	}
+	return ref
 }
 
 func (f *flow) wish(t *bot.Turn, label string) bot.Event {

@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
@@ -127,6 +128,7 @@ type Channel struct {
 	pace    *pacing
 	answers chan string
 	uploads *bot.Uploads
+	name    atomic.Value // the bot's username, a string, once it is known
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -187,6 +189,15 @@ func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.http.CloseIdleConnections() }
 
+// ChatURL is the address that opens the chat with the bot, "https://t.me/example_bot"; "" until Telegram has said what the bot is called.
+func (c *Channel) ChatURL() string {
+	name, _ := c.name.Load().(string)
+	if name == "" {
+		return ""
+	}
+	return "https://t.me/" + url.PathEscape(name)
+}
+
 // Run receives updates until [ctx] ends, then waits for everything it started and returns nil. It returns ErrToken at once
 // when Telegram does not know the token at start. After any other failure it tries again.
 //
@@ -217,6 +228,7 @@ func (c *Channel) introduce(ctx context.Context) {
 		if err := c.client.call(ctx, callTimeout, "getMe", nil, &me); err != nil {
 			return err
 		}
+		c.name.Store(me.UserName)
 		c.log.Info("telegram bot", "username", me.UserName)
 		return nil
 	})

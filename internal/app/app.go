@@ -248,7 +248,10 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	a.bodies = wire.NewBodies()
-	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang})
+	kit, err := web.New(web.Options{
+		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang,
+		Chats: func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
+	})
 	if err != nil {
 		return a, err
 	}
@@ -257,7 +260,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	site, err := public.New(public.Options{
 		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: offices, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
-		Limit:     a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
+		Chats:     a.chats, Limit: a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
 	})
 	if err != nil {
 		return a, err
@@ -326,6 +329,17 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 
 // windows are how long after a person's last word a channel lets us write, where that is not for ever.
 var windows = map[string]time.Duration{whatsapp.Name: whatsapp.Window}
+
+// chats are the chats that pages lead back to, as far as the platforms have said what we are called there.
+func (a *App) chats() (list []web.Chat) {
+	if a.telegram != nil {
+		list = append(list, web.Chat{Channel: telegram.Name, URL: a.telegram.ChatURL()})
+	}
+	if a.whatsapp != nil {
+		list = append(list, web.Chat{Channel: whatsapp.Name, URL: a.whatsapp.ChatURL()})
+	}
+	return slices.DeleteFunc(list, func(c web.Chat) bool { return c.URL == "" })
+}
 
 // erasing is what becomes, in each channel there is, of a message that held a number once it was read.
 var erasing = map[string]flows.Erasing{

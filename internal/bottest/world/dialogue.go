@@ -369,12 +369,16 @@ func (p *player) came() {
 	p.deskSaw()
 }
 
-var caseNumber = regexp.MustCompile(`\b([A-Z])-[0-9A-Z]{4}-[0-9A-Z]{3}\b`)
+var (
+	caseNumber = regexp.MustCompile(`\b([CNQ])[2-9CFHJKMPRTWXY]{8}\b`)
+	saidNumber = regexp.MustCompile(`\b([CNQ])[2-9CFHJKMPRTWXY]{2}\x{a0}[2-9CFHJKMPRTWXY]{3}\x{a0}[2-9CFHJKMPRTWXY]{3}\b`)
+)
 
 // same takes out what differs from run to run: the port, and what was derived from a random key.
 func (p *player) same(text string) string {
 	text = strings.ReplaceAll(text, p.w.URL(""), "https://llave.example")
-	return caseNumber.ReplaceAllString(text, "$1-0000-000")
+	text = caseNumber.ReplaceAllString(text, "${1}00000000")
+	return saidNumber.ReplaceAllString(text, "${1}00 000 000")
 }
 
 func (p *player) link(notMe bool) string {

@@ -4,11 +4,18 @@ import (
 	"net/http"
 	"time"
 
+	"llave/internal/affiliate"
 	"llave/internal/web"
 )
 
 // sheetAge is how long a browser may show a sheet again without asking. Offices change seldom, and by a new start.
 const sheetAge = 5 * time.Minute
+
+// sheetData are an office and the chats that its sheet leads back to: all that there are, since the sheet is the same for everybody.
+type sheetData struct {
+	affiliate.Office
+	anyChat
+}
 
 // office is the sheet that people take along to an office: where, when, what to bring. It knows nobody: it has a blank for
 // the number of a case, to be filled in by hand.
@@ -17,5 +24,5 @@ func (s *Site) office(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return &web.Error{Status: http.StatusNotFound}
 	}
-	return s.pages.Show(w, "", web.View{Name: "office", MaxAge: sheetAge, Data: o})
+	return s.pages.Show(w, "", web.View{Name: "office", MaxAge: sheetAge, Data: sheetData{o, s.anywhere()}})
 }
