@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -735,6 +736,9 @@ func (p *play) judgeRefused(t turn, d *operation) {
 	}
 }
 
+// quoted is what a person hears again of their own words before they file it: a complaint that is read back.
+var quoted = regexp.MustCompile(`«[^»]*»`)
+
 // judgeAgents is what becomes of agents' words.
 func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 	blocked := slices.ContainsFunc(turns, func(t turn) bool { return t.after.Gone })
@@ -774,7 +778,7 @@ func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 	}
 	for _, d := range p.messages() {
 		for _, r := range said {
-			if strings.HasPrefix(d.text, "zq") && strings.Contains(r.Text, d.text) {
+			if strings.HasPrefix(d.text, "zq") && strings.Contains(quoted.ReplaceAllString(r.Text, ""), d.text) {
 				p.fatal("%s: said back: %q", d.id, r.Text)
 			}
 		}
