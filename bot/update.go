@@ -77,6 +77,7 @@ type Update struct {
 	MessageID string   // the channel's name for the message, so that it can be deleted
 	Phone     string   // Contact: digits of the sender's own number; empty for anybody else's
 	Media     string   // Media: "photo", "voice", "sticker", "document", "video", "audio"
+	Album     string   // the channel's name for what was sent at once with others; empty: alone
 	Group     bool     // came from a chat with several people
 	Signal    string   // Signal: one of the Signal… names
 	Attempt   string   // Signal: the attempt it belongs to; empty fits every attempt

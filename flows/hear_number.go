@@ -90,6 +90,7 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 			return f.gave(t, whole, GaveNumber)
 		}
 		t.Miss()
+		pieceOfNumber(t, r.Digits)
 		t.Say("count", r.Digits)
 		return WrongCount
 	case affiliate.TwoNumbers:

@@ -90,6 +90,7 @@ func (in *incoming) from(chat *tgbotapi.Chat, user *tgbotapi.User, messageID, da
 
 func (in *incoming) message(m *tgbotapi.Message, raw []byte) {
 	in.from(m.Chat, m.From, m.MessageID, m.Date)
+	in.Album = m.MediaGroupID
 	switch media := mediaOf(m); {
 	case m.Text != "":
 		in.Kind, in.Text = textKind(m.Text)

@@ -24,6 +24,7 @@ import (
 //
 //	> text              the person writes
 //	> [Label]           presses a button
+//	>> text             the person writes, and goes on at once with the next line: a piece of a sentence. Likewise "!! photo"
 //	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | old [Label]
 //	! mailserver refuse ADDRESS | busy ADDRESS | heal | down | up
 //	+ 40s               time passes
@@ -202,9 +203,9 @@ func (p *player) line(line string) {
 	case line == "" || mark == "#":
 		p.print(line)
 		return
-	case mark == ">":
+	case mark == ">", mark == ">>":
 		p.print(line)
-		p.w.Do(func() error {
+		p.do(mark == ">>", func() error {
 			if label, ok := strings.CutPrefix(rest, "["); ok {
 				_, err := p.w.Phone.Press(Chat, strings.TrimSuffix(label, "]"))
 				return err
@@ -224,9 +225,9 @@ func (p *player) line(line string) {
 			p.t.Fatalf("%q: %v", line, err)
 		}
 		p.othersAsk(many, strings.HasPrefix(who, "older"))
-	case mark == "!":
+	case mark == "!", mark == "!!":
 		p.print(line)
-		p.w.Do(func() error { return p.act(rest) })
+		p.do(mark == "!!", func() error { return p.act(rest) })
 	case mark == "+":
 		p.print(line)
 		d, err := time.ParseDuration(rest)
@@ -249,6 +250,15 @@ func (p *player) line(line string) {
 		p.t.Fatalf("dialogue: unknown line %q", line)
 	}
 	p.came()
+}
+
+// do lets the person act, and go on at once or not.
+func (p *player) do(goesOn bool, act func() error) {
+	if goesOn {
+		p.w.GoOn(act)
+		return
+	}
+	p.w.Do(act)
 }
 
 func (p *player) print(line string) { p.out.WriteString(line + "\n") }

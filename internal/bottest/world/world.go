@@ -183,7 +183,31 @@ func (w *World) DoIn(chat int64, act func() error) []bottest.ChatMessage {
 		w.t.Fatal(err)
 	}
 	w.Settle()
+	w.waitOut(chat)
 	return w.Phone.Messages(chat)[before:]
+}
+
+// pieceTakes is how long a person takes for the next piece of a sentence.
+const pieceTakes = 250 * time.Millisecond
+
+// GoOn lets a person do something and go on at once: what waits for more pieces of a sentence still does.
+func (w *World) GoOn(act func() error) {
+	w.t.Helper()
+	w.offset.Add(int64(pieceTakes))
+	if err := act(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Settle()
+}
+
+// waitOut lets the time pass that a chat's reply waits for more pieces of a sentence.
+func (w *World) waitOut(chat int64) {
+	w.t.Helper()
+	if c, found := w.kept(chat); found {
+		if wait := c.ReplyDue().Sub(w.Now()); !c.ReplyDue().IsZero() && wait > 0 {
+			w.Later(wait)
+		}
+	}
 }
 
 // Say writes a text and returns what the bot said to it, as one string.
