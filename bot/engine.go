@@ -301,8 +301,9 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 type stepped struct {
 	next   Conversation
 	out    Outcome
-	missed bool // it was not understood
-	said   bool // there is something to say to it
+	missed bool   // it was not understood
+	said   bool   // there is something to say to it
+	told   string // keyed hash of that, where it may be asked for
 }
 
 // step is Step of an update by itself.
@@ -326,9 +327,11 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 		return s, nil
 	}
 
-	ev, err := e.hear(ctx, t, env.Deaf)
-	if err != nil {
-		return s, err
+	ev := Ignored
+	if !p.rest {
+		if ev, err = e.hear(ctx, t, env.Deaf); err != nil {
+			return s, err
+		}
 	}
 	s.missed = ev == Missed || t.missed
 	p.isOne = e.isPiece(t, ev)
@@ -355,9 +358,8 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	if u.Text != t.came.Text {
 		t.Update = t.came // heard as the end of a sentence, noted as it came
 	}
-	if p.isOne && s.said {
-		e.await(t, *p, u, stood)
-	}
+	s.told = e.told(t)
+	e.gathered(t, s, *p, u, stood)
 	e.noteUpdate(t)
 	e.promise(t)
 	t.promises = nil
@@ -380,7 +382,7 @@ func (e *Engine) begin(c Conversation, now time.Time) Conversation {
 	if next.Born.IsZero() {
 		next.Born = now
 	}
-	if !next.awaits(now) {
+	if !next.isGathering(now) {
 		next.Pieces = nil
 	}
 	return next

@@ -19,11 +19,13 @@ const PieceWait = 1500 * time.Millisecond
 // fewWords is how many words a piece of a sentence has at most.
 const fewWords = 2
 
-// Pieces are what came of a sentence so far, while the reply to the last of them waits.
+// Pieces are what came of a sentence so far: while the reply to the last of them waits, or a moment after a few words were
+// answered, to which more may belong.
 type Pieces struct {
 	Since  time.Time `bson:"since"`          // when the first came
 	Last   time.Time `bson:"last"`           // when the last did
-	Turn   string    `bson:"turn"`           // key of the last one's turn
+	Turn   string    `bson:"turn"`           // key of the turn whose reply waits
+	Told   string    `bson:"told,omitempty"` // keyed hash of what was answered; empty: the reply waits
 	Said   string    `bson:"said,omitempty"` // all of them, sealed
 	Before Standing  `bson:"before"`
 }
@@ -48,7 +50,8 @@ type piece struct {
 	came  Update // as it came
 	since time.Time
 	said  string // sealed: those before it
-	isOne bool
+	isOne bool   // its reply waits
+	rest  bool   // it belongs to what was answered: nothing is said to it
 }
 
 // Piece says that more may follow within a moment: the reply waits, unless the person is written to by an agent as well.
@@ -70,27 +73,65 @@ func (e *Engine) isPiece(t *Turn, ev Event) bool {
 	return t.piece || ev == Missed && t.Brief()
 }
 
-// await has the reply of the turn wait for more pieces, for as long as the first one's would have.
-func (e *Engine) await(t *Turn, p piece, heard Update, stood Standing) {
-	t.waits = p.since.Add(PieceWait)
-	said := p.said
-	if heard.Kind == Text {
-		said = e.options.Seal(heard.Text)
+// gathered notes what came of a sentence so far. The reply to a piece waits for more, for as long as the first one's would have.
+func (e *Engine) gathered(t *Turn, s stepped, p piece, heard Update, stood Standing) {
+	c := t.Conv
+	if !s.said && !p.rest {
+		return // a thumb: what waits still does
 	}
-	t.Conv.Pieces = &Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: said, Before: stood}
+	now := &Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, Before: stood}
+	if e.options.Open != nil && heard.Kind == Text {
+		now.Said = e.options.Seal(heard.Text)
+	}
+	switch {
+	case p.rest:
+		now.Told, now.Before = c.Pieces.Told, c.Pieces.Before
+	case p.isOne:
+		t.waits = p.since.Add(PieceWait)
+	case e.mayGoOn(t, s, p, heard):
+		now.Told = s.told
+		maps.DeleteFunc(now.Before.Slots, func(name, _ string) bool { return c.Slots[name] == "" }) // what the turn dropped is not kept
+	default:
+		now = nil
+	}
+	c.Pieces = now
+}
+
+// mayGoOn says whether more words may belong to those that were answered. Nothing is kept of some that hold a number.
+func (e *Engine) mayGoOn(t *Turn, s stepped, p piece, heard Update) bool {
+	if e.options.Open == nil || !t.FromPerson() || t.Conv.Handoff.Open() || t.came.Channel == "terminal" || heard.Kind != Text {
+		return false
+	}
+	return !s.missed && !t.emptied && !t.hidden && (p.said != "" || t.Brief()) && !e.isWhole(t) && e.options.Mask(heard.Text) == heard.Text
+}
+
+// isWhole says of an update that it is no piece of a sentence: the words of a button, or what the flow knows.
+func (e *Engine) isWhole(t *Turn) bool {
+	return t.choice != "" || e.options.Whole != nil && e.options.Whole(t)
+}
+
+// told names what a turn says: the same for the same words.
+func (e *Engine) told(t *Turn) string {
+	const half = 16 // of a hash, which is enough to tell two bubbles apart
+	for _, p := range t.promises {
+		if say, ok := p.What.(Say); ok {
+			return Cut(e.options.Hash("told", say.Reply.Text), half)
+		}
+	}
+	return ""
 }
 
 // reply is the bubble that waits for more pieces, or nil.
 func (c *Conversation) reply() *Promise {
-	if c.Pieces == nil {
+	if c.Pieces == nil || c.Pieces.Told != "" {
 		return nil
 	}
 	return c.Find(c.Pieces.Turn + "/" + string(PromiseSay))
 }
 
-// awaits says whether more pieces are waited for: until then nobody has begun to send the reply.
-func (c *Conversation) awaits(now time.Time) bool {
-	return c.reply() != nil && now.Before(c.Pieces.Since.Add(PieceWait))
+// isGathering says whether more pieces are waited for. Until then nobody has begun to send a reply that waits.
+func (c *Conversation) isGathering(now time.Time) bool {
+	return c.Pieces != nil && now.Before(c.Pieces.Since.Add(PieceWait)) && (c.Pieces.Told != "" || c.reply() != nil)
 }
 
 // ReplyDue is when the reply that waits for more pieces is due, or zero.
@@ -101,21 +142,20 @@ func (c *Conversation) ReplyDue() time.Time {
 	return time.Time{}
 }
 
-// EndPieces forgets the pieces once their reply was sent.
+// EndPieces forgets the pieces whose reply was sent.
 func (c *Conversation) EndPieces() {
-	if c.reply() == nil {
+	if c.Pieces != nil && c.Pieces.Told == "" && c.reply() == nil {
 		c.Pieces = nil
 	}
 }
 
 // release has what waits for more pieces said now.
 func (c *Conversation) release() {
-	if c.Pieces == nil {
-		return
-	}
-	for i := range c.Promises {
-		if c.Pieces.made(c.Promises[i]) {
-			c.Promises[i].NotBefore = time.Time{}
+	if c.reply() != nil {
+		for i := range c.Promises {
+			if c.Pieces.made(c.Promises[i]) {
+				c.Promises[i].NotBefore = time.Time{}
+			}
 		}
 	}
 	c.Pieces = nil
@@ -126,23 +166,26 @@ func (p *Pieces) made(promise Promise) bool {
 	return promise.ID == p.Turn+"/"+string(PromiseSay) || promise.ID == p.Turn+"/"+string(PromiseUnheard)
 }
 
-// takeBack is the conversation as if the pieces had said nothing yet, and how many bubbles are withdrawn for it.
-func (c *Conversation) takeBack() (as Conversation, withdrawn int) {
-	as = c.Clone()
-	p, b := as.Pieces, as.Pieces.Before
+// stood is the conversation where it was before the pieces.
+func (c *Conversation) stood() Conversation {
+	as, b := c.Clone(), c.Pieces.Before
 	as.Pieces = nil
 	as.State, as.Back, as.Text, as.Prompt = b.State, slices.Clone(b.Back), b.Text, b.Prompt
 	as.Shown, as.Slots, as.Misses = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses
-	as.Promises = slices.DeleteFunc(as.Promises, func(promise Promise) bool {
-		if !p.made(promise) {
-			return false
-		}
-		if promise.Kind() == PromiseSay {
+	return as
+}
+
+// takeBack is the conversation as if nothing had been said to the pieces yet, and how many bubbles are withdrawn for it.
+func (c *Conversation) takeBack() (as Conversation, withdrawn int) {
+	as = c.stood()
+	as.Promises = slices.DeleteFunc(as.Promises, func(p Promise) bool {
+		made := c.Pieces.made(p)
+		if made && p.Kind() == PromiseSay {
 			withdrawn++
 		}
-		return true
+		return made
 	})
-	as.Tail = slices.DeleteFunc(as.Tail, func(l Line) bool { return l.From == FromBot && l.At.Equal(p.Last) })
+	as.Tail = slices.DeleteFunc(as.Tail, func(l Line) bool { return l.From == FromBot && l.At.Equal(c.Pieces.Last) })
 	return as, withdrawn
 }
 
@@ -152,16 +195,18 @@ func (c *Conversation) gathers(u Update, now time.Time) bool {
 	case Signal, Desk, Blocked, Unblocked, Undelivered:
 		return false
 	}
-	return c.awaits(now)
+	return c.isGathering(now)
 }
 
 // gather steps an update that comes while the reply to a piece waits. It is heard as the end of what was said so far, or else
 // by itself, or else it is one more piece.
 func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) (s stepped, err error) {
+	if c.Pieces.Told != "" {
+		return e.gatherRest(ctx, c, u, env)
+	}
 	base, withdrawn := c.takeBack()
 	for i, heard := range e.hearings(base, u, *c.Pieces, env.Now) {
-		p := &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said}
-		as, err := e.stepAs(ctx, base, heard, env, p)
+		as, err := e.stepAs(ctx, base, heard, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said})
 		if err != nil {
 			return as, err
 		}
@@ -181,15 +226,38 @@ func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) 
 
 // hearings are what an update may be heard as after those pieces, in order.
 func (e *Engine) hearings(base Conversation, u Update, p Pieces, now time.Time) []Update {
-	said, err := e.options.Open(p.Said)
-	if err != nil || said == "" || u.Kind != Text {
+	sentence, ok := e.sentence(p, u)
+	switch {
+	case !ok:
 		return []Update{u}
-	}
-	sentence := u
-	sentence.Text = said + " " + u.Text
-	t := &Turn{Conv: &base, Update: u, came: u, Now: now, engine: e, choice: e.chosen(&base, u)}
-	if t.choice != "" || e.options.Whole != nil && e.options.Whole(t) {
+	case e.isWhole(&Turn{Conv: &base, Update: u, came: u, Now: now, engine: e, choice: e.chosen(&base, u)}):
 		return []Update{u, sentence}
 	}
 	return []Update{sentence, u}
+}
+
+// sentence is the update as the end of those pieces, if they said anything.
+func (e *Engine) sentence(p Pieces, u Update) (Update, bool) {
+	if u.Kind != Text || p.Said == "" {
+		return u, false
+	}
+	said, err := e.options.Open(p.Said)
+	u.Text = said + " " + u.Text
+	return u, err == nil
+}
+
+// gatherRest steps an update that comes a moment after a few words were answered. Where the words and it together would have
+// been answered with just the same, it was their end, and the same is not said twice.
+func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
+	now := c.Clone()
+	t := &Turn{Conv: &now, Update: u, came: u, Now: env.Now, engine: e, choice: e.chosen(&now, u)}
+	if sentence, ok := e.sentence(*c.Pieces, u); ok && t.Brief() && !e.isWhole(t) {
+		p := piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said}
+		as, err := e.stepAs(ctx, c.stood(), sentence, env, &p)
+		if err == nil && !as.missed && as.told == c.Pieces.Told { // one that cannot be stepped is heard by itself
+			p.rest = true
+			return e.stepAs(ctx, c, sentence, env, &p)
+		}
+	}
+	return e.step(ctx, c, u, env)
 }
