@@ -358,8 +358,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	if u.Text != t.came.Text {
 		t.Update = t.came // heard as the end of a sentence, noted as it came
 	}
-	s.told = e.told(t)
-	e.gathered(t, s, *p, u, stood)
+	e.gathered(t, &s, *p, u, stood)
 	e.noteUpdate(t)
 	e.promise(t)
 	t.promises = nil
@@ -495,27 +494,6 @@ func (e *Engine) promise(t *Turn) {
 	}
 }
 
-// backlog is how many bubbles wait when a chat has stopped being answered as fast as it asks.
-const backlog = 3
-
-// overtake takes back the bubble that waits last of a backlog, where the one that comes behind it says the same: who asks again
-// and again while nothing can be sent is not told as often once it can.
-func (c *Conversation) overtake(by Reply) {
-	last, waiting := -1, 0
-	for i, p := range c.Promises {
-		if p.Lane() == LaneChat {
-			last = i
-			waiting++
-		}
-	}
-	if waiting < backlog {
-		return
-	}
-	if say, ok := c.Promises[last].What.(Say); ok && say.Reply.Text == by.Text && say.Reply.By == by.By && !say.Reply.Sealed && slices.Equal(say.Reply.Buttons, by.Buttons) {
-		c.Promises = slices.Delete(c.Promises, last, last+1)
-	}
-}
-
 // hear asks the ears in turn, unless they are not to be asked.
 func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
 	if !deaf {
@@ -620,7 +598,9 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		}
 	}
 	reply.Protect = t.sealed // what holds the number must not be forwarded (P112); filling it in said so
+	reply.Ask = e.asks(t, text, reply.Text)
 	if t.added != "" {
+		reply.Ask = 0
 		buttons = e.add(t, reply, buttons)
 	}
 	for _, id := range buttons {

@@ -74,35 +74,37 @@ func (e *Engine) isPiece(t *Turn, ev Event) bool {
 }
 
 // gathered notes what came of a sentence so far. The reply to a piece waits for more, for as long as the first one's would have.
-func (e *Engine) gathered(t *Turn, s stepped, p piece, heard Update, stood Standing) {
+func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, stood Standing) {
 	c := t.Conv
 	if !s.said && !p.rest {
 		return // a thumb: what waits still does
 	}
-	now := &Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, Before: stood}
-	if e.options.Open != nil && heard.Kind == Text {
-		now.Said = e.options.Seal(heard.Text)
-	}
+	now := Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, Before: stood}
 	switch {
 	case p.rest:
 		now.Told, now.Before = c.Pieces.Told, c.Pieces.Before
 	case p.isOne:
 		t.waits = p.since.Add(PieceWait)
-	case e.mayGoOn(t, s, p, heard):
+	case e.mayGoOn(t, s.missed, p, heard):
+		s.told = e.told(t)
 		now.Told = s.told
 		maps.DeleteFunc(now.Before.Slots, func(name, _ string) bool { return c.Slots[name] == "" }) // what the turn dropped is not kept
 	default:
-		now = nil
+		c.Pieces = nil
+		return
 	}
-	c.Pieces = now
+	if heard.Kind == Text {
+		now.Said = e.options.Seal(heard.Text)
+	}
+	c.Pieces = &now
 }
 
 // mayGoOn says whether more words may belong to those that were answered. Nothing is kept of some that hold a number.
-func (e *Engine) mayGoOn(t *Turn, s stepped, p piece, heard Update) bool {
+func (e *Engine) mayGoOn(t *Turn, missed bool, p piece, heard Update) bool {
 	if e.options.Open == nil || !t.FromPerson() || t.Conv.Handoff.Open() || t.came.Channel == "terminal" || heard.Kind != Text {
 		return false
 	}
-	return !s.missed && !t.emptied && !t.hidden && (p.said != "" || t.Brief()) && !e.isWhole(t) && e.options.Mask(heard.Text) == heard.Text
+	return !missed && !t.emptied && !t.hidden && (p.said != "" || t.Brief()) && !e.isWhole(t) && e.options.Mask(heard.Text) == heard.Text
 }
 
 // isWhole says of an update that it is no piece of a sentence: the words of a button, or what the flow knows.
@@ -185,7 +187,14 @@ func (c *Conversation) takeBack() (as Conversation, withdrawn int) {
 		}
 		return made
 	})
-	as.Tail = slices.DeleteFunc(as.Tail, func(l Line) bool { return l.From == FromBot && l.At.Equal(c.Pieces.Last) })
+	for i, l := range slices.Backward(as.Tail) {
+		if l.From == FromBot {
+			if l.At.Equal(c.Pieces.Last) {
+				as.Tail = slices.Delete(as.Tail, i, i+1)
+			}
+			break
+		}
+	}
 	return as, withdrawn
 }
 
