@@ -319,6 +319,9 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 		p = &piece{came: u, since: env.Now}
 	}
 	t.came = p.came
+	if u.Text != p.came.Text {
+		t.earlier = p.ids
+	}
 	stood := next.standing()
 	next.see(u, env.Now)
 	s.out = Outcome{From: next.State, To: next.State, Event: Ignored}

@@ -27,6 +27,7 @@ type Pieces struct {
 	Turn   string    `bson:"turn"`           // key of the turn whose reply waits
 	Told   string    `bson:"told,omitempty"` // keyed hash of what was answered; empty: the reply waits
 	Said   string    `bson:"said,omitempty"` // all of them, sealed
+	IDs    []string  `bson:"ids,omitempty"`  // the channel's names for the messages, but for those that are deleted
 	Before Standing  `bson:"before"`
 }
 
@@ -50,8 +51,9 @@ type piece struct {
 	came  Update // as it came
 	since time.Time
 	said  string // sealed: those before it
-	isOne bool   // its reply waits
-	rest  bool   // it belongs to what was answered: nothing is said to it
+	ids   []string
+	isOne bool // its reply waits
+	rest  bool // it belongs to what was answered: nothing is said to it
 }
 
 // Piece says that more may follow within a moment: the reply waits, unless the person is written to by an agent as well.
@@ -64,6 +66,9 @@ func (t *Turn) Brief() bool {
 
 // RestOfAlbum says that the update was sent at once with the one before, to which something was said.
 func (t *Turn) RestOfAlbum() bool { return t.rest }
+
+// Earlier are the channel's names for the messages of which the update is the last piece.
+func (t *Turn) Earlier() []string { return t.earlier }
 
 // isPiece says whether the reply to [t], which was heard as [ev], waits. Who sits at a terminal writes lines.
 func (e *Engine) isPiece(t *Turn, ev Event) bool {
@@ -79,7 +84,10 @@ func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, stood Stan
 	if !s.said && !p.rest {
 		return // a thumb: what waits still does
 	}
-	now := Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, Before: stood}
+	now := Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, IDs: slices.Clone(p.ids), Before: stood}
+	if id := t.came.MessageID; id != "" && !slices.ContainsFunc(t.promises, func(p Promise) bool { return p.Kind() == PromiseDelete }) {
+		now.IDs = append(now.IDs, id)
+	}
 	switch {
 	case p.rest:
 		now.Told, now.Before = c.Pieces.Told, c.Pieces.Before
@@ -215,7 +223,7 @@ func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) 
 	}
 	base, withdrawn := c.takeBack()
 	for i, heard := range e.hearings(base, u, *c.Pieces, env.Now) {
-		as, err := e.stepAs(ctx, base, heard, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said})
+		as, err := e.stepAs(ctx, base, heard, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs})
 		if err != nil {
 			return as, err
 		}
@@ -261,7 +269,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 	now := c.Clone()
 	t := &Turn{Conv: &now, Update: u, came: u, Now: env.Now, engine: e, choice: e.chosen(&now, u)}
 	if sentence, ok := e.sentence(*c.Pieces, u); ok && t.Brief() && !e.isWhole(t) {
-		p := piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said}
+		p := piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs}
 		as, err := e.stepAs(ctx, c.stood(), sentence, env, &p)
 		if err == nil && !as.missed && as.told == c.Pieces.Told { // one that cannot be stepped is heard by itself
 			p.rest = true

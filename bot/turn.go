@@ -62,9 +62,10 @@ type Turn struct {
 	reworded  bool   // the question that stands is said in another way from now on
 	added     string // key of what is said under the answer
 
-	piece bool      // more may follow within a moment
-	rest  bool      // of what was sent at once with the update before
-	waits time.Time // until when the reply waits for more
+	earlier []string  // messages, see Earlier
+	piece   bool      // more may follow within a moment
+	rest    bool      // of what was sent at once with the update before
+	waits   time.Time // until when the reply waits for more
 }
 
 // Key names the turn: the same for every delivery of the same update.

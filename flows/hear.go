@@ -553,6 +553,9 @@ func waiting(t *bot.Turn, at time.Time) string {
 // erase promises to delete the person's message where the channel can.
 func (f *flow) erase(t *bot.Turn) {
 	if f.Erasing(t.Update.Channel) == Deleted && t.Update.MessageID != "" {
+		for _, id := range t.Earlier() {
+			t.Promise(bot.Promise{ID: t.Key() + "/" + string(bot.PromiseDelete) + "/" + id, What: bot.Delete{MessageID: id}})
+		}
 		t.Promise(bot.Promise{What: bot.Delete{MessageID: t.Update.MessageID}})
 	}
 }
