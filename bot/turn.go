@@ -41,6 +41,7 @@ type Turn struct {
 	Update Update
 	Now    time.Time
 
+	came     Update // as it came: Update may be the sentence that it is the last piece of
 	env      Env
 	engine   *Engine
 	choice   string
@@ -61,6 +62,11 @@ type Turn struct {
 	expires   time.Time // when the answer is worth nothing any more
 	reworded  bool      // the question that stands is said in another way from now on
 	added     string    // key of what is said under the answer
+
+	earlier []string  // messages, see Earlier
+	piece   bool      // more may follow within a moment
+	rest    bool      // of what was sent at once with the update before
+	waits   time.Time // until when the reply waits for more
 }
 
 // Key names the turn: the same for every delivery of the same update.

@@ -122,6 +122,7 @@ type Reply struct {
 	Image   string   `bson:"picture,omitempty"` // name of an image to show with the text, never instead of it; stored under its first name
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
 	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent
+	Ask     int      `bson:"ask,omitempty"`     // how many bytes of the text's end ask something, once it is open
 	By      string   `bson:"by,omitempty"`      // what the agent is called whose words these are; empty: ours
 
 	Returned int           `bson:"returned,omitempty"` // how often it was taken and did not arrive

@@ -139,6 +139,8 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	return bot.NewEngine(bot.Options{
 		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
 		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
+		Open:    func(sealed string) (string, error) { return OpenReply(o.Vault, sealed) },
+		Whole:   f.isWhole,
 		Mask:    mask,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,

@@ -174,7 +174,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			t.Choose(agreed)
 		}
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearStill, f.hearMeant, f.hearGlobal, f.hearRemind, f.hearPortalWords, f.hearReturn, f.hearThing, f.hearSecret} {
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearStill, f.hearMeant, f.hearGlobal, f.hearRemind, f.hearPortalWords, f.hearReturn, f.hearAlbum, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
@@ -544,6 +544,9 @@ func waiting(t *bot.Turn, at time.Time) string {
 // erase promises to delete the person's message where the channel can.
 func (f *flow) erase(t *bot.Turn) {
 	if f.Erasing(t.Update.Channel) == Deleted && t.Update.MessageID != "" {
+		for _, id := range t.Earlier() {
+			t.Promise(bot.Promise{ID: t.Key() + "/" + string(bot.PromiseDelete) + "/" + id, What: bot.Delete{MessageID: id}})
+		}
 		t.Promise(bot.Promise{What: bot.Delete{MessageID: t.Update.MessageID}})
 	}
 }

@@ -412,6 +412,7 @@ func (f *flow) askMeant(t *bot.Turn, guesses []guess) bot.Event {
 		t.Remember(slotAskedPrompt, strconv.Itoa(t.Conv.Prompt))
 	}
 	t.Miss()
+	pieceOfSentence(t)
 	return Unclear
 }
 

@@ -100,6 +100,7 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 			return f.gave(t, whole, GaveNumber)
 		}
 		t.Miss()
+		pieceOfNumber(t, r.Digits)
 		t.Say("count", r.Digits)
 		return WrongCount
 	case affiliate.TwoNumbers:

@@ -542,6 +542,9 @@ func (p *play) turns() []turn {
 		}
 		if h := after.Handoff; h != nil && (before.Handoff == nil || before.Handoff.Ref != h.Ref) {
 			t.tail = len(before.Tail)
+			if w := before.Pieces; w != nil && w.Told == "" && before.Find(w.Turn+"/say") != nil && after.Find(w.Turn+"/say") == nil {
+				t.tail-- // what waited to be said was taken back
+			}
 		}
 		if t.id != "" {
 			all = append(all, t)

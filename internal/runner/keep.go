@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"llave/bot"
@@ -126,27 +125,23 @@ func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.P
 // said is what a promise of saying something says.
 func said(p bot.Promise) *bot.Reply { return p.What.(bot.Say).Reply }
 
-// bubble is what promises of saying something come to in one bubble: all their texts, and the buttons of the last.
+// bubble is what promises of saying something come to in one bubble: their texts, and the buttons of the last.
 func (r *Runner) bubble(owed []bot.Promise) (bot.Reply, error) {
-	var texts []string
-	var whole bot.Reply
 	inOrder := slices.Clone(owed) // one that came back stands behind what was said after it
 	slices.SortStableFunc(inOrder, func(a, b bot.Promise) int { return cmp.Compare(said(a).Prompt, said(b).Prompt) })
+	var bubbles []bot.Reply
 	for _, p := range inOrder {
-		reply, protect := *said(p), whole.Protect
+		reply := *said(p)
 		if reply.Sealed {
 			text, err := r.Open(reply.Text)
 			if err != nil {
-				return whole, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
+				return bot.Reply{}, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
 			}
 			reply.Text, reply.Sealed = text, false
 		}
-		texts = append(texts, reply.Text)
-		whole = reply
-		whole.Protect = reply.Protect || protect
+		bubbles = append(bubbles, reply)
 	}
-	whole.Text = strings.Join(texts, "\n\n")
-	return whole, nil
+	return bot.Together(bubbles), nil
 }
 
 // What a try comes to when nothing was sent, beside ErrStopping.

@@ -221,6 +221,9 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 		for _, lane := range mine {
 			r.keep(keeping{r, r.conversations, id, lane}, doc)
 		}
+		if due := next.ReplyDue(); due.After(env.Now) {
+			time.AfterFunc(due.Sub(env.Now), func() { r.keepDue(r.conversations, id) })
+		}
 		return out, nil
 	}
 }
@@ -399,6 +402,35 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 		if err := r.takeUp(ctx, s, id, doc, now); !errors.Is(err, bot.ErrConflict) {
 			return err
 		}
+	}
+}
+
+// keepDue keeps what waited in a document for this moment. The sweep would too, a second later perhaps, and does where this
+// process has died meanwhile.
+func (r *Runner) keepDue(s shelf, id string) {
+	if !r.enter() {
+		return
+	}
+	defer r.leave()
+	ctx := context.Background()
+	release := r.locks.lock(s.key(id))
+	defer release()
+	for {
+		doc, err := s.load(ctx, id)
+		var now time.Time
+		if err == nil {
+			now, err = r.Now(ctx)
+		}
+		if err == nil && !doc.outbox().WakeAt.IsZero() {
+			err = r.takeUp(ctx, s, id, doc, now)
+		}
+		switch {
+		case errors.Is(err, bot.ErrConflict):
+			continue
+		case err != nil:
+			r.Log.Warn("keep what waited", "error", err)
+		}
+		return
 	}
 }
 

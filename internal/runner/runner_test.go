@@ -80,6 +80,7 @@ type cluster struct {
 	store  *store.Store
 	clock  *storetest.Clock
 	engine *bot.Engine
+	open   func(sealed string) (string, error)
 	wire   *wire
 }
 
@@ -99,14 +100,15 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{t: t, store: s, clock: clock, engine: e, wire: &wire{}}
+	open := func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }
+	return &cluster{t: t, store: s, clock: clock, engine: e, open: open, wire: &wire{}}
 }
 
 func (cl *cluster) runner(name string) *runner.Runner {
 	cl.t.Helper()
 	r, err := runner.New(runner.Options{
 		Name: name, Conversations: cl.store.Conversations, Unlocks: cl.store.Unlocks, Processes: cl.store.Processes, Engine: cl.engine, Now: cl.store.Now,
-		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Open: cl.open, Keepers: runnertest.Keepers(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		cl.t.Fatal(err)

@@ -91,6 +91,7 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 
 func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error) {
 	doc := d.(*conversation)
+	doc.c.EndPieces()
 	if k.Timer != nil && k.Timer.Attempt == doc.c.Attempt {
 		doc.c.SetTimer(*k.Timer)
 	}

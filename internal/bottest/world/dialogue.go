@@ -29,6 +29,7 @@ import (
 //	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | location LAT LON | old [Label]
 //	! change TEXT       the person changes what they wrote last; "! change" leaves it as it is
 //	! sticker | video WORDS | poll | album 3 WORDS …    what else a phone sends: bottest.Send
+//	>> text             the person writes, and goes on at once with the next line: a piece of a sentence. Likewise "!! photo"
 //	! mailserver refuse ADDRESS | busy ADDRESS | heal | down | up
 //	+ 40s               time passes
 //	@ press the link    opens the newest letter's link and presses its button
@@ -206,9 +207,9 @@ func (p *player) line(line string) {
 	case line == "" || mark == "#":
 		p.print(line)
 		return
-	case mark == ">":
+	case mark == ">", mark == ">>":
 		p.print(line)
-		p.w.Do(func() error {
+		p.do(mark == ">>", func() error {
 			if label, ok := strings.CutPrefix(rest, "["); ok {
 				_, err := p.w.Phone.Press(Chat, strings.TrimSuffix(label, "]"))
 				return err
@@ -228,9 +229,9 @@ func (p *player) line(line string) {
 			p.t.Fatalf("%q: %v", line, err)
 		}
 		p.othersAsk(many, strings.HasPrefix(who, "older"))
-	case mark == "!":
+	case mark == "!", mark == "!!":
 		p.print(line)
-		p.w.Do(func() error { return p.act(rest) })
+		p.do(mark == "!!", func() error { return p.act(rest) })
 	case mark == "+":
 		p.print(line)
 		d, err := time.ParseDuration(rest)
@@ -253,6 +254,15 @@ func (p *player) line(line string) {
 		p.t.Fatalf("dialogue: unknown line %q", line)
 	}
 	p.came()
+}
+
+// do lets the person act, and go on at once or not.
+func (p *player) do(goesOn bool, act func() error) {
+	if goesOn {
+		p.w.GoOn(act)
+		return
+	}
+	p.w.Do(act)
 }
 
 func (p *player) print(line string) { p.out.WriteString(line + "\n") }

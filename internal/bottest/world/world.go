@@ -46,6 +46,7 @@ type World struct {
 	channel string
 	agents  map[string]handoff.Actor
 	present map[string]bool // whose console is there
+	hurries bool            // the person goes on at once
 }
 
 // usual is when a world begins: a Monday, at ten in the morning at the desk.
@@ -149,6 +150,7 @@ func (w *World) Now() time.Time { return w.start.Add(time.Duration(w.offset.Load
 // Later moves the clock and lets everything that is due happen.
 func (w *World) Later(d time.Duration) {
 	w.t.Helper()
+	w.hurries = false
 	w.offset.Add(int64(d))
 	w.Settle()
 }
@@ -192,12 +194,46 @@ func (w *World) Do(act func() error) []bottest.ChatMessage {
 func (w *World) DoIn(chat int64, act func() error) []bottest.ChatMessage {
 	w.t.Helper()
 	before := len(w.Phone.Messages(chat))
-	w.offset.Add(int64(turnTakes))
+	w.offset.Add(int64(w.takes()))
 	if err := act(); err != nil {
 		w.t.Fatal(err)
 	}
 	w.Settle()
+	w.waitOut(chat)
 	return w.Phone.Messages(chat)[before:]
+}
+
+// pieceTakes is how long a person takes for the next piece of a sentence.
+const pieceTakes = 250 * time.Millisecond
+
+// GoOn lets a person do something and go on at once: what waits for more pieces of a sentence still does.
+func (w *World) GoOn(act func() error) {
+	w.t.Helper()
+	w.offset.Add(int64(w.takes()))
+	w.hurries = true
+	if err := act(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Settle()
+}
+
+// takes is how long what the person does next takes them.
+func (w *World) takes() time.Duration {
+	if w.hurries {
+		w.hurries = false
+		return pieceTakes
+	}
+	return turnTakes
+}
+
+// waitOut lets the time pass that a chat's reply waits for more pieces of a sentence.
+func (w *World) waitOut(chat int64) {
+	w.t.Helper()
+	if c, found := w.kept(chat); found {
+		if wait := c.ReplyDue().Sub(w.Now()); !c.ReplyDue().IsZero() && wait > 0 {
+			w.Later(wait)
+		}
+	}
 }
 
 // Say writes a text and returns what the bot said to it, as one string.
