@@ -316,6 +316,8 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	if ev != Ignored && r.Text != NoText && !t.silent {
 		out.Text = e.answer(t, r, to)
 	}
+	e.spend(t, &c, ev)
+	e.tap(t, ev)
 	e.noteUpdate(t)
 	e.promise(t)
 	t.promises = nil
@@ -354,7 +356,7 @@ func (e *Engine) arrive(t *Turn) (heard bool) {
 	case Blocked:
 		next.Gone = true
 		next.Stir(t.Now)
-		t.unreached += next.DropLane(LaneChat)
+		t.unreached += next.Unreach()
 		next.Wake(next.NextTimer())
 		return false
 	case Unblocked:
@@ -384,6 +386,7 @@ func (e *Engine) arrivePerson(t *Turn) {
 	next.SetTimer(Timer{Signal: SignalForget, At: t.Now.Add(e.options.Idle)})
 	next.KeptTill = t.Now.Add(e.options.Seen)
 	t.choice = e.chosen(next, t.Update)
+	t.twice = next.isTwice(t.Update, t.Now)
 }
 
 // countMiss counts the times running that a person was not understood; the third is an event of its own.
@@ -404,7 +407,7 @@ func (e *Engine) countMiss(t *Turn, ev Event) Event {
 
 // noteUpdate puts what the person wrote into the transcript.
 func (e *Engine) noteUpdate(t *Turn) {
-	if !t.FromPerson() || t.unkept {
+	if !t.FromPerson() || t.unkept || t.twice {
 		return
 	}
 	line := personLine(t.Update, e.tongue(t.Conv).Catalogue)
@@ -462,6 +465,9 @@ func (c *Conversation) overtake(by Reply) {
 
 // hear asks the ears in turn, unless they are not to be asked.
 func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
+	if t.twice {
+		return Ignored, nil
+	}
 	if !deaf {
 		for _, ear := range []Hear{e.any.Hear, e.places[t.Conv.State].Hear} {
 			switch ev, err := ear(ctx, t); {

@@ -75,6 +75,7 @@ type Update struct {
 	Button    string   // Press: Button.ID as it was sent out
 	Prompt    int      // Press: the stamp of the question the button belongs to; 0 when unknown
 	MessageID string   // the channel's name for the message, so that it can be deleted
+	Bubble    *Bubble  // Press: the bubble that the button is under, where the channel can change it
 	Phone     string   // Contact: digits of the sender's own number; empty for anybody else's
 	Media     string   // Media: "photo", "voice", "sticker", "document", "video", "audio"
 	Group     bool     // came from a chat with several people
