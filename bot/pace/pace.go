@@ -73,7 +73,9 @@ func (q *queue) take(now time.Time) (slot time.Time) {
 func (q *queue) spare(now time.Time) time.Duration { return max(0, q.afterSpare(now).Sub(now)) }
 
 // takeSpare takes a place that was left, so that the next one in the queue goes as soon as it would have gone without.
-func (q *queue) takeSpare(now time.Time) { q.paid = q.afterSpare(now).Add(time.Duration(q.burst-1) * q.every) }
+func (q *queue) takeSpare(now time.Time) {
+	q.paid = q.afterSpare(now).Add(time.Duration(q.burst-1) * q.every)
+}
 
 // afterSpare is when the next one could go after a spare place was taken now.
 func (q *queue) afterSpare(now time.Time) time.Time {
