@@ -42,7 +42,8 @@ type Engine struct {
 // tongue is a language with its ears. It understands what is said in the first language too: words on a sign, or a habit.
 type tongue struct {
 	Catalogue
-	words *words
+	words   *words
+	copying []string // labels of buttons that copy
 }
 
 // tongue returns the language of a conversation.
@@ -51,6 +52,17 @@ func (e *Engine) tongue(c *Conversation) tongue {
 		return t
 	}
 	return e.tongues[e.options.Languages[0].Language] // none chosen yet, or one that is not spoken any more
+}
+
+// copying are the labels of buttons that copy what is filled in, in order.
+func copying(labels map[string]Label) (ids []string) {
+	for id, l := range labels {
+		if l.Copies != "" {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // NewEngine checks the table and derives the judge from it: no duplicate row, no unknown state or text, every state
@@ -65,7 +77,7 @@ func NewEngine(o Options, places ...Place) (*Engine, error) {
 		if _, twice := e.tongues[cat.Language]; twice || cat.Language == "" {
 			problems = append(problems, fmt.Errorf("language %q stands twice, or has no name", cat.Language))
 		}
-		e.tongues[cat.Language] = tongue{cat, newWords(cat.Labels, o.Languages[0].Labels)}
+		e.tongues[cat.Language] = tongue{cat, newWords(cat.Labels, o.Languages[0].Labels), copying(cat.Labels)}
 	}
 	for _, p := range places {
 		if p.State == Any {
@@ -573,16 +585,31 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	if t.added != "" {
 		buttons = e.add(t, reply, buttons)
 	}
-	for _, id := range buttons {
+	for i, id := range buttons {
 		l := cat.Labels[id]
-		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
+		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL, Main: l.Main && i == 0})
 	}
+	reply.Hint, reply.Copies = text.Hint, e.copies(t, reply.Text)
 	p := Promise{What: Say{reply}}
 	if text.Link {
 		p.Attempt = c.Attempt
 	}
 	t.Promise(p)
 	return key
+}
+
+// copies are the buttons that copy a part of what is said.
+func (e *Engine) copies(t *Turn, said string) (all []Copy) {
+	tongue := e.tongue(t.Conv)
+	for _, id := range tongue.copying {
+		l := tongue.Labels[id]
+		if v := e.options.Vars[l.Copies]; v != nil {
+			if what := v(t); what != "" && strings.Contains(said, what) {
+				all = append(all, Copy{l.Title, what})
+			}
+		}
+	}
+	return all
 }
 
 // stand sees to the question that stands under an aside: the one asked where the turn leads to, or the old one reworded.

@@ -51,9 +51,10 @@ func (e *Engine) tap(t *Turn, ev Event) {
 
 // Bubble is the bubble of ours under which a button was pressed, as a channel tells of it that can change it.
 type Bubble struct {
-	ID    string   // the channel's name for it
-	Text  string   // what it says; empty where that must not be written again: it is protected, or stands under an image
-	Links []Button // those of its buttons that send nothing: they open a page, or copy something
+	ID     string   // the channel's name for it
+	Text   string   // what it says; empty where that must not be written again: it is protected, or stands under an image
+	Links  []Button // its buttons that open a page, and those
+	Copies []Copy   // that copy something: they send nothing
 }
 
 // Spend takes the keyboard off a bubble of ours. Where it has a text the bubble says that from then on.
@@ -63,7 +64,8 @@ type Bubble struct {
 type Spend struct {
 	Bubble string   `bson:"bubble,omitempty"`
 	Text   string   `bson:"body,omitempty"`
-	Links  []Button `bson:"links,omitempty"` // buttons that stay
+	Links  []Button `bson:"links,omitempty"`  // buttons that stay
+	Copies []Copy   `bson:"copies,omitempty"` // too
 }
 
 func (Spend) Kind() PromiseKind { return PromiseSpend } // Kind is PromiseSpend.
@@ -81,7 +83,7 @@ func (e *Engine) spend(t *Turn, before *Conversation, ev Event) {
 	if u.Bubble == nil || u.Bubble.ID == "" || !answered || ev == Ignored || ev == Missed || ev == MissedOften || t.Conv.Prompt == before.Prompt {
 		return
 	}
-	what := Spend{Bubble: u.Bubble.ID, Links: u.Bubble.Links}
+	what := Spend{Bubble: u.Bubble.ID, Links: u.Bubble.Links, Copies: u.Bubble.Copies}
 	title := e.tongue(before).Labels[u.Button].Title // as the bubble has it: the press may have chosen another language
 	if text := u.Bubble.Text; text != "" && title != "" && !t.emptied && e.options.Mask(text) == text {
 		what.Text = text + "\n\n✓ " + title
