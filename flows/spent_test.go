@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"llave/bot"
+	"llave/flows"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
 )
@@ -56,5 +58,39 @@ func TestSpent(t *testing.T) {
 	}
 	if log := w.Log.String(); strings.Contains(log, "quiere empezar") || strings.Contains(log, "Ver aviso") {
 		t.Error("the log has what a bubble said")
+	}
+}
+
+// Who asks to be forgotten leaves no word of a bubble behind, nor a change of one that was owed; nor does a chat left alone.
+func TestSpent_forgotten(t *testing.T) {
+	owed := func(k *talk) (all []bot.Spend) {
+		for _, p := range k.c.Promises {
+			if s, ok := p.What.(bot.Spend); ok {
+				all = append(all, s)
+			}
+		}
+		return all
+	}
+	press := func(k *talk, button string) {
+		k.step(bot.Update{Kind: bot.Press, Button: button, Prompt: k.c.Prompt, Bubble: &bot.Bubble{ID: button, Text: "¿Sigue?"}})
+	}
+	k := at(t, flows.OwnData)
+	k.owes = true
+	press(k, "erase")
+	if got := owed(k); len(got) != 1 || got[0].Text == "" {
+		t.Fatalf("before: %+v, want one change, with its words", got)
+	}
+	press(k, "erase_yes")
+	if got := owed(k); len(got) != 1 || got[0].Bubble != "erase_yes" || got[0].Text != "" {
+		t.Errorf("after: %+v, want the keyboard of the last one to go and no words", got)
+	}
+
+	k = at(t, flows.Welcome)
+	k.owes = true
+	press(k, "continue")
+	k.now = k.now.Add(25 * time.Hour)
+	k.signal(bot.SignalForget)
+	if got := owed(k); k.c.State != flows.Start || got != nil {
+		t.Errorf("left alone: in %s, owed %+v", k.c.State, got)
 	}
 }
