@@ -44,7 +44,8 @@ type Engine struct {
 // tongue is a language with its ears. It understands what is said in the first language too: words on a sign, or a habit.
 type tongue struct {
 	Catalogue
-	words *words
+	words   *words
+	copying []string // labels of buttons that copy
 }
 
 // tongue returns the language of a conversation.
@@ -53,6 +54,17 @@ func (e *Engine) tongue(c *Conversation) tongue {
 		return t
 	}
 	return e.tongues[e.options.Languages[0].Language] // none chosen yet, or one that is not spoken any more
+}
+
+// copying are the labels of buttons that copy what is filled in, in order.
+func copying(labels map[string]Label) (ids []string) {
+	for id, l := range labels {
+		if l.Copies != "" {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // NewEngine checks the table and derives the judge from it: no duplicate row, no unknown state or text, every state
@@ -67,7 +79,7 @@ func NewEngine(o Options, places ...Place) (*Engine, error) {
 		if _, twice := e.tongues[cat.Language]; twice || cat.Language == "" {
 			problems = append(problems, fmt.Errorf("language %q stands twice, or has no name", cat.Language))
 		}
-		e.tongues[cat.Language] = tongue{cat, newWords(cat.Labels, o.Languages[0].Labels)}
+		e.tongues[cat.Language] = tongue{cat, newWords(cat.Labels, o.Languages[0].Labels), copying(cat.Labels)}
 	}
 	for _, p := range places {
 		if p.State == Any {
@@ -362,6 +374,8 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 		t.Update = t.came // heard as the end of a sentence, noted as it came
 	}
 	e.gathered(t, &s, *p, u, stood)
+	e.spend(t, &c, ev)
+	e.tap(t, ev)
 	e.noteUpdate(t)
 	e.noteHeard(t, s.out.From)
 	e.promise(t)
@@ -408,7 +422,7 @@ func (e *Engine) arrive(t *Turn) (heard bool) {
 	case Blocked:
 		next.Gone = true
 		next.Stir(t.Now)
-		t.unreached += next.DropLane(LaneChat)
+		t.unreached += next.Unreach()
 		next.Wake(next.NextTimer())
 		return false
 	case Unblocked:
@@ -440,6 +454,7 @@ func (e *Engine) arrivePerson(t *Turn) {
 	t.rest = t.Update.Album != "" && t.Update.Album == next.Album
 	next.Album = t.Update.Album
 	t.choice = e.chosen(next, t.Update)
+	t.twice = next.isTwice(t.Update, t.Now)
 }
 
 // countMiss counts the times running that a person was not understood; the third is an event of its own.
@@ -458,9 +473,9 @@ func (e *Engine) countMiss(t *Turn, ev Event) Event {
 	return ev
 }
 
-// noteUpdate puts what the person wrote into the transcript.
+// noteUpdate puts what the person wrote into the transcript; a second tap only for an agent, who reads all that came.
 func (e *Engine) noteUpdate(t *Turn) {
-	if !t.FromPerson() || t.unkept {
+	if !t.FromPerson() || t.unkept || t.twice && !t.Conv.Handoff.Open() {
 		return
 	}
 	line := e.personLine(t.Update, e.tongue(t.Conv).Labels)
@@ -500,6 +515,9 @@ func (e *Engine) promise(t *Turn) {
 
 // hear asks the ears in turn, unless they are not to be asked.
 func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
+	if t.twice {
+		return Ignored, nil
+	}
 	if !deaf {
 		for _, ear := range []Hear{e.any.Hear, e.places[t.Conv.State].Hear} {
 			switch ev, err := ear(ctx, t); {
@@ -607,16 +625,31 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		reply.Ask = 0
 		buttons = e.add(t, reply, buttons)
 	}
-	for _, id := range buttons {
+	for i, id := range buttons {
 		l := cat.Labels[id]
-		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
+		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL, Main: l.Main && i == 0})
 	}
+	reply.Hint, reply.Copies = text.Hint, e.copies(t, reply.Text)
 	p := Promise{What: Say{reply}, Until: t.expires}
 	if text.Link {
 		p.Attempt = c.Attempt
 	}
 	t.Promise(p)
 	return key
+}
+
+// copies are the buttons that copy a part of what is said.
+func (e *Engine) copies(t *Turn, said string) (all []Copy) {
+	tongue := e.tongue(t.Conv)
+	for _, id := range tongue.copying {
+		l := tongue.Labels[id]
+		if v := e.options.Vars[l.Copies]; v != nil {
+			if what := v(t); what != "" && strings.Contains(said, what) {
+				all = append(all, Copy{l.Title, what})
+			}
+		}
+	}
+	return all
 }
 
 // stand sees to the question that stands under an aside: the one asked where the turn leads to, or the old one reworded.

@@ -55,6 +55,7 @@ type Turn struct {
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
 	unkept   bool
+	twice    bool // the second tap of a button that was just answered
 	idle     time.Duration
 
 	withdrawn int
@@ -279,13 +280,14 @@ var ErrNoRow = errors.New("no row in the table")
 // somebody writes.
 func (t *Turn) Vacate() {
 	t.Conv.Gone = true
-	t.withdrawn += t.Conv.DropLane(LaneChat)
+	t.withdrawn += t.Conv.Unreach()
 }
 
-// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed. The
-// case with the help desk stays; the flow decides when that is over.
+// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed, which
+// a change of an old bubble is not. The case with the help desk stays; the flow decides when that is over.
 func (t *Turn) Empty() {
 	c := t.Conv
+	c.DropLane(LaneEdit)
 	t.emptied = true
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,

@@ -77,6 +77,7 @@ type Update struct {
 	Button    string   // Press: Button.ID as it was sent out
 	Prompt    int      // Press: the stamp of the question the button belongs to; 0 when unknown
 	MessageID string   // the channel's name for the message, so that it can be deleted; Edited: of the one that was changed
+	Bubble    *Bubble  // Press: the bubble that the button is under, where the channel can change it
 	Phone     string   // Contact: digits of the sender's own number; empty for anybody else's
 	Media     string   // what was sent that is more than words: one of Thing…, or empty
 	Spot      Spot     // Location: where it is
@@ -111,6 +112,13 @@ type Button struct {
 	ID    string `bson:"id"`
 	Title string `bson:"title"`
 	URL   string `bson:"url,omitempty"`
+	Main  bool   `bson:"main,omitempty"` // what most people press here: it stands out where the channel can show that
+}
+
+// Copy is a button that copies a text and sends nothing, where the channel has such buttons.
+type Copy struct {
+	Title string `bson:"title"`
+	Text  string `bson:"text"`
 }
 
 // Reply is one bubble. Text is plain, never markup. Prompt stamps the buttons: a press is only an answer to the
@@ -119,6 +127,8 @@ type Reply struct {
 	Text    string   `bson:"text"`
 	Buttons []Button `bson:"buttons,omitempty"`
 	Prompt  int      `bson:"prompt,omitempty"`
+	Copies  []Copy   `bson:"copies,omitempty"`
+	Hint    string   `bson:"hint,omitempty"`    // what is to be written, for an empty input field; where there are no buttons, and the channel can
 	Image   string   `bson:"picture,omitempty"` // name of an image to show with the text, never instead of it; stored under its first name
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
 	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent

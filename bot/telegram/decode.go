@@ -55,7 +55,7 @@ func decode(raw []byte) (incoming, error) {
 	case w.EditedMessage != nil:
 		in.edited(w.EditedMessage)
 	case w.CallbackQuery != nil:
-		in.press(w.CallbackQuery)
+		in.press(w.CallbackQuery, raw)
 	case w.MyChatMember != nil:
 		in.membership(w.MyChatMember)
 	case w.MessageReaction != nil:
@@ -172,7 +172,7 @@ func (in *incoming) edited(m *tgbotapi.Message) {
 	}
 }
 
-func (in *incoming) press(q *tgbotapi.CallbackQuery) {
+func (in *incoming) press(q *tgbotapi.CallbackQuery, raw []byte) {
 	in.Kind = bot.Press
 	in.query = q.ID
 	in.Prompt, in.Button, _ = bot.ReadPress(q.Data)
@@ -183,6 +183,7 @@ func (in *incoming) press(q *tgbotapi.CallbackQuery) {
 		return
 	}
 	in.from(q.Message.Chat, q.From, q.Message.MessageID, 0)
+	in.Bubble = bubbleOf(q.Message, raw)
 }
 
 // membership is the bot's own place in a chat: blocked and let in again by a person, added to and put out of a group.

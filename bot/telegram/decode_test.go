@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ var fixtureDate = time.Unix(1795300000, 0)
 // TestDecode_fixtures reads every update of the fixtures as its name says.
 func TestDecode_fixtures(t *testing.T) {
 	want := map[string]incoming{
-		"callback_query":              {query: "2384567890123456789", Update: bot.Update{ID: "700000004", Kind: bot.Press, Button: "lang:kk", MessageID: "103"}},
+		"callback_query":              {query: "2384567890123456789", Update: bot.Update{ID: "700000004", Kind: bot.Press, Button: "lang:kk", MessageID: "103", Bubble: &bot.Bubble{ID: "103", Text: "Выберите язык"}}},
 		"callback_query_inaccessible": {query: "2384567890123456790", Update: bot.Update{ID: "700000005", Kind: bot.Press, Button: "lang:kk", MessageID: "90"}},
 		"contact":                     {Update: bot.Update{ID: "700000008", Kind: bot.Contact, Phone: "77011234567", MessageID: "104", At: fixtureDate}},
 		"contact_of_other_person":     {Update: bot.Update{ID: "700000009", Kind: bot.Contact, MessageID: "105", At: fixtureDate}},
@@ -51,7 +52,7 @@ func TestDecode_fixtures(t *testing.T) {
 			want := want[name]
 			want.Channel, want.Chat = Name, fixtureChat
 			want.id, want.Order = got.id, int64(got.id)
-			if got != want {
+			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 			if fmt.Sprint(got.id) != got.ID {
@@ -156,7 +157,7 @@ func TestDecode(t *testing.T) {
 				t.Fatalf("ignored as %q, want %q", got.ignored, tt.ignored)
 			}
 			want.Channel, want.ID, want.Order = Name, "5", 5
-			if got.ignored == "" && got.Update != want {
+			if got.ignored == "" && !reflect.DeepEqual(got.Update, want) {
 				t.Errorf("got  %+v\nwant %+v", got.Update, want)
 			}
 		})

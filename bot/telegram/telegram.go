@@ -114,6 +114,8 @@ const (
 	CountTemporary    = "send_temporary"   // network, server or token trouble
 	CountImageless    = "send_pictureless" // of the messages taken, one that went out without its image; dashboards know the name
 	CountDeleted      = "message_deleted"  // a person's message was deleted
+	CountSpent        = "keyboard_removed" // a bubble that was answered lost its keyboard
+	CountUnspent      = "keyboard_kept"    // Telegram refused that
 )
 
 // allowed are the kinds of update that are asked for, always by name: Telegram remembers the last list it was given.
@@ -129,6 +131,7 @@ type Channel struct {
 	answers chan string
 	uploads *bot.Uploads
 	name    atomic.Value // the bot's username, a string, once it is known
+	fields  fields
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)

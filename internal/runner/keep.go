@@ -86,6 +86,8 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		t.err = ErrStopping
 	case !p.Until.IsZero() && now.After(p.Until):
 		t.err = errWorthless
+	case p.Kind() == bot.PromiseSpend:
+		t.err = k.edit(ctx, doc, p, p.What.(bot.Spend))
 	default:
 		g := k.begin()
 		t.by = g.by.name
@@ -245,7 +247,7 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 // began: mostly nobody has written it since, and a process that dies has one round trip less to die in.
 func (k keeping) mark(ctx context.Context, known document, t try) (after document, more bool) {
 	k.report(t.owed[0], t.err)
-	for t.same = true; ; t.same = false {
+	for t.same = k.lane != bot.LaneEdit; ; t.same = false { // an edit comes after a bubble, whose mark has written it meanwhile
 		doc, more, err := k.markOnce(ctx, known, t)
 		switch {
 		case err == nil:

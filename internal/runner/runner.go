@@ -47,7 +47,7 @@ const (
 
 // laneSlots is how many promises of a lane are being kept at once, so that a burst does not open thousands of
 // connections. Each lane has its own share: letters that wait for a slow mail server hold up no chat.
-var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneMail2: 16, bot.LaneMail3: 16, bot.LaneEvent: 32, bot.LaneDesk: 4, bot.LaneHook: 8}
+var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneMail2: 16, bot.LaneMail3: 16, bot.LaneEvent: 32, bot.LaneDesk: 4, bot.LaneHook: 8, bot.LaneEdit: 8}
 
 // Conversations keeps one document per chat.
 type Conversations interface {
@@ -266,7 +266,7 @@ func (r *Runner) claim(outbox *bot.Outbox, now time.Time, timers time.Time) []bo
 		if k.Who != me && k.Until.After(now) {
 			continue
 		}
-		until := now.Add(keepFor)
+		until := now.Add(claimFor(lane))
 		if k.Who == me && k.Until.After(until) {
 			until = k.Until // held for longer
 		}
@@ -468,14 +468,18 @@ func (r *Runner) enter() bool {
 }
 
 func (r *Runner) leave() {
+	r.setActive(-1)
+	r.busy.Done()
+}
+
+func (r *Runner) setActive(by int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.active--
+	r.active += by
 	if r.active == 0 && r.idle != nil {
 		close(r.idle)
 		r.idle = nil
 	}
-	r.busy.Done()
 }
 
 // Idle waits until nothing is being answered or kept here. What waits for its time does not count.

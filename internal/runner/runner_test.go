@@ -34,6 +34,8 @@ type wire struct {
 	waiting chan struct{} // gets a word from each that does
 	merges  bool
 	silence []time.Duration // the person's, at each try
+	edits   []bot.Spend     // tries included
+	spend   func() error    // how edits end; nil: well
 }
 
 func (w *wire) Merges() bool { return w.merges }
@@ -67,6 +69,16 @@ func (w *wire) Send(ctx context.Context, chat string, r bot.Reply) error {
 }
 
 func (w *wire) Delete(context.Context, string, string) error { return nil }
+
+func (w *wire) Spend(_ context.Context, _ string, s bot.Spend) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.edits = append(w.edits, s)
+	if w.spend != nil {
+		return w.spend()
+	}
+	return nil
+}
 
 func (w *wire) count() int {
 	w.mu.Lock()

@@ -47,7 +47,7 @@ func (d *conversation) heard() time.Time    { return d.c.LastAt }
 func (d *conversation) copy() document      { return &conversation{c: d.c.Clone()} }
 func (d *conversation) gone() int {
 	d.c.Gone = true
-	return d.c.DropLane(bot.LaneChat)
+	return d.c.Unreach()
 }
 
 func (d *conversation) stuck(now time.Time) { d.c.Stir(now) }
