@@ -334,7 +334,6 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	if u.Text != p.came.Text {
 		t.earlier = p.ids
 	}
-	stood := next.standing()
 	next.see(u, env.Now)
 	s.out = Outcome{From: next.State, To: next.State, Event: Ignored}
 	if !e.arrive(t) {
@@ -373,7 +372,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	if u.Text != t.came.Text {
 		t.Update = t.came // heard as the end of a sentence, noted as it came
 	}
-	e.gathered(t, &s, *p, u, stood)
+	e.gathered(t, &s, *p, u, c)
 	e.spend(t, &c, ev)
 	e.tap(t, ev)
 	e.noteUpdate(t)

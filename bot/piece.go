@@ -79,12 +79,17 @@ func (e *Engine) isPiece(t *Turn, ev Event) bool {
 }
 
 // gathered notes what came of a sentence so far. The reply to a piece waits for more, for as long as the first one's would have.
-func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, stood Standing) {
+func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, was Conversation) {
 	c := t.Conv
 	if !s.said && !p.rest {
 		return // a thumb: what waits still does
 	}
-	now := Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, IDs: slices.Clone(p.ids), Before: stood}
+	mayGoOn := !p.rest && !p.isOne && e.mayGoOn(t, s.missed, p, heard)
+	if !p.rest && !p.isOne && !mayGoOn {
+		c.Pieces = nil
+		return
+	}
+	now := Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, IDs: slices.Clone(p.ids), Before: was.standing()}
 	if id := t.came.MessageID; id != "" && !slices.ContainsFunc(t.promises, func(p Promise) bool { return p.Kind() == PromiseDelete }) {
 		now.IDs = append(now.IDs, id)
 	}
@@ -93,13 +98,10 @@ func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, stood Stan
 		now.Told, now.Before = c.Pieces.Told, c.Pieces.Before
 	case p.isOne:
 		t.waits = p.since.Add(PieceWait)
-	case e.mayGoOn(t, s.missed, p, heard):
+	case mayGoOn:
 		s.told = e.told(t)
 		now.Told = s.told
 		maps.DeleteFunc(now.Before.Slots, func(name, _ string) bool { return c.Slots[name] == "" }) // what the turn dropped is not kept
-	default:
-		c.Pieces = nil
-		return
 	}
 	if heard.Kind == Text {
 		now.Said = e.options.Seal(heard.Text)
