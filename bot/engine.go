@@ -472,9 +472,9 @@ func (e *Engine) countMiss(t *Turn, ev Event) Event {
 	return ev
 }
 
-// noteUpdate puts what the person wrote into the transcript; a second tap only for an agent, who reads all that came.
+// noteUpdate puts what the person wrote into the transcript.
 func (e *Engine) noteUpdate(t *Turn) {
-	if !t.FromPerson() || t.unkept || t.twice && !t.Conv.Handoff.Open() {
+	if !t.FromPerson() || t.unkept || t.twice {
 		return
 	}
 	line := e.personLine(t.Update, e.tongue(t.Conv).Labels)

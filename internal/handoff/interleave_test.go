@@ -30,7 +30,8 @@ import (
 //     conversation, or it waits in the queue and the bot has stepped back (flows.AtDesk), a message is the agent's: the bot
 //     says nothing and the person waits for an answer (Since), unless it is one of the few words that ask the bot about
 //     leaving, or, before anybody has taken it, about the place or the language; those the bot answers, in one bubble, and
-//     nobody is waited for because of them. Everywhere else the bot answers, in one bubble.
+//     nobody is waited for because of them. Everywhere else the bot answers, in one bubble. A second tap of the button that
+//     was just answered is answered by nobody and stands nowhere.
 //  2. No message is lost: what is written while a case is open stands in its lines exactly once, and what was accepted was
 //     answered exactly once, whichever process got it and however often.
 //  3. The lines of a case are numbered 1 to n, and those that are kept are those that were promised.
@@ -664,6 +665,9 @@ func (p *play) judgeTurn(t turn) {
 		if person++; d.button == "" && d.text != known && l.Text != d.text {
 			p.fatal("%s: %q stands as %q", t.id, d.text, l.Text)
 		}
+	}
+	if last, still := t.before.Tapped, t.after.Tapped; t.bubbles+person == 0 && last != nil && still != nil && *last == *still && d.button == last.Button {
+		return
 	}
 	rates := h != nil && was != nil && h.Rating != was.Rating // the last line of a case that is over
 	if open := was.Open() || h.Open() || rates; open != (person == 1) {
