@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // People send one thing in pieces: a number in two messages, a sentence in five, three pictures at once. Each piece is a turn
@@ -265,18 +266,33 @@ func (e *Engine) sentence(p Pieces, u Update) (Update, bool) {
 	return u, err == nil
 }
 
-// gatherRest steps an update that comes a moment after a few words were answered. Where the words and it together would have
-// been answered with just the same, it was their end, and the same is not said twice.
+// gatherRest steps an update that comes a moment after a few words were answered. Where the words and it together would have come to
+// just the same, it was their end, and the same is not said twice. It counts as a message. Digits, and what is said where free text
+// is kept, are never the end of something else.
 func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
 	now := c.Clone()
 	t := &Turn{Conv: &now, Update: u, came: u, Now: env.Now, engine: e, choice: e.chosen(&now, u)}
-	if sentence, ok := e.sentence(*c.Pieces, u); ok && t.Brief() && !e.isWhole(t) {
-		p := piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs}
-		as, err := e.stepAs(ctx, c.stood(), sentence, env, &p)
-		if err == nil && !as.missed && as.told == c.Pieces.Told { // one that cannot be stepped is heard by itself
-			p.rest = true
-			return e.stepAs(ctx, c, sentence, env, &p)
-		}
+	sentence, ok := e.sentence(*c.Pieces, u)
+	if !ok || !t.Brief() || e.isWhole(t) || t.Place().Is(FreeText) || strings.ContainsFunc(u.Text, unicode.IsDigit) {
+		return e.step(ctx, c, u, env)
 	}
-	return e.step(ctx, c, u, env)
+	p := piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs}
+	as, err := e.stepAs(ctx, c.stood(), sentence, env, &p)
+	if err != nil || as.missed || as.told != c.Pieces.Told || !c.cameTo(as.next, t.Key()) { // one that cannot be stepped is heard by itself
+		return e.step(ctx, c, u, env)
+	}
+	p.rest = true
+	s, err := e.stepAs(ctx, c, sentence, env, &p)
+	s.next.Recent = as.next.Recent
+	return s, err
+}
+
+// cameTo says whether a turn of that key left a conversation where this one stands, and owes nothing but words.
+func (c *Conversation) cameTo(next Conversation, key string) bool {
+	a, b := c.standing(), next.standing()
+	return a.State == b.State && slices.Equal(a.Back, b.Back) && a.Text == b.Text && a.Prompt == b.Prompt && slices.Equal(a.Shown, b.Shown) &&
+		maps.Equal(a.Slots, b.Slots) && a.Misses == b.Misses && c.Attempt == next.Attempt &&
+		!slices.ContainsFunc(next.Promises, func(p Promise) bool {
+			return strings.HasPrefix(p.ID, key+"/") && p.Kind() != PromiseSay && p.Kind() != PromiseUnheard
+		})
 }

@@ -675,10 +675,8 @@ func (p *play) judgeTurn(t turn) {
 	}
 	handed := was.Open() && was.Status != bot.HandoffScheduled && inDesk(t.before.State)
 	said, is := t.before.Pieces, t.after.Pieces
-	rest := said != nil && is != nil && is.Told != "" && is.Told == said.Told && is.Since.Equal(said.Since) // the end of what was answered
+	rest := said != nil && is != nil && is.Told != "" && is.Told == said.Told && is.Since.Equal(said.Since) && t.bubbles == 0 // the end of what was answered
 	switch {
-	case rest && t.bubbles != 0:
-		p.fatal("%s: the end of what was answered, %d bubbles", t.id, t.bubbles)
 	case rest:
 	case !handed && t.bubbles != 1:
 		p.fatal("%s: the bot's to answer, %d bubbles", t.id, t.bubbles)
