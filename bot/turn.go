@@ -239,6 +239,15 @@ func (c *Conversation) SetTimer(timer Timer) {
 	c.Timers = append(c.Timers, timer)
 }
 
+// MoveTimer moves a timer of the same signal and attempt. One that was dropped meanwhile stays dropped.
+func (c *Conversation) MoveTimer(timer Timer) {
+	for i, t := range c.Timers {
+		if t.Signal == timer.Signal && t.Attempt == timer.Attempt {
+			c.Timers[i].At = timer.At
+		}
+	}
+}
+
 func (c *Conversation) dropTimer(signal string) {
 	c.Timers = slices.DeleteFunc(c.Timers, func(t Timer) bool { return t.Signal == signal })
 }

@@ -123,6 +123,33 @@ func TestMail_awayAndKilled(t *testing.T) {
 	e.oneLink(t, walker)
 }
 
+// Who gave up before the letter went out is not made to wait for it again when it does, and their link works all the same.
+func TestMail_awayAndGivenUp(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, byWebhook)
+	e.imports(t, people)
+	e.serve(t)
+	e.smtp.Down()
+	p := e.phone(t, walker)
+	p.comesToSend(bottest.Cedula(walker))
+	p.presses("Enviar enlace", "SOLICITUD DESBLOQUEO DE CLAVE")
+	p.says("cancelar", "lo dejamos ahí")
+	if err := e.smtp.Up(); err != nil {
+		t.Fatal(err)
+	}
+	link := e.letter(t, walker, 0).Link("DESBLOQUEO DE CLAVE IESS")
+	time.Sleep(300 * time.Millisecond) // what became of the letter is written after it went out
+	p.says("estado", "no hay un trámite en marcha")
+	res, err := http.PostForm(link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("the link answered %s", res.Status)
+	}
+}
+
 // probed waits until a process has found the mail server well: what it then says of it is an error.
 func (e *environment) probed(t *testing.T) {
 	t.Helper()

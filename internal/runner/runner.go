@@ -77,7 +77,7 @@ type Merger interface{ Merges() bool }
 
 // Effects are what keeping a promise has for the conversation that owed it.
 type Effects struct {
-	Timer  *bot.Timer  // set in the same write that drops the promise
+	Timer  *bot.Timer  // moved in the same write that drops the promise, where it stands still
 	Signal *bot.Update // stepped in the same write
 }
 

@@ -91,8 +91,8 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 
 func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error) {
 	doc := d.(*conversation)
-	if k.Timer != nil && k.Timer.Attempt == doc.c.Attempt {
-		doc.c.SetTimer(*k.Timer)
+	if k.Timer != nil { // who gave up while the letter was on its way waits for nothing
+		doc.c.MoveTimer(*k.Timer)
 	}
 	if k.Signal == nil {
 		return doc, bot.Outcome{}, nil
