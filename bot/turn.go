@@ -1,7 +1,7 @@
 package bot
 
 import (
-	"crypto/sha256"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,6 +41,7 @@ type Turn struct {
 	Update Update
 	Now    time.Time
 
+	came     Update // as it came: Update may be the sentence that it is the last piece of
 	env      Env
 	engine   *Engine
 	choice   string
@@ -54,12 +55,19 @@ type Turn struct {
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
 	unkept   bool
+	twice    bool // the second tap of a button that was just answered
 	idle     time.Duration
 
 	withdrawn int
 	unreached int
-	reworded  bool   // the question that stands is said in another way from now on
-	added     string // key of what is said under the answer
+	expires   time.Time // when the answer is worth nothing any more
+	reworded  bool      // the question that stands is said in another way from now on
+	added     string    // key of what is said under the answer
+
+	earlier []string  // messages, see Earlier
+	piece   bool      // more may follow within a moment
+	rest    bool      // of what was sent at once with the update before
+	waits   time.Time // until when the reply waits for more
 }
 
 // Key names the turn: the same for every delivery of the same update.
@@ -135,7 +143,8 @@ func (t *Turn) Miss() { t.missed = true }
 
 // PlaceLabel says where the conversation is, in the catalogue's words ("el envío del enlace").
 func (t *Turn) PlaceLabel() string {
-	return t.engine.tongue(t.Conv).Texts[t.engine.places[t.Conv.State].Ask].Place
+	cat, ask := t.engine.tongue(t.Conv), t.engine.places[t.Conv.State].Ask
+	return cmp.Or(cat.Texts[cat.inWay(ask, t.Conv.Way)].Place, cat.Texts[ask].Place)
 }
 
 // Wording returns a catalogue text that stands inside others.
@@ -207,6 +216,9 @@ func (t *Turn) Ask(key string) {
 // leads there first.
 func (t *Turn) Enter(s State) { t.engine.move(t.Conv, Row{To: s}, s) }
 
+// Expire has the turn's answer not be sent after a moment.
+func (t *Turn) Expire(at time.Time) { t.expires = at }
+
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }
 
@@ -262,27 +274,6 @@ func (t *Turn) Reserve(a Ask) (Reservation, error) {
 	return *t.env.Reservation, nil
 }
 
-// Ref makes a number a person can read out, the same for every delivery of the turn.
-func (t *Turn) Ref(letter string) string {
-	return Ref(letter, t.engine.options.Hash("ref/"+letter, t.Key()))
-}
-
-// Ref turns a keyed hash into a number a person can read out: a letter and seven characters of Crockford's alphabet
-// (no I, L, O, U), 35 bits.
-func Ref(letter, hash string) string {
-	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	h := sha256.Sum256([]byte(hash))
-	var b strings.Builder
-	b.WriteString(letter + "-")
-	for i := range 7 {
-		if i == 4 {
-			b.WriteByte('-')
-		}
-		b.WriteByte(alphabet[h[i]&31])
-	}
-	return b.String()
-}
-
 // Env is what a step is given from outside.
 type Env struct {
 	Now         time.Time
@@ -298,13 +289,14 @@ var ErrNoRow = errors.New("no row in the table")
 // somebody writes.
 func (t *Turn) Vacate() {
 	t.Conv.Gone = true
-	t.withdrawn += t.Conv.DropLane(LaneChat)
+	t.withdrawn += t.Conv.Unreach()
 }
 
-// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed. The
-// case with the help desk stays; the flow decides when that is over.
+// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed, which
+// a change of an old bubble is not. The case with the help desk stays; the flow decides when that is over.
 func (t *Turn) Empty() {
 	c := t.Conv
+	c.DropLane(LaneEdit)
 	t.emptied = true
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,

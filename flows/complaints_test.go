@@ -1,6 +1,8 @@
 package flows_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,44 @@ import (
 	"llave/bot"
 	"llave/flows"
 )
+
+// Of a complaint that is written faster than the limit of messages every part is taken while there is room, though not each is answered;
+// it is read back once the person goes on, and nothing of it is kept in clear until it is filed.
+func TestComplaints_flood(t *testing.T) {
+	k := at(t, flows.Complaining)
+	answers, _ := k.flood(30, func(i int) bot.Update {
+		return bot.Update{Kind: bot.Text, Text: fmt.Sprintf("parte %d de lo que pasó", i)}
+	})
+	if answers > 21 {
+		t.Errorf("%d answers to 30 messages, want 21 at most", answers)
+	}
+	k.now = k.now.Add(2 * time.Minute)
+	if k.says("y eso es lo que pasó"); !strings.Contains(k.reply.Text, "ya no cabe") {
+		t.Errorf("a part too many is answered with %q", k.reply.Text)
+	}
+	if k.says("repetir"); !strings.Contains(k.reply.Text, "ya no cabe") {
+		t.Errorf("repeated: %q", k.reply.Text)
+	}
+	stored, err := json.Marshal(k.c.Slots)
+	if err != nil || strings.Contains(string(stored), "parte 3") {
+		t.Errorf("the slots hold what was written in clear (%v): %s", err, stored)
+	}
+	k.says("registrar")
+	body := ""
+	for _, p := range k.c.Promises {
+		if what, ok := p.What.(bot.KeepFile); ok {
+			body = what.Body
+		}
+	}
+	for i := range 20 {
+		if !strings.Contains(body, fmt.Sprintf("parte %d de", i)) {
+			t.Errorf("part %d is not filed: %q", i, body)
+		}
+	}
+	if strings.Contains(body, "parte 20") || k.c.Slots["complaint"] != "" {
+		t.Errorf("more was filed than there was room for, or something is left: %q, %q", body, k.c.Slots["complaint"])
+	}
+}
 
 // However somebody comes to write a complaint, three are filed in an hour at most and five in a day, also by who has their chat
 // erased in between. Who has written one that is not filed is told so, and when to write it again.
@@ -28,7 +68,9 @@ func TestComplaints_limits(t *testing.T) {
 		if k.c.State != flows.Complaining {
 			return
 		}
-		k.says(text)
+		if k.says(text); k.c.State == flows.ComplaintRead {
+			k.says("registrar")
+		}
 		for _, p := range k.c.Promises {
 			if what, ok := p.What.(bot.KeepFile); ok && what.Topic == "complaint" {
 				filed = append(filed, k.now)

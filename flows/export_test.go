@@ -1,6 +1,11 @@
 package flows
 
-import "llave/bot"
+import (
+	"time"
+
+	"llave/bot"
+	"llave/internal/secret"
+)
 
 // NewWith is New with a place added to the map, and a row that leads there.
 func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
@@ -13,6 +18,17 @@ func NewWith(o Options, more bot.Place, leads bot.Row) (*bot.Engine, error) {
 		}
 		return places
 	})
+}
+
+// ReadMoment is when words mean.
+func ReadMoment(said string, now time.Time, asked bool) (time.Time, bool) {
+	m, ok := readMoment(said, now, asked)
+	return m.at, ok
+}
+
+// OpenComplaint opens what a conversation has of a complaint that is not filed yet.
+func OpenComplaint(v *secret.Vault, c bot.Conversation) (string, error) {
+	return v.Open(complaintLabel, c.Slots[slotComplaint])
 }
 
 // Tellable is what is kept of a sentence.

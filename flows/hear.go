@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -8,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"llave/bot"
 	"llave/flows/meaning"
@@ -18,36 +18,34 @@ import (
 
 // The events: what an update meant.
 const (
-	AskedMenu, WentBack, AskedRepeat, AskedHelp  bot.Event = "AskedMenu", "WentBack", "AskedRepeat", "AskedHelp"
-	AskedStatus, AskedLanguage, Cancelled        bot.Event = "AskedStatus", "AskedLanguage", "Cancelled"
-	AskedEnglish, ChoseLanguage                  bot.Event = "AskedEnglish", "ChoseLanguage"
-	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
-	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
-	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
-	SentMedia, SentLocation, SentContact, Edited bot.Event = "SentMedia", "SentLocation", "SentContact", "Edited"
-	WroteTooMuch, WroteSecret, TooFast           bot.Event = "WroteTooMuch", "WroteSecret", "TooFast"
-	CameBack, WroteInGroup                       bot.Event = "CameBack", "WroteInGroup"
-	LinkUsed, LinkOpened, KeyMade                bot.Event = "LinkUsed", "LinkOpened", "KeyMade"
-	Greeted, AskedNotice, Declined               bot.Event = "Greeted", "AskedNotice", "Declined"
-	GaveNumber, GaveCode, GaveUnusual            bot.Event = "GaveNumber", "GaveCode", "GaveUnusual"
-	GavePhoneLike, GaveNine, GaveRUC             bot.Event = "GavePhoneLike", "GaveNine", "GaveRUC"
-	WrongCount, WrongProvince, WrongDigit        bot.Event = "WrongCount", "WrongProvince", "WrongDigit"
-	PhoneOrSlip, GavePhone, GaveTwo              bot.Event = "PhoneOrSlip", "GavePhone", "GaveTwo"
-	WantsCode, LostNumber                        bot.Event = "WantsCode", "LostNumber"
-	Eligible, Unsaid, NotEligible, Corrected     bot.Event = "Eligible", "Unsaid", "NotEligible", "Corrected"
-	TooManyNumbers, TooManyMails                 bot.Event = "TooManyNumbers", "TooManyMails"
-	LinkAsked, LinkAskedUnsaid, NoMailbox        bot.Event = "LinkAsked", "LinkAskedUnsaid", "NoMailbox"
-	NotArrived, LinkEndedOnce, LinkEndedTwice    bot.Event = "NotArrived", "LinkEndedOnce", "LinkEndedTwice"
-	MailRefused, WentOn, GotStuck                bot.Event = "MailRefused", "WentOn", "GotStuck"
-	WantsAnother, WantsNumber, Entered           bot.Event = "WantsAnother", "WantsNumber", "Entered"
-	NumberRefused, KeyRefused, StillLocked       bot.Event = "NumberRefused", "KeyRefused", "StillLocked"
-	PortalDown, PortalOther                      bot.Event = "PortalDown", "PortalOther"
-	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
-	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
-	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
-	SaidHello, SaidThanks, SentPhoto             bot.Event = "SaidHello", "SaidThanks", "SentPhoto"
-	LinkAskedAgain, Arrived                      bot.Event = "LinkAskedAgain", "Arrived"
-	TooManyComplaints, ComplaintNotFiled         bot.Event = "TooManyComplaints", "ComplaintNotFiled"
+	AskedMenu, WentBack, AskedRepeat, AskedHelp bot.Event = "AskedMenu", "WentBack", "AskedRepeat", "AskedHelp"
+	AskedStatus, AskedLanguage, Cancelled       bot.Event = "AskedStatus", "AskedLanguage", "Cancelled"
+	AskedEnglish, ChoseLanguage                 bot.Event = "AskedEnglish", "ChoseLanguage"
+	AskedPerson, AskedPersonAgain               bot.Event = "AskedPerson", "AskedPersonAgain"
+	WantsUnlock, WantsGenerate, WantsOffice     bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
+	WantsOwnData                                bot.Event = "WantsOwnData"
+	WroteTooMuch, WroteSecret, TooFast          bot.Event = "WroteTooMuch", "WroteSecret", "TooFast"
+	CameBack, WroteInGroup                      bot.Event = "CameBack", "WroteInGroup"
+	LinkUsed, LinkOpened, KeyMade               bot.Event = "LinkUsed", "LinkOpened", "KeyMade"
+	Greeted, AskedNotice, Declined              bot.Event = "Greeted", "AskedNotice", "Declined"
+	GaveNumber, GaveCode, GaveUnusual           bot.Event = "GaveNumber", "GaveCode", "GaveUnusual"
+	GavePhoneLike, GaveNine, GaveRUC            bot.Event = "GavePhoneLike", "GaveNine", "GaveRUC"
+	WrongCount, WrongProvince, WrongDigit       bot.Event = "WrongCount", "WrongProvince", "WrongDigit"
+	PhoneOrSlip, GavePhone, GaveTwo             bot.Event = "PhoneOrSlip", "GavePhone", "GaveTwo"
+	WantsCode, LostNumber                       bot.Event = "WantsCode", "LostNumber"
+	Eligible, Unsaid, NotEligible, Corrected    bot.Event = "Eligible", "Unsaid", "NotEligible", "Corrected"
+	TooManyNumbers, TooManyMails                bot.Event = "TooManyNumbers", "TooManyMails"
+	LinkAsked, LinkAskedUnsaid, NoMailbox       bot.Event = "LinkAsked", "LinkAskedUnsaid", "NoMailbox"
+	NotArrived, LinkEndedOnce, LinkEndedTwice   bot.Event = "NotArrived", "LinkEndedOnce", "LinkEndedTwice"
+	MailRefused, WentOn, GotStuck               bot.Event = "MailRefused", "WentOn", "GotStuck"
+	WantsAnother, WantsNumber, Entered          bot.Event = "WantsAnother", "WantsNumber", "Entered"
+	NumberRefused, KeyRefused, StillLocked      bot.Event = "NumberRefused", "KeyRefused", "StillLocked"
+	PortalDown, PortalOther                     bot.Event = "PortalDown", "PortalOther"
+	NeedsHelp, Rated, FoundOffices, NoOffice    bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
+	Stayed, AskedErase, Erased, Kept            bot.Event = "Stayed", "AskedErase", "Erased", "Kept"
+	Resumed, Restarted                          bot.Event = "Resumed", "Restarted"
+	SaidHello, SaidThanks                       bot.Event = "SaidHello", "SaidThanks"
+	LinkAskedAgain, Arrived                     bot.Event = "LinkAskedAgain", "Arrived"
 )
 
 // The slots.
@@ -66,7 +64,9 @@ const (
 	slotUnsent      = "unsent"       // the attempt of which the mail server took no letter yet
 	slotLate        = "late"         // whether it was said that the letter is late (saidLate), and that it went out (saidSent)
 	slotUsed        = "used"         // when the link was used, in seconds since 1970
+	slotMade        = "made"         // the key was made with the link that was used
 	slotPart        = "part"         // sealed: the first part of a number that was typed in two
+	slotTyped       = "typed"        // sealed: a number, or what was meant to be one, that came before the person agreed to go on
 	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
 	slotDanger      = "danger"       // 911 was named while free text was asked for
 	slotAskedPrompt = "asked_prompt" // its stamp
@@ -99,7 +99,14 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return WroteInGroup, nil
 		}
 		return bot.Ignored, nil
+	case t.SameAsBefore():
+		t.Unkept()
+		return bot.Ignored, nil
 	}
+	if t.Conv.Handoff.Open() {
+		f.watchesWindow(t)
+	}
+	f.rereads(t)
 	fast, warn := f.tooFast(t)
 	full := place.Is(AtDesk) && isFull(t)
 	complains := fast && f.complains(t) // which would be lost
@@ -120,8 +127,13 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch {
 	case place.Is(AtDesk):
 		return tooMuch(t, fast, full, warn), nil
-	case complains:
-		return "", nil
+	case complains: // it is read back once they go on
+		f.gather(t)
+		if !warn {
+			return bot.Ignored, nil
+		}
+		warned(t)
+		return TooFast, nil
 	case fast:
 		switch {
 		case warn:
@@ -146,6 +158,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // question about the procedure.
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
+	f.leavesWhen(t)
 	if asked := t.Conv.Text; t.Stale() && (asked == askedMeant || f.asks[asked]) { // the buttons of the question before are still on the screen
 		if ev := f.hearButtonBefore(t); ev != "" {
 			return ev
@@ -161,7 +174,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			t.Choose(agreed)
 		}
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearPortalWords, f.hearReturn, f.hearThing, f.hearSecret} {
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearStill, f.hearMeant, f.hearGlobal, f.hearRemind, f.hearPortalWords, f.hearReturn, f.hearAlbum, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
@@ -198,35 +211,6 @@ func (f *flow) hearReturn(t *bot.Turn) bot.Event {
 	}
 	t.Say("place", t.PlaceLabel())
 	return CameBack
-}
-
-// hearThing hears what is sent but words, and words that are too many.
-func (f *flow) hearThing(t *bot.Turn) bot.Event {
-	switch u := t.Update; u.Kind {
-	case bot.Media, bot.Unsupported:
-		t.Miss()
-		if u.Media == "photo" || u.Media == "document" {
-			return SentPhoto
-		}
-		return SentMedia
-	case bot.Location:
-		t.Miss()
-		return SentLocation
-	case bot.Contact:
-		if u.Phone != "" {
-			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
-		}
-		t.Miss()
-		return SentContact
-	case bot.Edited:
-		return Edited
-	case bot.Text:
-		if utf8.RuneCountInString(u.Text) > tooLong {
-			t.Miss()
-			return WroteTooMuch
-		}
-	}
-	return ""
 }
 
 // hearSecret hears a key that was typed: it is deleted and not kept. In a place with free text the words around it are.
@@ -272,12 +256,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 			return f.goesBack(t)
 		}
 	case "word_cancel":
-		if agreed {
-			f.dropNumber(t)
-			return Cancelled
-		}
-		t.Empty()
-		return Declined
+		return f.cancels(t)
 	case "word_correct":
 		if t.Choice() == "" {
 			return f.corrects(t)
@@ -361,28 +340,32 @@ func (f *flow) asksPerson(t *bot.Turn) bool {
 	return t.Choice() == "agent" || t.Says("word_person") != ""
 }
 
-// isAnswer says that what was written after a long silence answers the question that stood there: it is taken, not
-// asked for again.
+// isAnswer says that what was written after a long silence answers the question that stood there, or is a number: it is taken,
+// not asked for again.
 func (f *flow) isAnswer(t *bot.Turn) bool {
 	switch {
+	case f.findsNearest(t):
+		return true
 	case t.Update.Kind != bot.Text:
 		return false
 	case t.Place().Is(bot.FreeText):
-		return true
+		return t.Says("word_hello") == ""
 	}
-	return t.Place().Is(AsksNumber, ReadsBack) && f.holdsNumber(t)
+	return f.holdsNumber(t) || f.isCode(t) && !t.Place().Is(InKey, LinkLives)
 }
 
-// forgetWay takes out of the way back what cannot be asked any more without a number.
+// forgetWay takes out of the way back what cannot be asked any more without a number. There is always one, if only to the menu.
 func (f *flow) forgetWay(t *bot.Turn) {
 	c, place := t.Conv, t.Place()
-	if place.Is(BeforeTerms) || t.Slot(slotRecord) != "" {
+	if place.Is(BeforeTerms) {
 		return
 	}
-	c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
-		p := t.PlaceOf(s)
-		return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey) && p.Is(InKey, AfterKey)
-	})
+	if t.Slot(slotRecord) == "" {
+		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
+			p := t.PlaceOf(s)
+			return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey, Between) && p.Is(InKey, AfterKey)
+		})
+	}
 	if len(c.Back) == 0 {
 		c.Back = []bot.State{t.Leads(c.State, AskedMenu)}
 	}
@@ -401,6 +384,8 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	switch t.Update.Signal {
 	case bot.SignalForget:
 		return f.forgets(t)
+	case bot.SignalRemind:
+		return f.reminds(t)
 	case bot.SignalNumberLost:
 		return f.changesHands(t)
 	case bot.SignalLinkUsed:
@@ -415,9 +400,11 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		}
 		return LinkUsed
 	case bot.SignalKeyMade:
+		t.Remember(slotMade, "1")
 		if place.Is(KeyMadeBy) && (!place.Is(InKey) || t.Conv.Text == "key.made") { // else they have only said so
 			return bot.Ignored
 		}
+		t.Never(bot.SignalRemind) // it was to make one
 		return KeyMade
 	case bot.SignalMailRefused:
 		if waits(t) && !f.Uniform {
@@ -453,7 +440,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 // usesLink notes when the link was used: from then on its page lives.
 func usesLink(t *bot.Turn) {
 	t.Remember(slotUsed, strconv.FormatInt(t.Now.Unix(), 10))
-	t.Forget(slotEnded)
+	t.Forget(slotEnded, slotMade)
 }
 
 // forgets empties a conversation left alone, unless somebody will write to them yet.
@@ -468,6 +455,10 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		t.Empty() // the closed case stays until it has been seen and recorded
 		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
 		return bot.Forgotten
+	}
+	if at, set := reminder(t); set {
+		f.keepTill(t, at)
+		return bot.Ignored
 	}
 	t.Empty()
 	t.Conv.Handoff = nil
@@ -553,6 +544,9 @@ func waiting(t *bot.Turn, at time.Time) string {
 // erase promises to delete the person's message where the channel can.
 func (f *flow) erase(t *bot.Turn) {
 	if f.Erasing(t.Update.Channel) == Deleted && t.Update.MessageID != "" {
+		for _, id := range t.Earlier() {
+			t.Promise(bot.Promise{ID: t.Key() + "/" + string(bot.PromiseDelete) + "/" + id, What: bot.Delete{MessageID: id}})
+		}
 		t.Promise(bot.Promise{What: bot.Delete{MessageID: t.Update.MessageID}})
 	}
 }
@@ -571,7 +565,7 @@ func (f *flow) erasing(t *bot.Turn) string {
 // dropNumber forgets the number, and one that was given and not confirmed.
 func (f *flow) dropNumber(t *bot.Turn) {
 	dropGiven(t)
-	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed)
+	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed, slotMade)
 	waitsNoMore(t)
 }
 
@@ -586,14 +580,24 @@ func (f *flow) dropRead(t *bot.Turn) {
 }
 
 // dropGiven forgets a number that was given and not confirmed.
-func dropGiven(t *bot.Turn) { t.Forget(slotGiven, slotGivenTo, slotShown, slotDoubt, slotPart) }
+func dropGiven(t *bot.Turn) {
+	t.Forget(slotGiven, slotGivenTo, slotShown, slotDoubt, slotPart, slotTyped)
+}
 
 // caseNumber is the number of the case with a person, or "".
 func caseNumber(t *bot.Turn) string {
 	if t.Conv.Handoff == nil {
 		return ""
 	}
-	return t.Conv.Handoff.Ref
+	return saidRef(t, t.Conv.Handoff.Ref)
+}
+
+// saidRef is a case number as it is told: in groups to who goes step by step, since that is read aloud.
+func saidRef(t *bot.Turn, ref string) string {
+	if t.Conv.Way == slow {
+		return bot.SayRef(ref)
+	}
+	return ref
 }
 
 func (f *flow) wish(t *bot.Turn, label string) bot.Event {
@@ -616,6 +620,9 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 		if at := f.complaintsRetryAt(t); !at.IsZero() { // before they write it
 			t.Say("when", waiting(t, at))
 			return TooManyComplaints
+		}
+		if f.complaint(t) != "" { // left unfiled
+			return ComplaintGathered
 		}
 		return WantsComplaint
 	case "my_data":
@@ -657,7 +664,7 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 // has agreed to go on; a question is answered at once; who writes English is answered in English.
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Update.Kind != bot.Text {
-		return Greeted, nil
+		return f.firstThing(t), nil
 	}
 	if t.Says("word_english") != "" || speaksEnglish(t.Text()) {
 		t.Speak(english)
@@ -698,17 +705,29 @@ func speaksEnglish(said string) bool {
 	return language == english && confidence >= 0.7
 }
 
-// keepsNumber keeps a number that came before anybody asked for it, sealed, until the person has agreed to go on.
+// keepsNumber keeps a number, or what was meant to be one, that came before anybody asked for it, sealed, until the person has
+// agreed to go on.
 func (f *flow) keepsNumber(t *bot.Turn) bool {
-	if !f.holdsNumber(t) {
+	if !f.triesNumber(t) {
 		return false
 	}
-	f.readNumber(t)
-	if t.Slot(slotWish) == "" {
-		t.Remember(slotWish, "unlock")
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	f.cleans(t, r)
+	dropGiven(t)
+	typed := bot.Cut(t.Text(), mostTyped)
+	if f.holdsNumber(t) || f.isCode(t) {
+		typed = cmp.Or(r.Number, r.Code)
+		t.Remember(slotGiven, affiliate.Seal(f.Vault, typed)) // for an agent, if a person is asked for first
+	}
+	t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
+	if w := f.wishedWith(t); w == "generate" || t.Slot(slotWish) == "" {
+		t.Remember(slotWish, cmp.Or(w, "unlock"))
 	}
 	return true
 }
+
+// mostTyped is how much is kept of a message with what was meant to be a number.
+const mostTyped = 100
 
 func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
@@ -735,11 +754,13 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	t.Enter(t.Leads(t.Conv.State, AskedMenu))
 	w := t.Slot(slotWish)
 	t.Forget(slotWish)
-	if given(t) != "" && (w == "unlock" || w == "generate" || w == "another") {
-		if w != "another" {
-			t.Remember(slotWant, w)
+	if slices.Contains([]string{"unlock", "generate", "another"}, w) {
+		if ev := f.readsKept(t); ev != "" {
+			if w != "another" {
+				t.Remember(slotWant, w)
+			}
+			return ev
 		}
-		return GaveNumber
 	}
 	if ev := f.wish(t, w); ev != "" {
 		return ev
@@ -747,7 +768,23 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	return AskedMenu
 }
 
-func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
+// readsKept reads the number that came before the person agreed to go on.
+func (f *flow) readsKept(t *bot.Turn) bot.Event {
+	typed, err := affiliate.Open(f.Vault, t.Slot(slotTyped))
+	t.Forget(slotTyped)
+	switch {
+	case err == nil:
+		return f.takeNumber(t, typed)
+	case given(t) != "": // kept by a version that took whole numbers only
+		return GaveNumber
+	}
+	return ""
+}
+
+func (f *flow) hearMenu(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if f.findsNearest(t) {
+		return f.hearSpot(ctx, t)
+	}
 	if ev := f.wish(t, t.Choice()); ev != "" {
 		return ev, nil
 	}
@@ -792,6 +829,8 @@ func (f *flow) hearSent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return NoMailbox, nil
 	case "in_person":
 		return WantsOffice, nil
+	case correctNumber:
+		return f.correctsNumber(t), nil
 	}
 	return "", nil
 }
@@ -854,6 +893,7 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 		t.Withdraw()
 	}
 	f.binds(t, record, sealed)
+	t.Forget(slotMade)
 	t.Conv.Attempt = res.Attempt
 	f.watchesMail(t, again)
 	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Row: mailRow(t.Conv, record), Lang: t.Conv.Lang, Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
@@ -978,6 +1018,7 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + given}})
 	f.dropNumber(t)
 	t.Forget(slotWant)
+	t.Never(bot.SignalRemind)
 	t.Conv.Attempt = ""
 	return Rated, nil
 }
@@ -992,37 +1033,25 @@ func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return Greeted, nil
 }
 
-func (f *flow) hearOffice(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearOffice(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
+	case correctNumber:
+		return f.correctsNumber(t), nil
 	case "what_to_bring":
 		return AskedWhatToBring, nil
 	case "contact_us":
 		return AskedContact, nil
 	}
-	if t.Update.Kind != bot.Text || len(f.Offices) == 0 {
+	if ev := f.numberUnasked(t); ev != "" {
+		return ev, nil
+	}
+	switch {
+	case f.findsNearest(t):
+		return f.hearSpot(ctx, t)
+	case t.Update.Kind != bot.Text || len(f.Offices) == 0:
 		return "", nil
 	}
-	found := f.Offices.Find(t.Text())
-	if len(found) == 0 && len(strings.Fields(t.Text())) > 4 { // no name of a place
-		return "", nil
-	}
-	if len(found) == 0 {
-		return NoOffice, nil
-	}
-	var b strings.Builder
-	for i, o := range found {
-		if i > 0 {
-			b.WriteString("\n\n")
-		}
-		b.WriteString(o.Name)
-		for _, line := range []string{o.Address, strings.Trim(o.City+", "+o.Province, ", "), o.Hours, o.Note} {
-			if line != "" {
-				b.WriteString("\n" + line)
-			}
-		}
-	}
-	t.Say("offices", b.String())
-	return FoundOffices, nil
+	return f.hearCity(ctx, t)
 }
 
 func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
@@ -1038,59 +1067,11 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 func (f *flow) hearTicket(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }
 
-// complains says whether a message is a complaint and nothing else.
-func (f *flow) complains(t *bot.Turn) bool {
-	return t.Place().Is(bot.FreeText) && isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
-		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven
-}
-
-// shortest complaint that says anything.
-const shortestComplaint = 4
-
-// isComplaint says whether there is enough to be one.
-func isComplaint(t *bot.Turn) bool {
-	return t.Update.Kind == bot.Text && utf8.RuneCountInString(strings.TrimSpace(t.Text())) >= shortestComplaint
-}
-
-func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	text := strings.TrimSpace(t.Text())
-	if !isComplaint(t) {
-		return "", nil
-	}
-	if at := f.complaintsRetryAt(t); !at.IsZero() {
-		t.Say("when", waiting(t, at))
-		return ComplaintNotFiled, nil
-	}
-	t.Conv.Filed = append(t.Conv.Filed, t.Now)
-	ref := t.Ref("Q")
-	t.Say("ref", ref)
-	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)}})
-	f.announce(t, bot.ToldComplaint, ref)
-	return Complained, nil
-}
-
 // announce has the institution's programs told of a case, where they are. Whose it is is not said: the chat has not proved it.
 func (f *flow) announce(t *bot.Turn, event, ref string) {
 	if f.Announce {
 		t.Promise(bot.Promise{What: bot.Announce{Event: event, Ref: ref}, Until: t.Now.Add(bot.AnnouncedFor)})
 	}
-}
-
-// complaintsRetryAt keeps the limits of complaints of a chat; zero means that one may be filed now.
-func (f *flow) complaintsRetryAt(t *bot.Turn) (at time.Time) {
-	c := t.Conv
-	c.Filed = slices.DeleteFunc(c.Filed, func(filed time.Time) bool { return t.Now.Sub(filed) >= 24*time.Hour })
-	later := func(most int, in time.Duration) {
-		if most <= 0 || len(c.Filed) < most {
-			return
-		}
-		if free := c.Filed[len(c.Filed)-most].Add(in); free.After(t.Now) && free.After(at) {
-			at = free
-		}
-	}
-	later(f.Limits.ComplaintsHour, time.Hour)
-	later(f.Limits.ComplaintsDay, 24*time.Hour)
-	return at
 }
 
 // hearLanguage hears the name of a language.
@@ -1124,7 +1105,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearResume(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "continue":
-		return Resumed, nil
+		return f.resumes(t), nil
 	case "restart":
 		f.dropNumber(t)
 		t.Conv.Attempt = ""

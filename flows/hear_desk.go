@@ -31,7 +31,7 @@ const (
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
-	UnsentWaiting                                      bot.Event = "UnsentWaiting"
+	UnsentWaiting, AskedPositionAndLink                bot.Event = "UnsentWaiting", "AskedPositionAndLink"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -134,6 +134,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // lineUp puts a case into the queue and fills in the position, or, while the desk is closed, has it wait for the next opening and
 // fills in that.
 func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
+	f.watchesWindow(t)
 	calendar, err := f.Desk.Calendar(ctx)
 	if err != nil {
 		return false, fmt.Errorf("read the desk's hours: %w", err)
@@ -187,16 +188,34 @@ func (f *flow) sayPosition(ctx context.Context, t *bot.Turn) error {
 
 // sayOpening fills in when the desk opens next.
 func sayOpening(t *bot.Turn, calendar handoff.Calendar) {
+	t.Say("opening", opening(t, calendar))
+}
+
+// opening is when the desk opens next, in words.
+func opening(t *bot.Turn, calendar handoff.Calendar) string {
 	at, known := calendar.NextOpening(t.Now)
 	if !known {
-		t.Say("opening", t.Wording("opening.unknown"))
-		return
+		return t.Wording("opening.unknown")
 	}
-	w := handoff.WhenOf(at, t.Now, calendar.Zone)
-	t.Say("opening", strings.NewReplacer(
+	return inWords(t, "opening", at.In(calendar.Zone))
+}
+
+// openingSaid is that where no ear has said it: on the way back to somebody's case.
+func (f *flow) openingSaid(t *bot.Turn) string {
+	calendar, err := f.Desk.Calendar(context.Background()) // what fills in a text has no context of its own
+	if err != nil {
+		return t.Wording("opening.unknown")
+	}
+	return opening(t, calendar)
+}
+
+// inWords says a moment by the clock of its zone, as the texts of a family of the catalogue do: of today, of tomorrow, of a date.
+func inWords(t *bot.Turn, family string, at time.Time) string {
+	w := handoff.WhenOf(at, t.Now, at.Location())
+	return strings.NewReplacer(
 		"{clock}", w.Clock, "{weekday}", t.Wording(fmt.Sprintf("weekday.%d", w.Weekday)),
 		"{day}", fmt.Sprint(at.Day()), "{month}", t.Wording(fmt.Sprintf("month.%d", at.Month())),
-	).Replace(t.Wording("opening."+string(w.Day))))
+	).Replace(t.Wording(family + "." + string(w.Day)))
 }
 
 // hearHanded hears a person who waits for an agent or is with one.
@@ -204,6 +223,9 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	if lost(h) {
 		return LeftDesk, nil
+	}
+	if ev := f.hearStill(t); ev != "" {
+		return ev, nil
 	}
 	if t.Update.Kind == bot.Press { // the buttons are still there when something else was written meanwhile
 		if ev := f.hearLeave(t); ev != "" {
@@ -222,6 +244,10 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case word == "word_language":
 		return AskedLanguage, nil
 	}
+	if left, lives := linkEnds(t); lives {
+		t.Say("left", leaving(t, left))
+		return AskedPositionAndLink, f.sayPosition(ctx, t)
+	}
 	return AskedPosition, f.sayPosition(ctx, t)
 }
 
@@ -230,7 +256,7 @@ func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if lost(t.Conv.Handoff) {
 		return LeftDesk, nil
 	}
-	if ev := f.hearLeave(t); ev != "" {
+	if ev := cmp.Or(f.hearStill(t), f.hearLeave(t)); ev != "" {
 		return ev, nil
 	}
 	switch deskWord(t) {
@@ -341,11 +367,16 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 	if h.Since.IsZero() {
 		h.Since = t.Now
 	}
-	if !h.Held() {
-		return WroteWaiting
+	if h.Held() {
+		f.expectAnswer(t)
 	}
-	f.expectAnswer(t)
-	return WroteToAgent
+	switch said := f.unseen(t); {
+	case said != "":
+		return said
+	case h.Held():
+		return WroteToAgent
+	}
+	return WroteWaiting
 }
 
 // expectAnswer starts the time that an agent has to answer, unless it runs already.
@@ -371,14 +402,18 @@ func (f *flow) leave(t *bot.Turn) bot.Event {
 func (f *flow) endCase(t *bot.Turn, reason string) {
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
 	t.Never(bot.SignalAgentSilent)
+	t.Never(bot.SignalStillWaiting)
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone}
+var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h, u := t.Conv.Handoff, t.Update
+	if u.Signal == bot.SignalStillWaiting {
+		return f.asksStill(t), nil
+	}
 	if !h.Open() || u.Signal != bot.SignalAgentSilent && h.Ref != u.Text {
 		return bot.Ignored, nil
 	}

@@ -29,7 +29,7 @@ const (
 	Emergency, EmergencyOrWords, SaidKeyMade bot.Event = "Emergency", "EmergencyOrWords", "SaidKeyMade"
 	AskedTimeLeft, WaitsWithLink             bot.Event = "AskedTimeLeft", "WaitsWithLink"
 	DeadWhileNewLives, LinkDead, SaidNo      bot.Event = "DeadWhileNewLives", "LinkDead", "SaidNo"
-	AnsweredFirst, RemindedWithLink          bot.Event = "AnsweredFirst", "RemindedWithLink"
+	AnsweredFirst                            bot.Event = "AnsweredFirst"
 	AskedPageLeft, PageOver                  bot.Event = "AskedPageLeft", "PageOver"
 	StatusOfLink, StatusOfNothing            bot.Event = "StatusOfLink", "StatusOfNothing"
 	ReadNotice                               bot.Event = "ReadNotice"
@@ -59,12 +59,18 @@ type guess struct {
 // orAsk puts the question "¿quiso decir …?" behind every ear that a person's words reach.
 func (f *flow) orAsk(places []bot.Place) []bot.Place {
 	for i, p := range places {
-		if p.State == bot.Any || p.Is(FirstWord, bot.FreeText, InGroup) {
+		if p.State == bot.Any || p.Is(FirstWord, InGroup) {
 			continue
 		}
 		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
-			if ev, err := p.Hear(ctx, t); err != nil || ev != "" {
+			ev, err := p.Hear(ctx, t)
+			switch {
+			case err != nil || ev != "":
 				return ev, err
+			case t.Update.Kind == bot.Text && t.Update.Media != "": // there is nothing in the words: what they stand under is answered
+				return f.thing(t), nil
+			case p.Is(bot.FreeText):
+				return "", nil
 			}
 			guesses := f.readSaid(t)
 			f.keepUnheard(t, guesses)
@@ -160,9 +166,11 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		if ev := f.numberAndWish(t); ev != "" {
 			return ev
 		}
-		return f.numberElsewhere(t)
+		if ev := f.numberElsewhere(t); ev != "" || f.triesNumber(t) || t.Place().Is(AsksNumber, ReadsBack) {
+			return ev
+		}
 	case f.isCode(t):
-		return "" // the place's ear reads it
+		return f.numberElsewhere(t) // "": the place's ear reads it
 	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":
@@ -234,29 +242,35 @@ func (f *flow) givesNumber(t *bot.Turn) bool {
 // numberAndWish hears "soy 171 003 4065 y quiero desbloquear": the wish is kept and the number is read. Where a number
 // is asked for, or one alone means something, the state's own ear reads it.
 func (f *flow) numberAndWish(t *bot.Turn) bot.Event {
-	w := ""
-	if guesses := f.read(t); len(guesses) > 0 && guesses[0].confidence >= surely {
-		switch guesses[0].meaning {
-		case "generate", "forgot_again":
-			w = "generate"
-		case "unlock", "survivor":
-			w = "unlock"
-		case "relative":
-			w = want(t)
-		}
-	}
-	place := t.Place()
-	if w == "" || place.Is(BeforeTerms) {
+	w := f.wishedWith(t)
+	if w == "" || t.Place().Is(BeforeTerms) {
 		return ""
 	}
 	t.Remember(slotWant, w)
 	return f.readNumber(t)
 }
 
+// wishedWith is what is wished for in a message with a number, or "".
+func (f *flow) wishedWith(t *bot.Turn) string {
+	guesses := f.read(t)
+	if len(guesses) == 0 || guesses[0].confidence < surely {
+		return ""
+	}
+	switch guesses[0].meaning {
+	case "generate", "forgot_again":
+		return "generate"
+	case "unlock", "survivor":
+		return "unlock"
+	case "relative":
+		return want(t)
+	}
+	return ""
+}
+
 // hearEmergency hears that somebody's life is in danger, wherever they are: it is answered before all else, ends nothing,
 // and an agent who is there sees a mark.
 func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
-	if t.Update.Kind != bot.Text || !f.inDanger(t.Text(), t.Language()) {
+	if t.Update.Kind != bot.Text && t.Update.Kind != bot.Edited || !f.inDanger(t.Text(), t.Language()) {
 		return ""
 	}
 	if t.Place().Is(AtDesk) && lost(t.Conv.Handoff) {
@@ -302,10 +316,13 @@ func (f *flow) forAnother(t *bot.Turn) bot.Event {
 	return ForAnother
 }
 
+// placesLookedFor are the texts under which "corregir" means the place that was looked for.
+var placesLookedFor = []string{"in_person.offices", "in_person.nearest", "in_person.no_office", "in_person.which"}
+
 // corrects leads to the entry in question: the number, the place that was looked for, or what is entered elsewhere.
 func (f *flow) corrects(t *bot.Turn) bot.Event {
 	switch p := t.Place(); {
-	case p.Has(CorrectedPlace) && (t.Conv.Text == "in_person.offices" || t.Conv.Text == "in_person.no_office"):
+	case p.Has(CorrectedPlace) && slices.Contains(placesLookedFor, t.Conv.Text):
 		return CorrectedPlace
 	case p.Is(InKey):
 		return CorrectedKey
@@ -315,7 +332,7 @@ func (f *flow) corrects(t *bot.Turn) bot.Event {
 	case p.Is(AsksNumber):
 		dropGiven(t)
 		return Corrected
-	case p.Is(NeedsNumber), p.Has(CorrectedPlace) && f.wasAsked(t):
+	case p.Is(NeedsNumber), p.Has(CorrectedPlace) && (f.wasAsked(t) || slices.Contains(t.Conv.Shown, correctNumber)):
 		f.dropNumber(t)
 		return Corrected
 	case p.Is(bot.FreeText):
@@ -395,6 +412,7 @@ func (f *flow) askMeant(t *bot.Turn, guesses []guess) bot.Event {
 		t.Remember(slotAskedPrompt, strconv.Itoa(t.Conv.Prompt))
 	}
 	t.Miss()
+	pieceOfSentence(t)
 	return Unclear
 }
 

@@ -50,13 +50,23 @@ func (f *flow) hearNumber(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 // readNumber says what was typed as a number, and remembers the number where there is one to be confirmed.
 func (f *flow) readNumber(t *bot.Turn) bot.Event {
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	f.cleans(t, affiliate.ParseNumber(t.Text(), f.parsing(t)))
+	return f.takeNumber(t, t.Text())
+}
+
+// cleans takes what must not stay out of the chat and the transcript.
+func (f *flow) cleans(t *bot.Turn, r affiliate.Reading) {
 	if r.Number != "" || r.Code != "" || r.Digits >= 8 || r.Verdict == affiliate.SecretGiven {
 		f.erase(t)
 	}
 	if r.Code != "" || r.Verdict == affiliate.SecretGiven {
 		t.Hide()
 	}
+}
+
+// takeNumber is readNumber for what was typed before.
+func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
+	r := affiliate.ParseNumber(typed, f.parsing(t))
 	switch r.Verdict {
 	case affiliate.Accept:
 		return f.gave(t, r.Number, GaveNumber)
@@ -86,10 +96,11 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 		t.Say("start", r.Number[:2])
 		return WrongProvince
 	case affiliate.AskLength:
-		if whole := f.joined(t, r.Digits); whole != "" {
+		if whole := f.joined(t, typed, r.Digits); whole != "" {
 			return f.gave(t, whole, GaveNumber)
 		}
 		t.Miss()
+		pieceOfNumber(t, r.Digits)
 		t.Say("count", r.Digits)
 		return WrongCount
 	case affiliate.TwoNumbers:
@@ -110,14 +121,14 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 
 // joined is the number whose two parts were typed one after the other: "1710", then the other six digits. "" when they are
 // no ten digits together; then what was typed is kept, sealed, as a first part.
-func (f *flow) joined(t *bot.Turn, digits int) string {
+func (f *flow) joined(t *bot.Turn, typed string, digits int) string {
 	if first, err := affiliate.Open(f.Vault, t.Slot(slotPart)); err == nil {
 		before := affiliate.ParseNumber(first, f.parsing(t)).Digits
-		if r := affiliate.ParseNumber(first+t.Text(), f.parsing(t)); before+digits == 10 && r.Number != "" {
+		if r := affiliate.ParseNumber(first+typed, f.parsing(t)); before+digits == 10 && r.Number != "" {
 			return r.Number
 		}
 	}
-	t.Remember(slotPart, affiliate.Seal(f.Vault, t.Text()))
+	t.Remember(slotPart, affiliate.Seal(f.Vault, typed))
 	return ""
 }
 
@@ -140,12 +151,12 @@ func (f *flow) isGiven(t *bot.Turn, number string) bool {
 // binds makes a number the one that links are asked for with. What was asked for with another one is not waited for any more.
 func (f *flow) binds(t *bot.Turn, record, sealed string) {
 	if record != t.Slot(slotRecord) {
-		t.Forget(slotEnded, slotUsed)
+		t.Forget(slotEnded, slotUsed, slotMade)
 		waitsNoMore(t)
 		t.Withdraw()
 		t.Conv.Attempt = ""
 	}
-	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart)
+	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart, slotTyped)
 	t.Remember(slotNumber, sealed)
 	t.Remember(slotRecord, record)
 	counts(t, record)
@@ -214,7 +225,7 @@ func (f *flow) correction(t *bot.Turn) bool {
 	if t.Choice() == "yes" {
 		return r.Number != "" && !f.isGiven(t, r.Number)
 	}
-	return r.Number != "" || r.Digits >= 8 || r.Verdict == affiliate.TwoNumbers
+	return r.Number != "" || r.Digits >= 8 || r.Verdict == affiliate.TwoNumbers || f.isCode(t)
 }
 
 // holdsNumber says that a whole national number was typed, its check digit being right.
@@ -223,34 +234,56 @@ func (f *flow) holdsNumber(t *bot.Turn) bool {
 	return t.Update.Kind == bot.Text && slices.Contains(whole, affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict)
 }
 
-// isCode says that a message is one word that is a foreigner's code: a letter or more, and four digits or more.
+// isCode says that a message is a foreigner's code and perhaps what announces one: a letter or more, and four digits or more.
 func (f *flow) isCode(t *bot.Turn) bool {
-	if t.Update.Kind != bot.Text || len(strings.Fields(t.Text())) != 1 {
+	if t.Update.Kind != bot.Text {
 		return false
 	}
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
 	return r.Verdict == affiliate.CodeGiven && r.Digits >= 4
 }
 
-// numberUnasked takes a number that was typed before it was asked for: it is read back like any other.
+// mostAround is how many words may stand in a message that was meant to give a number, and does not give a whole one.
+const mostAround = 8
+
+// triesNumber says that a message gives a number or a code, or was meant to: one that is whole among any words, else one that
+// little else is said with.
+func (f *flow) triesNumber(t *bot.Turn) bool {
+	if f.holdsNumber(t) || f.isCode(t) {
+		return true
+	}
+	return f.givesNumber(t) && len(strings.Fields(t.Text())) <= mostAround &&
+		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.PhoneGiven
+}
+
+// numberUnasked takes a number that was typed before it was asked for: it is read back like any other, or what is wrong with
+// it is said.
 func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
-	if !f.holdsNumber(t) && !f.isCode(t) {
+	if !f.triesNumber(t) {
 		return ""
 	}
 	t.Remember(slotWant, want(t))
 	return f.readNumber(t)
 }
 
-// numberElsewhere hears a whole number where none is asked for and something is under way. The one in use brings the question
-// again; at the office's address, or once a link has ended, another one begins anew. In between nothing is dropped for it.
+// numberElsewhere hears a whole number or a code where none is asked for. While something is under way with it, it brings the
+// question again; anywhere else, or once a link has ended, it is read back. In between nothing is dropped for another one.
 func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
-	place := t.Place()
-	if !f.holdsNumber(t) || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
+	place, code := t.Place(), f.isCode(t)
+	if !f.holdsNumber(t) && !code || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
 		return ""
 	}
-	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); place.Is(InKey, LinkLives) || affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord) {
-		f.erase(t)
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	inUse := affiliate.Hash(f.Vault, cmp.Or(r.Code, r.Number)) == t.Slot(slotRecord) || affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord)
+	switch {
+	case inUse && place.Has(Resumed):
+		f.cleans(t, r)
+		return f.resumes(t)
+	case inUse && place.Is(NeedsNumber, InKey, AfterKey), place.Is(InKey, LinkLives) && !code:
+		f.cleans(t, r)
 		return AskedRepeat
+	case place.Is(InKey, LinkLives): // a word with digits may be anything there: a key, above all
+		return ""
 	}
 	return f.numberUnasked(t)
 }

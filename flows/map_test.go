@@ -22,6 +22,7 @@ import (
 	"llave/flows"
 	"llave/internal/affiliate"
 	"llave/internal/bottest"
+	"llave/internal/secret"
 )
 
 // noPackages has every import fail: what the package itself declares is resolved without them.
@@ -179,7 +180,8 @@ func tell(t *testing.T, e *bot.Engine, n int, sentence string) (bot.Outcome, str
 
 // bareWords are the events of a bare word or a key alone. What else a person writes where free text is asked for is theirs.
 var bareWords = []bot.Event{flows.AskedMenu, flows.WentBack, flows.AskedRepeat, flows.AskedHelp, flows.AskedStatus, flows.AskedLanguage,
-	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded}
+	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded,
+	flows.CameBack} // a greeting, after long
 
 // isBare says whether a sentence is nothing but a phrase that stands for a word in one of the catalogues, give or take
 // manners and a slip.
@@ -258,7 +260,7 @@ func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %q: %v", s, sentences[i], err)
 			}
-			if next.Handoff == nil && keepsWords(next, sentences[i]) { // of a case, the agent reads what led to it
+			if next.Handoff == nil && keepsWords(o.Vault, next, sentences[i]) { // of a case, the agent reads what led to it
 				keeping[s] = true
 			}
 		}
@@ -273,13 +275,16 @@ func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
 	}
 }
 
-// keepsWords says whether a conversation holds a sentence in a slot or owes it to somebody.
-func keepsWords(c bot.Conversation, sentence string) bool {
+// keepsWords says whether a conversation holds a sentence in a slot, as a complaint sealed, or owes it to somebody.
+func keepsWords(v *secret.Vault, c bot.Conversation, sentence string) bool {
 	holds := func(text string) bool { return strings.Contains(text, affiliate.MaskAll(bot.Clean(sentence))) }
 	for _, value := range c.Slots {
 		if holds(value) {
 			return true
 		}
+	}
+	if complaint, err := flows.OpenComplaint(v, c); err == nil && holds(complaint) {
+		return true
 	}
 	return slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Lane() != bot.LaneChat && holds(fmt.Sprintf("%+v", p)) })
 }
@@ -295,7 +300,7 @@ var confided = []struct{ sentence, not string }{
 // any words of them were kept at all.
 func keptBare(t *testing.T, e *bot.Engine, s bot.State) (bare []string, kept bool) {
 	t.Helper()
-	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+	now, v := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), options(t).Vault
 	for i, c := range confided {
 		before := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}}
 		u := bot.Update{ID: fmt.Sprint(i), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: c.sentence}
@@ -307,10 +312,11 @@ func keptBare(t *testing.T, e *bot.Engine, s bot.State) (bare []string, kept boo
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(stored), c.not) {
+		sealed, _ := flows.OpenComplaint(v, next)
+		if strings.Contains(string(stored)+sealed, c.not) {
 			bare = append(bare, c.sentence)
 		}
-		kept = kept || keepsWords(next, c.sentence)
+		kept = kept || keepsWords(v, next, c.sentence)
 	}
 	return bare, kept
 }

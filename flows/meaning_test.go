@@ -32,7 +32,7 @@ var undone = map[bot.Event][]string{
 var bare = []string{"cancelar", "cancele", "cancel", "no", "no quiero", "mejor no", "no gracias", "borrar", "sí", "si", "yes", "no thanks", "ok thanks", "dale"}
 
 // opens are sentences that ask for a link where one is offered, though not where their writer said them.
-var opens = map[string]bool{"new one pls": true}
+var opens = map[string]bool{"new one pls": true, "otra vez": true}
 
 // Whatever is said wherever, it is answered, and nothing that cannot be taken back comes of a sentence that is about
 // something else: no mail is promised, nothing is erased or cancelled, no number is confirmed. 10,000 sentences are said in

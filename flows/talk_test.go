@@ -137,16 +137,20 @@ var roads = map[bot.State][]string{
 	flows.OfferPerson:   {"hola", "sí", "blabla", "xyzzy", "qwerty"},
 	flows.WithTicket:    {"hola", "sí", "persona"},
 	flows.Complaining:   {"hola", "sí", "queja"},
+	flows.ComplaintRead: {"hola", "sí", "queja", "esperé tres horas y nadie atendió"},
 	flows.OwnData:       {"hola", "sí", "mis datos"},
 	flows.OwnDataSure:   {"hola", "sí", "mis datos", "borrar mis datos"},
 	flows.Resume:        {"hola", "sí", "desbloquear", "+2h", "tralala"},
+	flows.RemindWhen:    {"hola", "sí", "desbloquear", "recuérdeme"},
 	flows.Language:      {"hola", "sí", "idioma"},
 	flows.MenuMore:      {"hola", "sí", "paso a paso", "más opciones"},
 	flows.MenuOther:     {"hola", "sí", "paso a paso", "3", "3"},
 	flows.MenuLast:      {"hola", "sí", "paso a paso", "3", "3", "3"},
 	flows.MailWhere:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo"},
-	flows.MailPhone:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "1"},
-	flows.MailComputer:  {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "2"},
+	flows.OpenPhone:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "1"},
+	flows.OpenComputer:  {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "2"},
+	flows.MailPhone:     {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1"},
+	flows.MailComputer:  {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "2"},
 	flows.MailSearch:    {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1", "1"},
 	flows.MailSpam:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1", "1", "1"},
 }
@@ -351,7 +355,14 @@ func TestAnswers(t *testing.T) {
 		{flows.Rating, flows.Done, []string{"5", "muy bien", "cinco", "1 muy mal", "bien gracias", "más o menos"}},
 		{flows.OfferPerson, flows.WithTicket, []string{"sí", "sí, por favor", "sí quiero", "1", "claro"}},
 		{flows.OfferPerson, flows.Menu, []string{"no", "seguir aquí", "no gracias", "2"}},
-		{flows.Complaining, flows.Menu, []string{"pedí una persona y nadie vino", "el menú no sirve para nada", "quiero desbloquear y no puedo", "menú"}},
+		{flows.Complaining, flows.ComplaintRead, []string{"pedí una persona y nadie vino", "el menú no sirve para nada", "quiero desbloquear y no puedo", "¿por qué nadie me atiende?", "¿quién me devuelve el día que perdí?"}},
+		{flows.Complaining, flows.Menu, []string{"menú"}},
+		{flows.Complaining, flows.ComplaintRead, []string{"¿por qué me cobraron?", "¿es justo que me cobren 20 dólares por un turno?", "¿quién me paga el pasaje?"}},
+		{flows.Complaining, "", []string{"¿cuánto cuesta?", "¿usted es un robot?", "¿quién lee esto?", "quién responde la queja", "¿cuándo me contestan?", "no entiendo", "no entiendo qué poner", "¿qué escribo?", known, "mi cédula es " + known, "XE-77120"}},
+		{flows.Complaining, flows.AskNumber, []string{"quiero desbloquear mi clave", "quiero una clave nueva", "mejor quiero desbloquear mi clave por favor"}},
+		{flows.ComplaintRead, "", []string{"y además la página no abre", "¿quién lee esto?", "quiero desbloquear mi clave", known, "no entiendo"}},
+		{flows.ComplaintRead, flows.Menu, []string{"registrar", "sí", "1", "eso es todo", "no, gracias", "no", "3", "menú", "cancelar"}},
+		{flows.ComplaintRead, flows.Complaining, []string{"corregir", "2", "me equivoqué"}},
 		{flows.OwnDataSure, flows.Start, []string{"sí", "sí, borrar", "1"}},
 		{flows.OwnDataSure, flows.Menu, []string{"no", "no borrar", "no borre", "no quiero", "no quiero que borre", "mejor no", "2"}},
 		{flows.OwnData, flows.OwnDataSure, []string{"borrar mis datos", "borre", "1"}},
@@ -523,7 +534,8 @@ func TestComesBack_withTheAnswer(t *testing.T) {
 		says string
 		want bot.State
 	}{
-		{flows.AskNumber, known, flows.ConfirmNumber}, {flows.Complaining, "esperé tres horas y nadie atendió", flows.Menu}, {flows.AskNumber, "aquí estoy", flows.Resume},
+		{flows.AskNumber, known, flows.ConfirmNumber}, {flows.Complaining, "esperé tres horas y nadie atendió", flows.ComplaintRead}, {flows.Complaining, "hola", flows.Resume},
+		{flows.ReadyToSend, known, flows.ReadyToSend}, {flows.AtOffice, known, flows.ConfirmNumber}, {flows.AskNumber, "aquí estoy", flows.Resume},
 	} {
 		k := at(t, c.in)
 		k.now = k.now.Add(3 * time.Hour)

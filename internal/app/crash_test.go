@@ -404,4 +404,4 @@ func TestCrash_atEveryCall(t *testing.T) {
 	})
 }
 
-var digits = regexp.MustCompile(`[0-9]+|C-[A-Z0-9-]+`)
+var digits = regexp.MustCompile(`\bC[A-Z0-9]{8}\b|[0-9]+`)

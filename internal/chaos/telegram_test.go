@@ -200,7 +200,7 @@ func TestTelegram_blocked(t *testing.T) {
 		for _, p := range blocked { // the link has ended, and its timer has gone off
 			mine := 0
 			for _, c := range dep.callsTo(p.chat) {
-				if c.Status == 403 {
+				if c.Status == 403 && !strings.HasPrefix(c.Method, "edit") { // a keyboard to be taken off, for which nothing is read anew, asks by itself
 					mine++
 				}
 			}

@@ -90,7 +90,7 @@ func (d *Desk) Find(ctx context.Context, ref string) (Case, error) {
 	switch {
 	case err != nil:
 		return Case{}, fmt.Errorf("find case: %w", err)
-	case !found || r.Notice:
+	case !found || r.Notice || r.Handoff.Ref == "": // or the bot alone ended it
 		return Case{}, ErrNoCase
 	}
 	channel, _ := bot.SplitConversationID(r.Conv)

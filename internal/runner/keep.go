@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"llave/bot"
@@ -87,6 +86,8 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		t.err = ErrStopping
 	case !p.Until.IsZero() && now.After(p.Until):
 		t.err = errWorthless
+	case p.Kind() == bot.PromiseSpend:
+		t.err = k.edit(ctx, doc, p, p.What.(bot.Spend))
 	default:
 		g := k.begin()
 		t.by = g.by.name
@@ -126,27 +127,23 @@ func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.P
 // said is what a promise of saying something says.
 func said(p bot.Promise) *bot.Reply { return p.What.(bot.Say).Reply }
 
-// bubble is what promises of saying something come to in one bubble: all their texts, and the buttons of the last.
+// bubble is what promises of saying something come to in one bubble: their texts, and the buttons of the last.
 func (r *Runner) bubble(owed []bot.Promise) (bot.Reply, error) {
-	var texts []string
-	var whole bot.Reply
 	inOrder := slices.Clone(owed) // one that came back stands behind what was said after it
 	slices.SortStableFunc(inOrder, func(a, b bot.Promise) int { return cmp.Compare(said(a).Prompt, said(b).Prompt) })
+	var bubbles []bot.Reply
 	for _, p := range inOrder {
-		reply, protect := *said(p), whole.Protect
+		reply := *said(p)
 		if reply.Sealed {
 			text, err := r.Open(reply.Text)
 			if err != nil {
-				return whole, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
+				return bot.Reply{}, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
 			}
 			reply.Text, reply.Sealed = text, false
 		}
-		texts = append(texts, reply.Text)
-		whole = reply
-		whole.Protect = reply.Protect || protect
+		bubbles = append(bubbles, reply)
 	}
-	whole.Text = strings.Join(texts, "\n\n")
-	return whole, nil
+	return bot.Together(bubbles), nil
 }
 
 // What a try comes to when nothing was sent, beside ErrStopping.
@@ -250,7 +247,7 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 // began: mostly nobody has written it since, and a process that dies has one round trip less to die in.
 func (k keeping) mark(ctx context.Context, known document, t try) (after document, more bool) {
 	k.report(t.owed[0], t.err)
-	for t.same = true; ; t.same = false {
+	for t.same = k.lane != bot.LaneEdit; ; t.same = false { // an edit comes after a bubble, whose mark has written it meanwhile
 		doc, more, err := k.markOnce(ctx, known, t)
 		switch {
 		case err == nil:

@@ -114,7 +114,7 @@ var onward = map[string]struct {
 	"Rating":        {"5", []string{"Done"}},
 	"Done":          {"menú", []string{"Menu"}},
 	"AtOffice":      {"menú", []string{"Menu"}},
-	"Complaining":   {"La página no abre desde ayer.", []string{"Menu"}},
+	"Complaining":   {"La página no abre desde ayer.", []string{"ComplaintRead"}},
 	"OwnData":       {"menú", []string{"Menu"}},
 	"OwnDataSure":   {"no borrar", []string{"Menu"}},
 	"Language":      {"menú", []string{"Menu"}},

@@ -71,11 +71,17 @@ func newSite(t *testing.T, change ...func(*public.Options)) *site {
 	s.server = httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	base := &url.URL{Scheme: "http", Host: s.server.Listener.Addr().String()}
-	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang})
+	var o public.Options
+	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang, Chats: func(r *http.Request) []web.Chat {
+		if o.Chats == nil {
+			return nil
+		}
+		return public.Back(r, o.Chats())
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := public.Options{
+	o = public.Options{
 		Kit: kit, Links: s.links, LinkTTL: 3 * time.Minute, Log: log, Count: s.counted.add,
 		Retention: public.Retention{Idle: 24 * time.Hour, Transcript: 30 * 24 * time.Hour, Audit: 365 * 24 * time.Hour, Complaint: 365 * 24 * time.Hour},
 		Limit: func(ctx context.Context, source string) (bool, time.Duration, error) {

@@ -1,0 +1,198 @@
+package flows
+
+import (
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"llave/bot"
+	"llave/internal/affiliate"
+)
+
+// What a person sends that is more than words, or none, and what they change afterwards. Words under a picture never come here
+// unless nothing was found in them: they are heard like any others. Files are never fetched, and nothing of them is kept.
+
+// The events.
+const (
+	SentMedia, SentPhoto, SentLocation, SentContact bot.Event = "SentMedia", "SentPhoto", "SentLocation", "SentContact"
+	SentVoice, SentVoiceAgain, SentOther            bot.Event = "SentVoice", "SentVoiceAgain", "SentOther"
+	Edited, EditedNumber, EditedUnread              bot.Event = "Edited", "EditedNumber", "EditedUnread"
+	Unseen, UnseenBesideWords                       bot.Event = "Unseen", "UnseenBesideWords"
+	LostAtDesk, EditedAtDesk                        bot.Event = "LostAtDesk", "EditedAtDesk"
+)
+
+// The slots.
+const (
+	slotVoice  = "voice"  // the person was told how to dictate
+	slotUnseen = "unseen" // when it was last said, to somebody who writes to a person, that a picture cannot be seen: seconds since 1970
+)
+
+// thingSaid are the texts for things that have one of their own. Each is an event by its own name, as the texts of answers are.
+var thingSaid = map[string]string{
+	bot.ThingPoll: "got.poll", bot.ThingDice: "got.dice", bot.ThingGame: "got.dice", bot.ThingGift: "got.gift", bot.ThingStory: "got.story",
+	bot.ThingPaid: "got.paid", bot.ThingGiveaway: "got.giveaway", bot.ThingChecklist: "got.checklist", bot.ThingInvoice: "got.order",
+	bot.ThingOrder: "got.order", bot.ThingForm: "got.form", bot.ThingInvite: "got.invite", bot.ThingLost: "got.lost",
+}
+
+// thingRows are what is answered to a thing, by the way, wherever it is.
+func thingRows() []bot.Row {
+	on := bot.On
+	rows := []bot.Row{
+		on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentLocation, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
+		on(SentVoice, bot.Stay, "voice.help"), on(SentOther, bot.Stay, "got.other"),
+		on(Edited, bot.Stay, "edited"), on(EditedNumber, bot.Stay, "edited.number"), on(EditedUnread, bot.Stay, "edited.unread"),
+		on(Unseen, bot.Stay, "person.unseen"), on(UnseenBesideWords, bot.Stay, "person.unseen_words"),
+		on(LostAtDesk, bot.Stay, "person.lost"), on(EditedAtDesk, bot.Stay, "person.edited"),
+	}
+	var said []string
+	for _, key := range thingSaid {
+		said = append(said, key)
+	}
+	slices.Sort(said)
+	for _, key := range slices.Compact(said) {
+		rows = append(rows, on(bot.Event(key), bot.Stay, key))
+	}
+	return rows
+}
+
+// hearThing hears what is sent but words, and words that are too many.
+func (f *flow) hearThing(t *bot.Turn) bot.Event {
+	switch t.Update.Kind {
+	case bot.Location:
+		if f.findsNearest(t) { // the place's own ear
+			return ""
+		}
+		t.Miss()
+		return SentLocation
+	case bot.Media, bot.Unsupported, bot.Contact:
+		return f.thing(t)
+	case bot.Edited:
+		return f.lateEdit(t)
+	case bot.Text:
+		if utf8.RuneCountInString(t.Update.Text) > tooLong {
+			t.Miss()
+			return WroteTooMuch
+		}
+	}
+	return ""
+}
+
+// thing answers a thing, without words or with words in which nothing was found.
+func (f *flow) thing(t *bot.Turn) bot.Event {
+	u := t.Update
+	switch {
+	case u.Media == bot.ThingLost: // not the person's fault
+		return bot.Event(thingSaid[u.Media])
+	case u.Media == bot.ThingVoice:
+		return f.voice(t)
+	}
+	t.Miss()
+	switch said := thingSaid[u.Media]; {
+	case u.Kind == bot.Contact:
+		if u.Phone != "" {
+			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
+		}
+		return SentContact
+	case said != "":
+		return bot.Event(said)
+	case u.Media == bot.ThingPhoto, u.Media == bot.ThingDocument:
+		return SentPhoto
+	case u.Media == "":
+		return SentOther
+	}
+	return SentMedia
+}
+
+// voice meets a voice message with help: the first time how to dictate, then with a person.
+func (f *flow) voice(t *bot.Turn) bot.Event {
+	if t.Slot(slotVoice) != "" {
+		return SentVoiceAgain
+	}
+	t.Remember(slotVoice, "1")
+	return SentVoice
+}
+
+// firstThing is what a first word is answered with that is no word. Who this is is said in any case.
+func (f *flow) firstThing(t *bot.Turn) bot.Event {
+	switch t.Update.Media {
+	case bot.ThingVoice:
+		return f.voice(t)
+	case bot.ThingLost:
+		return f.answersFirst(t, bot.Event(thingSaid[bot.ThingLost]))
+	}
+	return Greeted
+}
+
+// rereads hears an edit of a message whose question still stands as what the message says now. Where a number is read back,
+// another one is heard too: a number is corrected so.
+func (f *flow) rereads(t *bot.Turn) {
+	was, place := t.Before(), t.Place()
+	if t.Update.Kind != bot.Edited || t.Update.Blank() || was == nil || was.Prompt != t.Conv.Prompt || place.Is(AtDesk) {
+		return
+	}
+	number := place.Is(ReadsBack) && t.PlaceOf(was.State).Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Number != ""
+	if was.State != t.Conv.State && !number {
+		return
+	}
+	t.Forget(slotPart) // it was a part of what the message said before
+	t.Reread()
+}
+
+// lateEdit answers an edit of a message whose question was answered, or that the channel does not tell. It is not heard: what
+// was done for the message stays done. A number or a key is deleted all the same.
+func (f *flow) lateEdit(t *bot.Turn) bot.Event {
+	if t.Update.Blank() {
+		return EditedUnread
+	}
+	switch r := affiliate.ParseNumber(t.Text(), f.parsing(t)); {
+	case r.Verdict == affiliate.SecretGiven:
+		f.erase(t)
+		t.Hide()
+		return WroteSecret
+	case r.Number != "", r.Digits >= 8, r.Verdict == affiliate.CodeGiven && r.Digits >= 4:
+		f.erase(t)
+		if r.Code != "" {
+			t.Hide()
+		}
+		erased := ""
+		if f.Erasing(t.Update.Channel) == Deleted {
+			erased = t.Wording("edited.erased")
+		}
+		t.Say("erased", erased)
+		return EditedNumber
+	}
+	return Edited
+}
+
+// burst is within what time things that were sent to a person are told of once.
+const burst = time.Minute
+
+// plainThings are read by an agent as well as by anybody.
+var plainThings = []string{bot.ThingSticker, bot.ThingDice, bot.ThingGame}
+
+// unseen says what the person who writes to an agent must hear at once: that what they sent cannot be seen, or has not come. ""
+// when there is nothing to say, or it was said a moment ago.
+func (f *flow) unseen(t *bot.Turn) bot.Event {
+	u := t.Update
+	said := Unseen
+	switch {
+	case u.Kind == bot.Edited && u.Blank():
+		said = EditedAtDesk
+	case u.Media == bot.ThingLost:
+		said = LostAtDesk
+	case u.Kind == bot.Edited, u.Kind == bot.Start, u.Kind == bot.Press, slices.Contains(plainThings, u.Media), u.Kind == bot.Text && u.Media == "":
+		return ""
+	}
+	if said != Unseen {
+		return said
+	}
+	if told := number(t, slotUnseen); t.Now.Sub(time.Unix(int64(told), 0)) < burst {
+		return ""
+	}
+	t.Remember(slotUnseen, strconv.FormatInt(t.Now.Unix(), 10))
+	if !u.Blank() {
+		return UnseenBesideWords
+	}
+	return said
+}
