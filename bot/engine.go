@@ -376,7 +376,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	e.spend(t, &c, ev)
 	e.tap(t, ev)
 	e.noteUpdate(t)
-	e.noteHeard(t, s.out.From)
+	e.noteHeard(t, s.out.From, c.Prompt)
 	e.promise(t)
 	t.promises = nil
 	t.hand(c.Handoff, c.Tail)

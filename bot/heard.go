@@ -14,6 +14,7 @@ type Heard struct {
 	ID     string `bson:"id"`               // Update.MessageID
 	Digest string `bson:"digest"`           // keyed hash of what it says
 	State  State  `bson:"state,omitempty"`  // where it was heard; empty: nothing can be answered by it any more
+	Asked  int    `bson:"asked,omitempty"`  // stamp of the question that it was sent to; it stands again when what was said to a piece is taken back
 	Prompt int    `bson:"prompt,omitempty"` // stamp of the question that stood once it was answered
 }
 
@@ -38,27 +39,38 @@ func (t *Turn) SameAsBefore() bool {
 	return t.Update.Kind == Edited && was != nil && was.Digest == t.engine.digest(t.Update)
 }
 
+// Stands says whether the question that a message answered still does.
+func (h *Heard) Stands(c *Conversation) bool {
+	return h.State != "" && (h.Prompt == c.Prompt || h.Asked == c.Prompt)
+}
+
 // Reread takes an edit for what its message says now, typed anew.
 func (t *Turn) Reread() {
 	t.Update.Kind, t.Update.Changed = Text, true
 	t.choice = t.engine.chosen(t.Conv, t.Update)
 }
 
-// noteHeard remembers what a message says, and where it was heard.
-func (e *Engine) noteHeard(t *Turn, from State) {
+// noteHeard remembers what a message says, and where it was heard. One for which more is done than something said answers nothing
+// any more: read anew, it would be done again.
+func (e *Engine) noteHeard(t *Turn, from State, asked int) {
 	u, c := t.Update, t.Conv
 	if u.MessageID == "" || t.unkept || t.emptied || u.Kind != Text && u.Kind != Media && u.Kind != Edited {
 		return
 	}
 	h := Heard{ID: u.MessageID, Digest: e.digest(u)}
-	if u.Kind != Edited { // one that was not read anew answers nothing
-		h.State, h.Prompt = from, c.Prompt
+	if u.Kind != Edited && !slices.ContainsFunc(t.promises, acts) { // an edit that was not read anew answers nothing
+		h.State, h.Asked, h.Prompt = from, asked, c.Prompt
 	}
 	c.Heard = slices.DeleteFunc(c.Heard, func(was Heard) bool { return was.ID == h.ID })
 	c.Heard = append(c.Heard, h)
 	if extra := len(c.Heard) - heardMax; extra > 0 {
 		c.Heard = slices.Delete(c.Heard, 0, extra)
 	}
+}
+
+// acts says whether a promise is of more than what a chat shows and what was not understood.
+func acts(p Promise) bool {
+	return !slices.Contains([]PromiseKind{PromiseSay, PromiseUnheard, PromiseDelete, PromiseSpend}, p.Kind())
 }
 
 // Blank says whether there are no words in the update.

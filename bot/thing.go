@@ -66,6 +66,14 @@ func (e *Engine) personLine(u Update, labels map[string]Label) string {
 	return strings.TrimSpace(strings.Join(append(marks, Clean(u.Text)), " "))
 }
 
+// Thing is the word for what the update brings besides words, in the agents' language, or "".
+func (t *Turn) Thing() string {
+	if t.Update.Media == "" {
+		return ""
+	}
+	return t.engine.thing(t.Update.Media)
+}
+
 // thing is the word for what somebody did or sent, in the agents' language.
 func (e *Engine) thing(name string) string {
 	if word := e.options.Languages[0].Texts["thing."+name].Text; word != "" {

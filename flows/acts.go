@@ -38,6 +38,9 @@ func wishing(label string) act {
 	return func(f *flow, t *bot.Turn) bot.Event {
 		if t.Place().Is(BeforeTerms) {
 			t.Remember(slotWish, label)
+			if label == "complaint" {
+				f.tells(t)
+			}
 			return cmp.Or(firstAnswers[label], Greeted)
 		}
 		return f.wish(t, label)
@@ -66,7 +69,13 @@ func agreed(do act) act {
 	}
 }
 
-func (f *flow) toMenu(*bot.Turn) bot.Event { return AskedMenu }
+// toMenu leads to the menu; who has a complaint that is not filed is told so.
+func (f *flow) toMenu(t *bot.Turn) bot.Event {
+	if f.complaint(t) != "" {
+		return AskedMenuUnfiled
+	}
+	return AskedMenu
+}
 
 // cancels ends the procedure; before it has begun, the conversation.
 func (f *flow) cancels(t *bot.Turn) bot.Event {
@@ -74,7 +83,11 @@ func (f *flow) cancels(t *bot.Turn) bot.Event {
 		t.Empty()
 		return Declined
 	}
-	t.Forget(slotComplaint)
+	if f.complaint(t) != "" {
+		t.Say("lost", " "+t.Wording("complaint.lost"))
+	}
+	dropComplaint(t)
+	t.Forget(slotNext, slotMeanwhile)
 	return f.cancelled(t)
 }
 

@@ -13,8 +13,9 @@ import (
 )
 
 // A complaint is gathered from as many messages as people write it in, read back, and filed only once they say so (P125). Until
-// then its parts lie in the conversation, masked and sealed. A question about it, a wish that is something else, and a number
-// alone are no part of it.
+// then its parts lie in the conversation, masked and sealed, each under the channel's name for its message: an edit takes the
+// place of what the message said. A question about it, a wish that is something else, what is said of filing it, and a number
+// alone are no part of it. Nothing that is only typed destroys it at once.
 
 // The events of a complaint.
 const (
@@ -29,10 +30,31 @@ const (
 	AskedOfComplaint  bot.Event = "AskedOfComplaint"
 	NumberInComplaint bot.Event = "NumberInComplaint"
 	ComplaintFirst    bot.Event = "ComplaintFirst" // something else is wanted, and a complaint is not filed yet
+
+	ComplaintTold      bot.Event = "ComplaintTold"      // the wish to complain told what happened
+	ComplaintRewritten bot.Event = "ComplaintRewritten" // written anew, and the old one is kept until one is filed
+	ComplaintMended    bot.Event = "ComplaintMended"    // by an edit, while something else is asked
+	ComplaintThing     bot.Event = "ComplaintThing"     // a picture without words
+	AskedDrop          bot.Event = "AskedDrop"          // it was said, not pressed, that it is not to be filed
+	AskedFile          bot.Event = "AskedFile"          // nothing is missing
+	AskedMore          bot.Event = "AskedMore"          // something is
+	ComplainedThen     bot.Event = "ComplainedThen"     // filed, and what was wanted meanwhile, or became of the link, is asked next
+	DroppedThen        bot.Event = "DroppedThen"
+	AskedMenuUnfiled   bot.Event = "AskedMenuUnfiled"
 )
 
-// slotComplaint is the complaint that is being written: its parts, masked, and sealed together.
-const slotComplaint = "complaint"
+// The slots of a complaint.
+const (
+	slotComplaint = "complaint"       // the one that is being written: its parts, masked, and sealed together
+	slotOld       = "complaint_old"   // the one that it was before it was written anew
+	slotAnew      = "complaint_anew"  // the next part takes the place of all there is
+	slotFirst     = "complaint_first" // sealed: what may have been the first part, while it is asked what was meant
+	slotNext      = "complaint_next"  // label of what was wanted before the complaint was filed
+	slotMeanwhile = "meanwhile"       // the state that leads on from what became of a link while a complaint was written
+	slotUnfiled   = "unfiled"         // one was forgotten with the conversation, which is not said yet
+
+	partIDs = "_ids" // after the name of a slot: the channel's names for the messages of its parts
+)
 
 // How much of a complaint is taken.
 const (
@@ -46,38 +68,124 @@ const (
 
 // complains says whether a message is a part of a complaint and nothing else.
 func (f *flow) complains(t *bot.Turn) bool {
-	return t.Place().Is(bot.FreeText) && t.Choice() == "" && isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
-		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven
+	return t.Place().Is(bot.FreeText) && t.Choice() == "" && f.isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
+		f.ofFiling(t) == "" && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven
 }
 
-// isComplaint says whether there is enough to be a part of one.
-func isComplaint(t *bot.Turn) bool {
-	return t.Update.Kind == bot.Text && utf8.RuneCountInString(strings.TrimSpace(t.Text())) >= shortestComplaint
+// isComplaint says whether there is enough to be a part of one: where one is begun, any word.
+func (f *flow) isComplaint(t *bot.Turn) bool {
+	if t.Update.Kind != bot.Text {
+		return false
+	}
+	said := strings.TrimSpace(t.Text())
+	return utf8.RuneCountInString(said) >= shortestComplaint || f.begun(t) && letter.MatchString(said)
 }
 
-// parts are what was written of a complaint so far.
-func (f *flow) parts(t *bot.Turn) []string {
+// begun says whether something is written of a complaint that is to go on.
+func (f *flow) begun(t *bot.Turn) bool { return t.Slot(slotComplaint) != "" && t.Slot(slotAnew) == "" }
+
+// complaintPart is what one message says of a complaint.
+type complaintPart struct{ id, text string }
+
+// parts are what was written of a complaint so far. A version that knew no ids kept none.
+func (f *flow) parts(t *bot.Turn) (parts []complaintPart) {
 	text, err := f.Vault.Open(complaintLabel, t.Slot(slotComplaint))
 	if err != nil || text == "" {
 		return nil
 	}
-	return strings.Split(text, partEnd)
+	texts, ids := strings.Split(text, partEnd), strings.Split(t.Slot(slotComplaint+partIDs), partEnd)
+	for i, text := range texts {
+		p := complaintPart{text: text}
+		if len(ids) == len(texts) {
+			p.id = ids[i]
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+// keepParts keeps them, if there is room; none are no complaint.
+func (f *flow) keepParts(t *bot.Turn, parts []complaintPart) bool {
+	var texts, ids []string
+	for _, p := range parts {
+		texts, ids = append(texts, p.text), append(ids, p.id)
+	}
+	all := strings.Join(texts, partEnd)
+	if len(parts) > complaintParts || utf8.RuneCountInString(all) > complaintRunes {
+		return false
+	}
+	t.Forget(slotComplaint, slotComplaint+partIDs)
+	if len(parts) > 0 {
+		t.Remember(slotComplaint, f.Vault.Seal(complaintLabel, all))
+		t.Remember(slotComplaint+partIDs, strings.Join(ids, partEnd))
+	}
+	return true
+}
+
+// partOf is which part the message is that the update is, or changes; -1 for none.
+func (f *flow) partOf(t *bot.Turn) int {
+	id := t.Update.MessageID
+	return slices.IndexFunc(f.parts(t), func(p complaintPart) bool { return p.id != "" && p.id == id })
 }
 
 // complaint is what would be filed, or "". A number that was typed in two messages is masked here.
 func (f *flow) complaint(t *bot.Turn) string {
-	return affiliate.MaskAll(strings.Join(f.parts(t), "\n"))
+	var texts []string
+	for _, p := range f.parts(t) {
+		texts = append(texts, p.text)
+	}
+	return affiliate.MaskAll(strings.Join(texts, "\n"))
 }
 
-// gather takes a message as a part of the complaint; false when there is no room for it.
+// gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it.
 func (f *flow) gather(t *bot.Turn) bool {
-	parts := append(f.parts(t), affiliate.MaskAll(strings.TrimSpace(t.Text())))
-	all := strings.Join(parts, partEnd)
-	if len(parts) > complaintParts || utf8.RuneCountInString(all) > complaintRunes {
+	text := strings.TrimSpace(t.Text())
+	if thing := t.Thing(); thing != "" {
+		text = strings.TrimSpace("(" + thing + ") " + text)
+	}
+	return f.takes(t, complaintPart{t.Update.MessageID, affiliate.MaskAll(text)})
+}
+
+// takes is gather for a part.
+func (f *flow) takes(t *bot.Turn, p complaintPart) bool {
+	parts := f.parts(t)
+	anew := t.Slot(slotAnew) != ""
+	i := slices.IndexFunc(parts, func(was complaintPart) bool { return was.id != "" && was.id == p.id })
+	switch {
+	case i >= 0:
+		parts[i], anew = p, false
+	case anew:
+		parts = []complaintPart{p}
+	default:
+		parts = append(parts, p)
+	}
+	if anew {
+		moveParts(t, slotComplaint, slotOld)
+	}
+	if !f.keepParts(t, parts) {
+		if anew {
+			moveParts(t, slotOld, slotComplaint)
+		}
 		return false
 	}
-	t.Remember(slotComplaint, f.Vault.Seal(complaintLabel, all))
+	t.Forget(slotAnew)
 	return true
+}
+
+// moveParts has the parts of one slot be those of another.
+func moveParts(t *bot.Turn, from, to string) {
+	for _, s := range []string{"", partIDs} {
+		was := t.Slot(from + s)
+		t.Forget(from+s, to+s)
+		if was != "" {
+			t.Remember(to+s, was)
+		}
+	}
+}
+
+// dropComplaint forgets what was written.
+func dropComplaint(t *bot.Turn) {
+	t.Forget(slotComplaint, slotComplaint+partIDs, slotOld, slotOld+partIDs, slotAnew)
 }
 
 // readComplaint is the complaint as it is read back.
@@ -91,19 +199,59 @@ func (f *flow) readComplaint(t *bot.Turn) string {
 	return string(runes[:half]) + " […] " + string(runes[len(runes)-half:])
 }
 
+// readsComplaint reads the complaint back, after what was done to it.
+func readsComplaint(t *bot.Turn) bot.Event {
+	if t.Slot(slotOld) != "" {
+		return ComplaintRewritten
+	}
+	return ComplaintGathered
+}
+
 // hearComplaint hears somebody who writes a complaint, or was read what they have written.
 func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	switch t.Choice() {
-	case "register":
+	if t.Update.Changed && f.partOf(t) >= 0 {
+		return f.mends(t), nil
+	}
+	said, choice := f.ofFiling(t), t.Choice()
+	switch none := f.complaint(t) == ""; {
+	case none && choice == "" && said == "drop":
+		choice = "drop" // nothing is lost
+	case none && choice == "" && said != "": // said of what is not there
+		return "", nil
+	case t.Update.Kind == bot.Press:
+	case choice == "":
+		choice = said
+	case choice == "drop" && said != "":
+		choice = said
+	}
+	if choice == "drop" && t.Update.Kind != bot.Press && f.complaint(t) != "" {
+		choice = "ask_drop"
+	}
+	switch choice {
+	case "register", "register_it":
 		return f.files(t), nil
 	case "rewrite":
-		t.Forget(slotComplaint)
+		t.Remember(slotAnew, "1")
 		return ComplaintAnew, nil
-	case "drop":
-		t.Forget(slotComplaint)
-		return ComplaintDropped, nil
+	case "restore":
+		moveParts(t, slotOld, slotComplaint)
+		t.Forget(slotAnew)
+		return ComplaintGathered, nil
+	case "drop", "drop_yes":
+		dropComplaint(t)
+		return f.goesOn(t, ComplaintDropped, DroppedThen), nil
+	case "drop_no":
+		return readsComplaint(t), nil
+	case "ask_drop":
+		return AskedDrop, nil
+	case "ask_file":
+		return AskedFile, nil
+	case "ask_more":
+		return AskedMore, nil
+	case "repeat":
+		return AskedRepeat, nil
 	}
-	if !isComplaint(t) {
+	if !f.isComplaint(t) {
 		return "", nil
 	}
 	if ev := f.noComplaint(t); ev != "" {
@@ -116,26 +264,80 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	if !f.gather(t) {
 		return ComplaintFull, nil
 	}
-	return ComplaintGathered, nil
+	return readsComplaint(t), nil
+}
+
+// mends takes an edit in place of what its message said of the complaint; a number alone is taken out of it.
+func (f *flow) mends(t *bot.Turn) bot.Event {
+	if f.numberAlone(t) {
+		i := f.partOf(t)
+		f.keepParts(t, slices.Delete(f.parts(t), i, i+1))
+		return NumberInComplaint
+	}
+	if !f.gather(t) {
+		return ComplaintFull
+	}
+	return readsComplaint(t)
 }
 
 // files files the complaint, under a number that the person is told.
 func (f *flow) files(t *bot.Turn) bot.Event {
 	text := f.complaint(t)
 	if text == "" {
-		return ComplaintAnew
+		return WantsComplaint
 	}
 	if at := f.complaintsRetryAt(t); !at.IsZero() {
 		t.Say("when", waiting(t, at))
 		return ComplaintNotFiled
 	}
-	t.Forget(slotComplaint)
+	dropComplaint(t)
 	t.Conv.Filed = append(t.Conv.Filed, t.Now)
 	ref := t.Ref("Q")
 	t.Say("ref", saidRef(t, ref))
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: text}})
 	f.announce(t, bot.ToldComplaint, ref)
-	return Complained
+	return f.goesOn(t, Complained, ComplainedThen)
+}
+
+// goesOn ends a complaint: with [rest], in the menu; or with [then], where what was wanted before it was filed is asked, or what to
+// do about a link that ended meanwhile.
+func (f *flow) goesOn(t *bot.Turn, rest, then bot.Event) bot.Event {
+	var to bot.State
+	next, ended := t.Slot(slotNext), linkOver(t)
+	t.Forget(slotNext, slotMeanwhile)
+	if next != "" {
+		to = t.Leads(t.Conv.State, f.wish(t, next))
+	} else if ended != "" {
+		to = ended
+	}
+	if t.PlaceOf(to).Ask == "" {
+		return rest
+	}
+	t.Enter(t.Leads(t.Conv.State, AskedMenu))
+	t.Conv.Back = slices.DeleteFunc(slices.Clone(t.Conv.Back), func(s bot.State) bool { return t.PlaceOf(s).Is(bot.FreeText) })
+	t.Enter(to)
+	t.Ask(t.Place().Ask)
+	return then
+}
+
+// endsMeanwhile notes what became of a link while a complaint is written, which is said afterwards: it leads to where [ev] does.
+func endsMeanwhile(t *bot.Turn, ev bot.Event) {
+	if t.Place().Is(bot.FreeText) && t.Slot(slotRecord) != "" {
+		t.Remember(slotMeanwhile, string(t.Leads(t.Conv.State, ev)))
+	}
+}
+
+// linkOver is the state that leads on from a link that ended while a complaint was written, which was not said yet; or "".
+func linkOver(t *bot.Turn) bot.State {
+	if _, lives := linkEnds(t); lives || t.Slot(slotRecord) == "" || t.Slot(slotUsed) != "" {
+		return ""
+	}
+	return bot.State(t.Slot(slotMeanwhile))
+}
+
+// meanwhile says so to who leaves the complaint unfiled, after a blank.
+func meanwhile(t *bot.Turn) string {
+	return when(linkOver(t) != "", " "+t.Wording("complaint.link_over"))
 }
 
 // What is no part of a complaint is found by its words first, and the model is asked of few and short ones alone: it knows what people
@@ -168,13 +370,8 @@ var wishesElse = map[string]string{"unlock": "unlock", "generate": "generate", "
 // noComplaint hears what is no part of a complaint though it was written where one is: a number alone, a question about the
 // complaint, not knowing what to write, and a wish for something else.
 func (f *flow) noComplaint(t *bot.Turn) bot.Event {
-	if f.triesNumber(t) {
-		r := affiliate.ParseNumber(t.Text(), f.parsing(t))
-		around := strings.Replace(bot.Fold(t.Text()), bot.Fold(r.Code), "", 1)
-		if !letter.MatchString(labelOfNumber.ReplaceAllString(around, "")) {
-			f.cleans(t, r)
-			return NumberInComplaint
-		}
+	if f.numberAlone(t) {
+		return NumberInComplaint
 	}
 	said := strings.Join(strings.FieldsFunc(bot.Fold(t.Text()), func(r rune) bool { return strings.ContainsRune(" \n\t¿?¡!.,;:", r) }), " ")
 	switch {
@@ -191,16 +388,35 @@ func (f *flow) noComplaint(t *bot.Turn) bot.Event {
 	case label == "":
 		return ""
 	case f.complaint(t) != "":
+		t.Remember(slotNext, label)
 		return ComplaintFirst
 	}
 	return f.wish(t, label)
 }
 
+// numberAlone hears a number that nothing is told with: it is deleted, and not kept.
+func (f *flow) numberAlone(t *bot.Turn) bool {
+	if !f.triesNumber(t) {
+		return false
+	}
+	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	around := strings.Replace(bot.Fold(t.Text()), bot.Fold(r.Code), "", 1)
+	if letter.MatchString(labelOfNumber.ReplaceAllString(around, "")) {
+		return false
+	}
+	f.cleans(t, r)
+	t.Say("remains", when(f.Erasing(t.Update.Channel) == Remains, t.Wording("number.keep")))
+	return true
+}
+
 // questions are what is asked in the middle of a complaint without being a part of it: of the service, not of what happened.
 var questions = []string{"cost", "hours", "contact", "law", "legit", "bot"}
 
+// askedDrop is the question whether it is to be dropped.
+const askedDrop = "complaint.sure"
+
 // asking finds a question.
-var asking = regexp.MustCompile(`^(?:a |en |de )?(?:cuanto|cual|que|quien|donde|como|cuando|es|son|usted es|tiene|hay|how|what|which|who|where|when|is|are|do|does)\b`)
+var asking = regexp.MustCompile(`^(?:y |pero )?(?:a |en |de )?(?:me (?:van a |va a )?(?:cobra\w*|cuesta)|cobran|hay que pagar|tengo que pagar|cuanto|cual|que|quien|donde|como|cuando|es|son|usted es|tiene|hay|how|what|which|who|where|when|is|are|do|does)\b`)
 
 // asksElse is the text that answers a short question about the service, or "".
 func (f *flow) asksElse(t *bot.Turn, said string) string {

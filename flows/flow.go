@@ -144,7 +144,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Mask:    mask,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,
-		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint},
+		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint, "written": f.complaint},
 		Vars: map[string]func(*bot.Turn) string{
 			"erase":       func(t *bot.Turn) string { return f.erasing(t) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
@@ -167,6 +167,8 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"late":        func(t *bot.Turn) string { return when(isLate(t), " "+t.Wording("late.note")) },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
 			"todo":        f.linkTodo,
+			"meanwhile":   meanwhile,
+			"lost":        func(*bot.Turn) string { return "" }, // a turn that loses something says it
 			"news":        f.news,
 			"step":        f.mailStep,
 		},

@@ -128,8 +128,11 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case place.Is(AtDesk):
 		return tooMuch(t, fast, full, warn), nil
 	case complains: // it is read back once they go on
-		f.gather(t)
-		if !warn {
+		switch room := f.gather(t); {
+		case !room && t.Conv.Text != "complaint.full": // said once, instead of that it is too fast
+			t.Conv.Warned = t.Now
+			return ComplaintFull, nil
+		case !warn:
 			return bot.Ignored, nil
 		}
 		warned(t)
@@ -249,7 +252,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	switch said {
 	case "word_menu":
 		if agreed {
-			return AskedMenu
+			return f.toMenu(t)
 		}
 	case "word_back":
 		if agreed {
@@ -414,6 +417,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		}
 		if !f.Uniform {
 			waitsNoMore(t)
+			endsMeanwhile(t, MailRefused)
 			linkEndedInstead(t, MailRefused)
 		}
 	case bot.SignalMailLate:
@@ -440,7 +444,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 // usesLink notes when the link was used: from then on its page lives.
 func usesLink(t *bot.Turn) {
 	t.Remember(slotUsed, strconv.FormatInt(t.Now.Unix(), 10))
-	t.Forget(slotEnded, slotMade)
+	t.Forget(slotEnded, slotMade, slotMeanwhile)
 }
 
 // forgets empties a conversation left alone, unless somebody will write to them yet.
@@ -460,8 +464,12 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		f.keepTill(t, at)
 		return bot.Ignored
 	}
+	unfiled := f.complaint(t) != ""
 	t.Empty()
 	t.Conv.Handoff = nil
+	if unfiled {
+		t.Remember(slotUnfiled, "1")
+	}
 	t.Silent()
 	return bot.Forgotten
 }
@@ -483,6 +491,7 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 	t.Withdraw()
 	waitsNoMore(t)
 	if !waits(t) {
+		endsMeanwhile(t, LinkEndedOnce)
 		if linkEndedInstead(t, LinkEndedOnce) && t.Slot(slotEnded) == "" {
 			t.Remember(slotEnded, "1")
 		}
@@ -565,7 +574,7 @@ func (f *flow) erasing(t *bot.Turn) string {
 // dropNumber forgets the number, and one that was given and not confirmed.
 func (f *flow) dropNumber(t *bot.Turn) {
 	dropGiven(t)
-	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed, slotMade)
+	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed, slotMade, slotMeanwhile)
 	waitsNoMore(t)
 }
 
@@ -621,8 +630,14 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 			t.Say("when", waiting(t, at))
 			return TooManyComplaints
 		}
-		if f.complaint(t) != "" { // left unfiled
-			return ComplaintGathered
+		before := f.complaint(t)
+		t.Forget(slotAnew)
+		f.tells(t)
+		switch {
+		case before != "": // left unfiled
+			return readsComplaint(t)
+		case f.complaint(t) != "":
+			return ComplaintTold
 		}
 		return WantsComplaint
 	case "my_data":
@@ -663,6 +678,10 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 // hearStart hears the first word. Whatever it is, the welcome comes; what was wanted, and a number, are kept until the person
 // has agreed to go on; a question is answered at once; who writes English is answered in English.
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Slot(slotUnfiled) != "" {
+		t.Forget(slotUnfiled)
+		t.Add("complaint.forgotten")
+	}
 	if t.Update.Kind != bot.Text {
 		return f.firstThing(t), nil
 	}
@@ -1020,10 +1039,16 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	t.Forget(slotWant)
 	t.Never(bot.SignalRemind)
 	t.Conv.Attempt = ""
+	if f.complaint(t) != "" {
+		t.Add("complaint.unfiled")
+	}
 	return Rated, nil
 }
 
 func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Choice() == "complaint" { // one that is not filed
+		return f.wish(t, "complaint"), nil
+	}
 	if ev := f.numberUnasked(t); ev != "" {
 		return ev, nil
 	}

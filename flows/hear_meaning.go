@@ -352,6 +352,10 @@ func (f *flow) goesBack(t *bot.Turn) bot.Event {
 	if t.Conv.Text == "key.made" {
 		return NothingToUndo
 	}
+	if t.Slot(slotAnew) != "" && t.Place().Is(bot.FreeText) { // the old one stands
+		t.Forget(slotAnew)
+		return readsComplaint(t)
+	}
 	if t.Place().Is(ReadsBack) && t.Slot(slotRecord) != "" { // what the chat is about is what it was about
 		dropGiven(t)
 	}
@@ -411,6 +415,9 @@ func (f *flow) askMeant(t *bot.Turn, guesses []guess) bot.Event {
 		t.Remember(slotAsked, t.Conv.Text)
 		t.Remember(slotAskedPrompt, strconv.Itoa(t.Conv.Prompt))
 	}
+	if slices.Contains(labels, "complaint") {
+		f.keepsTold(t)
+	}
 	t.Miss()
 	pieceOfSentence(t)
 	return Unclear
@@ -425,6 +432,8 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	if asked != askedMeant && !f.asks[asked] {
 		return ""
 	}
+	told := t.Slot(slotFirst)
+	t.Forget(slotFirst)
 	named := func(label string) bool {
 		return t.Update.Kind != bot.Text || bot.Fold(strings.TrimSpace(t.Text())) == bot.Fold(t.Title(label))
 	}
@@ -453,6 +462,8 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 		return NoMailbox
 	case "in_person":
 		return wishing("in_person")(f, t)
+	case "complaint":
+		f.takesTold(t, told)
 	case "agent":
 		return AskedPerson
 	case "another":

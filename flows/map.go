@@ -113,7 +113,9 @@ func (f *flow) places() []bot.Place {
 	}
 	complaint := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
 		return in(s, ask, f.hearComplaint, with(rows, on(ComplaintNotFiled, OfferPerson, "limit.complaint"), on(ComplaintFull, ComplaintRead, "complaint.full"),
-			on(ComplaintAnew, Complaining, "complaint.anew"), on(AskedOfComplaint, bot.Stay, "complaint.who"), on(NumberInComplaint, bot.Stay, "complaint.number"))...).With(bot.FreeText)
+			on(ComplaintAnew, Complaining, "complaint.anew"), on(AskedDrop, ComplaintRead, askedDrop), on(AskedFile, ComplaintRead, "complaint.file"),
+			on(AskedMore, bot.Stay, "complaint.more"), on(Complained, Menu, "complaint.done"), on(ComplaintDropped, Menu, "complaint.dropped"),
+			on(ComplaintThing, bot.Stay, "complaint.thing"), on(AskedOfComplaint, bot.Stay, "complaint.who"), on(NumberInComplaint, bot.Stay, "complaint.number"))...).With(bot.FreeText)
 	}
 	step := func(s bot.State, n string, next bot.State) bot.Place {
 		return in(s, "key.step"+n, f.hearStep,
@@ -178,8 +180,7 @@ func (f *flow) places() []bot.Place {
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
 		complaint(Complaining, "complaint.ask", on(ComplaintFirst, ComplaintRead, "")).With(Returnable),
-		complaint(ComplaintRead, "complaint.read", on(Complained, Menu, "complaint.done"), on(ComplaintDropped, Menu, "complaint.dropped"),
-			on(ComplaintFirst, bot.Stay, "complaint.first"), on(AskedMenu, Menu, "menu.unfiled")),
+		complaint(ComplaintRead, "complaint.read", on(ComplaintFirst, bot.Stay, "complaint.first")),
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink).Called("data"),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData,
 			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink).Called("data"),
@@ -197,7 +198,10 @@ func (f *flow) places() []bot.Place {
 			on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
 			// what people come for
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
-			on(WantsComplaint, Complaining, ""), on(ComplaintGathered, ComplaintRead, ""), on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
+			on(WantsComplaint, Complaining, ""), on(ComplaintGathered, ComplaintRead, ""), on(ComplaintTold, ComplaintRead, "complaint.told"),
+			on(ComplaintRewritten, ComplaintRead, "complaint.rewritten"), on(ComplaintMended, bot.Stay, "complaint.mended"),
+			on(ComplainedThen, bot.Stay, "complaint.done_then"), on(DroppedThen, bot.Stay, "complaint.dropped_then"), on(AskedMenuUnfiled, Menu, "menu.unfiled"),
+			on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
 			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, OfferPerson, "another.deceased"),
 			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),

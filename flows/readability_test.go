@@ -40,6 +40,7 @@ func filling(cat bot.Catalogue) *strings.Replacer {
 		"{offices}", "", "{nearest}", "Oficina Norte, a unos 5 km", "{address}", "", "{today}", "Hoy atiende de 08:00 a 17:00.", "{sheet}", "Hoja para llevar: https://llave.example/oficina/norte", "{holiday}", "Navidad", "{url}", "https://llave.example/oficina/norte", "{hours}", "de 08:00 a 17:00", "{spot}", "3", "{agent}", "Ana", "{clock}", "08:00", "{weekday}", "lunes", "{day}", "5", "{month}", "enero",
 		"{opening}", "el lunes 5 de enero, desde las 08:00", "{lines}", "50", "{unheard}", " "+strings.ReplaceAll(cat.Texts["unheard.days"].Text, "{n}", "30"), "{count}", "9", "{abroad}", "", "{portal}", cat.Texts["portal.way"].Text, "{host}", "llave.example", "{press}", "Desbloquear", "{left}", "2 minutos", "{late}", "", "{answer}", "", "{moment}", "el lunes 5 de enero a las 08:00", "{kept}", cat.Texts["remind.kept"].Text, "{reminder}", "", "{complaint}", "", "{step}", "1", "{news}", " "+cat.Texts["resume.unlocked"].Text,
 		"{todo}", " "+strings.ReplaceAll(cat.Texts["status.todo"].Text, "{subject}", cat.Texts["mail.subject_unlock"].Text), "{start}", "99", "{n}", "3", "{erased}", cat.Texts["edited.erased"].Text,
+		"{written}", "", "{thing}", "documento", "{remains}", cat.Texts["number.keep"].Text, "{lost}", " "+cat.Texts["complaint.lost"].Text, "{meanwhile}", " "+cat.Texts["complaint.link_over"].Text,
 	)
 }
 

@@ -66,6 +66,9 @@ func (f *flow) hearThing(t *bot.Turn) bot.Event {
 		t.Miss()
 		return SentLocation
 	case bot.Media, bot.Unsupported, bot.Contact:
+		if t.Place().Is(bot.FreeText) && slices.Contains(manyAtOnce, t.Update.Media) {
+			return f.notesThing(t)
+		}
 		return f.thing(t)
 	case bot.Edited:
 		return f.lateEdit(t)
@@ -104,6 +107,15 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 	return SentMedia
 }
 
+// notesThing notes in a complaint that a picture came, which can be neither seen nor kept.
+func (f *flow) notesThing(t *bot.Turn) bot.Event {
+	t.Say("thing", t.Wording("thing."+t.Update.Media))
+	if !f.gather(t) {
+		return ComplaintFull
+	}
+	return ComplaintThing
+}
+
 // voice meets a voice message with help: the first time how to dictate, then with a person.
 func (f *flow) voice(t *bot.Turn) bot.Event {
 	if t.Slot(slotVoice) != "" {
@@ -125,14 +137,23 @@ func (f *flow) firstThing(t *bot.Turn) bot.Event {
 }
 
 // rereads hears an edit of a message whose question still stands as what the message says now. Where a number is read back,
-// another one is heard too: a number is corrected so.
+// another one is heard too: a number is corrected so. So is what was said first, while the welcome stands; and a part of the
+// complaint that is being written.
 func (f *flow) rereads(t *bot.Turn) {
 	was, place := t.Before(), t.Place()
-	if t.Update.Kind != bot.Edited || t.Update.Blank() || was == nil || was.Prompt != t.Conv.Prompt || place.Is(AtDesk) {
+	if t.Update.Kind != bot.Edited || t.Update.Blank() || place.Is(AtDesk) {
 		return
 	}
+	if place.Is(bot.FreeText) && f.partOf(t) >= 0 {
+		t.Reread()
+		return
+	}
+	if was == nil || !was.Stands(t.Conv) {
+		return
+	}
+	first := place.Is(BeforeTerms) && t.PlaceOf(was.State).Is(FirstWord)
 	number := place.Is(ReadsBack) && t.PlaceOf(was.State).Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Number != ""
-	if was.State != t.Conv.State && !number {
+	if was.State != t.Conv.State && !number && !first {
 		return
 	}
 	t.Forget(slotPart) // it was a part of what the message said before
@@ -150,6 +171,10 @@ func (f *flow) lateEdit(t *bot.Turn) bot.Event {
 		f.erase(t)
 		t.Hide()
 		return WroteSecret
+	case f.partOf(t) >= 0:
+		if f.gather(t) {
+			return ComplaintMended
+		}
 	case r.Number != "", r.Digits >= 8, r.Verdict == affiliate.CodeGiven && r.Digits >= 4:
 		f.erase(t)
 		if r.Code != "" {
