@@ -44,9 +44,9 @@ func (f *flow) hearAlbum(t *bot.Turn) bot.Event {
 	return ""
 }
 
-// isWhole says of words that they are heard by themselves, though others came just before: those that hold everywhere, and who
-// is in danger.
+// isWhole says of words that they are heard and answered by themselves, though others came just before: those that hold everywhere, and
+// who is in danger. Greetings come in pieces.
 func (f *flow) isWhole(t *bot.Turn) bool {
-	return f.asksPerson(t) || t.Says(globalWords...) != "" || t.Says("word_nod", "word_shake") != "" || thumb(t.Text()) != "" ||
-		f.inDanger(t.Text(), t.Language())
+	said := t.Says(globalWords...)
+	return f.asksPerson(t) || said != "" && said != "word_hello" || thumb(t.Text()) != "" || f.inDanger(t.Text(), t.Language())
 }
