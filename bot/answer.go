@@ -64,14 +64,14 @@ var (
 )
 
 // articles are said before what they belong to as well as for "one".
-var articles = []string{"una", "uno", "un", "la", "el", "los", "las"}
+var articles = []string{"una", "un", "la", "el", "los", "las"}
 
 // functional are words that mean nothing before what they belong to is said.
 var functional = append([]string{"de", "del", "al", "a", "en", "con", "para", "por", "que", "y", "o", "pero", "me", "te", "se", "le", "lo", "les", "nos", "mi", "mis",
-	"su", "sus", "quiero", "quisiera", "queria", "necesito", "deseo", "puedo", "puede", "podria", "poner", "hacer", "es", "como", "si es",
+	"su", "sus", "quiero", "quisiera", "queria", "necesito", "deseo", "puedo", "puede", "podria", "tengo", "tiene", "poner", "hacer", "es", "como", "si es",
 	"i", "my", "the", "an", "to", "want", "need", "would", "of", "for", "with", "and", "or", "but"}, articles...)
 
-// isArticle says whether a message is one, and perhaps "one", alone.
+// isArticle says whether a message is one alone.
 func isArticle(text string) bool { return slices.Contains(articles, plain(text)) }
 
 // isOpen says whether words end where more must follow.
@@ -94,12 +94,6 @@ func isCounted(text string) bool {
 
 // isBareAnswer says whether a message is a yes or no alone, which may belong to what stands before it.
 func isBareAnswer(text string) bool { return slices.Contains([]string{"si", "no", "yes"}, plain(text)) }
-
-// endsDenying says whether words end in a denial: what follows is denied.
-func endsDenying(text string) bool {
-	words := strings.Fields(plain(text))
-	return len(words) > 0 && denies(words[len(words)-1])
-}
 
 func hasDigit(text string) bool { return strings.ContainsFunc(text, unicode.IsDigit) }
 

@@ -85,21 +85,25 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 	said, sentence, ok := e.sentence(c.Answered.Said, u)
 	now := c.Clone()
 	t := e.listening(&now, u, env.Now)
-	article := isArticle(u.Text)
+	denied := denials(plain(said)) > 0
+	bound := isArticle(u.Text) || denied && len(strings.Fields(plain(said))) > 1 // to what was said: alone it would be something else
 	switch {
-	case !ok, !isBrief(u.Text), t.choice != "" && !article, e.isWhole(t), t.Place().Is(FreeText),
+	case !ok, !isBrief(u.Text), t.choice != "" && !bound, e.isWhole(t), t.Place().Is(FreeText),
 		hasDigit(u.Text):
 		return e.step(ctx, c, u, env)
 	}
 	p := piece{came: u, since: c.Answered.Since, said: c.Answered.Said, ids: c.Answered.IDs}
 	as, err := e.stepAs(ctx, c.stoodAt(c.Answered.Before), sentence, env, &p)
-	if err == nil && !as.missed && as.told == c.Answered.Told && c.cameTo(as.next, t.Key()) { // one that cannot be stepped is heard by itself
-		p.rest, p.isOne = true, false
+	end := err == nil && !as.missed && as.told == c.Answered.Told && c.cameTo(as.next, t.Key()) // one that cannot be stepped is heard by itself
+	switch {
+	case end, isArticle(u.Text) && !denied:
+		p.rest = true
 		s, err := e.stepAs(ctx, c, sentence, env, &p)
-		s.next.Recent = as.next.Recent
+		if as.next.Recent != nil {
+			s.next.Recent = as.next.Recent
+		}
 		return s, err
-	}
-	if endsDenying(said) || article {
+	case denied:
 		p.since = env.Now // its own reply is the first that waits
 		return e.stepAs(ctx, c, sentence, env, &p)
 	}
