@@ -543,7 +543,7 @@ func (p *play) turns() []turn {
 		}
 		if h := after.Handoff; h != nil && (before.Handoff == nil || before.Handoff.Ref != h.Ref) {
 			t.tail = len(before.Tail)
-			if w := before.Pieces; w != nil && w.Told == "" && before.Find(w.Turn+"/say") != nil && after.Find(w.Turn+"/say") == nil {
+			if w := before.Pieces; w != nil && before.Find(w.Turn+"/say") != nil && after.Find(w.Turn+"/say") == nil {
 				t.tail-- // what waited to be said was taken back
 			}
 		}
@@ -674,8 +674,8 @@ func (p *play) judgeTurn(t turn) {
 		p.fatal("%s: a case is open: %t; lines of it: %v", t.id, open, t.lines)
 	}
 	handed := was.Open() && was.Status != bot.HandoffScheduled && inDesk(t.before.State)
-	said, is := t.before.Pieces, t.after.Pieces
-	rest := said != nil && is != nil && is.Told != "" && is.Told == said.Told && is.Since.Equal(said.Since) && t.bubbles == 0 // the end of what was answered
+	said, is := t.before.Answered, t.after.Answered
+	rest := said != nil && is != nil && is.Told == said.Told && is.Since.Equal(said.Since) && t.bubbles == 0 // the end of what was answered, or the same again
 	switch {
 	case rest:
 	case !handed && t.bubbles != 1:
