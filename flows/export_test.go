@@ -36,3 +36,6 @@ var Tellable = tellable
 
 // MakesSentence says whether a text is more than loose words.
 func MakesSentence(said string) bool { return sentence.MatchString(bot.Fold(said)) }
+
+// WordsOfDanger says whether words of danger are found in a sentence, without the model.
+var WordsOfDanger = cries

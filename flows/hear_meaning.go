@@ -290,23 +290,6 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 	return said
 }
 
-// danger are words that are said of nothing else. The model knows the rest.
-var danger = regexp.MustCompile(`\b(ambulancia|infarto|me (estoy )?(muero|muriendo|ahogando|desangrando)|no puedo respirar|suicid\w*|quitarme la vida|matarme|me quiere matar|se desmayo|convulsion\w*|ambulance|heart attack|cant breathe|can't breathe|suicid\w*|kill myself|bleeding)\b`)
-
-// mourned finds that what was dangerous is over: "murió de un infarto".
-var mourned = regexp.MustCompile(`\b(murio|fallec\w*|difunt\w*|funeral\w*|died|passed away|late (husband|wife|father|mother))\b`)
-
-func (f *flow) inDanger(said, language string) bool {
-	if folded := bot.Fold(said); danger.MatchString(folded) {
-		return !mourned.MatchString(folded)
-	}
-	if !slices.Contains(taught, language) {
-		return false
-	}
-	may := f.model.Read(said, "")
-	return len(may) > 0 && may[0].Meaning == "emergency" && may[0].Confidence >= alarming
-}
-
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
 func (f *flow) forAnother(t *bot.Turn) bot.Event {
 	if given(t) != "" || t.Place().Is(AsksNumber) {
