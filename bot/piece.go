@@ -41,10 +41,11 @@ type Standing struct {
 	Shown  []string          `bson:"shown,omitempty"`
 	Slots  map[string]string `bson:"slots,omitempty"`
 	Misses int               `bson:"misses,omitempty"`
+	Lang   string            `bson:"lang,omitempty"`
 }
 
 func (c *Conversation) standing() Standing {
-	return Standing{c.State, slices.Clone(c.Back), c.Text, c.Prompt, slices.Clone(c.Shown), maps.Clone(c.Slots), c.Misses}
+	return Standing{c.State, slices.Clone(c.Back), c.Text, c.Prompt, slices.Clone(c.Shown), maps.Clone(c.Slots), c.Misses, c.Lang}
 }
 
 // piece is the newest of the pieces of a sentence, or what may be the first.
@@ -184,7 +185,7 @@ func (c *Conversation) stood() Conversation {
 	as, b := c.Clone(), c.Pieces.Before
 	as.Pieces = nil
 	as.State, as.Back, as.Text, as.Prompt = b.State, slices.Clone(b.Back), b.Text, b.Prompt
-	as.Shown, as.Slots, as.Misses = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses
+	as.Shown, as.Slots, as.Misses, as.Lang = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses, b.Lang
 	return as
 }
 
@@ -291,7 +292,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 func (c *Conversation) cameTo(next Conversation, key string) bool {
 	a, b := c.standing(), next.standing()
 	return a.State == b.State && slices.Equal(a.Back, b.Back) && a.Text == b.Text && a.Prompt == b.Prompt && slices.Equal(a.Shown, b.Shown) &&
-		maps.Equal(a.Slots, b.Slots) && a.Misses == b.Misses && c.Attempt == next.Attempt &&
+		maps.Equal(a.Slots, b.Slots) && a.Misses == b.Misses && a.Lang == b.Lang && c.Attempt == next.Attempt &&
 		!slices.ContainsFunc(next.Promises, func(p Promise) bool {
 			return strings.HasPrefix(p.ID, key+"/") && p.Kind() != PromiseSay && p.Kind() != PromiseUnheard
 		})

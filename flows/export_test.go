@@ -39,3 +39,6 @@ func MakesSentence(said string) bool { return sentence.MatchString(bot.Fold(said
 
 // WordsOfDanger says whether words of danger are found in a sentence, without the model.
 var WordsOfDanger = cries
+
+// Writes is the language that something is plainly written in, or "".
+var Writes = writes

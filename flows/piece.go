@@ -47,6 +47,6 @@ func (f *flow) hearAlbum(t *bot.Turn) bot.Event {
 // isWhole says of words that they are heard by themselves, though others came just before: those that hold everywhere, and who
 // is in danger.
 func (f *flow) isWhole(t *bot.Turn) bool {
-	return f.asksPerson(t) || t.Says(globalWords...) != "" || t.Says("word_nod", "word_shake") != "" || thumb(t.Text()) != "" ||
+	return f.asksPerson(t) || t.Says(globalWords...) != "" || t.Says("word_nod", "word_shake") != "" || thumb(t.Text()) != "" || yesOrNo(t.Text()) != "" ||
 		f.inDanger(t.Text(), t.Language())
 }
