@@ -679,7 +679,10 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	f.keepsNumber(t)
 	ev, ok := f.understands(t)
-	if !ok {
+	switch {
+	case !ok && captioned(t):
+		return f.firstThing(t), nil
+	case !ok:
 		return Greeted, nil
 	}
 	return f.answersFirst(t, ev), nil

@@ -67,14 +67,17 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			switch {
 			case err != nil || ev != "":
 				return ev, err
-			case t.Update.Kind == bot.Text && t.Update.Media != "": // there is nothing in the words: what they stand under is answered
+			case p.Is(bot.FreeText) && captioned(t):
 				return f.thing(t), nil
 			case p.Is(bot.FreeText):
 				return "", nil
 			}
 			guesses := f.readSaid(t)
 			f.keepUnheard(t, guesses)
-			return f.askMeant(t, guesses), nil
+			if ev := f.askMeant(t, guesses); ev != "" || !captioned(t) {
+				return ev, nil
+			}
+			return f.thing(t), nil
 		}
 	}
 	return places
@@ -115,6 +118,11 @@ func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []g
 			continue
 		}
 		guesses[i].confidence += may.Confidence
+	}
+	if plain := plainly(said, p); plain != "" && all[plain].in(p) != "" {
+		answer := all[plain].in(p)
+		guesses = slices.DeleteFunc(guesses, func(g guess) bool { return g.answer == answer })
+		guesses = append(guesses, guess{plain, answer, 1})
 	}
 	slices.SortStableFunc(guesses, func(a, b guess) int { return cmp.Compare(b.confidence, a.confidence) })
 	return guesses

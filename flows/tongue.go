@@ -32,7 +32,7 @@ func (f *flow) notices(t *bot.Turn) {
 		language = english
 		t.Add(greetedIn)
 	}
-	if language == "" || language == t.Language() {
+	if language == "" || language == t.Language() || guessed && asksSpanish(t) {
 		return
 	}
 	t.Speak(language)
@@ -126,8 +126,12 @@ func (f *flow) hearYes(t *bot.Turn) {
 		return
 	}
 	if said := yesOrNo(t.Text()); said != "" {
+		label := t.Shows(t.Wording(said))
+		if label == "" && t.Place().Is(bot.FreeText) {
+			return
+		}
 		t.Update.Text = t.Wording(said)
-		t.Choose(t.Shows(t.Update.Text))
+		t.Choose(label)
 	}
 }
 
