@@ -396,8 +396,8 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	if s.again {
 		p.isOne = false
 	}
-	if u.Text != t.came.Text {
-		t.Update = t.came // heard as the end of a sentence, noted as it came
+	if t.Update.Text != t.came.Text {
+		t.Update = t.came // heard as the end of a sentence, or as what it stands for; noted as it came
 	}
 	e.gathered(t, &s, *p, u, c)
 	e.spend(t, &c, ev)

@@ -45,10 +45,11 @@ type Standing struct {
 	Shown  []string          `bson:"shown,omitempty"`
 	Slots  map[string]string `bson:"slots,omitempty"`
 	Misses int               `bson:"misses,omitempty"`
+	Lang   string            `bson:"lang,omitempty"`
 }
 
 func (c *Conversation) standing() Standing {
-	return Standing{c.State, slices.Clone(c.Back), c.Text, c.Prompt, slices.Clone(c.Shown), maps.Clone(c.Slots), c.Misses}
+	return Standing{c.State, slices.Clone(c.Back), c.Text, c.Prompt, slices.Clone(c.Shown), maps.Clone(c.Slots), c.Misses, c.Lang}
 }
 
 // stoodAt is the conversation where it stood then.
@@ -56,7 +57,7 @@ func (c *Conversation) stoodAt(b Standing) Conversation {
 	as := c.Clone()
 	as.Pieces, as.Answered = nil, nil
 	as.State, as.Back, as.Text, as.Prompt = b.State, slices.Clone(b.Back), b.Text, b.Prompt
-	as.Shown, as.Slots, as.Misses = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses
+	as.Shown, as.Slots, as.Misses, as.Lang = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses, b.Lang
 	return as
 }
 

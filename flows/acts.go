@@ -100,7 +100,7 @@ func slowly(answer bot.Event) act {
 }
 
 func (f *flow) inEnglish(t *bot.Turn) bot.Event {
-	t.Speak(english)
+	speak(t, english)
 	return AskedEnglish
 }
 

@@ -36,3 +36,9 @@ var Tellable = tellable
 
 // MakesSentence says whether a text is more than loose words.
 func MakesSentence(said string) bool { return sentence.MatchString(bot.Fold(said)) }
+
+// WordsOfDanger says whether words of danger are found in a sentence, without the model.
+var WordsOfDanger = cries
+
+// Writes is the language that something is plainly written in, or "".
+var Writes = writes

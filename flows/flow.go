@@ -150,6 +150,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
 			"unheard":     f.unheardSaid,
+			"unseen":      unseenSaid,
 			"reminder":    f.reminderSaid,
 			"kept":        keptSaid,
 			"want":        want,

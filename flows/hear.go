@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"llave/bot"
-	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/handoff"
 )
@@ -107,6 +106,8 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		f.watchesWindow(t)
 	}
 	f.rereads(t)
+	f.notices(t)
+	f.hearYes(t)
 	fast, warn := f.tooFast(t)
 	full := place.Is(AtDesk) && isFull(t)
 	complains := fast && f.complains(t) // which would be lost
@@ -286,8 +287,11 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		switch {
 		case strings.HasPrefix(t.Choice(), languageButton): // the answer to which language
 		case said == "word_english":
-			t.Speak("en")
+			speak(t, english)
 			return AskedEnglish
+		case t.Slot(slotTongue) != "" && asksSpanish(t):
+			speak(t, spanish)
+			return AskedSpanish
 		default:
 			return AskedLanguage
 		}
@@ -688,8 +692,8 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if t.Update.Kind != bot.Text {
 		return f.firstThing(t), nil
 	}
-	if t.Says("word_english") != "" || speaksEnglish(t.Text()) {
-		t.Speak(english)
+	if t.Says("word_english") != "" {
+		speak(t, english)
 	}
 	if t.Says("slow") != "" {
 		t.Pace(slow)
@@ -697,7 +701,10 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	f.keepsNumber(t)
 	ev, ok := f.understands(t)
-	if !ok {
+	switch {
+	case !ok && captioned(t):
+		return f.firstThing(t), nil
+	case !ok:
 		return Greeted, nil
 	}
 	return f.answersFirst(t, ev), nil
@@ -716,15 +723,6 @@ func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 		return ev
 	}
 	return Greeted
-}
-
-// speaksEnglish says whether a first message is in English. One word alone says nothing: "ok", "hello".
-func speaksEnglish(said string) bool {
-	if len(strings.Fields(said)) < 2 {
-		return false
-	}
-	language, confidence := meaning.Language(said)
-	return language == english && confidence >= 0.7
 }
 
 // keepsNumber keeps a number, or what was meant to be one, that came before anybody asked for it, sealed, until the person has
@@ -1108,7 +1106,7 @@ func (f *flow) hearLanguage(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if !chosen {
 		return "", nil
 	}
-	t.Speak(language)
+	speak(t, language)
 	return ChoseLanguage, nil
 }
 

@@ -233,7 +233,7 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 	}
 	if language, chosen := strings.CutPrefix(t.Choice(), languageButton); chosen && !h.Held() {
-		t.Speak(language)
+		speak(t, language)
 		return ChoseLanguage, f.sayPosition(ctx, t)
 	}
 	switch word := deskWord(t); {

@@ -67,14 +67,17 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			switch {
 			case err != nil || ev != "":
 				return ev, err
-			case t.Update.Kind == bot.Text && t.Update.Media != "": // there is nothing in the words: what they stand under is answered
+			case p.Is(bot.FreeText) && captioned(t):
 				return f.thing(t), nil
 			case p.Is(bot.FreeText):
 				return "", nil
 			}
 			guesses := f.readSaid(t)
 			f.keepUnheard(t, guesses)
-			return f.askMeant(t, guesses), nil
+			if ev := f.askMeant(t, guesses); ev != "" || !captioned(t) {
+				return ev, nil
+			}
+			return f.thing(t), nil
 		}
 	}
 	return places
@@ -115,6 +118,11 @@ func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []g
 			continue
 		}
 		guesses[i].confidence += may.Confidence
+	}
+	if plain := plainly(said, p); plain != "" && all[plain].in(p) != "" {
+		answer := all[plain].in(p)
+		guesses = slices.DeleteFunc(guesses, func(g guess) bool { return g.answer == answer })
+		guesses = append(guesses, guess{plain, answer, 1})
 	}
 	slices.SortStableFunc(guesses, func(a, b guess) int { return cmp.Compare(b.confidence, a.confidence) })
 	return guesses
@@ -289,23 +297,6 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 		return EmergencyOrWords
 	}
 	return said
-}
-
-// danger are words that are said of nothing else. The model knows the rest.
-var danger = regexp.MustCompile(`\b(ambulancia|infarto|me (estoy )?(muero|muriendo|ahogando|desangrando)|no puedo respirar|suicid\w*|quitarme la vida|matarme|me quiere matar|se desmayo|convulsion\w*|ambulance|heart attack|cant breathe|can't breathe|suicid\w*|kill myself|bleeding)\b`)
-
-// mourned finds that what was dangerous is over: "murió de un infarto".
-var mourned = regexp.MustCompile(`\b(murio|fallec\w*|difunt\w*|funeral\w*|died|passed away|late (husband|wife|father|mother))\b`)
-
-func (f *flow) inDanger(said, language string) bool {
-	if folded := bot.Fold(said); danger.MatchString(folded) {
-		return !mourned.MatchString(folded)
-	}
-	if !slices.Contains(taught, language) {
-		return false
-	}
-	may := f.model.Read(said, "")
-	return len(may) > 0 && may[0].Meaning == "emergency" && may[0].Confidence >= alarming
 }
 
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.

@@ -193,7 +193,7 @@ func (f *flow) places() []bot.Place {
 		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), thingRows(), []bot.Row{
 			// words that hold in every state
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
-			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"),
+			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"), on(AskedSpanish, bot.Stay, "language.now"),
 			on(SaidHello, bot.Stay, "hello"), on(SaidThanks, bot.Stay, "thanks"), on(Cancelled, Menu, "menu.cancelled"),
 			on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
 			// what people come for

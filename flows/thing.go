@@ -19,6 +19,7 @@ const (
 	SentVoice, SentVoiceAgain, SentOther            bot.Event = "SentVoice", "SentVoiceAgain", "SentOther"
 	Edited, EditedNumber, EditedUnread              bot.Event = "Edited", "EditedNumber", "EditedUnread"
 	Unseen, UnseenBesideWords                       bot.Event = "Unseen", "UnseenBesideWords"
+	SentWithWords                                   bot.Event = "SentWithWords"
 	LostAtDesk, EditedAtDesk                        bot.Event = "LostAtDesk", "EditedAtDesk"
 )
 
@@ -40,7 +41,7 @@ func thingRows() []bot.Row {
 	on := bot.On
 	rows := []bot.Row{
 		on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentLocation, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
-		on(SentVoice, bot.Stay, "voice.help"), on(SentOther, bot.Stay, "got.other"),
+		on(SentVoice, bot.Stay, "voice.help"), on(SentOther, bot.Stay, "got.other"), on(SentWithWords, bot.Stay, withWords),
 		on(Edited, bot.Stay, "edited"), on(EditedNumber, bot.Stay, "edited.number"), on(EditedUnread, bot.Stay, "edited.unread"),
 		on(Unseen, bot.Stay, "person.unseen"), on(UnseenBesideWords, bot.Stay, "person.unseen_words"),
 		on(LostAtDesk, bot.Stay, "person.lost"), on(EditedAtDesk, bot.Stay, "person.edited"),
@@ -81,6 +82,15 @@ func (f *flow) hearThing(t *bot.Turn) bot.Event {
 	return ""
 }
 
+// withWords is what is said to a thing beside words in which nothing was found: to write is what they have done.
+const withWords = "got.words"
+
+// captioned says whether words came under something.
+func captioned(t *bot.Turn) bool { return t.Update.Kind == bot.Text && t.Update.Media != "" }
+
+// unseenSaid is said before a question about words that came under something; nothing elsewhere.
+func unseenSaid(t *bot.Turn) string { return when(captioned(t), t.Wording("got.unseen")+" ") }
+
 // thing answers a thing, without words or with words in which nothing was found.
 func (f *flow) thing(t *bot.Turn) bot.Event {
 	u := t.Update
@@ -99,6 +109,8 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 		return SentContact
 	case said != "":
 		return bot.Event(said)
+	case captioned(t):
+		return SentWithWords
 	case u.Media == bot.ThingPhoto, u.Media == bot.ThingDocument:
 		return SentPhoto
 	case u.Media == "":
@@ -125,13 +137,17 @@ func (f *flow) voice(t *bot.Turn) bot.Event {
 	return SentVoice
 }
 
-// firstThing is what a first word is answered with that is no word. Who this is is said in any case.
+// firstThing is what a first word is answered with that is no word, or came under something and was not understood. Who this is is
+// said in any case.
 func (f *flow) firstThing(t *bot.Turn) bot.Event {
 	switch t.Update.Media {
 	case bot.ThingVoice:
 		return f.voice(t)
 	case bot.ThingLost:
 		return f.answersFirst(t, bot.Event(thingSaid[bot.ThingLost]))
+	}
+	if captioned(t) {
+		return f.answersFirst(t, withWords)
 	}
 	return Greeted
 }

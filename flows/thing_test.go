@@ -176,3 +176,24 @@ func TestCaptions_likeWords(t *testing.T) {
 		}
 	})
 }
+
+// Words under a thing are answered as words are, or it is said that they were read: in
+// every place nobody who wrote is asked to write.
+func TestCaptions_neverAskedToWrite(t *testing.T) {
+	everywhere(t, func(t *testing.T, s bot.State) {
+		for _, said := range []string{"blabla xyzzy", "me aparece esto", "mal"} {
+			for _, thing := range []string{bot.ThingPhoto, bot.ThingVideo, bot.ThingDocument, bot.ThingAudio} {
+				k := at(t, s)
+				if k.step(bot.Update{Kind: bot.Text, Text: said, Media: thing}); strings.Contains(k.reply.Text, "Escríbame") {
+					t.Errorf("%s with %q: %q", thing, said, k.reply.Text)
+				}
+			}
+		}
+	})
+	for _, thing := range []string{bot.ThingPhoto, bot.ThingVoice, bot.ThingDocument} {
+		k := newTalk(t)
+		if k.step(bot.Update{Kind: bot.Text, Text: "tralala tralali", Media: thing}); k.c.State != flows.Welcome || strings.HasPrefix(k.reply.Text, "Hola") {
+			t.Errorf("%s as the first message: %s, %q", thing, k.c.State, k.reply.Text)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package unlock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,8 +80,13 @@ type Redeemed struct {
 	Again   bool          // the same browser had pressed it before
 	KeyPass string        // sealed; the right to make a key, for the cookie
 	Life    time.Duration // what is left of the key pass
+	Moment  bool          // beside ErrUsed: that was a moment ago, and nobody has taken it back
 	Chat                  // as View has it
 }
+
+// moment is for how long a second press of a browser that is not known again is taken for the second tap of one that keeps no
+// cookies. It is told what came of the first, and given nothing.
+const moment = 30 * time.Second
 
 // Redeem uses a link, once. The nonce is the browser's: whoever wins may come again with it and is told the same. It
 // returns once the record is active; the chats hear of it by themselves.
@@ -102,10 +108,12 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 		out = Redeemed{Chat: a.chat(by)}
 		again, err := s.usable(a, now, nonce)
+		out.Kind = a.Kind
 		if err != nil {
+			out.Moment = errors.Is(err, ErrUsed) && a.Voided.IsZero() && now.Sub(a.Redeemed) < moment
 			return err
 		}
-		out.Kind, out.Again = a.Kind, again
+		out.Again = again
 		if again {
 			out.Life = a.keyPassEnds().Sub(now)
 			return errUnchanged
@@ -123,7 +131,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		return nil
 	})
 	if err != nil {
-		return Redeemed{Chat: out.Chat}, err
+		return Redeemed{Kind: out.Kind, Moment: out.Moment, Chat: out.Chat}, err
 	}
 	if out.Kind == KindUnlock {
 		if err := s.Activate(ctx, d.ID, d.Live.ID); err != nil {

@@ -35,6 +35,7 @@ func (s *site) letterOn(channel, number string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.notMe = l.NotMe
 	return "/desbloqueo/" + l.Token
 }
 
@@ -91,13 +92,22 @@ func TestBack(t *testing.T) {
 	b.get("/agentes/nowhere").Want(t, 404)
 	b.leadsTo("/agentes/nowhere", 404)
 
-	// Whose owner says that it was not them came from no chat.
-	s.add(activeNumber, affiliate.Active)
-	b = s.browser()
-	notMe := "/no-fui-yo/" + s.letter(activeNumber).NotMe
-	b.leadsTo(notMe, 200, chats...)
-	if page := b.press(notMe).Want(t, 200, "Gracias por avisar"); !strings.Contains(page.Body, onTelegram.URL) || !strings.Contains(page.Body, onWhatsApp.URL) {
-		t.Error("who said that it was not them is led to no chat")
+	// Whose owner says that it was not them is led to where the letter was asked for, too, before and after.
+	for _, own := range chats {
+		s.add(activeNumber, affiliate.Active)
+		s.letterOn(own.Channel, activeNumber)
+		notMe := "/no-fui-yo/" + s.notMe
+		b = s.browser()
+		b.leadsTo(notMe, 200, own)
+		page, other := b.press(notMe).Want(t, 200, "Gracias por avisar", own.URL), chats[0]
+		if other == own {
+			other = chats[1]
+		}
+		if strings.Contains(page.Body, other.URL) {
+			t.Errorf("who said that a letter of %s was not theirs is led to %s", own.Channel, other.Channel)
+		}
+		s.clock.Advance(8 * 24 * time.Hour)
+		b.leadsTo(notMe, 410, own)
 	}
 
 	// What a platform has not said yet leads nowhere, and what a browser makes up chooses among what is there.

@@ -41,7 +41,7 @@ import (
 type Links interface {
 	Look(ctx context.Context, token, nonce string) (unlock.View, error)
 	Redeem(ctx context.Context, token, nonce string) (unlock.Redeemed, error)
-	LookNotMe(ctx context.Context, token string) (lang string, err error)
+	LookNotMe(ctx context.Context, token string) (unlock.Chat, error)
 	NotMe(ctx context.Context, token string) (unlock.Disowned, error)
 	KeyPass(ctx context.Context, pass string) (unlock.Holder, error)
 	CheckKey(chosen string, about key.About) []key.Problem
@@ -264,7 +264,11 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, p press) error {
 func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 	used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
 	chat := s.mark(w, r, p, used.Chat, err)
-	if err != nil {
+	switch {
+	case p.fresh && used.Moment: // the second tap: the answer to the first is on its way, or was just replaced by this one
+		s.Count("again")
+		return s.alone(w, chat, used.Kind)
+	case err != nil:
 		return s.deadLink(w, r, chat, err)
 	}
 	s.giveKeyPass(w, used)
@@ -274,14 +278,19 @@ func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 		s.Count("used")
 	}
 	if p.fresh {
-		d := s.data(chat.Channel)
-		d.Alone = d.Own
-		return s.pages.Show(w, chat.Lang, web.View{Name: "done_" + string(used.Kind), Form: true, Data: d})
+		return s.alone(w, chat, used.Kind)
 	}
 	if used.Kind == unlock.KindGenerate && s.GenerateURL == "" {
 		return web.Redirect(w, r, "/clave")
 	}
 	return web.Redirect(w, r, "/listo")
+}
+
+// alone is the success in a browser that would not be known again: it says how it goes on elsewhere.
+func (s *Site) alone(w http.ResponseWriter, chat unlock.Chat, kind unlock.Kind) error {
+	d := s.data(chat.Channel)
+	d.Alone = d.Own
+	return s.pages.Show(w, chat.Lang, web.View{Name: "done_" + string(kind), Form: true, Data: d})
 }
 
 // giveKeyPass gives the browser what /listo and /clave know it by.
@@ -336,11 +345,11 @@ func unavailable(err error) error {
 }
 
 func (s *Site) showNotMe(w http.ResponseWriter, r *http.Request) error {
-	lang, err := s.Links.LookNotMe(r.Context(), r.PathValue("token"))
+	chat, err := s.Links.LookNotMe(r.Context(), r.PathValue("token"))
 	if err != nil {
-		return s.deadNotMe(w, r, lang, err)
+		return s.deadNotMe(w, r, chat, err)
 	}
-	return s.pages.Show(w, lang, web.View{Name: "notme_ask", Form: true, Data: s.anywhere()})
+	return s.pages.Show(w, chat.Lang, web.View{Name: "notme_ask", Form: true, Data: anyChat{back(s.Chats(), chat.Channel)}})
 }
 
 // notMeData is what became of "No fui yo".
@@ -358,20 +367,20 @@ type notMeData struct {
 func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 	came, err := s.Links.NotMe(r.Context(), r.PathValue("token"))
 	if err != nil {
-		return s.deadNotMe(w, r, came.Lang, err)
+		return s.deadNotMe(w, r, came.Chat, err)
 	}
 	s.Count("not_me")
 	return s.pages.Show(w, came.Lang, web.View{Name: "notme_done", Form: true, Data: notMeData{
-		bot.SayRef(came.Ref), came.Used, came.Locked, came.Dropped, web.Wait(came.Hold), s.Chats(),
+		bot.SayRef(came.Ref), came.Used, came.Locked, came.Dropped, web.Wait(came.Hold), back(s.Chats(), came.Channel),
 	}})
 }
 
 // deadNotMe is the page of a "No fui yo" that cannot be pressed.
-func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, lang string, err error) error {
-	late := web.View{Name: "notme_late", Status: http.StatusGone, Data: s.anywhere()}
+func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, chat unlock.Chat, err error) error {
+	late := web.View{Name: "notme_late", Status: http.StatusGone, Data: anyChat{back(s.Chats(), chat.Channel)}}
 	switch {
 	case errors.Is(err, unlock.ErrExpired):
-		return s.pages.Show(w, lang, late)
+		return s.pages.Show(w, chat.Lang, late)
 	case errors.Is(err, unlock.ErrUnknown): // cleaned up since, or never given out
 		late.Status = http.StatusNotFound
 		return s.wrongLink(w, r, Lang(r), late)

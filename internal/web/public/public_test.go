@@ -263,6 +263,7 @@ func TestGenerate(t *testing.T) {
 	b.press(path).To(t, "/clave")
 	b.get("/clave").Want(t, 200, `name="clave"`)
 	b.get(path).Want(t, 200, "Ya puede hacer su clave nueva", `href="/clave"`)
+	s.clock.Advance(time.Minute)
 	s.browser().press(path).Want(t, 410)
 
 	locked := "/desbloqueo/" + s.letter(lockedNumber).Token
@@ -311,7 +312,14 @@ func TestUse_withoutCookie(t *testing.T) {
 		t.Error("a way is shown that this browser cannot go")
 	}
 	none.get("/clave").Want(t, 403)
+
+	// Tapped twice, or loaded again, it says the same: whoever taps is not asked whether it was them.
+	if page := none.press(path).Want(t, 200, unlocked, "no guarda «cookies»"); strings.Contains(page.Main(), `href="/clave"`) || strings.Contains(page.Body, "No fui yo") || page.Header.Get("Set-Cookie") != "" && strings.Contains(strings.Join(page.Header.Values("Set-Cookie"), " "), "llave=") {
+		t.Error("the second tap is given something, or accused")
+	}
 	none.get(path).Want(t, 410)
+	s.clock.Advance(time.Minute)
+	none.press(path).Want(t, 410, "No fui yo")
 	none.press("/generar/"+s.letter(activeNumber).Token).Want(t, 200, "Use otro navegador")
 }
 

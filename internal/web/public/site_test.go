@@ -47,6 +47,7 @@ type site struct {
 	log     *bottest.Log
 	counted *counts
 	turns   int
+	notMe   string // token of the "No fui yo" of the last letterOn
 }
 
 func newSite(t *testing.T, change ...func(*public.Options)) *site {
