@@ -68,14 +68,18 @@ func agreed(do act) act {
 
 func (f *flow) toMenu(*bot.Turn) bot.Event { return AskedMenu }
 
-// cancels ends the procedure; before it has begun, the conversation.
+// cancels undoes a reminder; where none is set, it ends the procedure; before it has begun, the conversation.
 func (f *flow) cancels(t *bot.Turn) bot.Event {
 	if t.Place().Is(BeforeTerms) {
 		t.Empty()
 		return Declined
 	}
+	if ev := f.cancelsReminder(t); ev != "" {
+		return ev
+	}
 	t.Forget(slotComplaint)
-	return f.cancelled(t)
+	f.dropNumber(t)
+	return Cancelled
 }
 
 // slowly goes on step by step, and answers so.
