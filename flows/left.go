@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"llave/bot"
 )
@@ -111,7 +112,13 @@ func (f *flow) hearDropped(t *bot.Turn, p bot.Place, prompt int) bot.Event {
 	case t.Says("send", "word_done") != "":
 		return NumberDropped
 	}
-	if guesses := f.answers.read(f.model, t.Text(), p); len(guesses) > 0 && guesses[0].confidence >= surely && acting(guesses[0].answer) {
+	goesOn := 0.0
+	for _, g := range f.answers.read(f.model, t.Text(), p) {
+		if acting(g.answer) || strings.HasPrefix(g.answer, "next.") {
+			goesOn += g.confidence
+		}
+	}
+	if goesOn >= surely {
 		return NumberDropped
 	}
 	return ""
