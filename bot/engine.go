@@ -640,7 +640,7 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	reply, buttons := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}, text.Buttons
 	if text.Aside {
 		question := e.question(c, c.Text)
-		if strings.Contains(text.Text, "{question}") && reply.Image == "" {
+		if (strings.Contains(text.Text, "{question}") || strings.Contains(text.Text, "{whole}")) && reply.Image == "" {
 			reply.Image = e.fill(t, question.Image)
 		}
 		if len(buttons) == 0 {
@@ -737,6 +737,16 @@ func (e *Engine) question(c *Conversation, key string) Entry {
 	return q
 }
 
+// asked is what the question that stands asks, to be said under something else. What a text that stands in for its place's own told
+// before it asked is no news any more.
+func (e *Engine) asked(c *Conversation) string {
+	said := e.question(c, c.Text).Text
+	if n := questionOf(said); n > 0 && c.Text != e.places[c.State].Ask {
+		return said[len(said)-n:]
+	}
+	return said
+}
+
 // fillsAlone says whether nothing in a question but what is the same in every turn is filled in.
 func (e *Engine) fillsAlone(q Entry) bool {
 	for _, p := range placeholder.FindAllString(strings.Join(append(q.Again, q.Text), " "), -1) {
@@ -753,6 +763,8 @@ func (e *Engine) fill(t *Turn, text string) string {
 		name := p[1 : len(p)-1]
 		switch name {
 		case "question":
+			return e.fill(t, e.asked(t.Conv))
+		case "whole":
 			return e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
 		case "again":
 			q := e.question(t.Conv, t.Conv.Text)

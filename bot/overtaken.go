@@ -13,7 +13,7 @@ func (e *Engine) asks(t *Turn, text Entry, said string) int {
 	if !text.Aside {
 		return questionOf(said)
 	}
-	for _, name := range []string{"{question}", "{again}"} {
+	for _, name := range []string{"{question}", "{whole}", "{again}"} {
 		if !strings.HasSuffix(text.Text, name) {
 			continue
 		}

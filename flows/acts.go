@@ -77,18 +77,22 @@ func (f *flow) toMenu(t *bot.Turn) bot.Event {
 	return AskedMenu
 }
 
-// cancels ends the procedure; before it has begun, the conversation.
+// cancels undoes a reminder; where none is set, it ends the procedure; before it has begun, the conversation.
 func (f *flow) cancels(t *bot.Turn) bot.Event {
 	if t.Place().Is(BeforeTerms) {
 		t.Empty()
 		return Declined
+	}
+	if ev := f.cancelsReminder(t); ev != "" {
+		return ev
 	}
 	if f.complaint(t) != "" {
 		t.Say("lost", " "+t.Wording("complaint.lost"))
 	}
 	dropComplaint(t)
 	t.Forget(slotNext, slotMeanwhile)
-	return f.cancelled(t)
+	f.dropNumber(t)
+	return Cancelled
 }
 
 // slowly goes on step by step, and answers so.

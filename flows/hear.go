@@ -67,6 +67,7 @@ const (
 	slotPart        = "part"         // sealed: the first part of a number that was typed in two
 	slotTyped       = "typed"        // sealed: a number, or what was meant to be one, that came before the person agreed to go on
 	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
+	slotRests       = "rests"        // the number was dropped for a reminder; what is known of its link was not
 	slotDanger      = "danger"       // 911 was named while free text was asked for
 	slotAskedPrompt = "asked_prompt" // its stamp
 	slotOpenly      = "openly"       // what is needed was asked openly already
@@ -91,7 +92,10 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case slices.Contains(deskSignals, u.Signal):
 		return f.hearDeskSignal(ctx, t)
 	case u.Kind == bot.Signal:
-		return f.hearSignal(t), nil
+		from := t.Conv.State
+		ev := f.hearSignal(t)
+		f.leavesQuestion(t, from, ev)
+		return ev, nil
 	case u.Group:
 		t.Unkept() // nothing is heard there
 		if !place.Is(InGroup) {
@@ -150,6 +154,9 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	if place.Is(FirstWord) {
 		return "", nil
+	}
+	if ev, err := f.hearLeft(ctx, t); ev != "" || err != nil {
+		return ev, err
 	}
 	ev := f.hearPerson(t)
 	if f.asksNotice(t, ev) {
@@ -370,7 +377,8 @@ func (f *flow) forgetWay(t *bot.Turn) {
 	if t.Slot(slotRecord) == "" {
 		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
 			p := t.PlaceOf(s)
-			return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey, Between) && p.Is(InKey, AfterKey)
+			return needsNumberNow(t, p) && !(p.Is(ReadsBack) && given(t) != "") ||
+				!place.Is(InKey, Between) && p.Is(InKey, AfterKey) && t.Slot(slotUsed) == ""
 		})
 	}
 	if len(c.Back) == 0 {
@@ -403,8 +411,10 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		case place.Is(LinkUsedBy):
 			return bot.Ignored
 		case t.Update.Text == "generate":
+			happenedInstead(t, LinkOpened, isLink)
 			return LinkOpened
 		}
+		happenedInstead(t, LinkUsed, isLink)
 		return LinkUsed
 	case bot.SignalKeyMade:
 		t.Remember(slotMade, "1")
@@ -412,6 +422,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 			return bot.Ignored
 		}
 		t.Never(bot.SignalRemind) // it was to make one
+		happenedInstead(t, KeyMade, makesKey)
 		return KeyMade
 	case bot.SignalMailRefused:
 		if waits(t) && !f.Uniform {
@@ -449,6 +460,9 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 func usesLink(t *bot.Turn) {
 	t.Remember(slotUsed, strconv.FormatInt(t.Now.Unix(), 10))
 	t.Forget(slotEnded, slotMade, slotMeanwhile)
+	if _, set := reminder(t); set { // of the way to a link
+		t.Remember(slotRemindPlace, string(t.Leads(t.Conv.State, LinkUsed)))
+	}
 }
 
 // forgets empties a conversation left alone, unless somebody will write to them yet.
@@ -511,7 +525,9 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 
 // waits says where somebody whose link was sent is told what became of it. Who is writing a complaint or another
 // number is not interrupted, and finds it on the way back; who has cancelled waits for nothing.
-func waits(t *bot.Turn) bool { return t.Slot(slotRecord) != "" && t.Place().Is(ToldOfLink) }
+func waits(t *bot.Turn) bool {
+	return (t.Slot(slotRecord) != "" || t.Slot(slotRests) != "") && t.Place().Is(ToldOfLink)
+}
 
 // linkEndedInstead puts the place where an event of the link's end leads where the way back leads to one that lives, and says whether
 // it did.
@@ -581,7 +597,7 @@ func (f *flow) erasing(t *bot.Turn) string {
 // dropNumber forgets the number, and one that was given and not confirmed.
 func (f *flow) dropNumber(t *bot.Turn) {
 	dropGiven(t)
-	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed, slotMade, slotMeanwhile)
+	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed, slotMade, slotMeanwhile, slotRests, slotLeft)
 	waitsNoMore(t)
 }
 
@@ -820,7 +836,7 @@ func (f *flow) hearMenu(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearReady(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "send", "resend":
-		return f.askLink(ctx, t)
+		return f.resends(ctx, t)
 	case "no_mailbox":
 		return NoMailbox, nil
 	case "in_person":
@@ -835,7 +851,7 @@ func (f *flow) hearReady(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearSent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "resend":
-		return f.askLink(ctx, t)
+		return f.resends(ctx, t)
 	case "not_arrived":
 		f.hard(t)
 		return notArrived(f, t), nil
@@ -853,6 +869,14 @@ func (f *flow) hearSent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.correctsNumber(t), nil
 	}
 	return "", nil
+}
+
+// resends is askLink where the number may have been dropped for a reminder.
+func (f *flow) resends(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Slot(slotRests) != "" && t.Slot(slotRecord) == "" {
+		return NumberDropped, nil
+	}
+	return f.askLink(ctx, t)
 }
 
 // askLink reserves one mail of the live link of the confirmed number's record and promises it. In `guided` it looks first whether the
@@ -963,11 +987,14 @@ func (f *flow) hearStep(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearStuck(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "another":
-		if t.Slot(slotRecord) == "" {
-			return WantsNumber, nil
-		}
 		t.Remember(slotWant, "generate") // the key is unlocked by now
-		return WantsAnother, nil
+		switch {
+		case t.Slot(slotRecord) != "":
+			return WantsAnother, nil
+		case t.Slot(slotRests) != "":
+			return NumberDropped, nil
+		}
+		return WantsNumber, nil
 	case "back_to_step":
 		return WentOn, nil
 	}

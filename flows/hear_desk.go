@@ -496,6 +496,7 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	case bot.SignalLinkUsed:
 		waitsNoMore(t)
 		usesLink(t)
+		happenedInstead(t, LinkUsed, isLink)
 		if waiting && t.Update.Text != "generate" {
 			return UnlockedWaiting
 		}

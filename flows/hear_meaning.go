@@ -341,6 +341,7 @@ func (f *flow) wasAsked(t *bot.Turn) bool {
 // goesBack undoes one step, up to what was already done: a link that was used is not waited for again, a key that was
 // made is not made again.
 func (f *flow) goesBack(t *bot.Turn) bot.Event {
+	back := t.Conv.Back
 	if t.Conv.Text == "key.made" {
 		return NothingToUndo
 	}
@@ -351,7 +352,7 @@ func (f *flow) goesBack(t *bot.Turn) bot.Event {
 	if t.Place().Is(ReadsBack) && t.Slot(slotRecord) != "" { // what the chat is about is what it was about
 		dropGiven(t)
 	}
-	if back := t.Conv.Back; t.Place().Is(InKey) && len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(NeedsNumber) {
+	if t.Place().Is(InKey) && len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(NeedsNumber, AsksNumber) {
 		return NothingToUndo
 	}
 	return WentBack

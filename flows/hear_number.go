@@ -156,7 +156,7 @@ func (f *flow) binds(t *bot.Turn, record, sealed string) {
 		t.Withdraw()
 		t.Conv.Attempt = ""
 	}
-	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart, slotTyped)
+	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart, slotTyped, slotRests, slotLeft)
 	t.Remember(slotNumber, sealed)
 	t.Remember(slotRecord, record)
 	counts(t, record)

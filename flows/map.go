@@ -221,13 +221,14 @@ func (f *flow) places() []bot.Place {
 			on(Stolen, OfferPerson, "person.stolen"), on(NotMe, OfferPerson, "person.not_me"),
 			// later
 			on(AskedRemind, RemindWhen, ""), on(RemindSet, bot.Back, "remind.set"), on(RemindMoved, bot.Back, "remind.moved"), on(RemindPast, RemindWhen, "remind.past"),
-			on(RemindTooLate, RemindWhen, "remind.limit"), on(RemindTooLateHere, RemindWhen, "remind.window"), on(RemindCancelled, Menu, "remind.cancelled"),
+			on(RemindTooLate, RemindWhen, "remind.limit"), on(RemindTooLateHere, RemindWhen, "remind.window"), on(RemindCancelled, bot.Stay, "remind.cancelled"), on(RemindNone, bot.Stay, "remind.none"),
+			on(AskedRemindToday, RemindWhen, "remind.when_today"), on(RemindPastToday, RemindWhen, "remind.past_today"), on(RemindTooLateToday, RemindWhen, "remind.window_today"),
 			on(Reminded, Resume, "remind.now"), on(RemindedAtRest, bot.Stay, "remind.rest"),
 			// a notice that says more than the one agreed to
 			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
 			on(Declined, Start, "welcome.declined"),
 			// corrections
-			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
+			on(Corrected, AskNumber, ""), on(NumberDropped, AskNumber, "number.dropped"), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
 			// what is sent but words (the rest is in thingRows)
 			on(SentVoiceAgain, OfferPerson, "voice.person"),
@@ -249,6 +250,7 @@ func (f *flow) places() []bot.Place {
 			on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
 			on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
 			on(AskedStillWaiting, bot.Stay, stillWaiting), on(StillWaits, bot.Stay, "waiting.yes"),
+			on(AskedStillAside, bot.Stay, "waiting.aside"), on(StillWaitsOn, bot.Stay, "waiting.on"), on(LeftAside, bot.Stay, "waiting.left"),
 			on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
 			on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
 			on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText),

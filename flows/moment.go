@@ -30,21 +30,26 @@ type part struct {
 // The parts of a day, the narrowest first.
 var parts = []part{
 	{regexp.MustCompile(`\b(madrugada)\b`), 5, 7, false},
+	{regexp.MustCompile(`\b(desayun\w+|breakfast)\b`), 8, 10, false},
+	{regexp.MustCompile(`\b(almuerzo|almorzar|lunch)\b`), 13, 15, true},
+	{regexp.MustCompile(`\b(merienda|merendar|cena|cenar|dinner|supper)\b`), 19, 21, true},
 	{regexp.MustCompile(`\b(tonight|(la|esta|de|hoy|manana) (noche|nochecita)|(this|in the|the) (evening|night)|(tomorrow|today|` + weekdayWords + `) (evening|night))\b`), 19, 21, true},
 	{regexp.MustCompile(`\b((la|esta|hoy|manana|` + weekdayWords + `) (tarde|tardecita)|((this|in the|the) afternoon)|(tomorrow|today|` + weekdayWords + `) afternoon|pm)\b`), 15, 18, true},
 	{regexp.MustCompile(`\b((de|en|por|a) la manan(a|ita)|esta manana|(this|in the|the|tomorrow|` + weekdayWords + `) morning|temprano|early|am)\b`), 8, 12, false},
 }
 
 const (
-	weekdayWords = `domingo|lunes|martes|miercoles|jueves|viernes|sabado|sunday|monday|tuesday|wednesday|thursday|friday|saturday`
-	numberWords  = `un|una|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|an|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve`
+	numberWords = `un|una|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|an|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve`
 
 	dayStarts = 8 // the hour of a day without an hour
 )
 
+// weekdayWords are the names of the days of the week.
+var weekdayWords = strings.Join(weekdays, "|")
+
 var (
 	spanOfTime = regexp.MustCompile(`\b(?:en|dentro de|de aqui a|in|within) (?:unos |unas |about |otra |another )?(\d{1,3}|media|half an|un par de|a couple of|` + numberWords +
-		`) ?(minutos?|mins?|minutes?|horas?|hours?|hrs?|h|dias?|days?|semanas?|weeks?)\b( y media| y cuarto)?`)
+		`) ?(minutos?|mins?|minutes?|horas?|hours?|hrs?|h|dias?|days?|semanas?|weeks?|mes|meses|months?|anos?|years?)\b( y media| y cuarto)?`)
 	bareSpan  = regexp.MustCompile(`^(?:unas? )?(\d{1,3}|media|` + numberWords + `) (minutos?|minutes?|horas?|hours?|dias?|days?)( y media)?$`)
 	dayAfter  = regexp.MustCompile(`\b(pasado manana|(the )?day after tomorrow)\b`)
 	ofMorning = regexp.MustCompile(`\b(?:de|en|por|a) la manan(?:a|ita)\b|\besta manana\b`)
@@ -65,9 +70,6 @@ var (
 	noPart = regexp.MustCompile(`\bbuen[oa]s? (dias?|tardes?|noches?)\b|\bgood (morning|afternoon|evening|night)\b|\b(mas|muy|tan|es|algo|poco|demasiado) tarde\b`)
 )
 
-// weekdays by their names, from Sunday on: the Spanish ones, then the English.
-var weekdays = strings.Split(weekdayWords, "|")
-
 // countWords by what they count: the Spanish ones from one to twelve, then the English.
 var countWords = map[string]int{
 	"un": 1, "una": 1, "uno": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "siete": 7, "ocho": 8, "nueve": 9, "diez": 10, "once": 11, "doce": 12,
@@ -78,6 +80,11 @@ var countWords = map[string]int{
 // readMoment reads when words mean, counted from [now] in its own zone; not ok where they name no time. [asked] says that they
 // answer the question for an hour, so that a bare "8" is one. A moment of today that is over is returned as it is.
 func readMoment(said string, now time.Time, asked bool) (m moment, ok bool) {
+	return readMomentOf(said, now, asked, time.Time{})
+}
+
+// readMomentOf is readMoment where an hour alone, or a part of the day, is one of [day], unless that is zero.
+func readMomentOf(said string, now time.Time, asked bool, day time.Time) (m moment, ok bool) {
 	s := timeWords(said)
 	if asked && bareSpan.MatchString(s) { // "dos horas"
 		s = "en " + s
@@ -95,11 +102,21 @@ func readMoment(said string, now time.Time, asked bool) (m moment, ok bool) {
 			return moment{now.AddDate(0, 0, days), true}, true
 		}
 	}
-	in := partOf(s)
+	dated := false
 	if !known {
-		days, known = dayIn(s, now)
+		if days, s, dated = dateIn(s, now, asked); !dated {
+			days, known = dayIn(s, now)
+		}
 	}
-	today := thisDay.MatchString(s)
+	if dayOver.MatchString(s) || dated && days < 0 {
+		return moment{now.AddDate(0, 0, -1), true}, true
+	}
+	if !known && !dated && !thisDay.MatchString(s) && !day.IsZero() && daysTo(now, day) > 0 {
+		days, known = daysTo(now, day), true
+	}
+	in := partOf(s)
+	known = known || dated
+	today := thisDay.MatchString(s) || known && days == 0
 	if midnight.MatchString(s) { // the one that ends the day
 		return moment{clockOn(now, days+1, 0, 0), true}, true
 	}
@@ -116,13 +133,15 @@ func readMoment(said string, now time.Time, asked bool) (m moment, ok bool) {
 		return moment{clockOn(now, days, dayStarts, 0), false}, true
 	case in != nil:
 		return moment{partNext(now, today, *in), false}, true
+	case known:
+		return moment{partNext(now, true, part{usual: dayStarts, until: quietFrom}), false}, true
 	}
 	return moment{}, false
 }
 
 // timeWords is what was said, folded, without what only sounds like a time.
 func timeWords(said string) string {
-	s := bot.Fold(said)
+	s := inWordsOfMonths(bot.Fold(said))
 	s = halfOfDay.ReplaceAllString(s, "${1}m")
 	s = pointInClock.ReplaceAllString(s, "$1:$2")
 	s = strings.Map(func(r rune) rune {
@@ -143,6 +162,9 @@ var (
 	joined       = regexp.MustCompile(`\b(\d{1,2}(?::\d{2})?)(am|pm|hs)\b`)
 )
 
+// mostCounted is how many of a unit are counted at most: nobody is reminded after so long.
+const mostCounted = 100
+
 // spanLength is how long a span of time is that was found in [s]; whole says that it counts days.
 func spanLength(s string, at []int) (length time.Duration, whole bool) {
 	count, unit, more := s[at[2]:at[3]], s[at[4]:at[5]], ""
@@ -153,6 +175,11 @@ func spanLength(s string, at []int) (length time.Duration, whole bool) {
 	switch unit[0] {
 	case 'm':
 		one = time.Minute
+		if strings.HasPrefix(unit, "mes") || strings.HasPrefix(unit, "mon") {
+			one, whole = 30*24*time.Hour, true
+		}
+	case 'a', 'y':
+		one, whole = 365*24*time.Hour, true
 	case 'h':
 		one = time.Hour
 	case 'd':
@@ -163,7 +190,7 @@ func spanLength(s string, at []int) (length time.Duration, whole bool) {
 	if count == "media" || count == "half an" {
 		return one / 2, false
 	}
-	length = time.Duration(counted(count)) * one
+	length = time.Duration(min(counted(count), mostCounted)) * one
 	switch more {
 	case "y media":
 		length += one / 2
@@ -185,7 +212,7 @@ func counted(word string) int {
 // dayIn is the day that is named, counted from today; not ok where none is but, perhaps, today.
 func dayIn(s string, now time.Time) (days int, ok bool) {
 	if dayAfter.MatchString(s) {
-		return 2, true
+		return nextMorning(now) + 1, true
 	}
 	until := func(day time.Weekday) int { return (int(day-now.Weekday())+6)%7 + 1 }
 	if named := weekday.FindString(s); named != "" {
@@ -193,7 +220,7 @@ func dayIn(s string, now time.Time) (days int, ok bool) {
 	}
 	switch {
 	case nextDay.MatchString(ofMorning.ReplaceAllString(s, " ")):
-		return 1, true
+		return nextMorning(now), true
 	case weekend.MatchString(s):
 		if now.Weekday() == time.Saturday {
 			return 1, true

@@ -25,13 +25,20 @@ const (
 	RemindSet, RemindMoved, RemindPast        bot.Event = "RemindSet", "RemindMoved", "RemindPast"
 	RemindTooLate, RemindTooLateHere          bot.Event = "RemindTooLate", "RemindTooLateHere"
 	RemindCancelled, Reminded, RemindedAtRest bot.Event = "RemindCancelled", "Reminded", "RemindedAtRest"
+	RemindNone                                bot.Event = "RemindNone" // one is to be undone, and none is set
 	AskedStillWaiting, StillWaits             bot.Event = "AskedStillWaiting", "StillWaits"
+	AskedStillAside, StillWaitsOn, LeftAside  bot.Event = "AskedStillAside", "StillWaitsOn", "LeftAside" // of who is doing something else
+
+	// Those after which tomorrow cannot be offered: the channel has closed by then.
+	AskedRemindToday, RemindPastToday, RemindTooLateToday bot.Event = "AskedRemindToday", "RemindPastToday", "RemindTooLateToday"
 )
 
 // The slots.
 const (
 	slotRemindAsked = "remind_asked" // when the reminder was asked for, in seconds since 1970
 	slotRemindPlace = "remind_place" // the state to go on from
+	slotRemindDay   = "remind_day"   // the day that was named with it
+	slotStill       = "still"        // it was asked last whether one still waits, and by the way
 )
 
 const (
@@ -39,6 +46,8 @@ const (
 	remindHere    = 10 * time.Minute // who has come back by themselves and wrote less than that ago is reminded later
 	windowSpare   = 10 * time.Minute // what is said this long before a channel stops taking it arrives in any case
 	stillWaitsFor = 23 * time.Hour   // after so long without a word who waits is asked whether they still do
+
+	askedByHour, askedByMinute = 20, 30 // or the evening before, where that is by night
 )
 
 // stillWaiting is the question whether one still waits.
@@ -57,25 +66,124 @@ func (f *flow) window(t *bot.Turn) time.Duration {
 }
 
 // hearRemind hears that somebody wants to be reminded, and when: by a button, by the word alone, or asked for with a time. The
-// question when is answered with a time alone.
+// question when is answered with a time alone, and so is a reminder that was just set. In words of their own only the word that
+// begins a message asks for it.
 func (f *flow) hearRemind(t *bot.Turn) bot.Event {
 	place := t.Place()
 	switch {
 	case place.Is(BeforeTerms, InGroup):
 		return ""
 	case t.Choice() == "remind":
-		return AskedRemind
-	case t.Update.Kind != bot.Text || t.Choice() != "" || place.Is(bot.FreeText):
+		return f.asksWhen(t)
+	case t.Update.Kind != bot.Text || t.Choice() != "" || place.Is(bot.FreeText) && !remindsAlone(t.Text()):
 		return ""
-	case t.Says("remind") != "":
-		return AskedRemind
+	}
+	if ev := f.undoesReminder(t); ev != "" {
+		return ev
+	}
+	if t.Says("remind") != "" {
+		return f.asksWhen(t)
 	}
 	answers := place.Has(AskedHour)
-	if !answers && !asksRemind(t.Text(), plainlyAsked) {
+	_, set := reminder(t)
+	switch said := timeWords(t.Text()); {
+	case answers, asksRemind(t.Text(), plainlyAsked):
+	case !set || !ratherThen.MatchString(said) || len(strings.Fields(said)) > ratherWords:
 		return ""
 	}
-	if m, ok := readMoment(t.Text(), f.now(t), answers); ok {
+	if m, ok := f.readWhen(t, answers || set); ok {
 		return f.remindAt(t, m)
+	}
+	if answers && ofTime(t.Text()) && !f.givesNumber(t) { // a time that is none: no question about ours
+		t.Miss()
+		return AskedHour
+	}
+	if place.Is(bot.FreeText) {
+		return f.asksWhen(t)
+	}
+	return ""
+}
+
+// readWhen reads when was meant. Where only an hour is named it is one of the day that was named before.
+func (f *flow) readWhen(t *bot.Turn, asked bool) (moment, bool) {
+	day, err := time.ParseInLocation(time.DateOnly, t.Slot(slotRemindDay), f.Zone)
+	if err != nil {
+		day = time.Time{}
+	}
+	return readMomentOf(t.Text(), f.now(t), asked, day)
+}
+
+// asksWhen asks when, and keeps the day, if one was named.
+func (f *flow) asksWhen(t *bot.Turn) bot.Event {
+	now := f.now(t)
+	if days, named := dayIn(timeWords(t.Text()), now); named && t.Update.Kind == bot.Text {
+		t.Remember(slotRemindDay, clockOn(now, days, 0, 0).Format(time.DateOnly))
+	} else {
+		t.Forget(slotRemindDay)
+	}
+	return f.orToday(t, AskedRemind, AskedRemindToday)
+}
+
+// orToday is the event where tomorrow can be offered, or the one where it cannot.
+func (f *flow) orToday(t *bot.Turn, tomorrow, today bot.Event) bot.Event {
+	if at := afterQuiet(f.tomorrow(t).at); at.After(f.lastReminder(t)) && handoff.DateOf(at) != handoff.DateOf(f.lastReminder(t)) {
+		return today
+	}
+	return tomorrow
+}
+
+// tomorrow is what the button of that name stands for: before dawn the morning that comes.
+func (f *flow) tomorrow(t *bot.Turn) moment {
+	now := f.now(t)
+	return moment{at: clockOn(now, nextMorning(now), dayStarts, 0)}
+}
+
+// What undoes a reminder, by its name or not, and what says another time instead of the one that was just said.
+var (
+	undoneByName = regexp.MustCompile(`\b(borr|quit|cancel|anul|elimin|desactiv|suspend|olvid)\w* (el |ese |este |mi |su |los |lo del |con el )?(recordatorio|aviso)s?\b` +
+		`|\b(ya no|no) (quiero|necesito|deseo) (el |ese |este |mi |mas |ningun |un )?(recordatorio|aviso)s?\b|\bsin recordatorio\b|\b(cancel|delete|remove|stop|forget) (the |my |that )?reminders?\b|\bno (more )?reminders?\b`)
+	undonePlainly = regexp.MustCompile(`\b(no|ni|nunca) (me |se moleste en |quiero que me |hace falta que me |necesito que me )(lo )?(vuelva a |va a )?(escriba|escribas|escriban|escribir|recuerde|recuerdes|recuerden|recordar|avise|avises|avisen|avisar)\b` +
+		`|\b(dont|do not|no need to|stop) (remind|write to|writing to|reminding) me\b`)
+	ratherThen = regexp.MustCompile(`^((no|ay no|perdon|disculpe|ah) )*(mejor|mas bien|prefiero|que sea|digo|better|rather|make it)\b`)
+	insteadOf  = regexp.MustCompile(`\b(mejor|mas bien|sino|prefiero|better|rather)\b`)
+)
+
+// ratherWords is how many words another time is said in at most.
+const ratherWords = 8
+
+// undoesReminder hears that somebody wants no reminder any more, or another one instead.
+func (f *flow) undoesReminder(t *bot.Turn) bot.Event {
+	said := strings.NewReplacer(",", "", ".", "", "'", "").Replace(bot.Fold(t.Text()))
+	byName := undoneByName.MatchString(said)
+	if !byName && !undonePlainly.MatchString(said) {
+		return ""
+	}
+	_, set := reminder(t)
+	if at := insteadOf.FindStringIndex(said); set && at != nil {
+		if m, ok := readMomentOf(said[at[0]:], f.now(t), true, time.Time{}); ok {
+			return f.remindAt(t, m)
+		}
+	}
+	switch {
+	case set, t.Place().Has(AskedHour):
+		return f.cancelsReminder(t)
+	case byName:
+		return RemindNone
+	}
+	return ""
+}
+
+// cancelsReminder undoes the reminder, or the question when, and nothing else.
+func (f *flow) cancelsReminder(t *bot.Turn) bot.Event {
+	_, set := reminder(t)
+	switch {
+	case set:
+		t.Never(bot.SignalRemind)
+		t.Forget(slotRemindDay)
+		stepsBack(t)
+		return RemindCancelled
+	case t.Place().Has(AskedHour):
+		return SaidNo
 	}
 	return ""
 }
@@ -83,10 +191,19 @@ func (f *flow) hearRemind(t *bot.Turn) bot.Event {
 // What asks to be written to, wherever it is said, and what does where later is meant for sure.
 var (
 	plainlyAsked = regexp.MustCompile(`\b(recuerd[ea](me|nme|melo)|recordatorio|acuerd[ea]me|(haga|hagame|hazme|hagan) (a)?cordar|remind me|reminder)\b`)
-	askedLater   = regexp.MustCompile(`\b(recuerd[ea]\w*|recorda\w*|acuerd[ea]me|acordar|avis[ea](me|nme)?|me escrib[ea]|escrib[ea]me|remind\w*|let me know|write to me)\b`)
+	askedLater   = regexp.MustCompile(`\b(recuerd[ea]\w*|recorda\w*|acuerd[ea]me|acordar|avis[ea](me|nme)?|me (puede\w* |podria\w* )?(escrib[ea]|escribir|avisar)|escrib[ea]me|remind\w*|let me know|write to me)\b`)
 	askedThing   = regexp.MustCompile(`\b(recuerd[ea]\w*|record\w+|acuerd[ea]me|remind me)( \w+)? (cual|como|donde|cuanto|quien|what|which|how|where|(la|mi|el|su|un|una|the|my|a) (clave|contrasena|numero|cedula|codigo|correo|horario|direccion|key|password|number|code))\b`)
 	notAsked     = regexp.MustCompile(`\b(no|sin|le|les|not|dont|don't|yo) (me |lo )?(recuerd|record|acuerd|avis|escrib|remind)`)
+	askedAlone   = regexp.MustCompile(`^(recuerd[ea](me|nme|melo)|remind me)\b`)
 )
+
+// aloneWords is how many words a message has at most that asks for a reminder amid words of one's own.
+const aloneWords = 6
+
+// remindsAlone says whether a message is nothing but that somebody wants to be reminded.
+func remindsAlone(said string) bool {
+	return askedAlone.MatchString(bot.Fold(said)) && len(strings.Fields(said)) <= aloneWords && asksRemind(said, plainlyAsked)
+}
 
 // asksRemind says whether somebody asks to be written to, rather than to write themselves or to be told a thing.
 func asksRemind(said string, by *regexp.Regexp) bool {
@@ -102,17 +219,16 @@ func (f *flow) wantsLater(t *bot.Turn) bot.Event {
 	if m, ok := readMoment(t.Text(), f.now(t), false); ok && asksRemind(t.Text(), askedLater) {
 		return f.remindAt(t, m)
 	}
-	return AskedRemind
+	return f.asksWhen(t)
 }
 
 // hearWhen hears the buttons under the question when.
 func (f *flow) hearWhen(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	now := f.now(t)
 	switch t.Choice() {
 	case "in_an_hour":
-		return f.remindAt(t, moment{now.Add(time.Hour), true}), nil
+		return f.remindAt(t, moment{at: f.now(t).Add(time.Hour), exact: true}), nil
 	case "tomorrow":
-		return f.remindAt(t, moment{clockOn(now, 1, dayStarts, 0), false}), nil
+		return f.remindAt(t, f.tomorrow(t)), nil
 	case "other_hour":
 		return AskedHour, nil
 	}
@@ -140,7 +256,7 @@ func stepsBack(t *bot.Turn) {
 // remindAt sets the reminder, if it can be kept then.
 func (f *flow) remindAt(t *bot.Turn, m moment) bot.Event {
 	if !m.at.After(t.Now) {
-		return RemindPast
+		return f.orToday(t, RemindPast, RemindPastToday)
 	}
 	at, last := afterQuiet(m.at), f.lastReminder(t)
 	if at.After(last) && !m.exact && handoff.DateOf(at) == handoff.DateOf(last) { // any hour of that day will do
@@ -149,7 +265,7 @@ func (f *flow) remindAt(t *bot.Turn, m moment) bot.Event {
 	if at.After(last) {
 		t.Say("moment", sayMoment(t, last))
 		if f.window(t) > 0 {
-			return RemindTooLateHere
+			return f.orToday(t, RemindTooLateHere, RemindTooLateToday)
 		}
 		return RemindTooLate
 	}
@@ -157,6 +273,7 @@ func (f *flow) remindAt(t *bot.Turn, m moment) bot.Event {
 	t.Later(bot.SignalRemind, "", at)
 	t.Remember(slotRemindAsked, strconv.FormatInt(t.Now.Unix(), 10))
 	f.keepTill(t, at)
+	t.Remember(slotRemindDay, at.Format(time.DateOnly))
 	t.Say("moment", sayMoment(t, at))
 	if isQuiet(m.at) {
 		return RemindMoved
@@ -174,16 +291,17 @@ func (f *flow) lastReminder(t *bot.Turn) time.Time {
 }
 
 // rests has the way back lead to where the person was, as it can be gone on from without the number. That is dropped, unless a case
-// with a person is about it.
+// with a person is about it; what is known of its link is not.
 func (f *flow) rests(t *bot.Turn) {
 	c := t.Conv
 	back := append(slices.Clone(c.Back), c.State)
 	back = slices.DeleteFunc(back, func(s bot.State) bool { return t.PlaceOf(s).Is(Between) })
+	asks := t.Leads(c.State, WantsUnlock)
 	if !c.Handoff.Open() {
 		needed := len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(NeedsNumber)
-		f.dropNumber(t)
-		back = slices.DeleteFunc(back, func(s bot.State) bool { return t.PlaceOf(s).Is(NeedsNumber) })
-		if asks := t.Leads(c.State, WantsUnlock); needed {
+		f.restsNumber(t)
+		back = slices.DeleteFunc(back, func(s bot.State) bool { return needsNumberNow(t, t.PlaceOf(s)) })
+		if needed && !(len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(LinkLives)) {
 			if i := slices.Index(back, asks); i >= 0 {
 				back = back[:i]
 			}
@@ -194,7 +312,29 @@ func (f *flow) rests(t *bot.Turn) {
 		back = []bot.State{t.Leads(c.State, AskedMenu)}
 	}
 	c.Back = back
-	t.Remember(slotRemindPlace, string(back[len(back)-1]))
+	on := back[len(back)-1]
+	if t.PlaceOf(on).Is(LinkLives) && !c.Handoff.Open() { // by then it has ended
+		on = asks
+	}
+	t.Remember(slotRemindPlace, string(on))
+}
+
+// restsNumber drops the number for a reminder.
+func (f *flow) restsNumber(t *bot.Turn) {
+	if t.Slot(slotRecord) != "" {
+		t.Remember(slotRests, "1")
+	}
+	if p := t.Place(); p.Is(NeedsNumber) && needsNumberNow(t, p) {
+		leaves(t, t.Conv.State)
+	}
+	dropGiven(t)
+	t.Forget(slotNumber, slotRecord)
+}
+
+// needsNumberNow says whether a place means nothing without the number. Where a link is waited for it can be waited for without.
+func needsNumberNow(t *bot.Turn, p bot.Place) bool {
+	_, lives := linkEnds(t)
+	return p.Is(NeedsNumber) && !(p.Is(LinkLives) && lives)
 }
 
 // keepTill keeps the conversation until it has been left alone as long as ever after that moment.
@@ -215,16 +355,6 @@ func reminder(t *bot.Turn) (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// cancelled ends the procedure, and the reminder to go on with it.
-func (f *flow) cancelled(t *bot.Turn) bot.Event {
-	f.dropNumber(t)
-	if _, set := reminder(t); set {
-		t.Never(bot.SignalRemind)
-		return RemindCancelled
-	}
-	return Cancelled
-}
-
 // keptSaid is what is said to be kept for a reminder.
 func keptSaid(t *bot.Turn) string {
 	if t.Conv.Handoff.Open() { // the case has the number, if there is one
@@ -233,7 +363,7 @@ func keptSaid(t *bot.Turn) string {
 	return t.Wording("remind.kept")
 }
 
-// reminderSaid is what is said of a reminder among what is kept, after a blank; nothing where none is set.
+// reminderSaid is what is said of a reminder among what is kept, and of who asks how far they are, after a blank; nothing where none is set.
 func (f *flow) reminderSaid(t *bot.Turn) string {
 	at, set := reminder(t)
 	if !set {
@@ -262,7 +392,10 @@ func (f *flow) reminds(t *bot.Turn) bot.Event {
 	}
 	f.keepTill(t, t.Now)
 	t.Expire(clockOn(now, 0, quietFrom, 0))
-	stepsBack(t) // they were asked for another time
+	stepsBack(t)                                                                              // they were asked for another time
+	if p := t.Place(); t.Slot(slotRecord) == "" && needsNumberNow(t, p) && !p.Is(ReadsBack) { // the link has ended since
+		t.Enter(t.Leads(t.Conv.State, WantsUnlock))
+	}
 	if t.Place().Is(NoResume) {
 		kept := bot.State(t.Slot(slotRemindPlace))
 		if p := t.PlaceOf(kept); p.Ask == "" || p.Is(NoResume) {
@@ -292,7 +425,7 @@ func (f *flow) asksStillAt(last time.Time, window time.Duration) time.Time {
 	if morning := afterQuiet(at); !morning.After(last.Add(window - windowSpare)) {
 		return morning
 	}
-	return beforeQuiet(at).Add(-29 * time.Minute) // 20:30
+	return clockOn(beforeQuiet(at), 0, askedByHour, askedByMinute)
 }
 
 // asksStill goes off. Nobody is asked who has left, or whom an agent has by now.
@@ -309,23 +442,51 @@ func (f *flow) asksStill(t *bot.Turn) bot.Event {
 		return bot.Ignored
 	}
 	t.Expire(clockOn(now, 0, quietFrom, 0))
-	return AskedStillWaiting
+	if waitsHere(t) {
+		return AskedStillWaiting
+	}
+	t.Remember(slotStill, "1")
+	return AskedStillAside
 }
 
-// hearStill hears the answer to that. The question that stood before stands again.
+// waitsHere says whether where somebody is there is nothing to do but wait for a person.
+func waitsHere(t *bot.Turn) bool { return t.Place().Is(AtDesk) || t.Place().Has(DeskOpened) }
+
+// hearStill hears the answer to that. Where it was asked by the way a word is no answer to be sure of: what stands there may be
+// answered by it. A yes changes nothing, and a no is asked for by its button.
 func (f *flow) hearStill(t *bot.Turn) bot.Event {
-	if t.Conv.Text != stillWaiting || !t.Conv.Handoff.Open() {
-		return ""
+	aside := t.Slot(slotStill) != ""
+	t.Forget(slotStill)
+	switch press := t.Update.Kind == bot.Press; {
+	case !t.Conv.Handoff.Open():
+	case t.Conv.Text == stillWaiting:
+		return f.stillWaits(t, t.Choice())
+	case press && t.Choice() == "" && slices.Contains([]string{"still_yes", "still_no"}, t.Update.Button):
+		return f.stillWaits(t, t.Update.Button)
+	case !aside || press:
+	case t.Says("still_yes", "word_nod") != "":
+		return StillWaitsOn
+	case t.Says("still_no", "word_shake") != "":
+		t.Remember(slotStill, "1")
+		return AskedStillAside
 	}
-	switch t.Choice() {
-	case "still_yes":
-		if t.Place().Is(AtDesk) {
-			return StayedWaiting
-		}
+	return ""
+}
+
+func (f *flow) stillWaits(t *bot.Turn, answer string) bot.Event {
+	switch {
+	case answer == "still_yes" && t.Place().Is(AtDesk):
+		return StayedWaiting
+	case answer == "still_yes" && waitsHere(t):
 		t.Ask(t.Place().Ask)
 		return StillWaits
-	case "still_no":
+	case answer == "still_yes":
+		return StillWaitsOn
+	case answer == "still_no" && waitsHere(t):
 		return f.leave(t)
+	case answer == "still_no":
+		f.leave(t)
+		return LeftAside
 	}
 	return ""
 }

@@ -367,7 +367,7 @@ func TestStillWaiting(t *testing.T) {
 		}
 		was := k.e.Place(k.c.State).Ask
 		came := k.passes(23*time.Hour+time.Minute, outage{})
-		if len(came) != 1 || came[0].signal != bot.SignalStillWaiting || !strings.Contains(came[0].text, "¿Sigue esperando?") {
+		if len(came) != 1 || came[0].signal != bot.SignalStillWaiting || !strings.Contains(came[0].text, "¿Sigue esperando") {
 			t.Fatalf("%s: after 23 hours %v", c.name, came)
 		}
 		k.step(bot.Update{Kind: bot.Press, Button: c.answer, Prompt: k.c.Prompt})

@@ -24,7 +24,8 @@ const (
 // page is one page in one state, and how a person gets there.
 type page struct {
 	name string
-	what string // the words under its screenshot in docs/pages.md; none: no screenshot
+	what string // the words under its screenshot in docs/pages.md; none: no screenshot there
+	look string // its title in docs/look.md where it has none there
 	open func(v *visitor, g *gallery)
 	// letter is a letter and no page: its second screenshot is that of a wide window.
 	letter bool
@@ -101,7 +102,7 @@ func pages() []page {
 			v.open(link)
 		}},
 		{name: "link-unknown", open: visit("/desbloqueo/" + madeUpToken)},
-		{name: "generate", open: func(v *visitor, g *gallery) { v.open(g.generateLink()) }},
+		{name: "generate", look: "The mailed link to a new key", open: func(v *visitor, g *gallery) { v.open(g.generateLink()) }},
 		{name: "generate-again", open: func(v *visitor, g *gallery) {
 			link := g.generateLink()
 			v.open(link)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -90,9 +91,9 @@ func lookSection(t *testing.T, g *gallery, p page, images []string) string {
 		fmt.Fprintf(hash, "%s", svg)
 		samePart(t, v, p, name, string(svg))
 	}
-	title := p.name
-	if p.what != "" {
-		title = p.what
+	title := cmp.Or(p.what, p.look)
+	if title == "" {
+		t.Errorf("page %s, which an image shows, has no title", p.name)
 	}
 	section := fmt.Sprintf("## %s\n\n<!-- %s %x -->\n", title, p.name, hash.Sum(nil)[:6])
 	for _, width := range []int64{320, 390} {

@@ -2,21 +2,33 @@ package handoff
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"llave/bot"
 )
 
-// weekdays are the days of the week in Spanish, folded, as ParseHours calls them.
-var weekdays = map[string]string{
-	"lunes": "mon", "martes": "tue", "miercoles": "wed", "jueves": "thu", "viernes": "fri", "sabado": "sat", "sabados": "sat", "domingo": "sun", "domingos": "sun",
+// WeekdayNames are the days of the week in Spanish, folded, from Sunday on.
+var WeekdayNames = [...]string{"domingo", "lunes", "martes", "miercoles", "jueves", "viernes", "sabado"}
+
+// writtenDay is a day as ParseHours calls it, of its name or of more than one of it; "": it is none.
+func writtenDay(name string) string {
+	day := slices.Index(WeekdayNames[:], name)
+	if many, ok := strings.CutSuffix(name, "s"); ok && day < 0 { // "sábados"
+		day = slices.Index(WeekdayNames[:], many)
+	}
+	if day < 0 {
+		return ""
+	}
+	return strings.ToLower(time.Weekday(day).String()[:3])
 }
 
 // written is one span as people write it, folded: "de lunes a viernes, de 8h00 a 17:00", "08:00-16:00".
 var written = regexp.MustCompile(`^(?:(?:de |los )?([a-z]+)(?:(?: a | ?- ?)([a-z]+))?,? )?(?:de )?(?:las )?(\d{1,2})[:.h](\d{2})(?: a (?:las )?| hasta (?:las )?| ?[-–] ?)(\d{1,2})[:.h](\d{2})(?: ?h| horas)?$`)
 
 // several divides what is written of several spans.
-var several = regexp.MustCompile(`[,;] (?:y )?(?:de |los )?(?:lunes|martes|miercoles|jueves|viernes|sabados?|domingos?)\b|;`)
+var several = regexp.MustCompile(`[,;] (?:y )?(?:de |los )?(?:` + strings.Join(WeekdayNames[:], "|") + `)s?\b|;`)
 
 // ReadHours reads hours as people write them in Spanish, or as ParseHours does; hours without a day are those of Monday to
 // Friday. Not ok: they are for people alone to read.
@@ -37,9 +49,9 @@ func ReadHours(text string) (hours Hours, ok bool) {
 		}
 		days := "mon-fri"
 		if m[1] != "" {
-			days = weekdays[m[1]]
+			days = writtenDay(m[1])
 			if m[2] != "" {
-				days += "-" + weekdays[m[2]]
+				days += "-" + writtenDay(m[2])
 			}
 		}
 		s, ok := parseSpan(days + " " + m[3] + ":" + m[4] + "-" + m[5] + ":" + m[6])
