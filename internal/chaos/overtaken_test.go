@@ -31,8 +31,11 @@ func starts(text string, at int) bool {
 	return text[at] != ' ' && (before == "" || len(before) < at && strings.ContainsRune(".!:?", last) || last == '\n')
 }
 
-// asks says whether a text's first sentence is a question.
+// asks says whether a text's first sentence is a question, or says how to answer one.
 func asks(text string) bool {
+	if strings.HasPrefix(text, "Toque uno de los botones") {
+		return true
+	}
 	i := strings.IndexAny(text, ".!?\n")
 	return i >= 0 && text[i] == '?'
 }
@@ -78,22 +81,20 @@ func cutEnd(text, last string) (rest string, ok bool) {
 	return strings.CutSuffix(rest, between)
 }
 
-// tells says whether bubbles are what answers come to, some of which waited. With merges several may be in one bubble, else one that
-// is nothing but a question, or says what a later one says, may be missing.
+// tells says whether bubbles are what answers come to, some of which waited. One that is nothing but a question, or says what a later
+// one says, may be missing; with merges several may be in one bubble.
 func tells(bubbles, answers []bottest.ChatMessage, merges bool) bool {
 	if len(answers) == 0 || len(bubbles) == 0 {
 		return len(answers) == len(bubbles)
 	}
-	for n := range answers {
-		these, later := answers[:n+1], answers[n+1:]
-		if !merges && n > 0 && !missing(answers[:n], answers[n:]) {
+	for from := range answers {
+		if from > 0 && !missing(answers[:from], answers[from:]) {
 			break
 		}
-		if !merges {
-			these = answers[n : n+1]
-		}
-		if comesTo(bubbles[0], these, len(later) > 0) && tells(bubbles[1:], later, merges) {
-			return true
+		for to := from + 1; to <= len(answers) && (merges || to == from+1); to++ {
+			if comesTo(bubbles[0], answers[from:to], to < len(answers)) && tells(bubbles[1:], answers[to:], merges) {
+				return true
+			}
 		}
 	}
 	return false
@@ -151,6 +152,8 @@ func TestTells(t *testing.T) {
 		{"together, with a question too many", []bottest.ChatMessage{menu, help, say("Con gusto.\n\n¿En qué idioma?\n\n¿Qué necesita?", "Clave")}, true, true},
 		{"together, where they do not come so", []bottest.ChatMessage{menu, help, say("Con gusto.\n\n¿Qué necesita?", "Clave")}, false, false},
 		{"one by one, without what was overtaken", []bottest.ChatMessage{menu, say("Escriba menú. Es gratis."), thanks, menu}, false, true},
+		{"together, behind one that was overtaken", []bottest.ChatMessage{say("Escriba menú. Es gratis.\n\n¿En qué idioma?", "English"), menu}, true, false},
+		{"together, but for one that was overtaken", []bottest.ChatMessage{help, say("Con gusto.\n\n¿En qué idioma?", "English"), menu}, true, true},
 		{"news lost", []bottest.ChatMessage{menu, help, menu}, false, false},
 		{"news lost from within one", []bottest.ChatMessage{menu, say("Escriba menú.\n\nCon gusto.\n\n¿Qué necesita?", "Clave")}, true, false},
 		{"out of order", []bottest.ChatMessage{menu, thanks, help, tongue, menu}, false, false},
