@@ -284,23 +284,21 @@ func unfold(said []bottest.ChatMessage, merges bool) (order []bottest.ChatMessag
 	for _, m := range said {
 		for n := min(len(order), sayings(merges)); n > 0; n-- {
 			last := order[len(order)-n:]
-			texts := make([]string, n)
-			for i, o := range last {
-				texts[i] = o.Text
-			}
-			before := strings.Join(texts, between)
-			rest, more := strings.CutPrefix(m.Text, before+between)
+			rest, ok := saysAgain(m.Text, last)
 			switch {
-			case m.Text == before:
-				again = append(again, repeat{last[n-1], m, slices.Equal(last[n-1].Labels(), m.Labels())})
+			case ok && rest == "":
+				labels := last[n-1].Labels()
+				if !strings.HasSuffix(m.Text, last[n-1].Text) {
+					labels = nil // overtaken meanwhile
+				}
+				again = append(again, repeat{last[n-1], m, slices.Equal(labels, m.Labels())})
 				order[len(order)-1].At = m.At
-				m.Text = ""
-			case more && merges:
+			case ok && merges:
 				again = append(again, repeat{last[n-1], m, true}) // its buttons are of what follows
-				m.Text = rest
 			default:
 				continue
 			}
+			m.Text = rest
 			break
 		}
 		if m.Text != "" {
