@@ -368,7 +368,7 @@ func (dep *deployment) spoke(t *testing.T, talkers int) {
 			}
 		}
 		same := slices.EqualFunc(order, pattern, func(a, b bottest.ChatMessage) bool {
-			return a.Text == b.Text && (len(a.Labels()) == 0 || slices.Equal(a.Labels(), b.Labels())) // without, where it was overtaken
+			return a.Text == b.Text && slices.Equal(a.Labels(), b.Labels())
 		})
 		if merges && len(order) > 0 {
 			same = joined(order) == joined(pattern) && slices.Equal(order[len(order)-1].Labels(), pattern[len(pattern)-1].Labels())
