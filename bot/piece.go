@@ -115,7 +115,6 @@ func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, was Conver
 		e.answered(t, s, p, heard, was)
 		return
 	}
-	c.Answered = nil
 	t.waits = p.since.Add(PieceWait)
 	c.Pieces = &Pieces{
 		Since: p.since, Last: t.Now, Turn: t.Key(), Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing(), Kept: t.kept, Done: t.part,
@@ -204,7 +203,9 @@ func (c *Conversation) takeBack() (done, undone Conversation, withdrawn int) {
 	if withdrawn > 0 {
 		done.unsay(c.Pieces)
 	}
-	return done, done.stoodAt(c.Pieces.Before), withdrawn
+	undone = done.stoodAt(c.Pieces.Before)
+	undone.Answered = done.Answered // the bubble before is the newest again
+	return done, undone, withdrawn
 }
 
 // unsay takes what was said to the last piece out of the transcript, and out of the lines that an agent will read.

@@ -12,11 +12,11 @@ import (
 // was answered is not taken back. For a moment it is known what it was, so that the rest is heard with it: where all of it comes to
 // just what was answered, it was the end of that; after a "no" it is what is denied; and the same bubble is not said again.
 
-// Answered are a few words that were answered a moment ago.
+// Answered are words that were answered a moment ago.
 type Answered struct {
-	Since  time.Time `bson:"since"` // when the first came
-	Told   string    `bson:"told"`  // keyed hash of the bubble that it was answered with
-	Said   string    `bson:"said"`  // all of them, sealed
+	Since  time.Time `bson:"since"`          // when the first came
+	Told   string    `bson:"told"`           // keyed hash of the bubble that it was answered with
+	Said   string    `bson:"said,omitempty"` // all of them, sealed; empty where nothing can be their rest
 	IDs    []string  `bson:"ids,omitempty"`
 	Before Standing  `bson:"before"`
 }
@@ -32,7 +32,14 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 	before := c.Answered
 	c.Answered = nil
 	goesOn := p.rest || s.again
-	if !goesOn && !e.mayGoOn(t, s, p, heard) {
+	switch {
+	case !goesOn && (s.told == "" || s.missed || t.emptied):
+		return
+	case s.again && before.Said == "", !p.rest && !e.mayGoOn(t, p, heard): // all that is known is what was said to them
+		c.Answered = &Answered{Since: p.since, Told: s.told}
+		if s.again {
+			c.Answered.Since = before.Since
+		}
 		return
 	}
 	now := &Answered{Since: p.since, Told: s.told, Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing()}
@@ -48,9 +55,8 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 }
 
 // mayGoOn says whether more words may belong to those that were answered. Nothing is kept of some that hold a number.
-func (e *Engine) mayGoOn(t *Turn, s *stepped, p piece, heard Update) bool {
-	return e.goesOn(t) && heard.Kind == Text && s.told != "" && !s.missed && !t.emptied && !t.hidden && (p.said != "" || isBrief(heard.Text)) &&
-		e.options.Mask(heard.Text) == heard.Text
+func (e *Engine) mayGoOn(t *Turn, p piece, heard Update) bool {
+	return !t.hidden && (p.said != "" || isBrief(heard.Text)) && e.options.Mask(heard.Text) == heard.Text
 }
 
 // told names what a turn says: the same for the same bubble.
@@ -72,7 +78,7 @@ func (e *Engine) told(t *Turn) string {
 // screen is the question that stands.
 func (e *Engine) onceOnly(t *Turn, s *stepped, was *Conversation) {
 	c := t.Conv
-	if !was.isResting(t.Now) || e.isWhole(t) || t.came.Kind != Text || !isBrief(t.came.Text) || s.told == "" || s.told != was.Answered.Told || c.Text != was.Text || !e.goesOn(t) {
+	if !was.isResting(t.Now) || e.isWhole(t) || s.told == "" || s.told != was.Answered.Told || c.Text != was.Text {
 		return
 	}
 	t.promises = slices.DeleteFunc(t.promises, func(p Promise) bool { return p.Kind() == PromiseSay })
