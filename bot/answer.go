@@ -68,7 +68,7 @@ var articles = []string{"una", "un", "la", "el", "los", "las"}
 
 // functional are words that mean nothing before what they belong to is said.
 var functional = append([]string{"de", "del", "al", "a", "en", "con", "para", "por", "que", "y", "o", "pero", "me", "te", "se", "le", "lo", "les", "nos", "mi", "mis",
-	"su", "sus", "quiero", "quisiera", "queria", "necesito", "deseo", "puedo", "puede", "podria", "tengo", "tiene", "poner", "hacer", "es", "como", "si es",
+	"su", "sus", "quiero", "quisiera", "queria", "necesito", "deseo", "puedo", "puede", "podria", "tengo", "tiene", "poner", "hacer", "es", "como",
 	"i", "my", "the", "an", "to", "want", "need", "would", "of", "for", "with", "and", "or", "but"}, articles...)
 
 // isArticle says whether a message is one alone.

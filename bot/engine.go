@@ -531,7 +531,7 @@ func (e *Engine) promise(t *Turn) {
 				say.Reply.Text, say.Reply.Sealed = e.options.Seal(say.Reply.Text), true
 			}
 			if t.FromPerson() {
-				next.overtake(*say.Reply)
+				next.overtake(*say.Reply, t.Now)
 			}
 		}
 		if slices.Contains(waitsWithReply, p.Kind()) {

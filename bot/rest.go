@@ -86,7 +86,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 	now := c.Clone()
 	t := e.listening(&now, u, env.Now)
 	denied := denials(plain(said)) > 0
-	bound := isArticle(u.Text) || denied && len(strings.Fields(plain(said))) > 1 // to what was said: alone it would be something else
+	bound := isArticle(u.Text) || isOpen(said) && isCounted(u.Text) || denied && len(strings.Fields(plain(said))) > 1 // alone it would be something else
 	switch {
 	case !ok, !isBrief(u.Text), t.choice != "" && !bound, e.isWhole(t), t.Place().Is(FreeText),
 		hasDigit(u.Text):
@@ -103,7 +103,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 			s.next.Recent = as.next.Recent
 		}
 		return s, err
-	case denied:
+	case denied || bound:
 		p.since = env.Now // its own reply is the first that waits
 		return e.stepAs(ctx, c, sentence, env, &p)
 	}
