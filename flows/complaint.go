@@ -261,6 +261,7 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 		t.Say("when", waiting(t, at))
 		return ComplaintNotFiled, nil
 	}
+	t.Part()
 	if !f.gather(t) {
 		return ComplaintFull, nil
 	}
@@ -274,6 +275,7 @@ func (f *flow) mends(t *bot.Turn) bot.Event {
 		f.keepParts(t, slices.Delete(f.parts(t), i, i+1))
 		return NumberInComplaint
 	}
+	t.Part()
 	if !f.gather(t) {
 		return ComplaintFull
 	}

@@ -102,3 +102,55 @@ func TestComplaints_limits(t *testing.T) {
 		t.Errorf("%d complaints were filed and %d refused, want all that may be, and some: this test sees nothing", len(filed), refused)
 	}
 }
+
+// Once there is no room for more, that is said once, though it is too fast: what is written after that is lost.
+func TestComplaints_fullAndFast(t *testing.T) {
+	k := at(t, flows.Complaining)
+	told := 0
+	for i := range 40 {
+		k.now = k.now.Add(300*time.Millisecond - 5*time.Second) // step moves it by 5 s
+		if out := k.step(wrote(fmt.Sprintf("parte %d de lo que pasó", i))); out.Event == flows.ComplaintFull && k.said {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times that there is no room for more, want once", told)
+	}
+}
+
+// What a version wrote that knew no messages of parts is gone on with, and filed whole.
+func TestComplaints_earlierVersion(t *testing.T) {
+	k := at(t, flows.Complaining)
+	k.says("fui el lunes")
+	delete(k.c.Slots, "complaint_ids")
+	k.says("y el martes")
+	k.step(bot.Update{Kind: bot.Text, Text: "y el miércoles", MessageID: "3"})
+	k.step(bot.Update{Kind: bot.Edited, Text: "y el jueves", MessageID: "3"})
+	k.says("registrar")
+	for _, p := range k.c.Promises {
+		if what, ok := p.What.(bot.KeepFile); ok {
+			if want := "fui el lunes\ny el martes\ny el jueves"; what.Body != want {
+				t.Errorf("filed %q, want %q", what.Body, want)
+			}
+			return
+		}
+	}
+	t.Error("nothing was filed")
+}
+
+// What is said of filing is told from what is told: no word that tells something is taken for it, whatever stands around.
+func TestComplaints_ofFiling(t *testing.T) {
+	for said, want := range map[string]bot.Event{
+		"sí, por favor regístrela": flows.Complained, "si registre nomas": flows.Complained, "ok": flows.Complained, "yes file it please": flows.Complained,
+		"no, regístrela": flows.Complained, "no la registre": flows.AskedDrop, "no quiero registrarla": flows.AskedDrop, "olvídelo": flows.AskedDrop, "mejor no": flows.AskedDrop,
+		"don't file it": flows.AskedDrop, "no, ninguna otra cosa": flows.AskedFile, "solo eso": flows.AskedFile, "nothing else": flows.AskedFile, "no la borre": flows.AskedFile,
+		"todavía falta algo": flows.AskedMore, "espere un momentito por favor": flows.AskedMore, "no así no": flows.ComplaintAnew,
+		"no me registraron la cita": flows.ComplaintGathered, "nada de lo que pedí": flows.ComplaintGathered, "no había nadie": flows.ComplaintGathered,
+		"espere tres horas": flows.ComplaintGathered, "sí me atendieron pero mal": flows.ComplaintGathered, "falta el médico": flows.ComplaintGathered, "de nuevo": flows.ComplaintGathered,
+	} {
+		k := at(t, flows.ComplaintRead)
+		if out := k.says(said); out.Event != want {
+			t.Errorf("%q came to %s, want %s", said, out.Event, want)
+		}
+	}
+}

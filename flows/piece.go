@@ -46,7 +46,7 @@ func (f *flow) hearAlbum(t *bot.Turn) bot.Event {
 	if u.Kind != bot.Media || !slices.Contains(manyAtOnce, u.Media) {
 		return ""
 	}
-	if u.Album != "" || u.Channel == "whatsapp" {
+	if (u.Album != "" || u.Channel == "whatsapp") && !t.Place().Is(bot.FreeText) { // there each is noted
 		t.Piece()
 	}
 	return ""

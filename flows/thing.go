@@ -122,6 +122,7 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 // notesThing notes in a complaint that a picture came, which can be neither seen nor kept.
 func (f *flow) notesThing(t *bot.Turn) bot.Event {
 	t.Say("thing", t.Wording("thing."+t.Update.Media))
+	t.Part()
 	if !f.gather(t) {
 		return ComplaintFull
 	}

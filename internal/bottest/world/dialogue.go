@@ -291,6 +291,22 @@ func (p *player) act(what string) error {
 			}
 		}
 		return errors.New("nothing to change")
+	case "earlier": // so many messages before the last
+		back, words, _ := strings.Cut(rest, " ")
+		n, err := strconv.Atoi(back)
+		if err != nil {
+			return fmt.Errorf("earlier %q: %w", rest, err)
+		}
+		for _, m := range slices.Backward(phone.History(Chat)) {
+			if m.Bot || m.Deleted {
+				continue
+			}
+			if n--; n < 0 {
+				phone.Edit(Chat, m.ID, words)
+				return nil
+			}
+		}
+		return errors.New("nothing so early")
 	case "album":
 		many, words, _ := strings.Cut(rest, " ")
 		return phone.Send(Chat, "album "+many, words)
