@@ -25,6 +25,7 @@ type Options struct {
 	Open    func(sealed string) (string, error) // opens it again; nil: no reply waits for more pieces of a sentence
 	Whole   func(t *Turn) bool                  // says of an update that it is no piece of a sentence, whatever came before it; nil: of none
 	Mask    func(text string) string            // hides national numbers in the transcript
+	Spread  func(texts []string) []string       // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
 	Hash    func(label, data string) string     // keyed
 	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
 	Idle    time.Duration                       // how long a conversation left alone keeps its place
@@ -402,7 +403,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	e.gathered(t, &s, *p, u, c)
 	e.spend(t, &c, ev)
 	e.tap(t, ev)
-	e.noteUpdate(t)
+	e.noteUpdate(t, *p, u)
 	e.noteHeard(t, s.out.From, c.Prompt)
 	e.promise(t)
 	t.promises = nil
@@ -501,16 +502,25 @@ func (e *Engine) countMiss(t *Turn, ev Event) Event {
 	return ev
 }
 
-// noteUpdate puts what the person wrote into the transcript.
-func (e *Engine) noteUpdate(t *Turn) {
+// noteUpdate puts what the person wrote into the transcript. [heard] is the sentence that it is the last piece of, or itself. What is
+// hidden of it may have begun in earlier lines.
+func (e *Engine) noteUpdate(t *Turn, p piece, heard Update) {
 	if !t.FromPerson() || t.unkept || t.twice {
 		return
 	}
 	line := e.personLine(t.Update, e.tongue(t.Conv).Labels)
-	if t.hidden {
-		line = "(•••)"
+	switch {
+	case t.hidden:
+		line = hiddenLine
+		if heard.Text != t.came.Text {
+			t.hideSince(p.since)
+		}
+	case t.word != "":
+		line = e.options.Mask(withoutWord(t.Update, line, t.word))
+	case t.Update.Kind != Press:
+		line = e.spread(t, e.options.Mask(line))
 	}
-	e.note(t, Line{From: FromPerson, Text: line}, t.Update.Kind != Press)
+	e.note(t, Line{From: FromPerson, Text: line}, false)
 }
 
 // promise puts what the turn owes into the conversation's outbox, and what is said into the transcript.

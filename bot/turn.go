@@ -48,12 +48,15 @@ type Turn struct {
 	said     map[string]string
 	promises []Promise
 	lines    []Line // of a handed-off chat, whole
+	hid      []Line // of it, kept before, in which something is hidden now
+	tail     []Line // what stood before the turn, where something in it is hidden now
 	silent   bool
 	missed   bool
 	sealed   bool
 	emptied  bool
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
+	word     string // hidden, and what stands around it not
 	unkept   bool
 	twice    bool // the second tap of a button that was just answered
 	idle     time.Duration
@@ -96,6 +99,11 @@ func (t *Turn) Says(labels ...string) string {
 		return ""
 	}
 	return t.engine.tongue(t.Conv).words.match(t.Text(), labels)
+}
+
+// Means returns the first of the labels that those words, a part of what was typed, are all of, or "".
+func (t *Turn) Means(words string, labels ...string) string {
+	return t.engine.tongue(t.Conv).words.match(words, labels)
 }
 
 // Idle is how long the person had been away when the update came.
@@ -226,6 +234,9 @@ func (t *Turn) Silent() { t.silent = true }
 
 // Hide keeps what was written out of the transcript: a key, a code that no mask would know.
 func (t *Turn) Hide() { t.hidden = true }
+
+// HideWord keeps a word of it out, and what stands around it in; all of it where that is just the word.
+func (t *Turn) HideWord(word string) { t.word = word }
 
 // Unkept keeps nothing of the update in the transcript: it was one too many.
 func (t *Turn) Unkept() { t.unkept = true }

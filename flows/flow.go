@@ -142,6 +142,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Open:    func(sealed string) (string, error) { return OpenReply(o.Vault, sealed) },
 		Whole:   f.isWhole,
 		Mask:    mask,
+		Spread:  affiliate.MaskSpread,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,
 		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint, "written": f.complaint},

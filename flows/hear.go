@@ -45,6 +45,7 @@ const (
 	Resumed, Restarted                          bot.Event = "Resumed", "Restarted"
 	SaidHello, SaidThanks                       bot.Event = "SaidHello", "SaidThanks"
 	LinkAskedAgain, Arrived                     bot.Event = "LinkAskedAgain", "Arrived"
+	EnoughMails, OtherNumber, OtherNumberLate   bot.Event = "EnoughMails", "OtherNumber", "OtherNumberLate"
 )
 
 // The slots.
@@ -64,7 +65,7 @@ const (
 	slotLate        = "late"         // whether it was said that the letter is late (saidLate), and that it went out (saidSent)
 	slotUsed        = "used"         // when the link was used, in seconds since 1970
 	slotMade        = "made"         // the key was made with the link that was used
-	slotPart        = "part"         // sealed: the first part of a number that was typed in two
+	slotPart        = "part"         // sealed: what came so far of a number that is typed in parts, and in which messages
 	slotTyped       = "typed"        // sealed: a number, or what was meant to be one, that came before the person agreed to go on
 	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
 	slotRests       = "rests"        // the number was dropped for a reminder; what is known of its link was not
@@ -148,6 +149,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			warned(t)
 			return TooFast, nil
 		case !place.Is(FirstWord) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
+			f.keepsBeside(t)
 			return AskedPerson, nil
 		}
 		return bot.Ignored, nil
@@ -303,6 +305,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 			return AskedLanguage
 		}
 	case "word_person":
+		f.keepsBeside(t)
 		return AskedPerson
 	case "word_hello":
 		if !cameBack(t) {
@@ -349,9 +352,9 @@ func thumb(text string) string {
 	return ""
 }
 
-// asksPerson says whether a person is asked for, by the button or by the word alone.
+// asksPerson says whether a person is asked for, by the button, by the word alone, or beside a number.
 func (f *flow) asksPerson(t *bot.Turn) bool {
-	return t.Choice() == "agent" || t.Says("word_person") != ""
+	return t.Choice() == "agent" || t.Says("word_person") != "" || f.asksPersonBeside(t)
 }
 
 // isAnswer says that what was written after a long silence answers the question that stood there, or is a number: it is taken,
@@ -716,6 +719,9 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return Greeted, nil
 	}
 	f.keepsNumber(t)
+	if f.asksPersonBeside(t) {
+		return f.answersFirst(t, AskedPerson), nil
+	}
 	ev, ok := f.understands(t)
 	switch {
 	case !ok && captioned(t):
@@ -744,16 +750,25 @@ func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 // keepsNumber keeps a number, or what was meant to be one, that came before anybody asked for it, sealed, until the person has
 // agreed to go on.
 func (f *flow) keepsNumber(t *bot.Turn) bool {
-	if !f.triesNumber(t) {
+	typed, known := "", "" // the number, for an agent, if a person is asked for first
+	if f.triesNumber(t) {
+		r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+		f.cleans(t, r)
+		if f.holdsNumber(t) || f.isCode(t) {
+			known = cmp.Or(r.Number, r.Code)
+		}
+		typed = cmp.Or(known, bot.Cut(t.Text(), mostTyped))
+	} else if typed = f.keepsPart(t); typed == "" {
 		return false
+	} else if v := affiliate.Check(typed); v != affiliate.AskLength && !slips(v) {
+		known = typed
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
-	f.cleans(t, r)
+	part := t.Slot(slotPart)
 	dropGiven(t)
-	typed := bot.Cut(t.Text(), mostTyped)
-	if f.holdsNumber(t) || f.isCode(t) {
-		typed = cmp.Or(r.Number, r.Code)
-		t.Remember(slotGiven, affiliate.Seal(f.Vault, typed)) // for an agent, if a person is asked for first
+	if known != "" {
+		t.Remember(slotGiven, affiliate.Seal(f.Vault, known))
+	} else if part != "" {
+		t.Remember(slotPart, part)
 	}
 	t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
 	if w := f.wishedWith(t); w == "generate" || t.Slot(slotWish) == "" {
@@ -905,7 +920,12 @@ func (f *flow) askLink(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return MailRefused, nil
 		}
 	}
-	return f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
+	ev, err := f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
+	if left, lives := linkEnds(t); ev == TooManyMails && lives {
+		t.Say("left", leaving(t, left))
+		return EnoughMails, err
+	}
+	return ev, err
 }
 
 // askLinkFor is askLink for a number, which becomes the confirmed one if a mail is granted. What the record is does not show,

@@ -109,6 +109,10 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
 		h.Since = t.Now
 		t.Conv.Handoff = h
+		if t.Slot(slotGivenTo) == givenNext {
+			t.Remember(slotGivenTo, ref)
+			h.Number = f.masked(t)
+		}
 		t.Transcribe(bot.FromEvent, "", NoteAsked)
 		f.announce(t, bot.ToldHandoff, ref)
 	}
@@ -351,17 +355,17 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 		case r.Verdict == affiliate.SecretGiven:
 			f.erase(t)
 			t.Hide()
-		case r.Verdict == affiliate.Accept, r.Verdict == affiliate.CodeGiven && r.Digits >= 4 && len(strings.Fields(t.Text())) == 1: // not any word with a number in it
+		case r.Verdict == affiliate.Accept:
 			f.erase(t)
-			number := r.Number
-			if r.Code != "" {
-				number = r.Code
-				t.Hide()
+			f.gaveAgent(t, r.Number)
+		case f.isCode(t):
+			f.erase(t)
+			t.HideWord(r.Code)
+			f.gaveAgent(t, r.Code)
+		case t.Update.Kind == bot.Text:
+			if number := f.partForAgent(t); number != "" {
+				f.gaveAgent(t, number)
 			}
-			f.gave(t, number, GaveNumber)
-			t.Remember(slotGivenTo, h.Ref)
-			h.Number = f.masked(t)
-			t.Transcribe(bot.FromEvent, "", NoteNumber)
 		}
 	}
 	if h.Since.IsZero() {
@@ -377,6 +381,15 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 		return WroteToAgent
 	}
 	return WroteWaiting
+}
+
+// gaveAgent keeps a number for the agent who reads along.
+func (f *flow) gaveAgent(t *bot.Turn, number string) {
+	h := t.Conv.Handoff
+	f.gave(t, number, GaveNumber)
+	t.Remember(slotGivenTo, h.Ref)
+	h.Number = f.masked(t)
+	t.Transcribe(bot.FromEvent, "", NoteNumber)
 }
 
 // expectAnswer starts the time that an agent has to answer, unless it runs already.

@@ -179,6 +179,10 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		}
 	case f.isCode(t):
 		return f.numberElsewhere(t) // "": the place's ear reads it
+	case f.givesPart(t):
+		if ev := f.partElsewhere(t); ev != "" || t.Place().Is(BeforeTerms, AsksNumber, ReadsBack) {
+			return ev
+		}
 	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -56,11 +57,14 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 
 // cleans takes what must not stay out of the chat and the transcript.
 func (f *flow) cleans(t *bot.Turn, r affiliate.Reading) {
-	if r.Number != "" || r.Code != "" || r.Digits >= 8 || r.Verdict == affiliate.SecretGiven {
+	if r.Number != "" || r.Code != "" || r.Digits >= mostInChat || r.Verdict == affiliate.SecretGiven {
 		f.erase(t)
 	}
-	if r.Code != "" || r.Verdict == affiliate.SecretGiven {
+	switch {
+	case r.Verdict == affiliate.SecretGiven:
 		t.Hide()
+	case r.Code != "":
+		t.HideWord(r.Code)
 	}
 }
 
@@ -96,13 +100,7 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 		t.Say("start", r.Number[:2])
 		return WrongProvince
 	case affiliate.AskLength:
-		if whole := f.joined(t, typed, r.Digits); whole != "" {
-			return f.gave(t, whole, GaveNumber)
-		}
-		t.Miss()
-		pieceOfNumber(t, r.Digits)
-		t.Say("count", r.Digits)
-		return WrongCount
+		return f.takePart(t, typed, r.Digits)
 	case affiliate.TwoNumbers:
 		t.Miss()
 		return GaveTwo
@@ -116,19 +114,6 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 	case affiliate.Forgotten:
 		return LostNumber
 	}
-	return ""
-}
-
-// joined is the number whose two parts were typed one after the other: "1710", then the other six digits. "" when they are
-// no ten digits together; then what was typed is kept, sealed, as a first part.
-func (f *flow) joined(t *bot.Turn, typed string, digits int) string {
-	if first, err := affiliate.Open(f.Vault, t.Slot(slotPart)); err == nil {
-		before := affiliate.ParseNumber(first, f.parsing(t)).Digits
-		if r := affiliate.ParseNumber(first+typed, f.parsing(t)); before+digits == 10 && r.Number != "" {
-			return r.Number
-		}
-	}
-	t.Remember(slotPart, affiliate.Seal(f.Vault, typed))
 	return ""
 }
 
@@ -225,7 +210,7 @@ func (f *flow) correction(t *bot.Turn) bool {
 	if t.Choice() == "yes" {
 		return r.Number != "" && !f.isGiven(t, r.Number)
 	}
-	return r.Number != "" || r.Digits >= 8 || r.Verdict == affiliate.TwoNumbers || f.isCode(t)
+	return r.Number != "" || r.Digits >= mostInChat || r.Verdict == affiliate.TwoNumbers || f.isCode(t) || f.givesPart(t)
 }
 
 // holdsNumber says that a whole national number was typed, its check digit being right.
@@ -234,14 +219,18 @@ func (f *flow) holdsNumber(t *bot.Turn) bool {
 	return t.Update.Kind == bot.Text && slices.Contains(whole, affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict)
 }
 
-// isCode says that a message is a foreigner's code and perhaps what announces one: a letter or more, and four digits or more.
+// isCode says that a message is a foreigner's code and perhaps what announces one. Among what else is written in one word with a
+// digit, a key above all, it is known by its digits: five, or four behind a few letters or a dash ("EXT-0001").
 func (f *flow) isCode(t *bot.Turn) bool {
-	if t.Update.Kind != bot.Text {
+	if t.Update.Kind != bot.Text && t.Update.Kind != bot.Edited {
 		return false
 	}
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
-	return r.Verdict == affiliate.CodeGiven && r.Digits >= 4
+	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || fourDigits.MatchString(r.Code))
 }
+
+// fourDigits is the shape of a code with few digits.
+var fourDigits = regexp.MustCompile(`^(?:\p{L}{1,4}-?\d{4,}|\p{L}+-\d{4,}|\d{4,}-\p{L}{1,4})$`)
 
 // mostAround is how many words may stand in a message that was meant to give a number, and does not give a whole one.
 const mostAround = 8
@@ -267,7 +256,8 @@ func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
 }
 
 // numberElsewhere hears a whole number or a code where none is asked for. While something is under way with it, it brings the
-// question again; anywhere else, or once a link has ended, it is read back. In between nothing is dropped for another one.
+// question again; anywhere else, or once a link has ended, it is read back. In between nothing is dropped for another one, and whose
+// link it is is said.
 func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	place, code := t.Place(), f.isCode(t)
 	if !f.holdsNumber(t) && !code || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
@@ -279,13 +269,22 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	case inUse && place.Has(Resumed):
 		f.cleans(t, r)
 		return f.resumes(t)
-	case inUse && place.Is(NeedsNumber, InKey, AfterKey), place.Is(InKey, LinkLives) && !code:
+	case inUse && place.Is(NeedsNumber, InKey, AfterKey):
 		f.cleans(t, r)
 		return AskedRepeat
-	case place.Is(InKey, LinkLives): // a word with digits may be anything there: a key, above all
+	case !place.Is(InKey, LinkLives):
+		return f.numberUnasked(t)
+	case code && len(strings.Fields(t.Text())) < 2: // a word with digits may be anything there: a key, above all
 		return ""
 	}
-	return f.numberUnasked(t)
+	f.cleans(t, r)
+	switch {
+	case t.Slot(slotRecord) == "": // an agent led here
+		return AskedRepeat
+	case place.Is(LinkLives):
+		return OtherNumber
+	}
+	return OtherNumberLate
 }
 
 // numbersRetryAt keeps the limit of different numbers of a chat; zero means that the one with this hash may be looked up.

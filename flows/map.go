@@ -89,14 +89,14 @@ func (f *flow) places() []bot.Place {
 		on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
 		on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
 		on(GaveNine, ConfirmNumber, "number.leading_zero"), on(GaveRUC, ConfirmNumber, "number.first_ten"),
-		on(WrongCount, AskNumber, "number.wrong_count"), on(WrongProvince, AskNumber, "number.wrong_province"),
+		on(WrongCount, AskNumber, "number.wrong_count"), on(GaveMore, AskNumber, "number.more"), on(WrongProvince, AskNumber, "number.wrong_province"),
 		on(WrongDigit, AskNumber, "number.check_digit"), on(PhoneOrSlip, AskNumber, "number.phone_or_typo"),
 		on(GavePhone, AskNumber, "number.phone"), on(GaveTwo, AskNumber, "number.two"),
 		on(WantsCode, AskNumber, "number.ask_code"), on(LostNumber, AskNumber, "number.forgotten"),
 	}
 	links := []bot.Row{ // what can come of asking for a link wherever one can be asked for
 		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(NotSentYet, LinkSent, "sent.late"),
-		on(TooManyMails, bot.Stay, "limit.mails"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, "in_person.outcome"), on(AskedMailHelp, MailWhere, ""),
+		on(TooManyMails, bot.Stay, "limit.mails"), on(EnoughMails, bot.Stay, "limit.mails_live"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, "in_person.outcome"), on(AskedMailHelp, MailWhere, ""),
 	}
 	page := func(s bot.State, ask string, next bot.State) bot.Place {
 		return in(s, ask, f.hearMenu, on(WantsMore, next, ""), on(FoundNearest, AtOffice, "in_person.nearest")).With(NoResume, ToldOfLink).Called("menu")
@@ -228,6 +228,7 @@ func (f *flow) places() []bot.Place {
 			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
 			on(Declined, Start, "welcome.declined"),
 			// corrections
+			on(OtherNumber, bot.Stay, "number.other"), on(OtherNumberLate, bot.Stay, "number.other_late"),
 			on(Corrected, AskNumber, ""), on(NumberDropped, AskNumber, "number.dropped"), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
 			// what is sent but words (the rest is in thingRows)

@@ -173,7 +173,7 @@ func (f *flow) rereads(t *bot.Turn) {
 	if was.State != t.Conv.State && !number && !first {
 		return
 	}
-	t.Forget(slotPart) // it was a part of what the message said before
+	f.dropPart(t) // it was a part of what the message said before
 	t.Reread()
 }
 
@@ -192,7 +192,7 @@ func (f *flow) lateEdit(t *bot.Turn) bot.Event {
 		if f.gather(t) {
 			return ComplaintMended
 		}
-	case r.Number != "", r.Digits >= 8, r.Verdict == affiliate.CodeGiven && r.Digits >= 4:
+	case r.Number != "", r.Digits >= 8, f.isCode(t):
 		f.erase(t)
 		if r.Code != "" {
 			t.Hide()

@@ -525,6 +525,27 @@ func foreignCode(text string, pattern *regexp.Regexp) string {
 	return ""
 }
 
+// announcedCode is a code that stands in a sentence behind what announces it, or "". It has four digits at least: "mi código es rojo2"
+// may be anything.
+func announcedCode(text string, pattern *regexp.Regexp) string {
+	s := strings.TrimSpace(dashes.Replace(bot.Clean(text)))
+	rest := strings.Fields(codeLabel.ReplaceAllString(s, ""))
+	if len(rest) == 0 || len(rest) == len(strings.Fields(s)) {
+		return ""
+	}
+	token := strings.Trim(rest[0], ".,;:!?¡¿\"'«»“”‘’()#")
+	digits := 0
+	for _, r := range token {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	if digits < 4 || !isCode(token, pattern) {
+		return ""
+	}
+	return Canonical(token)
+}
+
 // IsForeignCode says whether [s] is written like a foreigner's code; [pattern] nil is the built-in rule.
 func IsForeignCode(s string, pattern *regexp.Regexp) bool { return isCode(s, pattern) }
 

@@ -120,7 +120,10 @@ func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, 
 			continue
 		}
 		for _, l := range owed.Lines {
-			if l.Seq > after && !slices.ContainsFunc(lines, func(k bot.Line) bool { return k.Seq == l.Seq }) {
+			switch i := slices.IndexFunc(lines, func(k bot.Line) bool { return k.Seq == l.Seq }); {
+			case i >= 0:
+				lines[i] = l // something in it is hidden since it was kept
+			case l.Seq > after:
 				lines = append(lines, l)
 			}
 		}
