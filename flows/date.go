@@ -22,7 +22,7 @@ const (
 var (
 	months = strings.Split(monthWords, "|") // those of a year in Spanish, then in English
 
-	dayOfMonth = regexp.MustCompile(`\b(?:el )?(?:dia )?(\d{1,2}|primero) (?:de |of )?(` + monthWords + `|setiembre)(?: (?:de |del )?(\d{4}))?\b`)
+	dayOfMonth = regexp.MustCompile(`\b(?:el |the )?(?:dia )?(\d{1,2}|primero)(?:st|nd|rd|th)? (?:de |of )?(` + monthWords + `|setiembre)(?: (?:de |del )?(\d{4}))?\b`)
 	monthsDay  = regexp.MustCompile(`\b(` + monthWords + `) (?:the )?(\d{1,2})(?:st|nd|rd|th)?(?: (\d{4}))?\b`)
 	inFigures  = regexp.MustCompile(`\b(\d{1,2})[/-](\d{1,2})(?:[/-](\d{4}|\d{2}))?\b`)
 	dayAlone   = regexp.MustCompile(`\b(?:el dia|el|dia|the) (\d{1,2})(?:st|nd|rd|th)?\b`)

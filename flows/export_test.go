@@ -26,6 +26,12 @@ func ReadMoment(said string, now time.Time, asked bool) (time.Time, bool) {
 	return m.at, ok
 }
 
+// ReadMomentOf is when words mean that are said of a day.
+func ReadMomentOf(said string, now, day time.Time) (time.Time, bool) {
+	m, ok := readMomentOf(said, now, true, day)
+	return m.at, ok
+}
+
 // OpenComplaint opens what a conversation has of a complaint that is not filed yet.
 func OpenComplaint(v *secret.Vault, c bot.Conversation) (string, error) {
 	return v.Open(complaintLabel, c.Slots[slotComplaint])

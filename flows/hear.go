@@ -688,7 +688,7 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 	p := t.Place()
 	switch {
-	case t.Update.Kind != bot.Text, t.Slot(slotRecord) == "":
+	case t.Update.Kind != bot.Text, t.Slot(slotRecord) == "" && t.Slot(slotRests) == "":
 	case p.Is(InKey) && p.Has(NeedsHelp):
 		f.hard(t)
 		return NeedsHelp

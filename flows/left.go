@@ -114,7 +114,7 @@ func (f *flow) hearDropped(t *bot.Turn, p bot.Place, prompt int) bot.Event {
 	}
 	goesOn := 0.0
 	for _, g := range f.answers.read(f.model, t.Text(), p) {
-		if acting(g.answer) || strings.HasPrefix(g.answer, "next.") {
+		if topic, _, _ := strings.Cut(g.answer, "."); acting(g.answer) || topic == "next" {
 			goesOn += g.confidence
 		}
 	}

@@ -90,6 +90,36 @@ func TestMoment(t *testing.T) {
 		{"", "la próxima semana", "2026-03-09 08:00"},
 		{"", "on Friday at 10", "2026-03-06 10:00"},
 
+		{"", "el 15 de marzo", "2026-03-15 08:00"},
+		{"", "recuérdeme el 6 de marzo a las 9", "2026-03-06 09:00"},
+		{"", "el 6 de marzo en la tarde", "2026-03-06 15:00"},
+		{"", "el lunes 9 de marzo a las 4", "2026-03-09 16:00"},
+		{"", "6/3", "2026-03-06 08:00"},
+		{"", "06/03/2026 a las 10", "2026-03-06 10:00"},
+		{"", "el 5 de enero", "2026-03-03 10:30"}, // over: said so
+		{"2026-12-30 10:00", "el 2 de enero", "2027-01-02 08:00"},
+		{"", "el 31 de febrero", ""},
+		{"", "March 15", "2026-03-15 08:00"},
+		{"", "the 15th of March at 9 am", "2026-03-15 09:00"},
+		{"", "hoy 4 de marzo a las 5", "2026-03-04 17:00"},
+		{"", "el 4 de marzo a las 5 de la tarde", "2026-03-04 17:00"},
+		{"", "en un mes", "2026-04-03 10:30"},
+		{"", "en dos meses", "2026-05-03 10:30"},
+		{"", "en un año", "2027-03-04 10:30"},
+		{"", "el próximo mes", "2026-04-04 08:00"},
+		{"", "a fin de mes", "2026-03-31 08:00"},
+		{"", "ayer", "2026-03-03 10:30"},
+		{"", "a la hora de la merienda", "2026-03-04 19:00"},
+		{"", "después del almuerzo", "2026-03-04 13:00"},
+		{"", "mañana en el desayuno", "2026-03-05 08:00"},
+
+		{"2026-03-04 00:30", "mañana", "2026-03-04 08:00"},
+		{"2026-03-04 00:30", "mañana en la mañana", "2026-03-04 08:00"},
+		{"2026-03-04 00:30", "mañana a las 5 de la tarde", "2026-03-04 17:00"},
+		{"2026-03-04 00:30", "mañana a las 8", "2026-03-04 08:00"},
+		{"2026-03-04 00:30", "pasado mañana", "2026-03-05 08:00"},
+		{"2026-03-04 05:30", "mañana", "2026-03-05 08:00"},
+
 		{"", "hoy a las 9 de la mañana", "2026-03-04 09:00"}, // over: said so
 		{"", "más tarde", ""},
 		{"", "buenas tardes", ""},
@@ -125,7 +155,7 @@ func TestMoment_asked(t *testing.T) {
 	now := time.Date(2026, 3, 4, 10, 30, 0, 0, guayaquil)
 	for said, want := range map[string]string{
 		"8": "20:00", "5": "17:00", "las 5": "17:00", "cinco": "17:00", "17": "17:00", "11": "11:00", "5 pm": "17:00", "17:30": "17:30", "dos horas": "12:30", "una hora": "11:30",
-		"30 minutos": "11:00", "blabla": "", "99": "", "1710034065": "", "171 003 4065": "",
+		"30 minutos": "11:00", "el 6": "08:00", "el día 6 a las 9": "09:00", "a las 25": "", "blabla": "", "99": "", "1710034065": "", "171 003 4065": "",
 	} {
 		got := ""
 		if m, ok := flows.ReadMoment(said, now, true); ok {
@@ -133,6 +163,23 @@ func TestMoment_asked(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: got %q, want %q", said, got, want)
+		}
+	}
+}
+
+// An hour alone is one of the day that was named before, while that lies ahead.
+func TestMoment_day(t *testing.T) {
+	now, tomorrow := time.Date(2026, 3, 4, 10, 30, 0, 0, guayaquil), time.Date(2026, 3, 5, 0, 0, 0, 0, guayaquil)
+	for _, c := range []struct {
+		said string
+		day  time.Time
+		want string
+	}{
+		{"mejor en la tarde", tomorrow, "05 15:00"}, {"a las 9", tomorrow, "05 09:00"}, {"el viernes a las 9", tomorrow, "06 09:00"}, {"hoy a las 5", tomorrow, "04 17:00"},
+		{"en una hora", tomorrow, "04 11:30"}, {"en la tarde", now, "04 15:00"}, {"en la tarde", now.AddDate(0, 0, -2), "04 15:00"},
+	} {
+		if at, _ := flows.ReadMomentOf(c.said, now, c.day); at.Format("02 15:04") != c.want {
+			t.Errorf("%q of %s: got %s, want %s", c.said, c.day.Format("02"), at.Format("02 15:04"), c.want)
 		}
 	}
 }

@@ -197,13 +197,18 @@ var (
 	askedAlone   = regexp.MustCompile(`^(recuerd[ea](me|nme|melo)|remind me)\b`)
 )
 
-// aloneWords is how many words a message has at most that asks for a reminder amid words of one's own.
-const aloneWords = 6
-
-// remindsAlone says whether a message is nothing but that somebody wants to be reminded.
+// remindsAlone says whether a message is nothing but that somebody wants to be reminded, and when.
 func remindsAlone(said string) bool {
-	return askedAlone.MatchString(bot.Fold(said)) && len(strings.Fields(said)) <= aloneWords && asksRemind(said, plainlyAsked)
+	s := timeWords(said)
+	if !askedAlone.MatchString(s) || !asksRemind(said, plainlyAsked) {
+		return false
+	}
+	rest := timeNamed.ReplaceAllString(askedAlone.ReplaceAllString(s, ""), "")
+	return !slices.ContainsFunc(strings.Fields(rest), func(word string) bool { return !slices.Contains(amidTimes, word) && countWords[word] == 0 })
 }
+
+// amidTimes are words that stand between those of a time.
+var amidTimes = strings.Fields("por favor porfa porfavor gracias a al la las el los en de del y media cuarto mas despues pasado proxima proximo pm am at in on the and please")
 
 // asksRemind says whether somebody asks to be written to, rather than to write themselves or to be told a thing.
 func asksRemind(said string, by *regexp.Regexp) bool {

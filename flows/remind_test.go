@@ -397,3 +397,28 @@ func TestStillWaiting_unanswered(t *testing.T) {
 		t.Errorf("asked %d times, want once", len(came))
 	}
 }
+
+// What undoes a reminder undoes nothing else; what only sounds like it leaves it.
+func TestRemind_undone(t *testing.T) {
+	for said, undoes := range map[string]bool{
+		"ya no me escriba": true, "no me escriba": true, "no me escriba más por favor": true, "ya no me recuerde": true, "no me lo recuerde": true, "borre el recordatorio": true,
+		"quite el recordatorio por favor": true, "cancele ese recordatorio": true, "ya no quiero el recordatorio": true, "sin recordatorio": true, "no hace falta que me avise": true,
+		"cancelar": true, "don't remind me": true, "cancel the reminder": true, "no reminder": true,
+		"no me recuerdo de mi clave": false, "no recuerdo mi clave": false, "nadie me avisa nada": false, "no me llega el correo": false, "gracias": false, "estado": false,
+	} {
+		k := windowTalk(t, time.Date(2026, 3, 2, 10, 0, 0, 0, guayaquil), 0)
+		for _, words := range []string{"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "recuérdeme mañana"} {
+			k.says(words)
+		}
+		if k.due(bot.SignalRemind).IsZero() || k.c.State != flows.LinkSent {
+			t.Fatalf("in %s, reminder at %s", k.c.State, k.due(bot.SignalRemind))
+		}
+		k.says(said)
+		if gone := k.due(bot.SignalRemind).IsZero(); gone != undoes {
+			t.Errorf("%q: undone %t, want %t (%s)", said, gone, undoes, k.reply.Text)
+		}
+		if k.c.State != flows.LinkSent || k.due(bot.SignalLinkExpired).IsZero() {
+			t.Errorf("%q: in %s, the link ends at %s", said, k.c.State, k.due(bot.SignalLinkExpired))
+		}
+	}
+}

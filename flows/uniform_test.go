@@ -70,7 +70,7 @@ func TestUniform_sameToTheLetter(t *testing.T) {
 }
 
 // ticks are what a chat says of the time of its link: what is left of it, and when it ends.
-var ticks = regexp.MustCompile(`(?m)^[>+].*$|Le queda: [^.]*\.|ya no sirve|No se pudo enviar`)
+var ticks = regexp.MustCompile(`(?m)^[>+].*$|Tiempo que queda: [^.]*\.|ya no sirve|No se pudo enviar`)
 
 func clockOf(transcript string) string {
 	all := strings.Join(ticks.FindAllString(transcript, -1), "\n")
