@@ -58,19 +58,22 @@ func (f *fields) refuse(name field) {
 
 // deliver sends a message, and again without one optional field after the other while the server refuses it as it stands.
 // What is left out last before it is taken is what the server does not know. What is refused without any of them is at fault
-// itself, and nothing is remembered.
+// itself, and nothing is remembered. Each further try takes a place in the pace of its own.
 func (c *Channel) deliver(ctx context.Context, chat string, r bot.Reply, params tgbotapi.Params, has refusals) error {
-	err := c.sendOnce(ctx, r, params)
+	err := c.sendOnce(ctx, r, params, has)
 	without := c.fields.refused()
 	for _, name := range suspects(err, has) {
 		if !refusedAsItIs(err) {
 			break
 		}
 		without[name] = true
-		if params, _, err = message(chat, r, without); err != nil {
+		if params, has, err = message(chat, r, without); err != nil {
 			return err
 		}
-		if err = c.sendOnce(ctx, r, params); err == nil {
+		if turn := c.enter(ctx, chat); turn != nil {
+			return turn
+		}
+		if err = c.sendOnce(ctx, r, params, has); err == nil {
 			c.fields.refuse(name)
 			c.log.Warn("the Bot API's server refuses a field, messages go out without it", "field", string(name))
 		}
@@ -78,11 +81,16 @@ func (c *Channel) deliver(ctx context.Context, chat string, r bot.Reply, params 
 	return err
 }
 
-// sendOnce sends a message, under its image where it has one.
-func (c *Channel) sendOnce(ctx context.Context, r bot.Reply, params tgbotapi.Params) error {
+// sendOnce sends a message, under its image where it has one. What is refused for another reason than its image is tried without one of
+// the optional fields that it [has] first.
+func (c *Channel) sendOnce(ctx context.Context, r bot.Reply, params tgbotapi.Params, has refusals) error {
 	if p, ok := c.image(r, params["text"]); ok {
-		if sent, err := c.sendPhoto(ctx, p, params); err != nil || sent {
+		sent, err := c.sendPhoto(ctx, p, params)
+		switch {
+		case sent, err != nil && (!refusedAsItIs(err) || len(suspects(err, has)) > 0):
 			return err
+		case err != nil:
+			c.imageless(p, err)
 		}
 	}
 	return c.client.call(ctx, callTimeout, "sendMessage", params, nil)

@@ -23,7 +23,7 @@ const captionMax = 1024
 
 // sendPhoto sends a message's text under the image [p]: by the file id that Telegram gave it, or as an upload when it has
 // none or Telegram does not know it any more. [sent] is false, and [err] nil, when the image could not be shown and the
-// text must go out alone. [err] tells what is wrong with the chat or the bot, not with the image.
+// text must go out alone. [err] tells what is wrong with the chat, the bot or the rest of the message, not with the image.
 //
 // When no answer came, the text goes out alone too: the person may see it twice, but never not at all.
 func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Params) (sent bool, err error) {
@@ -41,18 +41,17 @@ func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Pa
 		if err = c.client.call(ctx, callTimeout, "sendPhoto", photo, nil); err == nil {
 			return true, nil
 		}
-		if !imageTrouble(err) {
+		if !imageTrouble(err) || refusedAsItIs(err) && !ofImage(err) {
 			return false, err
 		}
 		c.uploads.Drop(p, id)
 		delete(photo, "photo")
 	}
 	if err = c.client.upload(ctx, "sendPhoto", photo, file{"photo", p.Name + ".png", p.PNG}, &result); err != nil {
-		if !imageTrouble(err) {
+		if !imageTrouble(err) || refusedAsItIs(err) && !ofImage(err) {
 			return false, err
 		}
-		c.opt.Count(CountImageless)
-		c.log.Warn("an image could not be shown, the text went out alone", "image", p.Name, "err", err)
+		c.imageless(p, err)
 		return false, nil
 	}
 	if n := len(result.Photo); n > 0 { // sizes of one photo, the largest last
@@ -61,6 +60,18 @@ func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Pa
 		}
 	}
 	return true, nil
+}
+
+func (c *Channel) imageless(p bot.Image, err error) {
+	c.opt.Count(CountImageless)
+	c.log.Warn("an image could not be shown, the text went out alone", "image", p.Name, "err", err)
+}
+
+// ofImage says whether a refusal names the image, as "wrong file identifier" and "PHOTO_INVALID_DIMENSIONS" do. An id that is refused
+// otherwise is as good as before.
+func ofImage(err error) bool {
+	var refused *apiError
+	return errors.As(err, &refused) && hasAny(refused.description, "file", "photo", "image")
 }
 
 // imageTrouble says whether a refusal is of the image, so that the text alone may fare better.

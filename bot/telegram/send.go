@@ -42,17 +42,29 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	if err != nil {
 		return c.failed(&bot.SendError{Failure: bot.Permanent, Reason: err.Error()})
 	}
-	after, whole, err := c.pace.Enter(ctx, chat)
-	switch {
-	case err != nil:
-		return c.failed(&bot.SendError{Failure: bot.Temporary, Reason: "stopped while waiting for its turn", Err: err})
-	case after > 0:
-		return c.failed(&bot.SendError{Failure: bot.Throttled, After: after, Whole: whole, Reason: "waits for its turn"})
+	if turn := c.enter(ctx, chat); turn != nil {
+		return c.failed(turn)
 	}
 	if err := c.deliver(ctx, chat, r, params, has); err != nil {
+		var turn *bot.SendError
+		if errors.As(err, &turn) {
+			return c.failed(turn)
+		}
 		return c.failed(c.classify(chat, err))
 	}
 	c.opt.Count(CountSent)
+	return nil
+}
+
+// enter waits for a message's turn; nil once that has come.
+func (c *Channel) enter(ctx context.Context, chat string) *bot.SendError {
+	after, whole, err := c.pace.Enter(ctx, chat)
+	switch {
+	case err != nil:
+		return &bot.SendError{Failure: bot.Temporary, Reason: "stopped while waiting for its turn", Err: err}
+	case after > 0:
+		return &bot.SendError{Failure: bot.Throttled, After: after, Whole: whole, Reason: "waits for its turn"}
+	}
 	return nil
 }
 
