@@ -21,6 +21,7 @@ type Options struct {
 	// it is kept.
 	Secrets map[string]func(t *Turn) string
 	Vars    map[string]func(t *Turn) string // fill {name} with what is no secret
+	Passing map[string]string               // names of what no transcript keeps once it was said, and the text that stands there instead; "": none
 	Seal    func(text string) string
 	Open    func(sealed string) (string, error) // opens it again; nil: no reply waits for more pieces of a sentence
 	Whole   func(t *Turn) bool                  // says of an update that it is no piece of a sentence, whatever came before it; nil: of none
@@ -786,10 +787,14 @@ func (e *Engine) fill(t *Turn, text string) string {
 			}
 			return e.fill(t, q.Text)
 		}
-		if v, ok := t.said[name]; ok {
-			return v
+		for _, values := range []map[string]string{t.once, t.said} {
+			if v, ok := values[name]; ok {
+				e.passing(t, name, v)
+				return v
+			}
 		}
 		if v, ok := t.Conv.Slots["say."+name]; ok {
+			e.passing(t, name, v)
 			return v
 		}
 		if f, ok := e.options.Vars[name]; ok {
@@ -807,6 +812,7 @@ func (e *Engine) fill(t *Turn, text string) string {
 
 // hide takes out of a reply what a secret filled in and no mask would know.
 func (e *Engine) hide(t *Turn, text string) string {
+	text = e.pass(t, text)
 	for _, s := range t.secrets {
 		if s != "" && e.options.Mask(s) == s {
 			text = strings.ReplaceAll(text, s, "•••")

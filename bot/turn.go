@@ -46,6 +46,8 @@ type Turn struct {
 	engine   *Engine
 	choice   string
 	said     map[string]string
+	once     map[string]string
+	passed   []passed
 	promises []Promise
 	lines    []Line // of a handed-off chat, whole
 	hid      []Line // of it, kept before, in which something is hidden now

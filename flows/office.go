@@ -44,7 +44,7 @@ func (f *flow) hearSpot(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	near := f.Offices.Near(t.Update.Spot)
 	switch {
 	case len(near) > 0:
-		return FoundNearest, f.sayOffices(ctx, t, near...)
+		return FoundNearest, f.sayNearest(ctx, t, near...)
 	case t.Update.Spot.Known() && f.Offices.Mapped():
 		return NoOffice, nil
 	}
@@ -81,23 +81,51 @@ func offersAtOffice(t *bot.Turn) {
 // unmeasured is the distance of an office that was not looked for by a shared place.
 const unmeasured affiliate.Distance = -1
 
-// sayOffices fills in the offices; and the first of them in parts, for who goes step by step.
+// unsaid is that of one that was, when it is named again.
+const unsaid affiliate.Distance = -2
+
+// passing is what is said of the offices near a place, so that no transcript tells where that was.
+var passing = map[string]string{"near_offices": "office.unkept", "nearest": "office.unkept", "near_address": "", "near_today": "", "near_sheet": ""}
+
+// sayNearest fills in the offices near a place; and the first of them in parts, for who goes step by step. How far they are is
+// said this once. Asked again, they are named without that, and not in that order.
+func (f *flow) sayNearest(ctx context.Context, t *bot.Turn, near ...affiliate.Nearby) error {
+	desk, err := f.Desk.Calendar(ctx)
+	if err != nil {
+		return fmt.Errorf("read the desk's hours: %w", err)
+	}
+	first := near[0].Office
+	t.Once("near_offices", f.officeCards(t, desk, near))
+	t.Once("nearest", titleOf(t, near[0]))
+	t.Say("nearest", first.Name)
+	t.Say("near_address", addressOf(first))
+	t.Say("near_today", today(t, desk, first))
+	t.Say("near_sheet", f.sheetOf(t, first))
+	kept := slices.Clone(near)
+	for i := range kept {
+		kept[i].Distance = unsaid
+	}
+	slices.SortFunc(kept, func(a, b affiliate.Nearby) int { return cmp.Compare(a.Office.Name, b.Office.Name) })
+	t.Say("near_offices", f.officeCards(t, desk, kept))
+	return nil
+}
+
+// sayOffices fills in the offices of a city.
 func (f *flow) sayOffices(ctx context.Context, t *bot.Turn, found ...affiliate.Nearby) error {
 	desk, err := f.Desk.Calendar(ctx)
 	if err != nil {
 		return fmt.Errorf("read the desk's hours: %w", err)
 	}
+	t.Say("offices", f.officeCards(t, desk, found))
+	return nil
+}
+
+func (f *flow) officeCards(t *bot.Turn, desk handoff.Calendar, some []affiliate.Nearby) string {
 	var cards []string
-	for _, n := range found {
+	for _, n := range some {
 		cards = append(cards, f.officeCard(t, desk, n))
 	}
-	first := found[0].Office
-	t.Say("offices", strings.Join(cards, "\n\n"))
-	t.Say("nearest", titleOf(t, found[0]))
-	t.Say("address", addressOf(first))
-	t.Say("today", today(t, desk, first))
-	t.Say("sheet", f.sheetOf(t, first))
-	return nil
+	return strings.Join(cards, "\n\n")
 }
 
 // officeCard is what is said of one office.
@@ -123,7 +151,7 @@ func addressOf(o affiliate.Office) string {
 // titleOf is an office's name, and how far off it is.
 func titleOf(t *bot.Turn, n affiliate.Nearby) string {
 	switch n.Distance {
-	case unmeasured:
+	case unmeasured, unsaid:
 		return n.Office.Name
 	case affiliate.Close:
 		return n.Office.Name + ", " + t.Wording("office.close")

@@ -2,6 +2,7 @@ package flows_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,52 @@ func TestCorrectNumber_givesNothingAway(t *testing.T) {
 		}
 		if line, g, w := firstDifference(got, first); line > 0 {
 			t.Errorf("uniform: %s and %s differ at line %d:\n got: %s\nwant: %s", p.what, people[0].what, line, g, w)
+		}
+	}
+}
+
+// Where somebody was is kept nowhere, nor what would tell it: how far the offices are is said once, and no transcript has even their
+// names. Asked again, they are named.
+func TestNearest_notKept(t *testing.T) {
+	for _, way := range []string{"", "paso a paso"} {
+		o := options(t)
+		o.Offices = affiliate.Offices{
+			{Name: "Centro de prueba Norte", Province: "Pichincha", City: "Quito", Address: "Calle de Prueba 1", Code: "norte", Spot: bot.SpotAt(-0.15, -78.48)},
+			{Name: "Centro de prueba Alto", Province: "Pichincha", City: "Quito", Address: "Calle de Prueba 2", Code: "alto", Spot: bot.SpotAt(-0.2, -78.5)},
+		}
+		o.SharesSpot = func(string) bool { return true }
+		k := newTalk(t)
+		var err error
+		if k.e, err = flows.New(o); err != nil {
+			t.Fatal(err)
+		}
+		for _, said := range []string{"hola", "sí", way, "atención presencial"} {
+			if said != "" {
+				k.says(said)
+			}
+		}
+		if k.c.State != flows.AtOffice { // step by step it is on another page of the menu
+			k.says("oficina")
+		}
+		if k.step(bot.Update{Kind: bot.Location, Spot: bot.SpotAt(-0.1501, -78.4801)}); !strings.Contains(k.reply.Text, "Norte, a menos de 1 km") {
+			t.Fatalf("%q: got %q, want the nearest office and how far it is", way, k.reply.Text)
+		}
+		holds := func(c bot.Conversation, what string) bool {
+			c.Promises = nil // what is said now
+			return strings.Contains(fmt.Sprintf("%+v", c), what)
+		}
+		if holds(k.c, " km") {
+			t.Errorf("%q: the conversation keeps how far it is: %+v", way, k.c)
+		}
+		for range 2 {
+			for _, line := range k.c.Tail {
+				if strings.Contains(line.Text, "Norte") || strings.Contains(line.Text, "Calle de Prueba") {
+					t.Errorf("%q: the transcript keeps %q", way, line.Text)
+				}
+			}
+			if k.says("repetir"); !strings.Contains(k.reply.Text, "Norte") || strings.Contains(k.reply.Text, "a menos de") {
+				t.Errorf("%q: asked again, got %q", way, k.reply.Text)
+			}
 		}
 	}
 }

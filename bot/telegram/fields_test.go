@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"llave/bot"
 	"llave/flows"
@@ -94,5 +95,57 @@ func TestFields_notAtFault(t *testing.T) {
 	}
 	if got := b.sent(1, newer[fieldStyle]); !strings.Contains(got, "style") {
 		t.Errorf("sent %s, want everything as before", got)
+	}
+}
+
+// What is sent once more, without a field, takes a place of its own in the pace.
+func TestFields_keepThePace(t *testing.T) {
+	inBubble(t, func(o *Options) { o.Rate = 1 }, func(t *testing.T, b *testBot) {
+		b.api.Say(1, "hola")
+		b.api.RefuseFields("style")
+		start := time.Now()
+		b.sent(1, newer[fieldStyle])
+		if calls, took := len(b.api.Calls("sendMessage")), time.Since(start); calls != 2 || took < time.Second {
+			t.Errorf("%d calls in %v, want two, a second apart", calls, took)
+		}
+		// Where there is no place for it soon, it waits like any message; then it goes.
+		b.api.RefuseFields("copy_text")
+		others := make(chan error)
+		for chat := range int64(3) {
+			b.api.Say(chat+2, "hola")
+			go func() { others <- b.c.Send(t.Context(), fmt.Sprint(chat+2), bot.Reply{Text: "x"}) }()
+		}
+		err := b.c.Send(t.Context(), "1", newer[fieldCopy])
+		for range 3 {
+			<-others
+		}
+		for err != nil {
+			se := sendError(t, err)
+			if se.Failure != bot.Throttled || se.After <= 0 {
+				t.Fatalf("got %+v, want that it waits for its turn", se)
+			}
+			time.Sleep(se.After)
+			err = b.c.Send(t.Context(), "1", newer[fieldCopy])
+		}
+	})
+}
+
+// A message that is refused for a field is not refused for its image: the image's id is as good as before.
+func TestFields_keepTheImage(t *testing.T) {
+	p := drawing(t)
+	b := newTestBot(t, func(o *Options) { o.Images, o.Shown = showing(p), &shelf{} })
+	b.api.Say(1, "hola")
+	reply := bot.Reply{Text: "Abra su correo", Image: p.Name, Prompt: 3, Buttons: []bot.Button{{ID: "send", Title: "Enviar enlace"}}}
+	b.sent(1, reply)
+	b.api.RefuseFields("style", "copy_text")
+	reply.Buttons[0].Main, reply.Copies = true, []bot.Copy{subject}
+	b.sent(1, reply)
+	for _, call := range b.api.Calls("")[1:] {
+		if call.Method == "sendMessage" || call.Method == "sendPhoto" && call.Params["photo"] == "" {
+			t.Errorf("%s without the image's id", call.Method)
+		}
+	}
+	if got := b.api.Messages(1); got[len(got)-1].Image != p.Name {
+		t.Error("its image was lost")
 	}
 }
