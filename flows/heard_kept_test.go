@@ -57,6 +57,9 @@ var topics = [][]string{
 	{"mi clave está|bloqueada", "[yes]", "no|tengo correo"},
 }
 
+// fewWords is how many may be a piece of something.
+const fewWords = 2
+
 // What people send beside that.
 var (
 	everywhereWords = []string{"estado", "atrás", "menú", "ayuda", "persona", "cancelar"}
@@ -184,7 +187,7 @@ type played struct {
 	typed   []string // all that was ever written, in order
 	read    []bubble
 	lines   []string // the person's, as the transcript has them
-	other   int      // the last turn that was a word that holds everywhere, or no message of the person's
+	other   int      // the last turn that was no few words
 	parts   []note   // of a complaint that is not filed yet
 	digits  []string // parts of a number that is asked for
 	refused []string // numbers that failed their check digit
@@ -345,8 +348,8 @@ func (h *played) delivers() {
 	}
 }
 
-// reads is one bubble that arrives. The same is not said twice in one breath, to words and things that came in one, but to a word that
-// holds everywhere.
+// reads is one bubble that arrives. The same is not said twice in one breath, to a few words and things that came in one, but to a word
+// that holds everywhere.
 func (h *played) reads(text string) {
 	for _, b := range slices.Backward(h.read) {
 		if h.now.Sub(b.at) > bot.PieceWait || b.of <= h.other {
@@ -378,7 +381,7 @@ func (h *played) says(p happening) {
 	}
 	desk, before := h.deskReads(), h.c
 	h.counts[p.do]++
-	if slices.Contains(everywhereWords, p.words) {
+	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" {
 		h.other = h.n + 1
 	}
 	rest := u.Album != "" && len(h.c.Album) > 0 && h.c.Album == u.Album
@@ -712,6 +715,7 @@ func (h *played) edits(p happening) {
 		m.words = p.words
 	}
 	desk := h.deskReads()
+	h.other = h.n + 1
 	h.counts["edits"]++
 	got, ok := h.step(bot.Update{Kind: bot.Edited, Text: m.words, Media: m.thing, MessageID: m.id})
 	if !ok {
