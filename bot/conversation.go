@@ -224,11 +224,12 @@ type Conversation struct {
 	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest in order of those that Seen had no room for
 	Tapped   *Tap              `bson:"tapped,omitempty"` // the button that was answered last, unless something else was since
 	Tail     []Line            `bson:"tail,omitempty"`
-	Heard    []Heard           `bson:"heard,omitempty"`  // the last messages of the person, newest last
-	Pieces   *Pieces           `bson:"pieces,omitempty"` // of a sentence that may not be at its end
-	Album    string            `bson:"album,omitempty"`  // Update.Album of the last thing the person did
-	Gone     bool              `bson:"gone,omitempty"`   // they blocked us
-	Case     string            `bson:"case,omitempty"`   // case number of this visit
+	Heard    []Heard           `bson:"heard,omitempty"`    // the last messages of the person, newest last
+	Pieces   *Pieces           `bson:"pieces,omitempty"`   // of a sentence that may not be at its end
+	Answered *Answered         `bson:"answered,omitempty"` // words that were answered, to which more may belong
+	Album    string            `bson:"album,omitempty"`    // Update.Album of the last thing the person did
+	Gone     bool              `bson:"gone,omitempty"`     // they blocked us
+	Case     string            `bson:"case,omitempty"`     // case number of this visit
 	Handoff  *Handoff          `bson:"handoff,omitempty"`
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`

@@ -299,8 +299,12 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
 	}
 	step := e.step
-	if c.gathers(u, env.Now) {
+	switch {
+	case !u.isDeed():
+	case c.isGathering(env.Now):
 		step = e.gather
+	case c.isResting(env.Now):
+		step = e.gatherRest
 	}
 	s, err := step(ctx, c, u, env)
 	if err != nil {
@@ -313,10 +317,19 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 type stepped struct {
 	next   Conversation
 	out    Outcome
-	missed bool   // it was not understood
+	missed bool   // it counts as a miss
+	sense  int    // how far it was understood
 	said   bool   // there is something to say to it
-	told   string // keyed hash of that, where it may be asked for
+	told   string // keyed hash of that
+	again  bool   // it was said a moment ago, and is not said again
 }
+
+// How far an update is understood.
+const (
+	lost    = iota // not at all, or it may be the first half of something
+	guessed        // a little: more may come
+	understood
+)
 
 // step is Step of an update by itself.
 func (e *Engine) step(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
@@ -348,6 +361,13 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 		}
 	}
 	s.missed = ev == Missed || t.missed
+	s.sense = understood
+	switch {
+	case ev == Missed, t.piece && t.missed:
+		s.sense = lost
+	case t.piece:
+		s.sense = guessed
+	}
 	p.isOne = e.isPiece(t, ev)
 	ev = e.countMiss(t, ev)
 	s.out.Event, s.out.Withdrawn = ev, t.withdrawn
@@ -369,6 +389,13 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 		s.out.Text = e.answer(t, r, to)
 	}
 	s.said = s.out.Text != ""
+	if u.Kind == Text && e.goesOn(t) {
+		s.told = e.told(t)
+		e.onceOnly(t, &s, &c)
+	}
+	if s.again {
+		p.isOne = false
+	}
 	if u.Text != t.came.Text {
 		t.Update = t.came // heard as the end of a sentence, noted as it came
 	}
@@ -400,6 +427,9 @@ func (e *Engine) begin(c Conversation, now time.Time) Conversation {
 	}
 	if !next.isGathering(now) {
 		next.Pieces = nil
+	}
+	if !next.isResting(now) {
+		next.Answered = nil
 	}
 	return next
 }
@@ -450,8 +480,7 @@ func (e *Engine) arrivePerson(t *Turn) {
 	next.Turns++
 	next.SetTimer(Timer{Signal: SignalForget, At: t.Now.Add(e.options.Idle)})
 	next.KeptTill = t.Now.Add(e.options.Seen)
-	t.rest = t.Update.Album != "" && t.Update.Album == next.Album
-	next.Album = t.Update.Album
+	t.noteAlbum()
 	t.choice = e.chosen(next, t.Update)
 	t.twice = next.isTwice(t.Update, t.Now)
 }
@@ -502,10 +531,10 @@ func (e *Engine) promise(t *Turn) {
 				say.Reply.Text, say.Reply.Sealed = e.options.Seal(say.Reply.Text), true
 			}
 			if t.FromPerson() {
-				next.overtake(*say.Reply)
+				next.overtake(*say.Reply, t.Now)
 			}
 		}
-		if k := p.Kind(); k == PromiseSay || k == PromiseUnheard {
+		if slices.Contains(waitsWithReply, p.Kind()) {
 			p.NotBefore = t.waits
 		}
 		next.Promises = append(next.Promises, p)

@@ -3,6 +3,7 @@ package bot
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // What waits to be said may be overtaken before it is: by the next question, or by the same words said again.
@@ -42,37 +43,58 @@ func questionOf(text string) int {
 // Together is what bubbles come to in one, from the first on. A question that a later one has overtaken is not asked any more, and
 // nothing that is ours is said twice. Their texts are open.
 func Together(bubbles []Reply) Reply {
-	var texts []string
-	var whole Reply
+	whole := bubbles[len(bubbles)-1]
+	for _, r := range bubbles {
+		whole.Protect = whole.Protect || r.Protect
+	}
+	texts := slices.DeleteFunc(remains(bubbles), func(text string) bool { return text == "" })
+	whole.Text = strings.Join(texts, "\n\n")
+	return whole
+}
+
+// Overtaken is the first of some bubbles that wait, where each is sent by itself. Its words are sent as the transcript has them; where
+// a later one asks, the buttons that answer it are not.
+func Overtaken(first Reply, later []Reply) Reply {
+	if first.By == "" && slices.ContainsFunc(later, Reply.asks) {
+		first.Hint = ""
+		first.Buttons = slices.DeleteFunc(slices.Clone(first.Buttons), func(b Button) bool { return b.URL == "" })
+	}
+	return first
+}
+
+// asks says whether a bubble of ours asks something.
+func (r Reply) asks() bool { return r.By == "" && (r.Ask > 0 || len(r.Buttons) > 0) }
+
+// remains is what each of some bubbles still says where the later ones are said too, "" for nothing.
+func remains(bubbles []Reply) []string {
+	texts := make([]string, len(bubbles))
 	asked := false
 	for i, r := range slices.Backward(bubbles) {
-		if i == len(bubbles)-1 {
-			whole = r
-		}
-		whole.Protect = whole.Protect || r.Protect
 		text := r.Text
 		if r.By == "" {
 			if asked {
 				text = strings.TrimSpace(text[:max(len(text)-r.Ask, 0)])
 			}
-			if text == "" || slices.ContainsFunc(texts, func(later string) bool { return strings.Contains(later, text) }) {
-				continue
+			if slices.ContainsFunc(texts[i+1:], func(later string) bool { return strings.Contains(later, text) }) {
+				text = ""
 			}
 		}
-		texts = append(texts, text)
-		asked = asked || r.Ask > 0 || len(r.Buttons) > 0
+		texts[i] = text
+		asked = asked || r.asks()
 	}
-	slices.Reverse(texts)
-	whole.Text = strings.Join(texts, "\n\n")
-	return whole
+	return texts
 }
 
 // backlog is how many bubbles wait when a chat has stopped being answered as fast as it asks.
 const backlog = 3
 
+// OneBubble is how many bubbles that wait together go out as one at most.
+const OneBubble = 4
+
 // overtake takes back the bubbles of a backlog that say what the one that comes behind them says: who asks again and again while
-// nothing can be sent is not told as often once it can. The first may be on its way already.
-func (c *Conversation) overtake(by Reply) {
+// nothing can be sent is not told as often once it can. The first may be on its way already, and where somebody keeps the lane so may
+// all that would go out in one bubble with it.
+func (c *Conversation) overtake(by Reply, now time.Time) {
 	waiting := 0
 	for _, p := range c.Promises {
 		if p.Lane() == LaneChat {
@@ -82,9 +104,17 @@ func (c *Conversation) overtake(by Reply) {
 	if waiting < backlog {
 		return
 	}
-	first := c.Head(LaneChat).ID
+	underWay := 1
+	if c.Keepers[LaneChat].Until.After(now) {
+		underWay = OneBubble
+	}
 	c.Promises = slices.DeleteFunc(c.Promises, func(p Promise) bool {
+		if p.Lane() == LaneChat {
+			if underWay--; underWay >= 0 {
+				return false
+			}
+		}
 		say, ok := p.What.(Say)
-		return ok && p.ID != first && say.Reply.Text == by.Text && say.Reply.By == by.By && !say.Reply.Sealed && slices.Equal(say.Reply.Buttons, by.Buttons)
+		return ok && say.Reply.Text == by.Text && say.Reply.By == by.By && !say.Reply.Sealed && slices.Equal(say.Reply.Buttons, by.Buttons)
 	})
 }

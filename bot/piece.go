@@ -6,13 +6,17 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // People send one thing in pieces: a number in two messages, a sentence in five, three pictures at once. Each piece is a turn
 // like any other, committed and acknowledged at once. Only what is said to it waits for a moment, and the next piece takes
-// that back, with all that the piece did to the place and the count of misses: what they say together is heard as one
-// sentence, and answered once. What has a meaning waits for nothing.
+// that back. There are two sorts:
+//
+//   - A fragment (Turn.Piece) means nothing yet. What it did to the place and the count of misses is taken back with its reply, and
+//     what all of them say together is heard as one sentence. Where the next message is no part of it, slots that were named stay.
+//   - A part (Turn.Part) is done: what it did stays. Only the reply gives way to the next one's.
+//
+// What has a meaning waits for nothing; what may still be its end is in rest.go.
 
 // PieceWait is how long what is said to the first of some pieces waits for the rest (P119).
 const PieceWait = 1500 * time.Millisecond
@@ -20,16 +24,16 @@ const PieceWait = 1500 * time.Millisecond
 // fewWords is how many words a piece of a sentence has at most.
 const fewWords = 2
 
-// Pieces are what came of a sentence so far: while the reply to the last of them waits, or a moment after a few words were
-// answered, to which more may belong.
+// Pieces are what came so far while the reply to the last of it waits.
 type Pieces struct {
 	Since  time.Time `bson:"since"`          // when the first came
 	Last   time.Time `bson:"last"`           // when the last did
 	Turn   string    `bson:"turn"`           // key of the turn whose reply waits
-	Told   string    `bson:"told,omitempty"` // keyed hash of what was answered; empty: the reply waits
 	Said   string    `bson:"said,omitempty"` // all of them, sealed
 	IDs    []string  `bson:"ids,omitempty"`  // the channel's names for the messages, but for those that are deleted
 	Before Standing  `bson:"before"`
+	Kept   []string  `bson:"kept,omitempty"` // slots that stay where what comes next is no part of it
+	Done   bool      `bson:"done,omitempty"` // a part: all but the reply stays
 }
 
 // Standing is what a turn that understood nothing changes of a conversation.
@@ -47,6 +51,15 @@ func (c *Conversation) standing() Standing {
 	return Standing{c.State, slices.Clone(c.Back), c.Text, c.Prompt, slices.Clone(c.Shown), maps.Clone(c.Slots), c.Misses}
 }
 
+// stoodAt is the conversation where it stood then.
+func (c *Conversation) stoodAt(b Standing) Conversation {
+	as := c.Clone()
+	as.Pieces, as.Answered = nil, nil
+	as.State, as.Back, as.Text, as.Prompt = b.State, slices.Clone(b.Back), b.Text, b.Prompt
+	as.Shown, as.Slots, as.Misses = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses
+	return as
+}
+
 // piece is the newest of the pieces of a sentence, or what may be the first.
 type piece struct {
 	came  Update // as it came
@@ -57,86 +70,77 @@ type piece struct {
 	rest  bool // it belongs to what was answered: nothing is said to it
 }
 
-// Piece says that more may follow within a moment: the reply waits, unless the person is written to by an agent as well.
-func (t *Turn) Piece() { t.piece = true }
+// Piece says that more may follow within a moment: the reply waits, unless the person is written to by an agent. What the turn did
+// is taken back by what follows. Where that turns out to be no part of it, the slots [kept] stay as the turn leaves them.
+func (t *Turn) Piece(kept ...string) { t.piece, t.kept = true, kept }
+
+// Part says that the turn is a part of something that may go on at once. What it did stays; only the reply waits, and what is
+// said to the next message takes its place.
+func (t *Turn) Part() { t.part = true }
 
 // Brief says whether the update is so short that it may be a piece of a sentence.
 func (t *Turn) Brief() bool {
-	return t.came.Kind == Text && t.choice == "" && len(strings.Fields(Clean(t.came.Text))) <= fewWords
+	return t.came.Kind == Text && t.choice == "" && isBrief(t.came.Text)
 }
 
-// RestOfAlbum says that the update was sent at once with the one before, to which something was said.
-func (t *Turn) RestOfAlbum() bool { return t.rest }
+func isBrief(text string) bool { return len(strings.Fields(Clean(text))) <= fewWords }
 
 // Earlier are the channel's names for the messages of which the update is the last piece.
 func (t *Turn) Earlier() []string { return t.earlier }
 
-// isPiece says whether the reply to [t], which was heard as [ev], waits. Who sits at a terminal writes lines.
-func (e *Engine) isPiece(t *Turn, ev Event) bool {
-	if e.options.Open == nil || !t.FromPerson() || t.Conv.Handoff.Open() || t.came.Channel == "terminal" {
-		return false
-	}
-	return t.piece || ev == Missed && t.Brief()
+// goesOn says whether there may be more than one message to what the person does. Who sits at a terminal writes lines; who is with an
+// agent, or waits for one, waits for nothing else.
+func (e *Engine) goesOn(t *Turn) bool {
+	h := t.Conv.Handoff
+	return e.options.Open != nil && t.FromPerson() && t.came.Channel != "terminal" && !h.Held() && !h.Waiting()
 }
 
-// gathered notes what came of a sentence so far. The reply to a piece waits for more, for as long as the first one's would have.
+// isPiece says whether the reply to [t], which was heard as [ev], waits.
+func (e *Engine) isPiece(t *Turn, ev Event) bool {
+	return e.goesOn(t) && (t.piece || t.part || ev == Missed && t.Brief())
+}
+
+// isWhole says of an update that the flow knows it for no piece of a sentence.
+func (e *Engine) isWhole(t *Turn) bool { return e.options.Whole != nil && e.options.Whole(t) }
+
+// gathered notes what came so far. The reply to a piece waits for more, for as long as the first one's would have.
 func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, was Conversation) {
 	c := t.Conv
 	if !s.said && !p.rest {
 		return // a thumb: what waits still does
 	}
-	mayGoOn := !p.rest && !p.isOne && e.mayGoOn(t, s.missed, p, heard)
-	if !p.rest && !p.isOne && !mayGoOn {
-		c.Pieces = nil
+	c.Pieces = nil
+	if !p.isOne {
+		e.answered(t, s, p, heard, was)
 		return
 	}
-	now := Pieces{Since: p.since, Last: t.Now, Turn: t.Key(), Said: p.said, IDs: slices.Clone(p.ids), Before: was.standing()}
+	c.Answered = nil
+	t.waits = p.since.Add(PieceWait)
+	c.Pieces = &Pieces{
+		Since: p.since, Last: t.Now, Turn: t.Key(), Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing(), Kept: t.kept, Done: t.part,
+	}
+}
+
+// saidSoFar is what was heard, sealed, where it was words.
+func (e *Engine) saidSoFar(heard Update, before string) string {
+	if heard.Kind != Text {
+		return before
+	}
+	return e.options.Seal(heard.Text)
+}
+
+// messages are the channel's names for these messages and the turn's own, unless it is deleted.
+func (t *Turn) messages(before []string) []string {
+	all := slices.Clone(before)
 	if id := t.came.MessageID; id != "" && !slices.ContainsFunc(t.promises, func(p Promise) bool { return p.Kind() == PromiseDelete }) {
-		now.IDs = append(now.IDs, id)
+		all = append(all, id)
 	}
-	switch {
-	case p.rest:
-		now.Told, now.Before = c.Pieces.Told, c.Pieces.Before
-	case p.isOne:
-		t.waits = p.since.Add(PieceWait)
-	case mayGoOn:
-		s.told = e.told(t)
-		now.Told = s.told
-		maps.DeleteFunc(now.Before.Slots, func(name, _ string) bool { return c.Slots[name] == "" }) // what the turn dropped is not kept
-	}
-	if heard.Kind == Text {
-		now.Said = e.options.Seal(heard.Text)
-	}
-	c.Pieces = &now
-}
-
-// mayGoOn says whether more words may belong to those that were answered. Nothing is kept of some that hold a number.
-func (e *Engine) mayGoOn(t *Turn, missed bool, p piece, heard Update) bool {
-	if e.options.Open == nil || !t.FromPerson() || t.Conv.Handoff.Open() || t.came.Channel == "terminal" || heard.Kind != Text {
-		return false
-	}
-	return !missed && !t.emptied && !t.hidden && (p.said != "" || t.Brief()) && !e.isWhole(t) && e.options.Mask(heard.Text) == heard.Text
-}
-
-// isWhole says of an update that it is no piece of a sentence: the words of a button, or what the flow knows.
-func (e *Engine) isWhole(t *Turn) bool {
-	return t.choice != "" || e.options.Whole != nil && e.options.Whole(t)
-}
-
-// told names what a turn says: the same for the same words.
-func (e *Engine) told(t *Turn) string {
-	const half = 16 // of a hash, which is enough to tell two bubbles apart
-	for _, p := range t.promises {
-		if say, ok := p.What.(Say); ok {
-			return Cut(e.options.Hash("told", say.Reply.Text), half)
-		}
-	}
-	return ""
+	return all
 }
 
 // reply is the bubble that waits for more pieces, or nil.
 func (c *Conversation) reply() *Promise {
-	if c.Pieces == nil || c.Pieces.Told != "" {
+	if c.Pieces == nil {
 		return nil
 	}
 	return c.Find(c.Pieces.Turn + "/" + string(PromiseSay))
@@ -144,7 +148,7 @@ func (c *Conversation) reply() *Promise {
 
 // isGathering says whether more pieces are waited for. Until then nobody has begun to send a reply that waits.
 func (c *Conversation) isGathering(now time.Time) bool {
-	return c.Pieces != nil && now.Before(c.Pieces.Since.Add(PieceWait)) && (c.Pieces.Told != "" || c.reply() != nil)
+	return c.reply() != nil && now.Before(c.Pieces.Since.Add(PieceWait))
 }
 
 // ReplyDue is when the reply that waits for more pieces is due, or zero.
@@ -157,7 +161,7 @@ func (c *Conversation) ReplyDue() time.Time {
 
 // EndPieces forgets the pieces whose reply was sent.
 func (c *Conversation) EndPieces() {
-	if c.Pieces != nil && c.Pieces.Told == "" && c.reply() == nil {
+	if c.reply() == nil {
 		c.Pieces = nil
 	}
 }
@@ -171,128 +175,148 @@ func (c *Conversation) release() {
 			}
 		}
 	}
-	c.Pieces = nil
+	c.Pieces, c.Answered = nil, nil
 }
+
+// waitsWithReply are the kinds of promise that wait as the reply does that they were made with.
+var waitsWithReply = []PromiseKind{PromiseSay, PromiseUnheard, PromiseLines}
 
 // made says whether a promise was made by the last piece, and waits as its reply does.
 func (p *Pieces) made(promise Promise) bool {
-	return promise.ID == p.Turn+"/"+string(PromiseSay) || promise.ID == p.Turn+"/"+string(PromiseUnheard)
+	return slices.ContainsFunc(waitsWithReply, func(k PromiseKind) bool { return promise.ID == p.Turn+"/"+string(k) })
 }
 
-// stood is the conversation where it was before the pieces.
-func (c *Conversation) stood() Conversation {
-	as, b := c.Clone(), c.Pieces.Before
-	as.Pieces = nil
-	as.State, as.Back, as.Text, as.Prompt = b.State, slices.Clone(b.Back), b.Text, b.Prompt
-	as.Shown, as.Slots, as.Misses = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses
-	return as
-}
-
-// takeBack is the conversation as if nothing had been said to the pieces yet, and how many bubbles are withdrawn for it.
-func (c *Conversation) takeBack() (as Conversation, withdrawn int) {
-	as = c.stood()
-	as.Promises = slices.DeleteFunc(as.Promises, func(p Promise) bool {
-		made := c.Pieces.made(p)
-		if made && p.Kind() == PromiseSay {
+// takeBack is the conversation as if nothing had been said to the pieces yet: [done] with all that they did, [undone] as if they had
+// not come. Their lines stay in the transcript. withdrawn is how many bubbles that takes back.
+func (c *Conversation) takeBack() (done, undone Conversation, withdrawn int) {
+	done = c.Clone()
+	done.Pieces = nil
+	done.Promises = slices.DeleteFunc(done.Promises, func(p Promise) bool {
+		if !c.Pieces.made(p) || p.Kind() == PromiseLines || p.Kind() == PromiseUnheard && c.Pieces.Done {
+			return false
+		}
+		if p.Kind() == PromiseSay {
 			withdrawn++
 		}
-		return made
+		return true
 	})
-	for i, l := range slices.Backward(as.Tail) {
+	if withdrawn > 0 {
+		done.unsay(c.Pieces)
+	}
+	return done, done.stoodAt(c.Pieces.Before), withdrawn
+}
+
+// unsay takes what was said to the last piece out of the transcript, and out of the lines that an agent will read.
+func (c *Conversation) unsay(pieces *Pieces) {
+	for i, l := range slices.Backward(c.Tail) {
 		if l.From == FromBot {
-			if l.At.Equal(c.Pieces.Last) {
-				as.Tail = slices.Delete(as.Tail, i, i+1)
+			if l.At.Equal(pieces.Last) {
+				c.Tail = slices.Delete(c.Tail, i, i+1)
 			}
 			break
 		}
 	}
-	return as, withdrawn
+	kept := c.Find(pieces.Turn + "/" + string(PromiseLines))
+	if kept == nil || c.Handoff == nil {
+		return
+	}
+	owed := kept.What.(KeepLines)
+	first := owed.Lines[0].Seq
+	lines := slices.DeleteFunc(slices.Clone(owed.Lines), func(l Line) bool { return l.From == FromBot && l.At.Equal(pieces.Last) })
+	c.Handoff.Lines -= int64(len(owed.Lines) - len(lines))
+	for i := range lines {
+		lines[i].Seq = first + int64(i)
+	}
+	owed.Lines = lines
+	kept.What, kept.NotBefore = owed, time.Time{}
+	if len(lines) == 0 {
+		c.Drop(kept.ID)
+	}
 }
 
-// gathers says whether the update is something that the person does while more pieces are waited for.
-func (c *Conversation) gathers(u Update, now time.Time) bool {
+// isDeed says whether the update is something that the person does, rather than what becomes of the chat.
+func (u Update) isDeed() bool {
 	switch u.Kind {
 	case Signal, Desk, Blocked, Unblocked, Undelivered:
 		return false
 	}
-	return c.isGathering(now)
+	return true
+}
+
+// hearing is one way to hear an update: as what, and of what conversation.
+type hearing struct {
+	as Update
+	in Conversation
 }
 
 // gather steps an update that comes while the reply to a piece waits. It is heard as the end of what was said so far, or else
 // by itself, or else it is one more piece.
-func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) (s stepped, err error) {
-	if c.Pieces.Told != "" {
-		return e.gatherRest(ctx, c, u, env)
-	}
-	base, withdrawn := c.takeBack()
-	for i, heard := range e.hearings(base, u, *c.Pieces, env.Now) {
-		as, err := e.stepAs(ctx, base, heard, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs})
+func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) (best stepped, err error) {
+	done, undone, withdrawn := c.takeBack()
+	best.sense = -1
+	for _, h := range e.hearings(c.Pieces, done, undone, u, env.Now) {
+		s, err := e.stepAs(ctx, h.in, h.as, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs})
 		if err != nil {
-			return as, err
+			return s, err
 		}
-		if i == 0 || !as.missed || heard.Text != u.Text { // of two that were not understood the sentence
-			s = as
+		if s.sense > best.sense { // of two that were understood as little the first
+			best = s
 		}
-		if !as.missed {
+		if s.sense == understood {
 			break
 		}
 	}
-	if !s.said { // a thumb: nothing was taken back for it
+	if !best.said { // a thumb: nothing was taken back for it
 		return e.step(ctx, c, u, env)
 	}
-	s.out.Withdrawn += withdrawn
-	return s, nil
+	best.out.Withdrawn += withdrawn
+	return best, nil
 }
 
 // hearings are what an update may be heard as after those pieces, in order.
-func (e *Engine) hearings(base Conversation, u Update, p Pieces, now time.Time) []Update {
-	sentence, ok := e.sentence(p, u)
-	switch {
-	case !ok:
-		return []Update{u}
-	case e.isWhole(&Turn{Conv: &base, Update: u, came: u, Now: now, engine: e, choice: e.chosen(&base, u)}):
-		return []Update{u, sentence}
+func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now time.Time) []hearing {
+	alone := hearing{u, done}
+	if p.Done {
+		return []hearing{alone}
 	}
-	return []Update{sentence, u}
+	alone.in = undone.Clone()
+	for _, name := range p.Kept {
+		if value, is := done.Slots[name]; is {
+			if alone.in.Slots == nil {
+				alone.in.Slots = map[string]string{}
+			}
+			alone.in.Slots[name] = value
+		}
+	}
+	said, sentence, ok := e.sentence(p.Said, u)
+	if !ok {
+		return []hearing{alone}
+	}
+	together := hearing{sentence, undone}
+	switch t := e.listening(&undone, u, now); {
+	case e.isWhole(t):
+		return []hearing{alone, together}
+	case t.choice != "" && hasDigit(u.Text):
+		return []hearing{alone, together}
+	case t.choice != "" && (denials(plain(said)) > 0 || isOpen(said) && isCounted(u.Text)), isArticle(u.Text):
+		return []hearing{together} // "no quiero" "queja", "los" "dos": alone it would be something else
+	case t.choice != "" && !isCounted(u.Text) && !isBareAnswer(u.Text):
+		return []hearing{alone, together}
+	}
+	return []hearing{together, alone}
 }
 
-// sentence is the update as the end of those pieces, if they said anything.
-func (e *Engine) sentence(p Pieces, u Update) (Update, bool) {
-	if u.Kind != Text || p.Said == "" {
-		return u, false
+// listening is a turn that is asked what it holds, and not stepped.
+func (e *Engine) listening(c *Conversation, u Update, now time.Time) *Turn {
+	return &Turn{Conv: c, Update: u, came: u, Now: now, engine: e, choice: e.chosen(c, u)}
+}
+
+// sentence is the update as the end of what was said, if that was anything.
+func (e *Engine) sentence(sealed string, u Update) (said string, whole Update, ok bool) {
+	if u.Kind != Text || sealed == "" {
+		return "", u, false
 	}
-	said, err := e.options.Open(p.Said)
+	said, err := e.options.Open(sealed)
 	u.Text = said + " " + u.Text
-	return u, err == nil
-}
-
-// gatherRest steps an update that comes a moment after a few words were answered. Where the words and it together would have come to
-// just the same, it was their end, and the same is not said twice. It counts as a message. Digits, and what is said where free text
-// is kept, are never the end of something else.
-func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
-	now := c.Clone()
-	t := &Turn{Conv: &now, Update: u, came: u, Now: env.Now, engine: e, choice: e.chosen(&now, u)}
-	sentence, ok := e.sentence(*c.Pieces, u)
-	if !ok || !t.Brief() || e.isWhole(t) || t.Place().Is(FreeText) || strings.ContainsFunc(u.Text, unicode.IsDigit) {
-		return e.step(ctx, c, u, env)
-	}
-	p := piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs}
-	as, err := e.stepAs(ctx, c.stood(), sentence, env, &p)
-	if err != nil || as.missed || as.told != c.Pieces.Told || !c.cameTo(as.next, t.Key()) { // one that cannot be stepped is heard by itself
-		return e.step(ctx, c, u, env)
-	}
-	p.rest = true
-	s, err := e.stepAs(ctx, c, sentence, env, &p)
-	s.next.Recent = as.next.Recent
-	return s, err
-}
-
-// cameTo says whether a turn of that key left a conversation where this one stands, and owes nothing but words.
-func (c *Conversation) cameTo(next Conversation, key string) bool {
-	a, b := c.standing(), next.standing()
-	return a.State == b.State && slices.Equal(a.Back, b.Back) && a.Text == b.Text && a.Prompt == b.Prompt && slices.Equal(a.Shown, b.Shown) &&
-		maps.Equal(a.Slots, b.Slots) && a.Misses == b.Misses && c.Attempt == next.Attempt &&
-		!slices.ContainsFunc(next.Promises, func(p Promise) bool {
-			return strings.HasPrefix(p.ID, key+"/") && p.Kind() != PromiseSay && p.Kind() != PromiseUnheard
-		})
+	return said, u, err == nil
 }

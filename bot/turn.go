@@ -66,6 +66,8 @@ type Turn struct {
 
 	earlier []string  // messages, see Earlier
 	piece   bool      // more may follow within a moment
+	kept    []string  // slots that stay then
+	part    bool      // so may more of what the turn has a part of
 	rest    bool      // of what was sent at once with the update before
 	waits   time.Time // until when the reply waits for more
 }

@@ -201,6 +201,7 @@ func (f *flow) understands(t *bot.Turn) (ev bot.Event, ok bool) {
 	if g := guesses[0]; g.meaning == "yes" && slices.Contains([]string{"send", "resend"}, g.answer) && !slices.Contains(t.Conv.Shown, g.answer) { // the yes is to another question
 		return f.answer(t, "yes"), true
 	}
+	mayBeHalf(t, guesses[0])
 	return f.answer(t, guesses[0].answer), true
 }
 

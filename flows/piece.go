@@ -11,10 +11,10 @@ import (
 // nationalDigits is how many a national number has.
 const nationalDigits = 10
 
-// pieceOfNumber says that a number may go on.
+// pieceOfNumber says that a number may go on. What is said in between does not take its beginning away.
 func pieceOfNumber(t *bot.Turn, digits int) {
 	if digits < nationalDigits {
-		t.Piece()
+		t.Piece(slotPart)
 	}
 }
 
@@ -25,18 +25,26 @@ func pieceOfSentence(t *bot.Turn) {
 	}
 }
 
+// mayBeHalf says that a few words which are answered by the way may be the first half of something: words that mean nothing before
+// others are said with them, or of which it is not all but sure what they mean.
+func mayBeHalf(t *bot.Turn, g guess) {
+	if t.Brief() && !begins(g.answer) && !acting(g.answer) && !weighty(g.answer) && (bot.IsFunctional(t.Text()) || g.confidence < grave) {
+		t.Piece()
+	}
+}
+
 // manyAtOnce are the things that a telephone sends several of at once.
 var manyAtOnce = []string{"photo", "video", "document"}
 
-// hearAlbum hears what is sent at once with other things. Telegram says what belongs together: what is said to one is said to
-// all of them, and only words under another, which may come behind it, are waited for. WhatsApp does not say.
+// hearAlbum hears what is sent at once with other things: what is said to one is said to all of them. Words under another, which may
+// come behind it, are waited for where a telephone sends several at once. WhatsApp does not say what belongs together.
 func (f *flow) hearAlbum(t *bot.Turn) bot.Event {
 	u := t.Update
-	if u.Kind != bot.Media || !slices.Contains(manyAtOnce, u.Media) {
-		return ""
-	}
 	if t.RestOfAlbum() {
 		return bot.Ignored
+	}
+	if u.Kind != bot.Media || !slices.Contains(manyAtOnce, u.Media) {
+		return ""
 	}
 	if u.Album != "" || u.Channel == "whatsapp" {
 		t.Piece()
@@ -44,9 +52,9 @@ func (f *flow) hearAlbum(t *bot.Turn) bot.Event {
 	return ""
 }
 
-// isWhole says of words that they are heard by themselves, though others came just before: those that hold everywhere, and who
-// is in danger.
+// isWhole says of words that they are heard and answered by themselves, though others came just before: those that hold everywhere, and
+// who is in danger. Greetings come in pieces.
 func (f *flow) isWhole(t *bot.Turn) bool {
-	return f.asksPerson(t) || t.Says(globalWords...) != "" || t.Says("word_nod", "word_shake") != "" || thumb(t.Text()) != "" ||
-		f.inDanger(t.Text(), t.Language())
+	said := t.Says(globalWords...)
+	return f.asksPerson(t) || said != "" && said != "word_hello" || thumb(t.Text()) != "" || f.inDanger(t.Text(), t.Language())
 }

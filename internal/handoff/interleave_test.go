@@ -541,11 +541,17 @@ func (p *play) turns() []turn {
 				t.lines = append(t.lines, what.Lines...)
 			}
 		}
+		w := before.Pieces
+		tookBack := w != nil && before.Find(w.Turn+"/say") != nil && after.Find(w.Turn+"/say") == nil
 		if h := after.Handoff; h != nil && (before.Handoff == nil || before.Handoff.Ref != h.Ref) {
 			t.tail = len(before.Tail)
-			if w := before.Pieces; w != nil && w.Told == "" && before.Find(w.Turn+"/say") != nil && after.Find(w.Turn+"/say") == nil {
+			if tookBack {
 				t.tail-- // what waited to be said was taken back
 			}
+		}
+		if owed := after.Find(turnLines(w)); tookBack && owed != nil { // so was its line
+			i := slices.IndexFunc(all, func(of turn) bool { return strings.HasSuffix(w.Turn, "/"+of.id) })
+			all[i].lines = owed.What.(bot.KeepLines).Lines
 		}
 		if t.id != "" {
 			all = append(all, t)
@@ -555,6 +561,14 @@ func (p *play) turns() []turn {
 		before = after
 	}
 	return all
+}
+
+// turnLines is the promise of the lines of the turn whose reply waits.
+func turnLines(w *bot.Pieces) string {
+	if w == nil {
+		return ""
+	}
+	return w.Turn + "/" + string(bot.PromiseLines)
 }
 
 func seenIn(c bot.Conversation, s bot.Seen) bool {
@@ -674,8 +688,8 @@ func (p *play) judgeTurn(t turn) {
 		p.fatal("%s: a case is open: %t; lines of it: %v", t.id, open, t.lines)
 	}
 	handed := was.Open() && was.Status != bot.HandoffScheduled && inDesk(t.before.State)
-	said, is := t.before.Pieces, t.after.Pieces
-	rest := said != nil && is != nil && is.Told != "" && is.Told == said.Told && is.Since.Equal(said.Since) && t.bubbles == 0 // the end of what was answered
+	said, is := t.before.Answered, t.after.Answered
+	rest := said != nil && is != nil && is.Told == said.Told && is.Since.Equal(said.Since) && t.bubbles == 0 // the end of what was answered, or the same again
 	switch {
 	case rest:
 	case !handed && t.bubbles != 1:
