@@ -57,8 +57,13 @@ var topics = [][]string{
 	{"mi clave está|bloqueada", "[yes]", "no|tengo correo"},
 }
 
+// fewWords is how many may be a piece of something.
+const fewWords = 2
+
 // What people send beside that.
 var (
+	everywhereWords = []string{"estado", "atrás", "menú", "ayuda", "persona", "cancelar"}
+
 	loose  = []string{"gracias", "estado", "atrás", "menú", "ayuda", "no", "sí", "2", "blabla", "cuánto cuesta", "171003", "persona", "cancelar"}
 	spots  = []bot.Spot{bot.SpotAt(-0.18, -78.48), bot.SpotAt(-2.17, -79.92), bot.SpotAt(48.1, 11.5)}
 	things = []string{bot.ThingPhoto, bot.ThingVideo, bot.ThingDocument, bot.ThingVoice}
@@ -175,12 +180,14 @@ type played struct {
 	now     time.Time
 	channel string
 	n       int
+	last    string // the last update of the person's
 	faults  []string
 
 	notes   []note
+	typed   []string // all that was ever written, in order
 	read    []bubble
 	lines   []string // the person's, as the transcript has them
-	other   int      // the last turn that was no message of the person's
+	other   int      // the last turn that was no few words
 	parts   []note   // of a complaint that is not filed yet
 	digits  []string // parts of a number that is asked for
 	refused []string // numbers that failed their check digit
@@ -211,9 +218,15 @@ type turn struct {
 }
 
 func (h *played) step(u bot.Update) (got turn, ok bool) {
+	if u.Text != "" {
+		h.typed = append(h.typed, u.Text)
+	}
 	h.n++
 	if u.ID == "" {
 		u.ID = fmt.Sprint(h.n)
+	}
+	if !u.Timer {
+		h.last = u.ID
 	}
 	next, out, err := h.tries(h.c, u)
 	if err != nil {
@@ -304,7 +317,7 @@ func (h *played) goesOff() {
 	}
 	h.counts["reminders"]++
 	again := slices.ContainsFunc(h.c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalRemind })
-	if (len(got.says) == 1) == again {
+	if (len(got.says) == 1) == again && !inDesk(got.out.From) { // an agent has the chat: nothing is said beside
 		h.breaks("reminder", "%d bubbles, set anew: %v (%s in %s)", len(got.says), again, got.out.Event, got.out.From)
 	}
 }
@@ -335,10 +348,11 @@ func (h *played) delivers() {
 	}
 }
 
-// reads is one bubble that arrives. The same is not said twice in one breath, to words and things that came in one.
+// reads is one bubble that arrives. The same is not said twice in one breath, to a few words and things that came in one, but to a word
+// that holds everywhere.
 func (h *played) reads(text string) {
 	for _, b := range slices.Backward(h.read) {
-		if h.now.Sub(b.at) > bot.PieceWait || b.of < h.other {
+		if h.now.Sub(b.at) > bot.PieceWait || b.of <= h.other {
 			break
 		}
 		if b.text == text {
@@ -367,6 +381,9 @@ func (h *played) says(p happening) {
 	}
 	desk, before := h.deskReads(), h.c
 	h.counts[p.do]++
+	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" {
+		h.other = h.n + 1
+	}
 	rest := u.Album != "" && len(h.c.Album) > 0 && h.c.Album == u.Album
 	got, ok := h.step(u)
 	if !ok {
@@ -390,8 +407,14 @@ func (h *played) says(p happening) {
 // isRest says whether a message to which nothing is said belongs to those just before, so that what was said to them answers it: by
 // itself, or with them, it comes to the same bubble and to what the conversation now is.
 func (h *played) isRest(u bot.Update, got turn) bool {
-	if len(h.read) == 0 {
+	waits := h.c.ReplyDue().After(h.now)
+	switch {
+	case waits && u.Kind == bot.Media: // what is said to the one before is said to both
+		return true
+	case len(h.read) == 0:
 		return false
+	case slices.Contains([]string{"una", "un", "la", "los"}, u.Text) && h.now.Sub(h.read[len(h.read)-1].at) <= bot.PieceWait: // means nothing alone
+		return true
 	}
 	last := h.read[len(h.read)-1]
 	if h.now.Sub(last.at) > bot.PieceWait {
@@ -503,7 +526,7 @@ func (h *played) keepsLines(u bot.Update, got turn) {
 		return
 	}
 	grown := len(lines) - len(was)
-	forgot := len(lines) == 1 && len(was) > 0 && lines[0] != was[0]
+	forgot := len(lines) == 1 && len(was) == 1 && slices.Contains(flows.Marked(flows.FirstWord), h.c.State)
 	if len(h.c.Tail) < bot.TailMax && grown != 1 && !forgot && got.out.Event != bot.Ignored {
 		h.breaks("transcript", "%q is there %d times (%s)", u.Text, grown, got.out.Event)
 	}
@@ -556,7 +579,7 @@ func (h *played) takesNumber(m note, got turn) {
 		h.digits = nil
 		return
 	}
-	if strings.Join(h.digits, "") == known {
+	if strings.Join(h.digits, "") == known && given != known {
 		h.breaks("number lost", "%q: %s in %s", h.digits, got.out.Event, got.out.From)
 		h.digits = nil
 	}
@@ -565,11 +588,11 @@ func (h *played) takesNumber(m note, got turn) {
 // wrote says whether a number stands in a message, or in several that hold digits and follow each other.
 func (h *played) wrote(number string) bool {
 	joined := ""
-	for _, m := range slices.Backward(h.notes) {
-		if strings.Contains(strings.ToUpper(m.words), strings.ToUpper(number)) {
+	for _, words := range slices.Backward(h.typed) {
+		if strings.Contains(strings.ToUpper(words), strings.ToUpper(number)) {
 			return true
 		}
-		joined = digitsOf(m.words) + joined
+		joined = digitsOf(words) + joined
 		if strings.Contains("0"+joined, number) {
 			return true
 		}
@@ -577,27 +600,57 @@ func (h *played) wrote(number string) bool {
 	return false
 }
 
-// takesComplaint notes what belongs to a complaint.
+// takesComplaint holds that a message that belongs to a complaint is in it, and in its place. What was said just before, or before a
+// complaint was asked for, may turn out to be the beginning.
 func (h *played) takesComplaint(m note, got turn) {
-	if got.out.Event != flows.ComplaintGathered {
+	text := inWords(h.complaint())
+	took := got.out.Event == flows.ComplaintGathered
+	asked := !h.e.Place(got.out.From).Is(bot.FreeText)
+	if reads(h.parts, text) && (!took || asked) { // who asks for one that is there already is read it
 		return
 	}
-	h.counts["complained"]++
-	if i := slices.IndexFunc(h.parts, func(p note) bool { return p.id == m.id }); i >= 0 {
-		h.parts[i] = m
-	} else {
-		h.parts = append(h.parts, m)
+	if took {
+		h.counts["complained"]++
 	}
-	for i := range h.notes { // the last ones may be the beginning of the same sentence
-		before := h.notes[len(h.notes)-1-i:]
-		if i > 3 || got.out.Withdrawn == 0 {
-			break
-		}
-		if whole := slices.Concat(h.parts[:len(h.parts)-1], before); written(whole) == inWords(h.complaint()) {
-			h.parts = whole
+	i := slices.IndexFunc(h.parts, func(p note) bool { return p.id == m.id })
+	with := append(slices.Clone(h.parts), m)
+	may := [][]note{with}
+	if i >= 0 {
+		with = slices.Clone(h.parts)
+		with[i] = m
+		may = [][]note{with, slices.Delete(slices.Clone(h.parts), i, i+1)} // what may not be kept is taken out
+	}
+	if string(got.out.Event) == "ComplaintRewritten" {
+		may = append(may, []note{m})
+	}
+	for from := range min(len(h.notes), remembered) { // newest first
+		before := h.notes[len(h.notes)-1-from:]
+		for _, more := range [][]note{before, before[:1], {before[0], m}} {
+			may = append(may, slices.Concat(h.parts, more), slices.Concat(h.parts[:max(len(h.parts)-1, 0)], more))
 		}
 	}
-	h.complaintIs("what is read back", h.complaint())
+	for _, parts := range may {
+		if reads(parts, text) && (text != "" || len(parts) == 0) {
+			h.parts = parts
+			return
+		}
+	}
+	if took || text != "" {
+		h.breaks("complaint", "is %q, was written as %q (%s)", text, written(with), got.out.Event)
+	}
+	h.parts = []note{{words: text}}
+}
+
+// reads says whether a text is what was written, in one line or several.
+func reads(parts []note, text string) bool {
+	if text == written(parts) {
+		return true
+	}
+	var all []string
+	for _, p := range parts {
+		all = append(all, p.words)
+	}
+	return text == inWords(affiliate.MaskAll(strings.Join(all, " ")))
 }
 
 // written is a complaint as it was written.
@@ -615,14 +668,6 @@ func (h *played) complaint() string {
 	return affiliate.MaskAll(strings.ReplaceAll(text, "\x1e", "\n"))
 }
 
-// complaintIs holds that a complaint is what was written, all of it, in order, once.
-func (h *played) complaintIs(what, text string) {
-	if got, want := inWords(text), written(h.parts); got != want {
-		h.breaks("complaint", "%s is %q, was written as %q", what, got, want)
-		h.parts = nil
-	}
-}
-
 // inWords is a text without what parts its words, and without what else came with them.
 func inWords(text string) string {
 	return strings.Join(strings.Fields(strings.NewReplacer("(foto)", "", "(video)", "", "(documento)", "", "(nota de voz)", "").Replace(text)), " ")
@@ -632,7 +677,9 @@ func inWords(text string) string {
 func (h *played) keepsComplaint(got turn) {
 	for _, body := range got.filed {
 		h.counts["filed"]++
-		h.complaintIs("what is filed", body)
+		if !reads(h.parts, inWords(body)) {
+			h.breaks("complaint", "what is filed is %q, was written as %q", body, written(h.parts))
+		}
 	}
 	if h.c.Slots["complaint"] == "" && got.out.Event != flows.ComplaintGathered {
 		h.parts = nil
@@ -668,6 +715,7 @@ func (h *played) edits(p happening) {
 		m.words = p.words
 	}
 	desk := h.deskReads()
+	h.other = h.n + 1
 	h.counts["edits"]++
 	got, ok := h.step(bot.Update{Kind: bot.Edited, Text: m.words, Media: m.thing, MessageID: m.id})
 	if !ok {
@@ -725,10 +773,10 @@ func (h *played) goes(p happening) {
 	case "presses":
 		h.presses(p)
 	case "repeats":
-		if h.n == 0 {
+		if h.last == "" {
 			return
 		}
-		next, out, err := h.tries(h.c, bot.Update{ID: fmt.Sprint(h.n), Kind: bot.Text, Text: "hola", MessageID: "again"})
+		next, out, err := h.tries(h.c, bot.Update{ID: h.last, Kind: bot.Text, Text: "hola", MessageID: "again"})
 		if err == nil && (!out.Repeat || len(next.Promises) != len(h.c.Promises)) {
 			h.breaks("repeat", "came to %s", out.Event)
 		}
