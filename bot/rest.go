@@ -78,7 +78,7 @@ func (e *Engine) told(t *Turn) string {
 // screen is the question that stands.
 func (e *Engine) onceOnly(t *Turn, s *stepped, was *Conversation) {
 	c := t.Conv
-	if !was.isResting(t.Now) || e.isWhole(t) || s.told == "" || s.told != was.Answered.Told || c.Text != was.Text {
+	if !was.isResting(t.Now) || s.told == "" || s.told != was.Answered.Told || c.Text != was.Text || e.isWhole(t) {
 		return
 	}
 	t.promises = slices.DeleteFunc(t.promises, func(p Promise) bool { return p.Kind() == PromiseSay })
@@ -88,14 +88,16 @@ func (e *Engine) onceOnly(t *Turn, s *stepped, was *Conversation) {
 // gatherRest steps an update that comes a moment after a few words were answered. It counts as a message. Digits, a button, and what is
 // said where free text is kept are never the end of something else.
 func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
+	if u.Kind != Text || !isBrief(u.Text) || hasDigit(u.Text) {
+		return e.step(ctx, c, u, env)
+	}
 	said, sentence, ok := e.sentence(c.Answered.Said, u)
 	now := c.Clone()
 	t := e.listening(&now, u, env.Now)
 	denied := denials(plain(said)) > 0
 	bound := isArticle(u.Text) || isOpen(said) && isCounted(u.Text) || denied && len(strings.Fields(plain(said))) > 1 // alone it would be something else
 	switch {
-	case !ok, !isBrief(u.Text), t.choice != "" && !bound, e.isWhole(t), t.Place().Is(FreeText),
-		hasDigit(u.Text):
+	case !ok, t.choice != "" && !bound, e.isWhole(t), t.Place().Is(FreeText):
 		return e.step(ctx, c, u, env)
 	}
 	p := piece{came: u, since: c.Answered.Since, said: c.Answered.Said, ids: c.Answered.IDs}
