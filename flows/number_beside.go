@@ -16,6 +16,9 @@ const givenNext = "next"
 // digitsOrMask are what a number is written with.
 var digitsOrMask = regexp.MustCompile(`[\d•]+`)
 
+// announcing is what is said before a number to say what it is.
+var announcing = regexp.MustCompile(`\b(?:mi |my )?(?:numero |nro |number )?(?:de )?(?:cedula|ci|ruc|codigo|identidad|numero|number|code)(?: (?:de (?:identidad|cedula|extranjer[oa])|numero|nro|es|is))*\b`)
+
 // asksPersonBeside says whether a person is asked for beside a number, a code, or what was meant to be one.
 func (f *flow) asksPersonBeside(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text || !f.givesNumber(t) && !f.isCode(t) {
@@ -23,7 +26,7 @@ func (f *flow) asksPersonBeside(t *bot.Turn) bool {
 	}
 	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
 	words := digitsOrMask.ReplaceAllString(affiliate.MaskAll(bot.Fold(t.Text()), r.Code), " ")
-	said := strings.Join(strings.FieldsFunc(labelOfNumber.ReplaceAllString(words, " "), func(r rune) bool { return strings.ContainsRune(" \n\t¿?¡!.,;:-", r) }), " ")
+	said := strings.Join(strings.FieldsFunc(announcing.ReplaceAllString(words, " "), func(r rune) bool { return strings.ContainsRune(" \n\t¿?¡!.,;:-", r) }), " ")
 	if said == "" {
 		return false
 	}
