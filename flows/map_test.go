@@ -260,7 +260,7 @@ func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %q: %v", s, sentences[i], err)
 			}
-			began := e.Place(next.State).Is(bot.FreeText) || next.Slots["wish"] == "complaint" // of a complaint, with the wish for it
+			began := e.Place(next.State).Is(bot.FreeText) || next.Slots["wish"] == "complaint"                              // of a complaint, with the wish for it
 			if next.Handoff == nil && !(began && !e.Place(s).Is(bot.FreeText)) && keepsWords(o.Vault, next, sentences[i]) { // of a case, the agent reads what led to it
 				keeping[s] = true
 			}
