@@ -272,7 +272,10 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 func (f *flow) mends(t *bot.Turn) bot.Event {
 	if f.numberAlone(t) {
 		i := f.partOf(t)
-		f.keepParts(t, slices.Delete(f.parts(t), i, i+1))
+		if f.keepParts(t, slices.Delete(f.parts(t), i, i+1)); f.complaint(t) == "" { // there is nothing to file
+			t.Enter(t.Leads(t.Conv.State, WantsComplaint))
+			t.Ask(t.Place().Ask)
+		}
 		return NumberInComplaint
 	}
 	t.Part()

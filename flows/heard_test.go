@@ -222,7 +222,8 @@ func (h *history) changes() {
 	desk := h.atDesk()
 	first := m.from == flows.Start && h.c.State == flows.Welcome
 	stands := (m.from == h.c.State || first) && m.prompt == h.c.Prompt
-	mends := h.c.Slots["complaint"] != "" && strings.Contains(h.c.Slots["complaint_ids"], m.id)
+	mends := h.c.Slots["complaint"] != "" && slices.Contains(strings.Split(h.c.Slots["complaint_ids"], "\x1e"), m.id)
+	writing := slices.Contains(flows.Marked(bot.FreeText), h.c.State)
 	_, typed, _ := h.tries(bot.Update{ID: "typed", Kind: bot.Text, Text: m.words, Media: m.thing, MessageID: "typed"})
 	out, owed := h.step(bot.Update{Kind: bot.Edited, Text: m.words, Media: m.thing, MessageID: m.id})
 	if same {
@@ -241,7 +242,7 @@ func (h *history) changes() {
 		h.t.Errorf("%q put into an edit in %s, of a message whose question is over, came to %s", m.words, out.From, out.Event)
 	}
 	m.from, m.prompt = "", 0
-	if stands && !desk && !acts(owed) {
+	if (stands || mends && writing) && !desk && !acts(owed) {
 		m.from, m.prompt = out.From, h.c.Prompt
 		h.again++
 	}
