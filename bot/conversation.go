@@ -222,6 +222,7 @@ type Conversation struct {
 	Filed    []time.Time       `bson:"filed,omitempty"`   // when the last complaints were filed, for the limits
 	Seen     []Seen            `bson:"seen,omitempty"`
 	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest in order of those that Seen had no room for
+	Asked    *Asked            `bson:"asked,omitempty"`  // the bubble with the keyboard of the question that stands, where its channel can change it
 	Tapped   *Tap              `bson:"tapped,omitempty"` // the button that was answered last, unless something else was since
 	Tail     []Line            `bson:"tail,omitempty"`
 	Heard    []Heard           `bson:"heard,omitempty"`  // the last messages of the person, newest last

@@ -57,10 +57,38 @@ type Bubble struct {
 	Copies []Copy   // that copy something: they send nothing
 }
 
-// Spend takes the keyboard off a bubble of ours. Where it has a text the bubble says that from then on.
-//
-// Only a press says which bubble is meant, and what it says: the id that a channel gives a bubble as it is sent is not kept,
-// since that would be one more write in every turn. So a question that was answered by typing keeps its keyboard.
+// Asked is the newest bubble with the keyboard of a question, as the channel that sent it calls it. It is written with what became of
+// the sending, which is written anyway.
+type Asked struct {
+	Bubble string   `bson:"bubble"`
+	Prompt int      `bson:"prompt"`
+	Links  []Button `bson:"links,omitempty"`  // see Bubble
+	Copies []Copy   `bson:"copies,omitempty"` // too
+}
+
+// AskedIn is what is noted of a reply that was sent as a bubble of that name; nil where it has no keyboard to take off.
+func (r Reply) AskedIn(bubble string) *Asked {
+	asked := Asked{Bubble: bubble, Prompt: r.Prompt, Copies: r.Copies}
+	for _, b := range r.Buttons {
+		if b.URL != "" {
+			asked.Links = append(asked.Links, b)
+		}
+	}
+	if bubble == "" || len(asked.Links) == len(r.Buttons) {
+		return nil
+	}
+	return &asked
+}
+
+// Sent notes the bubble of the question that stands. One that was answered meanwhile is left as it is.
+func (c *Conversation) Sent(asked *Asked) {
+	if asked != nil && asked.Prompt == c.Prompt {
+		c.Asked = asked
+	}
+}
+
+// Spend takes the keyboard off a bubble of ours. Where it has a text the bubble says that from then on: a press brings what the bubble
+// says. Of a question that was answered by typing only the keyboard goes; the answer stands below it.
 type Spend struct {
 	Bubble string   `bson:"bubble,omitempty"`
 	Text   string   `bson:"body,omitempty"`
@@ -72,15 +100,22 @@ func (Spend) Kind() PromiseKind { return PromiseSpend } // Kind is PromiseSpend.
 func (Spend) Lane() Lane        { return LaneEdit }     // Lane is that of edits.
 func (Spend) Told() bool        { return false }        // Told is false: nobody waits for it.
 
-// spend owes the taking off of the keyboard under which the turn was answered, unless its question still stands.
+// spend owes the taking off of the keyboard of the question that the turn has answered, unless that still stands.
 //
 // The text has come with the press and goes back with the choice under it. It is kept until then as the transcript keeps it:
 // not at all where it could hold a number. One that was filled in is protected, and the channel says so; the mask is asked
 // in case it was not. Nor is it kept where the turn was asked to forget everything.
 func (e *Engine) spend(t *Turn, before *Conversation, ev Event) {
-	u := t.Update
+	u, asked := t.Update, before.Asked
+	if ev == Ignored || ev == Missed || ev == MissedOften || t.Conv.Prompt == before.Prompt || !t.FromPerson() {
+		return
+	}
+	t.Conv.Asked = nil
+	if u.Kind != Press && asked != nil && asked.Prompt == before.Prompt {
+		t.Promise(Promise{What: Spend{Bubble: asked.Bubble, Links: asked.Links, Copies: asked.Copies}, Until: t.Now.Add(SpendFor)})
+	}
 	answered := u.Kind == Press && u.Button != "" && t.choice == u.Button
-	if u.Bubble == nil || u.Bubble.ID == "" || !answered || ev == Ignored || ev == Missed || ev == MissedOften || t.Conv.Prompt == before.Prompt {
+	if u.Bubble == nil || u.Bubble.ID == "" || !answered {
 		return
 	}
 	what := Spend{Bubble: u.Bubble.ID, Links: u.Bubble.Links, Copies: u.Bubble.Copies}

@@ -2,10 +2,12 @@ package telegram
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -59,8 +61,8 @@ func (f *fields) refuse(name field) {
 // deliver sends a message, and again without one optional field after the other while the server refuses it as it stands.
 // What is left out last before it is taken is what the server does not know. What is refused without any of them is at fault
 // itself, and nothing is remembered. Each further try takes a place in the pace of its own.
-func (c *Channel) deliver(ctx context.Context, chat string, r bot.Reply, params tgbotapi.Params, has refusals) error {
-	err := c.sendOnce(ctx, r, params, has)
+func (c *Channel) deliver(ctx context.Context, chat string, r bot.Reply, params tgbotapi.Params, has refusals) (id int, err error) {
+	id, err = c.sendOnce(ctx, r, params, has)
 	without := c.fields.refused()
 	for _, name := range suspects(err, has) {
 		if !refusedAsItIs(err) {
@@ -68,32 +70,48 @@ func (c *Channel) deliver(ctx context.Context, chat string, r bot.Reply, params 
 		}
 		without[name] = true
 		if params, has, err = message(chat, r, without); err != nil {
-			return err
+			return 0, err
 		}
 		if turn := c.enter(ctx, chat); turn != nil {
-			return turn
+			return 0, turn
 		}
-		if err = c.sendOnce(ctx, r, params, has); err == nil {
+		if id, err = c.sendOnce(ctx, r, params, has); err == nil {
 			c.fields.refuse(name)
 			c.log.Warn("the Bot API's server refuses a field, messages go out without it", "field", string(name))
 		}
 	}
-	return err
+	return id, err
 }
 
 // sendOnce sends a message, under its image where it has one. What is refused for another reason than its image is tried without one of
 // the optional fields that it [has] first.
-func (c *Channel) sendOnce(ctx context.Context, r bot.Reply, params tgbotapi.Params, has refusals) error {
+func (c *Channel) sendOnce(ctx context.Context, r bot.Reply, params tgbotapi.Params, has refusals) (id int, err error) {
 	if p, ok := c.image(r, params["text"]); ok {
-		sent, err := c.sendPhoto(ctx, p, params)
+		id, sent, err := c.sendPhoto(ctx, p, params)
 		switch {
 		case sent, err != nil && (!refusedAsItIs(err) || len(suspects(err, has)) > 0):
-			return err
+			return id, err
 		case err != nil:
 			c.imageless(p, err)
 		}
 	}
-	return c.client.call(ctx, callTimeout, "sendMessage", params, nil)
+	var result sentMessage
+	err = c.client.call(ctx, callTimeout, "sendMessage", params, &result)
+	return result.ID, err
+}
+
+// sentMessage is what is read of the message that Telegram answers with. Whatever its shape, the message was sent: nothing in it is
+// an error.
+type sentMessage struct{ ID int }
+
+func (m *sentMessage) UnmarshalJSON(raw []byte) error {
+	var result struct {
+		ID json.Number `json:"message_id"`
+	}
+	if json.Unmarshal(raw, &result) == nil {
+		m.ID, _ = strconv.Atoi(result.ID.String())
+	}
+	return nil
 }
 
 func refusedAsItIs(err error) bool {

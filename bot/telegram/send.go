@@ -38,22 +38,32 @@ const (
 //   - Temporary: network or server trouble, or a refused token: the operator can mend that, and the message is still
 //     worth sending. A message whose answer was lost may have arrived.
 func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
+	_, err := c.SendBubble(ctx, chat, r)
+	return err
+}
+
+// SendBubble is Send, and returns Telegram's id of the message, so that Spend can change it.
+func (c *Channel) SendBubble(ctx context.Context, chat string, r bot.Reply) (bubble string, err error) {
 	params, has, err := message(chat, r, c.fields.refused())
 	if err != nil {
-		return c.failed(&bot.SendError{Failure: bot.Permanent, Reason: err.Error()})
+		return "", c.failed(&bot.SendError{Failure: bot.Permanent, Reason: err.Error()})
 	}
 	if turn := c.enter(ctx, chat); turn != nil {
-		return c.failed(turn)
+		return "", c.failed(turn)
 	}
-	if err := c.deliver(ctx, chat, r, params, has); err != nil {
+	id, err := c.deliver(ctx, chat, r, params, has)
+	if err != nil {
 		var turn *bot.SendError
 		if errors.As(err, &turn) {
-			return c.failed(turn)
+			return "", c.failed(turn)
 		}
-		return c.failed(c.classify(chat, err))
+		return "", c.failed(c.classify(chat, err))
 	}
 	c.opt.Count(CountSent)
-	return nil
+	if id == 0 { // the answer had another shape: the message is sent all the same
+		return "", nil
+	}
+	return strconv.Itoa(id), nil
 }
 
 // enter waits for a message's turn; nil once that has come.

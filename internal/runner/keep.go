@@ -235,6 +235,10 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 		if now, err := k.Now(ctx); err == nil {
 			reply.Silence = now.Sub(doc.heard())
 		}
+		if b, ok := ch.(Bubbler); ok {
+			bubble, err := b.SendBubble(believed, chat, reply)
+			return Effects{Asked: reply.AskedIn(bubble)}, err
+		}
 		return Effects{}, ch.Send(believed, chat, reply)
 	case bot.Unknown:
 		return Effects{}, errUnknown

@@ -72,6 +72,11 @@ type Channel interface {
 	Delete(ctx context.Context, chat, messageID string) error
 }
 
+// Bubbler is a Channel that can change a bubble later, by the name that it has for it as it sends it.
+type Bubbler interface {
+	SendBubble(ctx context.Context, chat string, r bot.Reply) (bubble string, err error)
+}
+
 // Merger is a Channel in which every bubble costs: those that wait together go out as one.
 type Merger interface{ Merges() bool }
 
@@ -79,6 +84,7 @@ type Merger interface{ Merges() bool }
 type Effects struct {
 	Timer  *bot.Timer  // moved in the same write that drops the promise, where it stands still
 	Signal *bot.Update // stepped in the same write
+	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
 // Options are what a runner needs. All are required but Count and Alone.

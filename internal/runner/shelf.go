@@ -92,6 +92,7 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error) {
 	doc := d.(*conversation)
 	doc.c.EndPieces()
+	doc.c.Sent(k.Asked)
 	if k.Timer != nil { // who gave up while the letter was on its way waits for nothing
 		doc.c.MoveTimer(*k.Timer)
 	}
