@@ -718,13 +718,13 @@ func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Pace(slow)
 		return Greeted, nil
 	}
-	f.keepsNumber(t)
+	kept := f.keepsNumber(t)
 	if f.asksPersonBeside(t) {
 		return f.answersFirst(t, AskedPerson), nil
 	}
 	ev, ok := f.understands(t)
 	switch {
-	case !ok && captioned(t):
+	case !ok && captioned(t) && !kept:
 		return f.firstThing(t), nil
 	case !ok:
 		return Greeted, nil

@@ -67,7 +67,7 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			switch {
 			case err != nil || ev != "":
 				return ev, err
-			case p.Is(bot.FreeText) && captioned(t):
+			case captioned(t) && (p.Is(bot.FreeText) || noPhotoNeeded(t)):
 				return f.thing(t), nil
 			case p.Is(bot.FreeText):
 				return "", nil

@@ -132,7 +132,8 @@ func (f *flow) places() []bot.Place {
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"),
 			on(SaidHello, bot.Stay, "")).With(BeforeTerms, NoResume).Called("start"),
 		in(Menu, "menu.ask", f.hearMenu,
-			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(FoundNearest, AtOffice, "in_person.nearest"), on(AskedSlow, bot.Stay, "slow.menu")).
+			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(FoundNearest, AtOffice, "in_person.nearest"), on(AskedSlow, bot.Stay, "slow.menu"),
+			on(SentVoice, bot.Stay, "voice.help_menu")). // the menu is a list on WhatsApp, which has no place for the image
 			With(NoResume, ToldOfLink, Returnable).Called("menu"),
 		page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu),
 

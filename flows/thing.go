@@ -88,6 +88,11 @@ const withWords = "got.words"
 // captioned says whether words came under something.
 func captioned(t *bot.Turn) bool { return t.Update.Kind == bot.Text && t.Update.Media != "" }
 
+// noPhotoNeeded says whether a picture is what people take for the answer here: it is said that none is needed.
+func noPhotoNeeded(t *bot.Turn) bool {
+	return t.Place().Has(SentPhoto) && (t.Update.Media == bot.ThingPhoto || t.Update.Media == bot.ThingDocument)
+}
+
 // unseenSaid is said before a question about words that came under something; nothing elsewhere.
 func unseenSaid(t *bot.Turn) string { return when(captioned(t), t.Wording("got.unseen")+" ") }
 
@@ -109,7 +114,7 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 		return SentContact
 	case said != "":
 		return bot.Event(said)
-	case captioned(t):
+	case captioned(t) && !noPhotoNeeded(t):
 		return SentWithWords
 	case u.Media == bot.ThingPhoto, u.Media == bot.ThingDocument:
 		return SentPhoto
