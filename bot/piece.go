@@ -114,7 +114,9 @@ func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, was Conver
 		e.answered(t, s, p, heard, was)
 		return
 	}
-	c.Answered = nil
+	if !c.isResting(t.Now) { // else the same bubble is not said again behind the piece
+		c.Answered = nil
+	}
 	t.waits = p.since.Add(PieceWait)
 	c.Pieces = &Pieces{
 		Since: p.since, Last: t.Now, Turn: t.Key(), Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing(), Kept: t.kept, Done: t.part,
@@ -203,7 +205,9 @@ func (c *Conversation) takeBack() (done, undone Conversation, withdrawn int) {
 	if withdrawn > 0 {
 		done.unsay(c.Pieces)
 	}
-	return done, done.stoodAt(c.Pieces.Before), withdrawn
+	undone = done.stoodAt(c.Pieces.Before)
+	undone.Answered = done.Answered
+	return done, undone, withdrawn
 }
 
 // unsay takes what was said to the last piece out of the transcript, and out of the lines that an agent will read.

@@ -358,8 +358,8 @@ func (h *played) delivers() {
 	}
 }
 
-// reads is one bubble that arrives. The same is not said twice in one breath, to a few words and things that came in one, but to a word
-// that holds everywhere.
+// reads is one bubble that arrives. The same is not said twice in one breath, to a few words that came in one, but to one that
+// holds everywhere.
 func (h *played) reads(text string) {
 	for _, b := range slices.Backward(h.read) {
 		if h.now.Sub(b.at) > bot.PieceWait || b.of <= h.other {
@@ -391,7 +391,7 @@ func (h *played) says(p happening) {
 	}
 	desk, before := h.deskReads(), h.c
 	h.counts[p.do]++
-	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" {
+	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" || u.Kind != bot.Text || u.Media != "" {
 		h.other = h.n + 1
 	}
 	rest := u.Album != "" && len(h.c.Album) > 0 && h.c.Album == u.Album
