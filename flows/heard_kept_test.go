@@ -185,12 +185,15 @@ type played struct {
 
 	notes   []note
 	typed   []string // all that was ever written, in order
+	first   []string // but for edits
 	read    []bubble
-	lines   []string // the person's, as the transcript has them
-	other   int      // the last turn that was no few words
-	parts   []note   // of a complaint that is not filed yet
-	digits  []string // parts of a number that is asked for
-	refused []string // numbers that failed their check digit
+	lines   []string       // the person's, as the transcript has them
+	other   int            // the last turn that was no few words
+	parts   []note         // of a complaint that is not filed yet
+	digits  []string       // parts of a number that is asked for
+	refused []string       // numbers that failed their check digit
+	ref     string         // of the case
+	kept    map[int64]bool // its lines, by number
 	counts  map[string]int
 }
 
@@ -221,6 +224,9 @@ func (h *played) step(u bot.Update) (got turn, ok bool) {
 	if u.Text != "" {
 		h.typed = append(h.typed, u.Text)
 	}
+	if u.Kind == bot.Text {
+		h.first = append(h.first, u.Text)
+	}
 	h.n++
 	if u.ID == "" {
 		u.ID = fmt.Sprint(h.n)
@@ -249,10 +255,14 @@ func (h *played) step(u bot.Update) (got turn, ok bool) {
 				got.says = append(got.says, h.open(*what.Reply))
 			}
 		case bot.KeepLines:
+			if what.Ref != h.ref {
+				h.ref, h.kept = what.Ref, map[int64]bool{}
+			}
 			for _, l := range what.Lines {
-				if l.From == bot.FromPerson {
+				if l.From == bot.FromPerson && !h.kept[l.Seq] { // else it is masked now
 					got.agent = append(got.agent, l.Text)
 				}
+				h.kept[l.Seq] = true
 			}
 		case bot.MailLink:
 			got.letters = append(got.letters, p)
@@ -348,8 +358,8 @@ func (h *played) delivers() {
 	}
 }
 
-// reads is one bubble that arrives. The same is not said twice in one breath, to a few words and things that came in one, but to a word
-// that holds everywhere.
+// reads is one bubble that arrives. The same is not said twice in one breath, to a few words that came in one, but to one that
+// holds everywhere.
 func (h *played) reads(text string) {
 	for _, b := range slices.Backward(h.read) {
 		if h.now.Sub(b.at) > bot.PieceWait || b.of <= h.other {
@@ -381,7 +391,7 @@ func (h *played) says(p happening) {
 	}
 	desk, before := h.deskReads(), h.c
 	h.counts[p.do]++
-	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" {
+	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" || u.Kind != bot.Text || u.Media != "" {
 		h.other = h.n + 1
 	}
 	rest := u.Album != "" && len(h.c.Album) > 0 && h.c.Album == u.Album
@@ -425,7 +435,7 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		return u.Kind == bot.Media // more pictures beside what was answered
 	}
 	same := func(c bot.Conversation, words string) bool {
-		c.Pieces = nil
+		c.Pieces, c.Answered = nil, nil
 		v := u
 		v.ID, v.Text = "rest", words
 		next, _, err := h.tries(c, v)
@@ -573,7 +583,7 @@ func (h *played) takesNumber(m note, got turn) {
 		if !h.wrote(given) {
 			h.breaks("number made up", "%s is read back (%s)", given, got.out.Event)
 		}
-		if got.out.Event == flows.GaveNumber && affiliate.ParseNumber(given, affiliate.ParseOptions{}).Verdict != affiliate.Accept && !slices.Contains(h.refused, given) {
+		if got.out.Event == flows.GaveNumber && affiliate.ParseNumber(given, affiliate.ParseOptions{}).Verdict != affiliate.Accept && !slices.Contains(h.refused, given) && !slices.Contains(h.typed[:len(h.typed)-1], given) {
 			h.breaks("number unchecked", "%s is read back", given)
 		}
 		h.digits = nil
@@ -585,10 +595,19 @@ func (h *played) takesNumber(m note, got turn) {
 	}
 }
 
-// wrote says whether a number stands in a message, or in several that hold digits and follow each other.
+// wrote says whether a number stands in a message, or in several that hold digits and follow each other, as they came or as they read
+// now.
 func (h *played) wrote(number string) bool {
+	var now []string
+	for _, m := range h.notes {
+		now = append(now, m.words)
+	}
+	return stands(number, h.typed) || stands(number, h.first) || stands(number, now)
+}
+
+func stands(number string, all []string) bool {
 	joined := ""
-	for _, words := range slices.Backward(h.typed) {
+	for _, words := range slices.Backward(all) {
 		if strings.Contains(strings.ToUpper(words), strings.ToUpper(number)) {
 			return true
 		}
@@ -798,6 +817,7 @@ func (h *played) goes(p happening) {
 func plays(e *bot.Engine, v *secret.Vault, channel string, all []happening) *played {
 	h := &played{
 		e: e, v: v, channel: channel, c: bot.Conversation{ID: channel + ":1"}, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), counts: map[string]int{},
+		kept: map[int64]bool{},
 	}
 	for _, p := range all {
 		h.goes(p)
