@@ -134,7 +134,11 @@ func (f *flow) complaint(t *bot.Turn) string {
 	for _, p := range f.parts(t) {
 		texts = append(texts, p.text)
 	}
-	return affiliate.MaskAll(strings.Join(texts, "\n"))
+	var lines []string
+	for line := range strings.SplitSeq(affiliate.MaskAll(strings.Join(texts, "\n")), "\n") {
+		lines = affiliate.MaskSpread(append(lines, line)) // with a thing's name between them
+	}
+	return strings.Join(lines, "\n")
 }
 
 // gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it.

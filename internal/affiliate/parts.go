@@ -16,14 +16,19 @@ type ends struct {
 	some       bool // there are digits somewhere
 }
 
+// marks are what a line begins with that tells how it came: "(foto)", "(editado)".
+var marks = regexp.MustCompile(`^(?:\(\pL[\pL ]*\)\s*)+`)
+
 func endsOf(text string) (e ends) {
 	if strings.ContainsRune(text, bullet) { // what is left of a masked number ends nothing
 		return ends{some: true}
 	}
 	dates := datesIn(text)
+	said := len(marks.FindString(text))
 	apart := false
 	for _, p := range lex(text) {
 		switch {
+		case p.start < said:
 		case p.kind == digitPiece && !inSpans(dates, p.start):
 			e.some = true
 			e.tail = append(e.tail, p)

@@ -21,6 +21,8 @@ func TestMaskSpread(t *testing.T) {
 		{"mi clave es / 482913", "mi clave es / •••"},
 		{"quiero desbloquear mi clave / 171003", "quiero desbloquear mi clave / 171003"},
 		{"hola / mi clave / es Perro2024", "hola / mi clave / es •••"},
+		{"mi cédula es 17100 / (foto) 34065", "mi cédula es ••••• / (foto) •••••"},
+		{"1710 / (foto) (editado) 034065", "•••• / (foto) (editado) ••••••"},
 		// what stays
 		{"1710", "1710"},
 		{"1710 / 0340", "1710 / 0340"},
