@@ -69,7 +69,7 @@ const (
 // complains says whether a message is a part of a complaint and nothing else.
 func (f *flow) complains(t *bot.Turn) bool {
 	return t.Place().Is(bot.FreeText) && t.Choice() == "" && f.isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
-		f.ofFiling(t) == "" && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven
+		f.ofFiling(t) == "" && f.reading(t).Verdict != affiliate.SecretGiven
 }
 
 // isComplaint says whether there is enough to be a part of one: where one is begun, any word.
@@ -404,7 +404,7 @@ func (f *flow) numberAlone(t *bot.Turn) bool {
 	if !f.triesNumber(t) {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	around := strings.Replace(bot.Fold(t.Text()), bot.Fold(r.Code), "", 1)
 	if letter.MatchString(labelOfNumber.ReplaceAllString(around, "")) {
 		return false
