@@ -128,13 +128,20 @@ func (f *flow) partOf(t *bot.Turn) int {
 	return slices.IndexFunc(f.parts(t), func(p complaintPart) bool { return p.id != "" && p.id == id })
 }
 
-// complaint is what would be filed, or "". A number that was typed in two messages is masked here.
+// thingNamed is how a part begins that stood under something.
+var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\) `)
+
+// complaint is what would be filed, or "". A number that was typed in two messages is masked here, under a picture too: for that a mark
+// that no mask sees stands for what a part stood under.
 func (f *flow) complaint(t *bot.Turn) string {
-	var texts []string
-	for _, p := range f.parts(t) {
-		texts = append(texts, p.text)
+	const mark = '\ue000' // and those behind it, in the private use area
+	var texts, marks []string
+	for i, p := range f.parts(t) {
+		name := thingNamed.FindString(p.text)
+		texts = append(texts, string(mark+rune(i))+p.text[len(name):])
+		marks = append(marks, string(mark+rune(i)), name)
 	}
-	return affiliate.MaskAll(strings.Join(texts, "\n"))
+	return strings.NewReplacer(marks...).Replace(affiliate.MaskAll(strings.Join(texts, "\n")))
 }
 
 // gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it.
