@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,17 +26,17 @@ func (e *Engine) asks(t *Turn, text Entry, said string) int {
 	return 0
 }
 
+// sentenceEnd is where a sentence before a question ends, in a text that may have values to be filled in yet.
+var sentenceEnd = regexp.MustCompile(`[.!:](?:\{\w+\})* |\n`)
+
 func questionOf(text string) int {
 	from := strings.LastIndex(text, "\n\n") + 1
 	mark := strings.Index(text[from:], "?")
 	if mark < 0 {
 		return 0
 	}
-	before := text[:from+mark]
-	for _, end := range []string{". ", "! ", ": ", "\n"} {
-		if i := strings.LastIndex(before, end); i >= 0 {
-			from = max(from, i+len(end))
-		}
+	if ends := sentenceEnd.FindAllStringIndex(text[:from+mark], -1); len(ends) > 0 {
+		from = max(from, ends[len(ends)-1][1])
 	}
 	return len(text) - from
 }

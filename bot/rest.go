@@ -122,7 +122,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 func (c *Conversation) cameTo(next Conversation, key string) bool {
 	a, b := c.standing(), next.standing()
 	return a.State == b.State && slices.Equal(a.Back, b.Back) && a.Text == b.Text && a.Prompt == b.Prompt && slices.Equal(a.Shown, b.Shown) &&
-		maps.Equal(a.Slots, b.Slots) && a.Misses == b.Misses && c.Attempt == next.Attempt &&
+		maps.Equal(a.Slots, b.Slots) && a.Misses == b.Misses && a.Lang == b.Lang && c.Attempt == next.Attempt &&
 		!slices.ContainsFunc(next.Promises, func(p Promise) bool {
 			return strings.HasPrefix(p.ID, key+"/") && p.Kind() != PromiseSay && p.Kind() != PromiseUnheard
 		})

@@ -20,7 +20,7 @@ var wordsOfFiling = map[string]*regexp.Regexp{
 	"nothing": regexp.MustCompile(`^(?:nada|ningun[ao]|nothing|none)$`),
 	"lacks":   regexp.MustCompile(`^(?:falta|faltan|falto|missing|add)$`),
 	"enough":  regexp.MustCompile(`^(?:nomas|todo|solo|all|everything)$`),
-	"no":      regexp.MustCompile(`^(?:no|nop|nel|not|dont)$`),
+	"no":      regexp.MustCompile(`^(?:no|nop|nope|nel|nah|not|dont)$`),
 	"so":      regexp.MustCompile(`^(?:asi)$`),
 	"yes":     regexp.MustCompile(`^(?:si|sip|claro|dale|correcto|perfecto|listo|bien|yes|yeah|yep|sure|fine|okay)$`),
 	"manners": regexp.MustCompile(`^(?:por|favor|porfa|porfavor|gracias|muchas|senorita|senora|senor|disculpe|perdon|oiga|bueno|ok|pues|entonces|ya|aun|todavia|y|un|una|` +
