@@ -40,6 +40,7 @@ type Turn struct {
 	Conv   *Conversation // the working copy
 	Update Update
 	Now    time.Time
+	Memo   any // what the flow has read of the update, so that it need not read it again
 
 	came     Update // as it came: Update may be the sentence that it is the last piece of
 	env      Env

@@ -69,7 +69,7 @@ const (
 // complains says whether a message is a part of a complaint and nothing else.
 func (f *flow) complains(t *bot.Turn) bool {
 	return t.Place().Is(bot.FreeText) && t.Choice() == "" && f.isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
-		f.ofFiling(t) == "" && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven
+		f.ofFiling(t) == "" && f.reading(t).Verdict != affiliate.SecretGiven
 }
 
 // isComplaint says whether there is enough to be a part of one: where one is begun, any word.
@@ -128,17 +128,20 @@ func (f *flow) partOf(t *bot.Turn) int {
 	return slices.IndexFunc(f.parts(t), func(p complaintPart) bool { return p.id != "" && p.id == id })
 }
 
-// complaint is what would be filed, or "". A number that was typed in two messages is masked here.
+// thingNamed is how a part begins that stood under something.
+var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\) `)
+
+// complaint is what would be filed, or "". A number that was typed in two messages is masked here, under a picture too: for that a mark
+// that no mask sees stands for what a part stood under.
 func (f *flow) complaint(t *bot.Turn) string {
-	var texts []string
-	for _, p := range f.parts(t) {
-		texts = append(texts, p.text)
+	const mark = '\ue000' // and those behind it, in the private use area
+	var texts, marks []string
+	for i, p := range f.parts(t) {
+		name := thingNamed.FindString(p.text)
+		texts = append(texts, string(mark+rune(i))+p.text[len(name):])
+		marks = append(marks, string(mark+rune(i)), name)
 	}
-	var lines []string
-	for line := range strings.SplitSeq(affiliate.MaskAll(strings.Join(texts, "\n")), "\n") {
-		lines = affiliate.MaskSpread(append(lines, line)) // with a thing's name between them
-	}
-	return strings.Join(lines, "\n")
+	return strings.NewReplacer(marks...).Replace(affiliate.MaskAll(strings.Join(texts, "\n")))
 }
 
 // gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it.
@@ -408,7 +411,7 @@ func (f *flow) numberAlone(t *bot.Turn) bool {
 	if !f.triesNumber(t) {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	around := strings.Replace(bot.Fold(t.Text()), bot.Fold(r.Code), "", 1)
 	if letter.MatchString(labelOfNumber.ReplaceAllString(around, "")) {
 		return false

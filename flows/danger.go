@@ -69,25 +69,33 @@ var figurative = alarm(
 // mourned finds that what was dangerous is over: "murió de un infarto".
 var mourned = alarm(`murio`, `fallec\w*`, `difunt\w*`, `funera\w*`, `mortuori\w*`, `died`, `passed away`, `late (?:husband|wife|father|mother)`)
 
-// cries says whether words of danger are found in what was said.
-func cries(said string) bool {
-	folded := literally(said)
-	return (danger.MatchString(folded) || cry.MatchString(folded)) && !mourned.MatchString(folded)
+// literally is what was said, folded, without what is only a manner of speaking.
+func literally(folded string) string {
+	if !slices.ContainsFunc(figured, func(part string) bool { return strings.Contains(folded, part) }) {
+		return folded
+	}
+	return figurative.ReplaceAllString(folded, " ")
 }
 
-// literally is what was said, folded, without what is only a manner of speaking.
-func literally(said string) string { return figurative.ReplaceAllString(bot.Fold(said), " ") }
+// figured are parts of words without which figurative finds nothing.
+var figured = []string{"mata", "muri", "muer", "mori", "quem", "ambulanc", "dying", "die", "robando", "estafando"}
+
+// cries says whether words of danger are found in what was said.
+func cries(plainly string) bool {
+	return (danger.MatchString(plainly) || cry.MatchString(plainly)) && !mourned.MatchString(plainly)
+}
 
 // inDanger says whether somebody's life is in danger.
 func (f *flow) inDanger(said, language string) bool {
-	folded := literally(said)
+	folded := bot.Fold(said)
+	plainly := literally(folded)
 	switch {
-	case cries(said):
+	case cries(plainly):
 		return true
-	case danger.MatchString(folded), !slices.Contains(taught, language): // mourned; or not taught to the model
+	case mourned.MatchString(plainly) && danger.MatchString(plainly), !slices.Contains(taught, language): // not taught to the model
 		return false
-	case folded != bot.Fold(said):
-		said = folded
+	case plainly != folded:
+		said = plainly
 	}
 	may := f.model.Read(said, "")
 	return len(may) > 0 && may[0].Meaning == "emergency" && may[0].Confidence >= alarming

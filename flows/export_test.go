@@ -44,7 +44,7 @@ var Tellable = tellable
 func MakesSentence(said string) bool { return sentence.MatchString(bot.Fold(said)) }
 
 // WordsOfDanger says whether words of danger are found in a sentence, without the model.
-var WordsOfDanger = cries
+func WordsOfDanger(said string) bool { return cries(literally(bot.Fold(said))) }
 
 // Writes is the language that something is plainly written in, or "".
 var Writes = writes

@@ -229,7 +229,7 @@ func (f *flow) hearReturn(t *bot.Turn) bot.Event {
 // hearSecret hears a key that was typed: it is deleted and not kept. In a place with free text the words around it are.
 func (f *flow) hearSecret(t *bot.Turn) bot.Event {
 	place := t.Place()
-	if t.Update.Kind != bot.Text || place.Is(AsksNumber) || affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven {
+	if t.Update.Kind != bot.Text || place.Is(AsksNumber) || f.reading(t).Verdict != affiliate.SecretGiven {
 		return ""
 	}
 	f.erase(t)
@@ -752,7 +752,7 @@ func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 func (f *flow) keepsNumber(t *bot.Turn) bool {
 	typed, known := "", "" // the number, for an agent, if a person is asked for first
 	if f.triesNumber(t) {
-		r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+		r := f.reading(t)
 		f.cleans(t, r)
 		if f.holdsNumber(t) || f.isCode(t) {
 			known = cmp.Or(r.Number, r.Code)

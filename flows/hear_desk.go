@@ -350,7 +350,7 @@ func (f *flow) asksLeave(t *bot.Turn) bot.Event {
 func (f *flow) forAgent(t *bot.Turn) bot.Event {
 	h := t.Conv.Handoff
 	if t.Update.Kind == bot.Text || t.Update.Kind == bot.Edited {
-		r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+		r := f.reading(t)
 		switch {
 		case r.Verdict == affiliate.SecretGiven:
 			f.erase(t)

@@ -98,7 +98,7 @@ func (f *flow) read(t *bot.Turn) []guess {
 // readSaid is read of the words alone, also where an answer was found in them that the place has no use for.
 func (f *flow) readSaid(t *bot.Turn) []guess {
 	if t.Update.Kind != bot.Text || !slices.Contains(taught, t.Language()) ||
-		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.SecretGiven {
+		f.reading(t).Verdict == affiliate.SecretGiven {
 		return nil
 	}
 	return f.answers.read(f.model, t.Text(), t.Place())
@@ -183,7 +183,7 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		if ev := f.partElsewhere(t); ev != "" || t.Place().Is(BeforeTerms, AsksNumber, ReadsBack) {
 			return ev
 		}
-	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
+	case t.Place().Is(AsksNumber) && f.reading(t).Verdict != affiliate.NoNumber:
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":
 		if label := within(t); label != "" {
@@ -248,7 +248,7 @@ func (f *flow) givesNumber(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	return r.Number != "" || r.Digits >= 8
 }
 

@@ -21,6 +21,21 @@ func (f *flow) parsing(t *bot.Turn) affiliate.ParseOptions {
 	return o
 }
 
+// reading is what is read of a number in what was written. Many ask, so that it is read once.
+func (f *flow) reading(t *bot.Turn) affiliate.Reading {
+	type read struct {
+		text, phone string
+		affiliate.Reading
+	}
+	text, phone := t.Update.Text, t.Slot(slotPhone)
+	was, ok := t.Memo.(read)
+	if !ok || was.text != text || was.phone != phone {
+		was = read{text, phone, affiliate.ParseNumber(t.Text(), f.parsing(t))}
+		t.Memo = was
+	}
+	return was.Reading
+}
+
 // readAloud is the number as it is read back: in groups. Where it remains in the chat it is whole once, and masked when the
 // question is asked again.
 func (f *flow) readAloud(t *bot.Turn) string {
@@ -51,7 +66,7 @@ func (f *flow) hearNumber(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 // readNumber says what was typed as a number, and remembers the number where there is one to be confirmed.
 func (f *flow) readNumber(t *bot.Turn) bot.Event {
-	f.cleans(t, affiliate.ParseNumber(t.Text(), f.parsing(t)))
+	f.cleans(t, f.reading(t))
 	return f.takeNumber(t, t.Text())
 }
 
@@ -197,7 +212,7 @@ func (f *flow) repeatsNumber(t *bot.Turn) bool {
 		return false
 	}
 	first, _, _ := strings.Cut(bot.Fold(t.Text()), " ")
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	return slices.Contains([]string{"si", "yes"}, strings.Trim(first, ",.;:")) && f.isGiven(t, r.Number)
 }
 
@@ -206,7 +221,7 @@ func (f *flow) correction(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	if t.Choice() == "yes" {
 		return r.Number != "" && !f.isGiven(t, r.Number)
 	}
@@ -216,7 +231,7 @@ func (f *flow) correction(t *bot.Turn) bool {
 // holdsNumber says that a whole national number was typed, its check digit being right.
 func (f *flow) holdsNumber(t *bot.Turn) bool {
 	whole := []affiliate.Verdict{affiliate.Accept, affiliate.ConfirmUnusual, affiliate.ConfirmRepeated}
-	return t.Update.Kind == bot.Text && slices.Contains(whole, affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict)
+	return t.Update.Kind == bot.Text && slices.Contains(whole, f.reading(t).Verdict)
 }
 
 // isCode says that a message is a foreigner's code and perhaps what announces one. Among what else is written in one word with a
@@ -225,7 +240,7 @@ func (f *flow) isCode(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text && t.Update.Kind != bot.Edited {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || fourDigits.MatchString(r.Code))
 }
 
@@ -242,7 +257,7 @@ func (f *flow) triesNumber(t *bot.Turn) bool {
 		return true
 	}
 	return f.givesNumber(t) && len(strings.Fields(t.Text())) <= mostAround &&
-		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.PhoneGiven
+		f.reading(t).Verdict != affiliate.PhoneGiven
 }
 
 // numberUnasked takes a number that was typed before it was asked for: it is read back like any other, or what is wrong with
@@ -263,7 +278,7 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	if !f.holdsNumber(t) && !code || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
 		return ""
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	inUse := affiliate.Hash(f.Vault, cmp.Or(r.Code, r.Number)) == t.Slot(slotRecord) || affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord)
 	switch {
 	case inUse && place.Has(Resumed):

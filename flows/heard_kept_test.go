@@ -361,11 +361,8 @@ func (h *played) delivers() {
 // reads is one bubble that arrives. The same is not said twice in one breath, to a few words that came in one, but to one that
 // holds everywhere.
 func (h *played) reads(text string) {
-	for _, b := range slices.Backward(h.read) {
-		if h.now.Sub(b.at) > bot.PieceWait || b.of <= h.other {
-			break
-		}
-		if b.text == text {
+	if n := len(h.read); n > 0 {
+		if b := h.read[n-1]; b.text == text && b.of > h.other && h.now.Sub(b.at) <= bot.PieceWait {
 			h.breaks("said twice", "%q again after %v", cut(text), h.now.Sub(b.at))
 		}
 	}
@@ -684,7 +681,7 @@ func written(parts []note) string {
 // complaint is what there is of one.
 func (h *played) complaint() string {
 	text, _ := flows.OpenComplaint(h.v, h.c)
-	return affiliate.MaskAll(strings.ReplaceAll(text, "\x1e", "\n"))
+	return affiliate.MaskAll(inWords(strings.ReplaceAll(text, "\x1e", "\n")))
 }
 
 // inWords is a text without what parts its words, and without what else came with them.

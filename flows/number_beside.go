@@ -24,7 +24,7 @@ func (f *flow) asksPersonBeside(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text || !f.givesNumber(t) && !f.isCode(t) {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	words := digitsOrMask.ReplaceAllString(affiliate.MaskAll(bot.Fold(t.Text()), r.Code), " ")
 	said := strings.Join(strings.FieldsFunc(announcing.ReplaceAllString(words, " "), func(r rune) bool { return strings.ContainsRune(" \n\t¿?¡!.,;:-", r) }), " ")
 	if said == "" {
@@ -42,7 +42,7 @@ func (f *flow) keepsBeside(t *bot.Turn) {
 	if !f.asksPersonBeside(t) {
 		return
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	f.cleans(t, r)
 	number := ""
 	switch {

@@ -49,7 +49,7 @@ func (f *flow) partSoFar(t *bot.Turn) (digits string, messages []string) {
 // keepPart keeps a part of a number behind those [before] it.
 func (f *flow) keepPart(t *bot.Turn, digits string, before []string) {
 	var ids []string
-	if t.Update.Kind == bot.Text && affiliate.ParseNumber(t.Text(), f.parsing(t)).Digits < mostInChat { // else it is deleted
+	if t.Update.Kind == bot.Text && f.reading(t).Digits < mostInChat { // else it is deleted
 		ids = append(slices.Clone(t.Earlier()), t.Update.MessageID)
 	}
 	part := digits + partEnds + strings.Join(ids, " ")
@@ -146,7 +146,7 @@ func (f *flow) cleansParts(t *bot.Turn) {
 
 // givesPart says that a message is a part of a number and nothing else, where none is asked for.
 func (f *flow) givesPart(t *bot.Turn) bool {
-	if t.Update.Kind != bot.Text || t.Choice() != "" || affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.AskLength {
+	if t.Update.Kind != bot.Text || t.Choice() != "" || f.reading(t).Verdict != affiliate.AskLength {
 		return false
 	}
 	begins, _, alone := affiliate.Part(t.Text())

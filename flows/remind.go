@@ -78,14 +78,20 @@ func (f *flow) hearRemind(t *bot.Turn) bot.Event {
 	case t.Update.Kind != bot.Text || t.Choice() != "" || place.Is(bot.FreeText) && !remindsAlone(t.Text()):
 		return ""
 	}
-	if ev := f.undoesReminder(t); ev != "" {
-		return ev
+	named := namesReminder(t.Text())
+	if named {
+		if ev := f.undoesReminder(t); ev != "" {
+			return ev
+		}
 	}
 	if t.Says("remind") != "" {
 		return f.asksWhen(t)
 	}
 	answers := place.Has(AskedHour)
 	_, set := reminder(t)
+	if !named && !answers && !set {
+		return ""
+	}
 	switch said := timeWords(t.Text()); {
 	case answers, asksRemind(t.Text(), plainlyAsked):
 	case !set || !ratherThen.MatchString(said) || len(strings.Fields(said)) > ratherWords:
@@ -102,6 +108,14 @@ func (f *flow) hearRemind(t *bot.Turn) bot.Event {
 		return f.asksWhen(t)
 	}
 	return ""
+}
+
+// namesReminder says whether words may ask for a reminder, or undo one. Most do not, and it is quickly seen.
+func namesReminder(said string) bool {
+	said = bot.Fold(said)
+	return slices.ContainsFunc([]string{"record", "recuerd", "acuerd", "cordar", "avis", "escrib", "remind", "writ"}, func(part string) bool {
+		return strings.Contains(said, part)
+	})
 }
 
 // readWhen reads when was meant. Where only an hour is named it is one of the day that was named before.

@@ -174,7 +174,7 @@ func (f *flow) rereads(t *bot.Turn) {
 		return
 	}
 	first := place.Is(BeforeTerms) && t.PlaceOf(was.State).Is(FirstWord)
-	number := place.Is(ReadsBack) && t.PlaceOf(was.State).Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Number != ""
+	number := place.Is(ReadsBack) && t.PlaceOf(was.State).Is(AsksNumber) && f.reading(t).Number != ""
 	if was.State != t.Conv.State && !number && !first {
 		return
 	}
@@ -188,7 +188,7 @@ func (f *flow) lateEdit(t *bot.Turn) bot.Event {
 	if t.Update.Blank() {
 		return EditedUnread
 	}
-	switch r := affiliate.ParseNumber(t.Text(), f.parsing(t)); {
+	switch r := f.reading(t); {
 	case r.Verdict == affiliate.SecretGiven:
 		f.erase(t)
 		t.Hide()

@@ -124,10 +124,14 @@ func hideKey(texts []string) {
 		starts = append(starts, len(all))
 		all += text
 	}
+	if !namesKey(all) {
+		return
+	}
 	newest := starts[len(starts)-1]
+	keys := secretSpans(all, runsOf(lex(all)))
 	for i, start := range starts {
 		var here []span
-		for _, s := range secretSpans(all, runsOf(lex(all))) {
+		for _, s := range keys {
 			at, end := max(s.start-start, 0), min(s.end-start, len(texts[from+i]))
 			if at < end && s.end > newest && !strings.ContainsRune(all[s.start:s.end], bullet) && (announced.MatchString(all[:s.start]) || !allDigits(all[s.start:s.end])) {
 				here = append(here, span{at, end, secretMark})
