@@ -105,7 +105,7 @@ func TestSpot_keptNowhere(t *testing.T) {
 					}
 				}
 			}
-			if answers < 3 {
+			if answers < 2 { // in the two bubbles that wait to be sent
 				t.Errorf("the answer is in %d of %d documents: this test sees too little", answers, len(kept.written))
 			}
 			for form, b := range forms {
