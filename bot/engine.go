@@ -519,7 +519,7 @@ func (e *Engine) noteUpdate(t *Turn, p piece, heard Update) {
 	case t.word != "":
 		line = e.options.Mask(withoutWord(t.Update, line, t.word))
 	case t.Update.Kind != Press:
-		line = e.spread(t, e.options.Mask(line))
+		line = e.spread(t, t.mask(line))
 	}
 	e.note(t, Line{From: FromPerson, Text: line}, false)
 }
@@ -828,7 +828,7 @@ func (e *Engine) note(t *Turn, line Line, mask bool) {
 		return
 	}
 	if mask {
-		line.Text = e.options.Mask(line.Text)
+		line.Text = t.mask(line.Text)
 	}
 	line.At = t.Now
 	c := t.Conv

@@ -56,7 +56,7 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 
 // mayGoOn says whether more words may belong to those that were answered. Nothing is kept of some that hold a number.
 func (e *Engine) mayGoOn(t *Turn, p piece, heard Update) bool {
-	return !t.hidden && (p.said != "" || isBrief(heard.Text)) && e.options.Mask(heard.Text) == heard.Text
+	return !t.hidden && (p.said != "" || isBrief(heard.Text)) && t.mask(heard.Text) == heard.Text
 }
 
 // told names what a turn says: the same for the same bubble.

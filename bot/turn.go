@@ -76,6 +76,18 @@ type Turn struct {
 	part    bool      // so may more of what the turn has a part of
 	rest    bool      // of what was sent at once with the update before
 	waits   time.Time // until when the reply waits for more
+	masked  masked
+}
+
+// masked is a text, and what is kept of it.
+type masked struct{ of, as string }
+
+// mask is Options.Mask, which reads the whole text, for one that is asked about again.
+func (t *Turn) mask(text string) string {
+	if t.masked.of != text {
+		t.masked = masked{text, t.engine.options.Mask(text)}
+	}
+	return t.masked.as
 }
 
 // Key names the turn: the same for every delivery of the same update.

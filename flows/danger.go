@@ -1,7 +1,6 @@
 package flows
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,9 +10,7 @@ import (
 // Words of danger are looked for before the model is asked, so that the plainest cries for help rest on nothing that was learned.
 
 // alarm joins the ways to say one thing.
-func alarm(ways ...string) *regexp.Regexp {
-	return regexp.MustCompile(`\b(?:` + strings.Join(ways, "|") + `)\b`)
-}
+func alarm(ways ...string) pattern { return newPattern(`\b(?:` + strings.Join(ways, "|") + `)\b`) }
 
 // danger are words that are said of nothing else.
 var danger = alarm(
@@ -50,7 +47,7 @@ var danger = alarm(
 
 // cry is a message that is nothing but a cry for help. With more words it may be a sigh ("socorro con esta cosa") or a name: the
 // model reads those.
-var cry = regexp.MustCompile(`^[\W_]*(?:(?:ay+|por favor|porfa(?:vor)?|ayuda|ayuden?me|ayudenos|alguien|me|nos|que|ya|pronto|rapido|urgente|dios mio|senorita|es una|tengo una|please|help|help me|now|it is an|it'?s an|this is an)[\W_]+)*` +
+var cry = newPattern(`^[\W_]*(?:(?:ay+|por favor|porfa(?:vor)?|ayuda|ayuden?me|ayudenos|alguien|me|nos|que|ya|pronto|rapido|urgente|dios mio|senorita|es una|tengo una|please|help|help me|now|it is an|it'?s an|this is an)[\W_]+)*` +
 	`(?:socor+o+s?|s\.?o\.?s|au[xs]s?ilio+s?|mayday|salven?me|fuego|incendio|ladrones|emergenc(?:ia|y))` +
 	`(?:[\W_]+(?:socor+o+s?|s\.?o\.?s|au[xs]s?ilio+s?|mayday|emergenc(?:ia|y)|por favor|porfa(?:vor)?|ayuden?me|ayudenos|alguien|me|nos|que|ya|pronto|rapido|urgente|dios mio|senorita|please|help|help me|now))*[\W_]*$`)
 
@@ -70,15 +67,7 @@ var figurative = alarm(
 var mourned = alarm(`murio`, `fallec\w*`, `difunt\w*`, `funera\w*`, `mortuori\w*`, `died`, `passed away`, `late (?:husband|wife|father|mother)`)
 
 // literally is what was said, folded, without what is only a manner of speaking.
-func literally(folded string) string {
-	if !slices.ContainsFunc(figured, func(part string) bool { return strings.Contains(folded, part) }) {
-		return folded
-	}
-	return figurative.ReplaceAllString(folded, " ")
-}
-
-// figured are parts of words without which figurative finds nothing.
-var figured = []string{"mata", "muri", "muer", "mori", "quem", "ambulanc", "dying", "die", "robando", "estafando"}
+func literally(folded string) string { return figurative.ReplaceAllString(folded, " ") }
 
 // cries says whether words of danger are found in what was said.
 func cries(plainly string) bool {

@@ -43,6 +43,12 @@ var Tellable = tellable
 // MakesSentence says whether a text is more than loose words.
 func MakesSentence(said string) bool { return sentence.MatchString(bot.Fold(said)) }
 
+// Patterns are the largest.
+var Patterns = map[string]pattern{"danger": danger, "cry": cry, "figurative": figurative, "mourned": mourned}
+
+// PartsOf are texts one of which stands in whatever an expression matches.
+func PartsOf(expr string) []string { return newPattern(expr).parts }
+
 // WordsOfDanger says whether words of danger are found in a sentence, without the model.
 func WordsOfDanger(said string) bool { return cries(literally(bot.Fold(said))) }
 

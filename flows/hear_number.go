@@ -85,7 +85,10 @@ func (f *flow) cleans(t *bot.Turn, r affiliate.Reading) {
 
 // takeNumber is readNumber for what was typed before.
 func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
-	r := affiliate.ParseNumber(typed, f.parsing(t))
+	r := f.reading(t)
+	if typed != t.Text() {
+		r = affiliate.ParseNumber(typed, f.parsing(t))
+	}
 	switch r.Verdict {
 	case affiliate.Accept:
 		return f.gave(t, r.Number, GaveNumber)

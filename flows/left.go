@@ -59,6 +59,9 @@ func leaves(t *bot.Turn, at bot.State) {
 
 // left is the question that was left.
 func left(t *bot.Turn) (at bot.State, prompt int, text string, ok bool) {
+	if t.Slot(slotLeft) == "" {
+		return "", 0, "", false
+	}
 	n, err := fmt.Sscanf(t.Slot(slotLeft), "%s %d %s", &at, &prompt, &text)
 	return at, prompt, text, err == nil && n == 3 && t.PlaceOf(at).Ask != ""
 }

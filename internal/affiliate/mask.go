@@ -97,7 +97,7 @@ var (
 
 // datesIn finds dates and times of day, so that a complaint keeps them.
 func datesIn(text string) []span {
-	if !strings.ContainsAny(text, "0123456789") {
+	if !strings.ContainsAny(text, "/-:") {
 		return nil
 	}
 	var out []span
