@@ -211,13 +211,12 @@ func (h *played) tries(c bot.Conversation, u bot.Update) (bot.Conversation, bot.
 
 // turn is one update answered: what it newly owes.
 type turn struct {
-	out      bot.Outcome
-	was      bot.Conversation
-	says     []string // ours
-	agent    []string // lines that an agent reads
-	letters  []bot.Promise
-	filed    []string
-	unmarked bool
+	out     bot.Outcome
+	was     bot.Conversation
+	says    []string // ours
+	agent   []string // lines that an agent reads
+	letters []bot.Promise
+	filed   []string
 }
 
 func (h *played) step(u bot.Update) (got turn, ok bool) {

@@ -267,6 +267,29 @@ func (p *player) do(goesOn bool, act func() error) {
 
 func (p *player) print(line string) { p.out.WriteString(line + "\n") }
 
+// edit changes what the person wrote: the first message, the last one ("change"), or one of so many before the last ("earlier 2 words").
+func (p *player) edit(which, words string) error {
+	back := 0
+	if which == "earlier" {
+		many, rest, _ := strings.Cut(words, " ")
+		n, err := strconv.Atoi(many)
+		if err != nil {
+			return fmt.Errorf("earlier %q: %w", words, err)
+		}
+		back, words = n, rest
+	}
+	own := slices.DeleteFunc(p.w.Phone.History(Chat), func(m bottest.ChatMessage) bool { return m.Bot || m.Deleted })
+	if len(own) <= back {
+		return errors.New("nothing to " + which)
+	}
+	m := own[len(own)-1-back]
+	if which == "edit" {
+		m = own[0]
+	}
+	p.w.Phone.Edit(Chat, m.ID, cmp.Or(words, m.Text))
+	return nil
+}
+
 func (p *player) act(what string) error {
 	kind, rest, _ := strings.Cut(what, " ")
 	phone := p.w.Phone
@@ -275,38 +298,8 @@ func (p *player) act(what string) error {
 		phone.Photo(Chat, rest)
 	case "voice":
 		phone.Voice(Chat)
-	case "edit":
-		for _, m := range phone.History(Chat) {
-			if !m.Bot && !m.Deleted {
-				phone.Edit(Chat, m.ID, rest)
-				return nil
-			}
-		}
-		return errors.New("nothing to edit")
-	case "change":
-		for _, m := range slices.Backward(phone.History(Chat)) {
-			if !m.Bot && !m.Deleted {
-				phone.Edit(Chat, m.ID, cmp.Or(rest, m.Text))
-				return nil
-			}
-		}
-		return errors.New("nothing to change")
-	case "earlier": // so many messages before the last
-		back, words, _ := strings.Cut(rest, " ")
-		n, err := strconv.Atoi(back)
-		if err != nil {
-			return fmt.Errorf("earlier %q: %w", rest, err)
-		}
-		for _, m := range slices.Backward(phone.History(Chat)) {
-			if m.Bot || m.Deleted {
-				continue
-			}
-			if n--; n < 0 {
-				phone.Edit(Chat, m.ID, words)
-				return nil
-			}
-		}
-		return errors.New("nothing so early")
+	case "edit", "change", "earlier":
+		return p.edit(kind, rest)
 	case "album":
 		many, words, _ := strings.Cut(rest, " ")
 		return phone.Send(Chat, "album "+many, words)
