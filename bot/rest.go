@@ -92,12 +92,15 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 		return e.step(ctx, c, u, env)
 	}
 	said, sentence, ok := e.sentence(c.Answered.Said, u)
+	if !ok {
+		return e.step(ctx, c, u, env)
+	}
 	now := c.Clone()
 	t := e.listening(&now, u, env.Now)
 	denied := denials(plain(said)) > 0
 	bound := isArticle(u.Text) || isOpen(said) && isCounted(u.Text) || denied && len(strings.Fields(plain(said))) > 1 // alone it would be something else
 	switch {
-	case !ok, t.choice != "" && !bound, e.isWhole(t), t.Place().Is(FreeText):
+	case t.choice != "" && !bound, e.isWhole(t), t.Place().Is(FreeText):
 		return e.step(ctx, c, u, env)
 	}
 	p := piece{came: u, since: c.Answered.Since, said: c.Answered.Said, ids: c.Answered.IDs}
