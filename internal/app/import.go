@@ -109,6 +109,7 @@ func importNotes(w io.Writer, sum importer.Summary) {
 	note(sum.UTF16, "Read as UTF-16.")
 	note(sum.Windows1252 > 0, "Lines that are not UTF-8, read as Windows-1252: %d. Look at some names with ñ or accents.", sum.Windows1252)
 	note(sum.Kept > 0, "Llave has unlocked or locked the record after the row was written; that status was kept: %d.", sum.Kept)
+	note(sum.Future > 0, "Rows whose updated_at is still to come, taken as rows without one: %d.", sum.Future)
 	note(sum.FixedZero > 0, "Numbers that got their 0 back: %d.", sum.FixedZero)
 	note(sum.LostZero > 0, "Rejected numbers of 9 digits that are a cédula with a 0 in front, which Excel drops: %d. --fix-zero puts it back.", sum.LostZero)
 	note(sum.Rejects != "", "Rejected rows and unusable e-mails, each with its line, the reason and a kind: %s", sum.Rejects)

@@ -112,6 +112,7 @@ type Summary struct {
 	affiliate.Merged
 	LostZero    int64         `json:"lost_zero,omitempty"`    // of the rejected: a cédula once the zero is put back in front
 	FixedZero   int64         `json:"fixed_zero,omitempty"`   // the zero was put back
+	Future      int64         `json:"future,omitempty"`       // rows whose updated_at is still to come: taken as undated
 	Windows1252 int64         `json:"windows_1252,omitempty"` // lines that are not UTF-8 and were read so
 	UTF16       bool          `json:"utf_16,omitempty"`
 	Deleted     int64         `json:"deleted,omitempty"` // records that the file does not have

@@ -33,63 +33,71 @@ func (t *AffiliateTable) Merge(ctx context.Context, records []affiliate.Record, 
 	return sum, nil
 }
 
-// move is a record whose status an import changes, and the document that was read.
-type move struct {
-	record affiliate.Record
-	was    bson.Raw
-}
-
 // mergeSome merges records and returns those that somebody wrote after they were read.
 func (t *AffiliateTable) mergeSome(ctx context.Context, records []affiliate.Record, o affiliate.MergeOptions, sum *affiliate.Merged) ([]affiliate.Record, error) {
 	stored, err := t.stored(ctx, records)
 	if err != nil {
 		return nil, err
 	}
-	var docs []bson.Raw
-	var moves []move
-	var did, moved affiliate.Merged
+	var p plan
 	for _, r := range records {
-		was, there := stored[r.ID]
-		if !there {
-			did.New++
-			docs = append(docs, rawAffiliate(&r))
-			continue
-		}
-		old := recordOf(was)
-		switch {
-		case r.UpdatedAt.Before(old.UpdatedAt) && !r.UpdatedAt.IsZero():
-			did.Older++
-			continue
-		case r.Status != old.Status && settled(old.Status, r.Status) && asOf(r, o).Before(anyTime(was.Lookup(statusSetAt))):
-			did.Kept++
-			r.Status = old.Status
-		}
-		switch {
-		case r.Status != old.Status:
-			moved.Changed++
-			moves = append(moves, move{r, was})
-		case same(r, old):
-			did.Unchanged++
-		default:
-			did.Changed++
-			r.Status = ""
-			docs = append(docs, rawAffiliate(&r))
+		if was, there := stored[r.ID]; there {
+			p.change(r, was, o)
+		} else {
+			p.did.New++
+			p.docs = append(p.docs, rawAffiliate(&r))
 		}
 	}
 	if o.DryRun {
-		sum.Add(did)
-		sum.Add(moved)
+		sum.Add(p.did)
+		sum.Changed += int64(len(p.moves))
 		return nil, nil
 	}
-	if len(docs) > 0 {
-		if err := t.engine.BulkUpsert(ctx, Affiliates, docs); err != nil {
+	if len(p.docs) > 0 {
+		if err := t.engine.BulkUpsert(ctx, Affiliates, p.docs); err != nil {
 			return nil, err
 		}
 	}
-	sum.Add(did)
-	again, done, err := t.move(ctx, moves)
+	sum.Add(p.did)
+	again, done, err := t.move(ctx, p.moves)
 	sum.Changed += done
 	return again, err
+}
+
+// plan is what is to be written, and what will have become of the records then, but for the moves.
+type plan struct {
+	docs  []bson.Raw // laid over whatever is stored
+	moves []move
+	did   affiliate.Merged
+}
+
+// move is a record whose status an import changes, and the document that was read.
+type move struct {
+	record affiliate.Record
+	was    bson.Raw
+}
+
+// change plans what becomes of a stored document.
+func (p *plan) change(r affiliate.Record, was bson.Raw, o affiliate.MergeOptions) {
+	old := recordOf(was)
+	switch {
+	case !r.UpdatedAt.IsZero() && r.UpdatedAt.Before(old.UpdatedAt):
+		p.did.Older++
+		return
+	case r.Status != old.Status && settled(old.Status, r.Status) && asOf(r, o).Before(anyTime(was.Lookup(statusSetAt))):
+		p.did.Kept++
+		r.Status = old.Status
+	}
+	switch {
+	case r.Status != old.Status:
+		p.moves = append(p.moves, move{r, was})
+	case same(r, old):
+		p.did.Unchanged++
+	default:
+		p.did.Changed++
+		r.Status = ""
+		p.docs = append(p.docs, rawAffiliate(&r))
+	}
 }
 
 // stored returns the documents that are there for the records.
