@@ -599,6 +599,10 @@ func FuzzRun(f *testing.F) {
 	f.Add(header+row(1)+"x\n", ".csv")
 	f.Add(`{"_id":"2400000018","id_type":"cedula","category":"affiliate","full_name":"N","email":"","status":"locked"}`+"\n{}\n", ".ndjson")
 	f.Add("line,reason,kind,"+header+"2,\"a \"\" b\","+row(1), "")
+	f.Add("sep=;\n"+latin(strings.ReplaceAll(header+strings.Replace(row(1), "Persona", "Ñandú", 1), ",", ";"))+";;;;;;;\n", ".csv")
+	f.Add("\xff\xfe"+wide(header+row(1)+"x\n", false), ".csv")
+	f.Add(wide(header+row(1), true), "")
+	f.Add(strings.TrimSpace(header)+",updated_at\n"+strings.TrimSpace(row(1))+",01/03/2025 10:30\n"+strings.TrimSpace(row(2))+",1 de marzo de 2025\n", ".csv")
 	f.Fuzz(func(t *testing.T, content, ext string) {
 		sink := &memory{}
 		sum, err := importer.Run(t.Context(), importer.Options{Source: strings.NewReader(content), Name: "f" + strings.ReplaceAll(ext, "/", ""), Sink: sink, Marks: sink,

@@ -237,7 +237,7 @@ func TestRun_updatedAt(t *testing.T) {
 		{"2025-08-31T22:00:00Z", time.Date(2025, 8, 31, 22, 0, 0, 0, time.UTC), ""},
 		{"2025-08-31", time.Date(2025, 8, 31, 5, 0, 0, 0, time.UTC), ""},
 		{"2025-09-02 01:00", time.Date(2025, 9, 2, 6, 0, 0, 0, time.UTC), ""}, // a clock that is ahead
-		{"2025-09-03", time.Time{}, ""}, // nothing could be newer: as without one
+		{"2025-09-03", time.Time{}, ""},                                       // nothing could be newer: as without one
 		{"08/09/2025", time.Time{}, "updated_at reads two ways"},
 	} {
 		for _, name := range []string{"a.csv", "a.ndjson"} {
