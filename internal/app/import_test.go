@@ -374,5 +374,15 @@ func TestImport_sameFileAfterUnlock(t *testing.T) {
 		if r := stored(t, environ, bottest.Cedula(1)); r.Status != affiliate.Locked {
 			t.Errorf("a later lock was not taken: %s", r.Status)
 		}
+
+		// A row that was rejected is mended after its person has unlocked: it is from before.
+		unlock(t, environ, bottest.Cedula(1))
+		mended := write(t, "people.csv.rejects.csv", "line,reason,kind,"+importHeader+"\n2,\"-\",rejected,"+strings.Replace(importRow(1, affiliate.Locked), "persona", "otra", 1))
+		if sum, _ := importing(t, environ, 0, mended); sum.Changed != 1 || sum.KeptStatus != 1 {
+			t.Errorf("mended: %+v", sum)
+		}
+		if r := stored(t, environ, bottest.Cedula(1)); r.Status != affiliate.Active || r.Email != "otra1@correo.example" {
+			t.Errorf("mended: %s, %s", r.Status, r.Email)
+		}
 	})
 }

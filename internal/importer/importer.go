@@ -168,6 +168,8 @@ func (noMarks) Load(_ context.Context, id string) (affiliate.ImportMark, error) 
 
 func (noMarks) Save(context.Context, *affiliate.ImportMark) error { return nil }
 
+var longAgo = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // pass is one reading of the input.
 type pass struct {
 	Options
@@ -226,6 +228,9 @@ func run(ctx context.Context, o Options, afresh bool) (sum Summary, err error) {
 		return Summary{}, fmt.Errorf("%s %w: %w", inputName(o.Name), ErrFile, err)
 	}
 	p.rejects.header, p.rejects.comma = rows.rejectsHeader()
+	if rows.mended() {
+		p.AsOf = longAgo // nobody knows when, but before whatever Llave did to the record
+	}
 	if p.mark, err = o.Marks.Load(ctx, p.fingerprint(head)); err != nil {
 		return Summary{}, p.stopped(err)
 	}

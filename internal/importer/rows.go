@@ -39,6 +39,8 @@ type rowReader interface {
 	blank(line []byte) bool
 	// record reads a line. reason says why it cannot be read.
 	record(line []byte) (rec affiliate.Record, reason string)
+	// mended says whether the input is a file of rejects: its rows are older than it is.
+	mended() bool
 	// rejectsHeader is the header of the file of rejects, without line, reason and kind, and its separator.
 	rejectsHeader() (header []byte, comma byte)
 	// forRejects is a line as it stands there.
@@ -299,6 +301,8 @@ func dates(rec *affiliate.Record, inPerson, changed string, zone *time.Location)
 	return ""
 }
 
+func (c *csvRows) mended() bool { return c.skip > 0 }
+
 func (c *csvRows) rejectsHeader() ([]byte, byte) { return c.forRejects(c.header), c.comma }
 
 // forRejects leaves out the line, reason and kind that a mended file of rejects has of its own.
@@ -426,6 +430,8 @@ func jsonReason(err error) string {
 	}
 	return "is not a JSON object"
 }
+
+func (j *jsonRows) mended() bool { return false }
 
 func (j *jsonRows) rejectsHeader() ([]byte, byte) { return []byte("row"), ',' }
 
