@@ -28,8 +28,14 @@ var (
 // first moment there. Empty is the zero time. [problem] says what is wrong, and nothing else of what stood there but the two ways to
 // read it.
 func moment(s string, zone *time.Location) (at time.Time, problem string) {
-	s = bot.Fold(s)
 	if s == "" {
+		return time.Time{}, ""
+	}
+	if day, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil { // nearly all are; what follows takes much longer
+		_, problem = valid(day.Date())
+		return day.UTC(), problem
+	}
+	if s = bot.Fold(s); s == "" {
 		return time.Time{}, ""
 	}
 	date, clock := s, ""
@@ -74,6 +80,9 @@ func dateOf(s string) (day time.Time, problem string) {
 		n, _ := strconv.Atoi(s) // digits alone
 		return n
 	}
+	ymd := func(year, month, day string) (time.Time, string) {
+		return valid(number(year), time.Month(number(month)), number(day))
+	}
 	if m := inWords.FindStringSubmatch(s); m != nil {
 		if len(m[3]) == 2 {
 			return day, shortYear
@@ -87,9 +96,9 @@ func dateOf(s string) (day time.Time, problem string) {
 	case m == nil || m[2] != m[4] || m[7] != m[9]:
 		return day, noDate
 	case m[1] != "":
-		return valid(number(m[1]), number(m[3]), number(m[5]))
+		return ymd(m[1], m[3], m[5])
 	case m[11] != "":
-		return valid(number(m[11]), number(m[12]), number(m[13]))
+		return ymd(m[11], m[12], m[13])
 	case len(m[10]) == 2:
 		return day, shortYear
 	}
@@ -98,8 +107,8 @@ func dateOf(s string) (day time.Time, problem string) {
 
 // dayAndMonth reads the two numbers before a year: as that order in which they are a date, when it is one.
 func dayAndMonth(a, b, year int) (time.Time, string) {
-	spanish, wrong := valid(year, b, a)
-	english, alsoWrong := valid(year, a, b)
+	spanish, wrong := valid(year, time.Month(b), a)
+	english, alsoWrong := valid(year, time.Month(a), b)
 	switch {
 	case wrong != "":
 		return english, alsoWrong
@@ -109,9 +118,9 @@ func dayAndMonth(a, b, year int) (time.Time, string) {
 	return time.Time{}, fmt.Sprintf("reads two ways (%s or %s); write 2025-03-01", spanish.Format("2 January 2006"), english.Format("2 January 2006"))
 }
 
-func valid(year, month, day int) (time.Time, string) {
-	at := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
-	if at.Month() != time.Month(month) || at.Day() != day || year < 1900 || year > 2200 {
+func valid(year int, month time.Month, day int) (time.Time, string) {
+	at := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	if at.Month() != month || at.Day() != day || year < 1900 || year > 2200 {
 		return time.Time{}, noDate
 	}
 	return at, ""
@@ -121,10 +130,10 @@ func valid(year, month, day int) (time.Time, string) {
 var months = []string{"ene jan", "feb", "mar", "abr apr", "may", "jun", "jul", "ago aug", "sep set", "oct", "nov", "dic dec"}
 
 // month is 0 for a word that is none.
-func month(word string) int {
+func month(word string) time.Month {
 	for i, names := range months {
 		if strings.Contains(names, word[:3]) {
-			return i + 1
+			return time.Month(i + 1)
 		}
 	}
 	return 0
