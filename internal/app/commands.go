@@ -20,7 +20,6 @@ import (
 	"llave/bot/terminal"
 	"llave/internal/affiliate"
 	"llave/internal/config"
-	"llave/internal/importer"
 	"llave/internal/key"
 	"llave/internal/secret"
 )
@@ -240,62 +239,6 @@ func (p *program) chat() *cobra.Command {
 			})
 		},
 	}
-}
-
-func (p *program) importFile() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "import FILE", Short: "Load or update records from CSV or NDJSON", Args: cobra.ExactArgs(1),
-		Long: `Loads or updates records from a CSV or NDJSON file ("-" reads standard input). Columns:
-  _id, id_type (cedula|foreign_code), category (affiliate|pensioner|beneficiary), full_name, email,
-  data_updated_at (YYYY-MM-DD or empty), status (locked|active|suspended|deceased)
-Safe to run again and to interrupt: the same command goes on where it was. Rejected rows go to FILE.rejects.csv with line
-and reason; a rejected row changes nothing.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return p.runImport(cmd.Context(), args[0], asJSON) },
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
-	return cmd
-}
-
-func (p *program) runImport(ctx context.Context, name string, asJSON bool) error {
-	c, _, err := p.load()
-	if err != nil {
-		return err
-	}
-	source, size := p.stdin, int64(0)
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return fmt.Errorf("open the file to import: %w", err)
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-		source = f
-	}
-	s, err := OpenStore(ctx, c, nil)
-	if err != nil {
-		return err
-	}
-	defer s.Engine().Close()
-	sum, err := importer.Run(ctx, importer.Options{
-		Source: source, Size: size, Name: name, ForeignCode: c.ForeignCodePattern, Sink: s.Affiliates, Marks: s.Imports,
-		Now:    func() time.Time { now, _ := s.Now(ctx); return now }, // told from memory: it cannot fail
-		Report: importer.Progress(p.stderr, isTerminal(p.stderr), size),
-	})
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return json.NewEncoder(p.stdout).Encode(sum)
-	}
-	fmt.Fprintf(p.stdout, "%d rows: %d imported, %d imported earlier, %d rejected; %d stored without a usable e-mail; %.1f s\n",
-		sum.Rows, sum.Imported, sum.Earlier, sum.Rejected, sum.BadMail, sum.Took.Seconds())
-	if sum.Rejects != "" {
-		fmt.Fprintf(p.stderr, "Rejected rows, each with its line and reason: %s\n", sum.Rejects)
-	}
-	return nil
 }
 
 func (p *program) purge() *cobra.Command {

@@ -61,15 +61,16 @@ var beside = []struct{ from, to, why string }{
 }
 
 // owners are the outside modules, the word the README has for each, and the packages that may import it. There is one
-// owner; where there are more, they are one package and its engines, and bot, which knows the form of what it has stored; and of
-// mail, whose two ends have nothing else in common, the mailbox of demo and tests and what takes delivery reports.
+// owner; where there are more, they are one package and its engines, and bot, which knows the form of what it has stored; of
+// mail, whose two ends have nothing else in common, the mailbox of demo and tests and what takes delivery reports; and of letters
+// that are no UTF-8, the import's.
 var owners = []struct {
 	module, word string
 	packages     []string
 }{
 	{"github.com/looplab/fsm", "looplab/fsm", []string{"bot"}},
 	{"github.com/agnivade/levenshtein", "agnivade/levenshtein", []string{"bot"}},
-	{"golang.org/x/text", "x/text", []string{"bot"}},
+	{"golang.org/x/text", "x/text", []string{"bot", "internal/importer"}},
 	{"golang.org/x/net", "x/net", []string{"internal/address"}},
 	{"github.com/go-telegram-bot-api/telegram-bot-api/v5", "go-telegram-bot-api", []string{"bot/telegram"}},
 	{"github.com/BurntSushi/toml", "BurntSushi/toml", []string{"flows"}},
