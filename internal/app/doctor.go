@@ -16,7 +16,7 @@ import (
 )
 
 // errRed is how a report with something red ends.
-var errRed = errors.New("something does not work: see what is BROKEN above")
+var errRed = errors.New("something does not work: see what is red above")
 
 // toSender is what --send means without an address.
 const toSender = "the sender itself"
@@ -28,8 +28,8 @@ func (p *program) doctor() *cobra.Command {
 		Use: "doctor [--send[=ADDRESS]]", Short: "Try every setting against the real thing, and say what to do", Args: cobra.NoArgs,
 		Long: `Tries every setting against the real thing: files and their rights, disk, secret key, the service on this machine, clocks, MongoDB or
 the embedded store, the mail server and what DNS says of the sender's domain, Telegram, WhatsApp, the public address with its
-certificate and proxy, the receiver of events. Each check is green (ok), yellow (look: it works, and somebody should look) or red
-(BROKEN), and says what to do. Exits with 1 when something is red, else with 0.
+certificate and proxy, the receiver of events. Each check is green, yellow (it works, and somebody should look) or red (it
+does not work), and says what to do. Exits with 1 when something is red, else with 0.
 
 It changes nothing, and works beside a service that runs; no secret is printed. --send has the mail server take a letter too: to
 LLAVE_REPORT_TO, or else to the sender's own address, or to the one that is named.`,

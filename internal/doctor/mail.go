@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"llave/bot"
@@ -59,6 +60,9 @@ func (r result) or(other result) result {
 
 // name says whether a host's name leads anywhere.
 func (d *doctor) name(ctx context.Context, host string) result {
+	if net.ParseIP(host) != nil || host == "localhost" {
+		return good("%s", host)
+	}
 	addresses, err := d.Resolver.LookupHost(ctx, host)
 	var dns *net.DNSError
 	switch {
@@ -67,7 +71,7 @@ func (d *doctor) name(ctx context.Context, host string) result {
 	case err != nil:
 		return bad("look at this machine's DNS (/etc/resolv.conf)", "%s cannot be looked up: DNS does not answer", host)
 	}
-	return good("%s has %d addresses", host, len(addresses))
+	return good("%s is %s", host, strings.Join(addresses, ", "))
 }
 
 // returnPath is one of the shape that letters have; empty where they have the sender's own.

@@ -6,10 +6,7 @@ import (
 	"strings"
 )
 
-// signs are what stands before a finding: a sign and a word, so that no colour is needed to tell them apart.
-var signs = map[Status]string{Green: "ok     ", Yellow: "look   ", Red: "BROKEN "}
-
-// colours are for terminals.
+// colours are for terminals; the word alone says the same.
 var colours = map[Status]string{Green: "\x1b[32m", Yellow: "\x1b[33m", Red: "\x1b[31m"}
 
 const plainAgain = "\x1b[0m"
@@ -23,13 +20,13 @@ func (r Report) Write(w io.Writer, coloured bool) error {
 			fmt.Fprintf(&b, "%s\n", f.Section)
 			last = f.Section
 		}
-		sign := signs[f.Status]
+		status := fmt.Sprintf("%-7s", f.Status)
 		if coloured {
-			sign = colours[f.Status] + sign + plainAgain
+			status = colours[f.Status] + status + plainAgain
 		}
-		fmt.Fprintf(&b, "  %s%-14s %s\n", sign, f.Check, f.Found)
+		fmt.Fprintf(&b, "  %s %-15s %s\n", status, f.Check, f.Found)
 		if f.Do != "" {
-			fmt.Fprintf(&b, "  %9s%-14s → %s\n", "", "", f.Do)
+			fmt.Fprintf(&b, "%27s→ %s\n", "", f.Do)
 		}
 	}
 	green, yellow, red := r.count()
