@@ -113,7 +113,11 @@ func (c *clinic) report(try func(context.Context, Options) Report) Report {
 // finds tries all and compares one finding.
 func (c *clinic) finds(section, check string, status Status, words string) Finding {
 	c.t.Helper()
-	r := c.report(Check)
+	return c.compare(c.report(Check), section, check, status, words)
+}
+
+func (c *clinic) compare(r Report, section, check string, status Status, words string) Finding {
+	c.t.Helper()
 	i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Section == section && f.Check == check })
 	if i < 0 {
 		c.t.Errorf("%s, %s: nothing was found; want %s %q; all: %+v", section, check, status, words, r.Findings)
@@ -303,4 +307,10 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
+}
+
+// findsIn is finds of what needs nobody else.
+func (c *clinic) findsIn(section, check string, status Status, words string) {
+	c.t.Helper()
+	c.compare(c.report(CheckFiles), section, check, status, words)
 }

@@ -98,7 +98,7 @@ func unreached(err error) result {
 		return bad("get a certificate for the host of LLAVE_PUBLIC_URL", "the certificate is for another name")
 	case errors.As(err, &cert):
 		return bad("get a certificate that browsers and platforms know, with its whole chain", "the certificate is signed by nobody we know")
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return bad("have the proxy speak TLS there", "what answers does not speak https")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return bad("start what ends TLS in front of Llave, and let it listen at LLAVE_PUBLIC_URL", "nobody listens there")
