@@ -189,7 +189,7 @@ store
 	}
 }
 
-// Who never answers holds up nobody for longer than the limit: the other sections are done, and it is red.
+// Who never answers holds up nobody for longer than the limit: the other sections are done, and it is red (P620).
 func TestCheck_bounded(t *testing.T) {
 	c := newClinic(t)
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -223,7 +223,7 @@ func (o Options) with(t *testing.T, env []string) Options {
 	return o
 }
 
-// Nothing is changed anywhere: the platforms are asked only what changes nothing, no recipient is named, and no file is left.
+// Nothing is changed anywhere: the platforms are asked only what changes nothing, no recipient is named, and no file is left (P620).
 func TestCheck_changesNothing(t *testing.T) {
 	c := newClinic(t)
 	api := newAPI(t, c)
@@ -269,7 +269,7 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// Without anybody else nobody is asked.
+// What needs nobody else asks nobody (P620).
 func TestCheckFiles_asksNobody(t *testing.T) {
 	c := newClinic(t)
 	api := newAPI(t, c)

@@ -69,6 +69,9 @@ func dataDirectory(dir string) result {
 	if at != dir {
 		return good("%s will be made at the start", dir)
 	}
+	if mode := info.Mode(); mode&0o002 == 0 && mode&0o077 != 0 { // its files are closed, whoever may see their names
+		return warn("chmod go= "+dir, "others on this machine may look into the data directory (%s is %v)", dir, mode.Perm())
+	}
 	return open(dir, info.Mode(), "the data directory")
 }
 

@@ -86,8 +86,9 @@ func TestFiles(t *testing.T) {
 	}{
 		"no folder yet":            {nil, "data directory", Green, "will be made"},
 		"folder":                   {data(folder(t, 0o700, "", "", 0)), "data directory", Green, "for its owner alone"},
-		"folder of the group":      {data(folder(t, 0o750, "", "", 0)), "data directory", Yellow, "group"},
-		"folder of everybody":      {data(folder(t, 0o755, "", "", 0)), "data directory", Red, "everybody"},
+		"folder of the group":      {data(folder(t, 0o750, "", "", 0)), "data directory", Yellow, "look into"},
+		"folder to look into":      {data(folder(t, 0o755, "", "", 0)), "data directory", Yellow, "look into"},
+		"folder of everybody":      {data(folder(t, 0o777, "", "", 0)), "data directory", Red, "everybody"},
 		"folder is a file":         {data(write(t, "data", "", 0o600)), "data directory", Red, "is no folder"},
 		"folder below a file":      {data(filepath.Join(write(t, "data", "", 0o600), "x")), "data directory", Red, ""},
 		"folder cannot be written": {data("/proc/self"), "data directory", Red, "cannot be written"},

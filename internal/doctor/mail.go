@@ -148,9 +148,8 @@ func (d *doctor) letter(ctx context.Context, sender *mail.Sender) result {
 	b := make([]byte, 16)
 	rand.Read(b)
 	err := sender.Send(ctx, mail.Letter{
-		To: d.Send, ReturnPath: d.returnPath(), Subject: "Prueba de Llave", MessageID: "doctor-" + hex.EncodeToString(b), AutoSubmitted: true,
-		Text: "Esta carta es una prueba del servicio Llave. No tiene que hacer nada.\n\n" +
-			"This letter was sent by `llave doctor --send`. If it lies in the inbox, letters arrive. Its source says under " +
+		To: d.Send, ReturnPath: d.returnPath(), Subject: "Test letter of Llave", Lang: "en", MessageID: "doctor-" + hex.EncodeToString(b), AutoSubmitted: true,
+		Text: "`llave doctor --send` sent this letter. If it lies in the inbox, letters arrive. Its source says under " +
 			"Authentication-Results whether SPF, DKIM and DMARC pass.\n",
 	})
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"llave/internal/config"
@@ -21,13 +22,20 @@ func (d *doctor) store(s *section) {
 		d.embedded(s)
 		return
 	}
-	i, err := mongodb.Inspect(mongodb.Options{
-		URI: d.Config.MongoDBURI.Reveal(), Database: d.Config.MongoDBDatabase, AppName: "llave doctor", Select: d.Within / 2, Timeout: d.Within,
-	})
-	if err != nil {
-		s.add("address", bad("mend LLAVE_MONGODB_URI", "%v", err))
+	var got atomic.Pointer[mongodb.Inspection]
+	if !s.check("address", func(context.Context) result { // its name may be one that stands for others, in DNS
+		i, err := mongodb.Inspect(mongodb.Options{
+			URI: d.Config.MongoDBURI.Reveal(), Database: d.Config.MongoDBDatabase, AppName: "llave doctor", Select: d.Within / 2, Timeout: d.Within,
+		})
+		if err != nil {
+			return bad("mend LLAVE_MONGODB_URI", "%v", err)
+		}
+		got.Store(i)
+		return good("%s", i.Hosts())
+	}) {
 		return
 	}
+	i := got.Load()
 	defer func() { _ = i.Close() }() // whatever it says, nothing was left half-done
 	if !s.check("connection", func(ctx context.Context) result { return mongoConnection(ctx, i) }) {
 		return
@@ -83,9 +91,22 @@ func mongoConnection(ctx context.Context, i *mongodb.Inspection) result {
 	case mongodb.Unauthorized(err):
 		return bad("mend user and password in LLAVE_MONGODB_URI, and its authSource", "MongoDB at %s refuses the sign-in", i.Hosts())
 	case err != nil:
-		return bad("check that the server runs, that the address in LLAVE_MONGODB_URI is right, and the firewall between", "MongoDB at %s cannot be reached", i.Hosts())
+		return bad("check that the server runs, that the address in LLAVE_MONGODB_URI is right, and the firewall between", "MongoDB at %s cannot be reached: %s", i.Hosts(), away(err))
 	}
 	return good("MongoDB at %s answers", i.Hosts())
+}
+
+// away says why a server cannot be reached, by the driver's words: it wraps no cause.
+func away(err error) string {
+	for _, known := range []struct{ words, means string }{
+		{"connection refused", "nobody listens there"}, {"no such host", "there is no such name in DNS"}, {"x509", "its certificate is not one we know"},
+		{"tls:", "it speaks another TLS, or none"}, {"ReplicaSetNoPrimary", "the replica set has no primary"},
+	} {
+		if strings.Contains(err.Error(), known.words) {
+			return known.means
+		}
+	}
+	return "no answer in time"
 }
 
 // Versions before oldest do not work; those before maintained get no more security fixes.

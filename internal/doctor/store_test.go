@@ -77,7 +77,7 @@ func TestStore_embedded(t *testing.T) {
 func TestStore_mongodbAway(t *testing.T) {
 	c := newClinic(t).set("LLAVE_SECRET_KEY="+secretKey, "LLAVE_MONGODB_URI=mongodb://llave:"+mongoPass+"@"+nowhere(t)+"/")
 	c.opt.Within = time.Second
-	c.finds("store", "connection", Red, "cannot be reached")
+	c.finds("store", "connection", Red, "cannot be reached: nobody listens there")
 	c.lacks("store", "version")
 	c.set("LLAVE_MONGODB_URI=mongodb://llave:" + mongoPass + "/x@db.example/")
 	c.finds("store", "address", Red, "cannot be read")
