@@ -26,6 +26,10 @@ func TestTrouble(t *testing.T) {
 			b := newTestBot(t, nil)
 			b.api.Say(1, "hola")
 			send := func() { _ = b.c.Send(t.Context(), "1", bot.Reply{Text: "Hola"}) }
+			if tt.want == "" { // an answer about the message ends what trouble there was
+				b.api.Fail("sendMessage", 1, bottest.FaultDropped)
+				send()
+			}
 			b.api.Fail("sendMessage", 1, tt.fault)
 			send()
 			got := b.c.Trouble()

@@ -55,6 +55,7 @@ func (c *Channel) poll(ctx context.Context) error {
 		return nil
 	}
 	c.log.Info("telegram polling started")
+	defer c.rival.Well() // who does not poll has none
 	p := poller{c: c, done: map[int]bool{}}
 	var trouble backoff
 	for ctx.Err() == nil {

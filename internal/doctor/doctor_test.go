@@ -307,6 +307,10 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
+	r := newDoctor(Options{Config: conf}).run(t.Context(), []part{{"any", func(_ *doctor, s *section) { s.add("one", bad("not "+mongoPass, "it says %s", botToken)) }}})
+	if f := r.Findings[0]; f.Found != "it says [redacted]" || f.Do != "not [redacted]" {
+		t.Errorf("a finding reads %+v", f)
+	}
 }
 
 // findsIn is finds of what needs nobody else.
