@@ -73,13 +73,12 @@ type Number struct {
 	Name    string `json:"verified_name"`
 	Quality string `json:"quality_rating"` // GREEN, YELLOW, RED, UNKNOWN or NA
 	Status  string `json:"status"`         // CONNECTED, and others
-	Type    string `json:"platform_type"`  // CLOUD_API
 }
 
 // Number asks for our number in the name of the token at [at].
 func (i *Inspection) Number(ctx context.Context, at int) (n Number, err error) {
 	err = i.get(ctx, i.opt.Tokens[at], url.PathEscape(i.opt.PhoneNumberID),
-		url.Values{"fields": {"display_phone_number,verified_name,quality_rating,status,platform_type"}}, &n)
+		url.Values{"fields": {"display_phone_number,verified_name,quality_rating,status"}}, &n)
 	return n, err
 }
 

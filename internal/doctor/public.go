@@ -126,7 +126,7 @@ func answerResult(status int, moved bool, foreign error) result {
 // proxyResult judges through which hands a request of ours came. We wrote a forged X-Forwarded-For into it.
 func proxyResult(s web.Seen, proxied bool) result {
 	direct := s.Forwarded == forged // nobody added to it
-	const write = "have the proxy put the address of who asks into X-Forwarded-For (docs: deploy, proxy)"
+	const write = "have the proxy put the address of who asks into X-Forwarded-For (nginx: proxy_set_header X-Forwarded-For $remote_addr)"
 	switch {
 	case direct && !proxied:
 		return good("none stands between")

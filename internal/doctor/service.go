@@ -80,10 +80,10 @@ func (d *doctor) running(ctx context.Context) (r result, running bool) {
 
 // stopped says whether a service that does not run could.
 func (d *doctor) stopped(ctx context.Context) result {
-	for setting, addr := range map[string]string{"LLAVE_HTTP_ADDR": d.Config.HTTPAddr, "LLAVE_ADMIN_ADDR": d.Config.AdminAddr} {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	for _, one := range []struct{ setting, addr string }{{"LLAVE_HTTP_ADDR", d.Config.HTTPAddr}, {"LLAVE_ADMIN_ADDR", d.Config.AdminAddr}} {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", one.addr)
 		if err != nil {
-			return bad("stop what holds it, or set another "+setting, "nothing serves here, and %s cannot be listened on", addr)
+			return bad("stop what holds it, or set another "+one.setting, "nothing serves here, and %s cannot be listened on", one.addr)
 		}
 		_ = l.Close()
 	}
