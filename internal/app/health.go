@@ -3,12 +3,15 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"llave/bot/wire"
+	"llave/internal/store"
 )
 
 // readyWithin is how long the store may take to answer whether it is there.
@@ -80,7 +83,7 @@ func (a *App) readiness(ctx context.Context) Readiness {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	if err := a.Store.Ping(ctx); err != nil {
-		return Readiness{unready, []Reason{{Part: "store", Reason: "store cannot be reached"}}}
+		return Readiness{unready, []Reason{{Part: "store", Reason: storeReason(err)}}}
 	}
 	t := a.mailer.Trouble()
 	r := Readiness{ready, ill("mail", t.Since, t.Reason, t.Waiting)}
@@ -94,6 +97,21 @@ func (a *App) readiness(ctx context.Context) Readiness {
 		r.Status = degraded
 	}
 	return r
+}
+
+// storeReason says what is wrong with the store, without what an error may quote.
+func storeReason(err error) string {
+	switch {
+	case errors.Is(err, store.ErrDamaged):
+		return "store file is damaged"
+	case errors.Is(err, syscall.ENOSPC):
+		return "store cannot be written: the disk is full"
+	case errors.Is(err, store.ErrUnavailable):
+		return "store cannot be reached"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "store does not answer in time"
+	}
+	return "store cannot be written"
 }
 
 // readyz answers whether work may be sent here, and what is not well; as JSON to who accepts that.

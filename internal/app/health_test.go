@@ -3,6 +3,8 @@ package app_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -10,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,12 +121,12 @@ func TestReadyz_waitsForNobody(t *testing.T) {
 // awayEngine is a store whose server can be away.
 type awayEngine struct {
 	store.Engine
-	gone atomic.Bool
+	gone atomic.Pointer[error]
 }
 
 func (e *awayEngine) Ping(ctx context.Context) error {
-	if e.gone.Load() {
-		return store.ErrUnavailable
+	if err := e.gone.Load(); err != nil {
+		return *err
 	}
 	return e.Engine.Ping(ctx)
 }
@@ -148,8 +151,19 @@ func TestReadyz_store(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	defer stop(t, a)
 	readyz(t, a, 200, "ready")
-	away.gone.Store(true)
-	readyz(t, a, 503, "unready: store cannot be reached")
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("a driver's words: %w", store.ErrUnavailable), "unready: store cannot be reached\n"},
+		{context.DeadlineExceeded, "unready: store does not answer in time\n"},
+		{fmt.Errorf("write: %w", syscall.ENOSPC), "unready: store cannot be written: the disk is full\n"},
+		{store.ErrDamaged, "unready: store file is damaged\n"},
+		{errors.New("input/output error"), "unready: store cannot be written\n"},
+	} {
+		away.gone.Store(&tt.err)
+		readyz(t, a, 503, tt.want)
+	}
 	res, err := http.Get("http://" + a.AdminAddr() + "/healthz")
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +172,7 @@ func TestReadyz_store(t *testing.T) {
 	if res.StatusCode != 200 {
 		t.Errorf("healthz: %d", res.StatusCode)
 	}
-	away.gone.Store(false)
+	away.gone.Store(nil)
 	readyz(t, a, 200, "ready")
 }
 
