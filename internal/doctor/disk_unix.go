@@ -1,4 +1,4 @@
-//go:build linux || darwin || freebsd
+//go:build linux || darwin
 
 package doctor
 
@@ -13,6 +13,5 @@ func diskSpace(dir string) (free, total uint64, err error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, 0, fmt.Errorf("ask how full the disk of %s is: %w", dir, err)
 	}
-	size := uint64(st.Bsize) //nolint:unconvert // it has another type on each system
-	return uint64(st.Bavail) * size, uint64(st.Blocks) * size, nil
+	return st.Bavail * uint64(st.Bsize), st.Blocks * uint64(st.Bsize), nil
 }
