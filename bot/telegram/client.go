@@ -28,6 +28,7 @@ type client struct {
 	token    string
 	hide     *strings.Replacer
 	http     *http.Client
+	health   *wire.Health // of the way to Telegram, and of the token
 }
 
 func newClient(apiURL, token, secret string) client {
@@ -40,20 +41,25 @@ func newClient(apiURL, token, secret string) client {
 		token:    token,
 		hide:     strings.NewReplacer(hide...),
 		http:     wire.NewClient(),
+		health:   &wire.Health{},
 	}
 }
 
 // call makes one request and decodes what comes into [result], unless that is nil. Its errors are *apiError where the
 // Bot API answered, and never hold a secret.
 func (c *client) call(ctx context.Context, timeout time.Duration, method string, params tgbotapi.Params, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	one, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	trip := &trip{ctx: ctx, http: c.http}
+	trip := &trip{ctx: one, http: c.http}
 	api := &tgbotapi.BotAPI{Token: c.token, Client: trip}
 	api.SetAPIEndpoint(c.endpoint)
 	resp, err := api.MakeRequest(method, params)
 	if err != nil {
-		return c.explain(method, trip.status, err)
+		err = c.explain(method, trip.status, err)
+	}
+	c.note(ctx, err)
+	if err != nil {
+		return err
 	}
 	if result == nil {
 		return nil

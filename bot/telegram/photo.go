@@ -93,8 +93,9 @@ type file struct {
 }
 
 // upload makes one request with a file in it. tgbotapi's own uploads lose the refusal's code, so this is written here.
-func (c *client) upload(ctx context.Context, method string, params tgbotapi.Params, f file, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (c *client) upload(ctx context.Context, method string, params tgbotapi.Params, f file, result any) (err error) {
+	defer func() { c.note(ctx, err) }()
+	one, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -113,7 +114,7 @@ func (c *client) upload(ctx context.Context, method string, params tgbotapi.Para
 		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
 	}
 	req.Header.Set("Content-Type", form.FormDataContentType())
-	trip := &trip{ctx: ctx, http: c.http}
+	trip := &trip{ctx: one, http: c.http}
 	resp, err := trip.Do(req)
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))

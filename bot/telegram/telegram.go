@@ -132,6 +132,7 @@ type Channel struct {
 	uploads *bot.Uploads
 	name    atomic.Value // the bot's username, a string, once it is known
 	fields  fields
+	rival   wire.Health // ill while somebody else receives with our token
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -217,6 +218,7 @@ func (c *Channel) Run(ctx context.Context) error {
 		all.Go(func() { c.answerPresses(ctx) })
 	}
 	all.Go(func() { c.introduce(ctx) })
+	all.Go(func() { c.client.health.Watch(ctx, c.ask) })
 	if c.opt.Mode == Webhook {
 		return c.runWebhook(ctx)
 	}

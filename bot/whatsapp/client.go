@@ -38,6 +38,8 @@ type client struct {
 	log      *slog.Logger
 	now      func() time.Time
 	http     *http.Client
+	reach    wire.Health // of the way there, and of the Graph API itself
+	account  wire.Health // of what only the operator can mend: tokens, the account, the number
 }
 
 // newClient wants options that New has checked and completed.
@@ -100,16 +102,25 @@ func (c *client) call(ctx context.Context, r request, out any) (err error) {
 		}
 		return err
 	}
+	c.account.Ill("no access token is accepted (check LLAVE_WHATSAPP_TOKEN)")
 	if !c.refused.Swap(true) {
 		c.log.Error("whatsapp access tokens refused, nothing can be sent: check LLAVE_WHATSAPP_TOKEN", "tokens", len(c.tokens), "err", err)
 	}
 	return fmt.Errorf("%w: %w", errNoToken, err)
 }
 
-// try makes one request.
+// try makes one request, and keeps health of the way there.
 func (c *client) try(ctx context.Context, token string, r request, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	one, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	err := c.ask(one, token, r, out)
+	if err == nil || ctx.Err() == nil {
+		c.noteReach(err)
+	}
+	return err
+}
+
+func (c *client) ask(ctx context.Context, token string, r request, out any) error {
 	method := http.MethodPost
 	if r.body == nil {
 		method = http.MethodGet

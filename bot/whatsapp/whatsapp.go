@@ -194,6 +194,7 @@ func (c *Channel) Run(ctx context.Context) error {
 		all.Go(func() { c.markAll(ctx) })
 	}
 	all.Go(func() { c.learnNumber(ctx) })
+	all.Go(func() { c.client.reach.Watch(ctx, c.client.knockAt) })
 	<-ctx.Done()
 	all.Wait()
 	return nil

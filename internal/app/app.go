@@ -278,7 +278,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 
-	a.handler = kit.Wrap(mux)
+	a.handler = kit.Probed(k, kit.Wrap(mux))
 	return a, nil
 }
 
@@ -353,8 +353,9 @@ var erasing = map[string]flows.Erasing{
 var sharesSpot = map[string]bool{telegram.Name: true, whatsapp.Name: true}
 
 type channel struct {
-	name string
-	run  func(ctx context.Context) error // nil: it does nothing by itself
+	name    string
+	channel runner.Channel
+	run     func(ctx context.Context) error // nil: it does nothing by itself
 }
 
 // bind has a channel's chats answered through [ch], and Start has it run until the process stops; [run] is nil for one that
@@ -365,7 +366,7 @@ func (a *App) bind(name string, ch runner.Channel, run func(ctx context.Context)
 		return fmt.Errorf("channel %q: what becomes of a message in it is not said (erasing)", name)
 	}
 	a.Runner.Bind(name, ch)
-	a.channels = append(a.channels, channel{name, run})
+	a.channels = append(a.channels, channel{name, ch, run})
 	return nil
 }
 
@@ -644,19 +645,7 @@ func (a *App) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.Metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if a.stopping.Load() {
-			http.Error(w, "stopping", http.StatusServiceUnavailable)
-		} else if err := a.Store.Ping(ctx); err != nil {
-			http.Error(w, "store cannot be reached", http.StatusServiceUnavailable)
-		} else if t := a.mailer.Trouble(); !t.Since.IsZero() { // what people write is answered and kept all the same
-			fmt.Fprintf(w, "degraded: the mail server takes no letters since %s: %s; %d letters wait\n", t.Since.UTC().Format(time.RFC3339), t.Reason, t.Waiting)
-		} else {
-			fmt.Fprintln(w, "ready")
-		}
-	})
+	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

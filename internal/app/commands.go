@@ -80,7 +80,7 @@ func Run(ctx context.Context, args []string, with IO) error {
 	root.SetOut(with.Stdout)
 	root.SetErr(with.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.purge(), p.flow(), p.exporting(p.understand()), p.train(), p.version(), p.configHelp())
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.purge(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
 	markUsage(root)
 	return root.ExecuteContext(ctx)
 }
@@ -118,10 +118,17 @@ func isTerminal(w any) bool {
 }
 
 func (p *program) serve() *cobra.Command {
-	return &cobra.Command{
+	var check, asJSON bool
+	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the service, configured by environment", Args: cobra.NoArgs,
-		Long: "Runs the service until it is told to stop (SIGTERM, SIGINT). Settings: llave help config",
+		Long: `Runs the service until it is told to stop (SIGTERM, SIGINT). Settings: llave help config
+With --check it only tries settings, files, their rights and the catalogue, without asking anybody: llave doctor tries the rest.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if check {
+				return p.check(cmd.Context(), asJSON)
+			} else if asJSON {
+				return fmt.Errorf("%w: --json goes with --check", errUsage)
+			}
 			c, log, err := p.load(config.NeedMail)
 			if err != nil {
 				return err
@@ -134,6 +141,9 @@ func (p *program) serve() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&check, "check", false, "only try the settings, and do not serve")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what --check finds as JSON")
+	return cmd
 }
 
 // collectAt is how much the heap may grow before it is collected, in percent of what lives: half of Go's own. A process

@@ -47,7 +47,7 @@ func golden(t *testing.T, name, got string) {
 func TestHelp(t *testing.T) {
 	commands := []string{
 		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password",
-		"purge", "flow", "understand", "train", "version", "config",
+		"purge", "flow", "understand", "train", "doctor", "health", "version", "config",
 	}
 	for _, command := range commands {
 		t.Run("help "+command, func(t *testing.T) {
@@ -79,6 +79,10 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"import", "--delete-missing", "--delete-limit", "few", "a.csv"}, `"few" is neither a number of records nor a share`},
 		{[]string{"import", "--delete-missing", "--delete-limit", "101%", "a.csv"}, `"101%" is no share`},
 		{[]string{"purge", "now"}, "now"},
+		{[]string{"serve", "--json"}, "--json goes with --check"},
+		{[]string{"doctor", "mail"}, "mail"},
+		{[]string{"health", "--wait", "soon"}, "--wait"},
+		{[]string{"health", "--wait=-1s"}, "expected a time such as 30s"},
 		{[]string{"understand", "--all"}, "--all goes with --export"},
 		{[]string{"understand", "--export", "a.csv"}, "--export takes no file"},
 		{[]string{"understand", "a.csv", "b.csv"}, "accepts at most 1 arg(s), received 2"},

@@ -24,6 +24,7 @@ const module = "llave"
 var layers = [][]string{
 	{"cmd/llave", "flows/meaning/learn"},
 	{"internal/app"},
+	{"internal/doctor"}, // it asks every part how it is
 	{
 		"flows",
 		"bot/telegram", "bot/terminal", "bot/webchat", "bot/whatsapp",
@@ -96,6 +97,7 @@ var owners = []struct {
 // testTools are the outside modules that any test, and any package for tests, may import.
 var testTools = []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/tools", "github.com/Shopify/toxiproxy/v2", "github.com/rs/zerolog",
 	"go.mongodb.org/mongo-driver/v2/bson", // tests that stand between the store and its engine name the port's documents
+	"golang.org/x/net/dns/dnsmessage",     // the name server of the tests
 	"github.com/pquerna/otp/totp",         // tests that sign in play the telephone
 }
 

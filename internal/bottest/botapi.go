@@ -81,6 +81,8 @@ type botUpdate struct {
 type botHook struct {
 	url, secret string
 	max         int
+	failed      int64  // when a delivery went wrong last, in Unix seconds; 0: never
+	failedFor   string // what Telegram says of that
 }
 
 // ChatMessage is one bubble in a chat, as it was sent. What the bot has changed since is in Edited, and Now; its first buttons
@@ -864,10 +866,24 @@ func (b *BotAPI) deleteWebhook(_ *http.Request, p map[string]string) (any, error
 func (b *BotAPI) getWebhookInfo(*http.Request, map[string]string) (any, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return map[string]any{
+	info := map[string]any{
 		"url": b.hook.url, "has_custom_certificate": false, "pending_update_count": b.pending(),
 		"max_connections": b.hook.max, "allowed_updates": b.allowed,
-	}, nil
+	}
+	if b.hook.failed != 0 {
+		info["last_error_date"], info["last_error_message"] = b.hook.failed, b.hook.failedFor
+	}
+	return info, nil
+}
+
+// SetHook is a webhook that somebody has set, whose last delivery went wrong at [failed] for that reason; zero: it did not.
+func (b *BotAPI) SetHook(url string, failed time.Time, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hook = botHook{url: url, max: 40}
+	if !failed.IsZero() {
+		b.hook.failed, b.hook.failedFor = failed.Unix(), why
+	}
 }
 
 func (b *BotAPI) dropPending(yes string) {
