@@ -272,6 +272,11 @@ func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) 
 		return e.step(ctx, c, u, env)
 	}
 	best.out.Withdrawn += withdrawn
+	for _, name := range c.Pieces.Kept { // what the sentence has left as it was before the last piece
+		if was, is := undone.Slots[name], best.next.Slots[name]; was != "" && is == was {
+			best.next.Slots[name] = done.Slots[name]
+		}
+	}
 	return best, nil
 }
 

@@ -129,7 +129,7 @@ func (f *flow) partOf(t *bot.Turn) int {
 }
 
 // thingNamed is how a part begins that stood under something.
-var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\) `)
+var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\)(?: |$)`)
 
 // complaint is what would be filed, or "". A number that was typed in two messages is masked here, under a picture too: for that a mark
 // that no mask sees stands for what a part stood under.

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +64,7 @@ const fewWords = 2
 
 // What people send beside that.
 var (
-	everywhereWords = []string{"estado", "atrás", "menú", "ayuda", "persona", "cancelar"}
+	everywhereWords = []string{"estado", "gracias", "atrás", "menú", "ayuda", "persona", "cancelar"}
 
 	loose  = []string{"gracias", "estado", "atrás", "menú", "ayuda", "no", "sí", "2", "blabla", "cuánto cuesta", "171003", "persona", "cancelar"}
 	spots  = []bot.Spot{bot.SpotAt(-0.18, -78.48), bot.SpotAt(-2.17, -79.92), bot.SpotAt(48.1, 11.5)}
@@ -183,18 +185,21 @@ type played struct {
 	last    string // the last update of the person's
 	faults  []string
 
-	notes   []note
-	typed   []string // all that was ever written, in order
-	first   []string // but for edits
-	read    []bubble
-	lines   []string       // the person's, as the transcript has them
-	other   int            // the last turn that was no few words
-	parts   []note         // of a complaint that is not filed yet
-	digits  []string       // parts of a number that is asked for
-	refused []string       // numbers that failed their check digit
-	ref     string         // of the case
-	kept    map[int64]bool // its lines, by number
-	counts  map[string]int
+	notes    []note
+	typed    []string // all that was ever written, in order
+	first    []string // but for edits
+	read     []bubble
+	lines    []string       // the person's, as the transcript has them
+	other    int            // the last turn that was no few words
+	parts    []note         // of a complaint that is not filed yet
+	versions [][]note       // that there were
+	digits   []string       // parts of a number that is asked for
+	refused  []string       // numbers that failed their check digit
+	ref      string         // of the case
+	kept     map[int64]bool // its lines, by number
+	counts   map[string]int
+	came     map[int]time.Time // each turn
+	began    map[int]time.Time // what came in one breath with it
 }
 
 func (h *played) breaks(kind, format string, args ...any) {
@@ -227,6 +232,10 @@ func (h *played) step(u bot.Update) (got turn, ok bool) {
 		h.first = append(h.first, u.Text)
 	}
 	h.n++
+	h.came[h.n] = h.now
+	if h.began[h.n] = h.began[h.n-1]; h.now.Sub(h.began[h.n]) > bot.PieceWait {
+		h.began[h.n] = h.now
+	}
 	if u.ID == "" {
 		u.ID = fmt.Sprint(h.n)
 	}
@@ -326,7 +335,7 @@ func (h *played) goesOff() {
 	}
 	h.counts["reminders"]++
 	again := slices.ContainsFunc(h.c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalRemind })
-	if (len(got.says) == 1) == again && !inDesk(got.out.From) { // an agent has the chat: nothing is said beside
+	if (len(got.says) == 1) == again && !h.e.Place(got.out.From).Is(flows.AtDesk, flows.BeforeTerms, flows.AfterKey) { // where it is not said
 		h.breaks("reminder", "%d bubbles, set anew: %v (%s in %s)", len(got.says), again, got.out.Event, got.out.From)
 	}
 }
@@ -350,7 +359,7 @@ func (h *played) delivers() {
 		for _, p := range due {
 			h.c.Drop(p.ID)
 			if say, ok := p.What.(bot.Say); ok && say.Reply.By == "" {
-				h.reads(h.open(*say.Reply))
+				h.reads(h.open(*say.Reply), turnOf(p))
 			}
 		}
 		h.c.EndPieces()
@@ -359,13 +368,22 @@ func (h *played) delivers() {
 
 // reads is one bubble that arrives. The same is not said twice in one breath, to a few words that came in one, but to one that
 // holds everywhere.
-func (h *played) reads(text string) {
+func (h *played) reads(text string, of int) {
 	if n := len(h.read); n > 0 {
-		if b := h.read[n-1]; b.text == text && b.of > h.other && h.now.Sub(b.at) <= bot.PieceWait {
-			h.breaks("said twice", "%q again after %v", cut(text), h.now.Sub(b.at))
+		if b := h.read[n-1]; b.text == text && b.of > h.other && h.began[of] == h.began[b.of] {
+			h.breaks("said twice", "%q again after %v", cut(text), h.came[of].Sub(h.came[b.of]))
 		}
 	}
-	h.read = append(h.read, bubble{text, h.now, h.n})
+	h.read = append(h.read, bubble{text, h.now, of})
+}
+
+// turnOf is the turn that a promise was made in.
+func turnOf(p bot.Promise) int {
+	n, err := strconv.Atoi(strings.Split(p.ID, "/")[1])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func cut(text string) string { return bot.Cut(text, 60) }
@@ -404,9 +422,9 @@ func (h *played) says(p happening) {
 	if len(got.says) == 0 && !(u.Kind != bot.Text && rest) && !h.isRest(u, got) {
 		h.breaks("nobody hears it", "%q (%s) in %s: %s", p.words, cmp.Or(p.thing, string(u.Kind)), got.out.From, got.out.Event)
 	}
+	h.takesComplaint(m, got)
 	if u.Kind == bot.Text {
-		h.takesComplaint(m, got)
-		h.takesNumber(m, got)
+		h.takesNumber(m, got, false)
 	}
 }
 
@@ -419,11 +437,11 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		return true
 	case len(h.read) == 0:
 		return false
-	case slices.Contains([]string{"una", "un", "la", "los"}, u.Text) && h.now.Sub(h.read[len(h.read)-1].at) <= bot.PieceWait: // means nothing alone
+	case slices.Contains([]string{"una", "un", "la", "los", "hola", "sí", "no"}, u.Text) && h.now.Sub(h.read[len(h.read)-1].at) <= bot.PieceWait: // means nothing alone
 		return true
 	}
 	last := h.read[len(h.read)-1]
-	if h.now.Sub(last.at) > bot.PieceWait {
+	if h.now.Sub(last.at) > bot.PieceWait && (u.Kind != bot.Media || h.now.Sub(last.at) > 2*bot.PieceWait) {
 		return false
 	}
 	h.counts["rest"]++
@@ -465,15 +483,9 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 func (h *played) comesTo(other bot.Conversation) bool {
 	a, _ := flows.OpenComplaint(h.v, h.c)
 	b, _ := flows.OpenComplaint(h.v, other)
-	if h.c.State != other.State || h.c.Text != other.Text || a != b || len(h.c.Slots) != len(other.Slots) {
-		return false
-	}
-	for name := range h.c.Slots {
-		if _, ok := other.Slots[name]; !ok {
-			return false
-		}
-	}
-	return true
+	return h.c.State == other.State && h.c.Text == other.Text && a == b && !slices.ContainsFunc([]string{"wish", "want"}, func(slot string) bool {
+		return h.c.Slots[slot] != other.Slots[slot]
+	})
 }
 
 // masked are words as they may be kept.
@@ -558,7 +570,7 @@ func (h *played) keepsLines(u bot.Update, got turn) {
 
 // takesNumber holds that a number that is read back was written, and that one that was written where it is asked for is read back:
 // whole, or in parts, whatever was said between them.
-func (h *played) takesNumber(m note, got turn) {
+func (h *played) takesNumber(m note, got turn, edited bool) {
 	d := digitsOf(m.words)
 	given, err := affiliate.Open(h.v, h.c.Slots["given"])
 	was, _ := affiliate.Open(h.v, got.was.Slots["given"])
@@ -585,6 +597,9 @@ func (h *played) takesNumber(m note, got turn) {
 		h.digits = nil
 		return
 	}
+	if edited && d != "" {
+		h.digits = []string{"edited"} // whatever follows, it is another number
+	}
 	if strings.Join(h.digits, "") == known && given != known {
 		h.breaks("number lost", "%q: %s in %s", h.digits, got.out.Event, got.out.From)
 		h.digits = nil
@@ -601,24 +616,30 @@ func (h *played) wrote(number string) bool {
 	return stands(number, h.typed) || stands(number, h.first) || stands(number, now)
 }
 
+// stands says whether a number is made of what was written, in that order: of a message, or of digits out of several.
 func stands(number string, all []string) bool {
-	joined := ""
-	for _, words := range slices.Backward(all) {
-		if strings.Contains(strings.ToUpper(words), strings.ToUpper(number)) {
+	begun := map[string]bool{"": true} // what of the number may have been written so far
+	for _, words := range all {
+		if strings.Contains(strings.ToUpper(words), strings.ToUpper(number)) || strings.Contains("0"+digitsOf(words), number) {
 			return true
 		}
-		joined = digitsOf(words) + joined
-		if strings.Contains("0"+joined, number) {
-			return true
+		d := digitsOf(words)
+		for part := range maps.Clone(begun) {
+			if d != "" && strings.HasPrefix(number, part+d) {
+				begun[part+d] = true
+			}
 		}
 	}
-	return false
+	return begun[number]
 }
 
 // takesComplaint holds that a message that belongs to a complaint is in it, and in its place. What was said just before, or before a
 // complaint was asked for, may turn out to be the beginning.
 func (h *played) takesComplaint(m note, got turn) {
 	text := inWords(h.complaint())
+	if reads(h.parts, text) && slices.Contains(everywhereWords, m.words) { // it says that now, and nothing of a complaint
+		return
+	}
 	took := got.out.Event == flows.ComplaintGathered
 	asked := !h.e.Place(got.out.From).Is(bot.FreeText)
 	if reads(h.parts, text) && (!took || asked) { // who asks for one that is there already is read it
@@ -637,6 +658,9 @@ func (h *played) takesComplaint(m note, got turn) {
 	}
 	if string(got.out.Event) == "ComplaintRewritten" {
 		may = append(may, []note{m})
+		for from := range min(len(h.notes), remembered) {
+			may = append(may, h.notes[len(h.notes)-1-from:])
+		}
 	}
 	for from := range min(len(h.notes), remembered) { // newest first
 		before := h.notes[len(h.notes)-1-from:]
@@ -645,8 +669,9 @@ func (h *played) takesComplaint(m note, got turn) {
 		}
 	}
 	for _, parts := range may {
-		if reads(parts, text) && (text != "" || len(parts) == 0) {
+		if reads(parts, text) && (text != "" || len(parts) == 0 || parts[len(parts)-1].thing != "") {
 			h.parts = parts
+			h.versions = append(h.versions, parts)
 			return
 		}
 	}
@@ -666,6 +691,14 @@ func reads(parts []note, text string) bool {
 		all = append(all, p.words)
 	}
 	return text == inWords(affiliate.MaskAll(strings.Join(all, " ")))
+}
+
+// returns notes that an earlier complaint is there again: the new one was taken back.
+func (h *played) returns() {
+	text := inWords(h.complaint())
+	if i := slices.IndexFunc(h.versions, func(parts []note) bool { return reads(parts, text) }); i >= 0 && !reads(h.parts, text) {
+		h.parts = h.versions[i]
+	}
 }
 
 // written is a complaint as it was written.
@@ -754,10 +787,8 @@ func (h *played) edits(p happening) {
 		h.breaks("letters", "another one for an edit of a message that one was sent for")
 	}
 	m.mailed = m.mailed || len(got.letters) > 0
-	h.digits = nil
 	h.takesComplaint(*m, got)
-	h.takesNumber(*m, got)
-	h.digits = nil
+	h.takesNumber(*m, got, true)
 }
 
 // presses a button that is shown, the one that is named first.
@@ -772,6 +803,7 @@ func (h *played) presses(p happening) {
 		return
 	}
 	h.other = h.n + 1
+	defer h.returns()
 	if got, ok := h.step(bot.Update{Kind: bot.Press, Button: button, Prompt: h.c.Prompt, MessageID: "question"}); ok && len(got.says) == 0 && !h.deskReads() {
 		h.breaks("nobody hears it", "[%s] in %s: %s", button, got.out.From, got.out.Event)
 	}
@@ -813,7 +845,7 @@ func (h *played) goes(p happening) {
 func plays(e *bot.Engine, v *secret.Vault, channel string, all []happening) *played {
 	h := &played{
 		e: e, v: v, channel: channel, c: bot.Conversation{ID: channel + ":1"}, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), counts: map[string]int{},
-		kept: map[int64]bool{},
+		kept: map[int64]bool{}, came: map[int]time.Time{}, began: map[int]time.Time{},
 	}
 	for _, p := range all {
 		h.goes(p)
