@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // People send one thing in pieces: a number in two messages, a sentence in five, three pictures at once. Each piece is a turn
@@ -273,8 +274,12 @@ func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) 
 	}
 	best.out.Withdrawn += withdrawn
 	for _, name := range c.Pieces.Kept { // what the sentence has left as it was before the last piece
-		if was, is := undone.Slots[name], best.next.Slots[name]; was != "" && is == was {
-			best.next.Slots[name] = done.Slots[name]
+		was, is, kept := undone.Slots[name], best.next.Slots[name], done.Slots[name]
+		if is == was && kept != "" && (was != "" || !hasDigit(u.Text)) {
+			if best.next.Slots == nil {
+				best.next.Slots = map[string]string{}
+			}
+			best.next.Slots[name] = kept
 		}
 	}
 	return best, nil
@@ -303,6 +308,8 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 	switch t := e.listening(&undone, u, now); {
 	case e.isWhole(t):
 		return []hearing{alone, together}
+	case isFigures(u.Text) && !hasDigit(said) && t.choice == "": // a part of a number is the end of no words
+		return []hearing{alone}
 	case t.choice != "" && hasDigit(u.Text):
 		return []hearing{alone, together}
 	case t.choice != "" && (denials(plain(said)) > 0 || isOpen(said) && isCounted(u.Text)), isArticle(u.Text):
@@ -311,6 +318,13 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 		return []hearing{alone, together}
 	}
 	return []hearing{together, alone}
+}
+
+// isFigures says whether there is nothing in a text but digits, more than an hour or a day has.
+func isFigures(text string) bool {
+	const fewest = 3
+	text = strings.Join(strings.Fields(Clean(text)), "")
+	return len(text) >= fewest && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsDigit(r) })
 }
 
 // listening is a turn that is asked what it holds, and not stepped.

@@ -370,7 +370,7 @@ func (h *played) delivers() {
 // holds everywhere.
 func (h *played) reads(text string, of int) {
 	if n := len(h.read); n > 0 {
-		if b := h.read[n-1]; b.text == text && b.of > h.other && h.began[of] == h.began[b.of] {
+		if b := h.read[n-1]; b.text == text && b.of > h.other && h.began[of] == h.came[b.of] && h.came[b.of].Sub(h.came[b.of-1]) > bot.PieceWait {
 			h.breaks("said twice", "%q again after %v", cut(text), h.came[of].Sub(h.came[b.of]))
 		}
 	}
@@ -463,7 +463,7 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		}
 		return false
 	}
-	if same(got.was, u.Text) {
+	if same(got.was, u.Text) || h.means(got.was, u) == nothing {
 		return true
 	}
 	words := u.Text
@@ -477,6 +477,20 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		}
 	}
 	return false
+}
+
+// nothing is what words mean in which nothing is found.
+const nothing = bot.Missed
+
+// means is what a message comes to by itself.
+func (h *played) means(c bot.Conversation, u bot.Update) bot.Event {
+	c.Pieces, c.Answered = nil, nil
+	u.ID = "alone"
+	_, out, err := h.tries(c, u)
+	if err != nil || slices.Contains(noWords, out.Event) {
+		return nothing
+	}
+	return out.Event
 }
 
 // comesTo says whether the conversation stands where another does.
@@ -596,6 +610,9 @@ func (h *played) takesNumber(m note, got turn, edited bool) {
 		}
 		h.digits = nil
 		return
+	}
+	if edited || d == "" && len(strings.Fields(m.words)) > fewWords {
+		h.digits = nil // what was a part may be none, or all begins anew
 	}
 	if edited && d != "" {
 		h.digits = []string{"edited"} // whatever follows, it is another number
