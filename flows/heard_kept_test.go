@@ -463,6 +463,9 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		}
 		return false
 	}
+	if digitsOf(u.Text) != "" && slices.ContainsFunc([]string{"part", "typed", "given"}, func(slot string) bool { return h.c.Slots[slot] != got.was.Slots[slot] }) {
+		return true // it is kept with the number so far
+	}
 	if same(got.was, u.Text) || h.means(got.was, u) == nothing {
 		return true
 	}
