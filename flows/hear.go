@@ -819,13 +819,18 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	return AskedMenu
 }
 
-// readsKept reads the number that came before the person agreed to go on.
+// readsKept reads the number that came before the person agreed to go on. Of a part of one the rest may come at once; that they agreed
+// stays.
 func (f *flow) readsKept(t *bot.Turn) bot.Event {
 	typed, err := affiliate.Open(f.Vault, t.Slot(slotTyped))
 	t.Forget(slotTyped)
 	switch {
 	case err == nil:
-		return f.takeNumber(t, typed)
+		ev := f.takeNumber(t, typed)
+		if ev == WrongCount || ev == GaveMore {
+			t.Part()
+		}
+		return ev
 	case given(t) != "": // kept by a version that took whole numbers only
 		return GaveNumber
 	}

@@ -64,7 +64,7 @@ const fewWords = 2
 
 // What people send beside that.
 var (
-	everywhereWords = []string{"estado", "gracias", "atrás", "menú", "ayuda", "persona", "cancelar"}
+	everywhereWords = []string{"estado", "atrás", "menú", "ayuda", "persona", "cancelar"}
 
 	loose  = []string{"gracias", "estado", "atrás", "menú", "ayuda", "no", "sí", "2", "blabla", "cuánto cuesta", "171003", "persona", "cancelar"}
 	spots  = []bot.Spot{bot.SpotAt(-0.18, -78.48), bot.SpotAt(-2.17, -79.92), bot.SpotAt(48.1, 11.5)}
@@ -370,7 +370,7 @@ func (h *played) delivers() {
 // holds everywhere.
 func (h *played) reads(text string, of int) {
 	if n := len(h.read); n > 0 {
-		if b := h.read[n-1]; b.text == text && b.of > h.other && h.began[of] == h.came[b.of] && h.came[b.of].Sub(h.came[b.of-1]) > bot.PieceWait {
+		if b := h.read[n-1]; b.text == text && b.of > h.other && h.came[of].Sub(b.at) <= bot.PieceWait {
 			h.breaks("said twice", "%q again after %v", cut(text), h.came[of].Sub(h.came[b.of]))
 		}
 	}
@@ -408,7 +408,10 @@ func (h *played) says(p happening) {
 	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" || u.Kind != bot.Text || u.Media != "" {
 		h.other = h.n + 1
 	}
-	rest := u.Album != "" && len(h.c.Album) > 0 && h.c.Album == u.Album
+	rest := u.Album != "" && h.c.Album == u.Album
+	if n := len(h.notes); n > 0 && h.notes[n-1].thing != "" && u.Album == "" { // sent at once too: beside words that were answered all are silent
+		rest = h.now.Sub(h.notes[n-1].at) < bot.PieceWait
+	}
 	got, ok := h.step(u)
 	if !ok {
 		return
@@ -437,11 +440,11 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		return true
 	case len(h.read) == 0:
 		return false
-	case slices.Contains([]string{"una", "un", "la", "los", "hola", "sí", "no"}, u.Text) && h.now.Sub(h.read[len(h.read)-1].at) <= bot.PieceWait: // means nothing alone
+	case slices.Contains([]string{"una", "un", "la", "los"}, u.Text) && h.now.Sub(h.read[len(h.read)-1].at) <= bot.PieceWait: // means nothing alone
 		return true
 	}
 	last := h.read[len(h.read)-1]
-	if h.now.Sub(last.at) > bot.PieceWait && (u.Kind != bot.Media || h.now.Sub(last.at) > 2*bot.PieceWait) {
+	if h.now.Sub(last.at) > bot.PieceWait {
 		return false
 	}
 	h.counts["rest"]++
@@ -449,7 +452,7 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		return u.Kind == bot.Media // more pictures beside what was answered
 	}
 	same := func(c bot.Conversation, words string) bool {
-		c.Pieces, c.Answered = nil, nil
+		c = takenBack(c)
 		v := u
 		v.ID, v.Text = "rest", words
 		next, _, err := h.tries(c, v)
@@ -469,40 +472,50 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 	if same(got.was, u.Text) || h.means(got.was, u) == nothing {
 		return true
 	}
-	words := u.Text
+	words, before := u.Text, []bot.Conversation{got.was}
 	for _, m := range slices.Backward(h.notes[:len(h.notes)-1]) {
 		if h.now.Sub(m.at) > 2*bot.PieceWait {
 			break
 		}
-		words = m.words + " " + words
-		if same(m.before, words) {
+		words, before = m.words+" "+words, append(before, m.before)
+		if slices.ContainsFunc(before, func(c bot.Conversation) bool { return same(c, words) }) { // after a "no" that was answered too
 			return true
 		}
 	}
 	return false
 }
 
-// nothing is what words mean in which nothing is found.
-const nothing = bot.Missed
-
-// means is what a message comes to by itself.
-func (h *played) means(c bot.Conversation, u bot.Update) bot.Event {
-	c.Pieces, c.Answered = nil, nil
-	u.ID = "alone"
-	_, out, err := h.tries(c, u)
-	if err != nil || slices.Contains(noWords, out.Event) {
-		return nothing
+// takenBack is a conversation as what waits for more found it: the next message takes that back, but for digits.
+func takenBack(c bot.Conversation) bot.Conversation {
+	if p := c.Pieces; p != nil && !p.Done {
+		slots := maps.Clone(p.Before.Slots)
+		for _, name := range p.Kept {
+			if slots == nil {
+				slots = map[string]string{}
+			}
+			if value, is := c.Slots[name]; is {
+				slots[name] = value
+			}
+		}
+		c.State, c.Back, c.Text, c.Prompt, c.Shown, c.Slots, c.Misses, c.Lang = p.Before.State, p.Before.Back, p.Before.Text, p.Before.Prompt, p.Before.Shown, slots, p.Before.Misses, p.Before.Lang
 	}
-	return out.Event
+	c.Pieces, c.Answered = nil, nil
+	return c
 }
 
 // comesTo says whether the conversation stands where another does.
 func (h *played) comesTo(other bot.Conversation) bool {
 	a, _ := flows.OpenComplaint(h.v, h.c)
 	b, _ := flows.OpenComplaint(h.v, other)
-	return h.c.State == other.State && h.c.Text == other.Text && a == b && !slices.ContainsFunc([]string{"wish", "want"}, func(slot string) bool {
-		return h.c.Slots[slot] != other.Slots[slot]
-	})
+	if h.c.State != other.State || h.c.Text != other.Text || a != b || len(h.c.Slots) != len(other.Slots) {
+		return false
+	}
+	for name := range h.c.Slots {
+		if _, ok := other.Slots[name]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // masked are words as they may be kept.

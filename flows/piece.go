@@ -56,5 +56,5 @@ func (f *flow) hearAlbum(t *bot.Turn) bot.Event {
 // who is in danger. Greetings come in pieces.
 func (f *flow) isWhole(t *bot.Turn) bool {
 	said := t.Says(globalWords...)
-	return f.asksPerson(t) || said != "" && said != "word_hello" || thumb(t.Text()) != "" || yesOrNo(t.Text()) != "" || f.inDanger(t.Text(), t.Language())
+	return f.asksPerson(t) || said != "" && said != "word_hello" && said != "word_thanks" || thumb(t.Text()) != "" || yesOrNo(t.Text()) != "" || f.inDanger(t.Text(), t.Language())
 }
