@@ -190,6 +190,7 @@ type played struct {
 	lines   []string       // the person's, as the transcript has them
 	other   int            // the last turn that was no few words
 	parts   []note         // of a complaint that is not filed yet
+	old     []note         // what it was before it was written anew
 	digits  []string       // parts of a number that is asked for
 	refused []string       // numbers that failed their check digit
 	ref     string         // of the case
@@ -624,6 +625,12 @@ func (h *played) takesComplaint(m note, got turn) {
 	if reads(h.parts, text) && (!took || asked) { // who asks for one that is there already is read it
 		return
 	}
+	if m.words == "atrás" && got.was.Slots["complaint_anew"] != "" && reads(h.parts, text) {
+		return // "atrás" holds where a message was changed to it as well: what there is is read back, and nothing is filed unread
+	}
+	if old := "complaint_old"; h.c.Slots[old] != "" && h.c.Slots[old] != got.was.Slots[old] { // written anew
+		h.old, h.parts = h.parts, nil
+	}
 	if took {
 		h.counts["complained"]++
 	}
@@ -634,9 +641,6 @@ func (h *played) takesComplaint(m note, got turn) {
 		with = slices.Clone(h.parts)
 		with[i] = m
 		may = [][]note{with, slices.Delete(slices.Clone(h.parts), i, i+1)} // what may not be kept is taken out
-	}
-	if string(got.out.Event) == "ComplaintRewritten" {
-		may = append(may, []note{m})
 	}
 	for from := range min(len(h.notes), remembered) { // newest first
 		before := h.notes[len(h.notes)-1-from:]
@@ -772,6 +776,9 @@ func (h *played) presses(p happening) {
 		return
 	}
 	h.other = h.n + 1
+	if button == "restore" { // [La de antes]: it is read back, and files what was written before
+		h.parts = h.old
+	}
 	if got, ok := h.step(bot.Update{Kind: bot.Press, Button: button, Prompt: h.c.Prompt, MessageID: "question"}); ok && len(got.says) == 0 && !h.deskReads() {
 		h.breaks("nobody hears it", "[%s] in %s: %s", button, got.out.From, got.out.Event)
 	}
