@@ -469,7 +469,7 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 	if digitsOf(u.Text) != "" && slices.ContainsFunc([]string{"part", "typed", "given"}, func(slot string) bool { return h.c.Slots[slot] != got.was.Slots[slot] }) {
 		return true // it is kept with the number so far
 	}
-	if same(got.was, u.Text) || h.means(got.was, u) == nothing {
+	if same(got.was, u.Text) {
 		return true
 	}
 	words, before := u.Text, []bot.Conversation{got.was}
@@ -677,6 +677,9 @@ func (h *played) takesComplaint(m note, got turn) {
 	asked := !h.e.Place(got.out.From).Is(bot.FreeText)
 	if reads(h.parts, text) && (!took || asked) { // who asks for one that is there already is read it
 		return
+	}
+	if m.words == "atrás" && got.was.Slots["complaint_anew"] != "" && reads(h.parts, text) {
+		return // "atrás" holds where a message was changed to it as well: what there is is read back, and nothing is filed unread
 	}
 	if took {
 		h.counts["complained"]++
