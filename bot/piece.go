@@ -296,7 +296,7 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 	}
 	together := hearing{sentence, undone}
 	switch t := e.listening(&undone, u, now); {
-	case e.isWhole(t):
+	case e.isWhole(t), len(p.Kept) > 0 && !hasDigit(u.Text): // what is kept waits for digits
 		return []hearing{alone, together}
 	case t.choice != "" && hasDigit(u.Text):
 		return []hearing{alone, together}

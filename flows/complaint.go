@@ -128,8 +128,8 @@ func (f *flow) partOf(t *bot.Turn) int {
 	return slices.IndexFunc(f.parts(t), func(p complaintPart) bool { return p.id != "" && p.id == id })
 }
 
-// thingNamed is how a part begins that stood under something.
-var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\) `)
+// thingNamed is how a part begins that stood under something, or all of it where nothing did.
+var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\)(?: |$)`)
 
 // complaint is what would be filed, or "". A number that was typed in two messages is masked here, under a picture too: for that a mark
 // that no mask sees stands for what a part stood under.

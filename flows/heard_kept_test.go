@@ -585,14 +585,16 @@ func (h *played) takesNumber(m note, got turn) {
 		h.digits = nil
 		return
 	}
-	if strings.Join(h.digits, "") == known && given != known {
-		h.breaks("number lost", "%q: %s in %s", h.digits, got.out.Event, got.out.From)
+	if strings.Join(h.digits, "") == known {
+		if given != known && got.out.Event != flows.EditedNumber { // put into a message that was over, it is to be typed
+			h.breaks("number lost", "%q: %s in %s", h.digits, got.out.Event, got.out.From)
+		}
 		h.digits = nil
 	}
 }
 
 // wrote says whether a number stands in a message, or in several that hold digits and follow each other, as they came or as they read
-// now.
+// now. A choice that is typed between two parts ("2") is none of them, and no digits of a key are.
 func (h *played) wrote(number string) bool {
 	var now []string
 	for _, m := range h.notes {
@@ -602,13 +604,16 @@ func (h *played) wrote(number string) bool {
 }
 
 func stands(number string, all []string) bool {
-	joined := ""
+	joined, parts := "", ""
 	for _, words := range slices.Backward(all) {
 		if strings.Contains(strings.ToUpper(words), strings.ToUpper(number)) {
 			return true
 		}
 		joined = digitsOf(words) + joined
-		if strings.Contains("0"+joined, number) {
+		if d := digitsOf(words); len(d) > 1 && !hides(words) {
+			parts = d + parts
+		}
+		if strings.Contains("0"+joined, number) || strings.Contains(parts, number) {
 			return true
 		}
 	}
