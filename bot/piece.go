@@ -306,7 +306,7 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 	}
 	together := hearing{sentence, undone}
 	switch t := e.listening(&undone, u, now); {
-	case e.isWhole(t):
+	case e.isWhole(t), len(p.Kept) > 0 && !hasDigit(u.Text): // what is kept waits for digits
 		return []hearing{alone, together}
 	case isFigures(u.Text) && !hasDigit(said) && t.choice == "": // a part of a number is the end of no words
 		return []hearing{alone}

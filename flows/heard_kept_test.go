@@ -640,7 +640,7 @@ func (h *played) takesNumber(m note, got turn, edited bool) {
 }
 
 // wrote says whether a number stands in a message, or in several that hold digits and follow each other, as they came or as they read
-// now.
+// now. A choice that is typed between two parts ("2") is none of them, and no digits of a key are.
 func (h *played) wrote(number string) bool {
 	var now []string
 	for _, m := range h.notes {
