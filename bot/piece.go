@@ -310,7 +310,7 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 		return []hearing{alone, together}
 	case isFigures(u.Text) && !hasDigit(said) && t.choice == "": // a part of a number is the end of no words
 		return []hearing{alone}
-	case t.choice != "" && hasDigit(u.Text):
+	case t.choice != "" && (hasDigit(u.Text) || hasDigit(said) && isBareAnswer(u.Text)): // "1710" "sí": no number ends so
 		return []hearing{alone, together}
 	case t.choice != "" && (denials(plain(said)) > 0 || isOpen(said) && isCounted(u.Text)), isArticle(u.Text):
 		return []hearing{together} // "no quiero" "queja", "los" "dos": alone it would be something else

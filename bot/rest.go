@@ -115,7 +115,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 	p := piece{came: u, since: c.Answered.Since, said: c.Answered.Said, ids: c.Answered.IDs}
 	as, err := e.stepAs(ctx, c.stoodAt(c.Answered.Before), sentence, env, &p)
 	end := err == nil && !as.missed && as.told == c.Answered.Told && c.cameTo(as.next, t.Key()) // one that cannot be stepped is heard by itself
-	if end && !(denied && isOpen(said)) { // unless it has a meaning of its own, and is not what is denied
+	if end && !(denied && isOpen(said)) {                                                       // unless it has a meaning of its own, and is not what is denied
 		if alone, err := e.step(ctx, c, u, env); err == nil && alone.sense == understood {
 			return alone, nil
 		}

@@ -367,10 +367,10 @@ func (h *played) delivers() {
 }
 
 // reads is one bubble that arrives. The same is not said twice in one breath, to a few words that came in one, but to one that
-// holds everywhere.
+// holds everywhere. Words after one that waited for more may be an answer to it.
 func (h *played) reads(text string, of int) {
 	if n := len(h.read); n > 0 {
-		if b := h.read[n-1]; b.text == text && b.of > h.other && h.came[of].Sub(b.at) <= bot.PieceWait {
+		if b := h.read[n-1]; b.text == text && b.of > h.other && b.at.Equal(h.came[b.of]) && h.came[of].Sub(b.at) <= bot.PieceWait {
 			h.breaks("said twice", "%q again after %v", cut(text), h.came[of].Sub(h.came[b.of]))
 		}
 	}
@@ -477,7 +477,7 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		if h.now.Sub(m.at) > 2*bot.PieceWait {
 			break
 		}
-		words, before = m.words+" "+words, append(before, m.before)
+		words, before = strings.TrimSpace(m.words+" "+words), append(before, m.before)
 		if slices.ContainsFunc(before, func(c bot.Conversation) bool { return same(c, words) }) { // after a "no" that was answered too
 			return true
 		}
@@ -507,15 +507,15 @@ func takenBack(c bot.Conversation) bot.Conversation {
 func (h *played) comesTo(other bot.Conversation) bool {
 	a, _ := flows.OpenComplaint(h.v, h.c)
 	b, _ := flows.OpenComplaint(h.v, other)
-	if h.c.State != other.State || h.c.Text != other.Text || a != b || len(h.c.Slots) != len(other.Slots) {
-		return false
-	}
-	for name := range h.c.Slots {
-		if _, ok := other.Slots[name]; !ok {
-			return false
+	slots := func(c bot.Conversation) map[string]bool {
+		has := map[string]bool{}
+		for name := range c.Slots {
+			has[name] = true
 		}
+		delete(has, "part") // what is said in between takes none of a number away
+		return has
 	}
-	return true
+	return h.c.State == other.State && h.c.Text == other.Text && a == b && maps.Equal(slots(h.c), slots(other))
 }
 
 // masked are words as they may be kept.
