@@ -15,6 +15,12 @@ func (t *Turn) RestOfAlbum() bool { return t.rest }
 // noteAlbum notes what was sent at once with others.
 func (t *Turn) noteAlbum() {
 	c, u := t.Conv, t.Update
+	if u.Kind == Edited { // nothing is sent: what comes next is sent with nothing
+		if c.Album == loose {
+			c.Album = ""
+		}
+		return
+	}
 	album := u.Album
 	if u.Media != "" {
 		album = cmp.Or(album, loose)

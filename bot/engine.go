@@ -365,9 +365,9 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	s.missed = ev == Missed || t.missed
 	s.sense = understood
 	switch {
-	case ev == Missed, t.piece && t.missed:
+	case ev == Missed, t.piece && t.missed && !t.part:
 		s.sense = lost
-	case t.piece:
+	case t.piece && !t.part:
 		s.sense = guessed
 	}
 	p.isOne = e.isPiece(t, ev)

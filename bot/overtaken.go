@@ -35,8 +35,8 @@ func questionOf(text string) int {
 	if mark < 0 {
 		return 0
 	}
-	if ends := sentenceEnd.FindAllStringIndex(text[:from+mark], -1); len(ends) > 0 {
-		from = max(from, ends[len(ends)-1][1])
+	if ends := sentenceEnd.FindAllStringIndex(text[from:from+mark], -1); len(ends) > 0 {
+		from += ends[len(ends)-1][1]
 	}
 	return len(text) - from
 }

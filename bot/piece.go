@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // People send one thing in pieces: a number in two messages, a sentence in five, three pictures at once. Each piece is a turn
@@ -272,6 +273,15 @@ func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) 
 		return e.step(ctx, c, u, env)
 	}
 	best.out.Withdrawn += withdrawn
+	for _, name := range c.Pieces.Kept { // what the sentence has left as it was before the last piece
+		was, is, kept := undone.Slots[name], best.next.Slots[name], done.Slots[name]
+		if is == was && kept != "" && (was != "" || !hasDigit(u.Text)) {
+			if best.next.Slots == nil {
+				best.next.Slots = map[string]string{}
+			}
+			best.next.Slots[name] = kept
+		}
+	}
 	return best, nil
 }
 
@@ -296,9 +306,11 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 	}
 	together := hearing{sentence, undone}
 	switch t := e.listening(&undone, u, now); {
-	case e.isWhole(t):
+	case e.isWhole(t), len(p.Kept) > 0 && !hasDigit(u.Text): // what is kept waits for digits
 		return []hearing{alone, together}
-	case t.choice != "" && hasDigit(u.Text):
+	case isFigures(u.Text) && !hasDigit(said) && t.choice == "": // a part of a number is the end of no words
+		return []hearing{alone}
+	case t.choice != "" && (hasDigit(u.Text) || hasDigit(said) && isBareAnswer(u.Text)): // "1710" "sí": no number ends so
 		return []hearing{alone, together}
 	case t.choice != "" && (denials(plain(said)) > 0 || isOpen(said) && isCounted(u.Text)), isArticle(u.Text):
 		return []hearing{together} // "no quiero" "queja", "los" "dos": alone it would be something else
@@ -306,6 +318,13 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 		return []hearing{alone, together}
 	}
 	return []hearing{together, alone}
+}
+
+// isFigures says whether there is nothing in a text but digits, more than an hour or a day has.
+func isFigures(text string) bool {
+	const fewest = 3
+	text = strings.Join(strings.Fields(Clean(text)), "")
+	return len(text) >= fewest && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsDigit(r) })
 }
 
 // listening is a turn that is asked what it holds, and not stepped.

@@ -165,6 +165,9 @@ func TestRest_sameBubble(t *testing.T) {
 	if _, said := soon(t, e, write("ayuda", "ayuda")...); len(said) != 2 {
 		t.Errorf("help asked for twice: %q, want both", said)
 	}
+	if _, said := soon(t, e, write("12", "34", "1234", "1234", "1234", "1234")...); len(said) != 1 {
+		t.Errorf("the same again, the first of them later than the wait behind the first piece: %q, want one bubble", said)
+	}
 	if _, said := soon(t, e, write("1234", "12345")...); len(said) != 2 {
 		t.Errorf("something else: %q, want both", said)
 	}

@@ -15,6 +15,7 @@ import (
 // Answered are words that were answered a moment ago.
 type Answered struct {
 	Since  time.Time `bson:"since"`          // when the first came
+	At     time.Time `bson:"at,omitempty"`   // when they were answered; zero where an earlier version wrote it
 	Told   string    `bson:"told"`           // keyed hash of the bubble that it was answered with
 	Said   string    `bson:"said,omitempty"` // all of them, sealed; empty where nothing can be their rest
 	IDs    []string  `bson:"ids,omitempty"`
@@ -23,7 +24,15 @@ type Answered struct {
 
 // isResting says whether more may come to words that were answered.
 func (c *Conversation) isResting(now time.Time) bool {
-	return c.Answered != nil && now.Before(c.Answered.Since.Add(PieceWait))
+	return c.Answered != nil && now.Before(c.Answered.at().Add(PieceWait))
+}
+
+// at is when they were answered: what waited for more was answered later than it came.
+func (a *Answered) at() time.Time {
+	if a.At.IsZero() {
+		return a.Since
+	}
+	return a.At
 }
 
 // answered notes what was answered, where more words may belong to it.
@@ -36,15 +45,15 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 	case !goesOn && (s.told == "" || s.missed || t.emptied):
 		return
 	case s.again && before.Said == "", !p.rest && !e.mayGoOn(t, p, heard): // all that is known is what was said to them
-		c.Answered = &Answered{Since: p.since, Told: s.told}
+		c.Answered = &Answered{Since: p.since, At: t.Now, Told: s.told}
 		if s.again {
-			c.Answered.Since = before.Since
+			c.Answered.Since, c.Answered.At = before.Since, before.at()
 		}
 		return
 	}
-	now := &Answered{Since: p.since, Told: s.told, Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing()}
+	now := &Answered{Since: p.since, At: t.Now, Told: s.told, Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing()}
 	if goesOn {
-		now.Told, now.Before, now.Since = before.Told, before.Before, before.Since
+		now.Told, now.Before, now.Since, now.At = before.Told, before.Before, before.Since, before.at()
 		if _, whole, ok := e.sentence(before.Said, heard); ok && p.said == "" { // it was heard by itself
 			now.Said, now.IDs = e.options.Seal(whole.Text), t.messages(before.IDs)
 		}
@@ -106,6 +115,11 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 	p := piece{came: u, since: c.Answered.Since, said: c.Answered.Said, ids: c.Answered.IDs}
 	as, err := e.stepAs(ctx, c.stoodAt(c.Answered.Before), sentence, env, &p)
 	end := err == nil && !as.missed && as.told == c.Answered.Told && c.cameTo(as.next, t.Key()) // one that cannot be stepped is heard by itself
+	if end && !(denied && isOpen(said)) {                                                       // unless it has a meaning of its own, and is not what is denied
+		if alone, err := e.step(ctx, c, u, env); err == nil && alone.sense == understood {
+			return alone, nil
+		}
+	}
 	switch {
 	case end, isArticle(u.Text) && !denied:
 		p.rest = true

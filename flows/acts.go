@@ -28,7 +28,7 @@ func init() { // acts name each other by way of the flow
 		"no_hurry": whileLinkLives(WaitsWithLink, "info.no_hurry"),
 		"remind":   (*flow).wantsLater, "page_left": (*flow).pageLeft, "status": (*flow).status, "emergency": alarms,
 		"dead": whileLinkLives(DeadWhileNewLives, LinkDead), "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
-		"not_arrived": notArrived, "portal_again": portalAgain, "send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
+		"not_arrived": notArrived, "portal_again": portalAgain, "send": choosing("send"), "resend": choosing("resend"), "yes": agreed(saying("said.yes", "next.now")), "no": saying("said.no", SaidNo),
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
 	}
 }

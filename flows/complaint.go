@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,7 +48,7 @@ const (
 const (
 	slotComplaint = "complaint"       // the one that is being written: its parts, masked, and sealed together
 	slotOld       = "complaint_old"   // the one that it was before it was written anew
-	slotAnew      = "complaint_anew"  // the next part takes the place of all there is
+	slotAnew      = "complaint_anew"  // the next words take the place of the parts there were then: their number, and one
 	slotFirst     = "complaint_first" // sealed: what may have been the first part, while it is asked what was meant
 	slotNext      = "complaint_next"  // label of what was wanted before the complaint was filed
 	slotMeanwhile = "meanwhile"       // the state that leads on from what became of a link while a complaint was written
@@ -110,16 +111,24 @@ func (f *flow) keepParts(t *bot.Turn, parts []complaintPart) bool {
 	for _, p := range parts {
 		texts, ids = append(texts, p.text), append(ids, p.id)
 	}
-	all := strings.Join(texts, partEnd)
-	if len(parts) > complaintParts || utf8.RuneCountInString(all) > complaintRunes {
+	if !fits(parts) {
 		return false
 	}
 	t.Forget(slotComplaint, slotComplaint+partIDs)
 	if len(parts) > 0 {
-		t.Remember(slotComplaint, f.Vault.Seal(complaintLabel, all))
+		t.Remember(slotComplaint, f.Vault.Seal(complaintLabel, strings.Join(texts, partEnd)))
 		t.Remember(slotComplaint+partIDs, strings.Join(ids, partEnd))
 	}
 	return true
+}
+
+// fits says whether there is room for parts.
+func fits(parts []complaintPart) bool {
+	runes := len(parts) - 1
+	for _, p := range parts {
+		runes += utf8.RuneCountInString(p.text)
+	}
+	return len(parts) <= complaintParts && runes <= complaintRunes
 }
 
 // partOf is which part the message is that the update is, or changes; -1 for none.
@@ -129,7 +138,7 @@ func (f *flow) partOf(t *bot.Turn) int {
 }
 
 // thingNamed is how a part begins that stood under something.
-var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\) `)
+var thingNamed = regexp.MustCompile(`^\([\p{L} ]+\)(?: |$)`)
 
 // complaint is what would be filed, or "". A number that was typed in two messages is masked here, under a picture too: for that a mark
 // that no mask sees stands for what a part stood under.
@@ -148,35 +157,54 @@ func (f *flow) complaint(t *bot.Turn) string {
 func (f *flow) gather(t *bot.Turn) bool {
 	text := strings.TrimSpace(t.Text())
 	if thing := t.Thing(); thing != "" {
-		text = strings.TrimSpace("(" + thing + ") " + text)
+		text = strings.TrimSpace(noted(thing) + " " + text)
 	}
 	return f.takes(t, complaintPart{t.Update.MessageID, affiliate.MaskAll(text)})
 }
 
-// takes is gather for a part.
+// takes is gather for a part. Where it was asked for anew, words take the place of what there was then; a picture without any waits
+// for them, and an edit of what there was mends that.
 func (f *flow) takes(t *bot.Turn, p complaintPart) bool {
 	parts := f.parts(t)
-	anew := t.Slot(slotAnew) != ""
+	since := anewSince(t, parts)
 	i := slices.IndexFunc(parts, func(was complaintPart) bool { return was.id != "" && was.id == p.id })
-	switch {
-	case i >= 0:
-		parts[i], anew = p, false
-	case anew:
-		parts = []complaintPart{p}
-	default:
-		parts = append(parts, p)
+	if i < 0 {
+		i, parts = len(parts), append(parts, p)
 	}
-	if anew {
+	parts[i] = p
+	anew := t.Slot(slotAnew) != "" && i >= since
+	switch {
+	case anew && isThing(p):
+		return f.keepParts(t, parts)
+	case anew && !fits(parts[since:]):
+		return false
+	case anew:
+		f.keepParts(t, parts[:since])
 		moveParts(t, slotComplaint, slotOld)
+		parts = parts[since:]
 	}
 	if !f.keepParts(t, parts) {
-		if anew {
-			moveParts(t, slotOld, slotComplaint)
-		}
 		return false
 	}
 	t.Forget(slotAnew)
 	return true
+}
+
+// noted is what a part says of a thing that came.
+func noted(thing string) string { return "(" + thing + ")" }
+
+// isThing says whether a part is one of the things that are noted without words.
+func isThing(p complaintPart) bool {
+	languages, err := readLanguages()
+	return err == nil && slices.ContainsFunc(manyAtOnce, func(name string) bool { return p.text == noted(languages[0].Texts["thing."+name].Text) })
+}
+
+// anewSince is how many parts there were when it was asked for anew. A version that noted no number took nothing since.
+func anewSince(t *bot.Turn, parts []complaintPart) int {
+	if n := number(t, slotAnew) - 1; n > 0 {
+		return min(n, len(parts))
+	}
+	return len(parts)
 }
 
 // moveParts has the parts of one slot be those of another.
@@ -238,7 +266,7 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	case "register", "register_it":
 		return f.files(t), nil
 	case "rewrite":
-		t.Remember(slotAnew, "1")
+		t.Remember(slotAnew, strconv.Itoa(len(f.parts(t))+1))
 		return ComplaintAnew, nil
 	case "restore":
 		moveParts(t, slotOld, slotComplaint)
@@ -295,7 +323,7 @@ func (f *flow) mends(t *bot.Turn) bot.Event {
 // files files the complaint, under a number that the person is told.
 func (f *flow) files(t *bot.Turn) bot.Event {
 	text := f.complaint(t)
-	if text == "" {
+	if !slices.ContainsFunc(f.parts(t), func(p complaintPart) bool { return !isThing(p) }) { // nobody could read what it is about
 		return WantsComplaint
 	}
 	if at := f.complaintsRetryAt(t); !at.IsZero() {

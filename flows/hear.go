@@ -641,7 +641,11 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 		if ev := f.underWay(t, label); ev != "" {
 			return ev
 		}
+		part := t.Slot(slotPart)
 		f.dropNumber(t)
+		if t.Place().Is(AsksNumber) && part != "" { // it goes on
+			t.Remember(slotPart, part)
+		}
 		t.Remember(slotWant, label)
 		if label == "unlock" {
 			return WantsUnlock
@@ -750,7 +754,7 @@ func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 // keepsNumber keeps a number, or what was meant to be one, that came before anybody asked for it, sealed, until the person has
 // agreed to go on.
 func (f *flow) keepsNumber(t *bot.Turn) bool {
-	typed, known := "", "" // the number, for an agent, if a person is asked for first
+	typed, known, part := "", "", "" // known: the number, for an agent, if a person is asked for first
 	if f.triesNumber(t) {
 		r := f.reading(t)
 		f.cleans(t, r)
@@ -762,12 +766,13 @@ func (f *flow) keepsNumber(t *bot.Turn) bool {
 		return false
 	} else if v := affiliate.Check(typed); v != affiliate.AskLength && !slips(v) {
 		known = typed
+	} else {
+		part = t.Slot(slotPart)
 	}
-	part := t.Slot(slotPart)
 	dropGiven(t)
 	if known != "" {
 		t.Remember(slotGiven, affiliate.Seal(f.Vault, known))
-	} else if part != "" {
+	} else if part != "" { // a whole number leaves none of what was begun
 		t.Remember(slotPart, part)
 	}
 	t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
@@ -819,13 +824,18 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	return AskedMenu
 }
 
-// readsKept reads the number that came before the person agreed to go on.
+// readsKept reads the number that came before the person agreed to go on. Of a part of one the rest may come at once; that they agreed
+// stays.
 func (f *flow) readsKept(t *bot.Turn) bot.Event {
 	typed, err := affiliate.Open(f.Vault, t.Slot(slotTyped))
 	t.Forget(slotTyped)
 	switch {
 	case err == nil:
-		return f.takeNumber(t, typed)
+		ev := f.takeNumber(t, typed)
+		if ev == WrongCount || ev == GaveMore {
+			t.Part()
+		}
+		return ev
 	case given(t) != "": // kept by a version that took whole numbers only
 		return GaveNumber
 	}

@@ -183,7 +183,7 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 		if ev := f.partElsewhere(t); ev != "" || t.Place().Is(BeforeTerms, AsksNumber, ReadsBack) {
 			return ev
 		}
-	case t.Place().Is(AsksNumber) && f.reading(t).Verdict != affiliate.NoNumber:
+	case t.Place().Is(AsksNumber) && f.reading(t).Verdict != affiliate.NoNumber, f.besidePart(t):
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":
 		if label := within(t); label != "" {

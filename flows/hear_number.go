@@ -108,6 +108,7 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 			return f.gave(t, r.Number, GaveNumber)
 		}
 		t.Remember(slotDoubt, hash)
+		t.Forget(slotPart) // it was typed anew
 		t.Miss()
 		if r.Verdict == affiliate.PhoneOrTypo {
 			return PhoneOrSlip

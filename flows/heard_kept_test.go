@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -183,18 +185,21 @@ type played struct {
 	last    string // the last update of the person's
 	faults  []string
 
-	notes   []note
-	typed   []string // all that was ever written, in order
-	first   []string // but for edits
-	read    []bubble
-	lines   []string       // the person's, as the transcript has them
-	other   int            // the last turn that was no few words
-	parts   []note         // of a complaint that is not filed yet
-	digits  []string       // parts of a number that is asked for
-	refused []string       // numbers that failed their check digit
-	ref     string         // of the case
-	kept    map[int64]bool // its lines, by number
-	counts  map[string]int
+	notes    []note
+	typed    []string // all that was ever written, in order
+	first    []string // but for edits
+	read     []bubble
+	lines    []string       // the person's, as the transcript has them
+	other    int            // the last turn that was no few words
+	parts    []note         // of a complaint that is not filed yet
+	versions [][]note       // that there were
+	digits   []string       // parts of a number that is asked for
+	refused  []string       // numbers that failed their check digit
+	ref      string         // of the case
+	kept     map[int64]bool // its lines, by number
+	counts   map[string]int
+	came     map[int]time.Time // each turn
+	began    map[int]time.Time // what came in one breath with it
 }
 
 func (h *played) breaks(kind, format string, args ...any) {
@@ -227,6 +232,10 @@ func (h *played) step(u bot.Update) (got turn, ok bool) {
 		h.first = append(h.first, u.Text)
 	}
 	h.n++
+	h.came[h.n] = h.now
+	if h.began[h.n] = h.began[h.n-1]; h.now.Sub(h.began[h.n]) > bot.PieceWait {
+		h.began[h.n] = h.now
+	}
 	if u.ID == "" {
 		u.ID = fmt.Sprint(h.n)
 	}
@@ -326,7 +335,7 @@ func (h *played) goesOff() {
 	}
 	h.counts["reminders"]++
 	again := slices.ContainsFunc(h.c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalRemind })
-	if (len(got.says) == 1) == again && !inDesk(got.out.From) { // an agent has the chat: nothing is said beside
+	if (len(got.says) == 1) == again && !h.e.Place(got.out.From).Is(flows.AtDesk, flows.BeforeTerms, flows.AfterKey) { // where it is not said
 		h.breaks("reminder", "%d bubbles, set anew: %v (%s in %s)", len(got.says), again, got.out.Event, got.out.From)
 	}
 }
@@ -350,7 +359,7 @@ func (h *played) delivers() {
 		for _, p := range due {
 			h.c.Drop(p.ID)
 			if say, ok := p.What.(bot.Say); ok && say.Reply.By == "" {
-				h.reads(h.open(*say.Reply))
+				h.reads(h.open(*say.Reply), turnOf(p))
 			}
 		}
 		h.c.EndPieces()
@@ -358,14 +367,23 @@ func (h *played) delivers() {
 }
 
 // reads is one bubble that arrives. The same is not said twice in one breath, to a few words that came in one, but to one that
-// holds everywhere.
-func (h *played) reads(text string) {
+// holds everywhere. Words after one that waited for more may be an answer to it.
+func (h *played) reads(text string, of int) {
 	if n := len(h.read); n > 0 {
-		if b := h.read[n-1]; b.text == text && b.of > h.other && h.now.Sub(b.at) <= bot.PieceWait {
-			h.breaks("said twice", "%q again after %v", cut(text), h.now.Sub(b.at))
+		if b := h.read[n-1]; b.text == text && b.of > h.other && b.at.Equal(h.came[b.of]) && h.came[of].Sub(b.at) <= bot.PieceWait {
+			h.breaks("said twice", "%q again after %v", cut(text), h.came[of].Sub(h.came[b.of]))
 		}
 	}
-	h.read = append(h.read, bubble{text, h.now, h.n})
+	h.read = append(h.read, bubble{text, h.now, of})
+}
+
+// turnOf is the turn that a promise was made in.
+func turnOf(p bot.Promise) int {
+	n, err := strconv.Atoi(strings.Split(p.ID, "/")[1])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func cut(text string) string { return bot.Cut(text, 60) }
@@ -390,7 +408,10 @@ func (h *played) says(p happening) {
 	if slices.Contains(everywhereWords, p.words) || len(strings.Fields(p.words)) > fewWords || digitsOf(p.words) != "" || u.Kind != bot.Text || u.Media != "" {
 		h.other = h.n + 1
 	}
-	rest := u.Album != "" && len(h.c.Album) > 0 && h.c.Album == u.Album
+	rest := u.Album != "" && h.c.Album == u.Album
+	if n := len(h.notes); n > 0 && h.notes[n-1].thing != "" && u.Album == "" { // sent at once too: beside words that were answered all are silent
+		rest = h.now.Sub(h.notes[n-1].at) < bot.PieceWait
+	}
 	got, ok := h.step(u)
 	if !ok {
 		return
@@ -404,9 +425,9 @@ func (h *played) says(p happening) {
 	if len(got.says) == 0 && !(u.Kind != bot.Text && rest) && !h.isRest(u, got) {
 		h.breaks("nobody hears it", "%q (%s) in %s: %s", p.words, cmp.Or(p.thing, string(u.Kind)), got.out.From, got.out.Event)
 	}
+	h.takesComplaint(m, got)
 	if u.Kind == bot.Text {
-		h.takesComplaint(m, got)
-		h.takesNumber(m, got)
+		h.takesNumber(m, got, false)
 	}
 }
 
@@ -431,7 +452,7 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		return u.Kind == bot.Media // more pictures beside what was answered
 	}
 	same := func(c bot.Conversation, words string) bool {
-		c.Pieces, c.Answered = nil, nil
+		c = takenBack(c)
 		v := u
 		v.ID, v.Text = "rest", words
 		next, _, err := h.tries(c, v)
@@ -445,35 +466,56 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		}
 		return false
 	}
+	if digitsOf(u.Text) != "" && slices.ContainsFunc([]string{"part", "typed", "given"}, func(slot string) bool { return h.c.Slots[slot] != got.was.Slots[slot] }) {
+		return true // it is kept with the number so far
+	}
 	if same(got.was, u.Text) {
 		return true
 	}
-	words := u.Text
+	words, before := u.Text, []bot.Conversation{got.was}
 	for _, m := range slices.Backward(h.notes[:len(h.notes)-1]) {
 		if h.now.Sub(m.at) > 2*bot.PieceWait {
 			break
 		}
-		words = m.words + " " + words
-		if same(m.before, words) {
+		words, before = strings.TrimSpace(m.words+" "+words), append(before, m.before)
+		if slices.ContainsFunc(before, func(c bot.Conversation) bool { return same(c, words) }) { // after a "no" that was answered too
 			return true
 		}
 	}
 	return false
 }
 
+// takenBack is a conversation as what waits for more found it: the next message takes that back, but for digits.
+func takenBack(c bot.Conversation) bot.Conversation {
+	if p := c.Pieces; p != nil && !p.Done {
+		slots := maps.Clone(p.Before.Slots)
+		for _, name := range p.Kept {
+			if slots == nil {
+				slots = map[string]string{}
+			}
+			if value, is := c.Slots[name]; is {
+				slots[name] = value
+			}
+		}
+		c.State, c.Back, c.Text, c.Prompt, c.Shown, c.Slots, c.Misses, c.Lang = p.Before.State, p.Before.Back, p.Before.Text, p.Before.Prompt, p.Before.Shown, slots, p.Before.Misses, p.Before.Lang
+	}
+	c.Pieces, c.Answered = nil, nil
+	return c
+}
+
 // comesTo says whether the conversation stands where another does.
 func (h *played) comesTo(other bot.Conversation) bool {
 	a, _ := flows.OpenComplaint(h.v, h.c)
 	b, _ := flows.OpenComplaint(h.v, other)
-	if h.c.State != other.State || h.c.Text != other.Text || a != b || len(h.c.Slots) != len(other.Slots) {
-		return false
-	}
-	for name := range h.c.Slots {
-		if _, ok := other.Slots[name]; !ok {
-			return false
+	slots := func(c bot.Conversation) map[string]bool {
+		has := map[string]bool{}
+		for name := range c.Slots {
+			has[name] = true
 		}
+		delete(has, "part") // what is said in between takes none of a number away
+		return has
 	}
-	return true
+	return h.c.State == other.State && h.c.Text == other.Text && a == b && maps.Equal(slots(h.c), slots(other))
 }
 
 // masked are words as they may be kept.
@@ -558,7 +600,7 @@ func (h *played) keepsLines(u bot.Update, got turn) {
 
 // takesNumber holds that a number that is read back was written, and that one that was written where it is asked for is read back:
 // whole, or in parts, whatever was said between them.
-func (h *played) takesNumber(m note, got turn) {
+func (h *played) takesNumber(m note, got turn, edited bool) {
 	d := digitsOf(m.words)
 	given, err := affiliate.Open(h.v, h.c.Slots["given"])
 	was, _ := affiliate.Open(h.v, got.was.Slots["given"])
@@ -585,6 +627,12 @@ func (h *played) takesNumber(m note, got turn) {
 		h.digits = nil
 		return
 	}
+	if edited || d == "" && len(strings.Fields(m.words)) > fewWords {
+		h.digits = nil // what was a part may be none, or all begins anew
+	}
+	if edited && d != "" {
+		h.digits = []string{"edited"} // whatever follows, it is another number
+	}
 	if strings.Join(h.digits, "") == known && given != known {
 		h.breaks("number lost", "%q: %s in %s", h.digits, got.out.Event, got.out.From)
 		h.digits = nil
@@ -592,7 +640,7 @@ func (h *played) takesNumber(m note, got turn) {
 }
 
 // wrote says whether a number stands in a message, or in several that hold digits and follow each other, as they came or as they read
-// now.
+// now. A choice that is typed between two parts ("2") is none of them, and no digits of a key are.
 func (h *played) wrote(number string) bool {
 	var now []string
 	for _, m := range h.notes {
@@ -601,28 +649,37 @@ func (h *played) wrote(number string) bool {
 	return stands(number, h.typed) || stands(number, h.first) || stands(number, now)
 }
 
+// stands says whether a number is made of what was written, in that order: of a message, or of digits out of several.
 func stands(number string, all []string) bool {
-	joined := ""
-	for _, words := range slices.Backward(all) {
-		if strings.Contains(strings.ToUpper(words), strings.ToUpper(number)) {
+	begun := map[string]bool{"": true} // what of the number may have been written so far
+	for _, words := range all {
+		if strings.Contains(strings.ToUpper(words), strings.ToUpper(number)) || strings.Contains("0"+digitsOf(words), number) {
 			return true
 		}
-		joined = digitsOf(words) + joined
-		if strings.Contains("0"+joined, number) {
-			return true
+		d := digitsOf(words)
+		for part := range maps.Clone(begun) {
+			if d != "" && strings.HasPrefix(number, part+d) {
+				begun[part+d] = true
+			}
 		}
 	}
-	return false
+	return begun[number]
 }
 
 // takesComplaint holds that a message that belongs to a complaint is in it, and in its place. What was said just before, or before a
 // complaint was asked for, may turn out to be the beginning.
 func (h *played) takesComplaint(m note, got turn) {
 	text := inWords(h.complaint())
+	if reads(h.parts, text) && slices.Contains(everywhereWords, m.words) { // it says that now, and nothing of a complaint
+		return
+	}
 	took := got.out.Event == flows.ComplaintGathered
 	asked := !h.e.Place(got.out.From).Is(bot.FreeText)
 	if reads(h.parts, text) && (!took || asked) { // who asks for one that is there already is read it
 		return
+	}
+	if m.words == "atrás" && got.was.Slots["complaint_anew"] != "" && reads(h.parts, text) {
+		return // "atrás" holds where a message was changed to it as well: what there is is read back, and nothing is filed unread
 	}
 	if took {
 		h.counts["complained"]++
@@ -637,6 +694,9 @@ func (h *played) takesComplaint(m note, got turn) {
 	}
 	if string(got.out.Event) == "ComplaintRewritten" {
 		may = append(may, []note{m})
+		for from := range min(len(h.notes), remembered) {
+			may = append(may, h.notes[len(h.notes)-1-from:])
+		}
 	}
 	for from := range min(len(h.notes), remembered) { // newest first
 		before := h.notes[len(h.notes)-1-from:]
@@ -645,8 +705,9 @@ func (h *played) takesComplaint(m note, got turn) {
 		}
 	}
 	for _, parts := range may {
-		if reads(parts, text) && (text != "" || len(parts) == 0) {
+		if reads(parts, text) && (text != "" || len(parts) == 0 || parts[len(parts)-1].thing != "") {
 			h.parts = parts
+			h.versions = append(h.versions, parts)
 			return
 		}
 	}
@@ -666,6 +727,14 @@ func reads(parts []note, text string) bool {
 		all = append(all, p.words)
 	}
 	return text == inWords(affiliate.MaskAll(strings.Join(all, " ")))
+}
+
+// returns notes that an earlier complaint is there again: the new one was taken back.
+func (h *played) returns() {
+	text := inWords(h.complaint())
+	if i := slices.IndexFunc(h.versions, func(parts []note) bool { return reads(parts, text) }); i >= 0 && !reads(h.parts, text) {
+		h.parts = h.versions[i]
+	}
 }
 
 // written is a complaint as it was written.
@@ -754,10 +823,8 @@ func (h *played) edits(p happening) {
 		h.breaks("letters", "another one for an edit of a message that one was sent for")
 	}
 	m.mailed = m.mailed || len(got.letters) > 0
-	h.digits = nil
 	h.takesComplaint(*m, got)
-	h.takesNumber(*m, got)
-	h.digits = nil
+	h.takesNumber(*m, got, true)
 }
 
 // presses a button that is shown, the one that is named first.
@@ -772,6 +839,7 @@ func (h *played) presses(p happening) {
 		return
 	}
 	h.other = h.n + 1
+	defer h.returns()
 	if got, ok := h.step(bot.Update{Kind: bot.Press, Button: button, Prompt: h.c.Prompt, MessageID: "question"}); ok && len(got.says) == 0 && !h.deskReads() {
 		h.breaks("nobody hears it", "[%s] in %s: %s", button, got.out.From, got.out.Event)
 	}
@@ -813,7 +881,7 @@ func (h *played) goes(p happening) {
 func plays(e *bot.Engine, v *secret.Vault, channel string, all []happening) *played {
 	h := &played{
 		e: e, v: v, channel: channel, c: bot.Conversation{ID: channel + ":1"}, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), counts: map[string]int{},
-		kept: map[int64]bool{},
+		kept: map[int64]bool{}, came: map[int]time.Time{}, began: map[int]time.Time{},
 	}
 	for _, p := range all {
 		h.goes(p)

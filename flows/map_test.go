@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -183,12 +184,34 @@ var bareWords = []bot.Event{flows.AskedMenu, flows.WentBack, flows.AskedRepeat, 
 	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded,
 	flows.CameBack} // a greeting, after long
 
+// remindersSet are what the bare word "recuérdeme" comes to.
+var remindersSet = []bot.Event{flows.AskedRemind, flows.RemindSet, flows.RemindMoved, flows.RemindPast, flows.RemindTooLate, flows.RemindTooLateHere}
+
+// putsOff are sentences that are that word, with or without a time, and nothing else. What was written so far waits with the rest.
+var putsOff = regexp.MustCompile(`^(recuerd[ea](me|melo|nme)|remind me)( (por favor|porfa|a|en|la|las|el|de|al|y|media|` +
+	`luego|despues|mas|tarde|manana|noche|pasado|lunes|martes|miercoles|jueves|viernes|sabado|domingo|una|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|horas?|minutos|` +
+	`\d+|in|an|at|hours?|tomorrow|later|please))*$`)
+
+// wordsOf are the words of a sentence, folded.
+func wordsOf(sentence string) []string {
+	return strings.FieldsFunc(bot.Fold(sentence), func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
+}
+
 // isBare says whether a sentence is nothing but a phrase that stands for a word in one of the catalogues, give or take
-// manners and a slip.
-func isBare(e *bot.Engine, sentence string) bool {
-	said := strings.FieldsFunc(bot.Fold(sentence), func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
+// manners and a slip. In English they stand in front too: "please help me sir" asks for help, and tells nothing.
+func isBare(e *bot.Engine, sentence string) bool { return isLabel(e, sentence) }
+
+// isLabel is isBare of some labels only; with none named, of all.
+func isLabel(e *bot.Engine, sentence string, labels ...string) bool {
+	said := wordsOf(sentence)
+	if len(said) > 1 && said[0] == "please" {
+		said = said[1:]
+	}
 	for _, cat := range e.Languages() {
-		for _, l := range cat.Labels {
+		for id, l := range cat.Labels {
+			if len(labels) > 0 && !slices.Contains(labels, id) {
+				continue
+			}
 			for _, phrase := range append(slices.Clone(l.Words), l.Title) {
 				p := bot.Fold(phrase)
 				words := len(strings.Fields(p))
@@ -202,7 +225,8 @@ func isBare(e *bot.Engine, sentence string) bool {
 }
 
 // TestMap_freeTextLosesNoWord talks every labelled sentence into a place with free text that was added to the map: each
-// is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one.
+// is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one. It may be
+// put off by "recuérdeme", with or without a time, and by nothing else.
 func TestMap_freeTextLosesNoWord(t *testing.T) {
 	e := storyEngine(t, hearStory, bot.FreeText)
 	sweep := bottest.NewSweep(t)
@@ -216,6 +240,8 @@ func TestMap_freeTextLosesNoWord(t *testing.T) {
 		case out.Event == toldOne && told == affiliate.MaskAll(bot.Clean(sentence)):
 			kept++
 		case slices.Contains(bareWords, out.Event) && (isBare(e, sentence) || out.Event == flows.WroteSecret && len(strings.Fields(sentence)) == 1):
+			bare++
+		case slices.Contains(remindersSet, out.Event) && putsOff.MatchString(strings.Join(wordsOf(sentence), " ")):
 			bare++
 		case out.Event == flows.EmergencyOrWords: // asked whether it belongs to what is written
 			asked++

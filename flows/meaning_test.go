@@ -111,9 +111,13 @@ func TestMeaning_offered(t *testing.T) {
 	}
 }
 
+// signs are a yes without a word.
+var signs = []string{"👍", "👌", "✅"}
+
 // Nothing is begun before a person has agreed to go on: whatever is said first or at the greeting, no number is looked up and
-// no mail is promised. What may come is the question about the terms again, the choice of a language, or somebody who helps;
-// a yes at the greeting is what [Continuar] is. A small sweep tries a hundredth.
+// no mail is promised. What may come is the question about the terms again, the choice of a language, or somebody who helps.
+// Agreed is by [Continuar], by one of its words ("adelante", "go ahead"), or by a plain yes, in either language; what is only
+// likely to mean yes agrees to nothing. A small sweep tries a hundredth.
 func TestMeaning_beforeTerms(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -136,7 +140,7 @@ func TestMeaning_beforeTerms(t *testing.T) {
 				}
 			}
 			place := k.e.Place(k.c.State)
-			yes := before == flows.Welcome && out.Event == agreed && (c.Meaning == "yes" || slices.Contains(bare, bot.Fold(c.Text)))
+			yes := before == flows.Welcome && out.Event == agreed && (isLabel(k.e, c.Text, "continue", "yes", "word_nod") || slices.Contains(signs, c.Text))
 			if yes || place.Is(flows.BeforeTerms) || k.c.State == flows.Language || k.c.State == flows.OfferPerson || helped(k.c.State) {
 				continue
 			}

@@ -78,6 +78,8 @@ func (f *flow) joins(t *bot.Turn, typed string) (whole, added string) {
 	switch {
 	case before == "", begins == "", strings.HasPrefix(begins, before): // begun anew, or said again
 		return "", begins
+	case len(begins) >= fewestAlone && strings.HasPrefix(before, begins): // so too, in parts as before
+		return "", begins
 	}
 	whole = before + begins
 	r := affiliate.ParseNumber(whole, f.parsing(t))
@@ -85,12 +87,24 @@ func (f *flow) joins(t *bot.Turn, typed string) (whole, added string) {
 	case len(whole) < nationalDigits, r.Verdict == affiliate.AskFirstTen:
 		return whole, begins
 	case len(whole) > nationalDigits:
-		return "", begins
+		return f.endsWhole(t, begins), begins
 	}
 	if r.Verdict == affiliate.AskProvince || slips(r.Verdict) && !slips(affiliate.Check(begins+before)) { // its beginning came last
 		return "", begins
 	}
 	return whole, begins
+}
+
+// endsWhole is a right number that the last parts are with what was typed now, or "": the first of all was something else.
+func (f *flow) endsWhole(t *bot.Turn, typed string) string {
+	whole := typed
+	for _, part := range slices.Backward(f.partsKept(t)) {
+		digits, _, _ := strings.Cut(part, partEnds)
+		if whole = digits + whole; len(whole) == nationalDigits && affiliate.Check(whole) == affiliate.Accept {
+			return whole
+		}
+	}
+	return ""
 }
 
 // slips says that a number of ten digits cannot be right.
@@ -154,6 +168,16 @@ func (f *flow) givesPart(t *bot.Turn) bool {
 		return alone
 	}
 	return alone && len(begins) >= fewestAlone && len(begins) < nationalDigits
+}
+
+// besidePart says that what was said in one breath holds a part of a number beside other words, where one is asked for: it is not what
+// the words mean that counts there, and each is heard by itself.
+func (f *flow) besidePart(t *bot.Turn) bool {
+	if len(t.Earlier()) == 0 || !t.Place().Is(AsksNumber) {
+		return false
+	}
+	begins, stops, alone := affiliate.Part(t.Text())
+	return !alone && max(len(begins), len(stops)) >= fewestAlone
 }
 
 // partElsewhere takes a part of a number where none is asked for, and nothing is under way that it could mean something in.

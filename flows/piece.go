@@ -53,8 +53,9 @@ func (f *flow) hearAlbum(t *bot.Turn) bot.Event {
 }
 
 // isWhole says of words that they are heard and answered by themselves, though others came just before: those that hold everywhere, and
-// who is in danger. Greetings come in pieces.
+// who is in danger, and a part of a number where one is asked for. Greetings and thanks come in pieces, and are met once.
 func (f *flow) isWhole(t *bot.Turn) bool {
 	said := t.Says(globalWords...)
-	return f.asksPerson(t) || said != "" && said != "word_hello" || thumb(t.Text()) != "" || yesOrNo(t.Text()) != "" || f.inDanger(t.Text(), t.Language())
+	return f.asksPerson(t) || t.Place().Is(AsksNumber) && f.givesPart(t) || said != "" && said != "word_hello" && said != "word_thanks" ||
+		thumb(t.Text()) != "" || yesOrNo(t.Text()) != "" || f.inDanger(t.Text(), t.Language())
 }

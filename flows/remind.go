@@ -397,8 +397,11 @@ func sayMoment(t *bot.Turn, at time.Time) string { return inWords(t, "moment", a
 // reminds goes off. Whom an agent has, or will have, hears from them; who has just written is reminded when they have gone quiet.
 func (f *flow) reminds(t *bot.Turn) bot.Event {
 	now, place, w := f.now(t), t.Place(), f.window(t)
+	kept := bot.State(t.Slot(slotRemindPlace))
 	switch {
-	case place.Is(AtDesk, BeforeTerms, InGroup, AfterKey):
+	case place.Is(AtDesk, FirstWord, InGroup):
+		return bot.Ignored
+	case place.Is(AfterKey) && !t.PlaceOf(kept).Is(AfterKey): // what it was to go on with is done
 		return bot.Ignored
 	case w > 0 && t.Now.Sub(t.Conv.LastAt) > w: // no process ran when it was time, and it cannot arrive any more
 		return bot.Ignored
@@ -416,8 +419,7 @@ func (f *flow) reminds(t *bot.Turn) bot.Event {
 		t.Enter(t.Leads(t.Conv.State, WantsUnlock))
 	}
 	if t.Place().Is(NoResume) {
-		kept := bot.State(t.Slot(slotRemindPlace))
-		if p := t.PlaceOf(kept); p.Ask == "" || p.Is(NoResume) {
+		if p := t.PlaceOf(kept); p.Ask == "" || p.Is(NoResume, AfterKey) {
 			return RemindedAtRest
 		}
 		t.Enter(kept) // they have been to the menu since

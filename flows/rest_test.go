@@ -178,3 +178,33 @@ func TestAlbum_voices(t *testing.T) {
 		t.Errorf("a later one: %+v, want another answer", later)
 	}
 }
+
+// Who corrects the words under a picture has sent nothing: what they send next is answered.
+func TestAlbum_edit(t *testing.T) {
+	k := at(t, flows.Menu)
+	k.soon(bot.Update{Kind: bot.Text, Media: "photo", Text: "me hicieron volver", MessageID: "m1"})
+	k.now = k.now.Add(time.Minute)
+	k.soon(bot.Update{Kind: bot.Edited, Media: "photo", Text: "me hicieron volver", MessageID: "m1"})
+	k.c.Promises = nil
+	if said := k.soon(bot.Update{Kind: bot.Media, Media: "document"}); len(said) != 1 {
+		t.Errorf("a document after an edit: %d bubbles, want one", len(said))
+	}
+}
+
+// Who agrees between two parts of a number has agreed, in words and under a picture.
+func TestPieces_agreesBetween(t *testing.T) {
+	for name, u := range map[string]bot.Update{
+		"in words": wrote("sí"), "under a picture": {Kind: bot.Text, Media: "photo", Text: "sí"},
+	} {
+		k := newTalk(t)
+		k.soon(wrote("hola"))
+		k.now = k.now.Add(time.Minute)
+		k.soon(wrote("desbloquear"))
+		k.now = k.now.Add(time.Minute)
+		k.soon(wrote("1710"))
+		k.soon(u)
+		if k.soon(wrote("034065")); k.c.State != flows.ConfirmNumber {
+			t.Errorf("%s: in %s, want %s", name, k.c.State, flows.ConfirmNumber)
+		}
+	}
+}

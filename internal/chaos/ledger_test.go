@@ -287,11 +287,8 @@ func unfold(said []bottest.ChatMessage, merges bool) (order []bottest.ChatMessag
 			rest, ok := saysAgain(m.Text, last)
 			switch {
 			case ok && rest == "":
-				labels := last[n-1].Labels()
-				if !strings.HasSuffix(m.Text, last[n-1].Text) {
-					labels = nil // overtaken meanwhile
-				}
-				again = append(again, repeat{last[n-1], m, slices.Equal(labels, m.Labels())})
+				same := slices.Equal(last[n-1].Labels(), m.Labels()) || len(m.Labels()) == 0 // overtaken meanwhile
+				again = append(again, repeat{last[n-1], m, same})
 				order[len(order)-1].At = m.At
 			case ok && merges:
 				again = append(again, repeat{last[n-1], m, true}) // its buttons are of what follows
