@@ -119,8 +119,9 @@ func (a *App) onStop(name string, stop func(ctx context.Context) error) {
 	a.undo = append(a.undo, step{name, stop})
 }
 
-// OpenStore opens the store the settings name. [now] is the embedded store's clock, nil for the real one.
-func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
+// holdStore opens the store the settings name. An embedded one belongs to this process from then on. [now] is its clock, nil for the
+// real one.
+func holdStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
 	if c.Embedded() {
 		e, err := bolt.Open(ctx, bolt.Options{Dir: c.DataDir, Now: now})
 		if err != nil {
@@ -186,11 +187,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Engine != nil {
 		a.Store = store.New(o.Engine)
 	} else {
-		if a.Store, err = OpenStore(ctx, c, o.Now); err != nil {
+		if a.Store, err = holdStore(ctx, c, o.Now); err != nil {
 			return a, err
 		}
 		a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
-		a.alone = c.Embedded()
+		if a.alone = c.Embedded(); a.alone {
+			a.lendStore()
+		}
 	}
 	k, err := keys(c)
 	if err != nil {

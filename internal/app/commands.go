@@ -135,7 +135,7 @@ With --check it only tries settings, files, their rights and the catalogue, with
 			}
 			return p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
 				if len(a.channels) == 0 {
-					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN")
+					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN and what goes with it")
 				}
 				log.Info("ready", "addr", a.Addr(), "admin", a.AdminAddr(), "version", version())
 			})
@@ -261,7 +261,12 @@ func (p *program) purge() *cobra.Command {
 				return err
 			}
 			c.HTTPAddr, c.AdminAddr, c.TelegramToken, c.SMTPURL = "127.0.0.1:0", "", "", "smtp://127.0.0.1:1?tls=none" // nothing is mailed
-			a, err := New(cmd.Context(), Options{Config: c, Log: log, NoSweep: true})
+			s, err := OpenStore(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			defer s.Engine().Close()
+			a, err := New(cmd.Context(), Options{Config: c, Log: log, NoSweep: true, Engine: s.Engine()})
 			if err != nil {
 				return err
 			}
@@ -278,9 +283,10 @@ func (p *program) purge() *cobra.Command {
 					Forgotten
 				}{links, forgotten})
 			}
-			fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\nlines %d\nsessions %d\nunheard %d\n", links,
-				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Lines, forgotten.Sessions, forgotten.Unheard)
-			return nil
+			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\n", links,
+				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Deliveries,
+				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
