@@ -24,9 +24,6 @@ import (
 	"llave/internal/secret"
 )
 
-// Version is set by the linker in releases.
-var Version = "dev"
-
 // stopWithin is how long a process may take to go down (P604).
 const stopWithin = 9 * time.Second
 
@@ -74,7 +71,9 @@ func Run(ctx context.Context, args []string, with IO) error {
 		},
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:           built().String(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read the process's own
 	root.SetIn(with.Stdin)
 	root.SetOut(with.Stdout)
@@ -326,36 +325,6 @@ func (p *program) flow() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as a field of a JSON object")
 	return cmd
-}
-
-func (p *program) version() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if asJSON {
-				return json.NewEncoder(p.stdout).Encode(map[string]string{"version": version()})
-			}
-			fmt.Fprintln(p.stdout, "llave", version())
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
-	return cmd
-}
-
-func version() string {
-	if Version != "dev" {
-		return Version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return "dev-" + s.Value[:min(12, len(s.Value))]
-			}
-		}
-	}
-	return Version
 }
 
 func (p *program) configHelp() *cobra.Command {
