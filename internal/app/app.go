@@ -70,6 +70,10 @@ type Options struct {
 	LocalURL bool
 	// NoSweep leaves sweeping and cron to the caller. For tests.
 	NoSweep bool
+	// Hangup tells that Reload is to be called with what Again reads, and Level set to its level; nil: nothing does.
+	Hangup <-chan os.Signal
+	Again  func() (config.Config, error)
+	Level  *slog.LevelVar
 }
 
 // App is one process. Its exported parts are there for commands and tests.
@@ -99,7 +103,9 @@ type App struct {
 	bodies       *wire.Bodies     // room for what strangers send, of all ways in
 	demoPassword string           // of the agent in a demo
 	jobs         *jobs.Table
-	engine       *bot.Engine
+	engine       *bot.Engine // the first: see fresh
+	publicURL    *url.URL
+	fresh        atomic.Pointer[fresh]
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
@@ -211,12 +217,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err := a.openMail(o, publicURL); err != nil {
 		return a, err
 	}
-	offices := affiliate.Offices{}
-	if c.OfficesFile != "" {
-		if offices, err = affiliate.LoadOffices(c.OfficesFile); err != nil {
-			return a, fmt.Errorf("LLAVE_OFFICES_FILE: %w", err)
-		}
-	}
 
 	var keys key.Rules
 	if c.BreachedFile != "" {
@@ -237,10 +237,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
-	a.engine, err = NewFlow(c, FlowOptions{Records: a.records(), Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk, Mail: a.mailer})
+	a.publicURL = publicURL
+	fresh, err := a.refresh(c)
 	if err != nil {
 		return a, err
 	}
+	a.fresh.Store(fresh)
+	a.engine = fresh.engine
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
@@ -261,7 +264,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	mux := http.NewServeMux()
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
-		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: offices, Log: o.Log,
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
 		Chats:     a.chats, Limit: a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
 	})

@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	_ "time/tzdata" // the zone of the letters and of cron, also where the system has none
 
@@ -55,11 +57,12 @@ type program struct {
 	environ        []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	level          slog.LevelVar // of the log
 }
 
 // Run runs the command line.
 func Run(ctx context.Context, args []string, with IO) error {
-	p := &program{with.Environ, with.Stdin, with.Stdout, with.Stderr}
+	p := &program{environ: with.Environ, stdin: with.Stdin, stdout: with.Stdout, stderr: with.Stderr}
 	root := &cobra.Command{
 		Use:   "llave",
 		Short: "Unlock the access key of members of IESS in a chat",
@@ -104,7 +107,8 @@ func (p *program) load(needs ...config.Need) (config.Config, *slog.Logger, error
 	if err != nil {
 		return c, nil, fmt.Errorf("settings:\n%w", err)
 	}
-	options := &slog.HandlerOptions{Level: c.LogLevel}
+	p.level.Set(c.LogLevel)
+	options := &slog.HandlerOptions{Level: &p.level}
 	if c.LogFormat == config.Text || c.LogFormat == "" && isTerminal(p.stderr) {
 		return c, slog.New(slog.NewTextHandler(p.stderr, options)), nil
 	}
@@ -121,6 +125,8 @@ func (p *program) serve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the service, configured by environment", Args: cobra.NoArgs,
 		Long: `Runs the service until it is told to stop (SIGTERM, SIGINT). Settings: llave help config
+SIGHUP has it read log level, offices, model and the channels' tokens again, from .env and the files that settings name; what cannot
+be read changes nothing. One line of the log says what changed, and which settings would need a new start.
 With --check it only tries settings, files, their rights and the catalogue, without asking anybody: llave doctor tries the rest.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check {
@@ -132,7 +138,11 @@ With --check it only tries settings, files, their rights and the catalogue, with
 			if err != nil {
 				return err
 			}
-			return p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			again := func() (config.Config, error) { return config.Load(p.environ, ".", config.NeedMail) }
+			return p.run(cmd.Context(), Options{Config: c, Log: log, Hangup: hangup, Again: again, Level: &p.level}, func(a *App) {
 				if len(a.channels) == 0 {
 					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN and what goes with it")
 				}
@@ -181,11 +191,15 @@ func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 		}
 		return errors.Join(err, stop())
 	}
-	select {
-	case <-ctx.Done():
-		return stop()
-	case err := <-a.Failed():
-		return errors.Join(err, stop())
+	for {
+		select {
+		case <-ctx.Done():
+			return stop()
+		case err := <-a.Failed():
+			return errors.Join(err, stop())
+		case <-o.Hangup:
+			a.hangup()
+		}
 	}
 }
 
