@@ -76,9 +76,8 @@ type Config struct {
 	LogFormat LogFormat
 	Pprof     bool // profiles on the admin listener
 
-	SecretFiles []SecretFile // where secrets were read from
-
-	given map[string]uint64 // hashes of the values, by name: to say which of them changed
+	secretFiles []SecretFile
+	given       map[string]uint64 // hashes of the values, by name: to say which of them changed
 }
 
 // Embedded says whether everything is kept in the data directory and not in MongoDB.
@@ -171,7 +170,7 @@ func Load(environ []string, dir string, needs ...Need) (Config, error) {
 	var c Config
 	values, mistakes := gather(environ, dir)
 	files, unread := readSecrets(values)
-	c.SecretFiles = files
+	c.secretFiles = files
 	mistakes = append(mistakes, unread...)
 	c.given = hashes(values)
 	for _, s := range settings {

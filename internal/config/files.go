@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -145,5 +144,5 @@ func (c Config) Changed(next Config) (names []string) {
 	return names
 }
 
-// Secrets are the names of the settings that may be given as NAME_FILE.
-func Secrets() []string { return slices.Clone(secrets) }
+// SecretFiles are the files that secrets were read from.
+func (c Config) SecretFiles() []SecretFile { return c.secretFiles }

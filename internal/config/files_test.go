@@ -72,16 +72,16 @@ func TestLoad_secretFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.SecretFiles) != len(values) {
-		t.Errorf("%d files are known, want %d", len(got.SecretFiles), len(values))
+	if n := len(got.SecretFiles()); n != len(values) {
+		t.Errorf("%d files are known, want %d", n, len(values))
 	}
 	if changed := want.Changed(got); len(changed) > 0 {
 		t.Errorf("read from files, %v are different", changed)
 	}
-	got.SecretFiles = nil
 	for i := range reflect.TypeFor[config.Config]().NumField() {
 		f := reflect.TypeFor[config.Config]().Field(i)
-		if holds := secretsIn(f.Type); f.IsExported() && holds && !reflect.DeepEqual(reflect.ValueOf(got).Field(i).Interface(), reflect.ValueOf(want).Field(i).Interface()) {
+		holds := f.IsExported() && secretsIn(f.Type)
+		if holds && !reflect.DeepEqual(reflect.ValueOf(got).Field(i).Interface(), reflect.ValueOf(want).Field(i).Interface()) {
 			t.Errorf("%s is another when it is read from a file", f.Name)
 		} else if holds && reflect.ValueOf(got).Field(i).IsZero() {
 			t.Errorf("%s holds a secret and cannot be given as a file", f.Name)
@@ -93,13 +93,7 @@ func TestLoad_secretFiles(t *testing.T) {
 }
 
 func secretsIn(t reflect.Type) bool {
-	if t == reflect.TypeFor[config.Secret]() || t == reflect.TypeFor[secret.Keys]() {
-		return true
-	}
-	if t == reflect.TypeFor[config.WhatsApp]() {
-		return true
-	}
-	return false
+	return slices.Contains([]reflect.Type{reflect.TypeFor[config.Secret](), reflect.TypeFor[secret.Keys](), reflect.TypeFor[config.WhatsApp]()}, t)
 }
 
 // What is wrong with such a file is said by the setting's name, without the path: it may be the secret itself, put there by mistake.

@@ -30,7 +30,7 @@ func (d *doctor) files(s *section) {
 	s.check(".env", func(context.Context) result {
 		return private(d.EnvFile, "the settings, passwords among them", "there is none")
 	})
-	for _, f := range c.SecretFiles {
+	for _, f := range c.SecretFiles() {
 		s.check(f.Setting, func(context.Context) result { return secretFile(f.Path) })
 	}
 	s.check("offices", func(context.Context) result { return offices(c.OfficesFile) })
