@@ -155,7 +155,7 @@ func TestCommands_afterADeadService(t *testing.T) {
 	}
 }
 
-// The socket is its owner's alone, is there while the service is, and goes with it.
+// The socket is its owner's alone, is there while the service is, and goes with it (P411).
 func TestServe_lendsItsStore(t *testing.T) {
 	dir := t.TempDir()
 	s := serving(t, []string{"LLAVE_DATA_DIR=" + dir})
