@@ -34,6 +34,9 @@ const clockAge = time.Second
 
 var _ store.Engine = (*Engine)(nil)
 
+// answersWithin is how long a holder may take to answer at first: one that is stopped, or stuck, would have a command wait for ever.
+var answersWithin = 10 * time.Second
+
 // Dial reaches the process that lends the store in [dir]. The error is ErrNobody where none does, and wraps ErrVersion when
 // it is of another version.
 func Dial(ctx context.Context, dir, version string) (*Engine, error) {
@@ -52,8 +55,13 @@ func Dial(ctx context.Context, dir, version string) (*Engine, error) {
 			return c, err
 		},
 	}}}
-	if err := e.Ping(ctx); err != nil {
+	first, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	if err := e.Ping(first); err != nil {
 		_ = e.Close() // nothing was done
+		if ctx.Err() == nil && first.Err() != nil {
+			return nil, fmt.Errorf("reach the store's holder: %w: the process that holds it does not answer; look at it, and start it again", store.ErrUnavailable)
+		}
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 			return nil, ErrNobody
 		}

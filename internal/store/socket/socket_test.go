@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.uber.org/goleak"
@@ -89,6 +90,19 @@ func TestDial_nobody(t *testing.T) {
 		if _, err := socket.Dial(t.Context(), dir, "1"); !errors.Is(err, socket.ErrNobody) {
 			t.Errorf("got %v, want %v", err, socket.ErrNobody)
 		}
+	}
+}
+
+// A process that is stopped has the socket, and answers nobody.
+func TestDial_stuck(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("unix", socket.Path(dir))
+	must(t, err)
+	defer l.Close()
+	was := socket.AnswersWithin(50 * time.Millisecond)
+	defer socket.AnswersWithin(was)
+	if _, err := socket.Dial(t.Context(), dir, "1"); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("got %v, want %v, and that it does not answer", err, store.ErrUnavailable)
 	}
 }
 
