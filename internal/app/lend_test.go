@@ -49,7 +49,7 @@ func (s *service) logged() string {
 // serving starts the service with those settings, and stops it when the test ends.
 func serving(t *testing.T, environ []string) *service {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	s := &service{ready: make(chan struct{})}
 	ended := make(chan int, 1)
 	environ = append([]string{"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none"}, environ...)

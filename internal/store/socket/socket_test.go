@@ -1,7 +1,6 @@
 package socket_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -139,7 +138,7 @@ func TestEngine_holderStops(t *testing.T) {
 // What the holder's engine says is told apart on the other side, with its words.
 func TestEngine_errors(t *testing.T) {
 	dir := t.TempDir()
-	b, err := bolt.Open(context.Background(), bolt.Options{Dir: dir, NoSync: true})
+	b, err := bolt.Open(t.Context(), bolt.Options{Dir: dir, NoSync: true})
 	must(t, err)
 	h, err := socket.Listen(dir, "1", b)
 	must(t, err)
