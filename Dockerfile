@@ -10,9 +10,12 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# What `llave version` says: git is not in the build.
 ARG VERSION=dev
+ARG COMMIT
+ARG DATE
 # Time zones are part of the binary; certificates of the outside come from this image.
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION}" -o /out/llave ./cmd/llave \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION} -X llave/internal/app.Commit=${COMMIT} -X llave/internal/app.Date=${DATE}" -o /out/llave ./cmd/llave \
  && mkdir /out/data
 
 FROM scratch

@@ -50,7 +50,7 @@ func (i *Inspection) Hook(ctx context.Context) (Hook, error) {
 	}
 	h := Hook{URL: info.URL, Pending: info.Pending}
 	if info.At > 0 {
-		h.Failed, h.FailedFor = time.Unix(info.At, 0), cut(i.client.hide.Replace(info.Words), 200)
+		h.Failed, h.FailedFor = time.Unix(info.At, 0), cut(i.client.hidden().Replace(info.Words), 200)
 	}
 	return h, nil
 }

@@ -109,20 +109,20 @@ func (c *client) upload(ctx context.Context, method string, params tgbotapi.Para
 	if err = errors.Join(err, form.Close()); err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf(c.endpoint, c.token, method), &body)
+	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf(c.endpoint, c.token(), method), &body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hidden()))
 	}
 	req.Header.Set("Content-Type", form.FormDataContentType())
 	trip := &trip{ctx: one, http: c.http}
 	resp, err := trip.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hidden()))
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hidden()))
 	}
 	var answer tgbotapi.APIResponse
 	if json.Unmarshal(raw, &answer) != nil {

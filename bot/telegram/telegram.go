@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,6 +134,7 @@ type Channel struct {
 	name    atomic.Value // the bot's username, a string, once it is known
 	fields  fields
 	rival   wire.Health // ill while somebody else receives with our token
+	anew    chan struct{}
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -182,6 +184,7 @@ func New(opt Options) (*Channel, error) {
 		pace:    newPacing(opt.Rate, opt.Now),
 		answers: make(chan string, answersQueued),
 		uploads: bot.NewUploads(Name, opt.Shown),
+		anew:    make(chan struct{}, 1),
 	}
 	c.client = newClient(opt.APIURL, string(opt.Token), string(opt.Secret))
 	return c, nil
@@ -189,6 +192,25 @@ func New(opt Options) (*Channel, error) {
 
 // SetRate sets how many messages a second this process may send: its share of the whole bot's rate.
 func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
+
+// SetToken has another token of the same bot be used from the next call on. A webhook is registered anew.
+func (c *Channel) SetToken(token Secret) error {
+	if !SameBot(c.opt.Token, token) {
+		return errors.New("telegram: the token is another bot's, or none")
+	}
+	c.client.access.Store(newAccess(string(token), c.client.access.Load().secrets...))
+	select {
+	case c.anew <- struct{}{}:
+	default: // it is to be done already
+	}
+	return nil
+}
+
+// SameBot says whether two tokens are of one bot, whose id is their first part.
+func SameBot(a, b Secret) bool {
+	id := func(s Secret) string { id, _, _ := strings.Cut(string(s), ":"); return id }
+	return tokenPattern.MatchString(string(a)) && tokenPattern.MatchString(string(b)) && id(a) == id(b)
+}
 
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.http.CloseIdleConnections() }

@@ -20,7 +20,8 @@ func (c *Channel) Trouble() wire.Trouble {
 
 // knockAt asks for something that changes nothing.
 func (c *client) knockAt(ctx context.Context) {
-	_ = c.try(ctx, c.tokens[c.current.Load()], request{address: c.self + "?fields=id"}, nil) // health has seen it
+	a := c.access.Load()
+	_ = c.try(ctx, a.tokens[a.current.Load()], request{address: c.self + "?fields=id"}, nil) // health has seen it
 }
 
 // noteReach keeps health of the way: any answer of the Graph API about the matter itself, a refusal too, tells that all is well.

@@ -30,14 +30,9 @@ type Inspection struct {
 func Inspect(o InspectOptions) *Inspection {
 	o.APIURL, o.APIVersion = cmp.Or(o.APIURL, DefaultAPIURL), cmp.Or(o.APIVersion, DefaultAPIVersion)
 	c := newClient(Options{
-		Tokens: o.Tokens, PhoneNumberID: Secret(o.PhoneNumberID), APIURL: o.APIURL, APIVersion: o.APIVersion,
+		Tokens: o.Tokens, PhoneNumberID: Secret(o.PhoneNumberID), AppSecret: o.AppSecret, APIURL: o.APIURL, APIVersion: o.APIVersion,
 		Count: func(string) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
-	hide := []string{string(o.AppSecret), redacted, o.PhoneNumberID, redacted}
-	for _, t := range o.Tokens {
-		hide = append(hide, string(t), redacted)
-	}
-	c.hide = strings.NewReplacer(hide...)
 	return &Inspection{c, strings.TrimRight(o.APIURL, "/") + "/" + url.PathEscape(o.APIVersion) + "/", o}
 }
 

@@ -51,8 +51,9 @@ func (c *Channel) Handler() http.Handler {
 
 func (c *Channel) register(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	got, want := sha256.Sum256([]byte(q.Get("hub.verify_token"))), sha256.Sum256([]byte(c.opt.VerifyToken))
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || c.opt.VerifyToken == "" || q.Get("hub.mode") != "subscribe" {
+	verify := c.client.access.Load().Verify
+	got, want := sha256.Sum256([]byte(q.Get("hub.verify_token"))), sha256.Sum256([]byte(verify))
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || verify == "" || q.Get("hub.mode") != "subscribe" {
 		c.opt.Count(CountRefused)
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -100,7 +101,7 @@ func (c *Channel) readSigned(w http.ResponseWriter, r *http.Request, mac []byte)
 		return nil, http.StatusBadRequest
 	}
 	defer body.Release()
-	if !signed(mac, c.opt.AppSecret, body.Blocks()...) {
+	if !signed(mac, c.client.access.Load().App, body.Blocks()...) {
 		c.opt.Count(CountRefused)
 		return nil, http.StatusUnauthorized
 	}

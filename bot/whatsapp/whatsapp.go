@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -197,6 +198,27 @@ func (c *Channel) Run(ctx context.Context) error {
 	all.Go(func() { c.client.reach.Watch(ctx, c.client.knockAt) })
 	<-ctx.Done()
 	all.Wait()
+	return nil
+}
+
+// Secrets are what we show the Graph API and it shows us.
+type Secrets struct {
+	Tokens []Secret // access tokens; the one that works is used
+	App    Secret   // what webhooks are signed with
+	Verify Secret   // what Meta must show when the webhook is registered
+}
+
+// Secrets are those among the options.
+func (o Options) Secrets() Secrets { return Secrets{o.Tokens, o.AppSecret, o.VerifyToken} }
+
+// SetSecrets has others be used from the next call on.
+func (c *Channel) SetSecrets(s Secrets) error {
+	next := c.opt
+	next.Tokens, next.AppSecret, next.VerifyToken = s.Tokens, s.App, s.Verify
+	if err := next.check(); err != nil {
+		return err
+	}
+	c.client.access.Store(newAccess(s, append(slices.Clone(c.client.access.Load().hidden), string(s.App))...))
 	return nil
 }
 

@@ -70,6 +70,10 @@ type Options struct {
 	LocalURL bool
 	// NoSweep leaves sweeping and cron to the caller. For tests.
 	NoSweep bool
+	// Hangup tells that Reload is to be called with what Again reads, and Level set to its level; nil: nothing does.
+	Hangup <-chan os.Signal
+	Again  func() (config.Config, error)
+	Level  *slog.LevelVar
 }
 
 // App is one process. Its exported parts are there for commands and tests.
@@ -99,7 +103,9 @@ type App struct {
 	bodies       *wire.Bodies     // room for what strangers send, of all ways in
 	demoPassword string           // of the agent in a demo
 	jobs         *jobs.Table
-	engine       *bot.Engine
+	engine       *bot.Engine // the first: see fresh
+	publicURL    *url.URL
+	fresh        atomic.Pointer[fresh]
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
@@ -119,8 +125,9 @@ func (a *App) onStop(name string, stop func(ctx context.Context) error) {
 	a.undo = append(a.undo, step{name, stop})
 }
 
-// OpenStore opens the store the settings name. [now] is the embedded store's clock, nil for the real one.
-func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
+// holdStore opens the store the settings name. An embedded one belongs to this process from then on. [now] is its clock, nil for the
+// real one.
+func holdStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
 	if c.Embedded() {
 		e, err := bolt.Open(ctx, bolt.Options{Dir: c.DataDir, Now: now})
 		if err != nil {
@@ -186,11 +193,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Engine != nil {
 		a.Store = store.New(o.Engine)
 	} else {
-		if a.Store, err = OpenStore(ctx, c, o.Now); err != nil {
+		if a.Store, err = holdStore(ctx, c, o.Now); err != nil {
 			return a, err
 		}
 		a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
-		a.alone = c.Embedded()
+		if a.alone = c.Embedded(); a.alone {
+			a.lendStore()
+		}
 	}
 	k, err := keys(c)
 	if err != nil {
@@ -207,12 +216,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	if err := a.openMail(o, publicURL); err != nil {
 		return a, err
-	}
-	offices := affiliate.Offices{}
-	if c.OfficesFile != "" {
-		if offices, err = affiliate.LoadOffices(c.OfficesFile); err != nil {
-			return a, fmt.Errorf("LLAVE_OFFICES_FILE: %w", err)
-		}
 	}
 
 	var keys key.Rules
@@ -234,10 +237,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
-	a.engine, err = NewFlow(c, FlowOptions{Records: a.records(), Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk, Mail: a.mailer})
+	a.publicURL = publicURL
+	fresh, err := a.refresh(c)
 	if err != nil {
 		return a, err
 	}
+	a.fresh.Store(fresh)
+	a.engine = fresh.engine
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
@@ -258,7 +264,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	mux := http.NewServeMux()
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
-		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: offices, Log: o.Log,
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
 		Chats:     a.chats, Limit: a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
 	})
@@ -646,11 +652,13 @@ func (a *App) adminRoutes() http.Handler {
 	mux.Handle("GET /metrics", a.Metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	if a.options.Config.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 

@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	_ "time/tzdata" // the zone of the letters and of cron, also where the system has none
 
@@ -23,9 +25,6 @@ import (
 	"llave/internal/key"
 	"llave/internal/secret"
 )
-
-// Version is set by the linker in releases.
-var Version = "dev"
 
 // stopWithin is how long a process may take to go down (P604).
 const stopWithin = 9 * time.Second
@@ -58,11 +57,12 @@ type program struct {
 	environ        []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	level          slog.LevelVar // of the log
 }
 
 // Run runs the command line.
 func Run(ctx context.Context, args []string, with IO) error {
-	p := &program{with.Environ, with.Stdin, with.Stdout, with.Stderr}
+	p := &program{environ: with.Environ, stdin: with.Stdin, stdout: with.Stdout, stderr: with.Stderr}
 	root := &cobra.Command{
 		Use:   "llave",
 		Short: "Unlock the access key of members of IESS in a chat",
@@ -74,7 +74,9 @@ func Run(ctx context.Context, args []string, with IO) error {
 		},
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:           built().String(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read the process's own
 	root.SetIn(with.Stdin)
 	root.SetOut(with.Stdout)
@@ -105,7 +107,8 @@ func (p *program) load(needs ...config.Need) (config.Config, *slog.Logger, error
 	if err != nil {
 		return c, nil, fmt.Errorf("settings:\n%w", err)
 	}
-	options := &slog.HandlerOptions{Level: c.LogLevel}
+	p.level.Set(c.LogLevel)
+	options := &slog.HandlerOptions{Level: &p.level}
 	if c.LogFormat == config.Text || c.LogFormat == "" && isTerminal(p.stderr) {
 		return c, slog.New(slog.NewTextHandler(p.stderr, options)), nil
 	}
@@ -122,6 +125,8 @@ func (p *program) serve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the service, configured by environment", Args: cobra.NoArgs,
 		Long: `Runs the service until it is told to stop (SIGTERM, SIGINT). Settings: llave help config
+SIGHUP has it read log level, offices, model and the channels' tokens again, from .env and the files that settings name; what cannot
+be read changes nothing. One line of the log says what changed, and which settings would need a new start.
 With --check it only tries settings, files, their rights and the catalogue, without asking anybody: llave doctor tries the rest.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check {
@@ -133,9 +138,13 @@ With --check it only tries settings, files, their rights and the catalogue, with
 			if err != nil {
 				return err
 			}
-			return p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			again := func() (config.Config, error) { return config.Load(p.environ, ".", config.NeedMail) }
+			return p.run(cmd.Context(), Options{Config: c, Log: log, Hangup: hangup, Again: again, Level: &p.level}, func(a *App) {
 				if len(a.channels) == 0 {
-					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN")
+					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN and what goes with it")
 				}
 				log.Info("ready", "addr", a.Addr(), "admin", a.AdminAddr(), "version", version())
 			})
@@ -182,11 +191,15 @@ func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 		}
 		return errors.Join(err, stop())
 	}
-	select {
-	case <-ctx.Done():
-		return stop()
-	case err := <-a.Failed():
-		return errors.Join(err, stop())
+	for {
+		select {
+		case <-ctx.Done():
+			return stop()
+		case err := <-a.Failed():
+			return errors.Join(err, stop())
+		case <-o.Hangup:
+			a.hangup()
+		}
 	}
 }
 
@@ -261,7 +274,12 @@ func (p *program) purge() *cobra.Command {
 				return err
 			}
 			c.HTTPAddr, c.AdminAddr, c.TelegramToken, c.SMTPURL = "127.0.0.1:0", "", "", "smtp://127.0.0.1:1?tls=none" // nothing is mailed
-			a, err := New(cmd.Context(), Options{Config: c, Log: log, NoSweep: true})
+			s, err := OpenStore(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			defer s.Engine().Close()
+			a, err := New(cmd.Context(), Options{Config: c, Log: log, NoSweep: true, Engine: s.Engine()})
 			if err != nil {
 				return err
 			}
@@ -278,9 +296,10 @@ func (p *program) purge() *cobra.Command {
 					Forgotten
 				}{links, forgotten})
 			}
-			fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\nlines %d\nsessions %d\nunheard %d\n", links,
-				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Lines, forgotten.Sessions, forgotten.Unheard)
-			return nil
+			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\n", links,
+				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Deliveries,
+				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
@@ -320,36 +339,6 @@ func (p *program) flow() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as a field of a JSON object")
 	return cmd
-}
-
-func (p *program) version() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if asJSON {
-				return json.NewEncoder(p.stdout).Encode(map[string]string{"version": version()})
-			}
-			fmt.Fprintln(p.stdout, "llave", version())
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
-	return cmd
-}
-
-func version() string {
-	if Version != "dev" {
-		return Version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return "dev-" + s.Value[:min(12, len(s.Value))]
-			}
-		}
-	}
-	return Version
 }
 
 func (p *program) configHelp() *cobra.Command {

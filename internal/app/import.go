@@ -68,7 +68,7 @@ func (p *program) runImport(ctx context.Context, name string, f importFlags) err
 		}
 		source = file
 	}
-	s, err := OpenStore(ctx, c, nil)
+	s, err := OpenStore(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -33,12 +33,20 @@ func importRows(from, to int) string {
 	return b.String()
 }
 
-// eachStore tests a command on the embedded store and, where there is a server, on MongoDB.
+// eachStore tests a command on the embedded store, alone and beside a service that holds it, and, where there is a server, on MongoDB
+// beside a service.
 func eachStore(t *testing.T, test func(t *testing.T, environ []string)) {
 	t.Run("embedded", func(t *testing.T) { test(t, []string{"LLAVE_DATA_DIR=" + t.TempDir()}) })
+	t.Run("embedded, while serving", func(t *testing.T) {
+		environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+		serving(t, environ)
+		test(t, environ)
+	})
 	t.Run("MongoDB", func(t *testing.T) {
 		uri := storetest.MongoURI(t)
-		test(t, []string{"LLAVE_MONGODB_URI=" + uri, "LLAVE_MONGODB_DATABASE=" + storetest.NewDatabase(t, uri), "LLAVE_SECRET_KEY=" + strings.Repeat("A", 43) + "="})
+		environ := []string{"LLAVE_MONGODB_URI=" + uri, "LLAVE_MONGODB_DATABASE=" + storetest.NewDatabase(t, uri), "LLAVE_SECRET_KEY=" + strings.Repeat("A", 43) + "="}
+		serving(t, environ)
+		test(t, environ)
 	})
 }
 
@@ -49,7 +57,7 @@ func inStore(t *testing.T, environ []string, do func(s *store.Store)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := app.OpenStore(t.Context(), c, nil)
+	s, err := app.OpenStore(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

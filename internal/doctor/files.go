@@ -30,6 +30,9 @@ func (d *doctor) files(s *section) {
 	s.check(".env", func(context.Context) result {
 		return private(d.EnvFile, "the settings, passwords among them", "there is none")
 	})
+	for _, f := range c.SecretFiles() {
+		s.check(f.Setting, func(context.Context) result { return secretFile(f.Path) })
+	}
 	s.check("offices", func(context.Context) result { return offices(c.OfficesFile) })
 	s.check("stolen keys", func(context.Context) result { return stolen(c.BreachedFile) })
 	s.check("model", func(context.Context) result { return model(c.ModelFile) })
@@ -90,6 +93,21 @@ func private(path, is, missing string) result {
 		return bad("look at the disk", "%v", err)
 	}
 	return open(path, info.Mode(), is)
+}
+
+// secretFile judges a file that holds one secret. Docker and Kubernetes put it there with rights of their own unless they are told
+// others, and where nobody else is that does no harm.
+func secretFile(path string) result {
+	r := private(path, "the secret", "")
+	f, err := os.Open(path)
+	if err != nil {
+		return r
+	}
+	_ = f.Close() // nothing was written
+	if r.status == Green {
+		return r
+	}
+	return warn("chmod go= "+path+", or mount it with mode 0400 (Kubernetes: defaultMode)", "%s", r.found)
 }
 
 // open judges the rights of a file or folder that is for its owner alone.

@@ -108,6 +108,8 @@ func TestFiles(t *testing.T) {
 		"offices with none":        {[]string{"LLAVE_OFFICES_FILE=" + write(t, "offices.csv", header, 0o644)}, "offices", Yellow, "no office"},
 		"offices wrong":            {[]string{"LLAVE_OFFICES_FILE=" + write(t, "offices.csv", offices+"only,two\n", 0o644)}, "offices", Red, "line 3"},
 		"offices missing":          {[]string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv"}, "offices", Red, "/nowhere/offices.csv"},
+		"secret file":              {[]string{"LLAVE_TELEGRAM_TOKEN_FILE=" + write(t, "token", botToken+"\n", 0o400)}, "LLAVE_TELEGRAM_TOKEN_FILE", Green, "for its owner alone"},
+		"secret file of everybody": {[]string{"LLAVE_TELEGRAM_TOKEN_FILE=" + write(t, "token", botToken+"\n", 0o444)}, "LLAVE_TELEGRAM_TOKEN_FILE", Yellow, "everybody"},
 		"no stolen keys":           {nil, "stolen keys", Green, "no list"},
 		"stolen keys":              {[]string{"LLAVE_BREACHED_FILE=" + write(t, "stolen", "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8:1\n", 0o644)}, "stolen keys", Green, "searched"},
 		"stolen keys wrong":        {[]string{"LLAVE_BREACHED_FILE=" + write(t, "stolen", "password\n", 0o644)}, "stolen keys", Red, "SHA-1"},

@@ -79,7 +79,7 @@ func TestStore_mongodbAway(t *testing.T) {
 	c.opt.Within = time.Second
 	c.finds("store", "connection", Red, "cannot be reached: nobody listens there")
 	c.lacks("store", "version")
-	c.set("LLAVE_MONGODB_URI=mongodb://llave:" + mongoPass + "/x@db.example/")
+	c.set("LLAVE_MONGODB_URI=mongodb://llave:" + mongoPass + "@db.example/?maxPoolSize=many")
 	c.finds("store", "address", Red, "cannot be read")
 }
 

@@ -11,7 +11,7 @@ import (
 	"llave/internal/bottest"
 )
 
-// The night's file is imported after somebody has unlocked, on MongoDB beside the service: it locks nobody again (P609).
+// The night's file is imported beside the service, after somebody has unlocked: it locks nobody again (P609).
 func TestImport_afterUnlock(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, "import", func(t *testing.T, store ...string) {
@@ -41,15 +41,10 @@ func TestImport_afterUnlock(t *testing.T) {
 		}
 		res.Body.Close()
 		p.hears("Su clave ya está desbloqueada")
-		if e.setting("LLAVE_MONGODB_URI") == "" {
-			llave.stop(t)
-		}
 		if sum := imports(); sum.Kept != 1 || sum.Unchanged != walker+1 {
 			t.Errorf("again: %+v", sum)
 		}
-		if e.setting("LLAVE_MONGODB_URI") != "" {
-			llave.stop(t)
-		}
+		llave.stop(t)
 		s, _ := e.openStore(t)
 		for i, want := range map[int]affiliate.Status{walker: affiliate.Active, walker - 1: affiliate.Locked} {
 			if r, _, err := s.Affiliates.Find(t.Context(), bottest.Cedula(i)); err != nil || r.Status != want {

@@ -121,6 +121,7 @@ type Runner struct {
 	once    sync.Once
 	started bool
 
+	engine atomic.Pointer[bot.Engine]
 	self   atomic.Pointer[identity]
 	names  atomic.Int64 // identities after the first
 	dead   sync.Map     // names of identities that were buried here
@@ -141,6 +142,7 @@ func New(o Options) (*Runner, error) {
 		Options: o, keeps: keeps, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
 		running: map[string]bool{}, closing: make(chan struct{}),
 	}
+	r.engine.Store(o.Engine)
 	r.self.Store(newIdentity(o.Name))
 	for lane, n := range laneSlots {
 		r.slots[lane] = make(chan struct{}, n)
@@ -149,6 +151,9 @@ func New(o Options) (*Runner, error) {
 	r.unlocks = unlockShelf{r}
 	return r, nil
 }
+
+// SetEngine has another engine answer from the next turn on. It must know every place that the one before it knew.
+func (r *Runner) SetEngine(e *bot.Engine) { r.engine.Store(e) }
 
 // Bind has the chats of a channel answered through ch. Call it before Start, and before the first update: a bubble for a
 // channel that is not bound waits.
@@ -237,7 +242,8 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 // step steps, reserving at the unlock document when the turn asks for it. Where the flow has no answer to what it heard, the
 // person is asked again rather than left without a word for ever, and the operator is told.
 func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
-	next, out, err := r.Engine.Step(ctx, c, u, env)
+	engine := r.engine.Load()
+	next, out, err := engine.Step(ctx, c, u, env)
 	var need *bot.NeedsReservation
 	if errors.As(err, &need) {
 		res, rerr := r.Reserve(ctx, need.Ask)
@@ -245,13 +251,13 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 			return c, out, fmt.Errorf("reserve: %w", rerr)
 		}
 		env.Reservation = &res
-		next, out, err = r.Engine.Step(ctx, c, u, env)
+		next, out, err = engine.Step(ctx, c, u, env)
 	}
 	if errors.Is(err, bot.ErrNoRow) {
 		r.Count("flow_fault")
 		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
 		env.Deaf = true
-		next, out, err = r.Engine.Step(ctx, c, u, env)
+		next, out, err = engine.Step(ctx, c, u, env)
 	}
 	if err != nil {
 		return c, out, fmt.Errorf("step conversation: %w", err)
