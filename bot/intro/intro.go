@@ -135,7 +135,7 @@ func hash(text string) string {
 
 // How long is waited after parts that could not be read or written.
 const (
-	firstWait   = 5 * time.Second
+	firstWait   = 2 * time.Second
 	longestWait = time.Hour
 )
 
