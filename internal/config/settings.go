@@ -65,7 +65,7 @@ var settings = []setting{
 	{"LLAVE_WHATSAPP_RATE", "80", "", "messages a second for the whole number, shared out among the live processes",
 		func(c *Config, v string) (err error) { c.WhatsAppRate, err = count(v); return }},
 
-	{"LLAVE_INTRODUCE", "on", "", "`on`: what Telegram and WhatsApp show of the bot (description, commands, ice breakers) is kept as it should be, but for what others wrote there; `off`",
+	{"LLAVE_INTRODUCE", "on", "", "`on`: the bot's description, commands and ice breakers are kept as they should be, but for what others wrote there; `off`",
 		func(c *Config, v string) error {
 			is, err := oneOf(v, "on", "off")
 			c.Introduce = is == "on"
