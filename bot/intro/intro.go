@@ -2,7 +2,8 @@
 // commands. A channel names the parts and how each is read and written; what is written where is decided here, the same for all.
 //
 // A part is written only where it is empty, or still is what we wrote there last, which is remembered as a hash. So an operator's
-// own words are never written over, a second start writes nothing, and a later version's words take the place of an earlier one's.
+// own words are never written over, a second start writes nothing, and a later version's words take the place of an earlier one's
+// (P621).
 package intro
 
 import (

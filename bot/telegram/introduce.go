@@ -29,49 +29,48 @@ func (c *Channel) introduce(ctx context.Context) {
 // introduction are the parts of the bot's profile. Those of the first language are for everybody whose language has none.
 func (c *Channel) introduction() (parts []intro.Part) {
 	for i, t := range c.opt.Introduce.Texts {
-		language, under := t.Language, func(string) string { return "" }
-		if i == 0 {
-			language = ""
-		} else {
-			under = func(name string) string { return name }
+		in := tongue{c: c}
+		if i > 0 {
+			in.language = t.Language
 		}
 		parts = append(parts,
-			c.profileText("description", under("description"), language, "getMyDescription", "setMyDescription", t.Description),
-			c.profileText("short_description", under("short_description"), language, "getMyShortDescription", "setMyShortDescription", t.Short),
-			c.profileCommands(under("commands"), language, t.Commands))
+			in.text("description", "getMyDescription", "setMyDescription", t.Description),
+			in.text("short_description", "getMyShortDescription", "setMyShortDescription", t.Short),
+			in.commands(t.Commands))
 	}
 	return append(parts, c.menuButton())
 }
 
-// partName is what a part is called in a language; "" is every other one.
-func partName(part, language string) string {
-	if language == "" {
-		return part
-	}
-	return part + "/" + language
+// tongue is the profile in one language; "" is that of every other one.
+type tongue struct {
+	c        *Channel
+	language string
 }
 
-// inLanguage are the parameters of a call about a language.
-func inLanguage(language string) tgbotapi.Params {
-	p := tgbotapi.Params{}
-	p.AddNonEmpty("language_code", language)
-	return p
+// named is a part of the profile in the language, over that of every other one.
+func (in tongue) named(part string) intro.Part {
+	if in.language == "" {
+		return intro.Part{Name: part}
+	}
+	return intro.Part{Name: part + "/" + in.language, Under: part}
 }
 
-func (c *Channel) profileText(name, under, language, get, set, want string) intro.Part {
-	return intro.Part{
-		Name: partName(name, language), Under: under, Want: want,
-		Read: func(ctx context.Context) (string, error) {
-			var shown map[string]string
-			err := c.client.call(ctx, callTimeout, get, inLanguage(language), &shown)
-			return shown[name], err
-		},
-		Write: func(ctx context.Context) error {
-			p := inLanguage(language)
-			p[name] = want
-			return c.client.call(ctx, callTimeout, set, p, nil)
-		},
+// call is a call about the language.
+func (in tongue) call(ctx context.Context, method string, p tgbotapi.Params, result any) error {
+	p.AddNonEmpty("language_code", in.language)
+	return in.c.client.call(ctx, callTimeout, method, p, result)
+}
+
+func (in tongue) text(name, get, set, want string) intro.Part {
+	part := in.named(name)
+	part.Want = want
+	part.Read = func(ctx context.Context) (string, error) {
+		var shown map[string]string
+		err := in.call(ctx, get, tgbotapi.Params{}, &shown)
+		return shown[name], err
 	}
+	part.Write = func(ctx context.Context) error { return in.call(ctx, set, tgbotapi.Params{name: want}, nil) }
+	return part
 }
 
 // command is a command as Telegram has it.
@@ -92,25 +91,22 @@ func listed(commands []command) string {
 	return string(raw)
 }
 
-func (c *Channel) profileCommands(under, language string, commands []intro.Command) intro.Part {
+func (in tongue) commands(commands []intro.Command) intro.Part {
 	var list []command
 	for _, one := range commands {
 		list = append(list, command(one))
 	}
-	want := listed(list)
-	return intro.Part{
-		Name: partName("commands", language), Under: under, Want: want,
-		Read: func(ctx context.Context) (string, error) {
-			var shown []command
-			err := c.client.call(ctx, callTimeout, "getMyCommands", inLanguage(language), &shown)
-			return listed(shown), err
-		},
-		Write: func(ctx context.Context) error {
-			p := inLanguage(language)
-			p["commands"] = want
-			return c.client.call(ctx, callTimeout, "setMyCommands", p, nil)
-		},
+	part := in.named("commands")
+	part.Want = listed(list)
+	part.Read = func(ctx context.Context) (string, error) {
+		var shown []command
+		err := in.call(ctx, "getMyCommands", tgbotapi.Params{}, &shown)
+		return listed(shown), err
 	}
+	part.Write = func(ctx context.Context) error {
+		return in.call(ctx, "setMyCommands", tgbotapi.Params{"commands": part.Want}, nil)
+	}
+	return part
 }
 
 // menuButton is the button beside the input field. Telegram's own choice, "default", is nobody's.

@@ -141,7 +141,8 @@ func until(t *testing.T, what string, is func() bool) {
 // whole says whether everything is shown.
 func (f front) whole() bool { return slices.Equal(slices.Sorted(maps.Keys(f.profile())), f.parts) }
 
-// A first start introduces the bot, in each language that the platform has a place for; a second one finds it so and writes nothing.
+// A first start introduces the bot, in each language that the platform has a place for; a second one finds it so and writes nothing
+// (P621).
 func TestIntroduce(t *testing.T) {
 	onFronts(t, func(t *testing.T, f front) {
 		dir := t.TempDir()
