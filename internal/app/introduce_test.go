@@ -92,8 +92,8 @@ func whatsappFront(t *testing.T) front {
 
 // onFronts runs a test on both.
 func onFronts(t *testing.T, test func(t *testing.T, f front)) {
-	for _, make := range []func(t *testing.T) front{telegramFront, whatsappFront} {
-		f := make(t)
+	for _, open := range []func(t *testing.T) front{telegramFront, whatsappFront} {
+		f := open(t)
 		t.Run(f.name, func(t *testing.T) { test(t, f) })
 	}
 }
