@@ -22,7 +22,7 @@ import (
 // collections are all there are in the store.
 var collections = []string{
 	store.Affiliates, store.Conversations, store.Unlocks, store.Complaints, store.Cases, store.Leases, store.Counters, store.Audit, store.Names, store.Contacts,
-	store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Unheard,
+	store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Unheard, store.Events,
 }
 
 // Of what people send besides words nothing is kept but what it was: no id, name or thumbnail of a file, no place, nobody's

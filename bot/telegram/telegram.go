@@ -17,7 +17,6 @@ package telegram
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +30,7 @@ import (
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
 
 	"llave/bot"
+	"llave/bot/intro"
 	"llave/bot/wire"
 	"llave/internal/secret"
 )
@@ -70,12 +70,6 @@ type Lease interface {
 // LeaseName is the lease that the polling process holds.
 const LeaseName = "telegram-poll"
 
-// Command is one line of the menu that Telegram shows beside the input field.
-type Command struct {
-	Name        string `json:"command"` // a-z, 0-9 and _, at most 32
-	Description string `json:"description"`
-}
-
 // Options are what the channel needs. Token and Handle are required; in Webhook mode PublicURL and Secret too.
 type Options struct {
 	Token     Secret
@@ -84,9 +78,9 @@ type Options struct {
 	PublicURL string // the webhook is registered below it
 	Secret    Secret // what Telegram must send with every webhook
 	Rate      float64
-	Commands  []Command
-	Images    bot.Images   // nil: texts go out without
-	Shown     bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
+	Introduce *intro.Introduction // nil: what Telegram shows of the bot is left as it is
+	Images    bot.Images          // nil: texts go out without
+	Shown     bot.ImageIDs        // what images are called here, for every process; nil: this one remembers for itself
 
 	// Handle answers one update. It returns nil once the effect is durable, and gets the same update again
 	// otherwise. It is called from many goroutines, never twice at a time for one chat while polling.
@@ -239,6 +233,7 @@ func (c *Channel) Run(ctx context.Context) error {
 	for range answerers {
 		all.Go(func() { c.answerPresses(ctx) })
 	}
+	all.Go(func() { c.learnName(ctx) })
 	all.Go(func() { c.introduce(ctx) })
 	all.Go(func() { c.client.health.Watch(ctx, c.ask) })
 	if c.opt.Mode == Webhook {
@@ -247,9 +242,9 @@ func (c *Channel) Run(ctx context.Context) error {
 	return c.runPolling(ctx)
 }
 
-// introduce learns the bot's own name and sets the commands menu. Neither is needed to work, so it only keeps trying;
-// a token that is not known is told by who receives.
-func (c *Channel) introduce(ctx context.Context) {
+// learnName learns what the bot is called. That is not needed to work, so it only keeps trying; a token that is not known is told by
+// who receives.
+func (c *Channel) learnName(ctx context.Context) {
 	_ = c.persist(ctx, "getMe", func() error {
 		var me tgbotapi.User
 		if err := c.client.call(ctx, callTimeout, "getMe", nil, &me); err != nil {
@@ -258,16 +253,6 @@ func (c *Channel) introduce(ctx context.Context) {
 		c.name.Store(me.UserName)
 		c.log.Info("telegram bot", "username", me.UserName)
 		return nil
-	})
-	if len(c.opt.Commands) == 0 {
-		return
-	}
-	commands, err := json.Marshal(c.opt.Commands)
-	if err != nil {
-		panic(err) // two strings
-	}
-	_ = c.persist(ctx, "setMyCommands", func() error {
-		return c.client.call(ctx, callTimeout, "setMyCommands", tgbotapi.Params{"commands": string(commands)}, nil)
 	})
 }
 

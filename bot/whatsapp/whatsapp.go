@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/bot/intro"
 	"llave/bot/wire"
 	"llave/internal/secret"
 )
@@ -75,6 +76,8 @@ type Options struct {
 	Bodies *wire.Bodies
 	Images bot.Images   // nil: texts go out without
 	Shown  bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
+	// Introduce is what WhatsApp shows of the bot; nil: that is left as it is.
+	Introduce *intro.Introduction
 	// Count is told what happened, by one of the Count… names; nil counts nothing.
 	Count func(name string)
 	Log   *slog.Logger     // nil: discarded
@@ -187,7 +190,7 @@ func (o Options) check() error {
 	return errors.Join(wrong...)
 }
 
-// Run marks messages as read and learns our own number until [ctx] ends, and has then waited for what it started. It always returns
+// Run marks messages as read, learns our own number and introduces the bot until [ctx] ends, and has then waited for what it started. It always returns
 // nil: messages come through Handler, and nothing that goes wrong here can only be mended by the operator.
 func (c *Channel) Run(ctx context.Context) error {
 	var all sync.WaitGroup
@@ -195,6 +198,7 @@ func (c *Channel) Run(ctx context.Context) error {
 		all.Go(func() { c.markAll(ctx) })
 	}
 	all.Go(func() { c.learnNumber(ctx) })
+	all.Go(func() { c.introduce(ctx) })
 	all.Go(func() { c.client.reach.Watch(ctx, c.client.knockAt) })
 	<-ctx.Done()
 	all.Wait()

@@ -467,14 +467,10 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 	if hook == "" {
 		hook = a.Vault.Derive("telegram-webhook", "secret")
 	}
-	var commands []telegram.Command
-	for _, c := range flows.Commands(a.engine.Languages()[0]) {
-		commands = append(commands, telegram.Command{Name: c.Name, Description: c.Description})
-	}
 	t, err := telegram.New(telegram.Options{
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
-		Commands: commands, Images: flows.Image, Shown: a.Store.Images,
+		Introduce: a.introduction(), Images: flows.Image, Shown: a.Store.Images,
 		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: func(what string) { a.Metrics.Count(what) }, Log: a.options.Log,
 		Now: a.options.Now,
 	})

@@ -96,6 +96,7 @@ type Forgotten struct {
 	Sessions      int64 `json:"sessions"`
 	Tries         int64 `json:"tries"`
 	Unheard       int64 `json:"unheard"`
+	Events        int64 `json:"events"`
 }
 
 // Forget removes what is kept no longer.
@@ -130,6 +131,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("sessions", &f.Sessions, func() (int64, error) { return a.Store.Sessions.Forget(ctx, now, purgeBatch) }),
 		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),
 		all("sentences", &f.Unheard, func() (int64, error) { return a.Store.Unheard.Forget(ctx, keptSince(now, r.Unheard), purgeBatch) }),
+		all("dead events", &f.Events, func() (int64, error) { return a.Store.Events.Forget(ctx, now.Add(-deadFor), purgeBatch) }),
 		a.dropTellers(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 	)

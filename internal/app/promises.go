@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"llave/bot"
-	"llave/internal/events"
 	"llave/internal/mail"
 	"llave/internal/runner"
 	"llave/internal/store"
@@ -24,7 +23,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 			return a.keepLink(ctx, p, what, base)
 		}),
 		runner.KeeperOf(a.keepNotice),
-		runner.KeeperOf(a.keepEvent),
+		runner.Late(runner.KeeperOf(a.keepEvent)),
 		runner.KeeperOf(a.keepFile),
 		runner.KeeperOf(a.keepCase),
 		runner.KeeperOf(a.keepLines),
@@ -191,25 +190,6 @@ func (a *App) keepWarning(ctx context.Context, p bot.Promise, what bot.MailWarni
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
 	}
 	return runner.Effects{}, a.send(ctx, p, to, letter)
-}
-
-// keepEvent tells the institution's programs. Where they are told no more it is kept by that.
-func (a *App) keepEvent(ctx context.Context, p bot.Promise, what bot.Announce) (runner.Effects, error) {
-	if a.events == nil {
-		return runner.Effects{}, nil
-	}
-	e := events.Event{ID: a.Vault.Derive("event-id", p.ID), Name: what.Event, At: p.Made, Data: events.Data{Attempt: p.Attempt, Case: what.Ref}}
-	if p.Record != "" {
-		rec, err := a.Unlock.Person(ctx, p.Record, p.Attempt)
-		if err != nil {
-			return runner.Effects{}, err
-		}
-		e.Data.RecordID, e.Data.IDType = rec.ID, string(rec.IDType)
-	}
-	if err := runner.StillOurs(ctx); err != nil {
-		return runner.Effects{}, err
-	}
-	return runner.Effects{}, a.events.Send(ctx, e)
 }
 
 // filed says in which table a file of a topic is kept, and with which status; [ok] is false for a topic that is nobody's.

@@ -34,7 +34,7 @@ var layers = [][]string{
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
-	{"bot", "bot/pace", "bot/wire", "internal/address", "internal/secret"},
+	{"bot", "bot/intro", "bot/pace", "bot/wire", "internal/address", "internal/secret"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
@@ -52,6 +52,7 @@ var beside = []struct{ from, to, why string }{
 	{"internal/web/console/talk", "internal/web", "pages stand on the kit"},
 	{"internal/web/console/talk", "internal/web/console", "a room stands in the frame"},
 	{"internal/web/public", "internal/web", "pages stand on the kit"},
+	{"bot/intro", "bot/wire", "what failed is waited for until the context ends"},
 	{"bot/pace", "bot/wire", "a turn is waited for until the context ends"},
 	{"internal/mail/catcher", "internal/mail/letter", "the mailbox shows what a letter holds"},
 	{"internal/mail/catcher", "internal/mail/conns", "a mail server of ours cuts its connections when it stops"},

@@ -28,19 +28,19 @@ type BotAPI struct {
 
 	platform[BotFault]
 
-	token    string
-	chats    map[int64]*botChat
-	queue    []*botUpdate // not yet confirmed, oldest first
-	nextID   int
-	nextQ    int64
-	queries  map[string]bool // callback queries: answered?
-	hook     botHook
-	allowed  []string
-	poll     chan struct{} // closed to end the getUpdates that waits now
-	sending  int           // posts to the webhook under way
-	commands json.RawMessage
-	photos   map[string]string // by file_id: name of the file
-	refused  []string          // fields that it does not know
+	token   string
+	chats   map[int64]*botChat
+	queue   []*botUpdate // not yet confirmed, oldest first
+	nextID  int
+	nextQ   int64
+	queries map[string]bool // callback queries: answered?
+	hook    botHook
+	allowed []string
+	poll    chan struct{}     // closed to end the getUpdates that waits now
+	sending int               // posts to the webhook under way
+	profile map[string]string // what the bot has set of itself, by part and language
+	photos  map[string]string // by file_id: name of the file
+	refused []string          // fields that it does not know
 }
 
 type botChat struct {
@@ -193,6 +193,7 @@ func NewBotAPI(token string) *BotAPI {
 		chats:   map[int64]*botChat{},
 		queries: map[string]bool{},
 		photos:  map[string]string{},
+		profile: map[string]string{},
 		nextID:  700000001,
 	}
 }
@@ -217,13 +218,6 @@ func (b *BotAPI) Up() error {
 func (b *BotAPI) FailChat(chat int64, n int, f BotFault) {
 	id := strconv.FormatInt(chat, 10)
 	b.FailWhere(func(c BotCall) bool { return c.Params["chat_id"] == id }, n, f)
-}
-
-// Commands returns the menu the bot has set, as JSON.
-func (b *BotAPI) Commands() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.commands)
 }
 
 // Unanswered says how many pressed buttons still spin.
@@ -697,7 +691,15 @@ var botMethods = map[string]func(b *BotAPI, r *http.Request, p map[string]string
 	"editMessageReplyMarkup": (*BotAPI).editMessageReplyMarkup,
 
 	"answerCallbackQuery": (*BotAPI).answerCallbackQuery,
-	"setMyCommands":       (*BotAPI).setMyCommands,
+
+	"getMyDescription":      (*BotAPI).getMyDescription,
+	"setMyDescription":      (*BotAPI).setMyDescription,
+	"getMyShortDescription": (*BotAPI).getMyShortDescription,
+	"setMyShortDescription": (*BotAPI).setMyShortDescription,
+	"getMyCommands":         (*BotAPI).getMyCommands,
+	"setMyCommands":         (*BotAPI).setMyCommands,
+	"getChatMenuButton":     (*BotAPI).getChatMenuButton,
+	"setChatMenuButton":     (*BotAPI).setChatMenuButton,
 }
 
 // ServeHTTP answers one call of the bot: /bot<token>/<method>.
@@ -1124,24 +1126,5 @@ func (b *BotAPI) answerCallbackQuery(_ *http.Request, p map[string]string) (any,
 	}
 	b.queries[id] = true
 	b.changed()
-	return true, nil
-}
-
-func (b *BotAPI) setMyCommands(_ *http.Request, p map[string]string) (any, error) {
-	var list []struct{ Command, Description string }
-	if json.Unmarshal([]byte(p["commands"]), &list) != nil {
-		return nil, refuseBot(400, "Bad Request: can't parse commands JSON object")
-	}
-	for _, c := range list {
-		if strings.Trim(c.Command, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || c.Command == "" || len(c.Command) > 32 {
-			return nil, refuseBot(400, "Bad Request: BOT_COMMAND_INVALID")
-		}
-		if n := len([]rune(c.Description)); n < 1 || n > 256 {
-			return nil, refuseBot(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.commands = json.RawMessage(p["commands"])
 	return true, nil
 }

@@ -28,7 +28,7 @@ import (
 // (Slow), fail (Fail, FailChat, FailWhere, FailStatus) or be gone (Down, Up).
 //
 // Slow, Fail and FailWhere name a call: "messages" (a send), "read" (a read receipt), "media" (an upload), "phone_number",
-// "subscribed_apps", or what only an operator asks: "debug_token", "phone_numbers", "message_templates", "subscriptions". The parameters of a call are the members of its body, with access_token, and with chat_id where it
+// "subscribed_apps", "whatsapp_business_profile", "conversational_automation", or what only an operator asks: "debug_token", "phone_numbers", "message_templates", "subscriptions". The parameters of a call are the members of its body, with access_token, and with chat_id where it
 // is about a known person.
 //
 // A chat is named by the person's telephone number. Methods that play a person return the id of the chat's newest message
@@ -60,6 +60,7 @@ type Graph struct {
 	took       []time.Duration
 	subscribed bool
 	admin      graphAdmin
+	profile    map[string]string // what it shows of the bot
 }
 
 // GraphOptions is what Graph knows of the bot and of its number. Only Tokens, PhoneNumberID, AppSecret and VerifyToken
@@ -228,6 +229,7 @@ func NewGraph(o GraphOptions) *Graph {
 		statuses:   []string{"sent", "delivered", "read"},
 		subscribed: true,
 		admin:      newGraphAdmin(),
+		profile:    map[string]string{},
 	}
 }
 

@@ -268,6 +268,8 @@ func (g *Graph) route(r *http.Request, call *BotCall) (do graphMethod, missing s
 		own = id == g.opt.AccountID
 	case edge == "":
 		call.Method, do = "phone_number", g.phoneNumber
+	case edge == "whatsapp_business_profile", edge == "conversational_automation":
+		call.Method, do = edge, g.introduction(edge, r.Method)
 	default:
 		call.Method = edge
 	}
@@ -301,7 +303,7 @@ func (g *Graph) phoneNumber([]byte) (any, func(), *graphRefusal) {
 	return map[string]any{
 		"id": g.opt.PhoneNumberID, "display_phone_number": g.opt.DisplayPhone, "verified_name": "Bot",
 		"code_verification_status": "VERIFIED", "quality_rating": g.admin.quality, "status": g.admin.status, "platform_type": "CLOUD_API",
-		"throughput": map[string]any{"level": "STANDARD"},
+		"throughput": map[string]any{"level": "STANDARD"}, "conversational_automation": g.automation(),
 	}, nil, nil
 }
 

@@ -38,6 +38,7 @@ type Config struct {
 	TelegramMode          TelegramMode
 	TelegramWebhookSecret Secret // empty: to be derived
 	TelegramRate          int    // messages a second
+	Introduce             bool   // what channels show of the bot is kept as it should be
 
 	WhatsApp     WhatsApp
 	WhatsAppRate int // messages a second

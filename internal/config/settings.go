@@ -71,6 +71,13 @@ var settings = []setting{
 	{"LLAVE_WHATSAPP_RATE", "80", "", "messages a second for the whole number, shared out among the live processes",
 		func(c *Config, v string) (err error) { c.WhatsAppRate, err = count(v); return }},
 
+	{"LLAVE_INTRODUCE", "on", "", "`on`: the bot's description, commands and ice breakers are kept as they should be, but for what others wrote there; `off`",
+		func(c *Config, v string) error {
+			is, err := oneOf(v, "on", "off")
+			c.Introduce = is == "on"
+			return err
+		}},
+
 	{"LLAVE_SMTP_URL", "", "required in `serve`; embedded catcher in `demo` and `chat`", "`smtp://user:pass@host:587` (STARTTLS required), `smtps://user:pass@host:465`, `smtp://localhost:1025?tls=none` (loopback only)",
 		func(c *Config, v string) (err error) { c.SMTPURL, err = smtpURL(v); return }},
 	{"LLAVE_MAIL_FROM", "IESS <no-responder@localhost>", "", "sender of every letter",

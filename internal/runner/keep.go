@@ -84,7 +84,7 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 	switch p := owed[0]; {
 	case k.stopping():
 		t.err = ErrStopping
-	case !p.Until.IsZero() && now.After(p.Until):
+	case !p.Until.IsZero() && now.After(p.Until) && !k.late[p.Kind()]:
 		t.err = errWorthless
 	case p.Kind() == bot.PromiseSpend:
 		t.err = k.edit(ctx, doc, p, p.What.(bot.Spend))
@@ -384,7 +384,7 @@ func (r *Runner) report(p bot.Promise, err error) {
 		r.Count("worthless")
 		level := slog.LevelInfo
 		switch p.Kind() {
-		case bot.PromiseAnnounce, bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // somebody never heard of it
+		case bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // somebody never heard of it
 			level = slog.LevelWarn
 		}
 		r.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless")

@@ -108,6 +108,7 @@ type Runner struct {
 	Options
 	channels               map[string]Channel
 	keeps                  map[bot.PromiseKind]Keep
+	late                   map[bot.PromiseKind]bool // see Keeper
 	conversations, unlocks shelf
 	locks                  *keyed
 	slots                  map[bot.Lane]chan struct{}
@@ -139,11 +140,14 @@ func New(o Options) (*Runner, error) {
 		o.Count = func(string) {}
 	}
 	r := &Runner{
-		Options: o, keeps: keeps, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
+		Options: o, keeps: keeps, late: map[bot.PromiseKind]bool{}, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
 		running: map[string]bool{}, closing: make(chan struct{}),
 	}
 	r.engine.Store(o.Engine)
 	r.self.Store(newIdentity(o.Name))
+	for _, keeper := range o.Keepers {
+		r.late[keeper.Kind] = keeper.Late
+	}
 	for lane, n := range laneSlots {
 		r.slots[lane] = make(chan struct{}, n)
 	}

@@ -107,6 +107,7 @@ const (
 	Sessions      = "sessions"
 	Tries         = "tries"
 	Unheard       = "unheard"
+	Events        = "events"
 )
 
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
@@ -132,4 +133,5 @@ var Indexes = []Index{
 	{Unheard, "times"},
 	{Unheard, "last"},
 	{Unheard, "drop_at"},
+	{Events, "died"},
 }

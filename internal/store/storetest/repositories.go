@@ -62,6 +62,8 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"agents' sessions", agentSessions},
 		{"tries by 16", triesRace},
 		{"sentences", unheardRows},
+		{"dead events", deadEvents},
+		{"introductions", introductions},
 		{"a sentence by 16", unheardRace},
 		{"data key", dataKey},
 		{"data key for 16", dataKeyRace},
