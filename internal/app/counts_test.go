@@ -79,7 +79,7 @@ func having[T any](t *testing.T, w *world.World, collection string, holds func(T
 
 // A day of five people: one goes all the way, one lets the link end, one has no record, one does not agree, and one asks for a
 // person. What /metrics says agrees with what is stored, with the letters that the mail server has, and with the messages that the
-// platform has; and when a day has passed, all who began have either ended well or left.
+// platform has; and when a day has passed, all who began have either ended well or left (P650).
 func TestCounts_agree(t *testing.T) {
 	for _, on := range []world.Channel{world.Telegram, world.WhatsApp} {
 		t.Run(on.Name, func(t *testing.T) {

@@ -108,6 +108,24 @@ func TestDeploy_metricsExist(t *testing.T) {
 	}
 }
 
+// docs/metrics.md lists what there is, with type, labels and help, and nothing else.
+func TestDeploy_documented(t *testing.T) {
+	doc := textOf(t, "../../docs/metrics.md")
+	there := counted(t)
+	for _, f := range there {
+		labels := make([]string, len(f.Labels))
+		for i, l := range f.Labels {
+			labels[i] = "`" + l + "`"
+		}
+		if row := "| `" + f.Name + "` | " + f.Type + " | " + strings.Join(labels, ", ") + " | " + f.Help + " |\n"; !strings.Contains(doc, row) {
+			t.Errorf("docs/metrics.md has no row %s", row)
+		}
+	}
+	if rows := strings.Count(doc, "\n| `llave_"); rows != len(there) {
+		t.Errorf("docs/metrics.md has %d rows for %d metrics", rows, len(there))
+	}
+}
+
 // Each alert has its entry in the runbook, is played by alerts_test.yaml, and leads to that entry; nothing else stands there.
 func TestDeploy_runbook(t *testing.T) {
 	rules, played, book := textOf(t, deploy+"alerts.yaml"), textOf(t, deploy+"alerts_test.yaml"), textOf(t, "../../docs/runbook.md")
