@@ -180,3 +180,61 @@ func TestCounts_agree(t *testing.T) {
 		})
 	}
 }
+
+// While the mail server is away that is said, with what is owed and since when; once it is back nothing is.
+func TestCounts_mailOutage(t *testing.T) {
+	w := world.New(t, onePerson)
+	w.SMTP.Down()
+	for _, text := range []string{"hola", "1", "1", theirs, "1", "1"} {
+		w.Say(text)
+	}
+	w.Later(3 * time.Second)
+	now := scrape(t, w)
+	if now.of("llave_trouble", `part="mail"`) != 1 || now.of("llave_trouble", `part="telegram"`) != 0 || now.of("llave_letters_waiting") != 1 {
+		t.Errorf("mail %d, telegram %d, %d letters wait; want 1, 0, 1", now.of("llave_trouble", `part="mail"`), now.of("llave_trouble", `part="telegram"`), now.of("llave_letters_waiting"))
+	}
+	if n, age := now.of("llave_outbox_promises", `lane="mail"`), now.of("llave_outbox_oldest_age_seconds", `lane="mail"`); n != 1 || age < 3 {
+		t.Errorf("%d letters are owed for %d s, want one for 3 or more", n, age)
+	}
+	if now.of("llave_letters_total", `result="temporary"`) == 0 || now.of("llave_letters_total", `result="accepted"`) != 0 || now.of("llave_funnel_total", `stage="letter"`) != 0 {
+		t.Error("tries that failed are not counted, or a letter is that nobody took")
+	}
+	if err := w.SMTP.Up(); err != nil {
+		t.Fatal(err)
+	}
+	w.Later(30 * time.Second)
+	if n := len(w.SMTP.Letters()); n != 1 {
+		t.Fatalf("%d letters, want one", n)
+	}
+	time.Sleep(5100 * time.Millisecond) // one scrape serves the next for so long
+	now = scrape(t, w)
+	if now.of("llave_trouble") != 0 || now.of("llave_letters_waiting") != 0 || now.of("llave_outbox_promises") != 0 || now.of("llave_outbox_oldest_age_seconds") != 0 {
+		t.Error("trouble is over, and /metrics does not say so")
+	}
+	if now.of("llave_letters_total", `result="accepted"`) != 1 || now.of("llave_funnel_total", `stage="letter"`) != 1 {
+		t.Error("the letter that went out is not counted once")
+	}
+}
+
+// Who helps two people in one chat makes two visits: the first ended where it stood when the second number was given.
+func TestCounts_another(t *testing.T) {
+	second := bottest.Cedula(2)
+	w := world.New(t, onePerson+second+",cedula,affiliate,Persona Dos,dos@correo.example,2025-03-01,locked\n")
+	for _, text := range []string{"hola", "1", "1", theirs, "1", "1"} {
+		w.Say(text)
+	}
+	w.Post(w.Browser, w.Link(false), nil)
+	w.Settle()
+	for _, text := range []string{"menú", "1", second, "1", "1"} {
+		w.Say(text)
+	}
+	now := scrape(t, w)
+	for stage, want := range map[string]int{"started": 2, "number": 2, "eligible": 2, "letter": 2, "pressed": 1} {
+		if got := now.of("llave_funnel_total", fmt.Sprintf("stage=%q", stage)); got != want {
+			t.Errorf("%s: counted %d, want %d", stage, got, want)
+		}
+	}
+	if n := now.of("llave_funnel_left_total"); n != 1 || now.of("llave_funnel_left_total", `stage="unlocked"`, `reason="another"`) != 1 {
+		t.Errorf("%d visits are over, want the first, which ended with another number", n)
+	}
+}
