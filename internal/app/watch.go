@@ -40,7 +40,7 @@ func (a *App) watchEngine(e store.Engine) store.Engine { return store.Watched(e,
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
-	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names()}
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}}
 	for _, kind := range bot.PromiseKinds() {
 		e.Promises = append(e.Promises, string(kind))
 	}
@@ -57,8 +57,11 @@ func (a *App) watchNow() {
 // limitsMet are the events of who met a limit, and what metrics call it.
 var limitsMet = map[bot.Event]string{
 	flows.TooManyNumbers: "numbers", flows.TooManyMails: "mails", flows.EnoughMails: "mails_live", flows.TooFast: "messages",
-	flows.FastAtDesk: "messages_desk", flows.CaseFull: "case_full", flows.TooManyComplaints: "complaints", "": "wrong_links",
+	flows.FastAtDesk: "messages_desk", flows.CaseFull: "case_full", flows.TooManyComplaints: "complaints",
 }
+
+// wrongLinks is the limit that an address meets on the pages.
+const wrongLinks = "wrong_links"
 
 // watched counts what the runner does.
 type watched struct{ m *metrics.Metrics }
@@ -76,7 +79,7 @@ func (w watched) Turned(t runner.Turned) {
 	if t.Media != "" {
 		w.m.Attachment(t.Channel, t.Media)
 	}
-	if limit := limitsMet[t.Outcome.Event]; limit != "" && t.Outcome.Event != "" {
+	if limit := limitsMet[t.Outcome.Event]; limit != "" {
 		w.m.Limit(limit)
 	}
 	y := t.Outcome.Tally
@@ -122,7 +125,7 @@ func (a *App) watchLink(h unlock.Happened) {
 func (a *App) watchPage(outcome string) {
 	a.Metrics.LinkPage(outcome)
 	if outcome == "limited" {
-		a.Metrics.Limit("wrong_links")
+		a.Metrics.Limit(wrongLinks)
 	}
 }
 
