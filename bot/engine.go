@@ -29,6 +29,7 @@ type Options struct {
 	Spread  func(texts []string) []string       // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
 	Hash    func(label, data string) string     // keyed
 	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
+	Tally   func(t *Turn, ev Event, y *Tally)   // notes how far the person has come with what was heard; nil: nobody counts
 	Idle    time.Duration                       // how long a conversation left alone keeps its place
 	Seen    time.Duration                       // how long an emptied one keeps the ids it has seen (P406)
 }
@@ -289,6 +290,7 @@ type Outcome struct {
 
 	Withdrawn int // bubbles and letters that had not been sent and are worth nothing any more
 	Unreached int // promises of the chat that are dropped because the person is gone
+	Tally     Tally
 }
 
 // Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
@@ -387,6 +389,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	}
 	e.move(&next, r, to)
 	s.out.To = to
+	s.out.Tally = e.tell(t, s.out.From, ev, s.missed)
 	if ev != Ignored && r.Text != NoText && !t.silent {
 		s.out.Text = e.answer(t, r, to)
 	}

@@ -64,6 +64,7 @@ type Turn struct {
 	twice    bool // the second tap of a button that was just answered
 	idle     time.Duration
 
+	tally     Tally
 	withdrawn int
 	unreached int
 	expires   time.Time // when the answer is worth nothing any more
@@ -328,6 +329,6 @@ func (t *Turn) Empty() {
 	t.emptied = true
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
-		Warned: c.Warned, Filed: c.Filed, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Outbox: c.Outbox,
+		Warned: c.Warned, Filed: c.Filed, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Visit: c.Visit, Outbox: c.Outbox,
 	}
 }

@@ -146,6 +146,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Spread:  affiliate.MaskSpread,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,
+		Tally:   tally,
 		Passing: passing,
 		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint, "written": f.complaint},
 		Vars: map[string]func(*bot.Turn) string{

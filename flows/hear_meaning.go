@@ -101,7 +101,11 @@ func (f *flow) readSaid(t *bot.Turn) []guess {
 		f.reading(t).Verdict == affiliate.SecretGiven {
 		return nil
 	}
-	return f.answers.read(f.model, t.Text(), t.Place())
+	guesses := f.answers.read(f.model, t.Text(), t.Place())
+	if len(guesses) > 0 {
+		t.Guessed(guesses[0].confidence)
+	}
+	return guesses
 }
 
 // read is what [said] may be answered with in a place.

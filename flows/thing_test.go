@@ -68,8 +68,8 @@ func TestThings_keepNothing(t *testing.T) {
 			}
 			page := httptest.NewRecorder()
 			w.App.Metrics.Handler().ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
-			for _, what := range []string{"came_voice", "came_photo", "came_poll"} {
-				if !strings.Contains(page.Body.String(), `llave_events_total{what="`+what+`"}`) {
+			for _, what := range []string{bot.ThingVoice, bot.ThingPhoto, bot.ThingPoll} {
+				if !strings.Contains(page.Body.String(), `llave_attachments_total{channel="`+on.Name+`",thing="`+what+`"}`) {
 					t.Errorf("%s is not counted", what)
 				}
 			}

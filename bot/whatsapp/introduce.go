@@ -119,7 +119,7 @@ func (c *client) manage(ctx context.Context, path string, body, out any) (err er
 			panic(err) // of strings
 		}
 	}
-	for _, token := range c.tokens {
+	for _, token := range c.access.Load().tokens {
 		err = c.try(ctx, token, r, out)
 		if refused := (*apiError)(nil); !errors.As(err, &refused) || refused.meaning().remedy != nextToken && refused.status != http.StatusForbidden {
 			return err

@@ -166,7 +166,7 @@ func keys(c config.Config) (secret.Keys, error) {
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
 	c := o.Config
-	a = &App{options: o, name: processName(), Metrics: metrics.New(), failed: make(chan error, 4)}
+	a = &App{options: o, name: processName(), Metrics: newMetrics(), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
@@ -191,7 +191,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	if o.Engine != nil {
-		a.Store = store.New(o.Engine)
+		a.Store = store.New(a.watchEngine(o.Engine))
 	} else {
 		if a.Store, err = holdStore(ctx, c, o.Now); err != nil {
 			return a, err
@@ -200,6 +200,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		if a.alone = c.Embedded(); a.alone {
 			a.lendStore()
 		}
+		a.Store = store.New(a.watchEngine(a.Store.Engine()))
 	}
 	k, err := keys(c)
 	if err != nil {
@@ -232,7 +233,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
 		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys,
-		Kick: func(record string) { a.Runner.Kick(record) },
+		Watch: a.watchLink,
+		Kick:  func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
@@ -247,7 +249,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
+		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log,
 	})
 	if err != nil {
 		return a, err
@@ -255,7 +257,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	a.bodies = wire.NewBodies()
 	kit, err := web.New(web.Options{
-		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang,
+		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang, Count: a.watchRequest,
 		Chats: func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
 	})
 	if err != nil {
@@ -266,7 +268,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	site, err := public.New(public.Options{
 		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
-		Chats:     a.chats, Limit: a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
+		Chats:     a.chats, Limit: a.wrongLink, Count: a.watchPage,
 	})
 	if err != nil {
 		return a, err
@@ -284,6 +286,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 
+	a.watchNow()
 	a.handler = kit.Probed(k, kit.Wrap(mux))
 	return a, nil
 }
@@ -471,7 +474,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
 		Introduce: a.introduction(), Images: flows.Image, Shown: a.Store.Images,
-		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: func(what string) { a.Metrics.Count(what) }, Log: a.options.Log,
+		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
 		Now: a.options.Now,
 	})
 	if err != nil {

@@ -63,7 +63,6 @@ func (a *App) bury(ctx context.Context, e events.Event, dead store.DeadEvent) er
 	if err := a.Store.Events.Bury(ctx, dead); err != nil {
 		return fmt.Errorf("keep a dead event: %w", err)
 	}
-	a.Metrics.Count("event_dead")
 	a.options.Log.Warn("event was not taken within a day: llave events resend", "event", e.Name, "id", e.ID, "tries", dead.Tries, "why", dead.Why)
 	return nil
 }

@@ -32,7 +32,7 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 // newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
 // sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
-	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Count: a.Metrics.Count})
+	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),

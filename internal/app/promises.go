@@ -71,6 +71,7 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 	case l.Sent:
 	case l.Decoy:
 		err = a.mailer.Probe(ctx, a.returnPath(l.Return))
+		a.watchLetter("decoy", err)
 	default:
 		err = a.mailLink(ctx, p, l, base)
 	}
@@ -107,7 +108,6 @@ func (a *App) refused(ctx context.Context, p bot.Promise, what bot.MailLink, cau
 	if err != nil && !errors.Is(err, unlock.ErrOver) {
 		return runner.Effects{}, err
 	}
-	a.Metrics.Count("mail_refused")
 	a.options.Log.Warn("mailbox refused for good", "error", cause)
 	return runner.Effects{
 		Timer:  expiry(p, what, ends),
@@ -132,13 +132,15 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 		return fmt.Errorf("write letter: %w", err) // ours to mend: it must not read as a mailbox that refuses
 	}
 	letter.ReturnPath = a.returnPath(l.Return)
-	return a.send(ctx, p, l.To, letter)
+	return a.send(ctx, p, l.To, kind, letter)
 }
 
-func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Letter) error {
+func (a *App) send(ctx context.Context, p bot.Promise, to string, kind mail.Kind, letter mail.Letter) error {
 	letter.To, letter.MessageID, letter.Date = to, a.Vault.Derive("message-id", p.ID), p.Made
 	letter.Still = func() error { return runner.StillOurs(ctx) }
-	return a.mailer.Send(ctx, letter)
+	err := a.mailer.Send(ctx, letter)
+	a.watchLetter(string(kind), err)
+	return err
 }
 
 // keepNotice writes to the record's owner that the key was unlocked or made.
@@ -171,7 +173,7 @@ func (a *App) mailOwner(ctx context.Context, p bot.Promise, kind mail.Kind) erro
 		return err
 	}
 	letter.ReturnPath = a.returnPath(local)
-	return a.send(ctx, p, o.Email, letter)
+	return a.send(ctx, p, o.Email, kind, letter)
 }
 
 // keepWarning writes to LLAVE_REPORT_TO that there is a case, when nobody is at the desk to see it there. The letter names the
@@ -189,7 +191,7 @@ func (a *App) keepWarning(ctx context.Context, p bot.Promise, what bot.MailWarni
 	if err != nil {
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
 	}
-	return runner.Effects{}, a.send(ctx, p, to, letter)
+	return runner.Effects{}, a.send(ctx, p, to, mail.Disowned, letter)
 }
 
 // filed says in which table a file of a topic is kept, and with which status; [ok] is false for a topic that is nobody's.
@@ -217,7 +219,6 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 		return runner.Effects{}, fmt.Errorf("keep file: %w", err)
 	}
 	if what.Topic == store.TopicNotMe {
-		a.Metrics.Count("not_me")
 		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)
 		err := a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
 		if err == nil && (what.Body == unlock.AfterUse || what.Body == unlock.OvertakenKey) {

@@ -20,7 +20,7 @@ func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 		Tokens: whatsappTokens(c), PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
 		VerifyToken: c.VerifyToken, APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
 		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People, a.chatLeft},
-		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: func(what string) { a.Metrics.Count("whatsapp_" + what) },
+		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: a.watchChannel(whatsapp.Name),
 		Introduce: a.introduction(), Log: a.options.Log, Now: a.options.Now,
 	})
 	if err != nil {

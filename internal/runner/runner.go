@@ -87,7 +87,7 @@ type Effects struct {
 	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
-// Options are what a runner needs. All are required but Count and Alone.
+// Options are what a runner needs. All are required but Watch and Alone.
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
@@ -99,7 +99,7 @@ type Options struct {
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
 	Open          func(sealed string) (string, error)
 	Keepers       []Keeper // one for each kind of promise but those in Own
-	Count         func(what string)
+	Watch         Watcher  // nil: nobody counts
 	Log           *slog.Logger
 }
 
@@ -136,8 +136,8 @@ func New(o Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Count == nil {
-		o.Count = func(string) {}
+	if o.Watch == nil {
+		o.Watch = nobody{}
 	}
 	r := &Runner{
 		Options: o, keeps: keeps, late: map[bot.PromiseKind]bool{}, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
@@ -194,8 +194,16 @@ func (r *Runner) Answer(ctx context.Context, u bot.Update) (bot.Outcome, error) 
 }
 
 // turn answers an update; the conversation is locked.
-func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome, error) {
+func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Outcome, err error) {
 	start := time.Now()
+	turned := Turned{Channel: u.Channel, Media: u.Media}
+	defer func() {
+		if err != nil {
+			turned.Result = TurnFailed
+		}
+		turned.Outcome = out
+		r.Watch.Turned(turned)
+	}()
 	env := bot.Env{}
 	for {
 		c, err := r.Conversations.Load(ctx, id)
@@ -208,28 +216,30 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 		if u.Kind == bot.Signal && env.Now.Before(u.At) {
 			env.Now = u.At // the clock was set back a little since the timer was found due: it is due all the same, once
 		}
-		next, out, err := r.step(ctx, c, u, env)
+		began := time.Now()
+		var next bot.Conversation
+		next, out, err = r.step(ctx, c, u, env)
+		turned.Step = time.Since(began)
 		if err != nil {
 			return out, err
 		}
 		if out.Repeat {
-			r.Count("repeat")
+			turned.Result = TurnRepeat
 			return out, nil
 		}
 		mine := r.claim(&next.Outbox, env.Now, next.NextTimer())
+		began = time.Now()
 		err = r.Conversations.Save(ctx, &next)
+		turned.Commit = time.Since(began)
 		if errors.Is(err, bot.ErrConflict) {
-			r.Count("conflict")
+			r.Watch.Turned(Turned{Channel: u.Channel, Result: TurnConflict, Outcome: bot.Outcome{Event: out.Event}, Step: turned.Step, Commit: turned.Commit})
 			continue
 		}
 		if err != nil {
 			return out, fmt.Errorf("commit turn: %w", err)
 		}
-		r.Count("turn")
-		if u.Media != "" {
-			r.Count("came_" + u.Media)
-		}
-		r.dropped(out)
+		turned.Result = TurnCommitted
+		r.dropped(u.Channel, out)
 		r.Log.Info("turn", "conv", id, "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
@@ -258,7 +268,7 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 		next, out, err = engine.Step(ctx, c, u, env)
 	}
 	if errors.Is(err, bot.ErrNoRow) {
-		r.Count("flow_fault")
+		r.Watch.FlowFault()
 		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
 		env.Deaf = true
 		next, out, err = engine.Step(ctx, c, u, env)

@@ -95,7 +95,10 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	var out Disowned
 	var own []*Attempt
 	var chat Chat
+	var happened steps
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
+		happened = nil
+		was := d.Live.open()
 		var err error
 		if own, chat, err = s.disowned(d, t, now); err != nil {
 			return err
@@ -116,6 +119,9 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 				a.Voided, a.Case = now, ref
 			}
 		}
+		if was && !d.Live.open() {
+			happened.add(d.Live, StepDisowned, 0)
+		}
 		d.Hold = now.Add(s.Hold)
 		out = s.came(d, own, ref, now)
 		s.disownedBy(d, newest, out, now)
@@ -125,6 +131,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	if err != nil {
 		return out, err
 	}
+	s.tellSteps(happened)
 	for _, a := range own {
 		if err := s.Lock(ctx, d.ID, a.ID); err != nil {
 			return Disowned{}, fmt.Errorf("lock record: %w", err)

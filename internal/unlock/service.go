@@ -51,18 +51,19 @@ type Limits struct {
 	LinkTTL time.Duration // life of a link from acceptance
 }
 
-// Options are what the service needs. All are required but Kick.
+// Options are what the service needs. All are required but Kick and Watch.
 type Options struct {
 	Documents  Documents
 	Affiliates Affiliates
 	Vault      *secret.Vault
 	Now        func(ctx context.Context) (time.Time, error) // the store's clock
 	Limits     Limits
-	Hold       time.Duration   // how long no letter goes to a record after "No fui yo"
-	Uniform    bool            // LLAVE_DISCLOSURE=uniform: each letter begins the link's life anew, within MaxLife
-	Announce   bool            // the institution's programs are told what happens
-	Keys       key.Rules       // which keys may be made
-	Kick       func(id string) // tells the runner that the document with that id owes something now
+	Hold       time.Duration    // how long no letter goes to a record after "No fui yo"
+	Uniform    bool             // LLAVE_DISCLOSURE=uniform: each letter begins the link's life anew, within MaxLife
+	Announce   bool             // the institution's programs are told what happens
+	Keys       key.Rules        // which keys may be made
+	Watch      func(h Happened) // told what happened to a link, for counting; it does not wait
+	Kick       func(id string)  // tells the runner that the document with that id owes something now
 }
 
 // Service asks for links, mints, redeems and ends them. It is safe for use by many goroutines and processes.
@@ -72,6 +73,9 @@ type Service struct{ Options }
 func New(o Options) *Service {
 	if o.Kick == nil {
 		o.Kick = func(string) {}
+	}
+	if o.Watch == nil {
+		o.Watch = func(Happened) {}
 	}
 	return &Service{o}
 }
