@@ -47,6 +47,7 @@ import (
 	"llave/internal/store"
 	"llave/internal/store/bolt"
 	"llave/internal/store/mongodb"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 	"llave/internal/web"
 	"llave/internal/web/console/talk"
@@ -99,6 +100,7 @@ type App struct {
 	bodies       *wire.Bodies     // room for what strangers send, of all ways in
 	demoPassword string           // of the agent in a demo
 	jobs         *jobs.Table
+	trace        *trace.Tracer // nil: traces are off
 	engine       *bot.Engine
 
 	handler       http.Handler // of the public listener
@@ -201,6 +203,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	o.Log = hideChats(o.Log, a.Vault)
 	a.options.Log = o.Log
+	if err := a.openTrace(ctx); err != nil {
+		return a, err
+	}
 
 	if err := a.openEvents(c); err != nil {
 		return a, err
@@ -228,7 +233,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Limits: unlock.Limits{
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
-		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys,
+		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys, Trace: a.trace,
 		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
@@ -241,7 +246,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
+		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err

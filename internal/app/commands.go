@@ -22,6 +22,7 @@ import (
 	"llave/internal/config"
 	"llave/internal/key"
 	"llave/internal/secret"
+	"llave/internal/trace"
 )
 
 // Version is set by the linker in releases.
@@ -105,11 +106,22 @@ func (p *program) load(needs ...config.Need) (config.Config, *slog.Logger, error
 	if err != nil {
 		return c, nil, fmt.Errorf("settings:\n%w", err)
 	}
-	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if err := trace.Check(c.Telemetry); err != nil {
+		return c, nil, fmt.Errorf("settings:\n%w", err)
+	}
+	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: withUnits}
 	if c.LogFormat == config.Text || c.LogFormat == "" && isTerminal(p.stderr) {
 		return c, slog.New(slog.NewTextHandler(p.stderr, options)), nil
 	}
 	return c, slog.New(slog.NewJSONHandler(p.stderr, options)), nil
+}
+
+// withUnits writes a duration with its unit ("1.204ms"): JSON would have it in nanoseconds, and nobody would know.
+func withUnits(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().Round(time.Microsecond).String())
+	}
+	return a
 }
 
 func isTerminal(w any) bool {
@@ -133,12 +145,22 @@ With --check it only tries settings, files, their rights and the catalogue, with
 			if err != nil {
 				return err
 			}
-			return p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
+			var ready time.Time
+			err = p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
+				ready = time.Now()
 				if len(a.channels) == 0 {
 					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN")
 				}
 				log.Info("ready", "addr", a.Addr(), "admin", a.AdminAddr(), "version", version())
 			})
+			switch up := time.Since(ready); {
+			case ready.IsZero(): // Main says why
+			case err != nil:
+				log.Error("stopped", "up", up.Round(time.Second), "err", err)
+			default:
+				log.Info("stopped", "up", up.Round(time.Second))
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only try the settings, and do not serve")
@@ -202,7 +224,7 @@ func (p *program) try(ctx context.Context, o Options, change func(*config.Config
 	}
 	defer os.RemoveAll(c.DataDir) // it holds fictional people only
 	c.MongoDBURI, c.SecretKey, c.AdminAddr = "", nil, ""
-	c.WhatsApp, c.EventsURL = config.WhatsApp{}, nil
+	c.WhatsApp, c.EventsURL, c.Telemetry = config.WhatsApp{}, nil, nil
 	change(&c)
 	o.Config = c
 	o.Log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))

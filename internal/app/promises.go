@@ -13,6 +13,7 @@ import (
 	"llave/internal/mail"
 	"llave/internal/runner"
 	"llave/internal/store"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 )
 
@@ -139,7 +140,12 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Letter) error {
 	letter.To, letter.MessageID, letter.Date = to, a.Vault.Derive("message-id", p.ID), p.Made
 	letter.Still = func() error { return runner.StillOurs(ctx) }
-	return a.mailer.Send(ctx, letter)
+	start := time.Now()
+	err := a.mailer.Send(ctx, letter)
+	if err == nil {
+		a.options.Log.Info("letter sent", "kind", p.Kind(), "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "tries", p.Tries, "took", time.Since(start))
+	}
+	return err
 }
 
 // keepNotice writes to the record's owner that the key was unlocked or made.

@@ -34,7 +34,7 @@ var layers = [][]string{
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
-	{"bot", "bot/pace", "bot/wire", "internal/address", "internal/secret"},
+	{"bot", "bot/pace", "bot/wire", "internal/address", "internal/secret", "internal/trace"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
@@ -89,6 +89,7 @@ var owners = []struct {
 	{"golang.org/x/crypto", "x/crypto", []string{"internal/secret"}},
 	{"github.com/schollz/progressbar/v3", "progressbar", []string{"internal/importer"}},
 	{"github.com/prometheus/client_golang", "client_golang", []string{"internal/metrics"}},
+	{"go.opentelemetry.io/otel", "OpenTelemetry", []string{"internal/trace"}},
 	{"github.com/joho/godotenv", "godotenv", []string{"internal/config"}},
 	{"github.com/spf13/cobra", "cobra", []string{"internal/app"}},
 	{"golang.org/x/term", "x/term", []string{"internal/app"}},

@@ -79,6 +79,8 @@ type Config struct {
 
 	LogLevel  slog.Level
 	LogFormat LogFormat
+
+	Telemetry map[string]string // OpenTelemetry's own variables, OTEL_…, as they are set
 }
 
 // Embedded says whether everything is kept in the data directory and not in MongoDB.
@@ -170,6 +172,7 @@ const prefix = "LLAVE_"
 func Load(environ []string, dir string, needs ...Need) (Config, error) {
 	var c Config
 	values, mistakes := gather(environ, dir)
+	c.Telemetry = takeTelemetry(values)
 	for _, s := range settings {
 		v := values[s.name]
 		if v == "" {
@@ -198,13 +201,13 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 	}
 	inFile := maps.Clone(values)
 	for _, pair := range environ {
-		if name, v, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, prefix) && (v != "" || values[name] == "") {
+		if name, v, ok := strings.Cut(pair, "="); ok && isOurs(name) && (v != "" || values[name] == "") {
 			values[name] = v
 			delete(inFile, name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if known(name) {
+		if known(name) || strings.HasPrefix(name, telemetryPrefix) {
 			continue
 		}
 		where := ""
@@ -216,7 +219,28 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 	return values, mistakes
 }
 
-// readFile returns the LLAVE_* names of a .env file. What godotenv says about a bad line quotes the line, which may
+// telemetryPrefix is what the names of OpenTelemetry's own variables begin with. Which there are, its library knows.
+const telemetryPrefix = "OTEL_"
+
+func isOurs(name string) bool {
+	return strings.HasPrefix(name, prefix) || strings.HasPrefix(name, telemetryPrefix)
+}
+
+// takeTelemetry takes OpenTelemetry's variables out of the values.
+func takeTelemetry(values map[string]string) map[string]string {
+	own := map[string]string{}
+	for name, v := range values {
+		if strings.HasPrefix(name, telemetryPrefix) {
+			delete(values, name)
+			if v != "" {
+				own[name] = v
+			}
+		}
+	}
+	return own
+}
+
+// readFile returns the LLAVE_* and OTEL_* names of a .env file. What godotenv says about a bad line quotes the line, which may
 // hold a secret, so it is not passed on.
 func readFile(path string) (map[string]string, error) {
 	values := map[string]string{}
@@ -232,7 +256,7 @@ func readFile(path string) (map[string]string, error) {
 		return values, errors.New(".env: cannot be read; expected lines NAME=value, with quotes around values that hold spaces, # or $")
 	}
 	for name, v := range all {
-		if strings.HasPrefix(name, prefix) {
+		if isOurs(name) {
 			values[name] = v
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 )
 
 // keeping is one lane of one document, kept by this process.
@@ -92,10 +93,15 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		g := k.begin()
 		t.by = g.by.name
 		defer g.release() // once it is written down: until then the store may say that this process has the lane for long
-		t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
+		start := time.Now()
+		t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
-			t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
+			t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
+		}
+		t.took = time.Since(start)
+		if s := t.effects.Signal; s != nil {
+			s.Trace = p.Trace
 		}
 	}
 	return k.mark(ctx, doc, t)
@@ -272,7 +278,7 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 // message that is not marked would be sent again. For the same reason it begins with the document as it was when the try
 // began: mostly nobody has written it since, and a process that dies has one round trip less to die in.
 func (k keeping) mark(ctx context.Context, known document, t try) (after document, more bool) {
-	k.report(t.owed[0], t.err)
+	k.report(t)
 	for t.same = k.lane != bot.LaneEdit; ; t.same = false { // an edit comes after a bubble, whose mark has written it meanwhile
 		doc, more, err := k.markOnce(ctx, known, t)
 		switch {
@@ -375,9 +381,11 @@ func (k keeping) goOn(doc document, now time.Time) bool {
 	return more
 }
 
-func (r *Runner) report(p bot.Promise, err error) {
+func (k keeping) report(t try) {
+	p, err, r := t.owed[0], t.err, k.Runner
 	switch {
 	case err == nil:
+		k.went(t)
 		r.Count("kept_" + string(p.Kind()))
 	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
 	case errors.Is(err, errWorthless):
@@ -387,18 +395,18 @@ func (r *Runner) report(p bot.Promise, err error) {
 		case bot.PromiseAnnounce, bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // somebody never heard of it
 			level = slog.LevelWarn
 		}
-		r.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless")
+		r.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless", "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace))
 	default:
 		kind := bot.KindOf(err)
 		r.Count("failed_" + string(p.Kind()) + "_" + kind.String())
-		r.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "tries", p.Tries, "error", err)
+		r.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "tries", p.Tries, "took", t.took, "error", err)
 	}
 }
 
 // GaveUp tells the operator of a promise that was dropped because nobody can keep it, and whether the person hears of that.
 func (r *Runner) GaveUp(p bot.Promise, heard bool, err error) {
 	r.Count("given_up")
-	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "error", err)
+	r.Log.Error("promise given up", "kind", p.Kind(), "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "tries", p.Tries, "person_told", heard, "error", err)
 }
 
 // dropped counts what a turn took back before it was sent, and what it owes nobody because the person is gone.

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 )
 
@@ -87,7 +88,7 @@ type Effects struct {
 	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
-// Options are what a runner needs. All are required but Count and Alone.
+// Options are what a runner needs. All are required but Count, Alone and Trace.
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
@@ -101,6 +102,7 @@ type Options struct {
 	Keepers       []Keeper // one for each kind of promise but those in Own
 	Count         func(what string)
 	Log           *slog.Logger
+	Trace         *trace.Tracer // nil: turns are not exported
 }
 
 // Runner is safe for use by many goroutines. Start sweeps; Stop waits.
@@ -178,18 +180,27 @@ func (r *Runner) Answer(ctx context.Context, u bot.Update) (bot.Outcome, error) 
 		return bot.Outcome{}, ErrStopping
 	}
 	defer r.leave()
+	ctx, received := r.receive(ctx, u)
+	defer received.End()
 	id := u.Conv()
 	release := r.locks.lockAs(r.conversations.key(id), u.Order)
 	defer release()
-	return r.turn(ctx, id, u)
+	out, err := r.turn(ctx, id, u)
+	if err != nil {
+		received.Fail("not answered")
+	}
+	return out, err
 }
 
 // turn answers an update; the conversation is locked.
-func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome, error) {
+func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Outcome, err error) {
 	start := time.Now()
 	env := bot.Env{}
+	ctx, span, ref := r.Trace.Turn(ctx, u.Trace, "turn", trace.Inside)
+	env.Trace = ref
+	defer func() { endTurn(span, u, out, ref, err) }()
 	for {
-		c, err := r.Conversations.Load(ctx, id)
+		c, err := r.load(ctx, id)
 		if err != nil {
 			return bot.Outcome{}, fmt.Errorf("load conversation: %w", err)
 		}
@@ -199,7 +210,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 		if u.Kind == bot.Signal && env.Now.Before(u.At) {
 			env.Now = u.At // the clock was set back a little since the timer was found due: it is due all the same, once
 		}
-		next, out, err := r.step(ctx, c, u, env)
+		next, out, err := r.traceStep(ctx, c, u, env)
 		if err != nil {
 			return out, err
 		}
@@ -208,7 +219,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 			return out, nil
 		}
 		mine := r.claim(&next.Outbox, env.Now, next.NextTimer())
-		err = r.Conversations.Save(ctx, &next)
+		err = r.commit(ctx, &next)
 		if errors.Is(err, bot.ErrConflict) {
 			r.Count("conflict")
 			continue
@@ -221,7 +232,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 			r.Count("came_" + u.Media)
 		}
 		r.dropped(out)
-		r.Log.Info("turn", "conv", id, "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
+		r.Log.Info("turn", "conv", id, "turn", trace.ID(ref), "trace_id", trace.Of(ref), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
 		for _, lane := range mine {

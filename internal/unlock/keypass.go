@@ -101,6 +101,8 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 		return nil, fmt.Errorf("hash key: %w", err)
 	}
 	attempt := a.ID
+	ctx, span, ref := s.join(ctx, d, a, a.asker(), "key")
+	defer span.End()
 	d, err = s.change(ctx, d.ID, func(d *Document, now time.Time) error {
 		a, err := holds(d, attempt, now)
 		if err != nil {
@@ -109,6 +111,7 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 		if !a.KeyMade.IsZero() {
 			return ErrKeyMade // while this one was being hashed
 		}
+		d.trace = ref
 		d.Key, d.KeyAt, a.KeyMade = hash, now, now
 		s.tell(d, a, now, bot.SignalKeyMade, "")
 		s.owe(d, a, now, "generated/", bot.MailNotice{Topic: "generated"})
