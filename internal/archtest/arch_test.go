@@ -97,9 +97,10 @@ var owners = []struct {
 
 // testTools are the outside modules that any test, and any package for tests, may import.
 var testTools = []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/tools", "github.com/Shopify/toxiproxy/v2", "github.com/rs/zerolog",
-	"go.mongodb.org/mongo-driver/v2/bson", // tests that stand between the store and its engine name the port's documents
-	"golang.org/x/net/dns/dnsmessage",     // the name server of the tests
-	"github.com/pquerna/otp/totp",         // tests that sign in play the telephone
+	"go.mongodb.org/mongo-driver/v2/bson",                          // tests that stand between the store and its engine name the port's documents
+	"golang.org/x/net/dns/dnsmessage",                              // the name server of the tests
+	"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf", // the collector of the tests
+	"github.com/pquerna/otp/totp", // tests that sign in play the telephone
 }
 
 // edge is one import of one file.
