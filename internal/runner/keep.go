@@ -399,14 +399,14 @@ func (k keeping) report(t try) {
 	default:
 		kind := bot.KindOf(err)
 		r.Count("failed_" + string(p.Kind()) + "_" + kind.String())
-		r.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "tries", p.Tries, "took", t.took, "error", err)
+		r.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "tries", p.Tries, "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "took", t.took, "error", err)
 	}
 }
 
 // GaveUp tells the operator of a promise that was dropped because nobody can keep it, and whether the person hears of that.
 func (r *Runner) GaveUp(p bot.Promise, heard bool, err error) {
 	r.Count("given_up")
-	r.Log.Error("promise given up", "kind", p.Kind(), "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "tries", p.Tries, "person_told", heard, "error", err)
+	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "error", err)
 }
 
 // dropped counts what a turn took back before it was sent, and what it owes nobody because the person is gone.
