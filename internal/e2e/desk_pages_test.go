@@ -639,8 +639,8 @@ var deskScreenshots = []struct {
 	{deskPage{name: "supervisor", who: "eva", open: at("/agentes/supervision")}, []int64{1280, 360}},
 }
 
-// changes are what is another each time in a page: the names of cases and of presses, and where its stream begins.
-var changes = regexp.MustCompile(`\b[CN][2-9CFHJKMPRTWXY]{8}\b(\.\d+)?|name="once" value="[^"]*"|data-stream="[^"]*"`)
+// changes are what is another each time in a page: the names of cases, of presses and of turns, and where its stream begins.
+var changes = regexp.MustCompile(`\b[CN][2-9CFHJKMPRTWXY]{8}\b(\.\d+)?|name="once" value="[^"]*"|data-stream="[^"]*"|<code>[0-9a-f]{16}</code>`)
 
 // The screenshots of docs/desk.md show the pages as they are: the text names beside each the digest of the page as the server draws it.
 func TestDesk_screenshots(t *testing.T) {
