@@ -684,7 +684,7 @@ func TestDesk_screenshots(t *testing.T) {
 	}
 }
 
-// sameNames gives the cases on the page names that are the same each time.
+// sameNames gives the cases and turns on the page names that are the same each time.
 func (c *clerk) sameNames() {
 	c.t.Helper()
 	do(c.visitor, "name the cases", chromedp.Evaluate[chromedp.Void](`{
@@ -695,5 +695,6 @@ func (c *clerk) sameNames() {
 		};
 		const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 		while (walk.nextNode()) walk.currentNode.data = walk.currentNode.data.replace(/\b[CN][2-9CFHJKMPRTWXY]{8}\b/g, same);
+		for (const turn of document.querySelectorAll(".facts code")) turn.textContent = "4bf92f3577b34da6";
 	}`))
 }
