@@ -220,7 +220,7 @@ func TestTalk_turn(t *testing.T) {
 	if len(id) != 16 {
 		t.Fatalf("the case is of the turn %q", kept.Handoff.Trace)
 	}
-	d.As("ana").Get(casePath(of, "")).Want(t, http.StatusOK, "Registro <code>"+id+"</code>")
+	d.As("ana").Get(casePath(of, "")).Want(t, http.StatusOK, "<dt>Registro</dt><dd><code>"+id+"</code>")
 }
 
 // Back to the bot at a step, to a colleague, to the queue.
