@@ -127,6 +127,7 @@ type Channel struct {
 	uploads *bot.Uploads
 	name    atomic.Value // the bot's username, a string, once it is known
 	fields  fields
+	strange wire.Seldom // warnings of webhooks with another secret
 	rival   wire.Health // ill while somebody else receives with our token
 	anew    chan struct{}
 }

@@ -32,6 +32,7 @@ func (c *Channel) Handler() http.Handler {
 		got := sha256.Sum256([]byte(r.Header.Get(secretHeader)))
 		if c.opt.Secret == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			c.opt.Count(CountRefused)
+			c.strange.Warn(c.log, "a webhook was refused, its secret is not ours: start llave anew, which registers it with the secret of now (LLAVE_TELEGRAM_WEBHOOK_SECRET, or derived from LLAVE_SECRET_KEY); if that changes nothing, somebody else sends this")
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}

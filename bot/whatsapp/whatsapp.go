@@ -118,6 +118,7 @@ type Channel struct {
 	remembering sync.WaitGroup // messages being remembered
 	marks       chan mark
 	uploads     *bot.Uploads
+	strange     strange
 	number      atomic.Value // our own, a string, once it is known
 }
 

@@ -47,6 +47,7 @@ import (
 	"llave/internal/store"
 	"llave/internal/store/bolt"
 	"llave/internal/store/mongodb"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 	"llave/internal/web"
 	"llave/internal/web/console/talk"
@@ -103,7 +104,8 @@ type App struct {
 	bodies       *wire.Bodies     // room for what strangers send, of all ways in
 	demoPassword string           // of the agent in a demo
 	jobs         *jobs.Table
-	engine       *bot.Engine // the first: see fresh
+	trace        *trace.Tracer // nil: traces are off
+	engine       *bot.Engine   // the first: see fresh
 	publicURL    *url.URL
 	fresh        atomic.Pointer[fresh]
 
@@ -211,6 +213,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	o.Log = hideChats(o.Log, a.Vault)
 	a.options.Log = o.Log
+	if err := a.openTrace(ctx); err != nil {
+		return a, err
+	}
 
 	if err := a.openEvents(c); err != nil {
 		return a, err
@@ -232,7 +237,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Limits: unlock.Limits{
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
-		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys,
+		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys, Trace: a.trace,
 		Watch: a.watchLink,
 		Kick:  func(record string) { a.Runner.Kick(record) },
 	})
@@ -249,7 +254,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log,
+		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err

@@ -24,6 +24,7 @@ import (
 	"llave/internal/config"
 	"llave/internal/key"
 	"llave/internal/secret"
+	"llave/internal/trace"
 )
 
 // stopWithin is how long a process may take to go down (P604).
@@ -107,12 +108,23 @@ func (p *program) load(needs ...config.Need) (config.Config, *slog.Logger, error
 	if err != nil {
 		return c, nil, fmt.Errorf("settings:\n%w", err)
 	}
+	if err := trace.Check(c.Telemetry); err != nil {
+		return c, nil, fmt.Errorf("settings:\n%w", err)
+	}
 	p.level.Set(c.LogLevel)
-	options := &slog.HandlerOptions{Level: &p.level}
+	options := &slog.HandlerOptions{Level: &p.level, ReplaceAttr: withUnits}
 	if c.LogFormat == config.Text || c.LogFormat == "" && isTerminal(p.stderr) {
 		return c, slog.New(slog.NewTextHandler(p.stderr, options)), nil
 	}
 	return c, slog.New(slog.NewJSONHandler(p.stderr, options)), nil
+}
+
+// withUnits writes a duration with its unit ("1.204ms"): JSON would have it in nanoseconds, and nobody would know.
+func withUnits(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().Round(time.Microsecond).String())
+	}
+	return a
 }
 
 func isTerminal(w any) bool {
@@ -142,12 +154,22 @@ With --check it only tries settings, files, their rights and the catalogue, with
 			signal.Notify(hangup, syscall.SIGHUP)
 			defer signal.Stop(hangup)
 			again := func() (config.Config, error) { return config.Load(p.environ, ".", config.NeedMail) }
-			return p.run(cmd.Context(), Options{Config: c, Log: log, Hangup: hangup, Again: again, Level: &p.level}, func(a *App) {
+			var ready time.Time
+			err = p.run(cmd.Context(), Options{Config: c, Log: log, Hangup: hangup, Again: again, Level: &p.level}, func(a *App) {
+				ready = time.Now()
 				if len(a.channels) == 0 {
 					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN and what goes with it")
 				}
 				log.Info("ready", "addr", a.Addr(), "admin", a.AdminAddr(), "version", version())
 			})
+			switch up := time.Since(ready); {
+			case ready.IsZero(): // Main says why
+			case err != nil:
+				log.Error("stopped", "up", up.Round(time.Second), "err", err)
+			default:
+				log.Info("stopped", "up", up.Round(time.Second))
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only try the settings, and do not serve")
@@ -215,7 +237,7 @@ func (p *program) try(ctx context.Context, o Options, change func(*config.Config
 	}
 	defer os.RemoveAll(c.DataDir) // it holds fictional people only
 	c.MongoDBURI, c.SecretKey, c.AdminAddr = "", nil, ""
-	c.WhatsApp, c.EventsURL = config.WhatsApp{}, nil
+	c.WhatsApp, c.EventsURL, c.Telemetry = config.WhatsApp{}, nil, nil
 	change(&c)
 	o.Config = c
 	o.Log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
@@ -296,9 +318,9 @@ func (p *program) purge() *cobra.Command {
 					Forgotten
 				}{links, forgotten})
 			}
-			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\n", links,
+			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\nevents %d\n", links,
 				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Deliveries,
-				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard)
+				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events)
 			return err
 		},
 	}

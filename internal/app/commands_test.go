@@ -181,6 +181,9 @@ func TestServe_saysThatNoChannelIsOn(t *testing.T) {
 		}, channel...)
 		code := app.Main(ctx, []string{"serve"}, app.IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: &log.Buffer, Stderr: log})
 		cancel()
+		if n := strings.Count(log.String(), `"msg":"stopped","up":"`); n != 1 || !strings.Contains(log.String()[strings.LastIndex(strings.TrimSpace(log.String()), "\n")+1:], `"msg":"stopped"`) {
+			t.Errorf("%s: the last line is not the one that says it has stopped, and for how long it ran: %s", name, log.String())
+		}
 		if said := strings.Contains(log.String(), "no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN"); code != 0 || said != (channel == nil) {
 			t.Errorf("%s: exit %d, said that no channel is on: %t: %s", name, code, said, log.String())
 		}

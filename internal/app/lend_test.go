@@ -86,6 +86,7 @@ var storeCommands = []struct {
 	{"agents list --json", "", `"state":"disabled"`},
 	{"import --json -", importHeader + "\n" + importRow(1, affiliate.Locked), `"imported":1`},
 	{"understand --export", "", "step,no era esa,key_weak"},
+	{"events list --json", "", "[]"},
 	{"purge", "", "complaints 1\n"},
 	{"purge --json", "", `"complaints":0`},
 }

@@ -12,6 +12,7 @@ import (
 	"llave/internal/mail"
 	"llave/internal/runner"
 	"llave/internal/store"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 )
 
@@ -138,8 +139,12 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 func (a *App) send(ctx context.Context, p bot.Promise, to string, kind mail.Kind, letter mail.Letter) error {
 	letter.To, letter.MessageID, letter.Date = to, a.Vault.Derive("message-id", p.ID), p.Made
 	letter.Still = func() error { return runner.StillOurs(ctx) }
+	start := time.Now()
 	err := a.mailer.Send(ctx, letter)
 	a.watchLetter(string(kind), err)
+	if err == nil {
+		a.options.Log.Info("letter sent", "kind", p.Kind(), "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "tries", p.Tries, "took", time.Since(start))
+	}
 	return err
 }
 

@@ -34,7 +34,7 @@ var layers = [][]string{
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
-	{"bot", "bot/intro", "bot/pace", "bot/wire", "internal/address", "internal/secret"},
+	{"bot", "bot/intro", "bot/pace", "bot/wire", "internal/address", "internal/secret", "internal/trace"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
@@ -91,6 +91,7 @@ var owners = []struct {
 	{"golang.org/x/crypto", "x/crypto", []string{"internal/secret"}},
 	{"github.com/schollz/progressbar/v3", "progressbar", []string{"internal/importer"}},
 	{"github.com/prometheus/client_golang", "client_golang", []string{"internal/metrics"}},
+	{"go.opentelemetry.io/otel", "OpenTelemetry", []string{"internal/trace"}},
 	{"github.com/joho/godotenv", "godotenv", []string{"internal/config"}},
 	{"github.com/spf13/cobra", "cobra", []string{"internal/app"}},
 	{"golang.org/x/term", "x/term", []string{"internal/app"}},
@@ -98,9 +99,10 @@ var owners = []struct {
 
 // testTools are the outside modules that any test, and any package for tests, may import.
 var testTools = []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/tools", "github.com/Shopify/toxiproxy/v2", "github.com/rs/zerolog",
-	"go.mongodb.org/mongo-driver/v2/bson", // tests that stand between the store and its engine name the port's documents
-	"golang.org/x/net/dns/dnsmessage",     // the name server of the tests
-	"github.com/pquerna/otp/totp",         // tests that sign in play the telephone
+	"go.mongodb.org/mongo-driver/v2/bson",                          // tests that stand between the store and its engine name the port's documents
+	"golang.org/x/net/dns/dnsmessage",                              // the name server of the tests
+	"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf", // the collector of the tests
+	"github.com/pquerna/otp/totp", // tests that sign in play the telephone
 }
 
 // edge is one import of one file.

@@ -79,6 +79,8 @@ type Config struct {
 
 	secretFiles []SecretFile
 	given       map[string]uint64 // hashes of the values, by name: to say which of them changed
+
+	Telemetry map[string]string // OpenTelemetry's own variables, OTEL_…, as they are set
 }
 
 // Embedded says whether everything is kept in the data directory and not in MongoDB.
@@ -170,6 +172,7 @@ const prefix = "LLAVE_"
 func Load(environ []string, dir string, needs ...Need) (Config, error) {
 	var c Config
 	values, mistakes := gather(environ, dir)
+	c.Telemetry = takeTelemetry(values)
 	files, unread := readSecrets(values)
 	c.secretFiles = files
 	mistakes = append(mistakes, unread...)
@@ -206,13 +209,13 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 	}
 	inEnv := maps.Clone(values)
 	for _, pair := range environ {
-		if name, v, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, prefix) && (v != "" || values[name] == "") {
+		if name, v, ok := strings.Cut(pair, "="); ok && isOurs(name) && (v != "" || values[name] == "") {
 			values[name] = v
 			delete(inEnv, name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if known(name) {
+		if known(name) || strings.HasPrefix(name, telemetryPrefix) {
 			continue
 		}
 		where := ""
@@ -222,6 +225,27 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 		mistakes = append(mistakes, fmt.Errorf("%s%s: there is no such setting; %s", name, where, nearest(name)))
 	}
 	return values, mistakes
+}
+
+// telemetryPrefix is what the names of OpenTelemetry's own variables begin with. Which there are, its library knows.
+const telemetryPrefix = "OTEL_"
+
+func isOurs(name string) bool {
+	return strings.HasPrefix(name, prefix) || strings.HasPrefix(name, telemetryPrefix)
+}
+
+// takeTelemetry takes OpenTelemetry's variables out of the values.
+func takeTelemetry(values map[string]string) map[string]string {
+	own := map[string]string{}
+	for name, v := range values {
+		if strings.HasPrefix(name, telemetryPrefix) {
+			delete(values, name)
+			if v != "" {
+				own[name] = v
+			}
+		}
+	}
+	return own
 }
 
 func known(name string) bool {

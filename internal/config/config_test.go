@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -218,6 +219,12 @@ func TestLoad_file(t *testing.T) {
 	}
 	if c.HTTPAddr != ":2" || c.DataDir != "/srv/llave" || c.Disclosure != config.Uniform {
 		t.Errorf("got %s %s %s, want the environment's :2, the file's directory, and the file's uniform over an empty value", c.HTTPAddr, c.DataDir, c.Disclosure)
+	}
+
+	write("OTEL_SERVICE_NAME=\"llave quito\"\nOTEL_TRACES_SAMPLER=always_on\nLLAVE_HTTP_ADDR=:1\n")
+	c, err = config.Load([]string{"OTEL_TRACES_SAMPLER=always_off", "OTEL_ANYTHING=1", "OTHER=2"}, dir)
+	if want := map[string]string{"OTEL_SERVICE_NAME": "llave quito", "OTEL_TRACES_SAMPLER": "always_off", "OTEL_ANYTHING": "1"}; err != nil || !maps.Equal(c.Telemetry, want) {
+		t.Errorf("OpenTelemetry's own: got %q (%v), want %q", c.Telemetry, err, want)
 	}
 
 	write("LLAVE_HTTP_ADR=:1\n")

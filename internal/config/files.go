@@ -105,7 +105,7 @@ func readFile(path string) (map[string]string, error) {
 		return values, errors.New(".env: cannot be read; expected lines NAME=value, with quotes around values that hold spaces or #")
 	}
 	for name, v := range all {
-		if strings.HasPrefix(name, prefix) {
+		if isOurs(name) {
 			values[name] = strings.ReplaceAll(v, dollar, "$")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 )
 
 // keeping is one lane of one document, kept by this process.
@@ -93,10 +94,15 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		g := k.begin()
 		t.by = g.by.name
 		defer g.release() // once it is written down: until then the store may say that this process has the lane for long
-		t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
+		start := time.Now()
+		t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
-			t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
+			t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
+		}
+		t.took = time.Since(start)
+		if s := t.effects.Signal; s != nil {
+			s.Trace = p.Trace
 		}
 	}
 	t.took = time.Since(began)
@@ -383,6 +389,7 @@ func (k keeping) report(doc document, t try) {
 	tried := Tried{Channel: channelOf(doc), Kind: p.Kind(), Took: t.took}
 	switch err := t.err; {
 	case err == nil:
+		k.went(t)
 		tried.Result = PromiseKept
 		now, clock := k.Now(context.Background())
 		for _, p := range t.owed {
@@ -400,12 +407,12 @@ func (k keeping) report(doc document, t try) {
 		case bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // somebody never heard of it
 			level = slog.LevelWarn
 		}
-		k.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless")
+		k.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless", "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace))
 	default:
 		kind := bot.KindOf(err)
 		tried.Result = kind.String()
 		k.Watch.Tried(tried)
-		k.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "tries", p.Tries, "error", err)
+		k.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "tries", p.Tries, "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "took", t.took, "error", err)
 	}
 }
 
@@ -421,5 +428,5 @@ func channelOf(doc document) string {
 // GaveUp tells the operator of a promise that was dropped because nobody can keep it, and whether the person hears of that.
 func (r *Runner) GaveUp(p bot.Promise, heard bool, err error) {
 	r.Watch.Tried(Tried{Kind: p.Kind(), Result: PromiseGivenUp})
-	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "error", err)
+	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "error", err)
 }

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 )
 
@@ -87,7 +88,7 @@ type Effects struct {
 	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
-// Options are what a runner needs. All are required but Watch and Alone.
+// Options are what a runner needs. All are required but Watch, Alone and Trace.
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
@@ -101,6 +102,7 @@ type Options struct {
 	Keepers       []Keeper // one for each kind of promise but those in Own
 	Watch         Watcher  // nil: nobody counts
 	Log           *slog.Logger
+	Trace         *trace.Tracer // nil: turns are not exported
 }
 
 // Runner is safe for use by many goroutines. Start sweeps; Stop waits.
@@ -187,10 +189,16 @@ func (r *Runner) Answer(ctx context.Context, u bot.Update) (bot.Outcome, error) 
 		return bot.Outcome{}, ErrStopping
 	}
 	defer r.leave()
+	ctx, received := r.receive(ctx, u)
+	defer received.End()
 	id := u.Conv()
 	release := r.locks.lockAs(r.conversations.key(id), u.Order)
 	defer release()
-	return r.turn(ctx, id, u)
+	out, err := r.turn(ctx, id, u)
+	if err != nil {
+		received.Fail("not answered")
+	}
+	return out, err
 }
 
 // turn answers an update; the conversation is locked.
@@ -205,8 +213,11 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 		r.Watch.Turned(turned)
 	}()
 	env := bot.Env{}
+	ctx, span, ref := r.Trace.Turn(ctx, u.Trace, "turn", trace.Inside)
+	env.Trace = ref
+	defer func() { endTurn(span, u, out, ref, err) }()
 	for {
-		c, err := r.Conversations.Load(ctx, id)
+		c, err := r.load(ctx, id)
 		if err != nil {
 			return bot.Outcome{}, fmt.Errorf("load conversation: %w", err)
 		}
@@ -218,7 +229,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 		}
 		began := time.Now()
 		var next bot.Conversation
-		next, out, err = r.step(ctx, c, u, env)
+		next, out, err = r.traceStep(ctx, c, u, env)
 		turned.Step = time.Since(began)
 		if err != nil {
 			return out, err
@@ -229,7 +240,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 		}
 		mine := r.claim(&next.Outbox, env.Now, next.NextTimer())
 		began = time.Now()
-		err = r.Conversations.Save(ctx, &next)
+		err = r.commit(ctx, &next)
 		turned.Commit = time.Since(began)
 		if errors.Is(err, bot.ErrConflict) {
 			r.Watch.Turned(Turned{Channel: u.Channel, Result: TurnConflict, Outcome: bot.Outcome{Event: out.Event}, Step: turned.Step, Commit: turned.Commit})
@@ -240,7 +251,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 		}
 		turned.Result = TurnCommitted
 		r.dropped(u.Channel, out)
-		r.Log.Info("turn", "conv", id, "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
+		r.Log.Info("turn", "conv", id, "turn", trace.ID(ref), "trace_id", trace.Of(ref), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
 		for _, lane := range mine {

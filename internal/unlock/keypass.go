@@ -101,6 +101,8 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 		return nil, fmt.Errorf("hash key: %w", err)
 	}
 	attempt := a.ID
+	ctx, span, ref := s.join(ctx, d, a, a.asker(), "key")
+	defer span.End()
 	var happened steps
 	d, err = s.change(ctx, d.ID, func(d *Document, now time.Time) error {
 		happened = nil
@@ -111,6 +113,7 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 		if !a.KeyMade.IsZero() {
 			return ErrKeyMade // while this one was being hashed
 		}
+		d.trace = ref
 		d.Key, d.KeyAt, a.KeyMade = hash, now, now
 		happened.add(a, StepKey, took(a.Redeemed, now))
 		s.tell(d, a, now, bot.SignalKeyMade, "")

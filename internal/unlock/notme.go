@@ -92,6 +92,8 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	if err != nil {
 		return Disowned{}, err
 	}
+	ctx, span, turn := s.join(ctx, found, found.Live, found.Live.asker(), "no fui yo")
+	defer span.End()
 	var out Disowned
 	var own []*Attempt
 	var chat Chat
@@ -110,6 +112,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 			out = s.came(d, own, ref, now)
 			return errUnchanged
 		}
+		d.trace = turn
 		s.owe(d, newest, now, "not_me/", bot.MailWarning{Ref: ref})
 		for _, a := range fresh {
 			s.takeBack(d, a, ref, now)

@@ -96,6 +96,8 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 	if err != nil {
 		return Redeemed{}, err
 	}
+	ctx, span, ref := s.join(ctx, found, found.Live, s.asker(found.Live, t.tag), "press")
+	defer span.End()
 	var out Redeemed
 	var happened steps
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
@@ -122,6 +124,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 		out.Life = KeyPassLife
 		happened.add(a, StepPressed, took(a.Accepted, now))
+		d.trace = ref
 		a.Redeemed, a.Nonce, a.By = now, s.hashNonce(nonce), by
 		d.Bounced = nil // its mailbox is read
 		d.PurgeAt = now.Add(KeyPassLife)
@@ -134,6 +137,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		return nil
 	})
 	if err != nil {
+		span.Fail("refused")
 		return Redeemed{Kind: out.Kind, Moment: out.Moment, Chat: out.Chat}, err
 	}
 	s.tellSteps(happened)

@@ -62,7 +62,7 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 			d.Live.Convs = append(d.Live.Convs, ask.Conv)
 		}
 		d.Live.hears(ask.Conv, ask.Lang)
-		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Attempt: d.Live.ID, At: now})
+		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Trace: ask.Trace, Attempt: d.Live.ID, At: now})
 		d.PurgeAt = d.Live.Ends(s.Limits.LinkTTL)
 		res.Granted, res.Attempt, res.Ends = true, d.Live.ID, d.Live.Ends(s.Limits.LinkTTL)
 		return nil

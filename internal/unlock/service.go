@@ -1,6 +1,7 @@
 package unlock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/key"
 	"llave/internal/secret"
+	"llave/internal/trace"
 )
 
 // What a link or a key pass can come to. None of them says whether an account exists.
@@ -64,6 +66,7 @@ type Options struct {
 	Keys       key.Rules        // which keys may be made
 	Watch      func(h Happened) // told what happened to a link, for counting; it does not wait
 	Kick       func(id string)  // tells the runner that the document with that id owes something now
+	Trace      *trace.Tracer    // nil: presses are not exported
 }
 
 // Service asks for links, mints, redeems and ends them. It is safe for use by many goroutines and processes.
@@ -123,7 +126,7 @@ var errUnchanged = errors.New("nothing to write")
 // owe adds a promise of an attempt. Its id makes it happen once: [of] tells it from others of its kind.
 func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bot.Duty) {
 	id := strings.Join([]string{a.ID, string(what.Kind()), of}, "/")
-	p := bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now}
+	p := bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Trace: cmp.Or(d.trace, d.askedIn(a, a.asker())), Made: now}
 	switch what.Kind() {
 	case bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // a mailbox that is full for days holds up no other letter for ever
 		p.Until = now.Add(noticeFor)
