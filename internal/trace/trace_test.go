@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// failure is what a span that fails is told, so that the off case does what the on case does.
-var failure = errors.New("away")
+// errAway is what a span that fails is told, so that the off case does what the on case does.
+var errAway = errors.New("away")
 
 // Off, a span costs no allocation, and a turn one: the reference that its log lines and promises carry.
 func TestTracer_off(t *testing.T) {
@@ -20,7 +20,7 @@ func TestTracer_off(t *testing.T) {
 		span.Set("llave.kind", "say")
 		span.SetInt("llave.tries", 3)
 		_, inner := off.Start(in, "commit")
-		inner.Fail(failure.Error())
+		inner.Fail(errAway.Error())
 		inner.End()
 		span.End()
 	}); n != 0 {
