@@ -516,6 +516,9 @@ func Canonical(id string) string { return strings.ToUpper(strings.ToLower(string
 // what is left after a label.
 func foreignCode(text string, pattern *regexp.Regexp) string {
 	s := strings.TrimSpace(dashes.Replace(bot.Clean(text)))
+	if pattern == nil && !strings.ContainsAny(s, "0123456789") {
+		return ""
+	}
 	for _, candidate := range []string{s, codeLabel.ReplaceAllString(s, "")} {
 		candidate = strings.Trim(candidate, " \t\n.,;:!?¡¿\"'«»“”‘’()#")
 		if isCode(candidate, pattern) {
@@ -523,6 +526,34 @@ func foreignCode(text string, pattern *regexp.Regexp) string {
 		}
 	}
 	return ""
+}
+
+// announcedCode is a code that stands in a sentence behind what announces it, or "". It has four digits at least: "mi código es rojo2"
+// may be anything.
+func announcedCode(text string, pattern *regexp.Regexp) string {
+	const fewest = 4
+	if digitsIn(text) < fewest {
+		return ""
+	}
+	s := strings.TrimSpace(dashes.Replace(bot.Clean(text)))
+	rest := strings.Fields(codeLabel.ReplaceAllString(s, ""))
+	if len(rest) == 0 || len(rest) == len(strings.Fields(s)) {
+		return ""
+	}
+	token := strings.Trim(rest[0], ".,;:!?¡¿\"'«»“”‘’()#")
+	if digitsIn(token) < fewest || !isCode(token, pattern) {
+		return ""
+	}
+	return Canonical(token)
+}
+
+func digitsIn(text string) (n int) {
+	for _, r := range text {
+		if unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // IsForeignCode says whether [s] is written like a foreigner's code; [pattern] nil is the built-in rule.

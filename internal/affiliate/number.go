@@ -84,6 +84,9 @@ func ParseNumber(text string, o ParseOptions) Reading {
 	code := foreignCode(text, o.ForeignCode)
 	bare := onlyDigits(pieces)
 	r := readRuns(runs, bare, o.Phone)
+	if code == "" && r.Number == "" {
+		code = announcedCode(text, o.ForeignCode)
+	}
 	switch {
 	// "17l43O71O3" and "CI1714307103" fit a code too, and are rather a number.
 	case code != "" && (r.Number == "" || !bare):

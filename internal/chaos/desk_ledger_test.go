@@ -61,7 +61,7 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(conv.Promises); n > 0 {
+		if n := owes(conv); n > 0 {
 			v.owed.breaks("person %d: %d", c.index, n)
 		}
 		v.judgeFiles(c, conv, recorded[c.conv])
