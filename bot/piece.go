@@ -90,6 +90,9 @@ func isBrief(text string) bool { return len(strings.Fields(Clean(text))) <= fewW
 // Earlier are the channel's names for the messages of which the update is the last piece.
 func (t *Turn) Earlier() []string { return t.earlier }
 
+// Own is what the message itself says, of a sentence of which it is the last piece; else all that is heard.
+func (t *Turn) Own() string { return Clean(t.came.Text) }
+
 // goesOn says whether there may be more than one message to what the person does. Who sits at a terminal writes lines; who is with an
 // agent, or waits for one, waits for nothing else.
 func (e *Engine) goesOn(t *Turn) bool {

@@ -153,9 +153,19 @@ func (f *flow) complaint(t *bot.Turn) string {
 	return strings.NewReplacer(marks...).Replace(affiliate.MaskAll(strings.Join(texts, "\n")))
 }
 
-// gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it.
+// gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it. Of pieces
+// that are heard as one sentence, the last is a part by itself: an edit of it leaves the others.
 func (f *flow) gather(t *bot.Turn) bool {
 	text := strings.TrimSpace(t.Text())
+	if earlier, own := t.Earlier(), strings.TrimSpace(t.Own()); len(earlier) > 0 && own != "" {
+		if before, ok := strings.CutSuffix(text, own); ok && strings.TrimSpace(before) != "" {
+			f.keepParts(t, slices.DeleteFunc(f.parts(t), func(p complaintPart) bool { return slices.Contains(earlier, p.id) })) // it holds those
+			if !f.takes(t, complaintPart{earlier[len(earlier)-1], affiliate.MaskAll(strings.TrimSpace(before))}) {
+				return false
+			}
+			text = own
+		}
+	}
 	if thing := t.Thing(); thing != "" {
 		text = strings.TrimSpace(noted(thing) + " " + text)
 	}
@@ -218,6 +228,20 @@ func moveParts(t *bot.Turn, from, to string) {
 	}
 }
 
+// restores has the complaint that there was before this one be the one that is written. Who typed it finds this one in its place.
+func restores(t *bot.Turn) {
+	if t.Slot(slotOld) == "" {
+		return
+	}
+	is, ids := t.Slot(slotComplaint), t.Slot(slotComplaint+partIDs)
+	moveParts(t, slotOld, slotComplaint)
+	t.Forget(slotAnew)
+	if is != "" && t.Update.Kind != bot.Press {
+		t.Remember(slotOld, is)
+		t.Remember(slotOld+partIDs, ids)
+	}
+}
+
 // dropComplaint forgets what was written.
 func dropComplaint(t *bot.Turn) {
 	t.Forget(slotComplaint, slotComplaint+partIDs, slotOld, slotOld+partIDs, slotAnew)
@@ -269,9 +293,8 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 		t.Remember(slotAnew, strconv.Itoa(len(f.parts(t))+1))
 		return ComplaintAnew, nil
 	case "restore":
-		moveParts(t, slotOld, slotComplaint)
-		t.Forget(slotAnew)
-		return ComplaintGathered, nil
+		restores(t)
+		return readsComplaint(t), nil
 	case "drop", "drop_yes":
 		dropComplaint(t)
 		return f.goesOn(t, ComplaintDropped, DroppedThen), nil

@@ -149,10 +149,10 @@ func (f *flow) keepsTold(t *bot.Turn) {
 	}
 }
 
-// takesTold takes it, once a complaint was meant.
+// takesTold takes it, once a complaint was meant, unless its message says just that now.
 func (f *flow) takesTold(t *bot.Turn, sealed string) {
 	if told, err := f.Vault.Open(complaintLabel, sealed); err == nil {
-		if id, text, ok := strings.Cut(told, partEnd); ok {
+		if id, text, ok := strings.Cut(told, partEnd); ok && (id == "" || id != t.Update.MessageID) {
 			f.takes(t, complaintPart{id, text})
 		}
 	}

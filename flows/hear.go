@@ -772,10 +772,12 @@ func (f *flow) keepsNumber(t *bot.Turn) bool {
 	dropGiven(t)
 	if known != "" {
 		t.Remember(slotGiven, affiliate.Seal(f.Vault, known))
-	} else if part != "" { // a whole number leaves none of what was begun
-		t.Remember(slotPart, part)
 	}
-	t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
+	if part != "" { // a whole number leaves none of what was begun
+		t.Remember(slotPart, part)
+	} else {
+		t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
+	}
 	if w := f.wishedWith(t); w == "generate" || t.Slot(slotWish) == "" {
 		t.Remember(slotWish, cmp.Or(w, "unlock"))
 	}
@@ -828,9 +830,12 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 // stays.
 func (f *flow) readsKept(t *bot.Turn) bot.Event {
 	typed, err := affiliate.Open(f.Vault, t.Slot(slotTyped))
+	if err != nil {
+		typed, _ = f.partSoFar(t)
+	}
 	t.Forget(slotTyped)
 	switch {
-	case err == nil:
+	case typed != "":
 		ev := f.takeNumber(t, typed)
 		if ev == WrongCount || ev == GaveMore {
 			t.Part()

@@ -3,6 +3,7 @@ package flows
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"llave/bot"
@@ -130,7 +131,11 @@ func (f *flow) takePart(t *bot.Turn, typed string, digits int) bot.Event {
 	if digits < nationalDigits {
 		f.beginsPart(t, typed)
 	}
-	t.Say("count", digits)
+	counted := "number.counted"
+	if digits == 1 {
+		counted = "number.counted_one"
+	}
+	t.Say("counted", strings.ReplaceAll(t.Wording(counted), "{n}", strconv.Itoa(digits)))
 	return WrongCount
 }
 
