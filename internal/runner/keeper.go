@@ -27,6 +27,24 @@ func StillOurs(ctx context.Context) error {
 	return nil
 }
 
+// Written writes down what must be known of something that was sent, before its promise counts as kept. While that cannot be
+// written, which [write] says with an error, it is tried again: an error of the Keep would have the same sent once more. ctx is
+// what the Keep was handed. The last error is returned where another process keeps the promise meanwhile, or this one ends.
+func Written(ctx context.Context, write func(ctx context.Context) error) error {
+	l, ok := ctx.Value(believedKey{}).(leased)
+	if !ok {
+		return write(ctx)
+	}
+	for {
+		err := write(l.whole)
+		if err == nil || l.whole.Err() != nil || l.grip.r.stopping() {
+			return err
+		}
+		l.grip.r.Log.Warn("write down what was sent", "error", err)
+		l.grip.r.waitToWrite(l.whole)
+	}
+}
+
 // Keeper keeps the promises of one kind.
 type Keeper struct {
 	Kind bot.PromiseKind
