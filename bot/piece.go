@@ -260,8 +260,12 @@ type hearing struct {
 func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) (best stepped, err error) {
 	done, undone, withdrawn := c.takeBack()
 	best.sense = -1
+	ids := c.Pieces.IDs
+	if c.Pieces.Done { // it is the first of something else
+		ids = nil
+	}
 	for _, h := range e.hearings(c.Pieces, done, undone, u, env.Now) {
-		s, err := e.stepAs(ctx, h.in, h.as, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs})
+		s, err := e.stepAs(ctx, h.in, h.as, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: ids})
 		if err != nil {
 			return s, err
 		}

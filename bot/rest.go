@@ -44,7 +44,7 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 	switch {
 	case !goesOn && (s.told == "" || s.missed || t.emptied):
 		return
-	case s.again && before.Said == "", !p.rest && !e.mayGoOn(t, p, heard): // all that is known is what was said to them
+	case s.again && before.Said == "", !p.rest && !e.mayGoOn(t, p, heard), was.Handoff.Open() != c.Handoff.Open(): // all that is known is what was said to them
 		c.Answered = &Answered{Since: p.since, At: t.Now, Told: s.told}
 		if s.again {
 			c.Answered.Since, c.Answered.At = before.Since, before.at()

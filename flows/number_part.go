@@ -72,40 +72,52 @@ func (f *flow) dropPart(t *bot.Turn) {
 	}
 }
 
-// joins is the number so far with what was typed now, and what that adds to it: "" where it does not go on with it.
-func (f *flow) joins(t *bot.Turn, typed string) (whole, added string) {
+// goingOn is what was typed now, and the number that it goes on with.
+type goingOn struct {
+	whole  string   // the number so far; "" where what was typed goes on with none
+	typed  string   // the digits that it begins with
+	before []string // the parts before it, as they are kept
+}
+
+// joins is what was typed as the next part of what was given so far.
+func (f *flow) joins(t *bot.Turn, typed string) goingOn {
+	parts := f.partsKept(t)
 	before, _ := f.partSoFar(t)
 	begins, _, _ := affiliate.Part(typed)
+	anew := goingOn{typed: begins}
 	switch {
 	case before == "", begins == "", strings.HasPrefix(begins, before): // begun anew, or said again
-		return "", begins
+		return anew
 	case len(begins) >= fewestAlone && strings.HasPrefix(before, begins): // so too, in parts as before
-		return "", begins
+		return anew
 	}
-	whole = before + begins
+	whole := before + begins
 	r := affiliate.ParseNumber(whole, f.parsing(t))
 	switch {
 	case len(whole) < nationalDigits, r.Verdict == affiliate.AskFirstTen:
-		return whole, begins
 	case len(whole) > nationalDigits:
-		return f.endsWhole(t, begins), begins
+		return endsOf(parts, begins)
+	case r.Verdict == affiliate.AskProvince || slips(r.Verdict) && !slips(affiliate.Check(begins+before)): // its beginning came last
+		return anew
 	}
-	if r.Verdict == affiliate.AskProvince || slips(r.Verdict) && !slips(affiliate.Check(begins+before)) { // its beginning came last
-		return "", begins
-	}
-	return whole, begins
+	return goingOn{whole, begins, parts}
 }
 
-// endsWhole is a right number that the last parts are with what was typed now, or "": the first of all was something else.
-func (f *flow) endsWhole(t *bot.Turn, typed string) string {
+// endsOf is what the last parts are with what was typed now, where all of them are too much: the first was something else. It is a right
+// number, or else as much as is less than one.
+func endsOf(parts []string, typed string) goingOn {
+	end := goingOn{typed: typed}
 	whole := typed
-	for _, part := range slices.Backward(f.partsKept(t)) {
+	for i, part := range slices.Backward(parts) {
 		digits, _, _ := strings.Cut(part, partEnds)
-		if whole = digits + whole; len(whole) == nationalDigits && affiliate.Check(whole) == affiliate.Accept {
-			return whole
+		switch whole = digits + whole; {
+		case len(whole) < nationalDigits:
+			end.whole, end.before = whole, parts[i:]
+		case len(whole) == nationalDigits && affiliate.Check(whole) == affiliate.Accept:
+			return goingOn{whole, typed, parts[i:]}
 		}
 	}
-	return ""
+	return end
 }
 
 // slips says that a number of ten digits cannot be right.
@@ -115,15 +127,14 @@ func slips(v affiliate.Verdict) bool {
 
 // takePart takes too few digits, or too many, for the next part of the number that was begun, or for a new beginning.
 func (f *flow) takePart(t *bot.Turn, typed string, digits int) bot.Event {
-	whole, begins := f.joins(t, typed)
-	switch {
-	case len(whole) >= nationalDigits:
+	switch j := f.joins(t, typed); {
+	case len(j.whole) >= nationalDigits:
 		f.cleansParts(t)
-		return f.takeNumber(t, whole)
-	case whole != "":
-		f.keepPart(t, begins, f.partsKept(t))
-		pieceOfNumber(t, len(whole))
-		t.Say("count", len(whole))
+		return f.takeNumber(t, j.whole)
+	case j.whole != "":
+		f.keepPart(t, j.typed, j.before)
+		pieceOfNumber(t, len(j.whole))
+		t.Say("count", len(j.whole))
 		return GaveMore
 	}
 	t.Miss()
@@ -169,7 +180,7 @@ func (f *flow) givesPart(t *bot.Turn) bool {
 		return false
 	}
 	begins, _, alone := affiliate.Part(t.Text())
-	if whole, _ := f.joins(t, t.Text()); whole != "" {
+	if f.joins(t, t.Text()).whole != "" {
 		return alone
 	}
 	return alone && len(begins) >= fewestAlone && len(begins) < nationalDigits
@@ -199,29 +210,29 @@ func (f *flow) keepsPart(t *bot.Turn) string {
 	if !f.givesPart(t) {
 		return ""
 	}
-	whole, begins := f.joins(t, t.Text())
-	if len(whole) >= nationalDigits {
+	j := f.joins(t, t.Text())
+	if len(j.whole) >= nationalDigits {
 		f.cleansParts(t)
-		return whole
+		return j.whole
 	}
-	pieceOfNumber(t, len(cmp.Or(whole, begins)))
-	if whole == "" {
+	pieceOfNumber(t, len(cmp.Or(j.whole, j.typed)))
+	if j.whole == "" {
 		f.beginsPart(t, t.Text())
-		return begins
+		return j.typed
 	}
-	f.keepPart(t, begins, f.partsKept(t))
-	return whole
+	f.keepPart(t, j.typed, j.before)
+	return j.whole
 }
 
 // partForAgent takes a part of a number that is written to an agent: the number that it ends, or "".
 func (f *flow) partForAgent(t *bot.Turn) string {
-	whole, begins := f.joins(t, t.Text())
+	j := f.joins(t, t.Text())
 	switch _, stops, _ := affiliate.Part(t.Text()); {
-	case affiliate.Check(whole) == affiliate.Accept:
+	case affiliate.Check(j.whole) == affiliate.Accept:
 		f.cleansParts(t)
-		return whole
-	case whole != "" && len(whole) < nationalDigits:
-		f.keepPart(t, begins, f.partsKept(t))
+		return j.whole
+	case j.whole != "" && len(j.whole) < nationalDigits:
+		f.keepPart(t, j.typed, j.before)
 	case len(stops) >= fewestAlone && len(stops) < nationalDigits:
 		f.beginsPart(t, t.Text())
 	}
