@@ -488,6 +488,26 @@ func TestWritten_storeAway(t *testing.T) {
 	})
 }
 
+// What cannot be written though the store is there keeps its place for ten minutes, and is then tried like anything that failed.
+func TestWritten_never(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl := newKeeperCluster(t, storetest.Bolt(t, nil))
+		var letters atomic.Int32
+		cl.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
+			letters.Add(1)
+			return runner.Effects{}, runner.Written(ctx, func(context.Context) error { return errors.New("it cannot be decoded") })
+		}
+		r := cl.runner("a")
+		cl.say(r, 1, "1", "mail")
+		time.Sleep(9 * time.Minute)
+		before := letters.Load()
+		time.Sleep(2 * time.Minute)
+		if after := letters.Load(); before != 1 || after != 2 {
+			t.Errorf("got %d letters in nine minutes and %d in eleven, want 1 and 2", before, after)
+		}
+	})
+}
+
 // A process that ends while it cannot write that down does not wait for the store.
 func TestWritten_stopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
