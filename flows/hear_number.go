@@ -99,6 +99,14 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 	case affiliate.IsItPhone:
 		return f.gave(t, r.Number, GavePhoneLike)
 	case affiliate.AskLeadingZero:
+		if j := f.joins(t, typed); affiliate.Check(j.whole) == affiliate.Accept { // nine that end a number
+			f.cleansParts(t)
+			t.HideDigits()
+			return f.gave(t, j.whole, GaveNumber)
+		}
+		if t.Own() != t.Text() { // in pieces: the tenth may follow
+			return f.takePart(t, typed, r.Digits)
+		}
 		return f.gave(t, r.Number, GaveNine)
 	case affiliate.AskFirstTen:
 		return f.gave(t, r.Number, GaveRUC)
@@ -297,10 +305,15 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 		return ""
 	}
 	f.cleans(t, r)
+	return saysOther(t)
+}
+
+// saysOther says whose link lives, or is in use, to who gave another number.
+func saysOther(t *bot.Turn) bot.Event {
 	switch {
 	case t.Slot(slotRecord) == "": // an agent led here
 		return AskedRepeat
-	case place.Is(LinkLives):
+	case t.Place().Is(LinkLives):
 		return OtherNumber
 	}
 	return OtherNumberLate
