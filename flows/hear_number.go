@@ -256,6 +256,26 @@ func (f *flow) isCode(t *bot.Turn) bool {
 	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || fourDigits.MatchString(r.Code))
 }
 
+// codesIn are the codes that are announced in words of a complaint, or in the part before them: they are masked there. The line of the
+// message loses them too.
+func (f *flow) codesIn(t *bot.Turn, words string) (codes []string) {
+	announced := words
+	if parts := f.parts(t); len(parts) > 0 {
+		announced = parts[len(parts)-1].text + " " + words
+	}
+	for _, said := range []string{t.Text(), words, announced} {
+		r := affiliate.ParseNumber(said, f.parsing(t))
+		if r.Verdict != affiliate.CodeGiven || r.Digits < 5 && !fourDigits.MatchString(r.Code) {
+			continue
+		}
+		codes = append(codes, r.Code)
+		if masked := affiliate.MaskAll(t.Own(), r.Code); masked != affiliate.MaskAll(t.Own()) {
+			t.HideWord(r.Code)
+		}
+	}
+	return codes
+}
+
 // fourDigits is the shape of a code with few digits.
 var fourDigits = regexp.MustCompile(`^(?:\p{L}{1,4}-?\d{4,}|\p{L}+-\d{4,}|\d{4,}-\p{L}{1,4})$`)
 

@@ -194,6 +194,11 @@ func hideNumber(texts []string) {
 		if !e.some { // "gracias", a button
 			continue
 		}
+		if hidesDigits(texts[i]) && !masked.MatchString(texts[i]) { // those of a part that was hidden at once
+			digits += strings.Count(texts[i], string(bullet))
+			spread[i] = nil
+			continue
+		}
 		if len(e.tail) == 0 {
 			break
 		}

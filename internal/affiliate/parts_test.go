@@ -32,6 +32,7 @@ func TestMaskSpread(t *testing.T) {
 		{"empieza así 71003 y sigue / 171•••••65", "empieza así ••••• y sigue / 171•••••65"},
 		{"17100340 / •••• / ••••••", "•••••••• / •••• / ••••••"},
 		{"171•••••65 / (editado) 003406", "171•••••65 / (editado) ••••••"},
+		{"•••• / 034065 persona por favor", "•••• / •••••• persona por favor"},
 		// what stays
 		{"171•••••65 / 17", "171•••••65 / 17"},
 		{"171•••••65 / fui en 2024 a las 14:30", "171•••••65 / fui en 2024 a las 14:30"},
