@@ -27,6 +27,7 @@ type Options struct {
 	Whole   func(t *Turn) bool                  // says of an update that it is no piece of a sentence, whatever came before it; nil: of none
 	Mask    func(text string) string            // hides national numbers in the transcript
 	Spread  func(texts []string) []string       // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
+	Digits  func(text string) string            // hides the digits of a text that gave a part of a number; nil: none
 	Hash    func(label, data string) string     // keyed
 	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
 	Idle    time.Duration                       // how long a conversation left alone keeps its place

@@ -60,6 +60,7 @@ type Turn struct {
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
 	word     string // hidden, and what stands around it not
+	digits   bool   // so are its digits
 	unkept   bool
 	twice    bool // the second tap of a button that was just answered
 	idle     time.Duration
@@ -252,6 +253,9 @@ func (t *Turn) Hide() { t.hidden = true }
 
 // HideWord keeps a word of it out, and what stands around it in; all of it where that is just the word.
 func (t *Turn) HideWord(word string) { t.word = word }
+
+// HideDigits keeps its digits out: they are a part of something that may not be kept.
+func (t *Turn) HideDigits() { t.digits = true }
 
 // Unkept keeps nothing of the update in the transcript: it was one too many.
 func (t *Turn) Unkept() { t.unkept = true }

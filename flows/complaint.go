@@ -160,7 +160,7 @@ func (f *flow) gather(t *bot.Turn) bool {
 	if earlier, own := t.Earlier(), strings.TrimSpace(t.Own()); len(earlier) > 0 && own != "" {
 		if before, ok := strings.CutSuffix(text, own); ok && strings.TrimSpace(before) != "" {
 			f.keepParts(t, slices.DeleteFunc(f.parts(t), func(p complaintPart) bool { return slices.Contains(earlier, p.id) })) // it holds those
-			if !f.takes(t, complaintPart{earlier[len(earlier)-1], affiliate.MaskAll(strings.TrimSpace(before))}) {
+			if !f.takes(t, complaintPart{earlier[len(earlier)-1], affiliate.MaskAll(strings.TrimSpace(before), f.codesIn(t, before)...)}) {
 				return false
 			}
 			text = own
@@ -169,7 +169,7 @@ func (f *flow) gather(t *bot.Turn) bool {
 	if thing := t.Thing(); thing != "" {
 		text = strings.TrimSpace(noted(thing) + " " + text)
 	}
-	return f.takes(t, complaintPart{t.Update.MessageID, affiliate.MaskAll(text)})
+	return f.takes(t, complaintPart{t.Update.MessageID, affiliate.MaskAll(text, f.codesIn(t, text)...)})
 }
 
 // takes is gather for a part. Where it was asked for anew, words take the place of what there was then; a picture without any waits

@@ -145,7 +145,7 @@ func (f *flow) tells(t *bot.Turn) {
 // keepsTold keeps what may be the first part of a complaint while it is asked what was meant.
 func (f *flow) keepsTold(t *bot.Turn) {
 	if t.Update.Kind == bot.Text && tellsMore(t.Text()) {
-		t.Remember(slotFirst, f.Vault.Seal(complaintLabel, t.Update.MessageID+partEnd+affiliate.MaskAll(strings.TrimSpace(t.Text()))))
+		t.Remember(slotFirst, f.Vault.Seal(complaintLabel, t.Update.MessageID+partEnd+affiliate.MaskAll(strings.TrimSpace(t.Text()), f.codesIn(t, t.Text())...)))
 	}
 }
 

@@ -111,6 +111,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		f.watchesWindow(t)
 	}
 	f.rereads(t)
+	f.hearDigits(t)
 	f.notices(t)
 	f.hearYes(t)
 	fast, warn := f.tooFast(t)

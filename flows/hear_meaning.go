@@ -170,6 +170,8 @@ func acting(answer string) bool {
 // hearMeaning answers what was understood. A number that comes with a wish is read at once.
 func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	switch {
+	case f.digitsWhereLinkLives(t):
+		return f.partOfOther(t)
 	case f.givesNumber(t):
 		if ev := f.numberAndWish(t); ev != "" {
 			return ev

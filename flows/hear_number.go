@@ -99,6 +99,14 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 	case affiliate.IsItPhone:
 		return f.gave(t, r.Number, GavePhoneLike)
 	case affiliate.AskLeadingZero:
+		if j := f.joins(t, typed); affiliate.Check(j.whole) == affiliate.Accept { // nine that end a number
+			f.cleansParts(t)
+			t.HideDigits()
+			return f.gave(t, j.whole, GaveNumber)
+		}
+		if t.Own() != t.Text() { // in pieces: the tenth may follow
+			return f.takePart(t, typed, r.Digits)
+		}
 		return f.gave(t, r.Number, GaveNine)
 	case affiliate.AskFirstTen:
 		return f.gave(t, r.Number, GaveRUC)
@@ -248,6 +256,26 @@ func (f *flow) isCode(t *bot.Turn) bool {
 	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || fourDigits.MatchString(r.Code))
 }
 
+// codesIn are the codes that are announced in words of a complaint, or in the part before them: they are masked there. The line of the
+// message loses them too.
+func (f *flow) codesIn(t *bot.Turn, words string) (codes []string) {
+	announced := words
+	if parts := f.parts(t); len(parts) > 0 {
+		announced = parts[len(parts)-1].text + " " + words
+	}
+	for _, said := range []string{t.Text(), words, announced} {
+		r := affiliate.ParseNumber(said, f.parsing(t))
+		if r.Verdict != affiliate.CodeGiven || r.Digits < 5 && !fourDigits.MatchString(r.Code) {
+			continue
+		}
+		codes = append(codes, r.Code)
+		if masked := affiliate.MaskAll(t.Own(), r.Code); masked != affiliate.MaskAll(t.Own()) {
+			t.HideWord(r.Code)
+		}
+	}
+	return codes
+}
+
 // fourDigits is the shape of a code with few digits.
 var fourDigits = regexp.MustCompile(`^(?:\p{L}{1,4}-?\d{4,}|\p{L}+-\d{4,}|\d{4,}-\p{L}{1,4})$`)
 
@@ -297,10 +325,15 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 		return ""
 	}
 	f.cleans(t, r)
+	return saysOther(t)
+}
+
+// saysOther says whose link lives, or is in use, to who gave another number.
+func saysOther(t *bot.Turn) bot.Event {
 	switch {
 	case t.Slot(slotRecord) == "": // an agent led here
 		return AskedRepeat
-	case place.Is(LinkLives):
+	case t.Place().Is(LinkLives):
 		return OtherNumber
 	}
 	return OtherNumberLate

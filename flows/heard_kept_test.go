@@ -46,7 +46,7 @@ var topics = [][]string{
 	{"quiero desbloquear mi clave", "[yes]", known, "[yes]", "[send]"},
 	{"hola", "[yes]", "desbloquear", "1710|034065", "[yes]", "[send]", "no me llega"},
 	{"desbloquear", "mi cédula es " + known, "sí", "[send]", "[resend]"},
-	{"desbloquear", "171|003|4065", "sí", "AB-12345", "sí"},
+	{"desbloquear", "171|003|4065", "sí", code, "sí"},
 	{"desbloquear", "17100|34066", "1710034064", known, "sí"},
 	{"queja", "me trataron|muy mal|en la|oficina", "y nadie|me ayuda", "[register]"},
 	{"quiero|poner una|queja", "esperé tres horas y nadie atendió", "fue el lunes", "mi cédula es 17100|34065", "sí"},
@@ -61,6 +61,9 @@ var topics = [][]string{
 
 // fewWords is how many may be a piece of something.
 const fewWords = 2
+
+// code is the one among them, which is masked in a complaint where it is known for one.
+const code = "AB-12345"
 
 // What people send beside that.
 var (
@@ -732,14 +735,14 @@ func (h *played) takesComplaint(m note, got turn) {
 
 // reads says whether a text is what was written, in one line or several.
 func reads(parts []note, text string) bool {
-	if text == written(parts) {
+	if text = affiliate.MaskAll(text, code); text == written(parts) {
 		return true
 	}
 	var all []string
 	for _, p := range parts {
 		all = append(all, p.words)
 	}
-	return text == inWords(affiliate.MaskAll(strings.Join(all, " ")))
+	return text == inWords(affiliate.MaskAll(strings.Join(all, " "), code))
 }
 
 // returns notes that an earlier complaint is there again: the new one was taken back.
@@ -756,7 +759,7 @@ func written(parts []note) string {
 	for _, p := range parts {
 		all = append(all, affiliate.MaskAll(p.words))
 	}
-	return inWords(affiliate.MaskAll(strings.Join(all, "\n")))
+	return inWords(affiliate.MaskAll(strings.Join(all, "\n"), code))
 }
 
 // complaint is what there is of one.

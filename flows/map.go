@@ -223,6 +223,7 @@ func (f *flow) places() []bot.Place {
 			// later
 			on(AskedRemind, RemindWhen, ""), on(RemindSet, bot.Back, "remind.set"), on(RemindMoved, bot.Back, "remind.moved"), on(RemindPast, RemindWhen, "remind.past"),
 			on(RemindTooLate, RemindWhen, "remind.limit"), on(RemindTooLateHere, RemindWhen, "remind.window"), on(RemindCancelled, bot.Stay, "remind.cancelled"), on(RemindNone, bot.Stay, "remind.none"),
+			on(RemindOnlyKey, bot.Stay, "remind.only"),
 			on(AskedRemindToday, RemindWhen, "remind.when_today"), on(RemindPastToday, RemindWhen, "remind.past_today"), on(RemindTooLateToday, RemindWhen, "remind.window_today"),
 			on(Reminded, Resume, "remind.now"), on(RemindedAtRest, bot.Stay, "remind.rest"),
 			// a notice that says more than the one agreed to

@@ -25,7 +25,8 @@ const (
 	RemindSet, RemindMoved, RemindPast        bot.Event = "RemindSet", "RemindMoved", "RemindPast"
 	RemindTooLate, RemindTooLateHere          bot.Event = "RemindTooLate", "RemindTooLateHere"
 	RemindCancelled, Reminded, RemindedAtRest bot.Event = "RemindCancelled", "Reminded", "RemindedAtRest"
-	RemindNone                                bot.Event = "RemindNone" // one is to be undone, and none is set
+	RemindNone                                bot.Event = "RemindNone"    // one is to be undone, and none is set
+	RemindOnlyKey                             bot.Event = "RemindOnlyKey" // of something else nobody is reminded
 	AskedStillWaiting, StillWaits             bot.Event = "AskedStillWaiting", "StillWaits"
 	AskedStillAside, StillWaitsOn, LeftAside  bot.Event = "AskedStillAside", "StillWaitsOn", "LeftAside" // of who is doing something else
 
@@ -82,6 +83,9 @@ func (f *flow) hearRemind(t *bot.Turn) bot.Event {
 	if named {
 		if ev := f.undoesReminder(t); ev != "" {
 			return ev
+		}
+		if ofOther(t.Text()) {
+			return RemindOnlyKey
 		}
 	}
 	if t.Says("remind") != "" {
@@ -234,6 +238,9 @@ func asksRemind(said string, by *regexp.Regexp) bool {
 func (f *flow) wantsLater(t *bot.Turn) bot.Event {
 	if t.Place().Is(BeforeTerms) {
 		return "info.remind"
+	}
+	if ofOther(t.Text()) {
+		return RemindOnlyKey
 	}
 	if m, ok := readMoment(t.Text(), f.now(t), false); ok && asksRemind(t.Text(), askedLater) {
 		return f.remindAt(t, m)
