@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -253,7 +252,7 @@ func (f *flow) isCode(t *bot.Turn) bool {
 		return false
 	}
 	r := f.reading(t)
-	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || fourDigits.MatchString(r.Code))
+	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || affiliate.ShapedAsCode(r.Code))
 }
 
 // codesIn are the codes that are announced in words of a complaint, or in the part before them: they are masked there. The line of the
@@ -265,7 +264,7 @@ func (f *flow) codesIn(t *bot.Turn, words string) (codes []string) {
 	}
 	for _, said := range []string{t.Text(), words, announced} {
 		r := affiliate.ParseNumber(said, f.parsing(t))
-		if r.Verdict != affiliate.CodeGiven || r.Digits < 5 && !fourDigits.MatchString(r.Code) {
+		if r.Verdict != affiliate.CodeGiven || r.Digits < 5 && !affiliate.ShapedAsCode(r.Code) {
 			continue
 		}
 		codes = append(codes, r.Code)
@@ -275,9 +274,6 @@ func (f *flow) codesIn(t *bot.Turn, words string) (codes []string) {
 	}
 	return codes
 }
-
-// fourDigits is the shape of a code with few digits.
-var fourDigits = regexp.MustCompile(`^(?:\p{L}{1,4}-?\d{4,}|\p{L}+-\d{4,}|\d{4,}-\p{L}{1,4})$`)
 
 // mostAround is how many words may stand in a message that was meant to give a number, and does not give a whole one.
 const mostAround = 8
