@@ -173,6 +173,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
 	f.leavesWhen(t)
+	f.returnsToOffice(t)
 	if asked := t.Conv.Text; t.Stale() && (asked == askedMeant || f.asks[asked]) { // the buttons of the question before are still on the screen
 		if ev := f.hearButtonBefore(t); ev != "" {
 			return ev
@@ -1137,13 +1138,21 @@ func (f *flow) hearOffice(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch {
 	case f.findsNearest(t):
 		return f.hearSpot(ctx, t)
-	case t.Update.Kind != bot.Text || len(f.Offices) == 0:
+	case t.Update.Kind != bot.Text:
+		return "", nil
+	case len(f.Offices) == 0 && f.namesTown(t):
+		offersAtOffice(t)
+		return NoOfficeList, nil
+	case len(f.Offices) == 0:
 		return "", nil
 	}
 	return f.hearCity(ctx, t)
 }
 
-func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearOffer(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Place().Has(FoundOffices) { // they went back there with their words
+		return f.hearOffice(ctx, t)
+	}
 	if t.Choice() == "stay" {
 		return Stayed, nil
 	}

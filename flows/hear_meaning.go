@@ -192,7 +192,7 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 			t.Choose(label)
 			return ""
 		}
-	case t.Place().Has(FoundOffices) && t.Choice() == "" && len(f.Offices.Find(t.Text())) > 0:
+	case t.Place().Has(FoundOffices) && f.namesTown(t):
 		return "" // a city that is called as something else is
 	}
 	if t.Place().Is(LinkLives) && t.Choice() == "" && t.Says("word_done") != "" {
@@ -315,7 +315,7 @@ func (f *flow) forAnother(t *bot.Turn) bot.Event {
 }
 
 // placesLookedFor are the texts under which "corregir" means the place that was looked for.
-var placesLookedFor = []string{"in_person.offices", "in_person.nearest", "in_person.no_office", "in_person.which"}
+var placesLookedFor = []string{"in_person.offices", "in_person.nearest", "in_person.no_office", "in_person.no_list", "in_person.which"}
 
 // corrects leads to the entry in question: the number, the place that was looked for, or what is entered elsewhere.
 func (f *flow) corrects(t *bot.Turn) bot.Event {

@@ -176,7 +176,7 @@ func (f *flow) places() []bot.Place {
 
 		// The other ways.
 		in(AtOffice, "in_person.ask", f.hearOffice,
-			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
+			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(NoOfficeList, bot.Stay, "in_person.no_list"), on(CorrectedPlace, bot.Stay, ""),
 			on(FoundNearest, bot.Stay, "in_person.nearest"), on(SharedInVain, bot.Stay, "in_person.which"),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
