@@ -219,11 +219,15 @@ func (f *flow) takePart(t *bot.Turn, typed string, digits int) bot.Event {
 		t.Say("count", len(j.whole))
 		return GaveMore
 	}
-	t.Miss()
 	pieceOfNumber(t, digits)
 	if digits < nationalDigits && !again {
 		f.beginsPart(t, typed)
 	}
+	if begins, _, alone := affiliate.Part(typed); alone && affiliate.Begins(begins) && (again || begins != before) { // the rest is yet to come
+		t.Say("count", len(begins))
+		return GaveMore
+	}
+	t.Miss()
 	counted := "number.counted"
 	if digits == 1 {
 		counted = "number.counted_one"
