@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,7 @@ const (
 	SaidHello, SaidThanks                       bot.Event = "SaidHello", "SaidThanks"
 	LinkAskedAgain, Arrived                     bot.Event = "LinkAskedAgain", "Arrived"
 	EnoughMails, OtherNumber, OtherNumberLate   bot.Event = "EnoughMails", "OtherNumber", "OtherNumberLate"
+	SameNumber                                  bot.Event = "SameNumber"
 )
 
 // The slots.
@@ -343,7 +345,7 @@ func (f *flow) hearNod(t *bot.Turn) {
 	}
 }
 
-// thumb says which answer a message of such a sign alone gives.
+// thumb says which answer a message of such a sign alone gives, or of the word said over and over.
 func thumb(text string) string {
 	switch strings.Trim(text, " \n\ufe0f\U0001F3FB\U0001F3FC\U0001F3FD\U0001F3FE\U0001F3FF") { // colours of skin
 	case "👍", "👌", "✅", "👍👍":
@@ -351,8 +353,20 @@ func thumb(text string) string {
 	case "👎", "❌":
 		return "said.no"
 	}
+	switch folded := bot.Fold(text); {
+	case manyYes.MatchString(folded):
+		return "said.yes"
+	case manyNo.MatchString(folded):
+		return "said.no"
+	}
 	return ""
 }
+
+// A yes and a no that are said several times over, in one word or in more: "sisisi", "no no no".
+var (
+	manyYes = regexp.MustCompile(`^(?:(?:s+i+|y+e+s+)[ ,.!]*){2,}$`)
+	manyNo  = regexp.MustCompile(`^(?:n+o+[ ,.!]*){2,}$`)
+)
 
 // asksPerson says whether a person is asked for, by the button, by the word alone, or beside a number.
 func (f *flow) asksPerson(t *bot.Turn) bool {

@@ -312,7 +312,10 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	case inUse && place.Has(Resumed):
 		f.cleans(t, r)
 		return f.resumes(t)
-	case inUse && place.Is(NeedsNumber, InKey, AfterKey):
+	case inUse && place.Is(InKey): // the steps alone would not show that it was heard
+		f.cleans(t, r)
+		return SameNumber
+	case inUse && place.Is(NeedsNumber, AfterKey):
 		f.cleans(t, r)
 		return AskedRepeat
 	case !place.Is(InKey, LinkLives):

@@ -230,7 +230,7 @@ func (f *flow) places() []bot.Place {
 			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
 			on(Declined, Start, "welcome.declined"),
 			// corrections
-			on(OtherNumber, bot.Stay, "number.other"), on(OtherNumberLate, bot.Stay, "number.other_late"),
+			on(OtherNumber, bot.Stay, "number.other"), on(OtherNumberLate, bot.Stay, "number.other_late"), on(SameNumber, bot.Stay, "number.same"),
 			on(Corrected, AskNumber, ""), on(NumberDropped, AskNumber, "number.dropped"), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
 			// what is sent but words (the rest is in thingRows)
