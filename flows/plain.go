@@ -24,7 +24,7 @@ var (
 
 // pressing finds that somebody has pressed the page's button, whatever they call that.
 var pressing = clause(
-	`(?:(?:ya|recien|yo|ahora) )*(?:le |lo |la )?(?:puse|di|toque|aplaste|presione|pulse|aprete|clique|clickee|marque|hundi|espiche|hice (?:clic|click)|di (?:clic|click))` +
+	`(?:(?:ya|recien|yo|ahora) )*(?:le |lo |la )?(?:puse|di|toque|aplaste|presione|pulse|aprete|clique|clickee|marque|hundi|espiche|hice (?:clic|click)|di (?:clic|click))`+
 		`(?: (?:en|a|al|el|la|sobre|donde dice|que|clic|click|boton|de))* (?:desbloque(?:ar|o)|unlock)(?: (?:de |la |mi |clave |iess ?|en la pagina ?)*)?`,
 	`(?:i )?(?:have |already |just )*(?:put|pressed|hit|clicked|tapped|touched|pushed)(?: (?:on|the|button|it says))* (?:unlock|desbloquear)(?: (?:button|my key|on the page))*`,
 )
