@@ -344,11 +344,12 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	next := e.begin(c, env.Now)
 	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e}
 	if p == nil {
-		p = &piece{came: u, since: env.Now}
+		p = &piece{came: u, since: env.Now, part: c.inBreath(env.Now)}
 	}
+	t.afterPart, t.unread = p.part, p.unread
 	t.came = p.came
 	if u.Text != p.came.Text {
-		t.earlier = p.ids
+		t.earlier, t.earlierSaid = p.ids, p.each
 	}
 	next.see(u, env.Now)
 	s.out = Outcome{From: next.State, To: next.State, Event: Ignored}
@@ -388,6 +389,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	}
 	e.move(&next, r, to)
 	s.out.To = to
+	t.unread = t.unread && to == s.out.From && next.Text == c.Text
 	if ev != Ignored && r.Text != NoText && !t.silent {
 		s.out.Text = e.answer(t, r, to)
 	}
@@ -647,7 +649,10 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		e.stand(t, r, to)
 	} else {
 		e.askAnew(t, key)
-		text = e.question(c, key)
+		text, t.asks = e.question(c, key), true
+	}
+	if t.unread && text.Aside && !repeats(text) {
+		text.Text += "\n\n{whole}"
 	}
 	reply, buttons := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}, text.Buttons
 	if text.Aside {
@@ -676,6 +681,11 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	}
 	t.Promise(p)
 	return key
+}
+
+// repeats says whether an answer by the way asks the question that stands again, in whatever words.
+func repeats(text Entry) bool {
+	return slices.ContainsFunc([]string{"{question}", "{whole}", "{again}"}, func(name string) bool { return strings.Contains(text.Text, name) })
 }
 
 // copies are the buttons that copy a part of what is said.
@@ -773,11 +783,18 @@ func (e *Engine) fillsAlone(q Entry) bool {
 func (e *Engine) fill(t *Turn, text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		name := p[1 : len(p)-1]
+		if t.unread && (name == "question" || name == "again") {
+			name = "whole"
+		}
 		switch name {
 		case "question":
 			return e.fill(t, e.asked(t.Conv))
 		case "whole":
-			return e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
+			unread := t.unread
+			t.unread = false // a question may repeat another
+			said := e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
+			t.unread = unread
+			return said
 		case "again":
 			q := e.question(t.Conv, t.Conv.Text)
 			if len(q.Again) == 0 { // a text that stands in for its place's question

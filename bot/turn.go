@@ -71,13 +71,17 @@ type Turn struct {
 	reworded  bool      // the question that stands is said in another way from now on
 	added     string    // key of what is said under the answer
 
-	earlier []string  // messages, see Earlier
-	piece   bool      // more may follow within a moment
-	kept    []string  // slots that stay then
-	part    bool      // so may more of what the turn has a part of
-	rest    bool      // of what was sent at once with the update before
-	waits   time.Time // until when the reply waits for more
-	masked  masked
+	earlier     []string  // messages, see Earlier
+	earlierSaid []string  // what those say
+	piece       bool      // more may follow within a moment
+	kept        []string  // slots that stay then
+	part        bool      // so may more of what the turn has a part of
+	afterPart   bool      // see AfterPart
+	asks        bool      // it asks a question anew
+	unread      bool      // see Unread
+	rest        bool      // of what was sent at once with the update before
+	waits       time.Time // until when the reply waits for more
+	masked      masked
 }
 
 // masked is a text, and what is kept of it.

@@ -114,6 +114,9 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	}
 	f.rereads(t)
 	f.hearDigits(t)
+	if t.Unread() && f.complaint(t) != "" {
+		t.Remember(slotUnread, "1")
+	}
 	f.notices(t)
 	f.hearYes(t)
 	fast, warn := f.tooFast(t)
@@ -137,7 +140,9 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case place.Is(AtDesk):
 		return tooMuch(t, fast, full, warn), nil
 	case complains: // it is read back once they go on
-		switch room := f.gather(t); {
+		room := f.gather(t)
+		f.numberInParts(t)
+		switch {
 		case !room && t.Conv.Text != "complaint.full": // said once, instead of that it is too fast
 			t.Conv.Warned = t.Now
 			return ComplaintFull, nil
@@ -196,8 +201,11 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			return ev
 		}
 	}
-	if t.Place().Is(bot.FreeText, InGroup) {
+	switch {
+	case t.Place().Is(bot.FreeText, InGroup):
 		return ""
+	case t.AfterPart() && f.addsToComplaint(t):
+		return ComplaintAdded
 	}
 	return f.hearMeaning(t)
 }
@@ -289,7 +297,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	case "word_repeat":
 		return AskedRepeat
 	case "word_lost":
-		if t.Choice() == "" {
+		if t.Choice() == "" && !f.saidInBreath(t) {
 			return f.rewords(t)
 		}
 	case "word_help":
@@ -493,7 +501,7 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		return bot.Ignored
 	case h.Open():
 		f.endCase(t, handoff.NoAnswer)
-		t.Empty() // the closed case stays until it has been seen and recorded
+		f.emptiesIdle(t) // the closed case stays until it has been seen and recorded
 		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
 		return bot.Forgotten
 	}
@@ -501,14 +509,19 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		f.keepTill(t, at)
 		return bot.Ignored
 	}
-	unfiled := f.complaint(t) != ""
-	t.Empty()
+	f.emptiesIdle(t)
 	t.Conv.Handoff = nil
+	t.Silent()
+	return bot.Forgotten
+}
+
+// emptiesIdle empties a conversation that nobody goes on with. That a complaint was not filed is said when they do.
+func (f *flow) emptiesIdle(t *bot.Turn) {
+	unfiled := f.complaint(t) != "" || t.Slot(slotUnfiled) != ""
+	t.Empty()
 	if unfiled {
 		t.Remember(slotUnfiled, "1")
 	}
-	t.Silent()
-	return bot.Forgotten
 }
 
 // changesHands ends what was begun in a chat whose number is somebody else's now (P116).

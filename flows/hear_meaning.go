@@ -71,6 +71,8 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 				return f.thing(t), nil
 			case p.Is(bot.FreeText):
 				return "", nil
+			case f.addsToComplaint(t):
+				return ComplaintAdded, nil
 			}
 			guesses := f.readSaid(t)
 			f.keepUnheard(t, guesses)

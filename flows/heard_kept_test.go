@@ -57,7 +57,17 @@ var topics = [][]string{
 	{"oficina", "@place", "menú"},
 	{"hola|buenas|tardes", "necesito|una|persona"},
 	{"mi clave está|bloqueada", "[yes]", "no|tengo correo"},
+	{"queja", "no me trataron|bien", "y me botó|ya", "[register]"},
+	{"queja", "no|me atendieron|bien", "y me negaron|todo", "sí"},
+	{"queja", "no me dijeron|nada", "[rewrite]", "no|me|hicieron caso", "listo"},
+	{"desbloquear", known, "sí", "[send]", "queja", "el guardia me gritó", "menú", "y también|me botó", "queja", "[register]"},
 }
+
+// manyTopics is the first seed of histories with all the topics; those before have the firstTopics.
+const (
+	manyTopics  = 500_000
+	firstTopics = 14
+)
 
 // fewWords is how many may be a piece of something.
 const fewWords = 2
@@ -89,7 +99,11 @@ func pause(r *rand.Rand) time.Duration {
 func within(r *rand.Rand) time.Duration { return time.Duration(50+r.IntN(550)) * time.Millisecond }
 
 // happens makes up a history.
-func happens(r *rand.Rand) (all []happening) {
+func happens(seed uint64) (all []happening) {
+	r, topics := rand.New(rand.NewPCG(seed, 17)), topics
+	if seed < manyTopics {
+		topics = topics[:firstTopics]
+	}
 	add := func(p happening) {
 		p.pick = r.IntN(1 << 16)
 		if p.after == 0 {
@@ -716,10 +730,22 @@ func (h *played) takesComplaint(m note, got turn) {
 	}
 	for from := range min(len(h.notes), remembered) { // newest first
 		before := h.notes[len(h.notes)-1-from:]
-		for _, more := range [][]note{before, before[:1], {before[0], m}} {
+		some := [][]note{before, before[:1], {before[0], m}}
+		for to := range from {
+			some = append(some, before[:to+1])
+		}
+		for _, more := range some {
 			may = append(may, slices.Concat(h.parts, more), slices.Concat(h.parts[:max(len(h.parts)-1, 0)], more))
 		}
 	}
+	if got.out.Event == flows.NumberInComplaint { // one that came in several messages is taken out
+		for n := range with {
+			if saysNumber(with[n:]) {
+				may = append(may, with[:n])
+			}
+		}
+	}
+	h.takesBefore(m, got, text)
 	for _, parts := range may {
 		if reads(parts, text) && (text != "" || len(parts) == 0 || parts[len(parts)-1].thing != "") {
 			h.parts = slices.Clone(parts) // an edit changes the notes
@@ -731,6 +757,43 @@ func (h *played) takesComplaint(m note, got turn) {
 		h.breaks("complaint", "is %q, was written as %q (%s)", text, written(with), got.out.Event)
 	}
 	h.parts = []note{{words: text}}
+}
+
+// takesBefore holds that what was written in one breath before a part of a complaint, where one is written, is in it too.
+func (h *played) takesBefore(m note, got turn, text string) {
+	n := len(h.notes) - 2
+	if n < 0 || h.notes[n+1].id != m.id || got.out.Event != flows.ComplaintGathered || !strings.Contains(text, masked(m.words)) {
+		return
+	}
+	before := h.notes[n]
+	asked := h.e.Place(before.before.State).Is(bot.FreeText)
+	if !asked || before.thing != "" || before.id != fmt.Sprint("m", h.n-1) || m.at.Sub(before.at) >= bot.PieceWait || noPart(before.words) {
+		return
+	}
+	h.counts["in a breath"]++
+	if !strings.Contains(text, masked(before.words)) {
+		h.breaks("complaint torn", "is %q, and %q was written just before %q (%s)", text, before.words, m.words, got.out.Event)
+	}
+}
+
+// noPart says of words that they are no part of a complaint wherever they are written: those that hold everywhere, manners, what else
+// is wanted, and numbers.
+func noPart(words string) bool {
+	return slices.Contains(everywhereWords, words) || slices.Contains([]string{"gracias", "hola", "buenas", "queja", "desbloquear", "oficina", "sí"}, words) ||
+		digitsOf(words) != ""
+}
+
+// saysNumber says whether there is nothing but a number in some messages.
+func saysNumber(notes []note) bool {
+	digits := ""
+	for _, p := range notes {
+		words := strings.TrimPrefix(p.words, "mi cédula es ")
+		if strings.Trim(words, "0123456789 ") != "" {
+			return false
+		}
+		digits += digitsOf(words)
+	}
+	return len(digits) >= 9
 }
 
 // reads says whether a text is what was written, in one line or several.
@@ -779,6 +842,9 @@ func (h *played) keepsComplaint(got turn) {
 		h.counts["filed"]++
 		if !reads(h.parts, inWords(body)) {
 			h.breaks("complaint", "what is filed is %q, was written as %q", body, written(h.parts))
+		}
+		if !slices.ContainsFunc(h.read, func(b bubble) bool { return strings.Contains(inWords(b.text), inWords(body)) }) {
+			h.breaks("complaint unread", "%q is filed (%s), and was read back to nobody", body, got.out.Event)
 		}
 	}
 	if h.c.Slots["complaint"] == "" && got.out.Event != flows.ComplaintGathered {
@@ -964,14 +1030,14 @@ func TestHeard_kept(t *testing.T) {
 	kinds := map[string]int{}
 	seeds := slices.Clone(historiesMet)
 	for i := range sweep.Of(histories, historiesSmall) {
-		seed := uint64(i)
+		seed := manyTopics + uint64(i)
 		if !sweep.Whole {
 			seed += sweep.Seed * histories
 		}
 		seeds = append(seeds, seed)
 	}
 	for _, seed := range seeds {
-		all := happens(rand.New(rand.NewPCG(seed, 17)))
+		all := happens(seed)
 		channel := []string{"telegram", "whatsapp"}[seed%2]
 		h := plays(e, v, channel, all)
 		for name, n := range h.counts {

@@ -201,6 +201,7 @@ func (f *flow) places() []bot.Place {
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
 			on(WantsComplaint, Complaining, ""), on(ComplaintGathered, ComplaintRead, ""), on(ComplaintTold, ComplaintRead, "complaint.told"),
 			on(ComplaintRewritten, ComplaintRead, "complaint.rewritten"), on(ComplaintMended, bot.Stay, "complaint.mended"),
+			on(ComplaintAdded, bot.Stay, "complaint.added"),
 			on(ComplainedThen, bot.Stay, "complaint.done_then"), on(DroppedThen, bot.Stay, "complaint.dropped_then"), on(AskedMenuUnfiled, Menu, "menu.unfiled"),
 			on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),

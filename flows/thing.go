@@ -128,8 +128,12 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 func (f *flow) notesThing(t *bot.Turn) bot.Event {
 	t.Say("thing", t.Wording("thing."+t.Update.Media))
 	t.Part()
+	unread := t.Slot(slotUnread)
 	if !f.gather(t) {
 		return ComplaintFull
+	}
+	if unread == "" { // it is told itself
+		t.Forget(slotUnread)
 	}
 	return ComplaintThing
 }
