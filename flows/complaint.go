@@ -306,7 +306,9 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	if choice == "drop" && t.Update.Kind != bot.Press && f.complaint(t) != "" {
 		choice = "ask_drop"
 	}
-	mayTellMore(t, choice)
+	if said != "" {
+		mayTellMore(t, choice)
+	}
 	switch choice {
 	case "register", "register_it":
 		return f.files(t), nil
@@ -367,7 +369,7 @@ func (f *flow) saidInBreath(t *bot.Turn) bool {
 // mayTellMore says that what was said of filing may be the beginning of what happened, where nothing is filed for it: "no", "me
 // atendieron". Who thanks or names the deed means it.
 func mayTellMore(t *bot.Turn, choice string) {
-	if t.Update.Kind != bot.Text || slices.Contains([]string{"", "register", "register_it", "drop_yes"}, choice) {
+	if !slices.Contains([]string{"drop", "ask_drop", "drop_no", "ask_file", "ask_more", "repeat"}, choice) {
 		return
 	}
 	words := strings.Fields(bot.Fold(t.Text()))

@@ -767,7 +767,7 @@ func (h *played) takesBefore(m note, got turn, text string) {
 	}
 	before := h.notes[n]
 	asked := h.e.Place(before.before.State).Is(bot.FreeText)
-	if !asked || before.thing != "" || before.id != fmt.Sprint("m", h.n-1) || m.at.Sub(before.at) >= bot.PieceWait || noPart(before.words) {
+	if !asked || before.thing != "" || before.id != fmt.Sprint("m", h.n-1) || m.at.Sub(before.at) >= bot.PieceWait || noPart(before.words) || m.words == "queja" {
 		return
 	}
 	h.counts["in a breath"]++
@@ -779,7 +779,7 @@ func (h *played) takesBefore(m note, got turn, text string) {
 // noPart says of words that they are no part of a complaint wherever they are written: those that hold everywhere, manners, what else
 // is wanted, and numbers.
 func noPart(words string) bool {
-	return slices.Contains(everywhereWords, words) || slices.Contains([]string{"gracias", "hola", "buenas", "queja", "desbloquear", "oficina", "sí"}, words) ||
+	return slices.Contains(everywhereWords, words) || slices.Contains([]string{"gracias", "hola", "buenas", "queja", "desbloquear", "oficina", "sí", "bien", "ya", "listo"}, words) ||
 		digitsOf(words) != ""
 }
 
