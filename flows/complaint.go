@@ -357,9 +357,10 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 }
 
 // saidInBreath says whether words that came in one breath with a part of the complaint belong to it, though elsewhere they would be
-// an answer: nobody has read yet what they would answer. Only who names the deed means it.
+// an answer: nobody has read yet what they would answer. So do those that go on with some. Only who names the deed means it.
 func (f *flow) saidInBreath(t *bot.Turn) bool {
-	if !t.AfterPart() || !f.begun(t) || t.Update.Kind != bot.Text {
+	goesOn := len(t.Earlier()) > 0 && yesOrNo(t.Own()) == "" && t.Means(t.Own(), "word_thanks") == "" // "no", "me"
+	if !t.AfterPart() && !goesOn || !f.begun(t) || t.Update.Kind != bot.Text {
 		return false
 	}
 	_, named := filing(t.Text())

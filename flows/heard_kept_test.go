@@ -703,6 +703,9 @@ func (h *played) takesComplaint(m note, got turn) {
 	if reads(h.parts, text) && (!took || asked) { // who asks for one that is there already is read it
 		return
 	}
+	if m.words == "3" && reads(h.parts, text) { // "No borrar": it is read again
+		return
+	}
 	if m.words == "3" && got.out.Event == flows.ComplaintRewritten { // the third button: the other one of the two
 		if h.returns(); reads(h.parts, text) {
 			return
@@ -779,7 +782,7 @@ func (h *played) takesBefore(m note, got turn, text string) {
 // noPart says of words that they are no part of a complaint wherever they are written: those that hold everywhere, manners, what else
 // is wanted, and numbers.
 func noPart(words string) bool {
-	return slices.Contains(everywhereWords, words) || slices.Contains([]string{"gracias", "hola", "buenas", "queja", "desbloquear", "oficina", "sí", "bien", "ya", "listo"}, words) ||
+	return slices.Contains(everywhereWords, words) || slices.Contains([]string{"gracias", "hola", "buenas", "queja", "desbloquear", "oficina", "sí", "bien", "ya", "listo", "recuérdeme mañana", "recuérdeme en una hora"}, words) ||
 		digitsOf(words) != ""
 }
 
