@@ -223,6 +223,11 @@ func isThing(p complaintPart) bool {
 	return err == nil && slices.ContainsFunc(manyAtOnce, func(name string) bool { return p.text == noted(languages[0].Texts["thing."+name].Text) })
 }
 
+// tellsSomething says whether there are words in the complaint, so that somebody could read what it is about.
+func (f *flow) tellsSomething(t *bot.Turn) bool {
+	return slices.ContainsFunc(f.parts(t), func(p complaintPart) bool { return !isThing(p) })
+}
+
 // anewSince is how many parts there were when it was asked for anew. A version that noted no number took nothing since.
 func anewSince(t *bot.Turn, parts []complaintPart) int {
 	if n := number(t, slotAnew) - 1; n > 0 {
@@ -402,7 +407,7 @@ func (f *flow) tookNumber(t *bot.Turn, unread string) bot.Event {
 	if unread == "" {
 		t.Forget(slotUnread)
 	}
-	if f.complaint(t) == "" { // there is nothing to file
+	if !f.tellsSomething(t) { // there is nothing to file
 		t.Enter(t.Leads(t.Conv.State, WantsComplaint))
 		t.Ask(t.Place().Ask)
 	}
@@ -453,7 +458,7 @@ func (f *flow) takesOut(t *bot.Turn, parts []complaintPart, i int) {
 func (f *flow) files(t *bot.Turn) bot.Event {
 	text := f.complaint(t)
 	switch _, named := filing(t.Text()); {
-	case !slices.ContainsFunc(f.parts(t), func(p complaintPart) bool { return !isThing(p) }): // nobody could read what it is about
+	case !f.tellsSomething(t):
 		return WantsComplaint
 	case t.Slot(slotUnread) != "" && !named: // they could not know what it says
 		return readsComplaint(t)

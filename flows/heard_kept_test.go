@@ -462,7 +462,7 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		return true
 	case len(h.read) == 0:
 		return false
-	case slices.Contains([]string{"una", "un", "la", "los"}, u.Text) && h.now.Sub(h.read[len(h.read)-1].at) <= bot.PieceWait: // means nothing alone
+	case slices.Contains([]string{"una", "un", "la", "los", "me"}, u.Text) && h.now.Sub(h.read[len(h.read)-1].at) <= bot.PieceWait: // means nothing alone
 		return true
 	}
 	last := h.read[len(h.read)-1]
