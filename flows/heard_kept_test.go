@@ -74,6 +74,9 @@ var (
 	things = []string{bot.ThingPhoto, bot.ThingVideo, bot.ThingDocument, bot.ThingVoice}
 )
 
+// yeses are the answers that stand for sending where that is asked.
+var yeses = []string{"sí", "1"}
+
 // historiesMet are the seeds of histories that once found a fault.
 var historiesMet = []uint64{102667, 107185, 108176, 109412, 202024, 203960, 205757, 208848, 301480, 316464, 330374, 330735, 331352,
 	332653, 337598, 342676, 345573, 347025, 364102,
@@ -208,6 +211,7 @@ type played struct {
 	counts   map[string]int
 	came     map[int]time.Time // each turn
 	began    map[int]time.Time // what came in one breath with it
+	asked    time.Time         // when the question that stands came
 }
 
 func (h *played) breaks(kind, format string, args ...any) {
@@ -256,6 +260,9 @@ func (h *played) step(u bot.Update) (got turn, ok bool) {
 		return got, false
 	}
 	got.out, got.was = out, h.c
+	if next.Prompt != h.c.Prompt {
+		h.asked = h.now
+	}
 	owed := map[string]bool{}
 	for _, p := range h.c.Promises {
 		owed[p.ID] = true
@@ -444,6 +451,8 @@ func (h *played) says(p happening) {
 func (h *played) isRest(u bot.Update, got turn) bool {
 	waits := h.c.ReplyDue().After(h.now)
 	switch {
+	case u.Kind == bot.Text && h.now.Sub(h.asked) < bot.PieceWait && slices.Contains(yeses, u.Text) && len(got.letters)+len(got.filed) == 0: // the question was not seen yet
+		return true
 	case waits && u.Kind == bot.Media: // what is said to the one before is said to both
 		return true
 	case len(h.read) == 0:
