@@ -108,7 +108,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 			return e.meets(ctx, c, u, env)
 		}
 	}
-	if u.Kind != Text || !isBrief(u.Text) || hasDigit(u.Text) {
+	if u.Kind != Text || !isBrief(u.Text) || hasDigit(u.Text) || c.Answered.Long && isOpen(u.Text) { // more than that is to follow
 		return e.step(ctx, c, u, env)
 	}
 	said, sentence, ok := e.sentence(c.Answered.Said, u)

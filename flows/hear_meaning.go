@@ -77,7 +77,7 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 				return "", nil
 			}
 			guesses := f.readSaid(t)
-			if unseen && len(guesses) > 0 && acting(guesses[0].answer) { // it belongs to what was just done
+			if unseen && len(guesses) > 0 && acting(guesses[0].answer) && guesses[0].confidence >= unclear && !denied.MatchString(bot.Fold(t.Text())) { // it belongs to what was just done
 				return bot.Ignored, nil
 			}
 			f.keepUnheard(t, guesses)
@@ -112,7 +112,7 @@ func (f *flow) readSaid(t *bot.Turn) []guess {
 	if met := greeted.FindStringSubmatch(bot.Fold(t.Text())); met != nil && len(guesses) > 0 && guesses[0].confidence < surely { // the greeting outweighs what is said after it
 		words := strings.Fields(t.Text())
 		rest := f.answers.read(f.model, strings.Join(words[len(strings.Fields(met[1])):], " "), t.Place())
-		if len(rest) > 0 && rest[0].confidence > guesses[0].confidence {
+		if len(rest) > 0 && begins(rest[0].answer) && f.answers.sure(rest[0], t.Text()) {
 			return rest
 		}
 	}

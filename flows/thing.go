@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -172,7 +171,7 @@ func (f *flow) rereads(t *bot.Turn) {
 		t.Reread()
 		return
 	}
-	if place.Is(AsksNumber) && f.putsNumber(t) && len(strings.Fields(t.Text())) <= mostAround { // it is what is asked for, whatever the message answered
+	if was != nil && place.Is(AsksNumber) && t.PlaceOf(was.State).Is(AsksNumber) && f.putsNumber(t) { // it is what is asked for still, though in other words
 		f.dropPart(t)
 		t.Reread()
 		return
