@@ -33,6 +33,9 @@ func (e *Engine) folded(u Update) string {
 func (e *Engine) askedNow(t *Turn, before *Conversation, ev Event) {
 	c := t.Conv
 	if c.Prompt == before.Prompt {
+		if t.FromPerson() && ev != Ignored { // something else was said
+			c.Typed = nil
+		}
 		return
 	}
 	c.AskedAt, c.Typed = t.Now, nil
