@@ -69,7 +69,7 @@ func (e *Engine) isTypedAgain(c *Conversation, u Update, now time.Time) bool {
 	as := Conversation{ID: c.ID, State: c.State, Lang: c.Lang, Way: c.Way, Shown: last.Shown, Handoff: c.Handoff}
 	t := e.listening(&as, u, now)
 	switch {
-	case !e.goesOn(t):
+	case !e.goesOn(t), hasDigit(u.Text) && !now.Before(c.AskedAt.Add(PieceWait)): // after that it may begin a number
 		return false
 	case t.choice != "" && t.choice == last.Choice:
 		return true
