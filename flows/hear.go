@@ -108,6 +108,8 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case t.SameAsBefore():
 		t.Unkept()
 		return bot.Ignored, nil
+	case f.saysTheSame(ctx, t):
+		return bot.Ignored, nil
 	}
 	if t.Conv.Handoff.Open() {
 		f.watchesWindow(t)
@@ -162,7 +164,10 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 		return bot.Ignored, nil
 	}
-	if place.Is(FirstWord) {
+	switch {
+	case t.Again():
+		return bot.Ignored, nil
+	case place.Is(FirstWord):
 		return "", nil
 	}
 	if ev, err := f.hearLeft(ctx, t); ev != "" || err != nil {

@@ -63,6 +63,10 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			continue
 		}
 		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+			unseen := t.Unseen() && t.Conv.Text != askedMeant
+			if unseen && sends(t) {
+				return bot.Ignored, nil
+			}
 			ev, err := p.Hear(ctx, t)
 			switch {
 			case err != nil || ev != "":
@@ -75,6 +79,9 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 				return ComplaintAdded, nil
 			}
 			guesses := f.readSaid(t)
+			if unseen && len(guesses) > 0 && acting(guesses[0].answer) && guesses[0].confidence >= unclear && !denied.MatchString(bot.Fold(t.Text())) { // it belongs to what was just done
+				return bot.Ignored, nil
+			}
 			f.keepUnheard(t, guesses)
 			if ev := f.askMeant(t, guesses); ev != "" || !captioned(t) {
 				return ev, nil
@@ -103,8 +110,19 @@ func (f *flow) readSaid(t *bot.Turn) []guess {
 		f.reading(t).Verdict == affiliate.SecretGiven {
 		return nil
 	}
-	return f.answers.read(f.model, t.Text(), t.Place())
+	guesses := f.answers.read(f.model, t.Text(), t.Place())
+	if met := greeted.FindStringSubmatch(bot.Fold(t.Text())); met != nil && len(guesses) > 0 && guesses[0].confidence < surely { // the greeting outweighs what is said after it
+		words := strings.Fields(t.Text())
+		rest := f.answers.read(f.model, strings.Join(words[len(strings.Fields(met[1])):], " "), t.Place())
+		if len(rest) > 0 && begins(rest[0].answer) && f.answers.sure(rest[0], t.Text()) {
+			return rest
+		}
+	}
+	return guesses
 }
+
+// greeted finds a greeting before two words or more.
+var greeted = regexp.MustCompile(`^((?:(?:hola|ola|buen[oa]s?|buen|dias?|tardes?|noches?|saludos|estimad[oa]s?|senor(?:a|ita|es)?|disculpe|hello|hi|hey|good|morning|afternoon|evening|day)[,.!;]*\s+)+)\S+\s+\S`)
 
 // read is what [said] may be answered with in a place.
 func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []guess) {
