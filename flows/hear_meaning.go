@@ -64,7 +64,7 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 		}
 		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			unseen := t.Unseen() && t.Conv.Text != askedMeant
-			if unseen && sends(t) {
+			if unseen && sends(t) && !p.Is(bot.FreeText) { // there they belong to what is written
 				return bot.Ignored, nil
 			}
 			ev, err := p.Hear(ctx, t)
