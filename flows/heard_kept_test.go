@@ -479,6 +479,9 @@ func (h *played) isRest(u bot.Update, got turn) bool {
 		return false
 	}
 	h.counts["rest"]++
+	if got.out.Event == flows.NumberInComplaint { // another part of one that was told of
+		return true
+	}
 	if u.Kind != bot.Text {
 		return u.Kind == bot.Media // more pictures beside what was answered
 	}
@@ -712,7 +715,7 @@ func (h *played) takesComplaint(m note, got turn) {
 	if reads(h.parts, text) && (!took || asked) { // who asks for one that is there already is read it
 		return
 	}
-	if m.words == "3" && reads(h.parts, text) { // "No borrar": it is read again
+	if slices.Contains([]string{"3", "no", "nada"}, m.words) && reads(h.parts, text) { // said of deleting or filing it: it is read again
 		return
 	}
 	if m.words == "3" && got.out.Event == flows.ComplaintRewritten { // the third button: the other one of the two
