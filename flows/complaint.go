@@ -523,11 +523,16 @@ var (
 	// askingOfIt finds a question about the complaint itself.
 	askingOfIt = regexp.MustCompile(`^(?:(?:y|pero|oiga|disculpe|perdon|senor\w*|and|but|sorry) )*(?:` +
 		`(?:a |por |con )?quien(?:es)? (?:me |la |lo |va a |van a )*(?:le[ea]n?|leer\w*|v[ea]n?|ver\w*|revisa\w*|recib\w*|atiende\w*|contesta\w*|responde\w*|resuelve\w*) ?(?:esto|esta queja|la queja|mi queja|lo que escribo|aqui|este chat)?|` +
-		`(?:cuando|en cuanto tiempo|en cuantos dias|cuanto (?:se )?(?:tarda|demora)n?) (?:me |la |lo |en |van a )*(?:respond\w*|contest\w*|resuelv\w*|resolver\w*|respuesta)|` +
+		`(?:cuando|en cuanto tiempo|en cuantos dias|(?:en )?cuanto(?:s dias| tiempo)? (?:se )?(?:tarda|demora)n?) (?:me |la |lo |en |van a |dar |una )*(?:respond\w*|contest\w*|resuelv\w*|resolver\w*|respuesta)|` +
+		`(?:y )?(?:esto |la queja )?(?:queda|va|sale|aparece) (?:con )?mi nombre|(?:van a )?saben? quien (?:soy|la puso|se quejo)|me (?:pueden?|van a) (?:despedir|botar|echar|sancionar|hacer algo) por (?:esto|quejarme|la queja)|` +
+		`me puede (?:pasar algo|traer problemas)(?: por (?:esto|la queja))?|(?:esto )?(?:tiene|trae) (?:consecuencias|problemas)|(?:will i|can they) (?:be fired|fire me)(?: for this)?|does (?:it|this) have my name|` +
 		`(?:a |hacia )?(?:donde|adonde) (?:va|llega|se va|envian|mandan|pregunto|averiguo)(?: (?:esto|esta queja|la queja|mi queja|por la queja|por mi queja))?|` +
 		`para que sirve(?: (?:esto|la queja))?|sirve de algo(?: (?:esto|la queja))?|que (?:pasa|hacen) con (?:esto|la queja|mi queja)|(?:esto )?es anonim[oa]|me (?:van a )?(?:responde\w*|contesta\w*)|` +
 		`who (?:will )?(?:reads?|sees?|gets?|answers?) (?:this|it|my complaint|the complaint)|when (?:do|will) (?:i|you|they) (?:get an answer|answer|reply)|where does (?:this|it|my complaint) go|is (?:this|it) anonymous` +
 		`)$`)
+	// regretting finds that somebody no longer knows whether to file it.
+	regretting = regexp.MustCompile(`\bno se si (?:vale|valga) la pena\b|\b(?:mejor|prefiero|ya) (?:que )?no (?:la |lo )?(?:mande|envie|registre|mandar|enviar|registrar|ponga|poner)(?:la|lo)?\b|` +
+		`\bno (?:la|lo) (?:mande|envie|registre)\b|\bme arrepent\w*|\b(?:do not|dont|don't) (?:send|file) it\b|\bnot sure (?:if )?it is worth it\b|\bchanged my mind\b`)
 	// askingHow finds that somebody does not know what to write.
 	askingHow = regexp.MustCompile(`^(?:(?:y|pero|disculpe|perdon|and|but|sorry) )*(?:(?:que|como) (?:escribo|pongo|digo|hago|debo|tengo que|la escribo|lo escribo|la pongo|lo pongo)(?: \w+){0,3}|` +
 		`no se (?:que|como) (?:escribir|poner|decir|hacer)\w*(?: \w+){0,2}|no (?:le |lo )?(?:entiendo|entendi|comprendo)(?: (?:que|como|nada|esto|bien|muy bien|lo que \w+|que \w+))*|` +
@@ -537,6 +542,9 @@ var (
 	// telling finds that a wish goes on to tell what happened.
 	telling = regexp.MustCompile(`\b(?:no|ni|nunca|pero|y|porque|que|desde|hace|but|not|never|and|because|since)\b`)
 )
+
+// mostRegret is how many words a message has in which somebody does not want it filed any more: a longer one tells of something.
+const mostRegret = 10
 
 // mostWish is how many words a wish has that is taken for one in the middle of a complaint.
 const mostWish = 8
@@ -554,6 +562,8 @@ func (f *flow) noComplaint(t *bot.Turn) bot.Event {
 	switch {
 	case askingOfIt.MatchString(said):
 		return AskedOfComplaint
+	case f.complaint(t) != "" && len(strings.Fields(said)) <= mostRegret && regretting.MatchString(said):
+		return AskedDrop
 	case askingHow.MatchString(said) && !f.saidInBreath(t):
 		return f.rewords(t)
 	}
@@ -593,7 +603,7 @@ var questions = []string{"cost", "hours", "contact", "law", "legit", "bot"}
 const askedDrop = "complaint.sure"
 
 // asking finds a question.
-var asking = regexp.MustCompile(`^(?:y |pero )?(?:a |en |de )?(?:me (?:van a |va a )?(?:cobra\w*|cuesta)|cobran|hay que pagar|tengo que pagar|cuanto|cual|que|quien|donde|como|cuando|es|son|usted es|tiene|hay|how|what|which|who|where|when|is|are|do|does)\b`)
+var asking = regexp.MustCompile(`^(?:y |pero )?(?:a |en |de )?(?:me (?:van a |va a )?(?:cobra\w*|cuesta|costar)|cobran|hay que pagar|tengo que pagar|cuanto|cual|que|quien|donde|como|cuando|es|son|usted es|tiene|hay|how|what|which|who|where|when|is|are|do|does)\b`)
 
 // asksElse is the text that answers a short question about the service, or "".
 func (f *flow) asksElse(t *bot.Turn, said string) string {

@@ -85,7 +85,7 @@ var (
 )
 
 // yeses are the answers that stand for sending where that is asked.
-var yeses = []string{"sí", "1", "una", "ya"}
+var yeses = []string{"sí", "1", "una", "ya", "bien", "listo"}
 
 // historiesMet are the seeds of histories that once found a fault.
 var historiesMet = []uint64{102667, 107185, 108176, 109412, 202024, 203960, 205757, 208848, 301480, 316464, 330374, 330735, 331352,

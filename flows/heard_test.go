@@ -253,7 +253,7 @@ func (h *history) changes() {
 		return
 	}
 	asked := slices.Contains(flows.Marked(flows.AsksNumber), out.From) && slices.Contains(flows.Marked(flows.AsksNumber), m.from) // in other words by now
-	parts := strings.Trim(m.words, "0123456789") == ""                                                                            // a first part of a number is forgotten with the message that it stood in
+	parts := strings.Trim(m.words, "0123456789") == "" || strings.Trim(old, "0123456789") == ""                                   // a first part of a number is forgotten with the message that it stood in
 	if stands && !mends && !desk && !parts && (out.Event != typed.Event || out.To != typed.To) {
 		h.t.Errorf("%q put into an edit in %s came to %s, typed there to %s", m.words, out.From, out.Event, typed.Event)
 	}

@@ -25,9 +25,7 @@ func shownOf(number string, lines []string) int {
 	var runs []string
 	joined := []string{}
 	for _, line := range lines {
-		for _, run := range strings.FieldsFunc(strings.ReplaceAll(line, " ", ""), func(r rune) bool { return !unicode.IsDigit(r) }) {
-			runs = append(runs, run)
-		}
+		runs = append(runs, strings.FieldsFunc(strings.ReplaceAll(line, " ", ""), func(r rune) bool { return !unicode.IsDigit(r) })...)
 		switch d := digitsOf(line); {
 		case strings.Contains(line, "•") || d == "":
 		case strings.ContainsFunc(strings.ReplaceAll(line, "mi cédula es", ""), unicode.IsLetter):
