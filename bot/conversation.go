@@ -221,11 +221,9 @@ type Conversation struct {
 	Warned   time.Time         `bson:"warned,omitempty"`  // when the person was last told of a limit
 	Filed    []time.Time       `bson:"filed,omitempty"`   // when the last complaints were filed, for the limits
 	Seen     []Seen            `bson:"seen,omitempty"`
-	LetGo    *Seen             `bson:"let_go,omitempty"`   // the highest in order of those that Seen had no room for
-	Asked    *Asked            `bson:"asked,omitempty"`    // the bubble with the keyboard of the question that stands, where its channel can change it
-	Tapped   *Tap              `bson:"tapped,omitempty"`   // the button that was answered last, unless something else was since
-	AskedAt  time.Time         `bson:"asked_at,omitempty"` // when the question that stands was asked
-	Typed    *Typed            `bson:"typed,omitempty"`    // the typed answer that brought it
+	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest in order of those that Seen had no room for
+	Asked    *Asked            `bson:"asked,omitempty"`  // the bubble with the keyboard of the question that stands, where its channel can change it
+	Tapped   *Tap              `bson:"tapped,omitempty"` // the button that was answered last, unless something else was since
 	Tail     []Line            `bson:"tail,omitempty"`
 	Heard    []Heard           `bson:"heard,omitempty"`    // the last messages of the person, newest last
 	Pieces   *Pieces           `bson:"pieces,omitempty"`   // of a sentence that may not be at its end

@@ -29,7 +29,6 @@ type Options struct {
 	Spread  func(texts []string) []string       // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
 	Digits  func(text string) string            // hides the digits of a text that gave a part of a number; nil: none
 	Hash    func(label, data string) string     // keyed
-	Agrees  func(t *Turn) bool                  // says of an update that it is a plain yes, whatever is asked; nil: of none
 	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
 	Idle    time.Duration                       // how long a conversation left alone keeps its place
 	Seen    time.Duration                       // how long an emptied one keeps the ids it has seen (P406)
@@ -305,8 +304,6 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	step := e.step
 	switch {
 	case !u.isDeed():
-	case e.isTypedAgain(&c, u, env.Now):
-		step = e.stepAgain
 	case c.isGathering(env.Now):
 		step = e.gather
 	case c.isResting(env.Now):
@@ -345,7 +342,7 @@ func (e *Engine) step(ctx context.Context, c Conversation, u Update, env Env) (s
 // stepAs steps one update; with [p] it is the newest of these pieces.
 func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, p *piece) (s stepped, err error) {
 	next := e.begin(c, env.Now)
-	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e, unseen: c.isUnseen(env.Now)}
+	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e}
 	if p == nil {
 		p = &piece{came: u, since: env.Now, part: c.inBreath(env.Now)}
 	}
@@ -407,7 +404,6 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	if t.Update.Text != t.came.Text {
 		t.Update = t.came // heard as the end of a sentence, or as what it stands for; noted as it came
 	}
-	e.askedNow(t, &c, ev)
 	e.gathered(t, &s, *p, u, c)
 	e.spend(t, &c, ev)
 	e.tap(t, ev)

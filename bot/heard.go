@@ -59,7 +59,7 @@ func (t *Turn) SameMeaning(ctx context.Context) bool {
 		return false
 	}
 	e, as := t.engine, t.Conv.Clone()
-	as.Pieces, as.Answered, as.Typed = nil, nil, nil
+	as.Pieces, as.Answered = nil, nil
 	if as.State != was.State {
 		as.State = was.State
 		e.ask(&as, e.places[was.State].Ask)

@@ -41,20 +41,18 @@ type Pieces struct {
 
 // Standing is what a turn that understood nothing changes of a conversation.
 type Standing struct {
-	State   State             `bson:"state"`
-	Back    []State           `bson:"back,omitempty"`
-	Text    string            `bson:"text,omitempty"`
-	Prompt  int               `bson:"prompt,omitempty"`
-	Shown   []string          `bson:"shown,omitempty"`
-	Slots   map[string]string `bson:"slots,omitempty"`
-	Misses  int               `bson:"misses,omitempty"`
-	Lang    string            `bson:"lang,omitempty"`
-	AskedAt time.Time         `bson:"asked_at,omitempty"`
-	Typed   *Typed            `bson:"typed,omitempty"`
+	State  State             `bson:"state"`
+	Back   []State           `bson:"back,omitempty"`
+	Text   string            `bson:"text,omitempty"`
+	Prompt int               `bson:"prompt,omitempty"`
+	Shown  []string          `bson:"shown,omitempty"`
+	Slots  map[string]string `bson:"slots,omitempty"`
+	Misses int               `bson:"misses,omitempty"`
+	Lang   string            `bson:"lang,omitempty"`
 }
 
 func (c *Conversation) standing() Standing {
-	return Standing{c.State, slices.Clone(c.Back), c.Text, c.Prompt, slices.Clone(c.Shown), maps.Clone(c.Slots), c.Misses, c.Lang, c.AskedAt, c.Typed}
+	return Standing{c.State, slices.Clone(c.Back), c.Text, c.Prompt, slices.Clone(c.Shown), maps.Clone(c.Slots), c.Misses, c.Lang}
 }
 
 // stoodAt is the conversation where it stood then.
@@ -63,7 +61,6 @@ func (c *Conversation) stoodAt(b Standing) Conversation {
 	as.Pieces, as.Answered = nil, nil
 	as.State, as.Back, as.Text, as.Prompt = b.State, slices.Clone(b.Back), b.Text, b.Prompt
 	as.Shown, as.Slots, as.Misses, as.Lang = slices.Clone(b.Shown), maps.Clone(b.Slots), b.Misses, b.Lang
-	as.AskedAt, as.Typed = b.AskedAt, b.Typed
 	return as
 }
 
@@ -76,7 +73,7 @@ type piece struct {
 	each   []string // what those say
 	isOne  bool     // its reply waits
 	rest   bool     // it belongs to what was answered: nothing is said to it
-	again  bool     // it is the answer before, typed once more: nothing is said to it either
+	again  bool     // it is a courtesy behind what was answered: nothing is said to it either
 	part   bool     // the one before was a part
 	unread bool     // so is the question that stands
 }

@@ -66,7 +66,6 @@ type Turn struct {
 	idle     time.Duration
 	again    bool // nothing is said to it, see Again
 	same     bool // an edit that means what its message meant
-	unseen   bool // the question that stood when the update came cannot have been read yet
 
 	withdrawn int
 	unreached int

@@ -141,7 +141,6 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
 		Open:    func(sealed string) (string, error) { return OpenReply(o.Vault, sealed) },
 		Whole:   f.isWhole,
-		Agrees:  saysYes,
 		Mask:    mask,
 		Spread:  affiliate.MaskSpread,
 		Digits:  affiliate.MaskDigits,

@@ -63,10 +63,6 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 			continue
 		}
 		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
-			unseen := t.Unseen() && t.Conv.Text != askedMeant
-			if unseen && sends(t) && !p.Is(bot.FreeText) { // there they belong to what is written
-				return bot.Ignored, nil
-			}
 			ev, err := p.Hear(ctx, t)
 			switch {
 			case err != nil || ev != "":
@@ -79,9 +75,6 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 				return ComplaintAdded, nil
 			}
 			guesses := f.readSaid(t)
-			if unseen && len(guesses) > 0 && acting(guesses[0].answer) && guesses[0].confidence >= unclear && !denied.MatchString(bot.Fold(t.Text())) { // it belongs to what was just done
-				return bot.Ignored, nil
-			}
 			f.keepUnheard(t, guesses)
 			if ev := f.askMeant(t, guesses); ev != "" || !captioned(t) {
 				return ev, nil

@@ -84,9 +84,6 @@ var (
 	things = []string{bot.ThingPhoto, bot.ThingVideo, bot.ThingDocument, bot.ThingVoice}
 )
 
-// yeses are the answers that stand for sending where that is asked.
-var yeses = []string{"sí", "1", "una", "ya", "bien", "listo"}
-
 // historiesMet are the seeds of histories that once found a fault.
 var historiesMet = []uint64{102667, 107185, 108176, 109412, 202024, 203960, 205757, 208848, 301480, 316464, 330374, 330735, 331352,
 	332653, 337598, 342676, 345573, 347025, 364102,
@@ -225,7 +222,6 @@ type played struct {
 	counts   map[string]int
 	came     map[int]time.Time // each turn
 	began    map[int]time.Time // what came in one breath with it
-	asked    time.Time         // when the question that stands came
 }
 
 func (h *played) breaks(kind, format string, args ...any) {
@@ -274,9 +270,6 @@ func (h *played) step(u bot.Update) (got turn, ok bool) {
 		return got, false
 	}
 	got.out, got.was = out, h.c
-	if next.Prompt != h.c.Prompt {
-		h.asked = h.now
-	}
 	owed := map[string]bool{}
 	for _, p := range h.c.Promises {
 		owed[p.ID] = true
@@ -465,8 +458,6 @@ func (h *played) says(p happening) {
 func (h *played) isRest(u bot.Update, got turn) bool {
 	waits := h.c.ReplyDue().After(h.now)
 	switch {
-	case u.Kind == bot.Text && h.now.Sub(h.asked) < bot.PieceWait && h.wasUnseen(u, got): // the question was not seen yet
-		return true
 	case waits && u.Kind == bot.Media: // what is said to the one before is said to both
 		return true
 	case len(h.read) == 0:
@@ -879,25 +870,6 @@ func (h *played) keepsLetters(got turn) {
 			h.breaks("letters", "one goes to another number than the one that is confirmed")
 		}
 	}
-}
-
-// wasUnseen says whether words that nothing was done for are a plain yes, would do something where the question was seen, or are the answer
-// before once more.
-func (h *played) wasUnseen(u bot.Update, got turn) bool {
-	if len(got.letters)+len(got.filed) > 0 {
-		return false
-	}
-	if n := len(h.notes); slices.Contains(yeses, u.Text) || n > 1 && h.notes[n-1].words == u.Text && h.alike(note{words: u.Text, at: h.notes[n-2].at, before: h.notes[n-2].before}, h.notes[n-2].words) {
-		return true
-	}
-	now := h.now
-	h.now = now.Add(time.Minute)
-	defer func() { h.now = now }()
-	u.ID = "later"
-	next, _, err := h.tries(takenBack(got.was), u)
-	return err == nil && slices.ContainsFunc(next.Promises, func(p bot.Promise) bool {
-		return strings.HasPrefix(p.ID, next.ID+"/later/") && (p.Kind() == bot.PromiseLink || p.Kind() == bot.PromiseFile)
-	})
 }
 
 // alike says whether a message comes to the same bubble in the same place with the words that it has now as with those that it had.

@@ -59,14 +59,3 @@ func (f *flow) isWhole(t *bot.Turn) bool {
 	return f.asksPerson(t) || t.Place().Is(AsksNumber) && f.givesPart(t) || said != "" && said != "word_hello" && said != "word_thanks" ||
 		thumb(t.Text()) != "" || yesOrNo(t.Text()) != "" || f.inDanger(t.Text(), t.Language())
 }
-
-// saysYes says whether a message is a plain yes, whatever is asked.
-func saysYes(t *bot.Turn) bool {
-	return thumb(t.Text()) == "said.yes" || yesOrNo(t.Text()) == "said.yes" || t.Says("yes", "word_yes", "word_nod") != ""
-}
-
-// sending are the buttons that send something or cannot be undone. Words stand for one only once its question was there to be seen.
-var sending = []string{"send", "resend", "register", "register_it", "erase_yes"}
-
-// sends says whether what was chosen does.
-func sends(t *bot.Turn) bool { return slices.Contains(sending, t.Choice()) }
