@@ -63,6 +63,55 @@ var (
 	manners = []string{"por favor", "porfavor", "porfa", "porfis", "gracias", "senorita", "senor", "senora", "please", "thanks", "thank you", "sir", "madam", "maam"}
 )
 
+// courtesies are said with a wish or a greeting, and say nothing more.
+var courtesies = []string{
+	"es urgente", "urgente", "muy urgente", "es muy urgente", "de urgencia", "por favor", "por favorcito", "porfavor", "porfavorcito", "porfa", "porfis", "porfita",
+	"senor", "senora", "senorita", "ingeniero", "doctor", "doctora", "estimado", "estimada", "estimados", "amigo", "amiga", "una pregunta", "una preguntita", "una consulta",
+	"tengo una pregunta", "tengo una consulta", "disculpe", "disculpe la molestia", "disculpen", "perdone", "perdon", "con permiso", "no sea malito", "no sea malita",
+	"sea buenito", "sea buenita", "si fuera tan amable", "si es tan amable", "le agradeceria", "please", "pls", "urgent", "its urgent", "it is urgent", "very urgent", "sir", "madam", "maam",
+	"a question", "i have a question", "one question", "excuse me", "sorry", "kindly",
+}
+
+// isCourteous says whether a message is nothing but courtesies.
+func isCourteous(text string) bool {
+	said := plain(text)
+	return slices.Contains(courtesies, said) || slices.Contains(courtesies, bare(said))
+}
+
+// articles are said before what they belong to as well as for "one".
+var articles = []string{"una", "un", "la", "el", "los", "las"}
+
+// functional are words that mean nothing before what they belong to is said.
+var functional = append([]string{"de", "del", "al", "a", "en", "con", "para", "por", "que", "y", "o", "pero", "me", "te", "se", "le", "lo", "les", "nos", "mi", "mis",
+	"su", "sus", "quiero", "quisiera", "queria", "necesito", "deseo", "puedo", "puede", "podria", "tengo", "tiene", "poner", "hacer", "es", "como",
+	"i", "my", "the", "an", "to", "want", "need", "would", "of", "for", "with", "and", "or", "but"}, articles...)
+
+// isArticle says whether a message is one alone.
+func isArticle(text string) bool { return slices.Contains(articles, plain(text)) }
+
+// isOpen says whether words end where more must follow.
+func isOpen(text string) bool {
+	words := strings.Fields(plain(text))
+	return len(words) > 0 && slices.Contains(functional, words[len(words)-1])
+}
+
+// IsFunctional says whether words mean nothing before others are said with them: "quiero", "para la".
+func IsFunctional(text string) bool {
+	words := strings.Fields(plain(text))
+	return len(words) > 0 && !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(functional, w) })
+}
+
+// isCounted says whether a message is an ordinal in words.
+func isCounted(text string) bool {
+	_, is := ordinal(plain(text))
+	return is && !hasDigit(text)
+}
+
+// isBareAnswer says whether a message is a yes or no alone, which may belong to what stands before it.
+func isBareAnswer(text string) bool { return slices.Contains([]string{"si", "no", "yes"}, plain(text)) }
+
+func hasDigit(text string) bool { return strings.ContainsFunc(text, unicode.IsDigit) }
+
 // bare takes the manners off the end of what was said: "2 por favor" is "2", "no, señorita" is "no". In English they stand
 // in front as well: "please repeat".
 func bare(said string) string {

@@ -24,10 +24,11 @@ const (
 	LaneEvent Lane = "event" // everything else a record or a conversation owes
 	LaneDesk  Lane = "desk"  // letters to the institution, which wait for nobody's full mailbox
 	LaneHook  Lane = "hook"  // what the institution's own programs are told: one that is away holds up nothing
+	LaneEdit  Lane = "edit"  // changes of bubbles that were sent: they take what rate the chat's messages leave
 )
 
 // Lanes are all of them.
-var Lanes = []Lane{LaneChat, LaneMail, LaneMail2, LaneMail3, LaneEvent, LaneDesk, LaneHook}
+var Lanes = []Lane{LaneChat, LaneMail, LaneMail2, LaneMail3, LaneEvent, LaneDesk, LaneHook, LaneEdit}
 
 // Timer is something that becomes an update when its time has come.
 type Timer struct {
@@ -107,6 +108,12 @@ func (o *Outbox) DropLane(lane Lane) int {
 	before := len(o.Promises)
 	o.Promises = slices.DeleteFunc(o.Promises, func(p Promise) bool { return p.Lane() == lane })
 	return before - len(o.Promises)
+}
+
+// Unreach removes what a person is owed who is not there any more, and says how many messages that were.
+func (o *Outbox) Unreach() int {
+	o.DropLane(LaneEdit)
+	return o.DropLane(LaneChat)
 }
 
 // Find returns the promise with that id, or nil.
@@ -215,9 +222,15 @@ type Conversation struct {
 	Filed    []time.Time       `bson:"filed,omitempty"`   // when the last complaints were filed, for the limits
 	Seen     []Seen            `bson:"seen,omitempty"`
 	LetGo    *Seen             `bson:"let_go,omitempty"` // the highest in order of those that Seen had no room for
+	Asked    *Asked            `bson:"asked,omitempty"`  // the bubble with the keyboard of the question that stands, where its channel can change it
+	Tapped   *Tap              `bson:"tapped,omitempty"` // the button that was answered last, unless something else was since
 	Tail     []Line            `bson:"tail,omitempty"`
-	Gone     bool              `bson:"gone,omitempty"` // they blocked us
-	Case     string            `bson:"case,omitempty"` // case number of this visit
+	Heard    []Heard           `bson:"heard,omitempty"`    // the last messages of the person, newest last
+	Pieces   *Pieces           `bson:"pieces,omitempty"`   // of a sentence that may not be at its end
+	Answered *Answered         `bson:"answered,omitempty"` // words that were answered, to which more may belong
+	Album    string            `bson:"album,omitempty"`    // Update.Album of the last thing the person did
+	Gone     bool              `bson:"gone,omitempty"`     // they blocked us
+	Case     string            `bson:"case,omitempty"`     // case number of this visit
 	Handoff  *Handoff          `bson:"handoff,omitempty"`
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`
@@ -256,6 +269,7 @@ func (c Conversation) Clone() Conversation {
 	c.Filed = slices.Clone(c.Filed)
 	c.Seen = slices.Clone(c.Seen)
 	c.Tail = slices.Clone(c.Tail)
+	c.Heard = slices.Clone(c.Heard)
 	if c.Handoff != nil {
 		h := *c.Handoff
 		c.Handoff = &h
@@ -307,7 +321,7 @@ func (c *Conversation) returned(u Update, now time.Time) (unreached int) {
 	switch {
 	case u.Failure == Gone && !wrote:
 		c.Gone = true
-		unreached = c.DropLane(LaneChat)
+		unreached = c.Unreach()
 	case u.Failure != Permanent && u.Again != nil && u.Again.Returned < returnedMax && !c.Gone:
 		again := *u.Again
 		again.Returned++

@@ -21,12 +21,17 @@ type Options struct {
 	// it is kept.
 	Secrets map[string]func(t *Turn) string
 	Vars    map[string]func(t *Turn) string // fill {name} with what is no secret
+	Passing map[string]string               // names of what no transcript keeps once it was said, and the text that stands there instead; "": none
 	Seal    func(text string) string
-	Mask    func(text string) string        // hides national numbers in the transcript
-	Hash    func(label, data string) string // keyed
-	Lost    func(t *Turn)                   // told of a turn that was not understood, before it is answered; nil: nobody
-	Idle    time.Duration                   // how long a conversation left alone keeps its place
-	Seen    time.Duration                   // how long an emptied one keeps the ids it has seen (P406)
+	Open    func(sealed string) (string, error) // opens it again; nil: no reply waits for more pieces of a sentence
+	Whole   func(t *Turn) bool                  // says of an update that it is no piece of a sentence, whatever came before it; nil: of none
+	Mask    func(text string) string            // hides national numbers in the transcript
+	Spread  func(texts []string) []string       // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
+	Digits  func(text string) string            // hides the digits of a text that gave a part of a number; nil: none
+	Hash    func(label, data string) string     // keyed
+	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
+	Idle    time.Duration                       // how long a conversation left alone keeps its place
+	Seen    time.Duration                       // how long an emptied one keeps the ids it has seen (P406)
 }
 
 // Engine steps conversations through a table. It is safe for use by many goroutines.
@@ -42,7 +47,8 @@ type Engine struct {
 // tongue is a language with its ears. It understands what is said in the first language too: words on a sign, or a habit.
 type tongue struct {
 	Catalogue
-	words *words
+	words   *words
+	copying []string // labels of buttons that copy
 }
 
 // tongue returns the language of a conversation.
@@ -51,6 +57,17 @@ func (e *Engine) tongue(c *Conversation) tongue {
 		return t
 	}
 	return e.tongues[e.options.Languages[0].Language] // none chosen yet, or one that is not spoken any more
+}
+
+// copying are the labels of buttons that copy what is filled in, in order.
+func copying(labels map[string]Label) (ids []string) {
+	for id, l := range labels {
+		if l.Copies != "" {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // NewEngine checks the table and derives the judge from it: no duplicate row, no unknown state or text, every state
@@ -65,7 +82,7 @@ func NewEngine(o Options, places ...Place) (*Engine, error) {
 		if _, twice := e.tongues[cat.Language]; twice || cat.Language == "" {
 			problems = append(problems, fmt.Errorf("language %q stands twice, or has no name", cat.Language))
 		}
-		e.tongues[cat.Language] = tongue{cat, newWords(cat.Labels, o.Languages[0].Labels)}
+		e.tongues[cat.Language] = tongue{cat, newWords(cat.Labels, o.Languages[0].Labels), copying(cat.Labels)}
 	}
 	for _, p := range places {
 		if p.State == Any {
@@ -284,47 +301,123 @@ func (e *Engine) Step(ctx context.Context, c Conversation, u Update, env Env) (C
 	if u.Kind == Undelivered && c.LastAt.IsZero() { // forgotten: nothing is kept of it anew
 		return c, Outcome{Repeat: true, From: c.State, To: c.State, Event: Ignored}, nil
 	}
+	step := e.step
+	switch {
+	case !u.isDeed():
+	case c.isGathering(env.Now):
+		step = e.gather
+	case c.isResting(env.Now):
+		step = e.gatherRest
+	}
+	s, err := step(ctx, c, u, env)
+	if err != nil {
+		return c, s.out, err
+	}
+	return s.next, s.out, nil
+}
+
+// stepped is what a step came to.
+type stepped struct {
+	next   Conversation
+	out    Outcome
+	missed bool   // it counts as a miss
+	sense  int    // how far it was understood
+	said   bool   // there is something to say to it
+	told   string // keyed hash of that
+	again  bool   // it was said a moment ago, and is not said again
+}
+
+// How far an update is understood.
+const (
+	lost    = iota // not at all, or it may be the first half of something
+	guessed        // a little: more may come
+	understood
+)
+
+// step is Step of an update by itself.
+func (e *Engine) step(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
+	return e.stepAs(ctx, c, u, env, nil)
+}
+
+// stepAs steps one update; with [p] it is the newest of these pieces.
+func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, p *piece) (s stepped, err error) {
 	next := e.begin(c, env.Now)
 	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e}
+	if p == nil {
+		p = &piece{came: u, since: env.Now, part: c.inBreath(env.Now)}
+	}
+	t.afterPart, t.unread = p.part, p.unread
+	t.came, t.again = p.came, p.again
+	if u.Text != p.came.Text {
+		t.earlier, t.earlierSaid = p.ids, p.each
+	}
 	next.see(u, env.Now)
-	out := Outcome{From: next.State, To: next.State, Event: Ignored}
+	s.out = Outcome{From: next.State, To: next.State, Event: Ignored}
 	if !e.arrive(t) {
-		out.Unreached = t.unreached
-		return next, out, nil
+		s.next, s.out.Unreached = next, t.unreached
+		return s, nil
 	}
 
-	ev, err := e.hear(ctx, t, env.Deaf)
-	if err != nil {
-		return c, out, err
+	ev := Ignored
+	if !p.rest {
+		if ev, err = e.hear(ctx, t, env.Deaf); err != nil {
+			return s, err
+		}
 	}
+	s.missed = ev == Missed || t.missed
+	s.sense = understood
+	switch {
+	case ev == Missed, t.piece && t.missed && !t.part:
+		s.sense = lost
+	case t.piece && !t.part:
+		s.sense = guessed
+	}
+	p.isOne = e.isPiece(t, ev)
 	ev = e.countMiss(t, ev)
-	out.Event, out.Withdrawn = ev, t.withdrawn
+	s.out.Event, s.out.Withdrawn = ev, t.withdrawn
 	if ev == NotYours || ev == NotSent {
 		next.remember(u, ev)
 	}
 
 	r, ok := e.row(next.State, ev)
 	if !ok {
-		return c, out, fmt.Errorf("state %s, event %s: %w", next.State, ev, ErrNoRow)
+		return s, fmt.Errorf("state %s, event %s: %w", next.State, ev, ErrNoRow)
 	}
 	to := e.destination(&next, r)
 	if err := e.judge(ctx, next.State, r, to); err != nil {
-		return c, out, fmt.Errorf("flow: %w", err)
+		return s, fmt.Errorf("flow: %w", err)
 	}
 	e.move(&next, r, to)
-	out.To = to
+	s.out.To = to
+	t.unread = t.unread && to == s.out.From && next.Text == c.Text
 	if ev != Ignored && r.Text != NoText && !t.silent {
-		out.Text = e.answer(t, r, to)
+		s.out.Text = e.answer(t, r, to)
 	}
-	e.noteUpdate(t)
+	s.said = s.out.Text != ""
+	if u.Kind == Text && e.goesOn(t) {
+		s.told = e.told(t)
+		e.onceOnly(t, &s, &c)
+	}
+	if s.again {
+		p.isOne = false
+	}
+	if t.Update.Text != t.came.Text {
+		t.Update = t.came // heard as the end of a sentence, or as what it stands for; noted as it came
+	}
+	e.gathered(t, &s, *p, u, c)
+	e.spend(t, &c, ev)
+	e.tap(t, ev)
+	e.noteUpdate(t, *p, u)
+	e.noteHeard(t, s.out.From, c.Prompt, &s)
 	e.promise(t)
 	t.promises = nil
 	t.hand(c.Handoff, c.Tail)
 	e.promise(t)
-	out.Unreached = t.unreached
+	s.out.Unreached = t.unreached
 	next.keepCounted()
 	next.Wake(next.NextTimer())
-	return next, out, nil
+	s.next = next
+	return s, nil
 }
 
 // begin is the copy that a turn works on, in a state that this version knows.
@@ -337,12 +430,21 @@ func (e *Engine) begin(c Conversation, now time.Time) Conversation {
 	if next.Born.IsZero() {
 		next.Born = now
 	}
+	if !next.isGathering(now) {
+		next.Pieces = nil
+	}
+	if !next.isResting(now) {
+		next.Answered = nil
+	}
 	return next
 }
 
 // arrive writes down what the update changes by its kind alone, and says whether there is something in it to hear.
 func (e *Engine) arrive(t *Turn) (heard bool) {
 	next, u := t.Conv, t.Update
+	if !t.FromPerson() {
+		next.release() // what else is said comes behind it, and must not wait
+	}
 	switch u.Kind {
 	case Signal:
 		next.Timers = slices.DeleteFunc(next.Timers, func(tm Timer) bool { return tm.is(u, t.Now) })
@@ -354,7 +456,7 @@ func (e *Engine) arrive(t *Turn) (heard bool) {
 	case Blocked:
 		next.Gone = true
 		next.Stir(t.Now)
-		t.unreached += next.DropLane(LaneChat)
+		t.unreached += next.Unreach()
 		next.Wake(next.NextTimer())
 		return false
 	case Unblocked:
@@ -383,7 +485,9 @@ func (e *Engine) arrivePerson(t *Turn) {
 	next.Turns++
 	next.SetTimer(Timer{Signal: SignalForget, At: t.Now.Add(e.options.Idle)})
 	next.KeptTill = t.Now.Add(e.options.Seen)
+	t.noteAlbum()
 	t.choice = e.chosen(next, t.Update)
+	t.twice = next.isTwice(t.Update, t.Now)
 }
 
 // countMiss counts the times running that a person was not understood; the third is an event of its own.
@@ -402,16 +506,25 @@ func (e *Engine) countMiss(t *Turn, ev Event) Event {
 	return ev
 }
 
-// noteUpdate puts what the person wrote into the transcript.
-func (e *Engine) noteUpdate(t *Turn) {
-	if !t.FromPerson() || t.unkept {
+// noteUpdate puts what the person wrote into the transcript. [heard] is the sentence that it is the last piece of, or itself. What is
+// hidden of it may have begun in earlier lines.
+func (e *Engine) noteUpdate(t *Turn, p piece, heard Update) {
+	if !t.FromPerson() || t.unkept || t.twice {
 		return
 	}
-	line := personLine(t.Update, e.tongue(t.Conv).Catalogue)
-	if t.hidden {
-		line = "(•••)"
+	line := e.personLine(t.Update, e.tongue(t.Conv).Labels)
+	switch {
+	case t.hidden:
+		line = hiddenLine
+		if heard.Text != t.came.Text {
+			t.hideSince(p.since)
+		}
+	case t.word != "":
+		line = e.options.Mask(withoutWord(t.Update, line, t.word))
+	case t.Update.Kind != Press:
+		line = e.spread(t, t.mask(line))
 	}
-	e.note(t, Line{From: FromPerson, Text: line}, t.Update.Kind != Press)
+	e.note(t, Line{From: FromPerson, Text: line}, false)
 }
 
 // promise puts what the turn owes into the conversation's outbox, and what is said into the transcript.
@@ -432,36 +545,21 @@ func (e *Engine) promise(t *Turn) {
 				say.Reply.Text, say.Reply.Sealed = e.options.Seal(say.Reply.Text), true
 			}
 			if t.FromPerson() {
-				next.overtake(*say.Reply)
+				next.overtake(*say.Reply, t.Now)
 			}
+		}
+		if slices.Contains(waitsWithReply, p.Kind()) {
+			p.NotBefore = t.waits
 		}
 		next.Promises = append(next.Promises, p)
 	}
 }
 
-// backlog is how many bubbles wait when a chat has stopped being answered as fast as it asks.
-const backlog = 3
-
-// overtake takes back the bubble that waits last of a backlog, where the one that comes behind it says the same: who asks again
-// and again while nothing can be sent is not told as often once it can.
-func (c *Conversation) overtake(by Reply) {
-	last, waiting := -1, 0
-	for i, p := range c.Promises {
-		if p.Lane() == LaneChat {
-			last = i
-			waiting++
-		}
-	}
-	if waiting < backlog {
-		return
-	}
-	if say, ok := c.Promises[last].What.(Say); ok && say.Reply.Text == by.Text && say.Reply.By == by.By && !say.Reply.Sealed && slices.Equal(say.Reply.Buttons, by.Buttons) {
-		c.Promises = slices.Delete(c.Promises, last, last+1)
-	}
-}
-
 // hear asks the ears in turn, unless they are not to be asked.
 func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
+	if t.twice {
+		return Ignored, nil
+	}
 	if !deaf {
 		for _, ear := range []Hear{e.any.Hear, e.places[t.Conv.State].Hear} {
 			switch ev, err := ear(ctx, t); {
@@ -469,6 +567,8 @@ func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
 				return ev, err
 			case ev != "":
 				return e.decide(ctx, t, ev)
+			case t.again:
+				return Ignored, nil
 			}
 		}
 	}
@@ -551,12 +651,15 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		e.stand(t, r, to)
 	} else {
 		e.askAnew(t, key)
-		text = e.question(c, key)
+		text, t.asks = e.question(c, key), true
+	}
+	if t.unread && text.Aside && !repeats(text) {
+		text.Text += "\n\n{whole}"
 	}
 	reply, buttons := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}, text.Buttons
 	if text.Aside {
 		question := e.question(c, c.Text)
-		if strings.Contains(text.Text, "{question}") {
+		if (strings.Contains(text.Text, "{question}") || strings.Contains(text.Text, "{whole}")) && reply.Image == "" {
 			reply.Image = e.fill(t, question.Image)
 		}
 		if len(buttons) == 0 {
@@ -564,19 +667,41 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		}
 	}
 	reply.Protect = t.sealed // what holds the number must not be forwarded (P112); filling it in said so
+	reply.Ask = e.asks(t, text, reply.Text)
 	if t.added != "" {
+		reply.Ask = 0
 		buttons = e.add(t, reply, buttons)
 	}
-	for _, id := range buttons {
+	for i, id := range buttons {
 		l := cat.Labels[id]
-		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL})
+		reply.Buttons = append(reply.Buttons, Button{ID: id, Title: l.Title, URL: l.URL, Main: l.Main && i == 0})
 	}
-	p := Promise{What: Say{reply}}
+	reply.Hint, reply.Copies = text.Hint, e.copies(t, reply.Text)
+	p := Promise{What: Say{reply}, Until: t.expires}
 	if text.Link {
 		p.Attempt = c.Attempt
 	}
 	t.Promise(p)
 	return key
+}
+
+// repeats says whether an answer by the way asks the question that stands again, in whatever words.
+func repeats(text Entry) bool {
+	return slices.ContainsFunc([]string{"{question}", "{whole}", "{again}"}, func(name string) bool { return strings.Contains(text.Text, name) })
+}
+
+// copies are the buttons that copy a part of what is said.
+func (e *Engine) copies(t *Turn, said string) (all []Copy) {
+	tongue := e.tongue(t.Conv)
+	for _, id := range tongue.copying {
+		l := tongue.Labels[id]
+		if v := e.options.Vars[l.Copies]; v != nil {
+			if what := v(t); what != "" && strings.Contains(said, what) {
+				all = append(all, Copy{l.Title, what})
+			}
+		}
+	}
+	return all
 }
 
 // stand sees to the question that stands under an aside: the one asked where the turn leads to, or the old one reworded.
@@ -636,6 +761,16 @@ func (e *Engine) question(c *Conversation, key string) Entry {
 	return q
 }
 
+// asked is what the question that stands asks, to be said under something else. What a text that stands in for its place's own told
+// before it asked is no news any more.
+func (e *Engine) asked(c *Conversation) string {
+	said := e.question(c, c.Text).Text
+	if n := questionOf(said); n > 0 && c.Text != e.places[c.State].Ask {
+		return said[len(said)-n:]
+	}
+	return said
+}
+
 // fillsAlone says whether nothing in a question but what is the same in every turn is filled in.
 func (e *Engine) fillsAlone(q Entry) bool {
 	for _, p := range placeholder.FindAllString(strings.Join(append(q.Again, q.Text), " "), -1) {
@@ -650,9 +785,18 @@ func (e *Engine) fillsAlone(q Entry) bool {
 func (e *Engine) fill(t *Turn, text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		name := p[1 : len(p)-1]
+		if t.unread && (name == "question" || name == "again") {
+			name = "whole"
+		}
 		switch name {
 		case "question":
-			return e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
+			return e.fill(t, e.asked(t.Conv))
+		case "whole":
+			unread := t.unread
+			t.unread = false // a question may repeat another
+			said := e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
+			t.unread = unread
+			return said
 		case "again":
 			q := e.question(t.Conv, t.Conv.Text)
 			if len(q.Again) == 0 { // a text that stands in for its place's question
@@ -663,10 +807,14 @@ func (e *Engine) fill(t *Turn, text string) string {
 			}
 			return e.fill(t, q.Text)
 		}
-		if v, ok := t.said[name]; ok {
-			return v
+		for _, values := range []map[string]string{t.once, t.said} {
+			if v, ok := values[name]; ok {
+				e.passing(t, name, v)
+				return v
+			}
 		}
 		if v, ok := t.Conv.Slots["say."+name]; ok {
+			e.passing(t, name, v)
 			return v
 		}
 		if f, ok := e.options.Vars[name]; ok {
@@ -684,6 +832,7 @@ func (e *Engine) fill(t *Turn, text string) string {
 
 // hide takes out of a reply what a secret filled in and no mask would know.
 func (e *Engine) hide(t *Turn, text string) string {
+	text = e.pass(t, text)
 	for _, s := range t.secrets {
 		if s != "" && e.options.Mask(s) == s {
 			text = strings.ReplaceAll(text, s, "•••")
@@ -699,7 +848,7 @@ func (e *Engine) note(t *Turn, line Line, mask bool) {
 		return
 	}
 	if mask {
-		line.Text = e.options.Mask(line.Text)
+		line.Text = t.mask(line.Text)
 	}
 	line.At = t.Now
 	c := t.Conv
@@ -713,21 +862,6 @@ func (e *Engine) note(t *Turn, line Line, mask bool) {
 	if extra := len(c.Tail) - TailMax; extra > 0 {
 		c.Tail = slices.Delete(c.Tail, 0, extra)
 	}
-}
-
-func personLine(u Update, cat Catalogue) string {
-	switch {
-	case u.Kind == Press:
-		if l, ok := cat.Labels[u.Button]; ok {
-			return "[" + l.Title + "]"
-		}
-		return "[?]"
-	case u.Kind == Text || u.Kind == Edited:
-		return Clean(u.Text)
-	case u.Kind == Media:
-		return "(" + u.Media + ")"
-	}
-	return "(" + string(u.Kind) + ")"
 }
 
 // Cut is the first so many runes of a text.

@@ -57,7 +57,7 @@ func needsCleaning(s string) bool {
 // selectors and the keycap around an emoji digit.
 func visible(r rune) rune {
 	switch {
-	case r == '\n' || r == '\t':
+	case r >= ' ' && r < 0x7f, r > 0xa0 && r < 0x250 && r != 0xad, r == '\n', r == '\t': // Latin: nearly all there is
 		return r
 	case r == '\r', r == unicode.ReplacementChar:
 		return -1

@@ -146,7 +146,10 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 	}
 	slices.SortStableFunc(t.lines, func(a, b Line) int { return cmp.Compare(later(a), later(b)) }) // first what was written, then what came of it
 	if fresh {
-		t.lines = append(append([]Line(nil), tail...), t.lines...)
+		if t.tail != nil {
+			tail = t.tail
+		}
+		t.lines, t.hid = append(append([]Line(nil), tail...), t.lines...), nil
 		h.Lines, h.Said = 0, 0
 	}
 	h.Moved = t.Now
@@ -158,9 +161,6 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 	if t.emptied { // what was said is kept no longer; how it ended is
 		t.lines = slices.DeleteFunc(t.lines, func(l Line) bool { return l.From != FromEvent })
 	}
-	if len(t.lines) == 0 {
-		return
-	}
 	for i := range t.lines {
 		h.Lines++
 		if t.lines[i].From == FromPerson {
@@ -168,5 +168,8 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 		}
 		t.lines[i].Seq = h.Lines
 	}
-	t.Promise(Promise{What: KeepLines{Conv: t.Conv.ID, Ref: h.Ref, Lines: t.lines}})
+	t.number(t.lines)
+	if all := append(t.lines, t.hid...); len(all) > 0 {
+		t.Promise(Promise{What: KeepLines{Conv: t.Conv.ID, Ref: h.Ref, Lines: all}})
+	}
 }

@@ -31,6 +31,7 @@ const (
 	PromiseErase    PromiseKind = "erase"
 	PromiseUnheard  PromiseKind = "unheard"
 	PromiseUnsay    PromiseKind = "unsay"
+	PromiseSpend    PromiseKind = "spend"
 )
 
 // kinds is the closed list: what is not here can neither be promised nor be kept.
@@ -52,6 +53,7 @@ var kinds = []kind{
 	kindOf[EraseLines](),
 	kindOf[KeepUnheard](),
 	kindOf[EraseUnheard](),
+	kindOf[Spend](),
 }
 
 // PromiseKinds are all kinds there are.

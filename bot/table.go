@@ -115,6 +115,7 @@ type Entry struct {
 	Aside   bool     `toml:"aside"`   // an answer by the way: the question stays what it was ({question}, {again})
 	Place   string   `toml:"place"`   // where we were, for "Estábamos en …"
 	Image   string   `toml:"image"`   // name of an image that shows the same
+	Hint    string   `toml:"hint"`    // stands in the empty input field, where the channel can
 	Link    bool     `toml:"link"`    // speaks of a link that lives: Turn.Withdraw takes it back
 }
 
@@ -124,6 +125,9 @@ type Label struct {
 	Title string   `toml:"title"`
 	Words []string `toml:"words"`
 	URL   string   `toml:"url"` // a public page; pressing it sends nothing
+
+	Main   bool   `toml:"main"`   // stands out where it is the first under a text
+	Copies string `toml:"copies"` // name of what is filled in: a button that copies it goes with every text that says it, where the channel can
 }
 
 // Catalogue is one language, a locale: every text and every label.
@@ -165,6 +169,8 @@ func (cat Catalogue) unlike(first Catalogue) (problems []error) {
 			bad("text %q is empty", key)
 		case !slices.Equal(own.Buttons, text.Buttons):
 			bad("text %q has buttons %v, not %v", key, own.Buttons, text.Buttons)
+		case (own.Hint == "") != (text.Hint == ""):
+			bad("text %q has a hint in one language only", key)
 		case own.Image != text.Image:
 			bad("text %q has image %q, not %q", key, own.Image, text.Image)
 		case own.Aside != text.Aside || own.Offers != text.Offers || own.Link != text.Link || (own.Place == "") != (text.Place == "") || len(own.Again) != len(text.Again):
@@ -179,7 +185,7 @@ func (cat Catalogue) unlike(first Catalogue) (problems []error) {
 		}
 	}
 	for id, l := range first.Labels {
-		if own, ok := cat.Labels[id]; !ok || (own.Title == "") != (l.Title == "") || own.URL != l.URL {
+		if own, ok := cat.Labels[id]; !ok || (own.Title == "") != (l.Title == "") || own.URL != l.URL || own.Main != l.Main || own.Copies != l.Copies {
 			bad("label %q is missing or of another sort", id)
 		}
 	}

@@ -1,7 +1,7 @@
 package bot
 
 import (
-	"crypto/sha256"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,26 +40,61 @@ type Turn struct {
 	Conv   *Conversation // the working copy
 	Update Update
 	Now    time.Time
+	Memo   any // what the flow has read of the update, so that it need not read it again
 
+	came     Update // as it came: Update may be the sentence that it is the last piece of
 	env      Env
 	engine   *Engine
 	choice   string
 	said     map[string]string
+	once     map[string]string
+	passed   []passed
 	promises []Promise
 	lines    []Line // of a handed-off chat, whole
+	hid      []Line // of it, kept before, in which something is hidden now
+	tail     []Line // what stood before the turn, where something in it is hidden now
 	silent   bool
 	missed   bool
 	sealed   bool
 	emptied  bool
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
+	word     string // hidden, and what stands around it not
+	digits   bool   // so are its digits
 	unkept   bool
+	twice    bool // the second tap of a button that was just answered
 	idle     time.Duration
+	again    bool // nothing is said to it, see Again
+	same     bool // an edit that means what its message meant
 
 	withdrawn int
 	unreached int
-	reworded  bool   // the question that stands is said in another way from now on
-	added     string // key of what is said under the answer
+	expires   time.Time // when the answer is worth nothing any more
+	reworded  bool      // the question that stands is said in another way from now on
+	added     string    // key of what is said under the answer
+
+	earlier     []string  // messages, see Earlier
+	earlierSaid []string  // what those say
+	piece       bool      // more may follow within a moment
+	kept        []string  // slots that stay then
+	part        bool      // so may more of what the turn has a part of
+	afterPart   bool      // see AfterPart
+	asks        bool      // it asks a question anew
+	unread      bool      // see Unread
+	rest        bool      // of what was sent at once with the update before
+	waits       time.Time // until when the reply waits for more
+	masked      masked
+}
+
+// masked is a text, and what is kept of it.
+type masked struct{ of, as string }
+
+// mask is Options.Mask, which reads the whole text, for one that is asked about again.
+func (t *Turn) mask(text string) string {
+	if t.masked.of != text {
+		t.masked = masked{text, t.engine.options.Mask(text)}
+	}
+	return t.masked.as
 }
 
 // Key names the turn: the same for every delivery of the same update.
@@ -86,6 +121,11 @@ func (t *Turn) Says(labels ...string) string {
 		return ""
 	}
 	return t.engine.tongue(t.Conv).words.match(t.Text(), labels)
+}
+
+// Means returns the first of the labels that those words, a part of what was typed, are all of, or "".
+func (t *Turn) Means(words string, labels ...string) string {
+	return t.engine.tongue(t.Conv).words.match(words, labels)
 }
 
 // Idle is how long the person had been away when the update came.
@@ -135,7 +175,8 @@ func (t *Turn) Miss() { t.missed = true }
 
 // PlaceLabel says where the conversation is, in the catalogue's words ("el envío del enlace").
 func (t *Turn) PlaceLabel() string {
-	return t.engine.tongue(t.Conv).Texts[t.engine.places[t.Conv.State].Ask].Place
+	cat, ask := t.engine.tongue(t.Conv), t.engine.places[t.Conv.State].Ask
+	return cmp.Or(cat.Texts[cat.inWay(ask, t.Conv.Way)].Place, cat.Texts[ask].Place)
 }
 
 // Wording returns a catalogue text that stands inside others.
@@ -207,11 +248,20 @@ func (t *Turn) Ask(key string) {
 // leads there first.
 func (t *Turn) Enter(s State) { t.engine.move(t.Conv, Row{To: s}, s) }
 
+// Expire has the turn's answer not be sent after a moment.
+func (t *Turn) Expire(at time.Time) { t.expires = at }
+
 // Silent makes the turn answer nothing.
 func (t *Turn) Silent() { t.silent = true }
 
 // Hide keeps what was written out of the transcript: a key, a code that no mask would know.
 func (t *Turn) Hide() { t.hidden = true }
+
+// HideWord keeps a word of it out, and what stands around it in; all of it where that is just the word.
+func (t *Turn) HideWord(word string) { t.word = word }
+
+// HideDigits keeps its digits out: they are a part of something that may not be kept.
+func (t *Turn) HideDigits() { t.digits = true }
 
 // Unkept keeps nothing of the update in the transcript: it was one too many.
 func (t *Turn) Unkept() { t.unkept = true }
@@ -262,27 +312,6 @@ func (t *Turn) Reserve(a Ask) (Reservation, error) {
 	return *t.env.Reservation, nil
 }
 
-// Ref makes a number a person can read out, the same for every delivery of the turn.
-func (t *Turn) Ref(letter string) string {
-	return Ref(letter, t.engine.options.Hash("ref/"+letter, t.Key()))
-}
-
-// Ref turns a keyed hash into a number a person can read out: a letter and seven characters of Crockford's alphabet
-// (no I, L, O, U), 35 bits.
-func Ref(letter, hash string) string {
-	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	h := sha256.Sum256([]byte(hash))
-	var b strings.Builder
-	b.WriteString(letter + "-")
-	for i := range 7 {
-		if i == 4 {
-			b.WriteByte('-')
-		}
-		b.WriteByte(alphabet[h[i]&31])
-	}
-	return b.String()
-}
-
 // Env is what a step is given from outside.
 type Env struct {
 	Now         time.Time
@@ -298,13 +327,14 @@ var ErrNoRow = errors.New("no row in the table")
 // somebody writes.
 func (t *Turn) Vacate() {
 	t.Conv.Gone = true
-	t.withdrawn += t.Conv.DropLane(LaneChat)
+	t.withdrawn += t.Conv.Unreach()
 }
 
-// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed. The
-// case with the help desk stays; the flow decides when that is over.
+// Empty drops everything but what protects from repeats and misuse: the seen ids, the limits, and what is still owed, which
+// a change of an old bubble is not. The case with the help desk stays; the flow decides when that is over.
 func (t *Turn) Empty() {
 	c := t.Conv
+	c.DropLane(LaneEdit)
 	t.emptied = true
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,

@@ -19,15 +19,15 @@ type Kind string
 
 // The kinds of update. Everything a channel can deliver is one of these; what a channel does not know is Unsupported.
 const (
-	Text        Kind = "text"        // Update.Text holds what was typed
+	Text        Kind = "text"        // Update.Text holds what was typed, or written under what Update.Media names
 	Press       Kind = "press"       // Update.Button and Update.Prompt hold which button of which question
 	Start       Kind = "start"       // the channel's "begin" (Telegram /start); Update.Text holds the payload
 	Contact     Kind = "contact"     // a shared contact; Update.Phone is set only when it is the sender's own
-	Media       Kind = "media"       // photo, voice, sticker, document …; Update.Media names it, Update.Text is the caption
-	Location    Kind = "location"    // a place; never kept
-	Edited      Kind = "edited"      // an earlier message was changed; Update.Text holds the new text
+	Media       Kind = "media"       // photo, voice, sticker, document … without a word; Update.Media names it
+	Location    Kind = "location"    // a place, Update.Spot; never kept
+	Edited      Kind = "edited"      // an earlier message was changed; Update.Text holds the new text, where the channel tells it
 	Reaction    Kind = "reaction"    // a thumb under one of our messages: seen, never answered
-	Unsupported Kind = "unsupported" // anything else a person did
+	Unsupported Kind = "unsupported" // anything else a person did; Update.Media names it, where it has a name
 	Blocked     Kind = "blocked"     // the person blocked us: we stop writing
 	Unblocked   Kind = "unblocked"   // and let us in again
 	Undelivered Kind = "undelivered" // a message of ours did not arrive after all: Update.Failure says why, Update.Again what it was
@@ -47,6 +47,7 @@ const (
 	SignalMailUnsent  = "mail_unsent"  // the letter came back, and not for the mailbox's sake
 	SignalKeyMade     = "key_made"     // the new key was stored
 	SignalForget      = "forget"       // timer: an idle conversation is emptied
+	SignalRemind      = "remind"       // timer: the person wanted to be reminded now
 	SignalGivenUp     = "given_up"     // something that the person was told of cannot be done after all
 	SignalNumberLost  = "number_lost"  // the chat's telephone number is somebody else's now: nobody is there any more
 )
@@ -57,11 +58,12 @@ const LateReported = "reported"
 // The signals of the help desk. Update.Text is the number of the case they belong to; of a case that is over, or has moved
 // on meanwhile, they change nothing.
 const (
-	SignalDeskOpened  = "desk_opened"  // the desk has opened: who has a case joins the queue
-	SignalDeskClosed  = "desk_closed"  // it has closed: who waits keeps the place for the next opening
-	SignalPosition    = "place"        // the position in the queue has become much better
-	SignalAgentSilent = "agent_silent" // timer: the agent has not answered for too long
-	SignalAgentGone   = "agent_gone"   // the agent's console is not there any more: Update.Desk.Agent
+	SignalDeskOpened   = "desk_opened"   // the desk has opened: who has a case joins the queue
+	SignalDeskClosed   = "desk_closed"   // it has closed: who waits keeps the place for the next opening
+	SignalPosition     = "place"         // the position in the queue has become much better
+	SignalAgentSilent  = "agent_silent"  // timer: the agent has not answered for too long
+	SignalStillWaiting = "still_waiting" // timer: the person has not written for so long that the channel will close
+	SignalAgentGone    = "agent_gone"    // the agent's console is not there any more: Update.Desk.Agent
 )
 
 // Update is one thing that came in, whatever the channel.
@@ -74,9 +76,13 @@ type Update struct {
 	Text      string
 	Button    string   // Press: Button.ID as it was sent out
 	Prompt    int      // Press: the stamp of the question the button belongs to; 0 when unknown
-	MessageID string   // the channel's name for the message, so that it can be deleted
+	MessageID string   // the channel's name for the message, so that it can be deleted; Edited: of the one that was changed
+	Bubble    *Bubble  // Press: the bubble that the button is under, where the channel can change it
 	Phone     string   // Contact: digits of the sender's own number; empty for anybody else's
-	Media     string   // Media: "photo", "voice", "sticker", "document", "video", "audio"
+	Media     string   // what was sent that is more than words: one of Thing…, or empty
+	Spot      Spot     // Location: where it is
+	Album     string   // the channel's name for what was sent at once with others; empty: alone
+	Changed   bool     // Text: what an edited message says now
 	Group     bool     // came from a chat with several people
 	Signal    string   // Signal: one of the Signal… names
 	Attempt   string   // Signal: the attempt it belongs to; empty fits every attempt
@@ -106,6 +112,13 @@ type Button struct {
 	ID    string `bson:"id"`
 	Title string `bson:"title"`
 	URL   string `bson:"url,omitempty"`
+	Main  bool   `bson:"main,omitempty"` // what most people press here: it stands out where the channel can show that
+}
+
+// Copy is a button that copies a text and sends nothing, where the channel has such buttons.
+type Copy struct {
+	Title string `bson:"title"`
+	Text  string `bson:"text"`
 }
 
 // Reply is one bubble. Text is plain, never markup. Prompt stamps the buttons: a press is only an answer to the
@@ -114,9 +127,12 @@ type Reply struct {
 	Text    string   `bson:"text"`
 	Buttons []Button `bson:"buttons,omitempty"`
 	Prompt  int      `bson:"prompt,omitempty"`
+	Copies  []Copy   `bson:"copies,omitempty"`
+	Hint    string   `bson:"hint,omitempty"`    // what is to be written, for an empty input field; where there are no buttons, and the channel can
 	Image   string   `bson:"picture,omitempty"` // name of an image to show with the text, never instead of it; stored under its first name
 	Protect bool     `bson:"protect,omitempty"` // must not be forwarded or copied, where the channel can
 	Sealed  bool     `bson:"sealed,omitempty"`  // Text is sealed: it holds what may only be opened to be sent
+	Ask     int      `bson:"ask,omitempty"`     // how many bytes of the text's end ask something, once it is open
 	By      string   `bson:"by,omitempty"`      // what the agent is called whose words these are; empty: ours
 
 	Returned int           `bson:"returned,omitempty"` // how often it was taken and did not arrive

@@ -26,9 +26,9 @@ func init() { // acts name each other by way of the flow
 		"slow": slowly(AskedSlow), "low_vision": slowly(LowVision), "english": (*flow).inEnglish, "reword": (*flow).rewords, "another": (*flow).another,
 		"time_left": whileLinkLives(AskedTimeLeft, "info.link_life"), "wait_link": whileLinkLives(WaitsWithLink, "info.wait"),
 		"no_hurry": whileLinkLives(WaitsWithLink, "info.no_hurry"),
-		"remind":   whileLinkLives(RemindedWithLink, "info.remind"), "page_left": (*flow).pageLeft, "status": (*flow).status, "emergency": alarms,
+		"remind":   (*flow).wantsLater, "page_left": (*flow).pageLeft, "status": (*flow).status, "emergency": alarms,
 		"dead": whileLinkLives(DeadWhileNewLives, LinkDead), "mail_found": (*flow).mailFound, "correct": (*flow).corrects,
-		"not_arrived": notArrived, "portal_again": portalAgain, "send": choosing("send"), "resend": choosing("resend"), "yes": saying("said.yes", "next.now"), "no": saying("said.no", SaidNo),
+		"not_arrived": notArrived, "portal_again": portalAgain, "send": choosing("send"), "resend": choosing("resend"), "yes": agreed(saying("said.yes", "next.now")), "no": saying("said.no", SaidNo),
 		"menu": agreed((*flow).toMenu), "back": agreed((*flow).goesBack), "cancel": (*flow).cancels, "hello": (*flow).greets,
 	}
 }
@@ -38,6 +38,9 @@ func wishing(label string) act {
 	return func(f *flow, t *bot.Turn) bot.Event {
 		if t.Place().Is(BeforeTerms) {
 			t.Remember(slotWish, label)
+			if label == "complaint" {
+				f.tells(t)
+			}
 			return cmp.Or(firstAnswers[label], Greeted)
 		}
 		return f.wish(t, label)
@@ -66,14 +69,29 @@ func agreed(do act) act {
 	}
 }
 
-func (f *flow) toMenu(*bot.Turn) bot.Event { return AskedMenu }
+// toMenu leads to the menu; who has a complaint that is not filed is told so.
+func (f *flow) toMenu(t *bot.Turn) bot.Event {
+	if f.complaint(t) != "" {
+		leavesComplaint(t, leftFor)
+		return AskedMenuUnfiled
+	}
+	return AskedMenu
+}
 
-// cancels ends the procedure; before it has begun, the conversation.
+// cancels undoes a reminder; where none is set, it ends the procedure; before it has begun, the conversation.
 func (f *flow) cancels(t *bot.Turn) bot.Event {
 	if t.Place().Is(BeforeTerms) {
 		t.Empty()
 		return Declined
 	}
+	if ev := f.cancelsReminder(t); ev != "" {
+		return ev
+	}
+	if f.complaint(t) != "" {
+		t.Say("lost", " "+t.Wording("complaint.lost"))
+	}
+	dropComplaint(t)
+	t.Forget(slotNext, slotMeanwhile)
 	f.dropNumber(t)
 	return Cancelled
 }
@@ -87,13 +105,16 @@ func slowly(answer bot.Event) act {
 }
 
 func (f *flow) inEnglish(t *bot.Turn) bot.Event {
-	t.Speak(english)
+	speak(t, english)
 	return AskedEnglish
 }
 
 // rewords counts as a miss: the question comes in other words, then step by step is offered, then a person.
 func (f *flow) rewords(t *bot.Turn) bot.Event {
 	t.Miss()
+	if t.Place().Is(bot.FreeText) { // "no sé", "por qué me gritó"
+		pieceOfSentence(t)
+	}
 	return Reworded
 }
 
@@ -147,25 +168,24 @@ func alarms(_ *flow, t *bot.Turn) bot.Event {
 
 // pageLeft answers with what is left of the page.
 func (f *flow) pageLeft(t *bot.Turn) bot.Event {
-	if t.Slot(slotUsed) == "" { // used under a version that did not note it, or not at all: an agent led here
+	left, used := pageLives(t)
+	switch {
+	case !used: // used under a version that did not note it, or not at all: an agent led here
 		return "next.now"
-	}
-	used, _ := strconv.ParseInt(t.Slot(slotUsed), 10, 64)
-	left := unlock.KeyPassLife - t.Now.Sub(time.Unix(used, 0))
-	if left <= 0 {
+	case left <= 0:
 		return PageOver
 	}
 	t.Say("left", leaving(t, left))
 	return AskedPageLeft
 }
 
-// status says where the conversation stands, and what is left of a link that lives.
-func (f *flow) status(t *bot.Turn) bot.Event {
-	otherwise := AskedStatus
-	if t.Slot(slotRecord) == "" && t.Place().Has(WantsMore) {
-		otherwise = StatusOfNothing
+// pageLives is how long the page of the link that was used lives yet; not used where none was, as far as the chat knows.
+func pageLives(t *bot.Turn) (left time.Duration, used bool) {
+	at, err := strconv.ParseInt(t.Slot(slotUsed), 10, 64)
+	if err != nil {
+		return 0, false
 	}
-	return whileLinkLives(StatusOfLink, otherwise)(f, t)
+	return unlock.KeyPassLife - t.Now.Sub(time.Unix(at, 0)), true
 }
 
 // hasPassport asks a foreigner for their code; who is past their number is told that it is enough.

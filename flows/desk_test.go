@@ -2,9 +2,11 @@ package flows_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -408,6 +410,109 @@ func TestDesk_discreet(t *testing.T) {
 		k.desk(bot.DeskAct{Do: bot.DeskSay, Agent: "ana", Name: "Ana"}, words)
 		if k.reply.Text != want {
 			t.Errorf("%q went out as %q, want %q", words, k.reply.Text, want)
+		}
+	}
+}
+
+// What is typed to an agent in pieces is hidden with the last of them, in the lines that are kept already too, and the number is
+// known.
+func TestDesk_typedInParts(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		says, want []string
+		mask       string
+		deleted    int
+	}{
+		{"two", []string{"1710", "034065"}, []string{"••••", "••••••"}, "171•••••65", 2},
+		{"three", []string{"mi cédula es 171", "003", "gracias", "4065"}, []string{"mi cédula es •••", "•••", "gracias", "••••"}, "171•••••65", 3},
+		{"no number", []string{"1710", "034064"}, []string{"••••", "••••••"}, "", 0},
+		{"a key", []string{"mi clave es", "Perro2024"}, []string{"mi clave es", "•••"}, "", 0},
+		{"words", []string{"espero desde las 8", "son las 10"}, []string{"espero desde las 8", "son las 10"}, "", 0},
+	} {
+		for _, kept := range []bool{false, true} { // whether the lines before are kept when the last one comes
+			t.Run(tt.name, func(t *testing.T) {
+				k, _ := staffedTalk(t)
+				k.says("hola")
+				k.says("persona")
+				k.desk(bot.DeskAct{Do: bot.DeskClaim}, "")
+				k.owes = true
+				ref, lines, deleted := k.c.Handoff.Ref, map[int64]string{}, map[string]bool{}
+				keep := func() {
+					for _, p := range k.c.Promises {
+						switch what := p.What.(type) {
+						case bot.KeepLines:
+							for _, l := range what.Lines {
+								if l.From == bot.FromPerson && what.Ref == ref {
+									lines[l.Seq] = l.Text
+								}
+							}
+						case bot.Delete:
+							deleted[what.MessageID] = true
+						}
+					}
+				}
+				for i, words := range tt.says {
+					k.step(bot.Update{Kind: bot.Text, Text: words, MessageID: fmt.Sprint("part", i)})
+					if kept {
+						keep()
+						k.c.Promises = nil
+					}
+				}
+				keep()
+				var got []string
+				for _, seq := range slices.Sorted(maps.Keys(lines)) {
+					got = append(got, lines[seq])
+				}
+				got = got[len(got)-len(tt.want):]
+				if !slices.Equal(got, tt.want) || k.c.Handoff.Number != tt.mask || len(deleted) != tt.deleted {
+					t.Errorf("kept %q, number %q, %d deleted; want %q, %q, %d", got, k.c.Handoff.Number, len(deleted), tt.want, tt.mask, tt.deleted)
+				}
+				for _, p := range k.c.Promises { // nor does one that waits to be kept hold it
+					if owed, ok := p.What.(bot.KeepLines); ok {
+						for _, l := range owed.Lines {
+							if l.From == bot.FromPerson && l.Text != lines[l.Seq] {
+								t.Errorf("still owed: %q", l.Text)
+							}
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// What was typed in pieces before a person was asked for is hidden in what the agent gets, also where the last piece asks for the
+// person.
+func TestDesk_partsBefore(t *testing.T) {
+	for _, says := range [][]string{
+		{"hola", "1710", "034065", "persona"},
+		{"hola", "1710", "persona", "034065"},
+		{"1710", "034065 persona por favor", "persona"},
+	} {
+		k, _ := staffedTalk(t)
+		lines := map[int64]string{}
+		for _, words := range says {
+			k.says(words)
+			for _, p := range k.c.Promises {
+				if owed, ok := p.What.(bot.KeepLines); ok {
+					for _, l := range owed.Lines {
+						lines[l.Seq] = l.Text
+					}
+				}
+			}
+		}
+		if len(lines) == 0 {
+			t.Fatalf("%q: no line is kept", says)
+		}
+		for _, text := range lines {
+			if strings.Contains(text, "1710") || strings.Contains(text, "034065") {
+				t.Errorf("%q: the agent reads %q", says, text)
+			}
+		}
+		for _, l := range k.c.Tail {
+			if strings.Contains(l.Text, "1710") || strings.Contains(l.Text, "034065") {
+				t.Errorf("%q: the tail says %q", says, l.Text)
+			}
 		}
 	}
 }

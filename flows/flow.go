@@ -63,10 +63,18 @@ type Options struct {
 	Unheard     time.Duration  // how long sentences that were not understood are kept; 0: they are not
 	PortalText  string         // LLAVE_PORTAL_TEXT: its own words for how one gets into the portal; "": the catalogue's
 	Silence     time.Duration  // how long an agent may leave a person without an answer; zero: DefaultSilence
+	Zone        *time.Location // of the people who write; nil: that of Ecuador's mainland
+
+	Window func(channel string) time.Duration // how long after a person's last word a channel lets us write; nil, or zero: for ever
+
+	// SharesSpot says whether people can share a place in a channel; nil: nowhere.
+	SharesSpot func(channel string) bool
 }
 
 // DefaultSilence is how long an agent may leave a person without an answer.
 const DefaultSilence = 10 * time.Minute
+
+var mainland = time.FixedZone("America/Guayaquil", -5*60*60)
 
 // Erasing is what becomes of a message that a person wrote, once it was read.
 type Erasing int
@@ -111,8 +119,14 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	if o.Silence == 0 {
 		o.Silence = DefaultSilence
 	}
+	if o.Zone == nil {
+		o.Zone = mainland
+	}
 	if o.Model == nil {
 		o.Model = meaning.Default()
+	}
+	if o.PortalText != "" { // the image shows the catalogue's way
+		unshow(languages, "portal")
 	}
 	f := &flow{Options: o, model: o.Model, answers: answers, asks: map[string]bool{linkDead: true}}
 	for _, key := range answers.texts() {
@@ -125,30 +139,56 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	return bot.NewEngine(bot.Options{
 		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
 		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
+		Open:    func(sealed string) (string, error) { return OpenReply(o.Vault, sealed) },
+		Whole:   f.isWhole,
 		Mask:    mask,
+		Spread:  affiliate.MaskSpread,
+		Digits:  affiliate.MaskDigits,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,
-		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud},
+		Passing: passing,
+		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint, "written": f.complaint},
 		Vars: map[string]func(*bot.Turn) string{
 			"erase":       func(t *bot.Turn) string { return f.erasing(t) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
 			"unheard":     f.unheardSaid,
+			"unseen":      unseenSaid,
+			"reminder":    f.reminderSaid,
+			"kept":        keptSaid,
 			"want":        want,
 			"press":       func(t *bot.Turn) string { return t.Wording(pressed[want(t)]) },
 			"host":        func(*bot.Turn) string { return host(o.PublicURL) },
 			"abroad":      func(*bot.Turn) string { return when(o.AbroadText != "", " "+o.AbroadText) },
 			"portal":      func(t *bot.Turn) string { return cmp.Or(o.PortalText, t.Wording("portal.way")) },
 			"subject":     func(t *bot.Turn) string { return t.Wording("mail.subject_" + want(t)) },
+			"opening":     f.openingSaid,
 			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
-			"offices_ask": func(t *bot.Turn) string { return when(len(o.Offices) > 0, t.Wording("in_person.city")) },
+			"offices_ask": f.asksPlace, "place_or_hours": f.placeOrHours,
 			"ticket":      caseNumber,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
-			"case":        func(t *bot.Turn) string { return t.Conv.Case },
+			"case":        func(t *bot.Turn) string { return saidRef(t, t.Conv.Case) },
 			"late":        func(t *bot.Turn) string { return when(isLate(t), " "+t.Wording("late.note")) },
 			"lines":       func(*bot.Turn) string { return fmt.Sprint(bot.TailMax) },
+			"todo":        f.linkTodo,
+			"meanwhile":   meanwhile,
+			"lost":        func(*bot.Turn) string { return "" }, // a turn that loses something says it
+			"news":        f.news,
+			"step":        f.mailStep,
 		},
 	}, declared...)
+}
+
+// unshow has no text show an image.
+func unshow(languages []bot.Catalogue, image string) {
+	for _, cat := range languages {
+		for key, text := range cat.Texts {
+			if text.Image == image {
+				text.Image = ""
+				cat.Texts[key] = text
+			}
+		}
+	}
 }
 
 var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)

@@ -1,53 +1,53 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"llave/bot"
-	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/handoff"
 )
 
 // The events: what an update meant.
 const (
-	AskedMenu, WentBack, AskedRepeat, AskedHelp  bot.Event = "AskedMenu", "WentBack", "AskedRepeat", "AskedHelp"
-	AskedStatus, AskedLanguage, Cancelled        bot.Event = "AskedStatus", "AskedLanguage", "Cancelled"
-	AskedEnglish, ChoseLanguage                  bot.Event = "AskedEnglish", "ChoseLanguage"
-	AskedPerson, AskedPersonAgain                bot.Event = "AskedPerson", "AskedPersonAgain"
-	WantsUnlock, WantsGenerate, WantsOffice      bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
-	WantsComplaint, WantsOwnData                 bot.Event = "WantsComplaint", "WantsOwnData"
-	SentMedia, SentLocation, SentContact, Edited bot.Event = "SentMedia", "SentLocation", "SentContact", "Edited"
-	WroteTooMuch, WroteSecret, TooFast           bot.Event = "WroteTooMuch", "WroteSecret", "TooFast"
-	CameBack, WroteInGroup                       bot.Event = "CameBack", "WroteInGroup"
-	LinkUsed, LinkOpened, KeyMade                bot.Event = "LinkUsed", "LinkOpened", "KeyMade"
-	Greeted, AskedNotice, Declined               bot.Event = "Greeted", "AskedNotice", "Declined"
-	GaveNumber, GaveCode, GaveUnusual            bot.Event = "GaveNumber", "GaveCode", "GaveUnusual"
-	GavePhoneLike, GaveNine, GaveRUC             bot.Event = "GavePhoneLike", "GaveNine", "GaveRUC"
-	WrongCount, WrongProvince, WrongDigit        bot.Event = "WrongCount", "WrongProvince", "WrongDigit"
-	PhoneOrSlip, GavePhone, GaveTwo              bot.Event = "PhoneOrSlip", "GavePhone", "GaveTwo"
-	WantsCode, LostNumber                        bot.Event = "WantsCode", "LostNumber"
-	Eligible, Unsaid, NotEligible, Corrected     bot.Event = "Eligible", "Unsaid", "NotEligible", "Corrected"
-	TooManyNumbers, TooManyMails                 bot.Event = "TooManyNumbers", "TooManyMails"
-	LinkAsked, LinkAskedUnsaid, NoMailbox        bot.Event = "LinkAsked", "LinkAskedUnsaid", "NoMailbox"
-	NotArrived, LinkEndedOnce, LinkEndedTwice    bot.Event = "NotArrived", "LinkEndedOnce", "LinkEndedTwice"
-	MailRefused, WentOn, GotStuck                bot.Event = "MailRefused", "WentOn", "GotStuck"
-	WantsAnother, WantsNumber, Entered           bot.Event = "WantsAnother", "WantsNumber", "Entered"
-	NumberRefused, KeyRefused, StillLocked       bot.Event = "NumberRefused", "KeyRefused", "StillLocked"
-	PortalDown, PortalOther                      bot.Event = "PortalDown", "PortalOther"
-	NeedsHelp, Rated, FoundOffices, NoOffice     bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
-	Stayed, Complained, AskedErase, Erased, Kept bot.Event = "Stayed", "Complained", "AskedErase", "Erased", "Kept"
-	Resumed, Restarted                           bot.Event = "Resumed", "Restarted"
-	SaidHello, SaidThanks, SentPhoto             bot.Event = "SaidHello", "SaidThanks", "SentPhoto"
-	LinkAskedAgain, Arrived                      bot.Event = "LinkAskedAgain", "Arrived"
-	TooManyComplaints, ComplaintNotFiled         bot.Event = "TooManyComplaints", "ComplaintNotFiled"
+	AskedMenu, WentBack, AskedRepeat, AskedHelp bot.Event = "AskedMenu", "WentBack", "AskedRepeat", "AskedHelp"
+	AskedStatus, AskedLanguage, Cancelled       bot.Event = "AskedStatus", "AskedLanguage", "Cancelled"
+	AskedEnglish, ChoseLanguage                 bot.Event = "AskedEnglish", "ChoseLanguage"
+	AskedPerson, AskedPersonAgain               bot.Event = "AskedPerson", "AskedPersonAgain"
+	WantsUnlock, WantsGenerate, WantsOffice     bot.Event = "WantsUnlock", "WantsGenerate", "WantsOffice"
+	WantsOwnData                                bot.Event = "WantsOwnData"
+	WroteTooMuch, WroteSecret, TooFast          bot.Event = "WroteTooMuch", "WroteSecret", "TooFast"
+	CameBack, WroteInGroup                      bot.Event = "CameBack", "WroteInGroup"
+	LinkUsed, LinkOpened, KeyMade               bot.Event = "LinkUsed", "LinkOpened", "KeyMade"
+	Greeted, AskedNotice, Declined              bot.Event = "Greeted", "AskedNotice", "Declined"
+	GaveNumber, GaveCode, GaveUnusual           bot.Event = "GaveNumber", "GaveCode", "GaveUnusual"
+	GavePhoneLike, GaveNine, GaveRUC            bot.Event = "GavePhoneLike", "GaveNine", "GaveRUC"
+	WrongCount, WrongProvince, WrongDigit       bot.Event = "WrongCount", "WrongProvince", "WrongDigit"
+	PhoneOrSlip, GavePhone, GaveTwo             bot.Event = "PhoneOrSlip", "GavePhone", "GaveTwo"
+	WantsCode, LostNumber                       bot.Event = "WantsCode", "LostNumber"
+	Eligible, Unsaid, NotEligible, Corrected    bot.Event = "Eligible", "Unsaid", "NotEligible", "Corrected"
+	TooManyNumbers, TooManyMails                bot.Event = "TooManyNumbers", "TooManyMails"
+	LinkAsked, LinkAskedUnsaid, NoMailbox       bot.Event = "LinkAsked", "LinkAskedUnsaid", "NoMailbox"
+	NotArrived, LinkEndedOnce, LinkEndedTwice   bot.Event = "NotArrived", "LinkEndedOnce", "LinkEndedTwice"
+	MailRefused, WentOn, GotStuck               bot.Event = "MailRefused", "WentOn", "GotStuck"
+	WantsAnother, WantsNumber, Entered          bot.Event = "WantsAnother", "WantsNumber", "Entered"
+	NumberRefused, KeyRefused, StillLocked      bot.Event = "NumberRefused", "KeyRefused", "StillLocked"
+	PortalDown, PortalOther                     bot.Event = "PortalDown", "PortalOther"
+	NeedsHelp, Rated, FoundOffices, NoOffice    bot.Event = "NeedsHelp", "Rated", "FoundOffices", "NoOffice"
+	Stayed, AskedErase, Erased, Kept            bot.Event = "Stayed", "AskedErase", "Erased", "Kept"
+	Resumed, Restarted                          bot.Event = "Resumed", "Restarted"
+	SaidHello, SaidThanks                       bot.Event = "SaidHello", "SaidThanks"
+	LinkAskedAgain, Arrived                     bot.Event = "LinkAskedAgain", "Arrived"
+	EnoughMails, OtherNumber, OtherNumberLate   bot.Event = "EnoughMails", "OtherNumber", "OtherNumberLate"
+	SameNumber                                  bot.Event = "SameNumber"
 )
 
 // The slots.
@@ -66,8 +66,11 @@ const (
 	slotUnsent      = "unsent"       // the attempt of which the mail server took no letter yet
 	slotLate        = "late"         // whether it was said that the letter is late (saidLate), and that it went out (saidSent)
 	slotUsed        = "used"         // when the link was used, in seconds since 1970
-	slotPart        = "part"         // sealed: the first part of a number that was typed in two
+	slotMade        = "made"         // the key was made with the link that was used
+	slotPart        = "part"         // sealed: what came so far of a number that is typed in parts, and in which messages
+	slotTyped       = "typed"        // sealed: a number, or what was meant to be one, that came before the person agreed to go on
 	slotAsked       = "asked"        // the question that stood before "¿Quiso decir …?"
+	slotRests       = "rests"        // the number was dropped for a reminder; what is known of its link was not
 	slotDanger      = "danger"       // 911 was named while free text was asked for
 	slotAskedPrompt = "asked_prompt" // its stamp
 	slotOpenly      = "openly"       // what is needed was asked openly already
@@ -92,14 +95,32 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case slices.Contains(deskSignals, u.Signal):
 		return f.hearDeskSignal(ctx, t)
 	case u.Kind == bot.Signal:
-		return f.hearSignal(t), nil
+		from := t.Conv.State
+		ev := f.hearSignal(t)
+		f.leavesQuestion(t, from, ev)
+		return ev, nil
 	case u.Group:
 		t.Unkept() // nothing is heard there
 		if !place.Is(InGroup) {
 			return WroteInGroup, nil
 		}
 		return bot.Ignored, nil
+	case t.SameAsBefore():
+		t.Unkept()
+		return bot.Ignored, nil
+	case f.saysTheSame(ctx, t):
+		return bot.Ignored, nil
 	}
+	if t.Conv.Handoff.Open() {
+		f.watchesWindow(t)
+	}
+	f.rereads(t)
+	f.hearDigits(t)
+	if t.Unread() && f.complaint(t) != "" {
+		t.Remember(slotUnread, "1")
+	}
+	f.notices(t)
+	f.hearYes(t)
 	fast, warn := f.tooFast(t)
 	full := place.Is(AtDesk) && isFull(t)
 	complains := fast && f.complains(t) // which would be lost
@@ -120,20 +141,37 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch {
 	case place.Is(AtDesk):
 		return tooMuch(t, fast, full, warn), nil
-	case complains:
-		return "", nil
+	case complains: // it is read back once they go on
+		room := f.gather(t)
+		f.numberInParts(t)
+		switch {
+		case !room && t.Conv.Text != "complaint.full": // said once, instead of that it is too fast
+			t.Conv.Warned = t.Now
+			return ComplaintFull, nil
+		case !warn:
+			return bot.Ignored, nil
+		}
+		warned(t)
+		return TooFast, nil
 	case fast:
 		switch {
 		case warn:
 			warned(t)
 			return TooFast, nil
 		case !place.Is(FirstWord) && !t.Conv.Handoff.Open() && f.asksPerson(t): // what the notice promises
+			f.keepsBeside(t)
 			return AskedPerson, nil
 		}
 		return bot.Ignored, nil
 	}
-	if place.Is(FirstWord) {
+	switch {
+	case t.Again():
+		return bot.Ignored, nil
+	case place.Is(FirstWord):
 		return "", nil
+	}
+	if ev, err := f.hearLeft(ctx, t); ev != "" || err != nil {
+		return ev, err
 	}
 	ev := f.hearPerson(t)
 	if f.asksNotice(t, ev) {
@@ -146,6 +184,8 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // question about the procedure.
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
+	f.leavesWhen(t)
+	f.returnsToOffice(t)
 	if asked := t.Conv.Text; t.Stale() && (asked == askedMeant || f.asks[asked]) { // the buttons of the question before are still on the screen
 		if ev := f.hearButtonBefore(t); ev != "" {
 			return ev
@@ -161,13 +201,16 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			t.Choose(agreed)
 		}
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearMeant, f.hearGlobal, f.hearPortalWords, f.hearReturn, f.hearThing, f.hearSecret} {
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearStill, f.hearMeant, f.hearGlobal, f.hearRemind, f.hearPortalWords, f.hearReturn, f.hearAlbum, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
 	}
-	if t.Place().Is(bot.FreeText, InGroup) {
+	switch {
+	case t.Place().Is(bot.FreeText, InGroup):
 		return ""
+	case t.AfterPart() && f.addsToComplaint(t):
+		return ComplaintAdded
 	}
 	return f.hearMeaning(t)
 }
@@ -200,39 +243,10 @@ func (f *flow) hearReturn(t *bot.Turn) bot.Event {
 	return CameBack
 }
 
-// hearThing hears what is sent but words, and words that are too many.
-func (f *flow) hearThing(t *bot.Turn) bot.Event {
-	switch u := t.Update; u.Kind {
-	case bot.Media, bot.Unsupported:
-		t.Miss()
-		if u.Media == "photo" || u.Media == "document" {
-			return SentPhoto
-		}
-		return SentMedia
-	case bot.Location:
-		t.Miss()
-		return SentLocation
-	case bot.Contact:
-		if u.Phone != "" {
-			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
-		}
-		t.Miss()
-		return SentContact
-	case bot.Edited:
-		return Edited
-	case bot.Text:
-		if utf8.RuneCountInString(u.Text) > tooLong {
-			t.Miss()
-			return WroteTooMuch
-		}
-	}
-	return ""
-}
-
 // hearSecret hears a key that was typed: it is deleted and not kept. In a place with free text the words around it are.
 func (f *flow) hearSecret(t *bot.Turn) bot.Event {
 	place := t.Place()
-	if t.Update.Kind != bot.Text || place.Is(AsksNumber) || affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven {
+	if t.Update.Kind != bot.Text || place.Is(AsksNumber) || f.reading(t).Verdict != affiliate.SecretGiven {
 		return ""
 	}
 	f.erase(t)
@@ -265,19 +279,14 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	switch said {
 	case "word_menu":
 		if agreed {
-			return AskedMenu
+			return f.toMenu(t)
 		}
 	case "word_back":
 		if agreed {
 			return f.goesBack(t)
 		}
 	case "word_cancel":
-		if agreed {
-			f.dropNumber(t)
-			return Cancelled
-		}
-		t.Empty()
-		return Declined
+		return f.cancels(t)
 	case "word_correct":
 		if t.Choice() == "" {
 			return f.corrects(t)
@@ -293,7 +302,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	case "word_repeat":
 		return AskedRepeat
 	case "word_lost":
-		if t.Choice() == "" {
+		if t.Choice() == "" && !f.saidInBreath(t) {
 			return f.rewords(t)
 		}
 	case "word_help":
@@ -304,12 +313,16 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 		switch {
 		case strings.HasPrefix(t.Choice(), languageButton): // the answer to which language
 		case said == "word_english":
-			t.Speak("en")
+			speak(t, english)
 			return AskedEnglish
+		case t.Slot(slotTongue) != "" && asksSpanish(t):
+			speak(t, spanish)
+			return AskedSpanish
 		default:
 			return AskedLanguage
 		}
 	case "word_person":
+		f.keepsBeside(t)
 		return AskedPerson
 	case "word_hello":
 		if !cameBack(t) {
@@ -345,7 +358,7 @@ func (f *flow) hearNod(t *bot.Turn) {
 	}
 }
 
-// thumb says which answer a message of such a sign alone gives.
+// thumb says which answer a message of such a sign alone gives, or of the word said over and over.
 func thumb(text string) string {
 	switch strings.Trim(text, " \n\ufe0f\U0001F3FB\U0001F3FC\U0001F3FD\U0001F3FE\U0001F3FF") { // colours of skin
 	case "👍", "👌", "✅", "👍👍":
@@ -353,36 +366,53 @@ func thumb(text string) string {
 	case "👎", "❌":
 		return "said.no"
 	}
+	switch folded := bot.Fold(text); {
+	case manyYes.MatchString(folded):
+		return "said.yes"
+	case manyNo.MatchString(folded):
+		return "said.no"
+	}
 	return ""
 }
 
-// asksPerson says whether a person is asked for, by the button or by the word alone.
+// A yes and a no that are said several times over, in one word or in more: "sisisi", "no no no".
+var (
+	manyYes = regexp.MustCompile(`^(?:(?:s+i+|y+e+s+)[ ,.!]*){2,}$`)
+	manyNo  = regexp.MustCompile(`^(?:n+o+[ ,.!]*){2,}$`)
+)
+
+// asksPerson says whether a person is asked for, by the button, by the word alone, or beside a number.
 func (f *flow) asksPerson(t *bot.Turn) bool {
-	return t.Choice() == "agent" || t.Says("word_person") != ""
+	return t.Choice() == "agent" || t.Says("word_person") != "" || f.asksPersonBeside(t)
 }
 
-// isAnswer says that what was written after a long silence answers the question that stood there: it is taken, not
-// asked for again.
+// isAnswer says that what was written after a long silence answers the question that stood there, or is a number: it is taken,
+// not asked for again.
 func (f *flow) isAnswer(t *bot.Turn) bool {
 	switch {
+	case f.findsNearest(t):
+		return true
 	case t.Update.Kind != bot.Text:
 		return false
 	case t.Place().Is(bot.FreeText):
-		return true
+		return t.Says("word_hello") == ""
 	}
-	return t.Place().Is(AsksNumber, ReadsBack) && f.holdsNumber(t)
+	return f.holdsNumber(t) || f.isCode(t) && !t.Place().Is(InKey, LinkLives)
 }
 
-// forgetWay takes out of the way back what cannot be asked any more without a number.
+// forgetWay takes out of the way back what cannot be asked any more without a number. There is always one, if only to the menu.
 func (f *flow) forgetWay(t *bot.Turn) {
 	c, place := t.Conv, t.Place()
-	if place.Is(BeforeTerms) || t.Slot(slotRecord) != "" {
+	if place.Is(BeforeTerms) {
 		return
 	}
-	c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
-		p := t.PlaceOf(s)
-		return p.Is(NeedsNumber) && !(p.Is(ReadsBack) && given(t) != "") || !place.Is(InKey) && p.Is(InKey, AfterKey)
-	})
+	if t.Slot(slotRecord) == "" {
+		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
+			p := t.PlaceOf(s)
+			return needsNumberNow(t, p) && !(p.Is(ReadsBack) && given(t) != "") ||
+				!place.Is(InKey, Between) && p.Is(InKey, AfterKey) && t.Slot(slotUsed) == ""
+		})
+	}
 	if len(c.Back) == 0 {
 		c.Back = []bot.State{t.Leads(c.State, AskedMenu)}
 	}
@@ -401,6 +431,8 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 	switch t.Update.Signal {
 	case bot.SignalForget:
 		return f.forgets(t)
+	case bot.SignalRemind:
+		return f.reminds(t)
 	case bot.SignalNumberLost:
 		return f.changesHands(t)
 	case bot.SignalLinkUsed:
@@ -411,13 +443,18 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		case place.Is(LinkUsedBy):
 			return bot.Ignored
 		case t.Update.Text == "generate":
+			happenedInstead(t, LinkOpened, isLink)
 			return LinkOpened
 		}
+		happenedInstead(t, LinkUsed, isLink)
 		return LinkUsed
 	case bot.SignalKeyMade:
+		t.Remember(slotMade, "1")
 		if place.Is(KeyMadeBy) && (!place.Is(InKey) || t.Conv.Text == "key.made") { // else they have only said so
 			return bot.Ignored
 		}
+		t.Never(bot.SignalRemind) // it was to make one
+		happenedInstead(t, KeyMade, makesKey)
 		return KeyMade
 	case bot.SignalMailRefused:
 		if waits(t) && !f.Uniform {
@@ -427,6 +464,7 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 		}
 		if !f.Uniform {
 			waitsNoMore(t)
+			endsMeanwhile(t, MailRefused)
 			linkEndedInstead(t, MailRefused)
 		}
 	case bot.SignalMailLate:
@@ -453,7 +491,10 @@ func (f *flow) hearSignal(t *bot.Turn) bot.Event {
 // usesLink notes when the link was used: from then on its page lives.
 func usesLink(t *bot.Turn) {
 	t.Remember(slotUsed, strconv.FormatInt(t.Now.Unix(), 10))
-	t.Forget(slotEnded)
+	t.Forget(slotEnded, slotMade, slotMeanwhile)
+	if _, set := reminder(t); set { // of the way to a link
+		t.Remember(slotRemindPlace, string(t.Leads(t.Conv.State, LinkUsed)))
+	}
 }
 
 // forgets empties a conversation left alone, unless somebody will write to them yet.
@@ -465,14 +506,27 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		return bot.Ignored
 	case h.Open():
 		f.endCase(t, handoff.NoAnswer)
-		t.Empty() // the closed case stays until it has been seen and recorded
+		f.emptiesIdle(t) // the closed case stays until it has been seen and recorded
 		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
 		return bot.Forgotten
 	}
-	t.Empty()
+	if at, set := reminder(t); set {
+		f.keepTill(t, at)
+		return bot.Ignored
+	}
+	f.emptiesIdle(t)
 	t.Conv.Handoff = nil
 	t.Silent()
 	return bot.Forgotten
+}
+
+// emptiesIdle empties a conversation that nobody goes on with. That a complaint was not filed is said when they do.
+func (f *flow) emptiesIdle(t *bot.Turn) {
+	unfiled := f.complaint(t) != "" || t.Slot(slotUnfiled) != ""
+	t.Empty()
+	if unfiled {
+		t.Remember(slotUnfiled, "1")
+	}
 }
 
 // changesHands ends what was begun in a chat whose number is somebody else's now (P116).
@@ -492,6 +546,7 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 	t.Withdraw()
 	waitsNoMore(t)
 	if !waits(t) {
+		endsMeanwhile(t, LinkEndedOnce)
 		if linkEndedInstead(t, LinkEndedOnce) && t.Slot(slotEnded) == "" {
 			t.Remember(slotEnded, "1")
 		}
@@ -507,7 +562,9 @@ func (f *flow) ended(t *bot.Turn) bot.Event {
 
 // waits says where somebody whose link was sent is told what became of it. Who is writing a complaint or another
 // number is not interrupted, and finds it on the way back; who has cancelled waits for nothing.
-func waits(t *bot.Turn) bool { return t.Slot(slotRecord) != "" && t.Place().Is(ToldOfLink) }
+func waits(t *bot.Turn) bool {
+	return (t.Slot(slotRecord) != "" || t.Slot(slotRests) != "") && t.Place().Is(ToldOfLink)
+}
 
 // linkEndedInstead puts the place where an event of the link's end leads where the way back leads to one that lives, and says whether
 // it did.
@@ -525,6 +582,9 @@ func linkEndedInstead(t *bot.Turn, ev bot.Event) bool {
 func (f *flow) tooFast(t *bot.Turn) (fast, warn bool) {
 	c := t.Conv
 	c.Recent = slices.DeleteFunc(c.Recent, func(at time.Time) bool { return t.Now.Sub(at) >= time.Minute })
+	if t.RestOfAlbum() && !t.Conv.Handoff.Open() { // one act, of which no line is kept
+		return false, false
+	}
 	if len(c.Recent) < f.Limits.MessagesMinute {
 		c.Recent = append(c.Recent, t.Now)
 		return false, false
@@ -553,6 +613,9 @@ func waiting(t *bot.Turn, at time.Time) string {
 // erase promises to delete the person's message where the channel can.
 func (f *flow) erase(t *bot.Turn) {
 	if f.Erasing(t.Update.Channel) == Deleted && t.Update.MessageID != "" {
+		for _, id := range t.Earlier() {
+			t.Promise(bot.Promise{ID: t.Key() + "/" + string(bot.PromiseDelete) + "/" + id, What: bot.Delete{MessageID: id}})
+		}
 		t.Promise(bot.Promise{What: bot.Delete{MessageID: t.Update.MessageID}})
 	}
 }
@@ -571,7 +634,7 @@ func (f *flow) erasing(t *bot.Turn) string {
 // dropNumber forgets the number, and one that was given and not confirmed.
 func (f *flow) dropNumber(t *bot.Turn) {
 	dropGiven(t)
-	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed)
+	t.Forget(slotNumber, slotRecord, slotEnded, slotUsed, slotMade, slotMeanwhile, slotRests, slotLeft)
 	waitsNoMore(t)
 }
 
@@ -586,14 +649,24 @@ func (f *flow) dropRead(t *bot.Turn) {
 }
 
 // dropGiven forgets a number that was given and not confirmed.
-func dropGiven(t *bot.Turn) { t.Forget(slotGiven, slotGivenTo, slotShown, slotDoubt, slotPart) }
+func dropGiven(t *bot.Turn) {
+	t.Forget(slotGiven, slotGivenTo, slotShown, slotDoubt, slotPart, slotTyped)
+}
 
 // caseNumber is the number of the case with a person, or "".
 func caseNumber(t *bot.Turn) string {
 	if t.Conv.Handoff == nil {
 		return ""
 	}
-	return t.Conv.Handoff.Ref
+	return saidRef(t, t.Conv.Handoff.Ref)
+}
+
+// saidRef is a case number as it is told: in groups to who goes step by step, since that is read aloud.
+func saidRef(t *bot.Turn, ref string) string {
+	if t.Conv.Way == slow {
+		return bot.SayRef(ref)
+	}
+	return ref
 }
 
 func (f *flow) wish(t *bot.Turn, label string) bot.Event {
@@ -602,7 +675,11 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 		if ev := f.underWay(t, label); ev != "" {
 			return ev
 		}
+		part := t.Slot(slotPart)
 		f.dropNumber(t)
+		if t.Place().Is(AsksNumber) && part != "" { // it goes on
+			t.Remember(slotPart, part)
+		}
 		t.Remember(slotWant, label)
 		if label == "unlock" {
 			return WantsUnlock
@@ -616,6 +693,15 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 		if at := f.complaintsRetryAt(t); !at.IsZero() { // before they write it
 			t.Say("when", waiting(t, at))
 			return TooManyComplaints
+		}
+		before := f.complaint(t)
+		t.Forget(slotAnew)
+		f.tells(t)
+		switch {
+		case before != "": // left unfiled
+			return readsComplaint(t)
+		case f.complaint(t) != "":
+			return ComplaintTold
 		}
 		return WantsComplaint
 	case "my_data":
@@ -640,7 +726,7 @@ func (f *flow) wish(t *bot.Turn, label string) bot.Event {
 func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 	p := t.Place()
 	switch {
-	case t.Update.Kind != bot.Text, t.Slot(slotRecord) == "":
+	case t.Update.Kind != bot.Text, t.Slot(slotRecord) == "" && t.Slot(slotRests) == "":
 	case p.Is(InKey) && p.Has(NeedsHelp):
 		f.hard(t)
 		return NeedsHelp
@@ -656,19 +742,29 @@ func (f *flow) underWay(t *bot.Turn, label string) bot.Event {
 // hearStart hears the first word. Whatever it is, the welcome comes; what was wanted, and a number, are kept until the person
 // has agreed to go on; a question is answered at once; who writes English is answered in English.
 func (f *flow) hearStart(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	if t.Update.Kind != bot.Text {
-		return Greeted, nil
+	if t.Slot(slotUnfiled) != "" {
+		t.Forget(slotUnfiled)
+		t.Add("complaint.forgotten")
 	}
-	if t.Says("word_english") != "" || speaksEnglish(t.Text()) {
-		t.Speak(english)
+	if t.Update.Kind != bot.Text {
+		return f.firstThing(t), nil
+	}
+	if t.Says("word_english") != "" {
+		speak(t, english)
 	}
 	if t.Says("slow") != "" {
 		t.Pace(slow)
 		return Greeted, nil
 	}
-	f.keepsNumber(t)
+	kept := f.keepsNumber(t)
+	if f.asksPersonBeside(t) {
+		return f.answersFirst(t, AskedPerson), nil
+	}
 	ev, ok := f.understands(t)
-	if !ok {
+	switch {
+	case !ok && captioned(t) && !kept:
+		return f.firstThing(t), nil
+	case !ok:
 		return Greeted, nil
 	}
 	return f.answersFirst(t, ev), nil
@@ -689,26 +785,41 @@ func (f *flow) answersFirst(t *bot.Turn, ev bot.Event) bot.Event {
 	return Greeted
 }
 
-// speaksEnglish says whether a first message is in English. One word alone says nothing: "ok", "hello".
-func speaksEnglish(said string) bool {
-	if len(strings.Fields(said)) < 2 {
-		return false
-	}
-	language, confidence := meaning.Language(said)
-	return language == english && confidence >= 0.7
-}
-
-// keepsNumber keeps a number that came before anybody asked for it, sealed, until the person has agreed to go on.
+// keepsNumber keeps a number, or what was meant to be one, that came before anybody asked for it, sealed, until the person has
+// agreed to go on.
 func (f *flow) keepsNumber(t *bot.Turn) bool {
-	if !f.holdsNumber(t) {
+	typed, known, part := "", "", "" // known: the number, for an agent, if a person is asked for first
+	if f.triesNumber(t) {
+		r := f.reading(t)
+		f.cleans(t, r)
+		if f.holdsNumber(t) || f.isCode(t) {
+			known = cmp.Or(r.Number, r.Code)
+		}
+		typed = cmp.Or(known, bot.Cut(t.Text(), mostTyped))
+	} else if typed = f.keepsPart(t); typed == "" {
 		return false
+	} else if v := affiliate.Check(typed); v != affiliate.AskLength && !slips(v) {
+		known = typed
+	} else {
+		part = t.Slot(slotPart)
 	}
-	f.readNumber(t)
-	if t.Slot(slotWish) == "" {
-		t.Remember(slotWish, "unlock")
+	dropGiven(t)
+	if known != "" {
+		t.Remember(slotGiven, affiliate.Seal(f.Vault, known))
+	}
+	if part != "" { // a whole number leaves none of what was begun
+		t.Remember(slotPart, part)
+	} else {
+		t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
+	}
+	if w := f.wishedWith(t); w == "generate" || t.Slot(slotWish) == "" {
+		t.Remember(slotWish, cmp.Or(w, "unlock"))
 	}
 	return true
 }
+
+// mostTyped is how much is kept of a message with what was meant to be a number.
+const mostTyped = 100
 
 func (f *flow) hearWelcome(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
@@ -735,11 +846,13 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	t.Enter(t.Leads(t.Conv.State, AskedMenu))
 	w := t.Slot(slotWish)
 	t.Forget(slotWish)
-	if given(t) != "" && (w == "unlock" || w == "generate" || w == "another") {
-		if w != "another" {
-			t.Remember(slotWant, w)
+	if slices.Contains([]string{"unlock", "generate", "another"}, w) {
+		if ev := f.readsKept(t); ev != "" {
+			if w != "another" {
+				t.Remember(slotWant, w)
+			}
+			return ev
 		}
-		return GaveNumber
 	}
 	if ev := f.wish(t, w); ev != "" {
 		return ev
@@ -747,7 +860,31 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 	return AskedMenu
 }
 
-func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
+// readsKept reads the number that came before the person agreed to go on. Of a part of one the rest may come at once; that they agreed
+// stays.
+func (f *flow) readsKept(t *bot.Turn) bot.Event {
+	typed, err := affiliate.Open(f.Vault, t.Slot(slotTyped))
+	if err != nil {
+		typed, _ = f.partSoFar(t)
+	}
+	t.Forget(slotTyped)
+	switch {
+	case typed != "":
+		ev := f.takeNumber(t, typed)
+		if ev == WrongCount || ev == GaveMore {
+			t.Part()
+		}
+		return ev
+	case given(t) != "": // kept by a version that took whole numbers only
+		return GaveNumber
+	}
+	return ""
+}
+
+func (f *flow) hearMenu(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if f.findsNearest(t) {
+		return f.hearSpot(ctx, t)
+	}
 	if ev := f.wish(t, t.Choice()); ev != "" {
 		return ev, nil
 	}
@@ -763,7 +900,7 @@ func (f *flow) hearMenu(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearReady(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "send", "resend":
-		return f.askLink(ctx, t)
+		return f.resends(ctx, t)
 	case "no_mailbox":
 		return NoMailbox, nil
 	case "in_person":
@@ -778,7 +915,7 @@ func (f *flow) hearReady(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearSent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "resend":
-		return f.askLink(ctx, t)
+		return f.resends(ctx, t)
 	case "not_arrived":
 		f.hard(t)
 		return notArrived(f, t), nil
@@ -792,8 +929,18 @@ func (f *flow) hearSent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return NoMailbox, nil
 	case "in_person":
 		return WantsOffice, nil
+	case correctNumber:
+		return f.correctsNumber(t), nil
 	}
 	return "", nil
+}
+
+// resends is askLink where the number may have been dropped for a reminder.
+func (f *flow) resends(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Slot(slotRests) != "" && t.Slot(slotRecord) == "" {
+		return NumberDropped, nil
+	}
+	return f.askLink(ctx, t)
 }
 
 // askLink reserves one mail of the live link of the confirmed number's record and promises it. In `guided` it looks first whether the
@@ -822,7 +969,12 @@ func (f *flow) askLink(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return MailRefused, nil
 		}
 	}
-	return f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
+	ev, err := f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
+	if left, lives := linkEnds(t); ev == TooManyMails && lives {
+		t.Say("left", leaving(t, left))
+		return EnoughMails, err
+	}
+	return ev, err
 }
 
 // askLinkFor is askLink for a number, which becomes the confirmed one if a mail is granted. What the record is does not show,
@@ -854,6 +1006,7 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 		t.Withdraw()
 	}
 	f.binds(t, record, sealed)
+	t.Forget(slotMade)
 	t.Conv.Attempt = res.Attempt
 	f.watchesMail(t, again)
 	t.Promise(bot.Promise{What: bot.MailLink{Conv: t.Conv.ID, Row: mailRow(t.Conv, record), Lang: t.Conv.Lang, Timed: again || f.Uniform}, Record: record, Attempt: res.Attempt, Until: res.Ends})
@@ -903,11 +1056,14 @@ func (f *flow) hearStep(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearStuck(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "another":
-		if t.Slot(slotRecord) == "" {
-			return WantsNumber, nil
-		}
 		t.Remember(slotWant, "generate") // the key is unlocked by now
-		return WantsAnother, nil
+		switch {
+		case t.Slot(slotRecord) != "":
+			return WantsAnother, nil
+		case t.Slot(slotRests) != "":
+			return NumberDropped, nil
+		}
+		return WantsNumber, nil
 	case "back_to_step":
 		return WentOn, nil
 	}
@@ -978,11 +1134,18 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "done_" + want(t), Ref: ref, Conv: t.Conv.ID, Body: "rating " + given}})
 	f.dropNumber(t)
 	t.Forget(slotWant)
+	t.Never(bot.SignalRemind)
 	t.Conv.Attempt = ""
+	if f.complaint(t) != "" {
+		t.Add("complaint.unfiled")
+	}
 	return Rated, nil
 }
 
 func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Choice() == "complaint" { // one that is not filed
+		return f.wish(t, "complaint"), nil
+	}
 	if ev := f.numberUnasked(t); ev != "" {
 		return ev, nil
 	}
@@ -992,40 +1155,36 @@ func (f *flow) hearDone(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return Greeted, nil
 }
 
-func (f *flow) hearOffice(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearOffice(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
+	case correctNumber:
+		return f.correctsNumber(t), nil
 	case "what_to_bring":
 		return AskedWhatToBring, nil
 	case "contact_us":
 		return AskedContact, nil
 	}
-	if t.Update.Kind != bot.Text || len(f.Offices) == 0 {
+	if ev := f.numberUnasked(t); ev != "" {
+		return ev, nil
+	}
+	switch {
+	case f.findsNearest(t):
+		return f.hearSpot(ctx, t)
+	case t.Update.Kind != bot.Text:
+		return "", nil
+	case len(f.Offices) == 0 && f.namesTown(t):
+		offersAtOffice(t)
+		return NoOfficeList, nil
+	case len(f.Offices) == 0:
 		return "", nil
 	}
-	found := f.Offices.Find(t.Text())
-	if len(found) == 0 && len(strings.Fields(t.Text())) > 4 { // no name of a place
-		return "", nil
-	}
-	if len(found) == 0 {
-		return NoOffice, nil
-	}
-	var b strings.Builder
-	for i, o := range found {
-		if i > 0 {
-			b.WriteString("\n\n")
-		}
-		b.WriteString(o.Name)
-		for _, line := range []string{o.Address, strings.Trim(o.City+", "+o.Province, ", "), o.Hours, o.Note} {
-			if line != "" {
-				b.WriteString("\n" + line)
-			}
-		}
-	}
-	t.Say("offices", b.String())
-	return FoundOffices, nil
+	return f.hearCity(ctx, t)
 }
 
-func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearOffer(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Place().Has(FoundOffices) { // they went back there with their words
+		return f.hearOffice(ctx, t)
+	}
 	if t.Choice() == "stay" {
 		return Stayed, nil
 	}
@@ -1038,59 +1197,11 @@ func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 func (f *flow) hearTicket(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }
 
-// complains says whether a message is a complaint and nothing else.
-func (f *flow) complains(t *bot.Turn) bool {
-	return t.Place().Is(bot.FreeText) && isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
-		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.SecretGiven
-}
-
-// shortest complaint that says anything.
-const shortestComplaint = 4
-
-// isComplaint says whether there is enough to be one.
-func isComplaint(t *bot.Turn) bool {
-	return t.Update.Kind == bot.Text && utf8.RuneCountInString(strings.TrimSpace(t.Text())) >= shortestComplaint
-}
-
-func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) {
-	text := strings.TrimSpace(t.Text())
-	if !isComplaint(t) {
-		return "", nil
-	}
-	if at := f.complaintsRetryAt(t); !at.IsZero() {
-		t.Say("when", waiting(t, at))
-		return ComplaintNotFiled, nil
-	}
-	t.Conv.Filed = append(t.Conv.Filed, t.Now)
-	ref := t.Ref("Q")
-	t.Say("ref", ref)
-	t.Promise(bot.Promise{What: bot.KeepFile{Topic: "complaint", Ref: ref, Conv: t.Conv.ID, Body: affiliate.MaskAll(text)}})
-	f.announce(t, bot.ToldComplaint, ref)
-	return Complained, nil
-}
-
 // announce has the institution's programs told of a case, where they are. Whose it is is not said: the chat has not proved it.
 func (f *flow) announce(t *bot.Turn, event, ref string) {
 	if f.Announce {
 		t.Promise(bot.Promise{What: bot.Announce{Event: event, Ref: ref}, Until: t.Now.Add(bot.AnnouncedFor)})
 	}
-}
-
-// complaintsRetryAt keeps the limits of complaints of a chat; zero means that one may be filed now.
-func (f *flow) complaintsRetryAt(t *bot.Turn) (at time.Time) {
-	c := t.Conv
-	c.Filed = slices.DeleteFunc(c.Filed, func(filed time.Time) bool { return t.Now.Sub(filed) >= 24*time.Hour })
-	later := func(most int, in time.Duration) {
-		if most <= 0 || len(c.Filed) < most {
-			return
-		}
-		if free := c.Filed[len(c.Filed)-most].Add(in); free.After(t.Now) && free.After(at) {
-			at = free
-		}
-	}
-	later(f.Limits.ComplaintsHour, time.Hour)
-	later(f.Limits.ComplaintsDay, 24*time.Hour)
-	return at
 }
 
 // hearLanguage hears the name of a language.
@@ -1099,7 +1210,7 @@ func (f *flow) hearLanguage(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	if !chosen {
 		return "", nil
 	}
-	t.Speak(language)
+	speak(t, language)
 	return ChoseLanguage, nil
 }
 
@@ -1124,7 +1235,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearResume(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "continue":
-		return Resumed, nil
+		return f.resumes(t), nil
 	case "restart":
 		f.dropNumber(t)
 		t.Conv.Attempt = ""

@@ -31,7 +31,7 @@ const (
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
-	UnsentWaiting                                      bot.Event = "UnsentWaiting"
+	UnsentWaiting, AskedPositionAndLink                bot.Event = "UnsentWaiting", "AskedPositionAndLink"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -109,6 +109,10 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
 		h.Since = t.Now
 		t.Conv.Handoff = h
+		if t.Slot(slotGivenTo) == givenNext {
+			t.Remember(slotGivenTo, ref)
+			h.Number = f.masked(t)
+		}
 		t.Transcribe(bot.FromEvent, "", NoteAsked)
 		f.announce(t, bot.ToldHandoff, ref)
 	}
@@ -134,6 +138,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // lineUp puts a case into the queue and fills in the position, or, while the desk is closed, has it wait for the next opening and
 // fills in that.
 func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
+	f.watchesWindow(t)
 	calendar, err := f.Desk.Calendar(ctx)
 	if err != nil {
 		return false, fmt.Errorf("read the desk's hours: %w", err)
@@ -187,16 +192,34 @@ func (f *flow) sayPosition(ctx context.Context, t *bot.Turn) error {
 
 // sayOpening fills in when the desk opens next.
 func sayOpening(t *bot.Turn, calendar handoff.Calendar) {
+	t.Say("opening", opening(t, calendar))
+}
+
+// opening is when the desk opens next, in words.
+func opening(t *bot.Turn, calendar handoff.Calendar) string {
 	at, known := calendar.NextOpening(t.Now)
 	if !known {
-		t.Say("opening", t.Wording("opening.unknown"))
-		return
+		return t.Wording("opening.unknown")
 	}
-	w := handoff.WhenOf(at, t.Now, calendar.Zone)
-	t.Say("opening", strings.NewReplacer(
+	return inWords(t, "opening", at.In(calendar.Zone))
+}
+
+// openingSaid is that where no ear has said it: on the way back to somebody's case.
+func (f *flow) openingSaid(t *bot.Turn) string {
+	calendar, err := f.Desk.Calendar(context.Background()) // what fills in a text has no context of its own
+	if err != nil {
+		return t.Wording("opening.unknown")
+	}
+	return opening(t, calendar)
+}
+
+// inWords says a moment by the clock of its zone, as the texts of a family of the catalogue do: of today, of tomorrow, of a date.
+func inWords(t *bot.Turn, family string, at time.Time) string {
+	w := handoff.WhenOf(at, t.Now, at.Location())
+	return strings.NewReplacer(
 		"{clock}", w.Clock, "{weekday}", t.Wording(fmt.Sprintf("weekday.%d", w.Weekday)),
 		"{day}", fmt.Sprint(at.Day()), "{month}", t.Wording(fmt.Sprintf("month.%d", at.Month())),
-	).Replace(t.Wording("opening."+string(w.Day))))
+	).Replace(t.Wording(family + "." + string(w.Day)))
 }
 
 // hearHanded hears a person who waits for an agent or is with one.
@@ -205,32 +228,40 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if lost(h) {
 		return LeftDesk, nil
 	}
+	if ev := f.hearStill(t); ev != "" {
+		return ev, nil
+	}
 	if t.Update.Kind == bot.Press { // the buttons are still there when something else was written meanwhile
 		if ev := f.hearLeave(t); ev != "" {
 			return ev, nil
 		}
 	}
 	if language, chosen := strings.CutPrefix(t.Choice(), languageButton); chosen && !h.Held() {
-		t.Speak(language)
+		speak(t, language)
 		return ChoseLanguage, f.sayPosition(ctx, t)
 	}
 	switch word := deskWord(t); {
 	case word == deskLeave:
 		return f.asksLeave(t), nil
-	case word == "", h.Held():
+	case word == "":
+		if ev, err := f.hearsQueue(ctx, t); ev != "" || err != nil {
+			return ev, err
+		}
+		return f.forAgent(t), nil
+	case h.Held():
 		return f.forAgent(t), nil
 	case word == "word_language":
 		return AskedLanguage, nil
 	}
-	return AskedPosition, f.sayPosition(ctx, t)
+	return f.position(ctx, t)
 }
 
 // hearLeaving hears a person who was asked whether to leave.
-func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearLeaving(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if lost(t.Conv.Handoff) {
 		return LeftDesk, nil
 	}
-	if ev := f.hearLeave(t); ev != "" {
+	if ev := cmp.Or(f.hearStill(t), f.hearLeave(t)); ev != "" {
 		return ev, nil
 	}
 	switch deskWord(t) {
@@ -238,6 +269,13 @@ func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.asksLeave(t), nil
 	case "word_repeat":
 		return AskedRepeat, nil
+	case "word_status":
+		if !t.Conv.Handoff.Held() {
+			return f.position(ctx, t)
+		}
+	}
+	if ev, err := f.hearsQueue(ctx, t); ev != "" || err != nil {
+		return ev, err
 	}
 	return f.forAgent(t), nil
 }
@@ -320,32 +358,46 @@ func (f *flow) asksLeave(t *bot.Turn) bot.Event {
 func (f *flow) forAgent(t *bot.Turn) bot.Event {
 	h := t.Conv.Handoff
 	if t.Update.Kind == bot.Text || t.Update.Kind == bot.Edited {
-		r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+		r := f.reading(t)
 		switch {
 		case r.Verdict == affiliate.SecretGiven:
 			f.erase(t)
 			t.Hide()
-		case r.Verdict == affiliate.Accept, r.Verdict == affiliate.CodeGiven && r.Digits >= 4 && len(strings.Fields(t.Text())) == 1: // not any word with a number in it
+		case r.Verdict == affiliate.Accept:
 			f.erase(t)
-			number := r.Number
-			if r.Code != "" {
-				number = r.Code
-				t.Hide()
+			f.gaveAgent(t, r.Number)
+		case f.isCode(t):
+			f.erase(t)
+			t.HideWord(r.Code)
+			f.gaveAgent(t, r.Code)
+		case t.Update.Kind == bot.Text:
+			if number := f.partForAgent(t); number != "" {
+				f.gaveAgent(t, number)
 			}
-			f.gave(t, number, GaveNumber)
-			t.Remember(slotGivenTo, h.Ref)
-			h.Number = f.masked(t)
-			t.Transcribe(bot.FromEvent, "", NoteNumber)
 		}
 	}
 	if h.Since.IsZero() {
 		h.Since = t.Now
 	}
-	if !h.Held() {
-		return WroteWaiting
+	if h.Held() {
+		f.expectAnswer(t)
 	}
-	f.expectAnswer(t)
-	return WroteToAgent
+	switch said := f.unseen(t); {
+	case said != "":
+		return said
+	case h.Held():
+		return WroteToAgent
+	}
+	return WroteWaiting
+}
+
+// gaveAgent keeps a number for the agent who reads along.
+func (f *flow) gaveAgent(t *bot.Turn, number string) {
+	h := t.Conv.Handoff
+	f.gave(t, number, GaveNumber)
+	t.Remember(slotGivenTo, h.Ref)
+	h.Number = f.masked(t)
+	t.Transcribe(bot.FromEvent, "", NoteNumber)
 }
 
 // expectAnswer starts the time that an agent has to answer, unless it runs already.
@@ -371,14 +423,18 @@ func (f *flow) leave(t *bot.Turn) bot.Event {
 func (f *flow) endCase(t *bot.Turn, reason string) {
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
 	t.Never(bot.SignalAgentSilent)
+	t.Never(bot.SignalStillWaiting)
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone}
+var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h, u := t.Conv.Handoff, t.Update
+	if u.Signal == bot.SignalStillWaiting {
+		return f.asksStill(t), nil
+	}
 	if !h.Open() || u.Signal != bot.SignalAgentSilent && h.Ref != u.Text {
 		return bot.Ignored, nil
 	}
@@ -461,6 +517,7 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	case bot.SignalLinkUsed:
 		waitsNoMore(t)
 		usesLink(t)
+		happenedInstead(t, LinkUsed, isLink)
 		if waiting && t.Update.Text != "generate" {
 			return UnlockedWaiting
 		}

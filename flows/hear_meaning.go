@@ -29,7 +29,7 @@ const (
 	Emergency, EmergencyOrWords, SaidKeyMade bot.Event = "Emergency", "EmergencyOrWords", "SaidKeyMade"
 	AskedTimeLeft, WaitsWithLink             bot.Event = "AskedTimeLeft", "WaitsWithLink"
 	DeadWhileNewLives, LinkDead, SaidNo      bot.Event = "DeadWhileNewLives", "LinkDead", "SaidNo"
-	AnsweredFirst, RemindedWithLink          bot.Event = "AnsweredFirst", "RemindedWithLink"
+	AnsweredFirst                            bot.Event = "AnsweredFirst"
 	AskedPageLeft, PageOver                  bot.Event = "AskedPageLeft", "PageOver"
 	StatusOfLink, StatusOfNothing            bot.Event = "StatusOfLink", "StatusOfNothing"
 	ReadNotice                               bot.Event = "ReadNotice"
@@ -59,16 +59,27 @@ type guess struct {
 // orAsk puts the question "¿quiso decir …?" behind every ear that a person's words reach.
 func (f *flow) orAsk(places []bot.Place) []bot.Place {
 	for i, p := range places {
-		if p.State == bot.Any || p.Is(FirstWord, bot.FreeText, InGroup) {
+		if p.State == bot.Any || p.Is(FirstWord, InGroup) {
 			continue
 		}
 		places[i].Hear = func(ctx context.Context, t *bot.Turn) (bot.Event, error) {
-			if ev, err := p.Hear(ctx, t); err != nil || ev != "" {
+			ev, err := p.Hear(ctx, t)
+			switch {
+			case err != nil || ev != "":
 				return ev, err
+			case captioned(t) && (p.Is(bot.FreeText) || noPhotoNeeded(t)):
+				return f.thing(t), nil
+			case p.Is(bot.FreeText):
+				return "", nil
+			case f.addsToComplaint(t):
+				return ComplaintAdded, nil
 			}
 			guesses := f.readSaid(t)
 			f.keepUnheard(t, guesses)
-			return f.askMeant(t, guesses), nil
+			if ev := f.askMeant(t, guesses); ev != "" || !captioned(t) {
+				return ev, nil
+			}
+			return f.thing(t), nil
 		}
 	}
 	return places
@@ -89,11 +100,22 @@ func (f *flow) read(t *bot.Turn) []guess {
 // readSaid is read of the words alone, also where an answer was found in them that the place has no use for.
 func (f *flow) readSaid(t *bot.Turn) []guess {
 	if t.Update.Kind != bot.Text || !slices.Contains(taught, t.Language()) ||
-		affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict == affiliate.SecretGiven {
+		f.reading(t).Verdict == affiliate.SecretGiven {
 		return nil
 	}
-	return f.answers.read(f.model, t.Text(), t.Place())
+	guesses := f.answers.read(f.model, t.Text(), t.Place())
+	if met := greeted.FindStringSubmatch(bot.Fold(t.Text())); met != nil && len(guesses) > 0 && guesses[0].confidence < surely { // the greeting outweighs what is said after it
+		words := strings.Fields(t.Text())
+		rest := f.answers.read(f.model, strings.Join(words[len(strings.Fields(met[1])):], " "), t.Place())
+		if len(rest) > 0 && begins(rest[0].answer) && f.answers.sure(rest[0], t.Text()) {
+			return rest
+		}
+	}
+	return guesses
 }
+
+// greeted finds a greeting before two words or more.
+var greeted = regexp.MustCompile(`^((?:(?:hola|ola|buen[oa]s?|buen|dias?|tardes?|noches?|saludos|estimad[oa]s?|senor(?:a|ita|es)?|disculpe|hello|hi|hey|good|morning|afternoon|evening|day)[,.!;]*\s+)+)\S+\s+\S`)
 
 // read is what [said] may be answered with in a place.
 func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []guess) {
@@ -109,6 +131,11 @@ func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []g
 			continue
 		}
 		guesses[i].confidence += may.Confidence
+	}
+	if plain := plainly(said, p); plain != "" && all[plain].in(p) != "" {
+		answer := all[plain].in(p)
+		guesses = slices.DeleteFunc(guesses, func(g guess) bool { return g.answer == answer })
+		guesses = append(guesses, guess{plain, answer, 1})
 	}
 	slices.SortStableFunc(guesses, func(a, b guess) int { return cmp.Compare(b.confidence, a.confidence) })
 	return guesses
@@ -156,21 +183,29 @@ func acting(answer string) bool {
 // hearMeaning answers what was understood. A number that comes with a wish is read at once.
 func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	switch {
+	case f.digitsWhereLinkLives(t):
+		return f.partOfOther(t)
 	case f.givesNumber(t):
 		if ev := f.numberAndWish(t); ev != "" {
 			return ev
 		}
-		return f.numberElsewhere(t)
+		if ev := f.numberElsewhere(t); ev != "" || f.triesNumber(t) || t.Place().Is(AsksNumber, ReadsBack) {
+			return ev
+		}
 	case f.isCode(t):
-		return "" // the place's ear reads it
-	case t.Place().Is(AsksNumber) && affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict != affiliate.NoNumber:
+		return f.numberElsewhere(t) // "": the place's ear reads it
+	case f.givesPart(t):
+		if ev := f.partElsewhere(t); ev != "" || t.Place().Is(BeforeTerms, AsksNumber, ReadsBack) {
+			return ev
+		}
+	case t.Place().Is(AsksNumber) && f.reading(t).Verdict != affiliate.NoNumber, f.besidePart(t):
 		return "" // the place's ear reads it
 	case t.Place().Has(Rated) && t.Choice() == "":
 		if label := within(t); label != "" {
 			t.Choose(label)
 			return ""
 		}
-	case t.Place().Has(FoundOffices) && t.Choice() == "" && len(f.Offices.Find(t.Text())) > 0:
+	case t.Place().Has(FoundOffices) && f.namesTown(t):
 		return "" // a city that is called as something else is
 	}
 	if t.Place().Is(LinkLives) && t.Choice() == "" && t.Says("word_done") != "" {
@@ -193,6 +228,7 @@ func (f *flow) understands(t *bot.Turn) (ev bot.Event, ok bool) {
 	if g := guesses[0]; g.meaning == "yes" && slices.Contains([]string{"send", "resend"}, g.answer) && !slices.Contains(t.Conv.Shown, g.answer) { // the yes is to another question
 		return f.answer(t, "yes"), true
 	}
+	mayBeHalf(t, guesses[0])
 	return f.answer(t, guesses[0].answer), true
 }
 
@@ -227,36 +263,42 @@ func (f *flow) givesNumber(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	return r.Number != "" || r.Digits >= 8
 }
 
 // numberAndWish hears "soy 171 003 4065 y quiero desbloquear": the wish is kept and the number is read. Where a number
 // is asked for, or one alone means something, the state's own ear reads it.
 func (f *flow) numberAndWish(t *bot.Turn) bot.Event {
-	w := ""
-	if guesses := f.read(t); len(guesses) > 0 && guesses[0].confidence >= surely {
-		switch guesses[0].meaning {
-		case "generate", "forgot_again":
-			w = "generate"
-		case "unlock", "survivor":
-			w = "unlock"
-		case "relative":
-			w = want(t)
-		}
-	}
-	place := t.Place()
-	if w == "" || place.Is(BeforeTerms) {
+	w := f.wishedWith(t)
+	if w == "" || t.Place().Is(BeforeTerms) {
 		return ""
 	}
 	t.Remember(slotWant, w)
 	return f.readNumber(t)
 }
 
+// wishedWith is what is wished for in a message with a number, or "".
+func (f *flow) wishedWith(t *bot.Turn) string {
+	guesses := f.read(t)
+	if len(guesses) == 0 || guesses[0].confidence < surely {
+		return ""
+	}
+	switch guesses[0].meaning {
+	case "generate", "forgot_again":
+		return "generate"
+	case "unlock", "survivor":
+		return "unlock"
+	case "relative":
+		return want(t)
+	}
+	return ""
+}
+
 // hearEmergency hears that somebody's life is in danger, wherever they are: it is answered before all else, ends nothing,
 // and an agent who is there sees a mark.
 func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
-	if t.Update.Kind != bot.Text || !f.inDanger(t.Text(), t.Language()) {
+	if t.Update.Kind != bot.Text && t.Update.Kind != bot.Edited || !f.inDanger(t.Text(), t.Language()) {
 		return ""
 	}
 	if t.Place().Is(AtDesk) && lost(t.Conv.Handoff) {
@@ -276,23 +318,6 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 	return said
 }
 
-// danger are words that are said of nothing else. The model knows the rest.
-var danger = regexp.MustCompile(`\b(ambulancia|infarto|me (estoy )?(muero|muriendo|ahogando|desangrando)|no puedo respirar|suicid\w*|quitarme la vida|matarme|me quiere matar|se desmayo|convulsion\w*|ambulance|heart attack|cant breathe|can't breathe|suicid\w*|kill myself|bleeding)\b`)
-
-// mourned finds that what was dangerous is over: "murió de un infarto".
-var mourned = regexp.MustCompile(`\b(murio|fallec\w*|difunt\w*|funeral\w*|died|passed away|late (husband|wife|father|mother))\b`)
-
-func (f *flow) inDanger(said, language string) bool {
-	if folded := bot.Fold(said); danger.MatchString(folded) {
-		return !mourned.MatchString(folded)
-	}
-	if !slices.Contains(taught, language) {
-		return false
-	}
-	may := f.model.Read(said, "")
-	return len(may) > 0 && may[0].Meaning == "emergency" && may[0].Confidence >= alarming
-}
-
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
 func (f *flow) forAnother(t *bot.Turn) bot.Event {
 	if given(t) != "" || t.Place().Is(AsksNumber) {
@@ -302,10 +327,13 @@ func (f *flow) forAnother(t *bot.Turn) bot.Event {
 	return ForAnother
 }
 
+// placesLookedFor are the texts under which "corregir" means the place that was looked for.
+var placesLookedFor = []string{"in_person.offices", "in_person.nearest", "in_person.no_office", "in_person.no_list", "in_person.which"}
+
 // corrects leads to the entry in question: the number, the place that was looked for, or what is entered elsewhere.
 func (f *flow) corrects(t *bot.Turn) bot.Event {
 	switch p := t.Place(); {
-	case p.Has(CorrectedPlace) && (t.Conv.Text == "in_person.offices" || t.Conv.Text == "in_person.no_office"):
+	case p.Has(CorrectedPlace) && slices.Contains(placesLookedFor, t.Conv.Text):
 		return CorrectedPlace
 	case p.Is(InKey):
 		return CorrectedKey
@@ -315,7 +343,7 @@ func (f *flow) corrects(t *bot.Turn) bot.Event {
 	case p.Is(AsksNumber):
 		dropGiven(t)
 		return Corrected
-	case p.Is(NeedsNumber), p.Has(CorrectedPlace) && f.wasAsked(t):
+	case p.Is(NeedsNumber), p.Has(CorrectedPlace) && (f.wasAsked(t) || slices.Contains(t.Conv.Shown, correctNumber)):
 		f.dropNumber(t)
 		return Corrected
 	case p.Is(bot.FreeText):
@@ -332,13 +360,18 @@ func (f *flow) wasAsked(t *bot.Turn) bool {
 // goesBack undoes one step, up to what was already done: a link that was used is not waited for again, a key that was
 // made is not made again.
 func (f *flow) goesBack(t *bot.Turn) bot.Event {
+	back := t.Conv.Back
 	if t.Conv.Text == "key.made" {
 		return NothingToUndo
+	}
+	if t.Slot(slotAnew) != "" && t.Place().Is(bot.FreeText) { // the old one stands
+		t.Forget(slotAnew)
+		return readsComplaint(t)
 	}
 	if t.Place().Is(ReadsBack) && t.Slot(slotRecord) != "" { // what the chat is about is what it was about
 		dropGiven(t)
 	}
-	if back := t.Conv.Back; t.Place().Is(InKey) && len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(NeedsNumber) {
+	if t.Place().Is(InKey) && len(back) > 0 && t.PlaceOf(back[len(back)-1]).Is(NeedsNumber, AsksNumber) {
 		return NothingToUndo
 	}
 	return WentBack
@@ -394,7 +427,11 @@ func (f *flow) askMeant(t *bot.Turn, guesses []guess) bot.Event {
 		t.Remember(slotAsked, t.Conv.Text)
 		t.Remember(slotAskedPrompt, strconv.Itoa(t.Conv.Prompt))
 	}
+	if slices.Contains(labels, "complaint") {
+		f.keepsTold(t)
+	}
 	t.Miss()
+	pieceOfSentence(t)
 	return Unclear
 }
 
@@ -407,6 +444,8 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	if asked != askedMeant && !f.asks[asked] {
 		return ""
 	}
+	told := t.Slot(slotFirst)
+	t.Forget(slotFirst)
 	named := func(label string) bool {
 		return t.Update.Kind != bot.Text || bot.Fold(strings.TrimSpace(t.Text())) == bot.Fold(t.Title(label))
 	}
@@ -435,6 +474,8 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 		return NoMailbox
 	case "in_person":
 		return wishing("in_person")(f, t)
+	case "complaint":
+		f.takesTold(t, told)
 	case "agent":
 		return AskedPerson
 	case "another":

@@ -20,6 +20,21 @@ func (f *flow) parsing(t *bot.Turn) affiliate.ParseOptions {
 	return o
 }
 
+// reading is what is read of a number in what was written. Many ask, so that it is read once.
+func (f *flow) reading(t *bot.Turn) affiliate.Reading {
+	type read struct {
+		text, phone string
+		affiliate.Reading
+	}
+	text, phone := t.Update.Text, t.Slot(slotPhone)
+	was, ok := t.Memo.(read)
+	if !ok || was.text != text || was.phone != phone {
+		was = read{text, phone, affiliate.ParseNumber(t.Text(), f.parsing(t))}
+		t.Memo = was
+	}
+	return was.Reading
+}
+
 // readAloud is the number as it is read back: in groups. Where it remains in the chat it is whole once, and masked when the
 // question is asked again.
 func (f *flow) readAloud(t *bot.Turn) string {
@@ -50,12 +65,28 @@ func (f *flow) hearNumber(_ context.Context, t *bot.Turn) (bot.Event, error) {
 
 // readNumber says what was typed as a number, and remembers the number where there is one to be confirmed.
 func (f *flow) readNumber(t *bot.Turn) bot.Event {
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
-	if r.Number != "" || r.Code != "" || r.Digits >= 8 || r.Verdict == affiliate.SecretGiven {
+	f.cleans(t, f.reading(t))
+	return f.takeNumber(t, t.Text())
+}
+
+// cleans takes what must not stay out of the chat and the transcript.
+func (f *flow) cleans(t *bot.Turn, r affiliate.Reading) {
+	if r.Number != "" || r.Code != "" || r.Digits >= mostInChat || r.Verdict == affiliate.SecretGiven {
 		f.erase(t)
 	}
-	if r.Code != "" || r.Verdict == affiliate.SecretGiven {
+	switch {
+	case r.Verdict == affiliate.SecretGiven:
 		t.Hide()
+	case r.Code != "":
+		t.HideWord(r.Code)
+	}
+}
+
+// takeNumber is readNumber for what was typed before.
+func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
+	r := f.reading(t)
+	if typed != t.Text() {
+		r = affiliate.ParseNumber(typed, f.parsing(t))
 	}
 	switch r.Verdict {
 	case affiliate.Accept:
@@ -67,6 +98,14 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 	case affiliate.IsItPhone:
 		return f.gave(t, r.Number, GavePhoneLike)
 	case affiliate.AskLeadingZero:
+		if j := f.joins(t, typed); affiliate.Check(j.whole) == affiliate.Accept { // nine that end a number
+			f.cleansParts(t)
+			t.HideDigits()
+			return f.gave(t, j.whole, GaveNumber)
+		}
+		if t.Own() != t.Text() { // in pieces: the tenth may follow
+			return f.takePart(t, typed, r.Digits)
+		}
 		return f.gave(t, r.Number, GaveNine)
 	case affiliate.AskFirstTen:
 		return f.gave(t, r.Number, GaveRUC)
@@ -76,6 +115,7 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 			return f.gave(t, r.Number, GaveNumber)
 		}
 		t.Remember(slotDoubt, hash)
+		t.Forget(slotPart) // it was typed anew
 		t.Miss()
 		if r.Verdict == affiliate.PhoneOrTypo {
 			return PhoneOrSlip
@@ -86,12 +126,7 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 		t.Say("start", r.Number[:2])
 		return WrongProvince
 	case affiliate.AskLength:
-		if whole := f.joined(t, r.Digits); whole != "" {
-			return f.gave(t, whole, GaveNumber)
-		}
-		t.Miss()
-		t.Say("count", r.Digits)
-		return WrongCount
+		return f.takePart(t, typed, r.Digits)
 	case affiliate.TwoNumbers:
 		t.Miss()
 		return GaveTwo
@@ -105,19 +140,6 @@ func (f *flow) readNumber(t *bot.Turn) bot.Event {
 	case affiliate.Forgotten:
 		return LostNumber
 	}
-	return ""
-}
-
-// joined is the number whose two parts were typed one after the other: "1710", then the other six digits. "" when they are
-// no ten digits together; then what was typed is kept, sealed, as a first part.
-func (f *flow) joined(t *bot.Turn, digits int) string {
-	if first, err := affiliate.Open(f.Vault, t.Slot(slotPart)); err == nil {
-		before := affiliate.ParseNumber(first, f.parsing(t)).Digits
-		if r := affiliate.ParseNumber(first+t.Text(), f.parsing(t)); before+digits == 10 && r.Number != "" {
-			return r.Number
-		}
-	}
-	t.Remember(slotPart, affiliate.Seal(f.Vault, t.Text()))
 	return ""
 }
 
@@ -140,12 +162,12 @@ func (f *flow) isGiven(t *bot.Turn, number string) bool {
 // binds makes a number the one that links are asked for with. What was asked for with another one is not waited for any more.
 func (f *flow) binds(t *bot.Turn, record, sealed string) {
 	if record != t.Slot(slotRecord) {
-		t.Forget(slotEnded, slotUsed)
+		t.Forget(slotEnded, slotUsed, slotMade)
 		waitsNoMore(t)
 		t.Withdraw()
 		t.Conv.Attempt = ""
 	}
-	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart)
+	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart, slotTyped, slotRests, slotLeft)
 	t.Remember(slotNumber, sealed)
 	t.Remember(slotRecord, record)
 	counts(t, record)
@@ -201,7 +223,7 @@ func (f *flow) repeatsNumber(t *bot.Turn) bool {
 		return false
 	}
 	first, _, _ := strings.Cut(bot.Fold(t.Text()), " ")
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	return slices.Contains([]string{"si", "yes"}, strings.Trim(first, ",.;:")) && f.isGiven(t, r.Number)
 }
 
@@ -210,49 +232,110 @@ func (f *flow) correction(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	if t.Choice() == "yes" {
 		return r.Number != "" && !f.isGiven(t, r.Number)
 	}
-	return r.Number != "" || r.Digits >= 8 || r.Verdict == affiliate.TwoNumbers
+	return r.Number != "" || r.Digits >= mostInChat || r.Verdict == affiliate.TwoNumbers || f.isCode(t) || f.givesPart(t)
 }
 
 // holdsNumber says that a whole national number was typed, its check digit being right.
 func (f *flow) holdsNumber(t *bot.Turn) bool {
 	whole := []affiliate.Verdict{affiliate.Accept, affiliate.ConfirmUnusual, affiliate.ConfirmRepeated}
-	return t.Update.Kind == bot.Text && slices.Contains(whole, affiliate.ParseNumber(t.Text(), f.parsing(t)).Verdict)
+	return t.Update.Kind == bot.Text && slices.Contains(whole, f.reading(t).Verdict)
 }
 
-// isCode says that a message is one word that is a foreigner's code: a letter or more, and four digits or more.
+// isCode says that a message is a foreigner's code and perhaps what announces one. Among what else is written in one word with a
+// digit, a key above all, it is known by its digits: five, or four behind a few letters or a dash ("EXT-0001").
 func (f *flow) isCode(t *bot.Turn) bool {
-	if t.Update.Kind != bot.Text || len(strings.Fields(t.Text())) != 1 {
+	if t.Update.Kind != bot.Text && t.Update.Kind != bot.Edited {
 		return false
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
-	return r.Verdict == affiliate.CodeGiven && r.Digits >= 4
+	r := f.reading(t)
+	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || affiliate.ShapedAsCode(r.Code))
 }
 
-// numberUnasked takes a number that was typed before it was asked for: it is read back like any other.
+// codesIn are the codes that are announced in words of a complaint, or in the part before them: they are masked there. The line of the
+// message loses them too.
+func (f *flow) codesIn(t *bot.Turn, words string) (codes []string) {
+	announced := words
+	if parts := f.parts(t); len(parts) > 0 {
+		announced = parts[len(parts)-1].text + " " + words
+	}
+	for _, said := range []string{t.Text(), words, announced} {
+		r := affiliate.ParseNumber(said, f.parsing(t))
+		if r.Verdict != affiliate.CodeGiven || r.Digits < 5 && !affiliate.ShapedAsCode(r.Code) {
+			continue
+		}
+		codes = append(codes, r.Code)
+		if masked := affiliate.MaskAll(t.Own(), r.Code); masked != affiliate.MaskAll(t.Own()) {
+			t.HideWord(r.Code)
+		}
+	}
+	return codes
+}
+
+// mostAround is how many words may stand in a message that was meant to give a number, and does not give a whole one.
+const mostAround = 8
+
+// triesNumber says that a message gives a number or a code, or was meant to: one that is whole among any words, else one that
+// little else is said with.
+func (f *flow) triesNumber(t *bot.Turn) bool {
+	if f.holdsNumber(t) || f.isCode(t) {
+		return true
+	}
+	return f.givesNumber(t) && len(strings.Fields(t.Text())) <= mostAround &&
+		f.reading(t).Verdict != affiliate.PhoneGiven
+}
+
+// numberUnasked takes a number that was typed before it was asked for: it is read back like any other, or what is wrong with
+// it is said.
 func (f *flow) numberUnasked(t *bot.Turn) bot.Event {
-	if !f.holdsNumber(t) && !f.isCode(t) {
+	if !f.triesNumber(t) {
 		return ""
 	}
 	t.Remember(slotWant, want(t))
 	return f.readNumber(t)
 }
 
-// numberElsewhere hears a whole number where none is asked for and something is under way. The one in use brings the question
-// again; at the office's address, or once a link has ended, another one begins anew. In between nothing is dropped for it.
+// numberElsewhere hears a whole number or a code where none is asked for. While something is under way with it, it brings the
+// question again; anywhere else, or once a link has ended, it is read back. In between nothing is dropped for another one, and whose
+// link it is is said.
 func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
-	place := t.Place()
-	if !f.holdsNumber(t) || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
+	place, code := t.Place(), f.isCode(t)
+	if !f.holdsNumber(t) && !code || place.Is(BeforeTerms, AsksNumber, ReadsBack) {
 		return ""
 	}
-	if r := affiliate.ParseNumber(t.Text(), f.parsing(t)); place.Is(InKey, LinkLives) || affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord) {
-		f.erase(t)
+	r := f.reading(t)
+	inUse := affiliate.Hash(f.Vault, cmp.Or(r.Code, r.Number)) == t.Slot(slotRecord) || affiliate.Hash(f.Vault, r.Number) == t.Slot(slotRecord)
+	switch {
+	case inUse && place.Has(Resumed):
+		f.cleans(t, r)
+		return f.resumes(t)
+	case inUse && place.Is(InKey): // the steps alone would not show that it was heard
+		f.cleans(t, r)
+		return SameNumber
+	case inUse && place.Is(NeedsNumber, AfterKey):
+		f.cleans(t, r)
 		return AskedRepeat
+	case !place.Is(InKey, LinkLives):
+		return f.numberUnasked(t)
+	case code && len(strings.Fields(t.Text())) < 2: // a word with digits may be anything there: a key, above all
+		return ""
 	}
-	return f.numberUnasked(t)
+	f.cleans(t, r)
+	return saysOther(t)
+}
+
+// saysOther says whose link lives, or is in use, to who gave another number.
+func saysOther(t *bot.Turn) bot.Event {
+	switch {
+	case t.Slot(slotRecord) == "": // an agent led here
+		return AskedRepeat
+	case t.Place().Is(LinkLives):
+		return OtherNumber
+	}
+	return OtherNumberLate
 }
 
 // numbersRetryAt keeps the limit of different numbers of a chat; zero means that the one with this hash may be looked up.

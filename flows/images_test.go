@@ -28,6 +28,44 @@ const imageMax = 40 << 10
 // drawnWords are the words in big letters at the top of an image.
 var drawnWords = regexp.MustCompile(`class="says">([^<]*)<`)
 
+// The way into the portal that its image shows is the one that is told; where the institution has words of its own, there is no image.
+func TestImages_portal(t *testing.T) {
+	svg, err := os.ReadFile("images/portal.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	way := regexp.MustCompile(`class="way">([^<]*)<`).FindAllStringSubmatch(string(svg), -1)
+	if len(way) != 3 {
+		t.Fatalf("the image shows %d steps, want three", len(way))
+	}
+	for _, cat := range newEngine(t).Languages() {
+		told := cat.Texts["portal.way"].Text
+		for _, step := range way {
+			_, after, ok := strings.Cut(told, step[1])
+			if !ok {
+				t.Errorf("%s: %q is not told, or in another order: %q", cat.Language, step[1], cat.Texts["portal.way"].Text)
+			}
+			told = after
+		}
+		if cat.Texts["key.made.slow"].Image != "portal" {
+			t.Errorf("%s: the image is not shown", cat.Language)
+		}
+	}
+	o := options(t)
+	o.PortalText = "Toque Ingresar."
+	own, err := flows.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cat := range own.Languages() {
+		for key, text := range cat.Texts {
+			if text.Image == "portal" {
+				t.Errorf("%s: %s shows another way than it tells", cat.Language, key)
+			}
+		}
+	}
+}
+
 // Every PNG is its SVG's, small, and shown by a text that says the same words; every image that a text asks for is
 // there. With -update the PNGs are made anew, which needs Chromium.
 func TestImages(t *testing.T) {

@@ -184,6 +184,7 @@ func (f *flow) unsent(t *bot.Turn) bot.Event {
 	t.WithdrawLetters()
 	waitsNoMore(t)
 	if !waits(t) {
+		endsMeanwhile(t, MailUnsent)
 		linkEndedInstead(t, MailUnsent)
 		return bot.Ignored
 	}

@@ -29,6 +29,8 @@ const (
 	MailComputer  bot.State = "MailComputer"
 	MailSearch    bot.State = "MailSearch"
 	MailSpam      bot.State = "MailSpam"
+	OpenPhone     bot.State = "OpenPhone" // the way to one's mail and no further: there is no letter in it yet
+	OpenComputer  bot.State = "OpenComputer"
 	KeyStep1      bot.State = "KeyStep1"
 	KeyStep2      bot.State = "KeyStep2"
 	KeyStep3      bot.State = "KeyStep3"
@@ -42,9 +44,11 @@ const (
 	AtOffice      bot.State = "AtOffice"
 	OfferPerson   bot.State = "OfferPerson"
 	Complaining   bot.State = "Complaining"
+	ComplaintRead bot.State = "ComplaintRead" // what was written of a complaint is read back
 	OwnData       bot.State = "OwnData"
 	OwnDataSure   bot.State = "OwnDataSure"
 	Resume        bot.State = "Resume"
+	RemindWhen    bot.State = "RemindWhen" // wants to be reminded: when?
 	Language      bot.State = "Language"
 	Group         bot.State = "Group"
 	WithTicket    bot.State = "WithTicket" // has a case that waits for the desk to open
@@ -71,6 +75,7 @@ const (
 	LinkUsedBy  bot.Trait = "link was used"  // to hear that the link was used is no news
 	KeyMadeBy   bot.Trait = "key was made"   // to hear that the key was made is no news
 	AfterKey    bot.Trait = "after the key"  // asked once, at the end of a procedure, and not returned to in another
+	Between     bot.Trait = "between"        // asked in between: what lies behind is gone on with, and has nothing taken out
 	Returnable  bot.Trait = "agent's return" // where an agent may have the bot go on
 )
 
@@ -84,40 +89,51 @@ func (f *flow) places() []bot.Place {
 		on(GaveNumber, ConfirmNumber, "number.read_back"), on(GaveCode, ConfirmNumber, "number.read_back_code"),
 		on(GaveUnusual, ConfirmNumber, "number.unusual"), on(GavePhoneLike, ConfirmNumber, "number.is_phone"),
 		on(GaveNine, ConfirmNumber, "number.leading_zero"), on(GaveRUC, ConfirmNumber, "number.first_ten"),
-		on(WrongCount, AskNumber, "number.wrong_count"), on(WrongProvince, AskNumber, "number.wrong_province"),
+		on(WrongCount, AskNumber, "number.wrong_count"), on(GaveMore, AskNumber, "number.more"), on(WrongProvince, AskNumber, "number.wrong_province"),
 		on(WrongDigit, AskNumber, "number.check_digit"), on(PhoneOrSlip, AskNumber, "number.phone_or_typo"),
 		on(GavePhone, AskNumber, "number.phone"), on(GaveTwo, AskNumber, "number.two"),
 		on(WantsCode, AskNumber, "number.ask_code"), on(LostNumber, AskNumber, "number.forgotten"),
 	}
 	links := []bot.Row{ // what can come of asking for a link wherever one can be asked for
 		on(LinkAsked, LinkSent, ""), on(LinkAskedUnsaid, LinkSent, "sent.uniform"), on(LinkAskedAgain, LinkSent, "sent.again"), on(NotSentYet, LinkSent, "sent.late"),
-		on(TooManyMails, bot.Stay, "limit.mails"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, ""), on(AskedMailHelp, MailWhere, ""),
+		on(TooManyMails, bot.Stay, "limit.mails"), on(EnoughMails, bot.Stay, "limit.mails_live"), on(TooManyNumbers, bot.Stay, "limit.numbers"), on(NoMailbox, AtOffice, "in_person.outcome"), on(AskedMailHelp, MailWhere, ""),
 	}
 	page := func(s bot.State, ask string, next bot.State) bot.Place {
-		return in(s, ask, f.hearMenu, on(WantsMore, next, "")).With(NoResume, ToldOfLink).Called("menu")
+		return in(s, ask, f.hearMenu, on(WantsMore, next, ""), on(FoundNearest, AtOffice, "in_person.nearest")).With(NoResume, ToldOfLink).Called("menu")
 	}
 	mail := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
 		return in(s, ask, f.hearMailHelp, with(rows, on(MailOpen, ReadyToSend, ""), on(MailOpenSent, LinkSent, ""),
 			on(MailOpenLate, LinkEnded, ""), on(WantsNumber, AskNumber, ""))...).With(NeedsNumber, ToldOfLink).Called("mail")
 	}
 	search := func(s bot.State, ask string, next bot.State) bot.Place {
-		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, ""))
+		return mail(s, ask, on(WentOn, next, ""), on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome"))
+	}
+	opened := func(s bot.State, ask string) bot.Place {
+		return mail(s, ask, on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome"))
+	}
+	complaint := func(s bot.State, ask string, rows ...bot.Row) bot.Place {
+		return in(s, ask, f.hearComplaint, with(rows, on(ComplaintNotFiled, OfferPerson, "limit.complaint"), on(ComplaintFull, ComplaintRead, "complaint.full"),
+			on(ComplaintAnew, Complaining, "complaint.anew"), on(AskedDrop, ComplaintRead, askedDrop), on(AskedFile, ComplaintRead, "complaint.file"),
+			on(AskedMore, bot.Stay, "complaint.more"), on(Complained, Menu, "complaint.done"), on(ComplaintDropped, Menu, "complaint.dropped"),
+			on(ComplaintThing, bot.Stay, "complaint.thing"), on(AskedOfComplaint, bot.Stay, "complaint.who"), on(NumberInComplaint, bot.Stay, "complaint.number"))...).With(bot.FreeText)
 	}
 	step := func(s bot.State, n string, next bot.State) bot.Place {
 		return in(s, "key.step"+n, f.hearStep,
-			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(WentBack, bot.Back, ""), on(SaidKeyMade, KeyTried, "")).
+			on(WentOn, next, ""), on(GotStuck, KeyStuck, "key.stuck"), on(ResumedLate, KeyStuck, "key.over"), on(WentBack, bot.Back, ""), on(SaidKeyMade, KeyTried, "")).
 			With(InKey, LinkUsedBy, Returnable).Called("step")
 	}
 
 	return f.orAsk([]bot.Place{
 		// The beginning.
-		in(Start, "", f.hearStart, on(Greeted, Welcome, ""), on(AnsweredFirst, Welcome, "welcome.answer")).
+		in(Start, "", f.hearStart, on(Greeted, Welcome, ""), on(AnsweredFirst, Welcome, "welcome.answer"), on(SentVoice, Welcome, "welcome.voice"),
+			on(SentVoiceAgain, Welcome, "welcome.voice")).
 			With(FirstWord, BeforeTerms, NoResume).Called("start"),
 		in(Welcome, "welcome.ask", f.hearWelcome,
 			on(AskedNotice, bot.Stay, "welcome.notice"), on(Declined, Start, "welcome.declined"), on(Greeted, bot.Stay, "welcome.wish"),
 			on(SaidHello, bot.Stay, "")).With(BeforeTerms, NoResume).Called("start"),
 		in(Menu, "menu.ask", f.hearMenu,
-			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(AskedSlow, bot.Stay, "slow.menu")).
+			on(Greeted, bot.Stay, "menu.again"), on(WantsMore, MenuMore, ""), on(FoundNearest, AtOffice, "in_person.nearest"), on(AskedSlow, bot.Stay, "slow.menu"),
+			on(SentVoice, bot.Stay, "voice.help_menu")). // the menu is a list on WhatsApp, which has no place for the image
 			With(NoResume, ToldOfLink, Returnable).Called("menu"),
 		page(MenuMore, "menu.more", MenuOther), page(MenuOther, "menu.other", MenuLast), page(MenuLast, "menu.last", Menu),
 
@@ -136,9 +152,11 @@ func (f *flow) places() []bot.Place {
 			With(LinkLives, NeedsNumber, ToldOfLink).Called("sent"),
 		in(LinkEnded, "ended.ask", f.hearSent, with(links, on(NotArrived, bot.Stay, "ended.not_arrived"))...).With(LinkOver, NeedsNumber).Called("ended"),
 		in(LinkUnsent, "ended.unsent", f.hearSent, with(links, on(NotArrived, bot.Stay, ""))...).With(LinkOver, NeedsNumber).Called("ended"),
-		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""), on(NoMailbox, AtOffice, "")),
+		mail(MailWhere, "mail.where", on(OnPhone, MailPhone, ""), on(OnComputer, MailComputer, ""),
+			on(OnPhoneFirst, OpenPhone, ""), on(OnComputerFirst, OpenComputer, ""), on(NoMailbox, AtOffice, "in_person.outcome")),
+		opened(OpenPhone, "mail.open_phone"), opened(OpenComputer, "mail.open_computer"),
 		search(MailPhone, "mail.phone", MailSearch), search(MailComputer, "mail.computer", MailSearch), search(MailSearch, "mail.search", MailSpam),
-		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck")),
+		mail(MailSpam, "mail.spam", on(GotStuck, OfferPerson, "mail.stuck"), on(NoMailbox, AtOffice, "in_person.outcome")),
 
 		// The new key.
 		step(KeyStep1, "1", KeyStep2), step(KeyStep2, "2", KeyStep3), step(KeyStep3, "3", KeyStep4), step(KeyStep4, "4", KeyStep5),
@@ -158,27 +176,34 @@ func (f *flow) places() []bot.Place {
 
 		// The other ways.
 		in(AtOffice, "in_person.ask", f.hearOffice,
-			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
+			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(NoOfficeList, bot.Stay, "in_person.no_list"), on(CorrectedPlace, bot.Stay, ""),
+			on(FoundNearest, bot.Stay, "in_person.nearest"), on(SharedInVain, bot.Stay, "in_person.which"),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
-		in(Complaining, "complaint.ask", f.hearComplaint, on(Complained, Menu, "complaint.done"), on(ComplaintNotFiled, OfferPerson, "limit.complaint")).With(bot.FreeText, Returnable),
+		complaint(Complaining, "complaint.ask", on(ComplaintFirst, ComplaintRead, "")).With(Returnable),
+		complaint(ComplaintRead, "complaint.read", on(ComplaintFirst, bot.Stay, "complaint.first")),
 		in(OwnData, "my_data.ask", f.hearOwnData, on(AskedErase, OwnDataSure, "")).With(ToldOfLink).Called("data"),
 		in(OwnDataSure, "my_data.sure", f.hearOwnData,
 			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink).Called("data"),
-		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink).Called("resume"),
+		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink, Between).Called("resume"),
+		in(RemindWhen, "remind.when", f.hearWhen, on(AskedHour, bot.Stay, "remind.hour"), on(SaidNo, bot.Back, "")).With(ToldOfLink, Between),
 		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now"), on(NothingToCorrect, bot.Stay, "repeat")).Called("language"),
 		in(Group, "", f.hearGroup).With(InGroup, NoResume),
 
 		// Everywhere.
-		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), []bot.Row{
+		in(bot.Any, "", f.hearAny, slices.Concat(numbers, f.answers.rows(), thingRows(), []bot.Row{
 			// words that hold in every state
 			on(AskedMenu, Menu, ""), on(WentBack, bot.Back, ""), on(AskedRepeat, bot.Stay, "repeat"), on(AskedHelp, bot.Stay, "help"),
-			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"),
+			on(AskedStatus, bot.Stay, "status"), on(AskedLanguage, Language, ""), on(AskedEnglish, bot.Stay, "language.now"), on(AskedSpanish, bot.Stay, "language.now"),
 			on(SaidHello, bot.Stay, "hello"), on(SaidThanks, bot.Stay, "thanks"), on(Cancelled, Menu, "menu.cancelled"),
 			on(AskedSlow, bot.Stay, "slow.on"), on(AskedQuick, bot.Stay, "slow.off"),
 			// what people come for
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
-			on(WantsComplaint, Complaining, ""), on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
+			on(WantsComplaint, Complaining, ""), on(ComplaintGathered, ComplaintRead, ""), on(ComplaintTold, ComplaintRead, "complaint.told"),
+			on(ComplaintRewritten, ComplaintRead, "complaint.rewritten"), on(ComplaintMended, bot.Stay, "complaint.mended"),
+			on(ComplaintAdded, bot.Stay, "complaint.added"),
+			on(ComplainedThen, bot.Stay, "complaint.done_then"), on(DroppedThen, bot.Stay, "complaint.dropped_then"), on(AskedMenuUnfiled, Menu, "menu.unfiled"),
+			on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
 			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, OfferPerson, "another.deceased"),
 			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),
@@ -188,22 +213,30 @@ func (f *flow) places() []bot.Place {
 			on(Unclear, bot.Stay, "meant.ask"), on(NotMeantOnce, bot.Stay, "meant.open"), on(NotMeant, bot.Stay, ""),
 			on(Reworded, bot.Stay, "reworded"), on(LowVision, bot.Stay, "info.low_vision"), on(WantsAnother, ReadyToSend, ""),
 			on(AskedPageLeft, bot.Stay, "info.page_left"), on(PageOver, bot.Stay, "info.page_over"),
-			on(RemindedWithLink, bot.Stay, "info.remind_link"), on("info.remind", bot.Stay, "info.remind"), on("info.no_hurry", bot.Stay, "info.no_hurry"),
-			on(StatusOfLink, bot.Stay, "status.link"), on(StatusOfNothing, bot.Stay, "status.none"), on(ReadNotice, bot.Stay, "notice.read"),
+			on("info.remind", bot.Stay, "info.remind"), on("info.no_hurry", bot.Stay, "info.no_hurry"),
+			on(StatusOfLink, bot.Stay, "status.link"), on(StatusOfLinkAway, bot.Stay, "status.link_away"), on(StatusOfNothing, bot.Stay, "status.none"),
+			on(StatusUnlocked, bot.Stay, "status.unlocked"), on(StatusPageOver, bot.Stay, "status.page_over"), on(StatusOfKey, bot.Stay, "status.key"), on(ReadNotice, bot.Stay, "notice.read"),
 			on("first.deceased", bot.Stay, "first.deceased"), on("first.minor", bot.Stay, "first.minor"), on("first.person", bot.Stay, "first.person"),
 			on(AskedTimeLeft, bot.Stay, "info.time_left"), on(DeadWhileNewLives, bot.Stay, "info.newest"), on(LinkDead, bot.Stay, linkDead),
 			on(SaidNo, bot.Stay, "info.fine"), on(WaitsWithLink, bot.Stay, "info.wait_link"),
 			on(Abroad, OfferPerson, "person.abroad"), on(CannotGo, OfferPerson, "person.cannot_go"),
 			on(Stolen, OfferPerson, "person.stolen"), on(NotMe, OfferPerson, "person.not_me"),
+			// later
+			on(AskedRemind, RemindWhen, ""), on(RemindSet, bot.Back, "remind.set"), on(RemindMoved, bot.Back, "remind.moved"), on(RemindPast, RemindWhen, "remind.past"),
+			on(RemindTooLate, RemindWhen, "remind.limit"), on(RemindTooLateHere, RemindWhen, "remind.window"), on(RemindCancelled, bot.Stay, "remind.cancelled"), on(RemindNone, bot.Stay, "remind.none"),
+			on(RemindOnlyKey, bot.Stay, "remind.only"),
+			on(AskedRemindToday, RemindWhen, "remind.when_today"), on(RemindPastToday, RemindWhen, "remind.past_today"), on(RemindTooLateToday, RemindWhen, "remind.window_today"),
+			on(Reminded, Resume, "remind.now"), on(RemindedAtRest, bot.Stay, "remind.rest"),
 			// a notice that says more than the one agreed to
 			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
 			on(Declined, Start, "welcome.declined"),
 			// corrections
-			on(Corrected, AskNumber, ""), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
+			on(OtherNumber, bot.Stay, "number.other"), on(OtherNumberLate, bot.Stay, "number.other_late"), on(SameNumber, bot.Stay, "number.same"),
+			on(Corrected, AskNumber, ""), on(NumberDropped, AskNumber, "number.dropped"), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
-			// what is sent but words
-			on(SentMedia, bot.Stay, "media"), on(SentPhoto, bot.Stay, "media"), on(SentLocation, bot.Stay, "location"), on(SentContact, bot.Stay, "contact"),
-			on(Edited, bot.Stay, "edited"), on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
+			// what is sent but words (the rest is in thingRows)
+			on(SentVoiceAgain, OfferPerson, "voice.person"),
+			on(WroteTooMuch, bot.Stay, "too_long"), on(WroteSecret, bot.Stay, "secret"),
 			on(TooFast, bot.Stay, "limit.messages"), on(CameBack, Resume, ""), on(WroteInGroup, Group, "group.refused"),
 			// what becomes of the link, and of a chat left alone
 			on(LinkUsed, KeyStep1, "key.unlocked"), on(LinkOpened, KeyStep1, "key.opened"), on(KeyMade, KeyTried, "key.made"),
@@ -216,9 +249,12 @@ func (f *flow) places() []bot.Place {
 			// the help desk: whom an agent helps may be anywhere
 			on(Queued, InQueue, "person.queued"), on(QueuedAlone, InQueue, "person.queued_alone"), on(Ticketed, WithTicket, "person.ticket"),
 			on(AskedPersonAgain, WithTicket, "person.ask"), on(AskedPosition, bot.Stay, "person.place"), on(PositionMoved, bot.Stay, "person.place"),
+			on(AskedPositionAndLink, bot.Stay, "person.place_link"),
 			on(FastAtDesk, bot.Stay, "person.fast"), on(CaseFull, bot.Stay, "person.full"), on(WroteWaiting, InQueue, bot.NoText), on(WroteToAgent, WithAgent, bot.NoText),
 			on(AskedLeave, LeaveSure, "leave.ask"), on(AskedLeaveAgent, LeaveSure, "leave.ask_agent"),
 			on(StayedWaiting, InQueue, "leave.stay"), on(StayedWithAgent, WithAgent, "leave.stay_agent"), on(LeftDesk, Menu, "menu.left"),
+			on(AskedStillWaiting, bot.Stay, stillWaiting), on(StillWaits, bot.Stay, "waiting.yes"),
+			on(AskedStillAside, bot.Stay, "waiting.aside"), on(StillWaitsOn, bot.Stay, "waiting.on"), on(LeftAside, bot.Stay, "waiting.left"),
 			on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
 			on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
 			on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText),

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"llave/flows"
 	"llave/internal/affiliate"
 	"llave/internal/bottest"
+	"llave/internal/secret"
 )
 
 // noPackages has every import fail: what the package itself declares is resolved without them.
@@ -179,14 +181,37 @@ func tell(t *testing.T, e *bot.Engine, n int, sentence string) (bot.Outcome, str
 
 // bareWords are the events of a bare word or a key alone. What else a person writes where free text is asked for is theirs.
 var bareWords = []bot.Event{flows.AskedMenu, flows.WentBack, flows.AskedRepeat, flows.AskedHelp, flows.AskedStatus, flows.AskedLanguage,
-	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded}
+	flows.AskedEnglish, flows.SaidHello, flows.SaidThanks, flows.Cancelled, flows.AskedSlow, flows.AskedQuick, flows.Ticketed, flows.WroteSecret, flows.Reworded,
+	flows.CameBack} // a greeting, after long
+
+// remindersSet are what the bare word "recuérdeme" comes to.
+var remindersSet = []bot.Event{flows.AskedRemind, flows.RemindSet, flows.RemindMoved, flows.RemindPast, flows.RemindTooLate, flows.RemindTooLateHere}
+
+// putsOff are sentences that are that word, with or without a time, and nothing else. What was written so far waits with the rest.
+var putsOff = regexp.MustCompile(`^(recuerd[ea](me|melo|nme)|remind me)( (por favor|porfa|a|en|la|las|el|de|al|y|media|` +
+	`luego|despues|mas|tarde|manana|noche|pasado|lunes|martes|miercoles|jueves|viernes|sabado|domingo|una|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|horas?|minutos|` +
+	`\d+|in|an|at|hours?|tomorrow|later|please))*$`)
+
+// wordsOf are the words of a sentence, folded.
+func wordsOf(sentence string) []string {
+	return strings.FieldsFunc(bot.Fold(sentence), func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
+}
 
 // isBare says whether a sentence is nothing but a phrase that stands for a word in one of the catalogues, give or take
-// manners and a slip.
-func isBare(e *bot.Engine, sentence string) bool {
-	said := strings.FieldsFunc(bot.Fold(sentence), func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
+// manners and a slip. In English they stand in front too: "please help me sir" asks for help, and tells nothing.
+func isBare(e *bot.Engine, sentence string) bool { return isLabel(e, sentence) }
+
+// isLabel is isBare of some labels only; with none named, of all.
+func isLabel(e *bot.Engine, sentence string, labels ...string) bool {
+	said := wordsOf(sentence)
+	if len(said) > 1 && said[0] == "please" {
+		said = said[1:]
+	}
 	for _, cat := range e.Languages() {
-		for _, l := range cat.Labels {
+		for id, l := range cat.Labels {
+			if len(labels) > 0 && !slices.Contains(labels, id) {
+				continue
+			}
 			for _, phrase := range append(slices.Clone(l.Words), l.Title) {
 				p := bot.Fold(phrase)
 				words := len(strings.Fields(p))
@@ -200,7 +225,8 @@ func isBare(e *bot.Engine, sentence string) bool {
 }
 
 // TestMap_freeTextLosesNoWord talks every labelled sentence into a place with free text that was added to the map: each
-// is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one.
+// is kept as it was written (with numbers and keys hidden), or it is nothing but a bare word, and was acted on as one. It may be
+// put off by "recuérdeme", with or without a time, and by nothing else.
 func TestMap_freeTextLosesNoWord(t *testing.T) {
 	e := storyEngine(t, hearStory, bot.FreeText)
 	sweep := bottest.NewSweep(t)
@@ -214,6 +240,8 @@ func TestMap_freeTextLosesNoWord(t *testing.T) {
 		case out.Event == toldOne && told == affiliate.MaskAll(bot.Clean(sentence)):
 			kept++
 		case slices.Contains(bareWords, out.Event) && (isBare(e, sentence) || out.Event == flows.WroteSecret && len(strings.Fields(sentence)) == 1):
+			bare++
+		case slices.Contains(remindersSet, out.Event) && putsOff.MatchString(strings.Join(wordsOf(sentence), " ")):
 			bare++
 		case out.Event == flows.EmergencyOrWords: // asked whether it belongs to what is written
 			asked++
@@ -258,7 +286,8 @@ func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %q: %v", s, sentences[i], err)
 			}
-			if next.Handoff == nil && keepsWords(next, sentences[i]) { // of a case, the agent reads what led to it
+			began := e.Place(next.State).Is(bot.FreeText) || next.Slots["wish"] == "complaint"                              // of a complaint, with the wish for it
+			if next.Handoff == nil && !(began && !e.Place(s).Is(bot.FreeText)) && keepsWords(o.Vault, next, sentences[i]) { // of a case, the agent reads what led to it
 				keeping[s] = true
 			}
 		}
@@ -273,13 +302,16 @@ func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
 	}
 }
 
-// keepsWords says whether a conversation holds a sentence in a slot or owes it to somebody.
-func keepsWords(c bot.Conversation, sentence string) bool {
+// keepsWords says whether a conversation holds a sentence in a slot, as a complaint sealed, or owes it to somebody.
+func keepsWords(v *secret.Vault, c bot.Conversation, sentence string) bool {
 	holds := func(text string) bool { return strings.Contains(text, affiliate.MaskAll(bot.Clean(sentence))) }
 	for _, value := range c.Slots {
 		if holds(value) {
 			return true
 		}
+	}
+	if complaint, err := flows.OpenComplaint(v, c); err == nil && holds(complaint) {
+		return true
 	}
 	return slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Lane() != bot.LaneChat && holds(fmt.Sprintf("%+v", p)) })
 }
@@ -295,7 +327,7 @@ var confided = []struct{ sentence, not string }{
 // any words of them were kept at all.
 func keptBare(t *testing.T, e *bot.Engine, s bot.State) (bare []string, kept bool) {
 	t.Helper()
-	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+	now, v := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), options(t).Vault
 	for i, c := range confided {
 		before := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}}
 		u := bot.Update{ID: fmt.Sprint(i), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: c.sentence}
@@ -307,10 +339,11 @@ func keptBare(t *testing.T, e *bot.Engine, s bot.State) (bare []string, kept boo
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(stored), c.not) {
+		sealed, _ := flows.OpenComplaint(v, next)
+		if strings.Contains(string(stored)+sealed, c.not) {
 			bare = append(bare, c.sentence)
 		}
-		kept = kept || keepsWords(next, c.sentence)
+		kept = kept || keepsWords(v, next, c.sentence)
 	}
 	return bare, kept
 }

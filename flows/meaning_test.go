@@ -32,7 +32,7 @@ var undone = map[bot.Event][]string{
 var bare = []string{"cancelar", "cancele", "cancel", "no", "no quiero", "mejor no", "no gracias", "borrar", "sí", "si", "yes", "no thanks", "ok thanks", "dale"}
 
 // opens are sentences that ask for a link where one is offered, though not where their writer said them.
-var opens = map[string]bool{"new one pls": true}
+var opens = map[string]bool{"new one pls": true, "otra vez": true}
 
 // Whatever is said wherever, it is answered, and nothing that cannot be taken back comes of a sentence that is about
 // something else: no mail is promised, nothing is erased or cancelled, no number is confirmed. 10,000 sentences are said in
@@ -111,9 +111,13 @@ func TestMeaning_offered(t *testing.T) {
 	}
 }
 
+// signs are a yes without a word.
+var signs = []string{"👍", "👌", "✅"}
+
 // Nothing is begun before a person has agreed to go on: whatever is said first or at the greeting, no number is looked up and
-// no mail is promised. What may come is the question about the terms again, the choice of a language, or somebody who helps;
-// a yes at the greeting is what [Continuar] is. A small sweep tries a hundredth.
+// no mail is promised. What may come is the question about the terms again, the choice of a language, or somebody who helps.
+// Agreed is by [Continuar], by one of its words ("adelante", "go ahead"), or by a plain yes, in either language; what is only
+// likely to mean yes agrees to nothing. A small sweep tries a hundredth.
 func TestMeaning_beforeTerms(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
@@ -136,7 +140,7 @@ func TestMeaning_beforeTerms(t *testing.T) {
 				}
 			}
 			place := k.e.Place(k.c.State)
-			yes := before == flows.Welcome && out.Event == agreed && (c.Meaning == "yes" || slices.Contains(bare, bot.Fold(c.Text)))
+			yes := before == flows.Welcome && out.Event == agreed && (isLabel(k.e, c.Text, "continue", "yes", "word_nod") || slices.Contains(signs, c.Text))
 			if yes || place.Is(flows.BeforeTerms) || k.c.State == flows.Language || k.c.State == flows.OfferPerson || helped(k.c.State) {
 				continue
 			}

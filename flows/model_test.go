@@ -42,10 +42,10 @@ var typed = []string{
 	"hola", "menú", "atrás", "repetir", "ayuda", "persona", "cancelar", "idioma", "estado", "gracias", "english", "paso a paso", "sin paso a paso",
 	"sí", "no", "ya", "1", "2", "3", "4", "8", "99", "blabla", "quiero desbloquear mi clave", "olvidé mi clave", "cuánto cuesta", "a qué hora atienden",
 	"queja", "mis datos", "cómo abro mi correo", "no tengo ese correo", "no me llega", "no me sale", "corregir", known, "0926687856", "1710034064", "171003406",
-	"AB-12345", "mi clave es Perro2024!", "es para mi mamá", "me trataron muy mal en la oficina", "",
+	"AB-12345", "recuérdeme", "recuérdeme mañana", "a las 5", "mi clave es Perro2024!", "es para mi mamá", "me trataron muy mal en la oficina", "",
 }
 
-var signalled = []string{bot.SignalLinkUsed, bot.SignalLinkVoided, bot.SignalLinkExpired, bot.SignalMailRefused, bot.SignalKeyMade, bot.SignalForget, bot.SignalGivenUp}
+var signalled = []string{bot.SignalLinkUsed, bot.SignalLinkVoided, bot.SignalLinkExpired, bot.SignalMailRefused, bot.SignalKeyMade, bot.SignalForget, bot.SignalGivenUp, bot.SignalRemind, bot.SignalStillWaiting}
 
 // random is one thing that may happen next.
 func random(r *rand.Rand, c bot.Conversation) bot.Update {

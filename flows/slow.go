@@ -25,6 +25,7 @@ const slow = "slow"
 const (
 	AskedSlow, AskedQuick, WantsMore           bot.Event = "AskedSlow", "AskedQuick", "WantsMore"
 	AskedMailHelp, OnPhone, OnComputer         bot.Event = "AskedMailHelp", "OnPhone", "OnComputer"
+	OnPhoneFirst, OnComputerFirst              bot.Event = "OnPhoneFirst", "OnComputerFirst"
 	MailOpen, MailOpenSent, MailOpenLate       bot.Event = "MailOpen", "MailOpenSent", "MailOpenLate"
 	OpenedPage, AskedWhatToBring, AskedContact bot.Event = "OpenedPage", "AskedWhatToBring", "AskedContact"
 )
@@ -64,9 +65,9 @@ func (f *flow) hard(t *bot.Turn) {
 func (f *flow) hearMailHelp(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	switch t.Choice() {
 	case "mail_phone":
-		return OnPhone, nil
+		return f.onceSent(t, OnPhone, OnPhoneFirst), nil
 	case "mail_computer":
-		return OnComputer, nil
+		return f.onceSent(t, OnComputer, OnComputerFirst), nil
 	case "no_mailbox":
 		return NoMailbox, nil
 	case "back":
@@ -82,15 +83,33 @@ func (f *flow) hearMailHelp(_ context.Context, t *bot.Turn) (bot.Event, error) {
 	return "", nil
 }
 
+// onceSent is one event where the way to one's mail leads on to a letter, and another where there is none to look for: before one
+// was sent, or when it has not gone out, or its link has ended.
+func (f *flow) onceSent(t *bot.Turn, sent, not bot.Event) bot.Event {
+	if f.mailFound(t) == MailOpenSent && !isLate(t) {
+		return sent
+	}
+	return not
+}
+
+// mailStep is the step that the way to one's mail belongs to.
+func (f *flow) mailStep(t *bot.Turn) string {
+	if f.onceSent(t, MailOpenSent, MailOpen) == MailOpenSent {
+		return "2"
+	}
+	return "1"
+}
+
 // mailFound leads back to where the help was asked for: before a link was sent, while one lives, or after.
 func (f *flow) mailFound(t *bot.Turn) bot.Event {
+	_, lives := linkEnds(t) // its end may be told on the way, which leads here again
 	for _, s := range slices.Backward(t.Conv.Back) {
 		switch p := t.PlaceOf(s); {
 		case p.Is(FirstLink):
 			return MailOpen
-		case p.Is(LinkLives):
+		case p.Is(LinkLives) && lives:
 			return MailOpenSent
-		case p.Is(LinkOver):
+		case p.Is(LinkLives, LinkOver):
 			return MailOpenLate
 		}
 	}

@@ -137,16 +137,20 @@ var roads = map[bot.State][]string{
 	flows.OfferPerson:   {"hola", "sí", "blabla", "xyzzy", "qwerty"},
 	flows.WithTicket:    {"hola", "sí", "persona"},
 	flows.Complaining:   {"hola", "sí", "queja"},
+	flows.ComplaintRead: {"hola", "sí", "queja", "esperé tres horas y nadie atendió"},
 	flows.OwnData:       {"hola", "sí", "mis datos"},
 	flows.OwnDataSure:   {"hola", "sí", "mis datos", "borrar mis datos"},
 	flows.Resume:        {"hola", "sí", "desbloquear", "+2h", "tralala"},
+	flows.RemindWhen:    {"hola", "sí", "desbloquear", "recuérdeme"},
 	flows.Language:      {"hola", "sí", "idioma"},
 	flows.MenuMore:      {"hola", "sí", "paso a paso", "más opciones"},
 	flows.MenuOther:     {"hola", "sí", "paso a paso", "3", "3"},
 	flows.MenuLast:      {"hola", "sí", "paso a paso", "3", "3", "3"},
 	flows.MailWhere:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo"},
-	flows.MailPhone:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "1"},
-	flows.MailComputer:  {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "2"},
+	flows.OpenPhone:     {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "1"},
+	flows.OpenComputer:  {"hola", "sí", "desbloquear", known, "sí", "cómo abro mi correo", "2"},
+	flows.MailPhone:     {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1"},
+	flows.MailComputer:  {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "2"},
 	flows.MailSearch:    {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1", "1"},
 	flows.MailSpam:      {"hola", "sí", "desbloquear", known, "sí", "enviar enlace", "cómo abro mi correo", "1", "1", "1"},
 }
@@ -199,7 +203,7 @@ func TestMisses_everywhere(t *testing.T) {
 		words := []string{"blabla", "xyzzy", "qwerty"}
 		switch {
 		case k.e.Place(s).Is(bot.FreeText):
-			words = []string{"x", "yz", "..."} // more than that is what was asked for
+			words = []string{"...", "?", "!!"} // any word is what was asked for
 		case s == flows.Done:
 			if k.says("blabla"); k.c.State != flows.Menu {
 				t.Errorf("got %s, want Menu", k.c.State)
@@ -282,6 +286,8 @@ func TestGlobalWords_everywhere(t *testing.T) {
 					if want = flows.Welcome; said == "cancelar" {
 						want = flows.Start
 					}
+				case s == flows.RemindWhen && said == "cancelar": // the reminder, and not what one is to be reminded of
+					want = flows.AskNumber
 				}
 				if k.says(said); k.c.State != want || !k.said {
 					t.Errorf("%q: got %s, want %s (answered: %v)", said, k.c.State, want, k.said)
@@ -351,7 +357,17 @@ func TestAnswers(t *testing.T) {
 		{flows.Rating, flows.Done, []string{"5", "muy bien", "cinco", "1 muy mal", "bien gracias", "más o menos"}},
 		{flows.OfferPerson, flows.WithTicket, []string{"sí", "sí, por favor", "sí quiero", "1", "claro"}},
 		{flows.OfferPerson, flows.Menu, []string{"no", "seguir aquí", "no gracias", "2"}},
-		{flows.Complaining, flows.Menu, []string{"pedí una persona y nadie vino", "el menú no sirve para nada", "quiero desbloquear y no puedo", "menú"}},
+		{flows.Complaining, flows.ComplaintRead, []string{"pedí una persona y nadie vino", "el menú no sirve para nada", "quiero desbloquear y no puedo", "¿por qué nadie me atiende?", "¿quién me devuelve el día que perdí?"}},
+		{flows.Complaining, flows.Menu, []string{"menú", "no", "mejor no", "ya no quiero"}},
+		{flows.Complaining, "", []string{"nada", "sí registre", "espere"}},
+		{flows.Complaining, flows.ComplaintRead, []string{"¿por qué me cobraron?", "¿es justo que me cobren 20 dólares por un turno?", "¿quién me paga el pasaje?"}},
+		{flows.Complaining, "", []string{"¿cuánto cuesta?", "¿usted es un robot?", "¿quién lee esto?", "quién responde la queja", "¿cuándo me contestan?", "no entiendo", "no entiendo qué poner", "¿qué escribo?", known, "mi cédula es " + known, "XE-77120"}},
+		{flows.Complaining, flows.AskNumber, []string{"quiero desbloquear mi clave", "quiero una clave nueva", "mejor quiero desbloquear mi clave por favor"}},
+		{flows.ComplaintRead, "", []string{"y además la página no abre", "¿quién lee esto?", "quiero desbloquear mi clave", known, "no entiendo", "IVA", "otra vez", "de nuevo", "está mal"}},
+		{flows.ComplaintRead, "", []string{"no, gracias", "no", "3", "ya no", "mejor no", "no la registre", "bórrela"}}, // it is asked first
+		{flows.ComplaintRead, "", []string{"nada", "nada más", "no, nada más", "no falta nada", "así nomás", "ya no más", "no, falta algo", "no espere", "espere un momento", "no la borre"}},
+		{flows.ComplaintRead, flows.Menu, []string{"registrar", "sí", "1", "eso es todo", "sí registre", "sí, regístrela por favor", "no, nada más, registre", "ok, registre mi queja", "menú", "cancelar"}},
+		{flows.ComplaintRead, flows.Complaining, []string{"corregir", "2", "me equivoqué", "no así no"}},
 		{flows.OwnDataSure, flows.Start, []string{"sí", "sí, borrar", "1"}},
 		{flows.OwnDataSure, flows.Menu, []string{"no", "no borrar", "no borre", "no quiero", "no quiero que borre", "mejor no", "2"}},
 		{flows.OwnData, flows.OwnDataSure, []string{"borrar mis datos", "borre", "1"}},
@@ -506,10 +522,14 @@ func TestLimit_mails(t *testing.T) {
 		for _, b := range k.reply.Buttons {
 			ids = append(ids, b.ID)
 		}
-		if !strings.Contains(k.reply.Text, "en 10 minutos") || !slices.Equal(ids, []string{"resend", "agent", "in_person"}) {
+		first := map[bool]string{true: "how_mail", false: "resend"}[s == flows.LinkSent] // the last link lives: another is not offered
+		if !strings.Contains(k.reply.Text, "en 10 minutos") || !slices.Equal(ids, []string{first, "agent", "in_person"}) {
 			t.Errorf("%s: got %q %v", s, k.reply.Text, ids)
 		}
 		k.grant, k.now = bot.Reservation{}, k.now.Add(10*time.Minute)
+		if s == flows.LinkSent {
+			k.signal(bot.SignalLinkExpired)
+		}
 		if k.says("reenviar enlace"); k.c.State != flows.LinkSent {
 			t.Errorf("%s: afterwards got %s, want LinkSent", s, k.c.State)
 		}
@@ -523,7 +543,8 @@ func TestComesBack_withTheAnswer(t *testing.T) {
 		says string
 		want bot.State
 	}{
-		{flows.AskNumber, known, flows.ConfirmNumber}, {flows.Complaining, "esperé tres horas y nadie atendió", flows.Menu}, {flows.AskNumber, "aquí estoy", flows.Resume},
+		{flows.AskNumber, known, flows.ConfirmNumber}, {flows.Complaining, "esperé tres horas y nadie atendió", flows.ComplaintRead}, {flows.Complaining, "hola", flows.Resume},
+		{flows.ReadyToSend, known, flows.ReadyToSend}, {flows.AtOffice, known, flows.ConfirmNumber}, {flows.AskNumber, "aquí estoy", flows.Resume},
 	} {
 		k := at(t, c.in)
 		k.now = k.now.Add(3 * time.Hour)

@@ -108,7 +108,7 @@ func (f *flow) ruledBy(t *bot.Turn) (word string, number bool) {
 	if p.Is(FirstWord) {
 		return t.Says("slow", "word_english"), f.holdsNumber(t)
 	}
-	r := affiliate.ParseNumber(t.Text(), f.parsing(t))
+	r := f.reading(t)
 	return t.Says(trialWords...), p.Is(AsksNumber) && (r.Code != "" || r.Digits > 0) || f.givesNumber(t) || f.isCode(t)
 }
 

@@ -46,8 +46,8 @@ func talked(t *testing.T, settings, row, number, chat string) string {
 // Whatever is behind a number, a uniform chat is the same to the letter: sending, ending, sending again, ending again,
 // the limit of letters, and what is asked on the way (P303).
 func TestUniform_sameToTheLetter(t *testing.T) {
-	const chat = "> hola\n> [Continuar]\n> [Desbloquear clave]\n> NUMBER\n> [Sí, es correcto]\n> [Enviar enlace]\n+ 5s\n> estado\n> [No me llega]\n> [Reenviar enlace]\n" +
-		"+ 10m\n> [Reenviar enlace]\n+ 10m\n> persona\n> atrás\n"
+	const chat = "> hola\n> [Continuar]\n> [Desbloquear clave]\n> NUMBER\n> [Sí, es correcto]\n> [Enviar enlace]\n+ 5s\n> estado\n> menú\n> estado\n> NUMBER\n> sí\n> [Enviar enlace]\n> [No me llega]\n> [Reenviar enlace]\n" +
+		"+ 10m\n> [Reenviar enlace]\n+ 10m\n> persona\n> atrás\n> menú\n> estado\n> NUMBER\n> sí\n> estado\n> menú\n> NUMBER\n> atrás\n+ 3h\n> hola\n"
 	for _, want := range []string{"unlock", "generate"} {
 		t.Run(want, func(t *testing.T) {
 			chat := chat
@@ -70,7 +70,7 @@ func TestUniform_sameToTheLetter(t *testing.T) {
 }
 
 // ticks are what a chat says of the time of its link: what is left of it, and when it ends.
-var ticks = regexp.MustCompile(`(?m)^[>+].*$|Le queda: [^.]*\.|ya no sirve|No se pudo enviar`)
+var ticks = regexp.MustCompile(`(?m)^[>+].*$|Tiempo que queda: [^.]*\.|ya no sirve|No se pudo enviar`)
 
 func clockOf(transcript string) string {
 	all := strings.Join(ticks.FindAllString(transcript, -1), "\n")
@@ -140,7 +140,8 @@ func TestNothingPersonalIsKept(t *testing.T) {
 	w := world.New(t, "_id,id_type,category,full_name,email,data_updated_at,status\n"+number+",cedula,affiliate,Zutana Mengana,"+mail+",2025-03-01,locked\n"+code+",foreign_code,affiliate,Fulano Mengano,otro@correo.example,2025-03-01,locked\n", "LLAVE_LOG_LEVEL=debug")
 	for _, said := range []string{
 		"soy 171 003 4065 y quiero desbloquear", "sí", "171-003-4065", "no, es 1710034065", "corregir", "171.003.406.5", number, "sí", "enviar enlace",
-		"menú", number, "queja", "mi cédula es 171 003 4065 y no me atienden", "mi correo es " + mail, "queja", "uno siete uno cero cero tres cuatro cero seis cinco, nadie responde",
+		"menú", number, "queja", "mi cédula es 171 003 4065 y no me atienden", "registrar", "mi correo es " + mail, "queja", "uno siete uno cero cero tres cuatro cero seis cinco, nadie responde", "registrar",
+		"queja", "nadie contesta", "ni con 17100", "34065", "y me piden todo, mi clave es " + key, "menú",
 		"persona", "mi clave es " + key, "atrás",
 		"menú", "desbloquear", code, "atrás", "mi clave es " + key, number, "sí", "enviar enlace",
 	} {

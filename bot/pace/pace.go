@@ -69,6 +69,23 @@ func (q *queue) take(now time.Time) (slot time.Time) {
 	return q.paid
 }
 
+// spare is how long what may come last of all must wait: until a place was left that nobody took.
+func (q *queue) spare(now time.Time) time.Duration { return max(0, q.afterSpare(now).Sub(now)) }
+
+// takeSpare takes a place that was left, so that the next one in the queue goes as soon as it would have gone without.
+func (q *queue) takeSpare(now time.Time) {
+	q.paid = q.afterSpare(now).Add(time.Duration(q.burst-1) * q.every)
+}
+
+// afterSpare is when the next one could go after a spare place was taken now.
+func (q *queue) afterSpare(now time.Time) time.Time {
+	paid := q.paid
+	if left := now.Add(-q.every); paid.Before(left) {
+		paid = left
+	}
+	return paid.Add(q.every).Add(-time.Duration(q.burst-1) * q.every)
+}
+
 // giveBack makes a place free again, if nobody stands behind it: they have been told when.
 func (q *queue) giveBack(slot time.Time) {
 	if q.paid.Equal(slot) {
@@ -131,6 +148,39 @@ func (p *Pacer) turn(ctx context.Context, to string, in func(string, time.Time) 
 		err = ctx.Err()
 	}
 	return slot, after, whole, err
+}
+
+// Spare waits until something may go to a chat that is less than a message: where rate was left over, in the chat and in the
+// whole channel, and nobody waits. It holds no place meanwhile, and a message that comes next does not wait for it; so a
+// second may hold one more than the rate has. If the moment is further away than LongestHold it returns how long, at least.
+func (p *Pacer) Spare(ctx context.Context, to string) (after time.Duration, err error) {
+	var waited time.Time // until when the wait that just ended made sure that rate was left, unless somebody went meanwhile
+	var chat, whole time.Time
+	for hold := LongestHold; ; hold -= after {
+		p.mu.Lock()
+		now := p.now()
+		mine := &p.find(to, now).queue
+		paused, _ := p.pausedAt(to, now)
+		after = max(paused, mine.spare(now), p.whole.spare(now))
+		same := !waited.IsZero() && paused == 0 && mine.paid.Equal(chat) && p.whole.paid.Equal(whole)
+		if after == 0 || same {
+			at := now
+			if same && waited.After(at) {
+				at = waited // the wait is believed rather than the clock, as Enter does
+			}
+			mine.takeSpare(at)
+			p.whole.takeSpare(at)
+			after = 0
+		}
+		waited, chat, whole = now.Add(after), mine.paid, p.whole.paid
+		p.mu.Unlock()
+		if after == 0 || after > hold {
+			return after, nil
+		}
+		if !wire.Sleep(ctx, after) {
+			return after, ctx.Err()
+		}
+	}
 }
 
 func (p *Pacer) giveBack(to string, in func(string, time.Time) *queue, slot time.Time) {

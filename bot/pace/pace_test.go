@@ -182,3 +182,73 @@ func TestPacer_forgets(t *testing.T) {
 		t.Error("a pause was forgotten")
 	}
 }
+
+// What takes left-over rate goes at once where nobody is, behind everybody who waits, and never has a message wait.
+func TestPacer_spare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(10, quick, time.Now)
+		enter := func(chat string) time.Duration {
+			t.Helper()
+			began := time.Now()
+			if after, _, err := p.Enter(t.Context(), chat); after > 0 || err != nil {
+				t.Fatalf("a message: wait %v, %v", after, err)
+			}
+			return time.Since(began)
+		}
+		spare := func(chat string) (took, after time.Duration) {
+			t.Helper()
+			began := time.Now()
+			after, err := p.Spare(t.Context(), chat)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began), after
+		}
+		if took, after := spare("1"); took != 0 || after != 0 {
+			t.Errorf("with nobody there: took %v, %v to go", took, after)
+		}
+		if took := enter("1"); took != 0 {
+			t.Errorf("a message behind a spare one waited %v", took)
+		}
+		if took, after := spare("2"); took != 200*time.Millisecond || after != 0 { // the place after the message's is nobody's
+			t.Errorf("behind a message: took %v, %v to go, want 200ms", took, after)
+		}
+		var wg sync.WaitGroup
+		for i := range 12 {
+			wg.Go(func() { enter(fmt.Sprint("m", i)) })
+		}
+		wg.Go(func() {
+			if took, after := spare("3"); took == 0 && after == 0 {
+				t.Error("went before those who wait")
+			}
+		})
+		wg.Wait()
+		time.Sleep(time.Minute)
+		for range 5 {
+			enter("1")
+		}
+		if _, after := spare("1"); after < time.Second || after > 2*time.Second {
+			t.Errorf("after a burst: %v to go, want more than is held", after)
+		}
+		p.Pause("4", time.Hour)
+		if _, after := spare("4"); after != time.Hour {
+			t.Errorf("in a pause of an hour: %v to go", after)
+		}
+	})
+}
+
+// A clock that stands still, as a test's may, keeps nothing waiting for ever.
+func TestPacer_spareStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		still := time.Now()
+		p := New(10, quick, func() time.Time { return still })
+		if after, _, err := p.Enter(t.Context(), "1"); after > 0 || err != nil {
+			t.Fatalf("a message: wait %v, %v", after, err)
+		}
+		for range 3 {
+			if after, err := p.Spare(t.Context(), "1"); after > 0 || err != nil {
+				t.Errorf("%v to go, %v", after, err)
+			}
+		}
+	})
+}

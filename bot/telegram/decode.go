@@ -55,7 +55,7 @@ func decode(raw []byte) (incoming, error) {
 	case w.EditedMessage != nil:
 		in.edited(w.EditedMessage)
 	case w.CallbackQuery != nil:
-		in.press(w.CallbackQuery)
+		in.press(w.CallbackQuery, raw)
 	case w.MyChatMember != nil:
 		in.membership(w.MyChatMember)
 	case w.MessageReaction != nil:
@@ -76,6 +76,9 @@ func (in *incoming) from(chat *tgbotapi.Chat, user *tgbotapi.User, messageID, da
 	if chat != nil && chat.ID != 0 {
 		in.Chat = strconv.FormatInt(chat.ID, 10)
 		in.Group = chat.Type != "private"
+		if chat.Type == "channel" { // where everybody would read an answer, and nobody speaks to us
+			in.ignored = "channel"
+		}
 	}
 	if user != nil && user.IsBot {
 		in.ignored = "from a bot"
@@ -90,6 +93,7 @@ func (in *incoming) from(chat *tgbotapi.Chat, user *tgbotapi.User, messageID, da
 
 func (in *incoming) message(m *tgbotapi.Message, raw []byte) {
 	in.from(m.Chat, m.From, m.MessageID, m.Date)
+	in.Album = m.MediaGroupID
 	switch media := mediaOf(m); {
 	case m.Text != "":
 		in.Kind, in.Text = textKind(m.Text)
@@ -99,30 +103,37 @@ func (in *incoming) message(m *tgbotapi.Message, raw []byte) {
 			in.Phone = digits(m.Contact.PhoneNumber)
 		}
 	case m.Location != nil || m.Venue != nil:
-		in.Kind = bot.Location
+		in.Kind, in.Spot = bot.Location, spotOf(m)
 	case media != "":
-		in.Kind, in.Media, in.Text = bot.Media, media, m.Caption
-	case isService(raw):
-		in.ignored = "service message"
+		in.Brings(bot.Media, media, m.Caption)
 	default:
-		in.Kind, in.Text = bot.Unsupported, m.Caption
+		in.other(m, raw)
 	}
+}
+
+// spotOf is the place that was shared; of a live one, where it began.
+func spotOf(m *tgbotapi.Message) bot.Spot {
+	at := m.Location
+	if at == nil {
+		at = &m.Venue.Location
+	}
+	return bot.SpotAt(at.Latitude, at.Longitude)
 }
 
 func mediaOf(m *tgbotapi.Message) string {
 	switch {
 	case len(m.Photo) > 0:
-		return "photo"
+		return bot.ThingPhoto
 	case m.Voice != nil:
-		return "voice"
+		return bot.ThingVoice
 	case m.Sticker != nil:
-		return "sticker"
+		return bot.ThingSticker
 	case m.Animation != nil, m.Video != nil, m.VideoNote != nil: // an animation is also a document
-		return "video"
+		return bot.ThingVideo
 	case m.Audio != nil:
-		return "audio"
+		return bot.ThingAudio
 	case m.Document != nil:
-		return "document"
+		return bot.ThingDocument
 	}
 	return ""
 }
@@ -152,16 +163,16 @@ func textKind(text string) (bot.Kind, string) {
 func (in *incoming) edited(m *tgbotapi.Message) {
 	in.Kind = bot.Edited
 	in.from(m.Chat, m.From, m.MessageID, m.EditDate)
-	in.Text = m.Text
+	_, in.Text = textKind(m.Text)
 	switch {
 	case m.Location != nil: // somebody shares where they are going; it changes every few seconds
 		in.ignored = "live location"
 	case in.Text == "":
-		in.Text = m.Caption
+		in.Media, in.Text = mediaOf(m), m.Caption
 	}
 }
 
-func (in *incoming) press(q *tgbotapi.CallbackQuery) {
+func (in *incoming) press(q *tgbotapi.CallbackQuery, raw []byte) {
 	in.Kind = bot.Press
 	in.query = q.ID
 	in.Prompt, in.Button, _ = bot.ReadPress(q.Data)
@@ -172,6 +183,7 @@ func (in *incoming) press(q *tgbotapi.CallbackQuery) {
 		return
 	}
 	in.from(q.Message.Chat, q.From, q.Message.MessageID, 0)
+	in.Bubble = bubbleOf(q.Message, raw)
 }
 
 // membership is the bot's own place in a chat: blocked and let in again by a person, added to and put out of a group.
@@ -210,19 +222,33 @@ var serviceFields = []string{
 	"suggested_post_declined", "suggested_post_paid", "suggested_post_refunded",
 }
 
-func isService(raw []byte) bool {
+// otherFields name what a person can send besides, in the order in which they are looked for. Gifts are service messages too,
+// and somebody waits for a word of thanks.
+var otherFields = []struct{ field, thing string }{
+	{"poll", bot.ThingPoll}, {"dice", bot.ThingDice}, {"game", bot.ThingGame}, {"story", bot.ThingStory}, {"paid_media", bot.ThingPaid},
+	{"giveaway", bot.ThingGiveaway}, {"checklist", bot.ThingChecklist}, {"invoice", bot.ThingInvoice},
+	{"gift", bot.ThingGift}, {"unique_gift", bot.ThingGift},
+}
+
+// other reads what is neither words nor a file.
+func (in *incoming) other(m *tgbotapi.Message, raw []byte) {
 	var u struct {
 		Message map[string]json.RawMessage `json:"message"`
 	}
-	if json.Unmarshal(raw, &u) != nil {
-		return false
+	_ = json.Unmarshal(raw, &u) // what cannot be read has no field that is known
+	for _, o := range otherFields {
+		if _, ok := u.Message[o.field]; ok {
+			in.Brings(bot.Unsupported, o.thing, m.Caption)
+			return
+		}
 	}
 	for _, field := range serviceFields {
 		if _, ok := u.Message[field]; ok {
-			return true
+			in.ignored = "service message"
+			return
 		}
 	}
-	return false
+	in.Brings(bot.Unsupported, "", m.Caption)
 }
 
 func digits(s string) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -19,17 +20,17 @@ var fixtureDate = time.Unix(1795300000, 0)
 // TestDecode_fixtures reads every update of the fixtures as its name says.
 func TestDecode_fixtures(t *testing.T) {
 	want := map[string]incoming{
-		"callback_query":              {query: "2384567890123456789", Update: bot.Update{ID: "700000004", Kind: bot.Press, Button: "lang:kk", MessageID: "103"}},
+		"callback_query":              {query: "2384567890123456789", Update: bot.Update{ID: "700000004", Kind: bot.Press, Button: "lang:kk", MessageID: "103", Bubble: &bot.Bubble{ID: "103", Text: "Выберите язык"}}},
 		"callback_query_inaccessible": {query: "2384567890123456790", Update: bot.Update{ID: "700000005", Kind: bot.Press, Button: "lang:kk", MessageID: "90"}},
 		"contact":                     {Update: bot.Update{ID: "700000008", Kind: bot.Contact, Phone: "77011234567", MessageID: "104", At: fixtureDate}},
 		"contact_of_other_person":     {Update: bot.Update{ID: "700000009", Kind: bot.Contact, MessageID: "105", At: fixtureDate}},
 		"edited_message":              {Update: bot.Update{ID: "700000003", Kind: bot.Edited, Text: "Сәлем!", MessageID: "101", At: fixtureDate.Add(20 * time.Second)}},
-		"location":                    {Update: bot.Update{ID: "700000010", Kind: bot.Location, MessageID: "106", At: fixtureDate}},
+		"location":                    {Update: bot.Update{ID: "700000010", Kind: bot.Location, Spot: bot.SpotAt(43.238949, 76.889709), MessageID: "106", At: fixtureDate}},
 		"message_start_deeplink":      {Update: bot.Update{ID: "700000002", Kind: bot.Start, Text: "ref_42-abc", MessageID: "102", At: fixtureDate}},
 		"message_text":                {Update: bot.Update{ID: "700000001", Kind: bot.Text, Text: "Сәлем 👋", MessageID: "101", At: fixtureDate}},
 		"my_chat_member_blocked":      {Update: bot.Update{ID: "700000006", Kind: bot.Blocked, At: fixtureDate}},
 		"my_chat_member_unblocked":    {Update: bot.Update{ID: "700000007", Kind: bot.Unblocked, At: fixtureDate}},
-		"photo":                       {Update: bot.Update{ID: "700000012", Kind: bot.Media, Media: "photo", Text: "чек", MessageID: "108", At: fixtureDate}},
+		"photo":                       {Update: bot.Update{ID: "700000012", Kind: bot.Text, Media: "photo", Text: "чек", MessageID: "108", At: fixtureDate}},
 		"voice":                       {Update: bot.Update{ID: "700000011", Kind: bot.Media, Media: "voice", MessageID: "107", At: fixtureDate}},
 		"web_app_data":                {Update: bot.Update{ID: "700000013", Kind: bot.Unsupported, MessageID: "109", At: fixtureDate}},
 	}
@@ -51,7 +52,7 @@ func TestDecode_fixtures(t *testing.T) {
 			want := want[name]
 			want.Channel, want.Chat = Name, fixtureChat
 			want.id, want.Order = got.id, int64(got.id)
-			if got != want {
+			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 			if fmt.Sprint(got.id) != got.ID {
@@ -79,15 +80,31 @@ func TestDecode(t *testing.T) {
 		{name: "slash alone", message: `"text":"/"`, want: bot.Update{Kind: bot.Text, Text: "/"}},
 		{name: "slash and space", message: `"text":"/ menu"`, want: bot.Update{Kind: bot.Text, Text: "/ menu"}},
 		{name: "sticker", message: `"sticker":{"file_id":"a","emoji":"👍"}`, want: bot.Update{Kind: bot.Media, Media: "sticker"}},
-		{name: "document", message: `"document":{"file_id":"a"},"caption":"mi cédula"`, want: bot.Update{Kind: bot.Media, Media: "document", Text: "mi cédula"}},
+		{name: "document", message: `"document":{"file_id":"a"},"caption":"mi cédula"`, want: bot.Update{Kind: bot.Text, Media: "document", Text: "mi cédula"}},
 		{name: "animation", message: `"animation":{"file_id":"a"},"document":{"file_id":"a"}`, want: bot.Update{Kind: bot.Media, Media: "video"}},
 		{name: "video", message: `"video":{"file_id":"a"}`, want: bot.Update{Kind: bot.Media, Media: "video"}},
 		{name: "video note", message: `"video_note":{"file_id":"a"}`, want: bot.Update{Kind: bot.Media, Media: "video"}},
 		{name: "audio", message: `"audio":{"file_id":"a"}`, want: bot.Update{Kind: bot.Media, Media: "audio"}},
-		{name: "venue", message: `"venue":{"title":"IESS","address":"x","location":{"latitude":1,"longitude":1}}`, want: bot.Update{Kind: bot.Location}},
-		{name: "poll", message: `"poll":{"id":"1","question":"?"}`, want: bot.Update{Kind: bot.Unsupported}},
-		{name: "dice", message: `"dice":{"emoji":"🎲","value":6}`, want: bot.Update{Kind: bot.Unsupported}},
-		{name: "a story", message: `"story":{"id":1}`, want: bot.Update{Kind: bot.Unsupported}},
+		{name: "venue", message: `"venue":{"title":"IESS","address":"x","location":{"latitude":1,"longitude":2}}`, want: bot.Update{Kind: bot.Location, Spot: bot.SpotAt(1, 2)}},
+		{name: "no such place", message: `"location":{"latitude":91,"longitude":2}`, want: bot.Update{Kind: bot.Location}},
+		{name: "photo of an album", message: `"photo":[{"file_id":"a"}],"media_group_id":"77","caption":"1710034065"`, want: bot.Update{Kind: bot.Text, Media: "photo", Text: "1710034065", Album: "77"}},
+		{name: "photo without words", message: `"photo":[{"file_id":"a"}],"caption":" \u200b"`, want: bot.Update{Kind: bot.Media, Media: "photo"}},
+		{name: "voice with words", message: `"voice":{"file_id":"a"},"caption":"persona"`, want: bot.Update{Kind: bot.Text, Media: "voice", Text: "persona"}},
+		{name: "video with words", message: `"video":{"file_id":"a"},"caption":"mire"`, want: bot.Update{Kind: bot.Text, Media: "video", Text: "mire"}},
+		{name: "animation with words", message: `"animation":{"file_id":"a"},"document":{"file_id":"a"},"caption":"hola"`, want: bot.Update{Kind: bot.Text, Media: "video", Text: "hola"}},
+		{name: "audio with words", message: `"audio":{"file_id":"a"},"caption":"oiga"`, want: bot.Update{Kind: bot.Text, Media: "audio", Text: "oiga"}},
+		{name: "poll", message: `"poll":{"id":"1","question":"?"}`, want: bot.Update{Kind: bot.Unsupported, Media: "poll"}},
+		{name: "dice", message: `"dice":{"emoji":"🎲","value":6}`, want: bot.Update{Kind: bot.Unsupported, Media: "dice"}},
+		{name: "game", message: `"game":{"title":"x"}`, want: bot.Update{Kind: bot.Unsupported, Media: "game"}},
+		{name: "gift", message: `"gift":{"gift":{"id":"1"},"text":"x"}`, want: bot.Update{Kind: bot.Unsupported, Media: "gift"}},
+		{name: "unique gift", message: `"unique_gift":{"gift":{"name":"x"}}`, want: bot.Update{Kind: bot.Unsupported, Media: "gift"}},
+		{name: "a story", message: `"story":{"id":1}`, want: bot.Update{Kind: bot.Unsupported, Media: "story"}},
+		{name: "paid media", message: `"paid_media":{"star_count":1}`, want: bot.Update{Kind: bot.Unsupported, Media: "paid_media"}},
+		{name: "paid media with words", message: `"paid_media":{"star_count":1},"caption":"menú"`, want: bot.Update{Kind: bot.Text, Media: "paid_media", Text: "menú"}},
+		{name: "giveaway", message: `"giveaway":{"winner_count":1}`, want: bot.Update{Kind: bot.Unsupported, Media: "giveaway"}},
+		{name: "checklist", message: `"checklist":{"title":"x","tasks":[]}`, want: bot.Update{Kind: bot.Unsupported, Media: "checklist"}},
+		{name: "invoice", message: `"invoice":{"title":"x"}`, want: bot.Update{Kind: bot.Unsupported, Media: "invoice"}},
+		{name: "giveaway that ended", message: `"giveaway_completed":{"winner_count":1}`, ignored: "service message"},
 		{name: "something of 2031", message: `"hologram":{"id":1}`, want: bot.Update{Kind: bot.Unsupported}},
 		{name: "a field that changed its type", message: `"text":"hola","via_bot":[1,2],"sticker":"gone"`, want: bot.Update{Kind: bot.Text, Text: "hola"}},
 		{name: "contact with plus", message: `"contact":{"phone_number":"+593 99-000-0000","user_id":42}`, want: bot.Update{Kind: bot.Contact, Phone: "593990000000"}},
@@ -107,6 +124,12 @@ func TestDecode(t *testing.T) {
 		{name: "another bot", body: `"message":{"message_id":9,"from":{"id":42,"is_bot":true},"chat":{"id":-100,"type":"group"},"text":"hola"}`, ignored: "from a bot"},
 		{name: "edited caption", body: `"edited_message":{"message_id":9,"from":{"id":42},"chat":{"id":42,"type":"private"},"caption":"otra"}`,
 			want: bot.Update{Kind: bot.Edited, Text: "otra", Chat: "42", MessageID: "9"}},
+		{name: "edited words under a photo", body: `"edited_message":{"message_id":9,"from":{"id":42},"chat":{"id":42,"type":"private"},"photo":[{"file_id":"a"}],"caption":"otra"}`,
+			want: bot.Update{Kind: bot.Edited, Media: "photo", Text: "otra", Chat: "42", MessageID: "9"}},
+		{name: "edited command", body: `"edited_message":{"message_id":9,"from":{"id":42},"chat":{"id":42,"type":"private"},"text":"/menu"}`,
+			want: bot.Update{Kind: bot.Edited, Text: "menu", Chat: "42", MessageID: "9"}},
+		{name: "made administrator of a channel", body: `"my_chat_member":{"chat":{"id":-100,"type":"channel"},"from":{"id":42},"old_chat_member":{"status":"left"},"new_chat_member":{"status":"administrator"}}`, ignored: "channel"},
+		{name: "pressed in a channel", body: `"callback_query":{"id":"7","from":{"id":42},"message":{"message_id":9,"chat":{"id":-100,"type":"channel"},"date":0},"data":"12:yes"}`, ignored: "channel"},
 		{name: "live location", body: `"edited_message":{"message_id":9,"from":{"id":42},"chat":{"id":42,"type":"private"},"location":{"latitude":1,"longitude":1}}`, ignored: "live location"},
 		{name: "our button", body: `"callback_query":{"id":"7","from":{"id":42},"message":{"message_id":9,"chat":{"id":42,"type":"private"},"date":0},"data":"12:yes"}`,
 			want: bot.Update{Kind: bot.Press, Prompt: 12, Button: "yes", Chat: "42", MessageID: "9"}},
@@ -134,7 +157,7 @@ func TestDecode(t *testing.T) {
 				t.Fatalf("ignored as %q, want %q", got.ignored, tt.ignored)
 			}
 			want.Channel, want.ID, want.Order = Name, "5", 5
-			if got.ignored == "" && got.Update != want {
+			if got.ignored == "" && !reflect.DeepEqual(got.Update, want) {
 				t.Errorf("got  %+v\nwant %+v", got.Update, want)
 			}
 		})

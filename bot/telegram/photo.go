@@ -22,45 +22,58 @@ import (
 const captionMax = 1024
 
 // sendPhoto sends a message's text under the image [p]: by the file id that Telegram gave it, or as an upload when it has
-// none or Telegram does not know it any more. [sent] is false, and [err] nil, when the image could not be shown and the
-// text must go out alone. [err] tells what is wrong with the chat or the bot, not with the image.
+// none or Telegram does not know it any more. [message] is its id there. [sent] is false, and [err] nil, when the image could not be shown and the
+// text must go out alone. [err] tells what is wrong with the chat, the bot or the rest of the message, not with the image.
 //
 // When no answer came, the text goes out alone too: the person may see it twice, but never not at all.
-func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Params) (sent bool, err error) {
+func (c *Channel) sendPhoto(ctx context.Context, p bot.Image, params tgbotapi.Params) (message int, sent bool, err error) {
 	photo := maps.Clone(params)
 	photo["caption"] = photo["text"]
 	delete(photo, "text")
 	delete(photo, "link_preview_options")
 	var result struct {
+		ID    int `json:"message_id"`
 		Photo []struct {
 			ID string `json:"file_id"`
 		} `json:"photo"`
 	}
 	if id := c.uploads.ID(ctx, p); id != "" {
 		photo["photo"] = id
-		if err = c.client.call(ctx, callTimeout, "sendPhoto", photo, nil); err == nil {
-			return true, nil
+		var known sentMessage
+		if err = c.client.call(ctx, callTimeout, "sendPhoto", photo, &known); err == nil {
+			return known.ID, true, nil
 		}
-		if !imageTrouble(err) {
-			return false, err
+		if !imageTrouble(err) || refusedAsItIs(err) && !ofImage(err) {
+			return 0, false, err
 		}
 		c.uploads.Drop(p, id)
 		delete(photo, "photo")
 	}
 	if err = c.client.upload(ctx, "sendPhoto", photo, file{"photo", p.Name + ".png", p.PNG}, &result); err != nil {
-		if !imageTrouble(err) {
-			return false, err
+		if !imageTrouble(err) || refusedAsItIs(err) && !ofImage(err) {
+			return 0, false, err
 		}
-		c.opt.Count(CountImageless)
-		c.log.Warn("an image could not be shown, the text went out alone", "image", p.Name, "err", err)
-		return false, nil
+		c.imageless(p, err)
+		return 0, false, nil
 	}
 	if n := len(result.Photo); n > 0 { // sizes of one photo, the largest last
 		if err := c.uploads.Keep(ctx, p, result.Photo[n-1].ID); err != nil {
 			c.log.Warn("an image's id could not be kept, other processes will send it whole", "image", p.Name, "err", err)
 		}
 	}
-	return true, nil
+	return result.ID, true, nil
+}
+
+func (c *Channel) imageless(p bot.Image, err error) {
+	c.opt.Count(CountImageless)
+	c.log.Warn("an image could not be shown, the text went out alone", "image", p.Name, "err", err)
+}
+
+// ofImage says whether a refusal names the image, as "wrong file identifier" and "PHOTO_INVALID_DIMENSIONS" do. An id that is refused
+// otherwise is as good as before.
+func ofImage(err error) bool {
+	var refused *apiError
+	return errors.As(err, &refused) && hasAny(refused.description, "file", "photo", "image")
 }
 
 // imageTrouble says whether a refusal is of the image, so that the text alone may fare better.

@@ -371,3 +371,18 @@ func TestPoll_lease(t *testing.T) {
 		}
 	})
 }
+
+// What the bot is called is learned beside everything else.
+func TestChatURL(t *testing.T) {
+	b := newTestBot(t, nil)
+	b.api.Fail("getMe", 1, bottest.FaultServerError)
+	if got := b.c.ChatURL(); got != "" {
+		t.Errorf("the chat is at %q before anybody was asked", got)
+	}
+	b.run()
+	for end := time.Now().Add(soon); b.c.ChatURL() != "https://t.me/example_bot"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the chat is at %q; log:\n%s", b.c.ChatURL(), b.logs)
+		}
+	}
+}

@@ -38,30 +38,43 @@ const (
 //   - Temporary: network or server trouble, or a refused token: the operator can mend that, and the message is still
 //     worth sending. A message whose answer was lost may have arrived.
 func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
-	params, err := message(chat, r)
+	_, err := c.SendBubble(ctx, chat, r)
+	return err
+}
+
+// SendBubble is Send, and returns Telegram's id of the message, so that Spend can change it.
+func (c *Channel) SendBubble(ctx context.Context, chat string, r bot.Reply) (bubble string, err error) {
+	params, has, err := message(chat, r, c.fields.refused())
 	if err != nil {
-		return c.failed(&bot.SendError{Failure: bot.Permanent, Reason: err.Error()})
+		return "", c.failed(&bot.SendError{Failure: bot.Permanent, Reason: err.Error()})
 	}
+	if turn := c.enter(ctx, chat); turn != nil {
+		return "", c.failed(turn)
+	}
+	id, err := c.deliver(ctx, chat, r, params, has)
+	if err != nil {
+		var turn *bot.SendError
+		if errors.As(err, &turn) {
+			return "", c.failed(turn)
+		}
+		return "", c.failed(c.classify(chat, err))
+	}
+	c.opt.Count(CountSent)
+	if id == 0 { // the answer had another shape: the message is sent all the same
+		return "", nil
+	}
+	return strconv.Itoa(id), nil
+}
+
+// enter waits for a message's turn; nil once that has come.
+func (c *Channel) enter(ctx context.Context, chat string) *bot.SendError {
 	after, whole, err := c.pace.Enter(ctx, chat)
 	switch {
 	case err != nil:
-		return c.failed(&bot.SendError{Failure: bot.Temporary, Reason: "stopped while waiting for its turn", Err: err})
+		return &bot.SendError{Failure: bot.Temporary, Reason: "stopped while waiting for its turn", Err: err}
 	case after > 0:
-		return c.failed(&bot.SendError{Failure: bot.Throttled, After: after, Whole: whole, Reason: "waits for its turn"})
+		return &bot.SendError{Failure: bot.Throttled, After: after, Whole: whole, Reason: "waits for its turn"}
 	}
-	if p, ok := c.image(r, params["text"]); ok {
-		switch sent, err := c.sendPhoto(ctx, p, params); {
-		case err != nil:
-			return c.failed(c.classify(chat, err))
-		case sent:
-			c.opt.Count(CountSent)
-			return nil
-		}
-	}
-	if err := c.client.call(ctx, callTimeout, "sendMessage", params, nil); err != nil {
-		return c.failed(c.classify(chat, err))
-	}
-	c.opt.Count(CountSent)
 	return nil
 }
 
@@ -155,39 +168,54 @@ func hasAny(s string, parts ...string) bool {
 	return false
 }
 
-// message builds sendMessage's parameters.
-func message(chat string, r bot.Reply) (tgbotapi.Params, error) {
+// noPreview has no page shown under a message that holds its address.
+const noPreview = `{"is_disabled":true}`
+
+// message builds sendMessage's parameters, without the fields that are left out, and says which of the others it [has].
+func message(chat string, r bot.Reply, without refusals) (params tgbotapi.Params, has refusals, err error) {
 	if _, err := strconv.ParseInt(chat, 10, 64); err != nil {
-		return nil, errors.New("sendMessage: the chat must be a number")
+		return nil, nil, errors.New("sendMessage: the chat must be a number")
 	}
-	text := r.Text
-	var buttons []tgbotapi.InlineKeyboardButton
+	text, has := r.Text, refusals{}
+	var buttons []button
 	for _, b := range r.Buttons {
 		switch data := bot.PressData(r.Prompt, b.ID); {
 		case b.URL != "" && !linkable(b.URL):
 			text += "\n\n" + b.Title + ": " + b.URL
 		case b.URL != "":
-			buttons = append(buttons, tgbotapi.NewInlineKeyboardButtonURL(b.Title, b.URL))
+			buttons = append(buttons, button{Text: b.Title, URL: b.URL})
 		case len(data) > dataMax:
-			return nil, fmt.Errorf("sendMessage: a button's id of %d bytes is too long", len(b.ID))
+			return nil, nil, fmt.Errorf("sendMessage: a button's id of %d bytes is too long", len(b.ID))
 		default:
-			buttons = append(buttons, tgbotapi.NewInlineKeyboardButtonData(b.Title, data))
+			k := button{Text: b.Title, Data: data}
+			if b.Main && !without[fieldStyle] {
+				k.Style, has[fieldStyle] = "primary", true
+			}
+			buttons = append(buttons, k)
 		}
 	}
-	params := tgbotapi.Params{
+	params = tgbotapi.Params{
 		"chat_id":              chat,
 		"text":                 fit(text, textMax),
-		"link_preview_options": `{"is_disabled":true}`,
+		"link_preview_options": noPreview,
 	}
 	params.AddBool("protect_content", r.Protect)
-	if len(buttons) > 0 { // an empty keyboard would be sent as null, which Telegram refuses
-		markup, err := json.Marshal(tgbotapi.NewInlineKeyboardMarkup(rows(buttons)...))
-		if err != nil {
-			return nil, fmt.Errorf("sendMessage: keyboard: %w", err)
-		}
-		params["reply_markup"] = string(markup)
+	copying := copies(r.Copies, without)
+	has[fieldCopy] = len(copying) > 0
+	var markup any
+	if keys := append(rows(buttons), copying...); len(keys) > 0 { // an empty keyboard would be sent as null, which Telegram refuses
+		markup = inlineKeyboard{keys}
+	} else if what := hint(r, without); what != "" {
+		markup, has[fieldHint] = forceReply{true, what}, true
 	}
-	return params, nil
+	if markup != nil {
+		raw, err := json.Marshal(markup)
+		if err != nil {
+			return nil, nil, fmt.Errorf("sendMessage: keyboard: %w", err)
+		}
+		params["reply_markup"] = string(raw)
+	}
+	return params, has, nil
 }
 
 // linkable says whether Telegram takes the address for a button: it refuses hosts without a dot, such as localhost.
@@ -197,14 +225,14 @@ func linkable(address string) bool {
 }
 
 // rows puts two buttons in a row when every title is short, else one.
-func rows(buttons []tgbotapi.InlineKeyboardButton) [][]tgbotapi.InlineKeyboardButton {
+func rows(buttons []button) [][]button {
 	perRow := 2
 	for _, b := range buttons {
 		if utf8.RuneCountInString(b.Text) > shortTitle {
 			perRow = 1
 		}
 	}
-	var out [][]tgbotapi.InlineKeyboardButton
+	var out [][]button
 	for len(buttons) > 0 {
 		n := min(perRow, len(buttons))
 		out = append(out, buttons[:n])

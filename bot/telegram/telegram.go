@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
@@ -113,6 +114,8 @@ const (
 	CountTemporary    = "send_temporary"   // network, server or token trouble
 	CountImageless    = "send_pictureless" // of the messages taken, one that went out without its image; dashboards know the name
 	CountDeleted      = "message_deleted"  // a person's message was deleted
+	CountSpent        = "keyboard_removed" // a bubble that was answered lost its keyboard
+	CountUnspent      = "keyboard_kept"    // Telegram refused that
 )
 
 // allowed are the kinds of update that are asked for, always by name: Telegram remembers the last list it was given.
@@ -127,6 +130,8 @@ type Channel struct {
 	pace    *pacing
 	answers chan string
 	uploads *bot.Uploads
+	name    atomic.Value // the bot's username, a string, once it is known
+	fields  fields
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -187,6 +192,15 @@ func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.http.CloseIdleConnections() }
 
+// ChatURL is the address that opens the chat with the bot, "https://t.me/example_bot"; "" until Telegram has said what the bot is called.
+func (c *Channel) ChatURL() string {
+	name, _ := c.name.Load().(string)
+	if name == "" {
+		return ""
+	}
+	return "https://t.me/" + url.PathEscape(name)
+}
+
 // Run receives updates until [ctx] ends, then waits for everything it started and returns nil. It returns ErrToken at once
 // when Telegram does not know the token at start. After any other failure it tries again.
 //
@@ -217,6 +231,7 @@ func (c *Channel) introduce(ctx context.Context) {
 		if err := c.client.call(ctx, callTimeout, "getMe", nil, &me); err != nil {
 			return err
 		}
+		c.name.Store(me.UserName)
 		c.log.Info("telegram bot", "username", me.UserName)
 		return nil
 	})

@@ -27,6 +27,7 @@ const (
 // client speaks to the Graph API in the name of one phone number. It holds the access tokens and knows which of them
 // works; it is the only place that sees them.
 type client struct {
+	self     string // what is known of our number
 	messages string // where messages go
 	media    string // and images
 	tokens   []string
@@ -43,6 +44,7 @@ type client struct {
 func newClient(opt Options) *client {
 	number := strings.TrimRight(opt.APIURL, "/") + "/" + url.PathEscape(opt.APIVersion) + "/" + url.PathEscape(string(opt.PhoneNumberID))
 	c := &client{
+		self:     number,
 		messages: number + "/messages",
 		media:    number + "/media",
 		count:    opt.Count,
@@ -68,7 +70,7 @@ func (c *client) post(ctx context.Context, body, out any) error {
 	return c.call(ctx, request{c.messages, "application/json", raw}, out)
 }
 
-// request is what a call sends, and where.
+// request is what a call sends, and where; without a body it asks.
 type request struct {
 	address, contentType string
 	body                 []byte
@@ -108,12 +110,18 @@ func (c *client) call(ctx context.Context, r request, out any) (err error) {
 func (c *client) try(ctx context.Context, token string, r request, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.address, bytes.NewReader(r.body))
+	method := http.MethodPost
+	if r.body == nil {
+		method = http.MethodGet
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.address, bytes.NewReader(r.body))
 	if err != nil {
 		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", r.contentType)
+	if r.body != nil {
+		req.Header.Set("Content-Type", r.contentType)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))

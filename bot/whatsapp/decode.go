@@ -81,6 +81,7 @@ type (
 		Timestamp  text `json:"timestamp"`
 		wireContent
 		Interactive struct {
+			Type        text       `json:"type"`
 			ButtonReply wireChoice `json:"button_reply"`
 			ListReply   wireChoice `json:"list_reply"`
 		} `json:"interactive"`
@@ -94,9 +95,15 @@ type (
 			} `json:"phones"`
 		} `json:"contacts"`
 		Edit struct {
-			Message wireContent `json:"message"`
+			Original text        `json:"original_message_id"`
+			Message  wireContent `json:"message"`
 		} `json:"edit"`
-		System wireSystem `json:"system"`
+		Unsupported struct {
+			Type text `json:"type"`
+		} `json:"unsupported"`
+		Errors   []wireError `json:"errors"`
+		System   wireSystem  `json:"system"`
+		Location wirePlace   `json:"location"`
 	}
 	// wireContent is what a message and the new text of an edited one have in common.
 	wireContent struct {
@@ -113,6 +120,10 @@ type (
 	}
 	wireMedia struct {
 		Caption text `json:"caption"`
+	}
+	wirePlace struct {
+		Latitude  text `json:"latitude"`
+		Longitude text `json:"longitude"`
 	}
 	wireChoice struct {
 		ID    text `json:"id"`
@@ -280,6 +291,10 @@ func (in *incoming) content(m wireMessage) {
 	case "text":
 		in.Kind, in.Text = bot.Text, string(m.Text.Body)
 	case "interactive":
+		if m.Interactive.Type == "nfm_reply" {
+			in.Kind, in.Media = bot.Unsupported, bot.ThingForm
+			return
+		}
 		choice := m.Interactive.ButtonReply
 		if choice == (wireChoice{}) {
 			choice = m.Interactive.ListReply
@@ -292,21 +307,21 @@ func (in *incoming) content(m wireMessage) {
 			in.press("", m.Button.Text)
 		}
 	case "image":
-		in.media("photo", m.Image)
+		in.media(bot.ThingPhoto, m.Image)
 	case "video":
-		in.media("video", m.Video)
+		in.media(bot.ThingVideo, m.Video)
 	case "document":
-		in.media("document", m.Document)
+		in.media(bot.ThingDocument, m.Document)
 	case "sticker":
-		in.media("sticker", wireMedia{})
+		in.media(bot.ThingSticker, wireMedia{})
 	case "audio":
 		if m.Audio.Voice {
-			in.media("voice", wireMedia{})
+			in.media(bot.ThingVoice, wireMedia{})
 		} else {
-			in.media("audio", wireMedia{})
+			in.media(bot.ThingAudio, wireMedia{})
 		}
 	case "location":
-		in.Kind = bot.Location
+		in.Kind, in.Spot = bot.Location, m.Location.spot()
 	case "contacts":
 		in.Kind = bot.Contact
 		for _, c := range m.Contacts {
@@ -322,14 +337,69 @@ func (in *incoming) content(m wireMessage) {
 		in.Kind = bot.Start
 	case "edit":
 		in.Kind, in.Text = bot.Edited, words(m.Edit.Message)
+		in.Media = mediaOf(m.Edit.Message)
+		if m.Edit.Original != "" {
+			in.MessageID = string(m.Edit.Original)
+		}
 	case "revoke": // they took back what they wrote; it was answered
 		in.ignored = "revoke"
-	default: // "unsupported", "order", and what is invented after us
+	case "order":
+		in.Kind, in.Media = bot.Unsupported, bot.ThingOrder
+	case "unsupported":
+		in.unsupported(m)
+	default: // what is invented after us
 		in.Kind = bot.Unsupported
 	}
 	if in.Kind == bot.Text && in.Text == "" {
 		in.Kind = bot.Unsupported
 	}
+}
+
+// untold are the things that the Cloud API only says that there were, by the type that it names.
+var untold = map[text]string{
+	"poll_creation": bot.ThingPoll, "order": bot.ThingOrder, "product": bot.ThingOrder, "group_invite": bot.ThingInvite, "errors": bot.ThingLost,
+}
+
+// notThere is the error of a message that the Cloud API has lost: the first one, often, to a number that was used by a telephone.
+const notThere = 131060
+
+// unsupported reads what the Cloud API does not tell: that something was done, and of which type, at best.
+func (in *incoming) unsupported(m wireMessage) {
+	in.Kind = bot.Unsupported
+	switch kind := m.Unsupported.Type; kind {
+	case "edit":
+		in.Kind = bot.Edited
+	case "reaction":
+		in.Kind = bot.Reaction
+	case "pin", "keep_in_chat", "poll_update": // done to a message that is there already
+		in.ignored = "done to a message"
+	case "image":
+		in.media(bot.ThingPhoto, wireMedia{})
+	case "gif":
+		in.media(bot.ThingVideo, wireMedia{})
+	case "location":
+		in.Kind = bot.Location
+	default:
+		in.Media = untold[kind]
+		for _, e := range m.Errors {
+			if codeOf(e) == notThere {
+				in.Media = bot.ThingLost
+			}
+		}
+	}
+}
+
+// mediaOf names what else there is in an edited message than words.
+func mediaOf(c wireContent) string {
+	switch c.Type {
+	case "image":
+		return bot.ThingPhoto
+	case "video":
+		return bot.ThingVideo
+	case "document":
+		return bot.ThingDocument
+	}
+	return ""
 }
 
 // words are the text of a message, or what stands under its image.
@@ -353,8 +423,18 @@ func (in *incoming) press(id, title text) {
 	}
 }
 
+// spot is the place that was shared. One that cannot be read is none.
+func (p wirePlace) spot() bot.Spot {
+	lat, err := strconv.ParseFloat(string(p.Latitude), 64)
+	lon, err2 := strconv.ParseFloat(string(p.Longitude), 64)
+	if err != nil || err2 != nil {
+		return bot.Spot{}
+	}
+	return bot.SpotAt(lat, lon)
+}
+
 func (in *incoming) media(name string, m wireMedia) {
-	in.Kind, in.Media, in.Text = bot.Media, name, string(m.Caption)
+	in.Brings(bot.Media, name, string(m.Caption))
 }
 
 // when reads a time in Unix seconds; anything else is no time.

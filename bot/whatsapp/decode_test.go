@@ -2,6 +2,7 @@ package whatsapp
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -36,10 +37,10 @@ func TestDecode_fixtures(t *testing.T) {
 		"in_button_reply":             message(bot.Update{Kind: bot.Press, Button: "lang:kk"}),
 		"in_contacts":                 message(bot.Update{Kind: bot.Contact, Phone: "77011234567"}),
 		"in_document":                 message(bot.Update{Kind: bot.Media, Media: "document"}),
-		"in_flow_reply":               message(bot.Update{Kind: bot.Unsupported}),
-		"in_image":                    message(bot.Update{Kind: bot.Media, Media: "photo", Text: "чек"}),
+		"in_flow_reply":               message(bot.Update{Kind: bot.Unsupported, Media: "form"}),
+		"in_image":                    message(bot.Update{Kind: bot.Text, Media: "photo", Text: "чек"}),
 		"in_list_reply":               message(bot.Update{Kind: bot.Press, Button: "svc:1"}),
-		"in_location":                 message(bot.Update{Kind: bot.Location}),
+		"in_location":                 message(bot.Update{Kind: bot.Location, Spot: bot.SpotAt(43.238949, 76.889709)}),
 		"in_reaction":                 message(bot.Update{Kind: bot.Reaction}),
 		"in_reaction_removed":         message(bot.Update{Kind: bot.Reaction}),
 		"in_system_number_changed":    message(bot.Update{}),
@@ -125,16 +126,30 @@ func TestDecode_messages(t *testing.T) {
 		{name: "our template's button", message: `"type":"button","button":{"payload":"7:resume","text":"Seguir"}`, want: bot.Update{Kind: bot.Press, Prompt: 7, Button: "resume"}},
 		{name: "button without anything", message: `"type":"button","button":{}`, want: bot.Update{Kind: bot.Unsupported}},
 		{name: "sound", message: `"type":"audio","audio":{"id":"1"}`, want: bot.Update{Kind: bot.Media, Media: "audio"}},
-		{name: "video", message: `"type":"video","video":{"caption":"mire"}`, want: bot.Update{Kind: bot.Media, Media: "video", Text: "mire"}},
+		{name: "video", message: `"type":"video","video":{"caption":"mire"}`, want: bot.Update{Kind: bot.Text, Media: "video", Text: "mire"}},
 		{name: "sticker", message: `"type":"sticker","sticker":{"animated":false}`, want: bot.Update{Kind: bot.Media, Media: "sticker"}},
-		{name: "document with caption", message: `"type":"document","document":{"caption":"carta"}`, want: bot.Update{Kind: bot.Media, Media: "document", Text: "carta"}},
+		{name: "document with caption", message: `"type":"document","document":{"caption":"carta"}`, want: bot.Update{Kind: bot.Text, Media: "document", Text: "carta"}},
 		{name: "another's contact", message: `"type":"contacts","contacts":[{"phones":[{"phone":"+593 99 000 0001","wa_id":"593990000002"}]}]`, want: bot.Update{Kind: bot.Contact}},
 		{name: "own contact among others", message: `"type":"contacts","contacts":[{"phones":[{"wa_id":"593990000002"}]},{"phones":[{},{"wa_id":"593990000001"}]}]`, want: bot.Update{Kind: bot.Contact, Phone: "593990000001"}},
 		{name: "contact only typed like the own", message: `"type":"contacts","contacts":[{"phones":[{"phone":"593990000001"}]}]`, want: bot.Update{Kind: bot.Contact}},
-		{name: "order", message: `"type":"order","order":{"catalog_id":"1"}`, want: bot.Update{Kind: bot.Unsupported}},
+		{name: "order", message: `"type":"order","order":{"catalog_id":"1"}`, want: bot.Update{Kind: bot.Unsupported, Media: "order"}},
+		{name: "poll", message: `"type":"unsupported","errors":[{"code":131051}],"unsupported":{"type":"poll_creation"}`, want: bot.Update{Kind: bot.Unsupported, Media: "poll"}},
+		{name: "product", message: `"type":"unsupported","unsupported":{"type":"product"}`, want: bot.Update{Kind: bot.Unsupported, Media: "order"}},
+		{name: "invitation", message: `"type":"unsupported","unsupported":{"type":"group_invite"}`, want: bot.Update{Kind: bot.Unsupported, Media: "invite"}},
+		{name: "edit that is not told", message: `"type":"unsupported","errors":[{"code":131051}],"unsupported":{"type":"edit"}`, want: bot.Update{Kind: bot.Edited}},
+		{name: "picture that is not told", message: `"type":"unsupported","unsupported":{"type":"image"}`, want: bot.Update{Kind: bot.Media, Media: "photo"}},
+		{name: "moving picture", message: `"type":"unsupported","unsupported":{"type":"gif"}`, want: bot.Update{Kind: bot.Media, Media: "video"}},
+		{name: "place that is not told", message: `"type":"unsupported","unsupported":{"type":"location"}`, want: bot.Update{Kind: bot.Location}},
+		{name: "reaction that is not told", message: `"type":"unsupported","unsupported":{"type":"reaction"}`, want: bot.Update{Kind: bot.Reaction}},
+		{name: "pin", message: `"type":"unsupported","unsupported":{"type":"pin"}`, ignored: "done to a message"},
+		{name: "kept in the chat", message: `"type":"unsupported","unsupported":{"type":"keep_in_chat"}`, ignored: "done to a message"},
+		{name: "vote", message: `"type":"unsupported","unsupported":{"type":"poll_update"}`, ignored: "done to a message"},
+		{name: "lost", message: `"type":"unsupported","errors":[{"code":131060,"title":"This message is currently unavailable."}]`, want: bot.Update{Kind: bot.Unsupported, Media: "lost"}},
+		{name: "lost with a type", message: `"type":"unsupported","errors":[{"code":"131060"}],"unsupported":{"type":"errors"}`, want: bot.Update{Kind: bot.Unsupported, Media: "lost"}},
+		{name: "type of 2031", message: `"type":"unsupported","errors":[{"code":131051}],"unsupported":{"type":"hologram"}`, want: bot.Update{Kind: bot.Unsupported}},
 		{name: "first opened", message: `"type":"request_welcome"`, want: bot.Update{Kind: bot.Start}},
-		{name: "edited", message: `"type":"edit","edit":{"original_message_id":"wamid.X","message":{"type":"text","text":{"body":"otra"}}}`, want: bot.Update{Kind: bot.Edited, Text: "otra"}},
-		{name: "edited caption", message: `"type":"edit","edit":{"message":{"type":"image","image":{"caption":"otra"}}}`, want: bot.Update{Kind: bot.Edited, Text: "otra"}},
+		{name: "edited", message: `"type":"edit","edit":{"original_message_id":"wamid.X","message":{"type":"text","text":{"body":"otra"}}}`, want: bot.Update{Kind: bot.Edited, Text: "otra", MessageID: "wamid.X"}},
+		{name: "edited caption", message: `"type":"edit","edit":{"message":{"type":"image","image":{"caption":"otra"}}}`, want: bot.Update{Kind: bot.Edited, Media: "photo", Text: "otra"}},
 		{name: "taken back", message: `"type":"revoke","revoke":{"original_message_id":"wamid.X"}`, ignored: "revoke"},
 		{name: "kind of 2031", message: `"type":"telepathy","telepathy":{"thought":"?"}`, want: bot.Update{Kind: bot.Unsupported}},
 		{name: "no kind", message: `"text":{"body":"hola"}`, want: bot.Update{Kind: bot.Unsupported}},
@@ -156,7 +171,7 @@ func TestDecode_messages(t *testing.T) {
 				t.Fatalf("ignored as %q, want %q", got.ignored, tt.ignored)
 			}
 			want := tt.want
-			want.Channel, want.ID, want.MessageID, want.Order, want.At = Name, "wamid.A", "wamid.A", 1795300000, fixtureDate
+			want.Channel, want.ID, want.MessageID, want.Order, want.At = Name, "wamid.A", cmp.Or(want.MessageID, "wamid.A"), 1795300000, fixtureDate
 			if got.ignored == "" && (got.Update != want || got.from != me) {
 				t.Errorf("got  %+v of %+v\nwant %+v of %+v", got.Update, got.from, want, me)
 			}

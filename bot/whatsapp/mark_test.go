@@ -26,6 +26,10 @@ type reader struct {
 func newReader(t *testing.T) *reader {
 	r := &reader{}
 	r.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet { // what our number is
+			_, _ = io.WriteString(w, `{"display_phone_number":"+1 555-078-3881"}`)
+			return
+		}
 		body, err := io.ReadAll(req.Body)
 		if err != nil || req.Method != http.MethodPost || req.URL.Path != "/"+DefaultAPIVersion+"/"+testNumberID+"/messages" || req.Header.Get("Authorization") != "Bearer "+testToken {
 			t.Errorf("asked %s %s with %q (%v)", req.Method, req.URL.Path, req.Header.Get("Authorization"), err)

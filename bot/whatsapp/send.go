@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// window is how long after a person's last message we may write what we like.
-	window = 24 * time.Hour
+	// Window is how long after a person's last message we may write what we like.
+	Window = 24 * time.Hour
 	// rememberTimeout is for remembering a message that has gone out, even while the program stops.
 	rememberTimeout = 5 * time.Second
 )
@@ -39,7 +39,7 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	case to.Empty():
 		return c.failed(&bot.SendError{Failure: bot.Permanent, Reason: "nobody is known by that name"})
 	}
-	if r.Silence > window {
+	if r.Silence > Window {
 		return c.failed(c.knock(ctx, chat, to, r.Silence))
 	}
 	m, err := message(to, r)
@@ -50,7 +50,7 @@ func (c *Channel) Send(ctx context.Context, chat string, r bot.Reply) error {
 	switch {
 	case failure == nil:
 	case failure.Failure == bot.Closed: // WhatsApp's clock knows better
-		return c.failed(c.knock(ctx, chat, to, window))
+		return c.failed(c.knock(ctx, chat, to, Window))
 	default:
 		return c.failed(failure)
 	}

@@ -26,6 +26,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"llave/bot"
@@ -113,6 +114,7 @@ type Channel struct {
 	remembering sync.WaitGroup // messages being remembered
 	marks       chan mark
 	uploads     *bot.Uploads
+	number      atomic.Value // our own, a string, once it is known
 }
 
 var (
@@ -184,13 +186,14 @@ func (o Options) check() error {
 	return errors.Join(wrong...)
 }
 
-// Run marks messages as read until [ctx] ends, and has then waited for what it started. It always returns nil: messages
-// come through Handler, and nothing that goes wrong here can only be mended by the operator.
+// Run marks messages as read and learns our own number until [ctx] ends, and has then waited for what it started. It always returns
+// nil: messages come through Handler, and nothing that goes wrong here can only be mended by the operator.
 func (c *Channel) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for range markers {
 		all.Go(func() { c.markAll(ctx) })
 	}
+	all.Go(func() { c.learnNumber(ctx) })
 	<-ctx.Done()
 	all.Wait()
 	return nil

@@ -503,8 +503,8 @@ var (
 // codeToken is the built-in idea of a foreigner's code; a letter and a digit are asked for besides.
 var codeToken = regexp.MustCompile(`^[A-Za-z0-9-]{4,20}$`)
 
-// codeLabel takes away what announces a code: "mi código de extranjero es", "soy extranjero, código:".
-var codeLabel = regexp.MustCompile(`(?i)^(?:.{0,60}?\b(?:c[óo]digo|cod)\b\.?(?:\s+(?:de|del|para|iess|extranjer[oa]s?|identificaci[óo]n|mi|n[úu]mero))*|soy\s+extranjer[oa])\s*[,:;.=#]*\s*(?:es\b\s*(?:el|la)?\s*:?)?\s*`)
+// codeLabel takes away what announces a code: "mi código de extranjero es", "soy extranjero, código:", "my code is".
+var codeLabel = regexp.MustCompile(`(?i)^(?:.{0,60}?\b(?:c[óo]digo|cod|code)\b\.?(?:\s+(?:de|del|para|iess|extranjer[oa]s?|identificaci[óo]n|mi|n[úu]mero|number))*|soy\s+extranjer[oa]|i(?:\s+am|.?m)\s+a\s+foreigner)\s*[,:;.=#]*\s*(?:(?:es|is)\b\s*(?:el|la|the)?\s*:?)?\s*`)
 
 var dashes = strings.NewReplacer("‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-", "﹣", "-", "－", "-")
 
@@ -516,13 +516,47 @@ func Canonical(id string) string { return strings.ToUpper(strings.ToLower(string
 // what is left after a label.
 func foreignCode(text string, pattern *regexp.Regexp) string {
 	s := strings.TrimSpace(dashes.Replace(bot.Clean(text)))
+	if pattern == nil && !strings.ContainsAny(s, "0123456789") {
+		return ""
+	}
 	for _, candidate := range []string{s, codeLabel.ReplaceAllString(s, "")} {
-		candidate = strings.Trim(candidate, " \t\n.,;:!?¡¿\"'«»“”‘’()#")
+		candidate = strings.Trim(candidate, aroundCode)
 		if isCode(candidate, pattern) {
 			return Canonical(candidate)
 		}
 	}
 	return ""
+}
+
+// aroundCode is what may stand beside a code without a blank.
+const aroundCode = " \t\n.,;:!?¡¿\"'«»“”‘’()#"
+
+// announcedCode is a code that stands in a sentence behind what announces it, or "". It has four digits at least: "mi código es rojo2"
+// may be anything.
+func announcedCode(text string, pattern *regexp.Regexp) string {
+	const fewest = 4
+	if digitsIn(text) < fewest {
+		return ""
+	}
+	s := strings.TrimSpace(dashes.Replace(bot.Clean(text)))
+	rest := strings.Fields(codeLabel.ReplaceAllString(s, ""))
+	if len(rest) == 0 || len(rest) == len(strings.Fields(s)) {
+		return calledCode(s, pattern)
+	}
+	token := strings.Trim(rest[0], aroundCode)
+	if digitsIn(token) < fewest || !isCode(token, pattern) {
+		return calledCode(s, pattern)
+	}
+	return Canonical(token)
+}
+
+func digitsIn(text string) (n int) {
+	for _, r := range text {
+		if unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // IsForeignCode says whether [s] is written like a foreigner's code; [pattern] nil is the built-in rule.

@@ -31,7 +31,8 @@ func MaskAll(text string, codes ...string) string {
 	}
 	for _, code := range codes {
 		if code != "" {
-			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(code)).ReplaceAllLiteralString(text, Mask(code))
+			as := strings.ReplaceAll(regexp.QuoteMeta(code), "-", `[-‐-―−﹣－]`)
+			text = regexp.MustCompile(`(?i)`+as).ReplaceAllLiteralString(text, Mask(code))
 		}
 	}
 	return text
@@ -97,6 +98,9 @@ var (
 
 // datesIn finds dates and times of day, so that a complaint keeps them.
 func datesIn(text string) []span {
+	if !strings.ContainsAny(text, "/-:") {
+		return nil
+	}
 	var out []span
 	for _, m := range dateShape.FindAllStringIndex(text, -1) {
 		for _, layout := range []string{"2/1/2006", "2-1-2006", "2006-1-2"} {
@@ -122,9 +126,18 @@ func inSpans(spans []span, at int) bool {
 var secretShape = regexp.MustCompile(`(?i)(?:^|[^\p{L}\p{N}])(?:claves?|contrase(?:ñ|ñ|n)as?|passwords?|keys?|pin)(?:\s+(?:nueva|actual|anterior|vieja|antigua))?` +
 	`(\s*[:=]\s*(?:es\s+)?|\s+(?:es|era|ser[ií]a|fue|son|is|was)\s*:?\s+|\s+)(\S+)`)
 
+// namesKey says whether a text may hold what secretShape begins with. Most do not, and it is quickly seen.
+func namesKey(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc([]string{"clave", "contra", "word", "key", "pin"}, func(part string) bool { return strings.Contains(text, part) })
+}
+
 // secretSpans finds keys typed in: "mi clave es 123456". The number itself after the word "clave" is no key, and
 // neither is a word that says how the key is ("bloqueada").
 func secretSpans(text string, runs []run) []span {
+	if !namesKey(text) {
+		return nil
+	}
 	var out []span
 	for _, m := range secretShape.FindAllStringSubmatchIndex(text, -1) {
 		link := strings.TrimSpace(text[m[2]:m[3]])

@@ -84,6 +84,9 @@ func ParseNumber(text string, o ParseOptions) Reading {
 	code := foreignCode(text, o.ForeignCode)
 	bare := onlyDigits(pieces)
 	r := readRuns(runs, bare, o.Phone)
+	if code == "" && r.Number == "" {
+		code = announcedCode(text, o.ForeignCode)
+	}
 	switch {
 	// "17l43O71O3" and "CI1714307103" fit a code too, and are rather a number.
 	case code != "" && (r.Number == "" || !bare):
@@ -219,6 +222,13 @@ func CheckDigit(number string) bool {
 func provinceOK(number string) bool {
 	p := number[:2]
 	return p >= "01" && p <= "24" || p == "30" || p == "50"
+}
+
+// Begins says whether digits are the beginning of a number that goes on: three to seven, of a province there is. Of more, or fewer, it
+// is rather said how many they are.
+func Begins(digits string) bool {
+	const fewest, most = 3, 7
+	return len(digits) >= fewest && len(digits) <= most && provinceOK(digits)
 }
 
 // mobile says whether the number has the shape of an Ecuadorian mobile number that is hardly a cédula's.

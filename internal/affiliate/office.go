@@ -18,19 +18,21 @@ import (
 
 // Office is a place where the procedure is attended in person.
 type Office struct {
-	Name     string `json:"name"`
-	Province string `json:"province"`
-	City     string `json:"city"`
-	Address  string `json:"address"`
-	Hours    string `json:"hours"` // empty: the procedure's own
-	Note     string `json:"note"`
+	Name     string
+	Province string
+	City     string
+	Address  string
+	Hours    string // empty: the procedure's own
+	Note     string
+	Code     string   // in the address of its sheet; no two offices have the same
+	Spot     bot.Spot // on the map; not known of every office
 }
 
 // Offices are those the operator has listed; none are invented. Nil is a list like any other.
 type Offices []Office
 
 // officeColumns are the file's, in the order people write them.
-var officeColumns = []string{"name", "province", "city", "address", "hours", "note"}
+var officeColumns = []string{"name", "province", "city", "address", "hours", "note", "lat", "lon", "code"}
 
 // officeNeeds are the columns that may be neither missing nor empty.
 var officeNeeds = []string{"name", "province", "city", "address"}
@@ -83,6 +85,68 @@ func ParseOffices(data []byte) (Offices, error) {
 	return officesFromCSV(data)
 }
 
+// officeRow is an office as it stands in the file.
+type officeRow struct {
+	Name     string  `json:"name"`
+	Province string  `json:"province"`
+	City     string  `json:"city"`
+	Address  string  `json:"address"`
+	Hours    string  `json:"hours"`
+	Note     string  `json:"note"`
+	Lat      degrees `json:"lat"`
+	Lon      degrees `json:"lon"`
+	Code     string  `json:"code"`
+}
+
+// degrees as they were written: in JSON a number, or a text.
+type degrees string
+
+// UnmarshalJSON never fails: what is no number is reported with the row.
+func (d *degrees) UnmarshalJSON(raw []byte) error {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		text = string(raw)
+	}
+	*d = degrees(text)
+	return nil
+}
+
+// officeList is what has been read of a file, and what is wrong with it.
+type officeList struct {
+	offices  Offices
+	lines    []int // of the offices
+	problems []error
+}
+
+// add takes a row that begins on a line; [fault] says where in the file a column of it is.
+func (l *officeList) add(row officeRow, line int, fault func(column, what string) error) error {
+	o, faults := tidy(row)
+	for _, f := range faults {
+		l.problems = append(l.problems, fault(f.column, f.what))
+	}
+	if o.Code != "" {
+		for i, other := range l.offices {
+			if other.Code == o.Code {
+				l.problems = append(l.problems, fault("code", fmt.Sprintf("%s is the code of line %d too", o.Code, l.lines[i])))
+			}
+		}
+	}
+	l.offices, l.lines = append(l.offices, o), append(l.lines, line)
+	if len(l.offices) > maxOffices {
+		return fmt.Errorf("more than %d offices", maxOffices)
+	}
+	return nil
+}
+
+// whole is the list, if nothing is wrong with it.
+func (l *officeList) whole() (Offices, error) {
+	if len(l.problems) > 0 {
+		return nil, errors.Join(l.problems...)
+	}
+	l.offices.name()
+	return l.offices, nil
+}
+
 func officesFromJSON(data []byte) (Offices, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
@@ -93,36 +157,31 @@ func officesFromJSON(data []byte) (Offices, error) {
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
 		return nil, fmt.Errorf("%s: a list of objects is expected: [{%q: …}]", at(0), "name")
 	}
-	var offices Offices
-	var problems []error
+	var list officeList
 	for dec.More() {
 		start := dec.InputOffset()
 		for start < int64(len(data)) && (data[start] == ',' || unicode.IsSpace(rune(data[start]))) {
 			start++
 		}
-		var o Office
-		if err := dec.Decode(&o); err != nil {
+		var row officeRow
+		if err := dec.Decode(&row); err != nil {
 			var syntax *json.SyntaxError
 			var kind *json.UnmarshalTypeError
 			switch {
 			case errors.As(err, &syntax):
 				return nil, fmt.Errorf("%s: %w", at(syntax.Offset), err)
 			case errors.As(err, &kind):
-				problems = append(problems, fmt.Errorf("%s: %s must be a text", at(start), kind.Field))
+				list.problems = append(list.problems, fmt.Errorf("%s: %s must be a text", at(start), kind.Field))
 				continue
 			case strings.Contains(err.Error(), "unknown field"):
-				problems = append(problems, fmt.Errorf("%s: %s; known are %s", at(start), strings.TrimPrefix(err.Error(), "json: "), strings.Join(officeColumns, ", ")))
+				list.problems = append(list.problems, fmt.Errorf("%s: %s; known are %s", at(start), strings.TrimPrefix(err.Error(), "json: "), strings.Join(officeColumns, ", ")))
 				continue
 			}
 			return nil, fmt.Errorf("%s: %w", at(dec.InputOffset()), err)
 		}
-		o, missing := tidy(o)
-		for _, m := range missing {
-			problems = append(problems, fmt.Errorf("%s: %s is empty", at(start), m))
-		}
-		offices = append(offices, o)
-		if len(offices) > maxOffices {
-			return nil, fmt.Errorf("more than %d offices", maxOffices)
+		line, _ := lineAndColumn(data, int(start))
+		if err := list.add(row, line, func(column, what string) error { return fmt.Errorf("%s: %s %s", at(start), column, what) }); err != nil {
+			return nil, err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
@@ -131,10 +190,7 @@ func officesFromJSON(data []byte) (Offices, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("%s: something follows the list", at(dec.InputOffset()))
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	return offices, nil
+	return list.whole()
 }
 
 func officesFromCSV(data []byte) (Offices, error) {
@@ -148,28 +204,11 @@ func officesFromCSV(data []byte) (Offices, error) {
 	if err != nil {
 		return nil, err
 	}
-	column := map[string]int{}
-	var problems []error
-	for i, name := range header {
-		name = bot.Fold(name)
-		_, twice := column[name]
-		switch {
-		case !slices.Contains(officeColumns, name):
-			problems = append(problems, fmt.Errorf("line 1: column %q is unknown; known are %s", name, strings.Join(officeColumns, ", ")))
-		case twice:
-			problems = append(problems, fmt.Errorf("line 1: column %s appears twice", name))
-		}
-		column[name] = i
-	}
-	for _, name := range officeNeeds {
-		if _, ok := column[name]; !ok {
-			problems = append(problems, fmt.Errorf("line 1: column %s is missing", name))
-		}
-	}
+	column, problems := columnsOf(header)
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	var offices Offices
+	var list officeList
 	for {
 		row, err := r.Read()
 		if err == io.EOF {
@@ -181,10 +220,10 @@ func officesFromCSV(data []byte) (Offices, error) {
 		}
 		switch {
 		case errors.Is(err, csv.ErrFieldCount):
-			problems = append(problems, fmt.Errorf("line %d: has %d columns, %d expected", line, len(row), len(header)))
+			list.problems = append(list.problems, fmt.Errorf("line %d: has %d columns, %d expected", line, len(row), len(header)))
 			continue
 		case err != nil: // says line and column
-			return nil, errors.Join(append(problems, err)...)
+			return nil, errors.Join(append(list.problems, err)...)
 		}
 		field := func(name string) string {
 			if i, ok := column[name]; ok {
@@ -192,31 +231,67 @@ func officesFromCSV(data []byte) (Offices, error) {
 			}
 			return ""
 		}
-		o, missing := tidy(Office{field("name"), field("province"), field("city"), field("address"), field("hours"), field("note")})
-		for _, m := range missing {
-			problems = append(problems, fmt.Errorf("line %d, column %s: is empty", line, m))
-		}
-		offices = append(offices, o)
-		if len(offices) > maxOffices {
-			return nil, fmt.Errorf("more than %d offices", maxOffices)
+		err = list.add(officeRow{
+			field("name"), field("province"), field("city"), field("address"), field("hours"), field("note"),
+			degrees(field("lat")), degrees(field("lon")), field("code"),
+		}, line, func(column, what string) error { return fmt.Errorf("line %d, column %s: %s", line, column, what) })
+		if err != nil {
+			return nil, err
 		}
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	return offices, nil
+	return list.whole()
 }
 
-// tidy returns the office as it is shown, and the names of needed fields that are empty.
-func tidy(o Office) (_ Office, missing []string) {
-	one := func(s string) string { return strings.Join(strings.Fields(bot.Clean(s)), " ") }
-	o = Office{one(o.Name), one(o.Province), one(o.City), one(o.Address), one(o.Hours), one(o.Note)}
-	for i, v := range []string{o.Name, o.Province, o.City, o.Address} {
-		if v == "" {
-			missing = append(missing, officeNeeds[i])
+// columnsOf finds the columns that a header names.
+func columnsOf(header []string) (column map[string]int, problems []error) {
+	column = map[string]int{}
+	for i, name := range header {
+		name = bot.Fold(name)
+		_, twice := column[name]
+		switch {
+		case !slices.Contains(officeColumns, name):
+			problems = append(problems, fmt.Errorf("line 1: column %q is unknown; known are %s", name, strings.Join(officeColumns, ", ")))
+		case twice:
+			problems = append(problems, fmt.Errorf("line 1: column %s appears twice", name))
+		}
+		column[name] = i
+	}
+	needs := officeNeeds
+	if _, ok := column["lat"]; ok {
+		needs = append(slices.Clone(needs), "lon")
+	} else if _, ok := column["lon"]; ok {
+		needs = append(slices.Clone(needs), "lat")
+	}
+	for _, name := range needs {
+		if _, ok := column[name]; !ok {
+			problems = append(problems, fmt.Errorf("line 1: column %s is missing", name))
 		}
 	}
-	return o, missing
+	return column, problems
+}
+
+// fault is what is wrong with a column of a row.
+type fault struct{ column, what string }
+
+// tidy returns the office as it is shown, and what is wrong with it.
+func tidy(row officeRow) (o Office, faults []fault) {
+	one := func(s string) string { return strings.Join(strings.Fields(bot.Clean(s)), " ") }
+	o = Office{
+		Name: one(row.Name), Province: one(row.Province), City: one(row.City), Address: one(row.Address), Hours: one(row.Hours), Note: one(row.Note),
+		Code: strings.ToLower(one(row.Code)),
+	}
+	for i, v := range []string{o.Name, o.Province, o.City, o.Address} {
+		if v == "" {
+			faults = append(faults, fault{officeNeeds[i], "is empty"})
+		}
+	}
+	if o.Code != "" && (!isSlug.MatchString(o.Code) || len(o.Code) > slugMax) {
+		faults = append(faults, fault{"code", fmt.Sprintf("%q is none: letters a to z, digits and single dashes between them, %d at most", o.Code, slugMax)})
+		o.Code = ""
+	}
+	var more []fault
+	o.Spot, more = spot(one(string(row.Lat)), one(string(row.Lon)))
+	return o, append(faults, more...)
 }
 
 func invalidUTF8(b []byte) int {

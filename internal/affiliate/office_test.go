@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"llave/bot"
 )
 
 const officesCSV = "name,province,city,address,hours,note\n" +
@@ -57,7 +59,7 @@ func TestParseOffices_forms(t *testing.T) {
 		"JSON":                  `[{"name":"A","province":"B","city":"C","address":"D"}]`,
 	} {
 		got, err := ParseOffices([]byte(content))
-		if err != nil || len(got) != 1 || got[0] != (Office{Name: "A", Province: "B", City: "C", Address: "D"}) {
+		if err != nil || len(got) != 1 || got[0] != (Office{Name: "A", Province: "B", City: "C", Address: "D", Code: "a"}) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
@@ -85,6 +87,16 @@ func TestParseOffices_mistakes(t *testing.T) {
 		{"[{\"name\":\"A\"", []string{"line 1"}},
 		{"[{\"name\":\"A\",}]", []string{"line 1, column 14"}},
 		{"[] []", []string{"something follows"}},
+		{"name,province,city,address,lat\nA,B,C,D,-0.2\n", []string{"line 1: column lon is missing"}},
+		{"name,province,city,address,lon\nA,B,C,D,-78.5\n", []string{"line 1: column lat is missing"}},
+		{"name,province,city,address,lat,lon\nA,B,C,D,-0.2,-78.5\nA,B,C,D,here,\nA,B,C,D,-78.5,-0.2\nA,B,C,D,NaN,-78.5\n", []string{
+			`line 3, column lat: "here" is no number of degrees`, "line 3, column lon: is empty, and the other",
+			"line 4, column lat: -78.5 lies outside Ecuador (-5.1 to 1.9)", "line 4, column lon: -0.2 lies outside", "line 5, column lat: NaN lies outside",
+		}},
+		{"[\n{\"name\":\"A\",\"province\":\"B\",\"city\":\"C\",\"address\":\"D\",\"lat\":true,\"lon\":-78.5}\n]", []string{`line 2, column 1: lat "true" is no number`}},
+		{"name,province,city,address,code\nA,B,C,D,uno\nA,B,C,D,\nA,B,C,D,Uno\nA,B,C,D,a/b\n", []string{
+			"line 4, column code: uno is the code of line 2 too", `line 5, column code: "a/b" is none: letters a to z`,
+		}},
 	} {
 		_, err := ParseOffices([]byte(tc.content))
 		if err == nil {
@@ -124,5 +136,11 @@ func FuzzParseOffices(f *testing.F) {
 			t.Error("offices beside an error")
 		}
 		offices.Find("Quito")
+		offices.Near(bot.SpotAt(-0.2, -78.5))
+		for _, o := range offices {
+			if found, ok := offices.ByCode(o.Code); !ok || found != o {
+				t.Errorf("%q leads to %+v, want %+v", o.Code, found, o)
+			}
+		}
 	})
 }

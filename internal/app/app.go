@@ -248,16 +248,19 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	a.bodies = wire.NewBodies()
-	kit, err := web.New(web.Options{PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang})
+	kit, err := web.New(web.Options{
+		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang,
+		Chats: func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
+	})
 	if err != nil {
 		return a, err
 	}
 	mux := http.NewServeMux()
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
-		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Log: o.Log,
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: offices, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
-		Limit:     a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
+		Chats:     a.chats, Limit: a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
 	})
 	if err != nil {
 		return a, err
@@ -324,6 +327,20 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 	return nil
 }
 
+// windows are how long after a person's last word a channel lets us write, where that is not for ever.
+var windows = map[string]time.Duration{whatsapp.Name: whatsapp.Window}
+
+// chats are the chats that pages lead back to, as far as the platforms have said what we are called there.
+func (a *App) chats() (list []web.Chat) {
+	if a.telegram != nil {
+		list = append(list, web.Chat{Channel: telegram.Name, URL: a.telegram.ChatURL()})
+	}
+	if a.whatsapp != nil {
+		list = append(list, web.Chat{Channel: whatsapp.Name, URL: a.whatsapp.ChatURL()})
+	}
+	return slices.DeleteFunc(list, func(c web.Chat) bool { return c.URL == "" })
+}
+
 // erasing is what becomes, in each channel there is, of a message that held a number once it was read.
 var erasing = map[string]flows.Erasing{
 	telegram.Name: flows.Deleted,
@@ -331,6 +348,9 @@ var erasing = map[string]flows.Erasing{
 	webchat.Name:  flows.StaysHere,
 	terminal.Name: flows.StaysHere,
 }
+
+// sharesSpot are the channels in which people can share a place.
+var sharesSpot = map[string]bool{telegram.Name: true, whatsapp.Name: true}
 
 type channel struct {
 	name string
@@ -385,9 +405,12 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 			NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute,
 			ComplaintsHour: c.Limits.ComplaintsHour, ComplaintsDay: c.Limits.ComplaintsDay,
 		},
-		Erasing:  func(channel string) flows.Erasing { return erasing[channel] },
-		Announce: c.EventsURL != nil,
-		Model:    model, AbroadText: c.AbroadText, PortalText: c.PortalText,
+		Erasing:    func(channel string) flows.Erasing { return erasing[channel] },
+		Window:     func(channel string) time.Duration { return windows[channel] },
+		Zone:       c.Timezone,
+		SharesSpot: func(channel string) bool { return sharesSpot[channel] },
+		Announce:   c.EventsURL != nil,
+		Model:      model, AbroadText: c.AbroadText, PortalText: c.PortalText,
 	}, nil
 }
 

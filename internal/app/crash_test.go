@@ -301,6 +301,16 @@ func (c *crash) walk(k int, done bool) (ending, int, bool) {
 	return c.ending(), calls, wrote
 }
 
+// owing is how many promises are owed, but for keyboards to take off: of a process that dies they are left for a minute, and then dropped.
+func owing(all []bot.Promise) (n int) {
+	for _, p := range all {
+		if p.Lane() != bot.LaneEdit {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *crash) ending() ending {
 	t, a := c.t, c.process
 	t.Helper()
@@ -318,7 +328,7 @@ func (c *crash) ending() ending {
 	}
 	e := ending{
 		state: string(conv.State), record: string(person.Status), key: record.Key != "", asks: len(record.Asks), turns: int(conv.Turns),
-		owed: len(conv.Promises) + len(record.Promises),
+		owed: owing(conv.Promises) + owing(record.Promises),
 	}
 	err = a.Store.Unheard.Each(t.Context(), func(r unheard.Row) bool {
 		if r.Said == c.murmurs() {
@@ -422,4 +432,4 @@ func failsAtEveryCall(t *testing.T, lives bool) {
 	})
 }
 
-var digits = regexp.MustCompile(`[0-9]+|C-[A-Z0-9-]+`)
+var digits = regexp.MustCompile(`\bC[A-Z0-9]{8}\b|[0-9]+`)

@@ -83,7 +83,7 @@ func TestEvents(t *testing.T) {
 	w.Post(browser, w.URL("/clave"), map[string][]string{"clave": {key}, "clave2": {key}})
 	w.Post(world.NewBrowser(t), notMe, nil)
 	w.Settle()
-	for _, text := range []string{"queja", "No me atienden desde ayer.", "persona"} {
+	for _, text := range []string{"queja", "No me atienden desde ayer.", "registrar", "persona"} {
 		w.Say(text)
 	}
 	w.Later(time.Hour)

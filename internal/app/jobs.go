@@ -176,7 +176,7 @@ func (a *App) forgetConversation(ctx context.Context, id string, now time.Time) 
 	if c.KeptTill.After(now) {
 		return stays, nil // somebody wrote meanwhile
 	}
-	owed := slices.DeleteFunc(slices.Clone(c.Promises), func(p bot.Promise) bool { return p.Lane() == bot.LaneChat })
+	owed := slices.DeleteFunc(slices.Clone(c.Promises), func(p bot.Promise) bool { return p.Lane() == bot.LaneChat || p.Lane() == bot.LaneEdit })
 	if slices.ContainsFunc(owed, func(p bot.Promise) bool { return now.Before(p.Made.Add(oweMonth)) }) {
 		return a.postpone(ctx, c, now)
 	}

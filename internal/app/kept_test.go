@@ -53,7 +53,7 @@ func TestForget_halfWay(t *testing.T) {
 	}
 }
 
-// A conversation whose time is over stays while it owes a file, however many owe one, and a bubble does not keep it. After a
+// A conversation whose time is over stays while it owes a file, however many owe one; neither a bubble nor a change of one keeps it. After a
 // month the file is given up aloud.
 func TestForget_stillOwed(t *testing.T) {
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
@@ -65,7 +65,7 @@ func TestForget_stillOwed(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := &App{Store: s, Runner: r, options: Options{Config: config.Config{}}}
-	for chat, what := range map[string]bot.Duty{"1": bot.KeepFile{Topic: "complaint"}, "2": bot.Say{Reply: &bot.Reply{}}, "3": bot.KeepCase{}} {
+	for chat, what := range map[string]bot.Duty{"1": bot.KeepFile{Topic: "complaint"}, "2": bot.Say{Reply: &bot.Reply{}}, "3": bot.KeepCase{}, "4": bot.Spend{Bubble: "7"}} {
 		c := bot.Conversation{ID: bot.ConversationID("telegram", chat), KeptTill: clock.Now()}
 		c.Promises = []bot.Promise{{ID: "p" + chat, What: what, Made: clock.Now(), Schedule: bot.Schedule{Tries: 9}}}
 		if err := s.Conversations.Save(t.Context(), &c); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // What the conversation writes down of a case with the desk has words in the console: neither package may know the other.
 func TestNotes_haveWords(t *testing.T) {
-	page, err := os.ReadFile("../web/console/talk/templates/said.part.html")
+	page, err := os.ReadFile("../web/console/templates/frame/words.part.html")
 	if err != nil {
 		t.Fatal(err)
 	}

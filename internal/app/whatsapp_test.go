@@ -273,7 +273,7 @@ func TestWhatsApp_recycledNumber(t *testing.T) {
 	for _, text := range []string{"hola", "1", "english", "1", theirs, "1", "1"} {
 		w.DoIn(world.Chat, func() error { w.Phone.Say(world.Chat, text); return nil })
 	}
-	sayIn(t, w, world.Chat, "person", "Your case is C-")
+	sayIn(t, w, world.Chat, "person", "Your case is C")
 	h := w.Case(world.Chat)
 	if err := w.App.Desk.Claim(t.Context(), handoff.Deed{Once: "1", Ref: h.Ref, Actor: ana}); err != nil {
 		t.Fatal(err)
@@ -334,7 +334,7 @@ func TestWhatsApp_changedNumberWithCase(t *testing.T) {
 	ana := w.Agent("ana", false)
 	sayIn(t, w, world.Chat, "hola", "Hola. Soy Llave")
 	sayIn(t, w, world.Chat, "1", "¿Qué necesita hoy?")
-	sayIn(t, w, world.Chat, "persona", "Su caso es C-")
+	sayIn(t, w, world.Chat, "persona", "Su caso es C")
 	h := w.Case(world.Chat)
 	w.Graph.ChangeNumber(world.Chat, other)
 	w.Settle()

@@ -40,6 +40,7 @@ type BotAPI struct {
 	sending  int           // posts to the webhook under way
 	commands json.RawMessage
 	photos   map[string]string // by file_id: name of the file
+	refused  []string          // fields that it does not know
 }
 
 type botChat struct {
@@ -82,7 +83,8 @@ type botHook struct {
 	max         int
 }
 
-// ChatMessage is one bubble in a chat.
+// ChatMessage is one bubble in a chat, as it was sent. What the bot has changed since is in Edited, and Now; its first buttons
+// can still be pressed, as on a telephone that has not heard of the change.
 type ChatMessage struct {
 	ID      int
 	Bot     bool // from the bot; else from the person
@@ -91,22 +93,33 @@ type ChatMessage struct {
 	Rows    [][]ChatButton
 	Protect bool
 	Deleted bool
+	Edited  *ChatEdit // by the bot; nil: never
+	Hint    string    // what stands in the empty input field
 	At      time.Time
 }
 
-// ChatButton is one button under a message: it sends Data, or opens URL.
+// ChatButton is one button under a message: it sends Data, opens URL, or copies a text.
 type ChatButton struct {
-	Title string `json:"text"`
-	Data  string `json:"callback_data,omitempty"`
-	URL   string `json:"url,omitempty"`
+	Title string    `json:"text"`
+	Data  string    `json:"callback_data,omitempty"`
+	URL   string    `json:"url,omitempty"`
+	Copy  *ChatCopy `json:"copy_text,omitempty"`
+	Style string    `json:"style,omitempty"`
 }
 
-// Labels returns the titles of a message's buttons, in reading order.
+// ChatCopy is what a button copies.
+type ChatCopy struct {
+	Text string `json:"text"`
+}
+
+// Labels returns the titles of a message's buttons, in reading order, but for those that copy: not every channel has them.
 func (m ChatMessage) Labels() []string {
 	var out []string
 	for _, row := range m.Rows {
 		for _, b := range row {
-			out = append(out, b.Title)
+			if b.Copy == nil {
+				out = append(out, b.Title)
+			}
 		}
 	}
 	return out
@@ -283,6 +296,11 @@ func (b *BotAPI) Voice(chat int64) int {
 	return b.write(chat, "", map[string]any{"voice": map[string]any{
 		"file_id": "AwACvoice", "file_unique_id": "AgADv", "duration": 3, "mime_type": "audio/ogg", "file_size": 12345,
 	}})
+}
+
+// Location shares a place.
+func (b *BotAPI) Location(chat int64, lat, lon float64) int {
+	return b.write(chat, "", map[string]any{"location": map[string]any{"latitude": lat, "longitude": lon, "horizontal_accuracy": 12}})
 }
 
 // Contact shares a telephone number; [own] says that it is the person's own.
@@ -503,12 +521,17 @@ func (c *botChat) wire() map[string]any {
 }
 
 func (m *ChatMessage) wire(c *botChat) map[string]any {
-	out := map[string]any{"message_id": m.ID, "from": botSelf, "chat": c.wire(), "date": m.At.Unix(), "text": m.Text}
+	now := m.Now()
+	out := map[string]any{"message_id": m.ID, "from": botSelf, "chat": c.wire(), "date": m.At.Unix(), "text": now.Text}
+	if m.Image != "" {
+		delete(out, "text")
+		out["caption"] = now.Text
+	}
 	if m.Protect {
 		out["has_protected_content"] = true
 	}
-	if len(m.Rows) > 0 {
-		out["reply_markup"] = map[string]any{"inline_keyboard": m.Rows}
+	if len(now.Rows) > 0 {
+		out["reply_markup"] = map[string]any{"inline_keyboard": now.Rows}
 	}
 	return out
 }
@@ -658,15 +681,19 @@ func refuseBot(code int, description string) error {
 }
 
 var botMethods = map[string]func(b *BotAPI, r *http.Request, p map[string]string) (any, error){
-	"getMe":               (*BotAPI).getMe,
-	"setWebhook":          (*BotAPI).setWebhook,
-	"deleteWebhook":       (*BotAPI).deleteWebhook,
-	"getWebhookInfo":      (*BotAPI).getWebhookInfo,
-	"getUpdates":          (*BotAPI).getUpdates,
-	"sendMessage":         (*BotAPI).sendMessage,
-	"sendPhoto":           (*BotAPI).sendPhoto,
-	"sendChatAction":      (*BotAPI).sendChatAction,
-	"deleteMessage":       (*BotAPI).deleteMessage,
+	"getMe":          (*BotAPI).getMe,
+	"setWebhook":     (*BotAPI).setWebhook,
+	"deleteWebhook":  (*BotAPI).deleteWebhook,
+	"getWebhookInfo": (*BotAPI).getWebhookInfo,
+	"getUpdates":     (*BotAPI).getUpdates,
+	"sendMessage":    (*BotAPI).sendMessage,
+	"sendPhoto":      (*BotAPI).sendPhoto,
+	"sendChatAction": (*BotAPI).sendChatAction,
+	"deleteMessage":  (*BotAPI).deleteMessage,
+
+	"editMessageText":        (*BotAPI).editMessageText,
+	"editMessageReplyMarkup": (*BotAPI).editMessageReplyMarkup,
+
 	"answerCallbackQuery": (*BotAPI).answerCallbackQuery,
 	"setMyCommands":       (*BotAPI).setMyCommands,
 }
@@ -962,6 +989,9 @@ func (b *BotAPI) sendMessage(_ *http.Request, p map[string]string) (any, error) 
 
 // show puts a message of the bot into a chat.
 func (b *BotAPI) show(id int64, m *ChatMessage, p map[string]string) error {
+	if err := b.knows(p); err != nil {
+		return err
+	}
 	rows, err := readBotKeyboard(p)
 	if err != nil {
 		return err
@@ -976,6 +1006,7 @@ func (b *BotAPI) show(id int64, m *ChatMessage, p map[string]string) error {
 		return refuseBot(403, botTextBlocked)
 	}
 	m.Bot, m.Rows, m.Protect, m.At = true, rows, p["protect_content"] == "true", time.Now()
+	m.Hint = readBotHint(p)
 	c.add(m)
 	b.changed()
 	return nil
@@ -991,6 +1022,12 @@ func readBotKeyboard(p map[string]string) ([][]ChatButton, error) {
 	if err := json.Unmarshal([]byte(raw), &markup); err != nil || markup == nil {
 		return nil, refuseBot(400, "Bad Request: object expected as reply markup")
 	}
+	if string(markup["force_reply"]) == "true" {
+		if len([]rune(readBotHint(p))) > 64 {
+			return nil, refuseBot(400, "Bad Request: input field placeholder is too long")
+		}
+		return nil, nil
+	}
 	var rows [][]ChatButton
 	if err := json.Unmarshal(markup["inline_keyboard"], &rows); err != nil || string(markup["inline_keyboard"]) == "null" {
 		return nil, refuseBot(400, "Bad Request: can't parse inline keyboard: expected an Array of Arrays")
@@ -1005,6 +1042,12 @@ func readBotKeyboard(p map[string]string) ([][]ChatButton, error) {
 				if err != nil || !strings.Contains(u.Hostname(), ".") {
 					return nil, refuseBot(400, "Bad Request: inline keyboard button URL '"+button.URL+"' is invalid: Wrong HTTP URL")
 				}
+			case button.Style != "" && button.Style != "primary" && button.Style != "success" && button.Style != "danger":
+				return nil, refuseBot(400, "Bad Request: can't parse inline keyboard button: invalid button style specified")
+			case button.Copy != nil && button.Data == "":
+				if n := len([]rune(button.Copy.Text)); n < 1 || n > 256 {
+					return nil, refuseBot(400, "Bad Request: can't parse inline keyboard button: copy_text must be 1 to 256 characters")
+				}
 			case button.Data == "":
 				return nil, refuseBot(400, "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
 			case len(button.Data) > 64:
@@ -1013,6 +1056,15 @@ func readBotKeyboard(p map[string]string) ([][]ChatButton, error) {
 		}
 	}
 	return rows, nil
+}
+
+// readBotHint is what a reply that is asked for has in its empty input field.
+func readBotHint(p map[string]string) string {
+	var markup struct {
+		Hint string `json:"input_field_placeholder"`
+	}
+	_ = json.Unmarshal([]byte(p["reply_markup"]), &markup) // readBotKeyboard has looked
+	return markup.Hint
 }
 
 func (b *BotAPI) sendChatAction(_ *http.Request, p map[string]string) (any, error) {

@@ -46,8 +46,6 @@ func (b *BotAPI) sendPhoto(r *http.Request, p map[string]string) (any, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wire := m.wire(b.chats[chat])
-	delete(wire, "text")
-	wire["caption"] = m.Text
 	wire["photo"] = []any{
 		map[string]any{"file_id": id + "s", "file_unique_id": id + "us", "width": 90, "height": 67, "file_size": 1200},
 		map[string]any{"file_id": id, "file_unique_id": id + "u", "width": 640, "height": 480, "file_size": 20000},

@@ -401,10 +401,10 @@ func (g *Graph) Document(chat int64, filename string) int {
 	})
 }
 
-// Location sends a location.
-func (g *Graph) Location(chat int64) int {
+// Location shares a place.
+func (g *Graph) Location(chat int64, lat, lon float64) int {
 	return g.write(chat, "", "location", map[string]any{
-		"latitude": -0.2201, "longitude": -78.5123, "name": "Quito", "address": "Av. Amazonas 1",
+		"latitude": lat, "longitude": lon, "name": "Quito", "address": "Av. Amazonas 1",
 	})
 }
 
@@ -450,15 +450,21 @@ func (g *Graph) Edit(chat int64, messageID int, text string) int {
 	return g.unsupported(chat, "edit")
 }
 
-func (g *Graph) unsupported(chat int64, what string) int {
+func (g *Graph) unsupported(chat int64, what string) int { return g.untold(chat, what, 131051) }
+
+// untold sends what the API does not tell: of which type it is, at best, and an error.
+func (g *Graph) untold(chat int64, what string, code int) int {
+	title, details := "Message type unknown", "Message type is currently not supported."
+	if code != 131051 {
+		title, details = "This message is currently unavailable.", "This message is currently unavailable."
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.person(chat)
 	m := g.add(p, &graphMessage{kind: "unsupported"}, false)
 	w := p.wire(m.wamid, m.At, "unsupported", nil)
 	w["errors"] = []any{map[string]any{
-		"code": 131051, "title": "Message type unknown", "message": "Message type unknown",
-		"error_data": map[string]any{"details": "Message type is currently not supported."},
+		"code": code, "title": title, "message": title, "error_data": map[string]any{"details": details},
 	}}
 	if what != "" {
 		w["unsupported"] = map[string]any{"type": what}

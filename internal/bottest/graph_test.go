@@ -275,7 +275,7 @@ func TestGraph_inbound(t *testing.T) {
 		"in_audio_voice.json": func(b *graphBot) { b.g.Voice(ana) },
 		"in_image.json":       func(b *graphBot) { b.g.Photo(ana, "pie") },
 		"in_document.json":    func(b *graphBot) { b.g.Document(ana, "a.pdf") },
-		"in_location.json":    func(b *graphBot) { b.g.Location(ana) },
+		"in_location.json":    func(b *graphBot) { b.g.Location(ana, -0.2201, -78.5123) },
 		"in_contacts.json":    func(b *graphBot) { b.g.Contact(ana, "+593 99 000 0001", true) },
 		"in_unsupported.json": func(b *graphBot) { b.g.Unsupported(ana) },
 		"in_reaction.json":    func(b *graphBot) { b.g.Say(ana, "x"); b.came(); b.g.React(ana, 101, "👍") },

@@ -435,7 +435,7 @@ func refusal(t *testing.T, k kind, uniform bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if owed := len(c.Promises) + len(record.Promises); c.State != state || owed > 0 || record.Live == nil || record.Live.Refused.IsZero() {
+		if owed := owes(c) + len(record.Promises); c.State != state || owed > 0 || record.Live == nil || record.Live.Refused.IsZero() {
 			t.Errorf("person %d: state %s, want %s; %d promises not kept; live attempt refused: %v", p.index, c.State, state, owed, record.Live != nil && !record.Live.Refused.IsZero())
 		}
 	}

@@ -112,7 +112,7 @@ func (m model) run(ctx context.Context, chat int64, inputs []input, answered map
 // come from the store.
 func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error) {
 	c = c.Clone()
-	c.Version, c.Outbox = 0, bot.Outbox{}
+	c.Version, c.Outbox, c.Pieces, c.Answered, c.Asked = 0, bot.Outbox{}, nil, nil, nil
 	c.Timers = slices.DeleteFunc(c.Timers, func(t bot.Timer) bool { return t.Signal == bot.SignalLinkExpired || t.Signal == bot.SignalMailLate })
 	maps.DeleteFunc(c.Slots, ofLetters)
 	if c.Handoff != nil {

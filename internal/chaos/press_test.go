@@ -239,12 +239,13 @@ func (c *crowd) does(ctx context.Context, a act) error {
 	return nil
 }
 
-// nonce is the cookie by which a browser is known again.
+// nonce is the part of the cookie by which a browser is known again.
 func (c *crowd) nonce(browser int) string {
 	at := &url.URL{Scheme: "http", Host: c.addrs[0], Path: "/"}
 	for _, cookie := range c.jars[browser].Cookies(at) {
 		if strings.HasSuffix(cookie.Name, "llave-navegador") {
-			return cookie.Value
+			nonce, _, _ := strings.Cut(cookie.Value, ".") // what follows only chooses words
+			return nonce
 		}
 	}
 	return ""

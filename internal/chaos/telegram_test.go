@@ -200,7 +200,7 @@ func TestTelegram_blocked(t *testing.T) {
 		for _, p := range blocked { // the link has ended, and its timer has gone off
 			mine := 0
 			for _, c := range dep.callsTo(p.chat) {
-				if c.Status == 403 {
+				if c.Status == 403 && !strings.HasPrefix(c.Method, "edit") { // a keyboard to be taken off, for which nothing is read anew, asks by itself
 					mine++
 				}
 			}
@@ -339,15 +339,15 @@ func (dep *deployment) walkAndTalk(t *testing.T, people []*person, talkers int) 
 		dep.mainWay().Wait(time.Minute, func() bool {
 			said := dep.mainWay().Messages(talkerChat + int64(i+1))
 			order, _ := unfold(said, dep.ways[0] == byWhatsApp)
-			return len(joined(order)) >= len(joined(pattern))
+			return tells(order, pattern, dep.ways[0] == byWhatsApp)
 		})
 	}
 	dep.noticed(ctx, people)
 	return time.Since(began)
 }
 
-// spoke fails the test where a talker did not read, in order, what the one in quiet weather read; a bubble twice only
-// where its answer was lost.
+// spoke fails the test where a talker did not read, in order, what the one in quiet weather read, but for what was overtaken; a
+// bubble twice only where its answer was lost.
 func (dep *deployment) spoke(t *testing.T, talkers int) {
 	t.Helper()
 	pattern := dep.mainWay().Messages(talkerChat)
@@ -367,28 +367,13 @@ func (dep *deployment) spoke(t *testing.T, talkers int) {
 				t.Errorf("talker %d: %q came twice, and no answer was lost", i+1, begin(c.again.Text))
 			}
 		}
-		same := slices.EqualFunc(order, pattern, func(a, b bottest.ChatMessage) bool {
-			return a.Text == b.Text && slices.Equal(a.Labels(), b.Labels())
-		})
-		if merges && len(order) > 0 {
-			same = joined(order) == joined(pattern) && slices.Equal(order[len(order)-1].Labels(), pattern[len(pattern)-1].Labels())
-		}
-		if !same {
+		if !tells(order, pattern, merges) {
 			strange++
 			t.Errorf("talker %d read %q, want %q", i+1, openings(order), openings(pattern))
 		}
 	}
 	t.Logf("%d talkers with %d answers each, in %d bubbles: %d chats with one lost or out of order, %d answers repeated; the longest wait between two was %v",
 		talkers, len(pattern), bubbles, strange, copies, slowest.Round(10*time.Millisecond))
-}
-
-// joined is what was said, in one.
-func joined(said []bottest.ChatMessage) string {
-	var texts []string
-	for _, m := range said {
-		texts = append(texts, m.Text)
-	}
-	return strings.Join(texts, between)
 }
 
 func openings(said []bottest.ChatMessage) (out []string) {

@@ -103,7 +103,7 @@ var settings = []setting{
 		func(c *Config, v string) error { c.ModelFile = v; return nil }},
 	{"LLAVE_ABROAD_TEXT", "", "empty: nothing is added", "your own words for people abroad, in Spanish: one line, 200 characters at most",
 		func(c *Config, v string) (err error) { c.AbroadText, err = sentence(v); return }},
-	{"LLAVE_PORTAL_TEXT", "", "Servicios en línea, Asegurados, Afiliados", "your own words, in Spanish, for how one gets into the portal with the new key: one line, 200 characters at most",
+	{"LLAVE_PORTAL_TEXT", "", "Servicios en línea, Asegurados, Afiliados", "your own words, Spanish in every chat, for how one gets into the portal with the new key: one line, 200 characters at most",
 		func(c *Config, v string) (err error) { c.PortalText, err = sentence(v); return }},
 	{"LLAVE_TIMEZONE", "America/Guayaquil", "", "of hours and days told to people",
 		func(c *Config, v string) (err error) { c.Timezone, err = location(v); return }},

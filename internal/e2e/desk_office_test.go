@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"llave/bot"
 	"llave/internal/affiliate"
 	"llave/internal/agent"
 	"llave/internal/app"
@@ -136,13 +137,19 @@ func (o *office) person() *phone {
 	return &phone{t: o.t, api: o.api, chat: int64(5551240000 + o.people)}
 }
 
-var caseNumber = regexp.MustCompile(`C-[0-9A-Z]{4}-[0-9A-Z]{3}`)
+// caseIn is the number of a case that was told, as it is stored.
+func caseIn(told string) string {
+	ref, _ := bot.ParseRef(caseNumber.FindString(told))
+	return ref
+}
+
+var caseNumber = regexp.MustCompile(`\bC[0-9A-Z]{8}\b|\bC[0-9A-Z]{2}\x{a0}[0-9A-Z]{3}\x{a0}[0-9A-Z]{3}\b`)
 
 // asks has a person ask for somebody of the desk, and returns the number of their case.
 func (p *phone) asks() string {
 	p.t.Helper()
 	p.says("hola", "Hola. Soy Llave")
-	ref := caseNumber.FindString(p.says("persona", "Su caso es"))
+	ref := caseIn(p.says("persona", "Su caso es"))
 	if ref == "" {
 		p.t.Fatal("no case number was told")
 	}

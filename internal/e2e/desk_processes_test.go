@@ -50,7 +50,7 @@ func TestDesk_twoProcesses(t *testing.T) {
 	p.last = p.api.Say(p.chat, "persona")
 	ana.until("a case is in the list", `document.querySelectorAll("#lista > li").length === 1`)
 	t.Logf("from the person's word to an agent at another process: %v", time.Since(asked).Round(time.Millisecond))
-	ref := caseNumber.FindString(p.hears("Su caso es"))
+	ref := caseIn(p.hears("Su caso es"))
 	ana.takes(ref)
 	p.hears("Hola, le atiende Ana")
 	ana.writes("Cuénteme.")

@@ -184,7 +184,7 @@ func TestDesk_backToTheRoad(t *testing.T) {
 	home.open(l.Link("DESBLOQUEO DE CLAVE IESS"))
 	home.press("Desbloquear")
 	p.hears("Paso 1 de 5")
-	ref := caseNumber.FindString(p.says("persona", "Su caso es"))
+	ref := caseIn(p.says("persona", "Su caso es"))
 
 	ana.takes(ref)
 	p.hears("Hola, le atiende Ana")

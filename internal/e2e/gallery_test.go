@@ -63,14 +63,15 @@ func newGallery(t *testing.T) *gallery {
 	server := httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.DiscardHandler)
 	base := &url.URL{Scheme: "http", Host: server.Listener.Addr().String()}
-	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang})
+	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang, Chats: func(r *http.Request) []web.Chat { return public.Back(r, ourChats) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const year = 365 * 24 * time.Hour
 	site, err := public.New(public.Options{
-		Kit: kit, Links: g.links, LinkTTL: 3 * time.Minute, Log: log,
+		Kit: kit, Links: g.links, LinkTTL: 3 * time.Minute, Log: log, Chats: func() []web.Chat { return ourChats },
 		Retention: public.Retention{Idle: 24 * time.Hour, Transcript: 30 * 24 * time.Hour, Audit: year, Complaint: year},
+		Offices:   affiliate.Offices{{Name: "Centro de Atención Universal de prueba", Province: "Loja", City: "Loja", Address: "Calle de Prueba 1 y Avenida de Prueba", Hours: "lunes a viernes 08:00-16:30", Note: "Entrada por la esquina", Code: "loja"}},
 		Limit:     func(context.Context, string) (bool, time.Duration, error) { return true, 0, nil },
 	})
 	if err != nil {
@@ -103,6 +104,9 @@ func newGallery(t *testing.T) *gallery {
 	return g
 }
 
+// ourChats are the chats that the pages lead back to.
+var ourChats = []web.Chat{{Channel: "telegram", URL: "https://t.me/example_bot"}, {Channel: "whatsapp", URL: "https://wa.me/15550783881"}}
+
 // letterOf composes a letter with made-up links.
 func letterOf(kind mail.Kind, lang string) (mail.Letter, error) {
 	const site = "https://desbloqueo.example.org"
@@ -118,7 +122,7 @@ func letterOf(kind mail.Kind, lang string) (mail.Letter, error) {
 	switch kind {
 	case mail.Unlocked, mail.Generated, mail.Revoked, mail.RevokedKey:
 	case mail.Disowned:
-		d.Case = "N-0000-000"
+		d.Case = "N00000000"
 	default:
 		d.TTL, d.Link, d.NotMe = 3*time.Minute, site+"/desbloqueo/"+madeUpToken, site+"/no-fui-yo/"+madeUpToken
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -22,7 +24,8 @@ const (
 // page is one page in one state, and how a person gets there.
 type page struct {
 	name string
-	what string // the words under its screenshot in docs/pages.md; none: no screenshot
+	what string // the words under its screenshot in docs/pages.md; none: no screenshot there
+	look string // its title in docs/look.md where it has none there
 	open func(v *visitor, g *gallery)
 	// letter is a letter and no page: its second screenshot is that of a wide window.
 	letter bool
@@ -54,7 +57,7 @@ func inEnglish(p page) page {
 // alsoInEnglish are the pages that are opened in English too, and whether there is a screenshot of that.
 var alsoInEnglish = map[string]bool{
 	"unlock": true, "unlocked": true, "link-used": false, "link-expired": false, "generate": false, "generate-again": false, "not-me": false,
-	"not-me-locked": false, "not-me-late": false, "key": true, "key-refused": false, "key-made": false, "key-made-before": false,
+	"not-me-locked": false, "not-me-late": false, "key": true, "key-refused": false, "key-made": false, "key-made-before": false, "key-over": false, "unlocked-alone": false,
 }
 
 // used uses a link.
@@ -79,6 +82,11 @@ func pages() []page {
 	list := []page{
 		{name: "home", what: "The first page", open: visit("/")},
 		{name: "privacy", what: "The privacy notice", open: visit("/privacidad")},
+		{name: "office", what: "The sheet to take along to an office", open: visit("/oficina/loja")},
+		{name: "office-dark", what: "The sheet to take along to an office, in the dark", open: func(v *visitor, g *gallery) {
+			v.dark(true)
+			v.open(g.base + "/oficina/loja")
+		}},
 		{name: "unlock", what: "The mailed link: one button", open: func(v *visitor, g *gallery) { v.open(g.unlockLink()) }},
 		{name: "unlocked", what: "The key is unlocked", open: func(v *visitor, g *gallery) { used(v, g) }},
 		{name: "link-used", what: "The link was used in another browser", open: func(v *visitor, g *gallery) {
@@ -94,7 +102,7 @@ func pages() []page {
 			v.open(link)
 		}},
 		{name: "link-unknown", open: visit("/desbloqueo/" + madeUpToken)},
-		{name: "generate", open: func(v *visitor, g *gallery) { v.open(g.generateLink()) }},
+		{name: "generate", look: "The mailed link to a new key", open: func(v *visitor, g *gallery) { v.open(g.generateLink()) }},
 		{name: "generate-again", open: func(v *visitor, g *gallery) {
 			link := g.generateLink()
 			v.open(link)
@@ -106,12 +114,12 @@ func pages() []page {
 			v.open(g.notMeLink())
 			v.press("No fui yo")
 			// The case's number is the only thing of the page that is another each time.
-			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N-0000-000"`))
+			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N00\u00a0000\u00a0000"`))
 		}},
 		{name: "not-me-locked", what: "«No fui yo», after somebody used the link", open: func(v *visitor, g *gallery) {
 			v.open(g.usedNotMeLink())
 			v.press("No fui yo")
-			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N-0000-000"`))
+			do(v, "set the number", chromedp.Evaluate[chromedp.Void](`document.querySelector(".case").textContent = "N00\u00a0000\u00a0000"`))
 		}},
 		{name: "not-me-late", open: func(v *visitor, g *gallery) {
 			link := g.notMeLink()
@@ -160,6 +168,18 @@ func pages() []page {
 			do(v, "send another key", leaving(late))
 		}},
 		{name: "key-elsewhere", open: visit("/clave")},
+		{name: "key-over", what: "The time of the key page is over", open: func(v *visitor, g *gallery) {
+			makingKey(v, g)
+			g.clock.Advance(10 * time.Minute)
+			v.open(g.base + "/clave")
+		}},
+		{name: "unlocked-alone", what: "The key is unlocked, in a browser that keeps no cookies", open: func(v *visitor, g *gallery) {
+			v.open(g.unlockLink())
+			if _, err := chromedp.Call(v.ctx, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
+				v.t.Fatal(err)
+			}
+			v.press("Desbloquear")
+		}},
 	}
 	for _, status := range []string{"400", "403", "404", "405", "413", "429", "500", "503"} {
 		p := page{name: "error-" + status, open: visit("/error/" + status)}

@@ -139,6 +139,9 @@ func (c Calendar) stretches(t time.Time, following int) iter.Seq[stretch] {
 	}
 }
 
+// On are the hours of a date, in the order in which they open; none on a day of rest.
+func (c Calendar) On(date Date) []Span { return c.spans(date.midnight(), c.Schedule.hours(c.Hours)) }
+
 // spans are the hours of a date, given by its midnight in UTC, in the order in which they open.
 func (c Calendar) spans(date time.Time, hours Hours) []Span {
 	set, found := c.Schedule.day(DateOf(date))

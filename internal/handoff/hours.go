@@ -96,6 +96,9 @@ func clock(v string) (time.Duration, bool) {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err == nil
 }
 
+// Clocks are when the span opens and closes, as people read them: "08:00", "17:00".
+func (s Span) Clocks() (opens, closes string) { return clockText(s.Opens), clockText(s.Closes) }
+
 func clockText(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60)
 }

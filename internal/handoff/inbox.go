@@ -90,7 +90,7 @@ func (d *Desk) Find(ctx context.Context, ref string) (Case, error) {
 	switch {
 	case err != nil:
 		return Case{}, fmt.Errorf("find case: %w", err)
-	case !found || r.Notice:
+	case !found || r.Notice || r.Handoff.Ref == "": // or the bot alone ended it
 		return Case{}, ErrNoCase
 	}
 	channel, _ := bot.SplitConversationID(r.Conv)
@@ -120,7 +120,10 @@ func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, 
 			continue
 		}
 		for _, l := range owed.Lines {
-			if l.Seq > after && !slices.ContainsFunc(lines, func(k bot.Line) bool { return k.Seq == l.Seq }) {
+			switch i := slices.IndexFunc(lines, func(k bot.Line) bool { return k.Seq == l.Seq }); {
+			case i >= 0:
+				lines[i] = l // something in it is hidden since it was kept
+			case l.Seq > after:
 				lines = append(lines, l)
 			}
 		}

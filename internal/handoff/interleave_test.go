@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,8 @@ import (
 //     conversation, or it waits in the queue and the bot has stepped back (flows.AtDesk), a message is the agent's: the bot
 //     says nothing and the person waits for an answer (Since), unless it is one of the few words that ask the bot about
 //     leaving, or, before anybody has taken it, about the place or the language; those the bot answers, in one bubble, and
-//     nobody is waited for because of them. Everywhere else the bot answers, in one bubble.
+//     nobody is waited for because of them. Everywhere else the bot answers, in one bubble. A second tap of the button that
+//     was just answered is answered by nobody and stands nowhere.
 //  2. No message is lost: what is written while a case is open stands in its lines exactly once, and what was accepted was
 //     answered exactly once, whichever process got it and however often.
 //  3. The lines of a case are numbered 1 to n, and those that are kept are those that were promised.
@@ -539,8 +541,17 @@ func (p *play) turns() []turn {
 				t.lines = append(t.lines, what.Lines...)
 			}
 		}
+		w := before.Pieces
+		tookBack := w != nil && before.Find(w.Turn+"/say") != nil && after.Find(w.Turn+"/say") == nil
 		if h := after.Handoff; h != nil && (before.Handoff == nil || before.Handoff.Ref != h.Ref) {
 			t.tail = len(before.Tail)
+			if tookBack {
+				t.tail-- // what waited to be said was taken back
+			}
+		}
+		if owed := after.Find(turnLines(w)); tookBack && owed != nil { // so was its line
+			i := slices.IndexFunc(all, func(of turn) bool { return strings.HasSuffix(w.Turn, "/"+of.id) })
+			all[i].lines = owed.What.(bot.KeepLines).Lines
 		}
 		if t.id != "" {
 			all = append(all, t)
@@ -550,6 +561,14 @@ func (p *play) turns() []turn {
 		before = after
 	}
 	return all
+}
+
+// turnLines is the promise of the lines of the turn whose reply waits.
+func turnLines(w *bot.Pieces) string {
+	if w == nil {
+		return ""
+	}
+	return w.Turn + "/" + string(bot.PromiseLines)
 }
 
 func seenIn(c bot.Conversation, s bot.Seen) bool {
@@ -661,12 +680,18 @@ func (p *play) judgeTurn(t turn) {
 			p.fatal("%s: %q stands as %q", t.id, d.text, l.Text)
 		}
 	}
+	if last, still := t.before.Tapped, t.after.Tapped; t.bubbles+person == 0 && last != nil && still != nil && *last == *still && d.button == last.Button {
+		return
+	}
 	rates := h != nil && was != nil && h.Rating != was.Rating // the last line of a case that is over
 	if open := was.Open() || h.Open() || rates; open != (person == 1) {
 		p.fatal("%s: a case is open: %t; lines of it: %v", t.id, open, t.lines)
 	}
 	handed := was.Open() && was.Status != bot.HandoffScheduled && inDesk(t.before.State)
+	said, is := t.before.Answered, t.after.Answered
+	rest := said != nil && is != nil && is.Told == said.Told && is.Since.Equal(said.Since) && t.bubbles == 0 // the end of what was answered, or the same again
 	switch {
+	case rest:
 	case !handed && t.bubbles != 1:
 		p.fatal("%s: the bot's to answer, %d bubbles", t.id, t.bubbles)
 	case handed && t.bubbles > 1:
@@ -735,6 +760,9 @@ func (p *play) judgeRefused(t turn, d *operation) {
 	}
 }
 
+// quoted is what a person hears again of their own words before they file it: a complaint that is read back.
+var quoted = regexp.MustCompile(`«[^»]*»`)
+
 // judgeAgents is what becomes of agents' words.
 func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 	blocked := slices.ContainsFunc(turns, func(t turn) bool { return t.after.Gone })
@@ -774,7 +802,7 @@ func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 	}
 	for _, d := range p.messages() {
 		for _, r := range said {
-			if strings.HasPrefix(d.text, "zq") && strings.Contains(r.Text, d.text) {
+			if strings.HasPrefix(d.text, "zq") && strings.Contains(quoted.ReplaceAllString(r.Text, ""), d.text) {
 				p.fatal("%s: said back: %q", d.id, r.Text)
 			}
 		}

@@ -5,6 +5,9 @@
 // import it in turn. Only a file of another form (other columns, UTF-16, a spreadsheet) is refused as a whole, before
 // anything is stored.
 //
+// A foreigner's code is the same in capitals and small letters. Of two rows that differ in that alone nobody can say which is
+// right, so both are rejected, each with the other's line (P115). Rows with codes, which are few, are therefore held until the end.
+//
 // Rows are stored in batches, and after each a checkpoint is stored under a fingerprint of the input. An interrupted import
 // reads the part before the checkpoint again, to know its ids and to write its rejects, without storing it. It checks that
 // these are the same bytes, and goes on. Storing a row is idempotent, so it does not matter where it was interrupted. A
@@ -13,6 +16,8 @@ package importer
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,6 +27,7 @@ import (
 	"hash/maphash"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 
 	"llave/internal/affiliate"
@@ -127,8 +133,18 @@ type pass struct {
 	mark    affiliate.ImportMark // the last one saved
 	resume  int64                // lines that an earlier run has stored
 	batch   []affiliate.Record
+	codes   []coded
 	sum     Summary
 	start   time.Time
+}
+
+// coded is a row with a foreigner's code, held until it is known that no other differs from it in letters alone.
+type coded struct {
+	record  affiliate.Record
+	written string // the code in its own letters
+	line    int64
+	raw     []byte // as it stands among the rejects
+	other   int64  // line of a row that differs from it in letters alone
 }
 
 func run(ctx context.Context, o Options, afresh bool) (sum Summary, err error) {
@@ -191,7 +207,7 @@ func (p *pass) read(ctx context.Context, rows rowReader) error {
 			if p.in.sum() != p.mark.Hash {
 				return p.changed(ctx)
 			}
-			p.sum.Earlier, p.batch = int64(len(p.seen)), p.batch[:0]
+			p.sum.Earlier, p.batch = int64(len(p.seen)-len(p.codes)), p.batch[:0]
 		}
 		if p.in.number%1000 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -208,38 +224,88 @@ func (p *pass) read(ctx context.Context, rows rowReader) error {
 	if p.in.number < p.resume {
 		return p.changed(ctx)
 	}
+	return p.storeCodes(ctx)
+}
+
+// storeCodes stores the rows that were held, but those of a code in several letters, and ends the import.
+func (p *pass) storeCodes(ctx context.Context) error {
+	for _, c := range p.codes {
+		if c.other > 0 {
+			if err := p.reject(c.line, sameButLetters(c.other), c.raw); err != nil {
+				return err
+			}
+			continue
+		}
+		p.countMail(c.record)
+		p.batch = append(p.batch, c.record)
+		if len(p.batch) == p.Batch {
+			if err := p.store(ctx, false); err != nil {
+				return err
+			}
+		}
+	}
 	return p.store(ctx, true)
+}
+
+func sameButLetters(line int64) string {
+	return fmt.Sprintf("_id is that of line %d but for capitals and small letters", line)
 }
 
 // row takes or rejects one row.
 func (p *pass) row(rows rowReader, raw []byte) error {
 	p.sum.Rows++
 	rec, reason := rows.record(raw)
+	written := tidy(rec.ID)
 	if reason == "" {
 		reason = check(&rec, p.ForeignCode)
 	}
 	if reason == "" {
 		id := maphash.String(p.seed, rec.ID)
 		if first, ok := p.seen[id]; ok {
-			reason = fmt.Sprintf("duplicate of line %d", first)
+			reason = p.twice(rec, written, int64(first))
 		} else {
 			p.seen[id] = uint32(p.in.number)
 		}
 	}
 	if reason != "" {
-		p.sum.Rejected++
-		if err := p.rejects.add(p.in.number, reason, rows.forRejects(raw)); err != nil {
-			return p.stopped(err)
-		}
-		p.sum.Rejects = p.Options.Rejects
+		return p.reject(p.in.number, reason, rows.forRejects(raw))
+	}
+	if rec.IDType == affiliate.ForeignCode {
+		p.codes = append(p.codes, coded{record: rec, written: written, line: p.in.number, raw: bytes.Clone(rows.forRejects(raw))})
 		return nil
 	}
-	if rec.Email != "" && !affiliate.ValidEmail(rec.Email) {
-		p.sum.BadMail++
-	}
+	p.countMail(rec)
 	if p.in.number > p.resume {
 		p.batch = append(p.batch, rec)
 	}
+	return nil
+}
+
+// twice says why a row is rejected whose id line [first] has. One that differs from that in letters alone has it rejected too.
+func (p *pass) twice(rec affiliate.Record, written string, first int64) string {
+	i, held := slices.BinarySearchFunc(p.codes, first, func(c coded, line int64) int { return cmp.Compare(c.line, line) })
+	if rec.IDType != affiliate.ForeignCode || !held || p.codes[i].written == written {
+		return fmt.Sprintf("duplicate of line %d", first)
+	}
+	if p.codes[i].other == 0 {
+		p.codes[i].other = p.in.number
+	}
+	return sameButLetters(first)
+}
+
+func (p *pass) countMail(rec affiliate.Record) {
+	if rec.Email != "" && !affiliate.ValidEmail(rec.Email) {
+		p.sum.BadMail++
+	}
+}
+
+// reject writes a row down that is not taken.
+func (p *pass) reject(line int64, reason string, row []byte) error {
+	p.sum.Rejected++
+	if err := p.rejects.add(line, reason, row); err != nil {
+		return p.stopped(err)
+	}
+	p.sum.Rejects = p.Options.Rejects
 	return nil
 }
 

@@ -90,20 +90,57 @@ func number(i int) string {
 	panic("no check digit fits")
 }
 
-// TestRun_codesWithoutCase: a code is the same in any letters, and kept in capitals.
+// TestRun_codesWithoutCase: a code is the same in any letters, and kept in capitals (P115).
 func TestRun_codesWithoutCase(t *testing.T) {
 	s := open(t)
 	sum, err := importer.Run(t.Context(), options(t, s, "a.csv", header+
-		"xe-77120,foreign_code,affiliate,N,p@example.com,,locked\nXE-77120,foreign_code,affiliate,M,q@example.com,,locked\n"))
+		" xe-77120 ,foreign_code,affiliate,N,p@example.com,,locked\nXE-77120,foreign_code,affiliate,N,p@example.com,,locked\n"+row(1)+
+		"ye-1,foreign_code,affiliate,M,q@example.com,,locked\nye-1,foreign_code,affiliate,O,r@example.com,,locked\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "line,reason," + header + `3,"duplicate of line 2",` + "XE-77120,foreign_code,affiliate,M,q@example.com,,locked\n"
-	if got := rejected(t, sum.Rejects); sum.Imported != 1 || got != want {
+	const but = "but for capitals and small letters"
+	want := "line,reason," + header +
+		`3,"_id is that of line 2 ` + but + `",` + "XE-77120,foreign_code,affiliate,N,p@example.com,,locked\n" +
+		`6,"duplicate of line 5",` + "ye-1,foreign_code,affiliate,O,r@example.com,,locked\n" +
+		`2,"_id is that of line 3 ` + but + `",` + " xe-77120 ,foreign_code,affiliate,N,p@example.com,,locked\n"
+	if got := rejected(t, sum.Rejects); sum.Imported != 2 || sum.Rows != 5 || sum.Rejected != 3 || got != want {
 		t.Errorf("%+v, rejected:\n%s\nwant:\n%s", sum, got, want)
 	}
-	if rec, found, err := s.Affiliates.Find(t.Context(), "xe-77120"); err != nil || !found || rec.ID != "XE-77120" || rec.FullName != "N" {
+	if _, found, err := s.Affiliates.Find(t.Context(), "xe-77120"); err != nil || found {
+		t.Errorf("a code in two spellings: found %v, %v", found, err)
+	}
+	if rec, found, err := s.Affiliates.Find(t.Context(), "ye-1"); err != nil || !found || rec.ID != "YE-1" || rec.FullName != "M" {
 		t.Errorf("found %+v %v %v", rec, found, err)
+	}
+}
+
+// TestRun_codesAfterAnInterruption: codes before the mark are known to those after it, and stored with them.
+func TestRun_codesAfterAnInterruption(t *testing.T) {
+	s := open(t)
+	code := func(id, name string) string {
+		return id + ",foreign_code,affiliate," + name + ",p@example.com,2025-03-01,locked\n"
+	}
+	content := header + code("xe-1", "A") + code("ab-2", "B")
+	for i := range 20 {
+		content += row(i)
+	}
+	content += code("XE-1", "C") + code("cd-3", "D") + row(21)
+	o := options(t, s, "a.csv", content)
+	o.Batch = 7
+	interrupted := o
+	interrupted.Sink = &stopper{Sink: s.Affiliates, batches: 2, stop: func() error { return errors.New("away") }}
+	if _, err := importer.Run(t.Context(), interrupted); !errors.Is(err, importer.ErrStopped) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	o = again(t, o)
+	o.Batch = 7
+	sum, err := importer.Run(t.Context(), o)
+	if err != nil || sum.Earlier != 14 || sum.Imported != 9 || sum.Rejected != 2 || count(t, s) != 23 {
+		t.Errorf("got %+v, %v, %d stored, want 14 from before, 9 new and 2 rejected", sum, err, count(t, s))
+	}
+	if got := strings.Count(rejected(t, sum.Rejects), "but for capitals"); got != 2 {
+		t.Errorf("%d rows are rejected for their letters, want both", got)
 	}
 }
 

@@ -24,7 +24,7 @@ func sample(t testing.TB, kind Kind) Data {
 	d := Data{Channel: "telegram", At: time.Date(2025, 11, 24, 13, 35, 10, 0, time.UTC)}
 	d.Held = kind == RevokedKey
 	if kind == Disowned {
-		d.Case = "N-0000-000"
+		d.Case = "N00000000"
 	}
 	if kind.notice() {
 		return d

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"llave/bot"
@@ -87,6 +86,8 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		t.err = ErrStopping
 	case !p.Until.IsZero() && now.After(p.Until):
 		t.err = errWorthless
+	case p.Kind() == bot.PromiseSpend:
+		t.err = k.edit(ctx, doc, p, p.What.(bot.Spend))
 	default:
 		g := k.begin()
 		t.by = g.by.name
@@ -100,22 +101,33 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 	return k.mark(ctx, doc, t)
 }
 
-// oneBubble is how many bubbles that wait together go out as one at most.
-const oneBubble = 4
-
 // together is the promise whose turn it is, and those that can be kept with it: bubbles of the same voice that wait behind
 // it, in a channel where each costs.
 func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.Promise {
-	owed := []bot.Promise{head}
+	if !r.merges(doc) {
+		return []bot.Promise{head}
+	}
+	return bubblesFrom(doc, head, now)
+}
+
+// merges says whether what waits together in the document's channel goes out as one bubble.
+func (r *Runner) merges(doc document) bool {
 	channel, _ := bot.SplitConversationID(doc.id())
-	if m, ok := r.channels[channel].(Merger); head.Kind() != bot.PromiseSay || !ok || !m.Merges() {
+	m, ok := r.channels[channel].(Merger)
+	return ok && m.Merges()
+}
+
+// bubblesFrom is the promise whose turn it is, and the bubbles of the same voice that wait behind it.
+func bubblesFrom(doc document, head bot.Promise, now time.Time) []bot.Promise {
+	owed := []bot.Promise{head}
+	if head.Kind() != bot.PromiseSay {
 		return owed
 	}
 	for _, p := range doc.outbox().Promises {
 		if p.Lane() != head.Lane() || p.ID == head.ID {
 			continue
 		}
-		if p.Kind() != bot.PromiseSay || p.NotBefore.After(now) || len(owed) == oneBubble || said(p).By != said(head).By {
+		if p.Kind() != bot.PromiseSay || p.NotBefore.After(now) || len(owed) == bot.OneBubble || said(p).By != said(head).By {
 			break // an agent's words are a bubble of their own
 		}
 		owed = append(owed, p)
@@ -126,27 +138,33 @@ func (r *Runner) together(doc document, head bot.Promise, now time.Time) []bot.P
 // said is what a promise of saying something says.
 func said(p bot.Promise) *bot.Reply { return p.What.(bot.Say).Reply }
 
-// bubble is what promises of saying something come to in one bubble: all their texts, and the buttons of the last.
-func (r *Runner) bubble(owed []bot.Promise) (bot.Reply, error) {
-	var texts []string
-	var whole bot.Reply
+// bubble is what promises of saying something come to in one bubble: their texts, and the buttons of the last. In a channel where each
+// is sent by itself it is the first, now that the others wait behind it.
+func (r *Runner) bubble(doc document, owed []bot.Promise, now time.Time) (bot.Reply, error) {
 	inOrder := slices.Clone(owed) // one that came back stands behind what was said after it
 	slices.SortStableFunc(inOrder, func(a, b bot.Promise) int { return cmp.Compare(said(a).Prompt, said(b).Prompt) })
+	var bubbles []bot.Reply
 	for _, p := range inOrder {
-		reply, protect := *said(p), whole.Protect
+		reply := *said(p)
 		if reply.Sealed {
 			text, err := r.Open(reply.Text)
 			if err != nil {
-				return whole, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
+				return bot.Reply{}, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
 			}
 			reply.Text, reply.Sealed = text, false
 		}
-		texts = append(texts, reply.Text)
-		whole = reply
-		whole.Protect = reply.Protect || protect
+		bubbles = append(bubbles, reply)
 	}
-	whole.Text = strings.Join(texts, "\n\n")
-	return whole, nil
+	if !r.merges(doc) {
+		var later []bot.Reply
+		for _, p := range bubblesFrom(doc, owed[0], now)[1:] {
+			if said(p).Prompt > bubbles[0].Prompt { // else the first came back: it stands behind
+				later = append(later, *said(p))
+			}
+		}
+		return bot.Overtaken(bubbles[0], later), nil
+	}
+	return bot.Together(bubbles), nil
 }
 
 // What a try comes to when nothing was sent, beside ErrStopping.
@@ -232,12 +250,17 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 		if d, ok := what.(bot.Delete); ok {
 			return Effects{}, ch.Delete(ctx, chat, d.MessageID)
 		}
-		reply, err := k.bubble(owed)
+		now, clock := k.Now(ctx)
+		reply, err := k.bubble(doc, owed, now)
 		if err != nil {
 			return Effects{}, err
 		}
-		if now, err := k.Now(ctx); err == nil {
+		if clock == nil {
 			reply.Silence = now.Sub(doc.heard())
+		}
+		if b, ok := ch.(Bubbler); ok {
+			bubble, err := b.SendBubble(believed, chat, reply)
+			return Effects{Asked: reply.AskedIn(bubble)}, err
 		}
 		return Effects{}, ch.Send(believed, chat, reply)
 	case bot.Unknown:
@@ -251,7 +274,7 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 // began: mostly nobody has written it since, and a process that dies has one round trip less to die in.
 func (k keeping) mark(ctx context.Context, known document, t try) (after document, more bool) {
 	k.report(t.owed[0], t.err)
-	for t.same = true; ; t.same = false {
+	for t.same = k.lane != bot.LaneEdit; ; t.same = false { // an edit comes after a bubble, whose mark has written it meanwhile
 		doc, more, err := k.markOnce(ctx, known, t)
 		switch {
 		case err == nil:

@@ -61,7 +61,7 @@ func KeeperOf[D bot.Duty](keep func(ctx context.Context, p bot.Promise, what D) 
 }
 
 // Own are the kinds that the runner keeps itself, through the chat's channel.
-var Own = []bot.PromiseKind{bot.PromiseSay, bot.PromiseDelete}
+var Own = []bot.PromiseKind{bot.PromiseSay, bot.PromiseDelete, bot.PromiseSpend}
 
 // byKind refuses keepers under which a promise would have nobody, or two, to keep it, and a keeper for a kind that cannot
 // be promised.

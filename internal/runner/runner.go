@@ -47,7 +47,7 @@ const (
 
 // laneSlots is how many promises of a lane are being kept at once, so that a burst does not open thousands of
 // connections. Each lane has its own share: letters that wait for a slow mail server hold up no chat.
-var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneMail2: 16, bot.LaneMail3: 16, bot.LaneEvent: 32, bot.LaneDesk: 4, bot.LaneHook: 8}
+var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneMail2: 16, bot.LaneMail3: 16, bot.LaneEvent: 32, bot.LaneDesk: 4, bot.LaneHook: 8, bot.LaneEdit: 8}
 
 // Conversations keeps one document per chat.
 type Conversations interface {
@@ -72,6 +72,11 @@ type Channel interface {
 	Delete(ctx context.Context, chat, messageID string) error
 }
 
+// Bubbler is a Channel that can change a bubble later, by the name that it has for it as it sends it.
+type Bubbler interface {
+	SendBubble(ctx context.Context, chat string, r bot.Reply) (bubble string, err error)
+}
+
 // Merger is a Channel in which every bubble costs: those that wait together go out as one.
 type Merger interface{ Merges() bool }
 
@@ -79,6 +84,7 @@ type Merger interface{ Merges() bool }
 type Effects struct {
 	Timer  *bot.Timer  // moved in the same write that drops the promise, where it stands still
 	Signal *bot.Update // stepped in the same write
+	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
 // Options are what a runner needs. All are required but Count and Alone.
@@ -211,12 +217,18 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 			return out, fmt.Errorf("commit turn: %w", err)
 		}
 		r.Count("turn")
+		if u.Media != "" {
+			r.Count("came_" + u.Media)
+		}
 		r.dropped(out)
 		r.Log.Info("turn", "conv", id, "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
 		for _, lane := range mine {
 			r.keep(keeping{r, r.conversations, id, lane}, doc)
+		}
+		if due := next.ReplyDue(); due.After(env.Now) {
+			time.AfterFunc(due.Sub(env.Now), func() { r.keepDue(r.conversations, id) })
 		}
 		return out, nil
 	}
@@ -260,7 +272,7 @@ func (r *Runner) claim(outbox *bot.Outbox, now time.Time, timers time.Time) []bo
 		if k.Who != me && k.Until.After(now) {
 			continue
 		}
-		until := now.Add(keepFor)
+		until := now.Add(claimFor(lane))
 		if k.Who == me && k.Until.After(until) {
 			until = k.Until // held for longer
 		}
@@ -399,6 +411,35 @@ func (r *Runner) wake(ctx context.Context, s shelf, id string) error {
 	}
 }
 
+// keepDue keeps what waited in a document for this moment. The sweep would too, a second later perhaps, and does where this
+// process has died meanwhile.
+func (r *Runner) keepDue(s shelf, id string) {
+	if !r.enter() {
+		return
+	}
+	defer r.leave()
+	ctx := context.Background()
+	release := r.locks.lock(s.key(id))
+	defer release()
+	for {
+		doc, err := s.load(ctx, id)
+		var now time.Time
+		if err == nil {
+			now, err = r.Now(ctx)
+		}
+		if err == nil && !doc.outbox().WakeAt.IsZero() {
+			err = r.takeUp(ctx, s, id, doc, now)
+		}
+		switch {
+		case errors.Is(err, bot.ErrConflict):
+			continue
+		case err != nil:
+			r.Log.Warn("keep what waited", "error", err)
+		}
+		return
+	}
+}
+
 // takeUp claims the lanes of [doc] that nobody alive keeps, and begins to keep them. ErrConflict: doc is not as it stands
 // any more, and nothing was begun.
 func (r *Runner) takeUp(ctx context.Context, s shelf, id string, doc document, now time.Time) error {
@@ -433,14 +474,18 @@ func (r *Runner) enter() bool {
 }
 
 func (r *Runner) leave() {
+	r.setActive(-1)
+	r.busy.Done()
+}
+
+func (r *Runner) setActive(by int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.active--
+	r.active += by
 	if r.active == 0 && r.idle != nil {
 		close(r.idle)
 		r.idle = nil
 	}
-	r.busy.Done()
 }
 
 // Idle waits until nothing is being answered or kept here. What waits for its time does not count.

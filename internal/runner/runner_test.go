@@ -34,6 +34,8 @@ type wire struct {
 	waiting chan struct{} // gets a word from each that does
 	merges  bool
 	silence []time.Duration // the person's, at each try
+	edits   []bot.Spend     // tries included
+	spend   func() error    // how edits end; nil: well
 }
 
 func (w *wire) Merges() bool { return w.merges }
@@ -68,6 +70,16 @@ func (w *wire) Send(ctx context.Context, chat string, r bot.Reply) error {
 
 func (w *wire) Delete(context.Context, string, string) error { return nil }
 
+func (w *wire) Spend(_ context.Context, _ string, s bot.Spend) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.edits = append(w.edits, s)
+	if w.spend != nil {
+		return w.spend()
+	}
+	return nil
+}
+
 func (w *wire) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,6 +92,7 @@ type cluster struct {
 	store  *store.Store
 	clock  *storetest.Clock
 	engine *bot.Engine
+	open   func(sealed string) (string, error)
 	wire   *wire
 }
 
@@ -99,14 +112,15 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{t: t, store: s, clock: clock, engine: e, wire: &wire{}}
+	open := func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }
+	return &cluster{t: t, store: s, clock: clock, engine: e, open: open, wire: &wire{}}
 }
 
 func (cl *cluster) runner(name string) *runner.Runner {
 	cl.t.Helper()
 	r, err := runner.New(runner.Options{
 		Name: name, Conversations: cl.store.Conversations, Unlocks: cl.store.Unlocks, Processes: cl.store.Processes, Engine: cl.engine, Now: cl.store.Now,
-		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Open: cl.open, Keepers: runnertest.Keepers(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		cl.t.Fatal(err)
@@ -174,7 +188,7 @@ func (cl *cluster) conversation() bot.Conversation {
 func TestHandle_repeatsInParallel(t *testing.T) {
 	cl := newCluster(t)
 	a, b := cl.runner("a"), cl.runner("b")
-	for id, words := range []string{"hola", "1", "1"} {
+	for id, words := range []string{"hola", "1", "desbloquear"} {
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {

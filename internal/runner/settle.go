@@ -91,6 +91,8 @@ func (t try) fate(f bot.Failure, tries int) fate {
 		return asBefore
 	case errors.Is(t.err, errWorthless):
 		return worthless
+	case t.lane == bot.LaneEdit && (f == bot.Permanent || f == bot.Gone || f == bot.Closed):
+		return worthless // the keyboard stays; what is wrong with the chat the next bubble meets
 	case errors.Is(t.err, errUnknown) && tries+1 >= unknownTries, f == bot.Permanent:
 		return givenUp
 	case f == bot.Gone && t.lane == bot.LaneChat:

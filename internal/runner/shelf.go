@@ -47,7 +47,7 @@ func (d *conversation) heard() time.Time    { return d.c.LastAt }
 func (d *conversation) copy() document      { return &conversation{c: d.c.Clone()} }
 func (d *conversation) gone() int {
 	d.c.Gone = true
-	return d.c.DropLane(bot.LaneChat)
+	return d.c.Unreach()
 }
 
 func (d *conversation) stuck(now time.Time) { d.c.Stir(now) }
@@ -91,6 +91,8 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 
 func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error) {
 	doc := d.(*conversation)
+	doc.c.EndPieces()
+	doc.c.Sent(k.Asked)
 	if k.Timer != nil { // who gave up while the letter was on its way waits for nothing
 		doc.c.MoveTimer(*k.Timer)
 	}

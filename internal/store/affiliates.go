@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
+	"unicode"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -21,20 +22,13 @@ type AffiliateTable struct{ engine Engine }
 const importBatch = 2000
 
 // Find returns the record kept under a number or code, and whether there is one. A code is found by its capitals
-// (affiliate.Canonical), or by its small letters where others wrote it so. data_updated_at may be a date or a
+// (affiliate.Canonical), or as an earlier version or others wrote it (spellings). data_updated_at may be a date or a
 // text that is one; anything else there counts as absent. No error names the number.
 func (t *AffiliateTable) Find(ctx context.Context, number string) (affiliate.Record, bool, error) {
 	if number == "" {
 		return affiliate.Record{}, false, nil
 	}
-	number = affiliate.Canonical(number)
-	raw, err := t.engine.Get(ctx, Affiliates, number)
-	if small := strings.ToLower(number); small != number {
-		other, otherErr := t.engine.Get(ctx, Affiliates, small) // always, or one that nobody has would take longer
-		if errors.Is(err, ErrNotFound) {
-			raw, err = other, otherErr
-		}
-	}
+	raw, err := t.find(ctx, affiliate.Canonical(number))
 	if errors.Is(err, ErrNotFound) {
 		return affiliate.Record{}, false, nil
 	}
@@ -55,6 +49,63 @@ func (t *AffiliateTable) Find(ctx context.Context, number string) (affiliate.Rec
 		DataUpdatedAt: anyTime(raw.Lookup("data_updated_at")),
 		Status:        affiliate.Status(text("status")),
 	}, true, nil
+}
+
+// find gets the one document of a code in whatever letters. All spellings are asked for always, or a code that nobody has would
+// take longer. That in capitals comes before others; two others are nobody's, since no one can say whose the code is.
+func (t *AffiliateTable) find(ctx context.Context, code string) (bson.Raw, error) {
+	raw, err := t.engine.Get(ctx, Affiliates, code)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	var others []bson.Raw
+	for _, spelling := range spellings(code) {
+		other, err := t.engine.Get(ctx, Affiliates, spelling)
+		switch {
+		case err == nil:
+			others = append(others, other)
+		case !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
+	if err != nil && len(others) == 1 {
+		return others[0], nil
+	}
+	return raw, err
+}
+
+// mostMixed is up to how many letters every mixture of capitals and small letters is a spelling: each doubles them.
+const mostMixed = 4
+
+// spellings are the other ways to write a code in capitals: in small letters, with the first letter alone a capital, and where it
+// has few letters in every mixture of both.
+func spellings(code string) (other []string) {
+	var letters []int
+	runes := []rune(code)
+	for i, r := range runes {
+		if unicode.ToLower(r) != r {
+			letters = append(letters, i)
+		}
+	}
+	add := func(small func(n int) bool) {
+		mixed := slices.Clone(runes)
+		for n, i := range letters {
+			if small(n) {
+				mixed[i] = unicode.ToLower(mixed[i])
+			}
+		}
+		if s := string(mixed); s != code && !slices.Contains(other, s) {
+			other = append(other, s)
+		}
+	}
+	add(func(int) bool { return true })
+	add(func(n int) bool { return n > 0 })
+	if len(letters) <= mostMixed {
+		for mix := range 1 << len(letters) {
+			add(func(n int) bool { return mix>>n&1 == 1 })
+		}
+	}
+	return other
 }
 
 // anyTime reads a time that others may have written as text.

@@ -130,6 +130,23 @@ func (a *Attempt) forget() {
 	a.hears("", lang)
 }
 
+// channel is that of the chats that asked in a language, since one letter is of all of these, or of all chats where each speaks another
+// by now; "" where they are of several, or not kept any more.
+func (a *Attempt) channel(lang string) (one string) {
+	asked := slices.DeleteFunc(slices.Clone(a.Convs), func(conv string) bool { return a.speaks(conv) != lang })
+	if len(asked) == 0 {
+		asked = a.Convs
+	}
+	for _, conv := range asked {
+		channel, _ := bot.SplitConversationID(conv)
+		if one != "" && one != channel {
+			return ""
+		}
+		one = channel
+	}
+	return one
+}
+
 // Ends is when the link stops working: [ttl] after acceptance, MaxLife after the first request at the latest.
 func (a *Attempt) Ends(ttl time.Duration) time.Time {
 	latest := a.Asked.Add(MaxLife)

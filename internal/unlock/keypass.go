@@ -20,7 +20,8 @@ type Holder struct {
 	About key.About     // what the key must not contain
 	Made  bool          // the key was made with this key pass
 	Life  time.Duration // what is left of the key pass
-	Lang  string        // of the letter whose link gave it
+	Kind  Kind          // what the link did that gave it
+	Chat                // whose letter's link it was
 }
 
 // KeyPass opens the cookie's key pass, or ErrKeyPass.
@@ -37,7 +38,8 @@ func (s *Service) KeyPass(ctx context.Context, pass string) (Holder, error) {
 		About: about(rec),
 		Made:  !a.KeyMade.IsZero(),
 		Life:  a.keyPassEnds().Sub(now),
-		Lang:  a.speaks(a.asker()),
+		Kind:  a.Kind,
+		Chat:  a.chat(a.asker()),
 	}, nil
 }
 

@@ -25,23 +25,23 @@ type Disowned struct {
 	Locked  bool          // so the record is locked again; false: a later link was used since, which is not this one's to take back
 	Dropped bool          // there was a key, which is no key any more
 	Hold    time.Duration // for how long yet no letter goes to the record
-	Lang    string        // of the letter
+	Chat                  // that the letter was of
 }
 
-// LookNotMe says whether the "No fui yo" link is known and works: ErrUnknown, ErrExpired; and in which language its letter was. It
+// LookNotMe says whether the "No fui yo" link is known and works: ErrUnknown, ErrExpired; and of which chat its letter was. It
 // changes nothing.
-func (s *Service) LookNotMe(ctx context.Context, token string) (lang string, err error) {
+func (s *Service) LookNotMe(ctx context.Context, token string) (Chat, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
-		return "", fmt.Errorf("read the store's clock: %w", err)
+		return Chat{}, fmt.Errorf("read the store's clock: %w", err)
 	}
 	t := cutToken(token)
 	d, err := s.byNotMe(ctx, t)
 	if err != nil {
-		return "", err
+		return Chat{}, err
 	}
-	_, lang, err = s.disowned(d, t, now)
-	return lang, err
+	_, chat, err := s.disowned(d, t, now)
+	return chat, err
 }
 
 // byNotMe is the document whose letters' "No fui yo" begin so.
@@ -56,25 +56,28 @@ func (s *Service) byNotMe(ctx context.Context, t token) (*Document, error) {
 	return d, nil
 }
 
-// disowned are the attempts that the "No fui yo" of a letter is about, the newest first: the letter's own; and its language. A letter of a
+// disowned are the attempts that the "No fui yo" of a letter is about, the newest first: the letter's own; and the chat it was of. A letter of a
 // version before bears no tag: its token is for every attempt that such a version made, as it was then, and for no other.
-func (s *Service) disowned(d *Document, t token, now time.Time) (own []*Attempt, lang string, err error) {
+func (s *Service) disowned(d *Document, t token, now time.Time) (own []*Attempt, chat Chat, err error) {
 	if d.Live == nil || !t.is(d.Live.NotMe, s.hashNotMe) {
-		return nil, "", ErrUnknown
+		return nil, Chat{}, ErrUnknown
 	}
 	for _, a := range d.all() {
 		spoke, is := s.notMeLang(a, t.tag)
 		if !is || a.Kind == KindDecoy {
 			continue
 		}
-		if lang = spoke; now.Before(a.notMeEnds()) {
+		if len(own) == 0 {
+			chat = Chat{Channel: a.channel(spoke), Lang: spoke}
+		}
+		if now.Before(a.notMeEnds()) {
 			own = append(own, a)
 		}
 	}
 	if len(own) == 0 {
-		return nil, lang, ErrExpired
+		return nil, chat, ErrExpired
 	}
-	return own, lang, nil
+	return own, chat, nil
 }
 
 // NotMe takes back what the letter's attempt did, whenever within seven days it is pressed (P206). Before use: the link is
@@ -91,10 +94,10 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	}
 	var out Disowned
 	var own []*Attempt
-	var lang string
+	var chat Chat
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
 		var err error
-		if own, lang, err = s.disowned(d, t, now); err != nil {
+		if own, chat, err = s.disowned(d, t, now); err != nil {
 			return err
 		}
 		newest := own[0]
@@ -118,7 +121,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 		s.disownedBy(d, newest, out, now)
 		return nil
 	})
-	out.Lang = lang
+	out.Chat = chat
 	if err != nil {
 		return out, err
 	}

@@ -2,18 +2,31 @@ package unlock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"llave/bot"
 )
 
-// View is what the page of a link shows. The language is that of the chat whose letter the link is of; it is told beside ErrExpired and
-// ErrUsed too.
+// View is what the page of a link shows. The chat is the one whose letter the link is of; it is told beside ErrExpired and ErrUsed too.
 type View struct {
 	Kind  Kind
 	Again bool // this browser pressed the button before
-	Lang  string
+	Over  bool // beside ErrUsed: it did, and its key pass is over
+	Chat
+}
+
+// Chat is what pages know of the chat that asked for a link.
+type Chat struct {
+	Channel string
+	Lang    string // that it asked in; "" is the first
+}
+
+// chat is the chat of a conversation that asked.
+func (a *Attempt) chat(conv string) Chat {
+	channel, _ := bot.SplitConversationID(conv)
+	return Chat{Channel: channel, Lang: a.speaks(conv)}
 }
 
 // Look says what the link would do, for the page that shows it. It changes nothing.
@@ -23,8 +36,9 @@ func (s *Service) Look(ctx context.Context, token, nonce string) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	again, err := s.usable(d.Live, now, nonce)
-	return View{Kind: d.Live.Kind, Again: again, Lang: d.Live.speaks(s.asker(d.Live, t.tag))}, err
+	a := d.Live
+	again, err := s.usable(a, now, nonce)
+	return View{Kind: a.Kind, Again: again, Over: s.pressed(a, nonce) && !now.Before(a.keyPassEnds()), Chat: a.chat(s.asker(a, t.tag))}, err
 }
 
 func (s *Service) byLink(ctx context.Context, t token) (*Document, time.Time, error) {
@@ -42,10 +56,15 @@ func (s *Service) byLink(ctx context.Context, t token) (*Document, time.Time, er
 	return d, now, nil
 }
 
+// pressed says whether a browser pressed the button, and what that gave was not taken back.
+func (s *Service) pressed(a *Attempt, nonce string) bool {
+	return !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce)
+}
+
 // usable says whether a browser may press the button, or has (again).
 func (s *Service) usable(a *Attempt, now time.Time, nonce string) (again bool, err error) {
 	switch {
-	case !a.Redeemed.IsZero() && a.Voided.IsZero() && nonce != "" && a.Nonce == s.hashNonce(nonce) && now.Before(a.keyPassEnds()):
+	case s.pressed(a, nonce) && now.Before(a.keyPassEnds()):
 		return true, nil
 	case !a.Redeemed.IsZero():
 		return false, ErrUsed
@@ -61,8 +80,13 @@ type Redeemed struct {
 	Again   bool          // the same browser had pressed it before
 	KeyPass string        // sealed; the right to make a key, for the cookie
 	Life    time.Duration // what is left of the key pass
-	Lang    string        // as View has it
+	Moment  bool          // beside ErrUsed: that was a moment ago, and nobody has taken it back
+	Chat                  // as View has it
 }
+
+// moment is for how long a second press of a browser that is not known again is taken for the second tap of one that keeps no
+// cookies. It is told what came of the first, and given nothing.
+const moment = 30 * time.Second
 
 // Redeem uses a link, once. The nonce is the browser's: whoever wins may come again with it and is told the same. It
 // returns once the record is active; the chats hear of it by themselves.
@@ -82,12 +106,14 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		if by == "" {
 			return ErrUnknown
 		}
-		out = Redeemed{Lang: a.speaks(by)}
+		out = Redeemed{Chat: a.chat(by)}
 		again, err := s.usable(a, now, nonce)
+		out.Kind = a.Kind
 		if err != nil {
+			out.Moment = errors.Is(err, ErrUsed) && a.Voided.IsZero() && now.Sub(a.Redeemed) < moment
 			return err
 		}
-		out.Kind, out.Again = a.Kind, again
+		out.Again = again
 		if again {
 			out.Life = a.keyPassEnds().Sub(now)
 			return errUnchanged
@@ -105,7 +131,7 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		return nil
 	})
 	if err != nil {
-		return Redeemed{Lang: out.Lang}, err
+		return Redeemed{Kind: out.Kind, Moment: out.Moment, Chat: out.Chat}, err
 	}
 	if out.Kind == KindUnlock {
 		if err := s.Activate(ctx, d.ID, d.Live.ID); err != nil {

@@ -102,8 +102,8 @@ func TestLanguage_isTheLetters(t *testing.T) {
 			if v, err := s.Look(ctx, l.Token, "n"); l.Lang != want || v.Lang != want || err != nil {
 				t.Errorf("letter in %q, page in %q (%v), want %q", l.Lang, v.Lang, err, want)
 			}
-			if lang, err := s.LookNotMe(ctx, l.NotMe); lang != want || err != nil {
-				t.Errorf("No fui yo in %q (%v), want %q", lang, err, want)
+			if chat, err := s.LookNotMe(ctx, l.NotMe); chat.Lang != want || err != nil {
+				t.Errorf("No fui yo in %q (%v), want %q", chat.Lang, err, want)
 			}
 		}
 		r := s.redeem(english.Token, "n")
@@ -132,8 +132,8 @@ func TestLanguage_isTheLetters(t *testing.T) {
 			t.Errorf("No fui yo is pressed: %+v, %v", d, err)
 		}
 		s.clock.Advance(5 * 24 * time.Hour)
-		if lang, err := s.LookNotMe(ctx, english.NotMe); lang != "en" || !errors.Is(err, unlock.ErrExpired) {
-			t.Errorf("too late: %q, %v, want English and ErrExpired", lang, err)
+		if chat, err := s.LookNotMe(ctx, english.NotMe); chat.Lang != "en" || !errors.Is(err, unlock.ErrExpired) {
+			t.Errorf("too late: %q, %v, want English and ErrExpired", chat.Lang, err)
 		}
 	})
 }
@@ -149,8 +149,8 @@ func TestLanguage_changes(t *testing.T) {
 		t.Errorf("the page speaks %q (%v), want es", v.Lang, err)
 	}
 	for want, l := range map[string]unlock.Letter{"en": before, "es": after} {
-		if lang, err := s.LookNotMe(t.Context(), l.NotMe); lang != want || err != nil {
-			t.Errorf("No fui yo speaks %q (%v), want %s", lang, err, want)
+		if chat, err := s.LookNotMe(t.Context(), l.NotMe); chat.Lang != want || err != nil {
+			t.Errorf("No fui yo speaks %q (%v), want %s", chat.Lang, err, want)
 		}
 	}
 }

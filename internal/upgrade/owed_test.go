@@ -9,7 +9,7 @@ import (
 	"llave/internal/store"
 )
 
-var caseNumber = regexp.MustCompile(`C-[0-9A-Z]{4}-[0-9A-Z]{3}`)
+var caseNumber = regexp.MustCompile(`C-[0-9A-Z]{4}-[0-9A-Z]{3}|\bC[0-9A-Z]{8}\b`)
 
 // kinds are the kinds of promise that a store has.
 var kinds = []string{"say", "delete", "link", "notice", "activate", "signal", "file", "case", "lines", "audit", "erase"}

@@ -45,7 +45,7 @@ func cast() []person {
 		{settled: road(opened, "[No me sale]")}, {settled: tried}, {settled: road(tried, "[Sí, pude entrar]")},
 		{settled: road(tried, "[Sí, pude entrar]", "5")}, {settled: road(opened, "@key")},
 		{settled: road(menu, "[Atención presencial]")}, {settled: ready, Status: "suspended"}, {settled: ready, Status: "none"},
-		{settled: road(menu, "[Presentar queja]")}, {settled: road(menu, "[Presentar queja]", "La página no abre.")},
+		{settled: road(menu, "[Presentar queja]")}, {settled: road(menu, "[Presentar queja]", "La página no abre.", "[Registrar]")},
 		{settled: road(menu, "[Mis datos]")}, {settled: road(menu, "[Mis datos]", "[Borrar mis datos]")},
 		{settled: road(menu, "[Mis datos]", "[Borrar mis datos]", "[Sí, borrar]")},
 		{settled: road(menu, "[Paso a paso]")}, {settled: road(menu, "[Paso a paso]", "[Desbloquear clave]", "#")},
@@ -66,7 +66,7 @@ func cast() []person {
 		{settled: road(menu, "[Generar clave]", "#", "[Sí, es correcto]"), Status: "active", broken: []string{"[Enviar enlace]"}},
 
 		// Everything that a process owes to its own store is kept in no time: it is owed only at the moment of the kill.
-		{settled: road(menu, "[Presentar queja]"), last: []string{"Nadie contesta el teléfono."}}, {settled: menu, last: []string{"persona"}},
+		{settled: road(menu, "[Presentar queja]", "Nadie contesta el teléfono."), last: []string{"[Registrar]"}}, {settled: menu, last: []string{"persona"}},
 		{settled: road(queued, "@desk tomar", "@desk resolver", "menú", "mis datos", "[Borrar mis datos]"), last: []string{"[Sí, borrar]"}},
 		{settled: sent, last: []string{"@link"}}, {settled: sent, last: []string{"@not-me"}}, {settled: opened, last: []string{"@key"}},
 		{settled: road(tried, "[Sí, pude entrar]"), last: []string{"5"}}, {settled: road(queued), last: []string{"@desk tomar"}},

@@ -200,9 +200,10 @@ func Framed(policy string) string {
 // View is a page to be shown.
 type View struct {
 	Name   string
-	Status int    // 0: 200
-	Form   bool   // has a form: it may tell its own site where it came from, which older browsers need to post it
-	Policy string // "": Policy
+	Status int           // 0: 200
+	Form   bool          // has a form: it may tell its own site where it came from, which older browsers need to post it
+	Policy string        // "": Policy
+	MaxAge time.Duration // how long anybody may keep the page; 0: nobody
 	Data   any
 }
 
@@ -214,6 +215,9 @@ func Show(w http.ResponseWriter, pages Pages, v View) error {
 	}
 	h := w.Header()
 	Secure(h, v.Policy, v.Form)
+	if v.MaxAge > 0 {
+		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(v.MaxAge.Seconds())))
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	if v.Status == 0 {

@@ -37,6 +37,8 @@ type Options struct {
 	Framed bool
 	// Lang is the language of a request's error page, as a template's folder is called; "" or nil: Spanish.
 	Lang func(r *http.Request) string
+	// Chats are those that a request's error page leads back to; nil: to none.
+	Chats func(r *http.Request) []Chat
 	// Count is told of every request, under its route; nil: not counted.
 	Count func(route string, status int, took time.Duration)
 }
@@ -60,6 +62,9 @@ func New(o Options) (*Kit, error) {
 	}
 	if o.Lang == nil {
 		o.Lang = func(*http.Request) string { return "" }
+	}
+	if o.Chats == nil {
+		o.Chats = func(*http.Request) []Chat { return nil }
 	}
 	k := &Kit{options: o, secure: o.PublicURL.Scheme == "https", origins: http.NewCrossOriginProtection(), assets: shared}
 	// A proxy may have changed Host; where the browser says it comes from is compared with what we call ourselves too.
@@ -161,6 +166,18 @@ var errorPages = map[int]string{
 	400: "400", 403: "403", 404: "404", 405: "405", 413: "413", 429: "429", 500: "500", 503: "503",
 }
 
+// errorData is what the page of an error shows.
+type errorData struct {
+	Later Span // when to come back
+	Chats []Chat
+}
+
+// Chat is one that a page leads back to.
+type Chat struct {
+	Channel string // its name, as bot.Update.Channel has it
+	URL     string
+}
+
 func (k *Kit) showError(w http.ResponseWriter, r *http.Request, e *Error) {
 	name, ok := errorPages[e.Status]
 	if !ok {
@@ -170,7 +187,7 @@ func (k *Kit) showError(w http.ResponseWriter, r *http.Request, e *Error) {
 		}
 	}
 	RetryAfter(w.Header(), e.RetryAfter)
-	v := View{Name: name, Status: e.Status, Data: Wait(e.RetryAfter)}
+	v := View{Name: name, Status: e.Status, Data: errorData{Wait(e.RetryAfter), k.options.Chats(r)}}
 	if k.options.Framed {
 		v.Policy = Framed(Policy)
 	}

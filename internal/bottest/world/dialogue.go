@@ -1,11 +1,13 @@
 package world
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +26,10 @@ import (
 //
 //	> text              the person writes
 //	> [Label]           presses a button
-//	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | old [Label]
+//	! photo | voice | edit TEXT | block | unblock | repeat | contact DIGITS | location LAT LON | old [Label]
+//	! change TEXT       the person changes what they wrote last; "! change" leaves it as it is
+//	! sticker | video WORDS | poll | album 3 WORDS …    what else a phone sends: bottest.Send
+//	>> text             the person writes, and goes on at once with the next line: a piece of a sentence. Likewise "!! photo"
 //	! mailserver refuse ADDRESS | busy ADDRESS | heal | down | up
 //	+ 40s               time passes
 //	@ press the link    opens the newest letter's link and presses its button
@@ -105,7 +110,7 @@ func PlayToEnd(t testing.TB, on Channel, file []byte) ([]byte, Ending) {
 	if len(rows) > 0 {
 		csv = "_id,id_type,category,full_name,email,data_updated_at,status\n" + strings.Join(rows, "\n") + "\n"
 	}
-	p := &player{t: t, w: newAt(t, on, begin, csv, settings...), supervisors: supervisors, lines: map[string]int64{}}
+	p := &player{t: t, w: newFrom(t, on, before{at: begin, importCSV: csv}, settings...), supervisors: supervisors, lines: map[string]int64{}}
 	played := false
 	defer func() {
 		if !played {
@@ -202,9 +207,9 @@ func (p *player) line(line string) {
 	case line == "" || mark == "#":
 		p.print(line)
 		return
-	case mark == ">":
+	case mark == ">", mark == ">>":
 		p.print(line)
-		p.w.Do(func() error {
+		p.do(mark == ">>", func() error {
 			if label, ok := strings.CutPrefix(rest, "["); ok {
 				_, err := p.w.Phone.Press(Chat, strings.TrimSuffix(label, "]"))
 				return err
@@ -224,9 +229,9 @@ func (p *player) line(line string) {
 			p.t.Fatalf("%q: %v", line, err)
 		}
 		p.othersAsk(many, strings.HasPrefix(who, "older"))
-	case mark == "!":
+	case mark == "!", mark == "!!":
 		p.print(line)
-		p.w.Do(func() error { return p.act(rest) })
+		p.do(mark == "!!", func() error { return p.act(rest) })
 	case mark == "+":
 		p.print(line)
 		d, err := time.ParseDuration(rest)
@@ -251,7 +256,39 @@ func (p *player) line(line string) {
 	p.came()
 }
 
+// do lets the person act, and go on at once or not.
+func (p *player) do(goesOn bool, act func() error) {
+	if goesOn {
+		p.w.GoOn(act)
+		return
+	}
+	p.w.Do(act)
+}
+
 func (p *player) print(line string) { p.out.WriteString(line + "\n") }
+
+// edit changes what the person wrote: the first message, the last one ("change"), or one of so many before the last ("earlier 2 words").
+func (p *player) edit(which, words string) error {
+	back := 0
+	if which == "earlier" {
+		many, rest, _ := strings.Cut(words, " ")
+		n, err := strconv.Atoi(many)
+		if err != nil {
+			return fmt.Errorf("earlier %q: %w", words, err)
+		}
+		back, words = n, rest
+	}
+	own := slices.DeleteFunc(p.w.Phone.History(Chat), func(m bottest.ChatMessage) bool { return m.Bot || m.Deleted })
+	if len(own) <= back {
+		return errors.New("nothing to " + which)
+	}
+	m := own[len(own)-1-back]
+	if which == "edit" {
+		m = own[0]
+	}
+	p.w.Phone.Edit(Chat, m.ID, cmp.Or(words, m.Text))
+	return nil
+}
 
 func (p *player) act(what string) error {
 	kind, rest, _ := strings.Cut(what, " ")
@@ -261,14 +298,11 @@ func (p *player) act(what string) error {
 		phone.Photo(Chat, rest)
 	case "voice":
 		phone.Voice(Chat)
-	case "edit":
-		for _, m := range phone.History(Chat) {
-			if !m.Bot && !m.Deleted {
-				phone.Edit(Chat, m.ID, rest)
-				return nil
-			}
-		}
-		return errors.New("nothing to edit")
+	case "edit", "change", "earlier":
+		return p.edit(kind, rest)
+	case "album":
+		many, words, _ := strings.Cut(rest, " ")
+		return phone.Send(Chat, "album "+many, words)
 	case "block":
 		phone.Block(Chat)
 	case "unblock":
@@ -288,6 +322,12 @@ func (p *player) act(what string) error {
 		case "up":
 			return p.w.SMTP.Up()
 		}
+	case "location":
+		var lat, lon float64
+		if _, err := fmt.Sscan(rest, &lat, &lon); err != nil {
+			return fmt.Errorf("location %q: %w", rest, err)
+		}
+		phone.Location(Chat, lat, lon)
 	case "contact":
 		phone.Contact(Chat, rest, true)
 	case "old":
@@ -302,7 +342,7 @@ func (p *player) act(what string) error {
 		}
 		return fmt.Errorf("no button %q", label)
 	default:
-		return fmt.Errorf("unknown act %q", what)
+		return phone.Send(Chat, kind, rest)
 	}
 	return nil
 }
@@ -348,12 +388,16 @@ func (p *player) came() {
 	p.deskSaw()
 }
 
-var caseNumber = regexp.MustCompile(`\b([A-Z])-[0-9A-Z]{4}-[0-9A-Z]{3}\b`)
+var (
+	caseNumber = regexp.MustCompile(`\b([CNQ])[2-9CFHJKMPRTWXY]{8}\b`)
+	saidNumber = regexp.MustCompile(`\b([CNQ])[2-9CFHJKMPRTWXY]{2}\x{a0}[2-9CFHJKMPRTWXY]{3}\x{a0}[2-9CFHJKMPRTWXY]{3}\b`)
+)
 
 // same takes out what differs from run to run: the port, and what was derived from a random key.
 func (p *player) same(text string) string {
 	text = strings.ReplaceAll(text, p.w.URL(""), "https://llave.example")
-	return caseNumber.ReplaceAllString(text, "$1-0000-000")
+	text = caseNumber.ReplaceAllString(text, "${1}00000000")
+	return saidNumber.ReplaceAllString(text, "${1}00 000 000")
 }
 
 func (p *player) link(notMe bool) string {

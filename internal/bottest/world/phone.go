@@ -14,6 +14,8 @@ type Phone interface {
 	PressOn(chat int64, messageID int, label string) (int, error)
 	Photo(chat int64, caption string) int
 	Voice(chat int64) int
+	Location(chat int64, lat, lon float64) int
+	Send(chat int64, what, words string) error
 	Contact(chat int64, phone string, own bool) int
 	Edit(chat int64, messageID int, text string) int
 	Block(chat int64)

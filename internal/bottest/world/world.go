@@ -24,6 +24,7 @@ import (
 	"llave/internal/bottest"
 	"llave/internal/config"
 	"llave/internal/handoff"
+	"llave/internal/store"
 )
 
 // Chat is the chat that people of the world write in, unless a test chooses another.
@@ -45,6 +46,7 @@ type World struct {
 	channel string
 	agents  map[string]handoff.Actor
 	present map[string]bool // whose console is there
+	hurries bool            // the person goes on at once
 }
 
 // usual is when a world begins: a Monday, at ten in the morning at the desk.
@@ -63,14 +65,27 @@ func New(t testing.TB, importCSV string, settings ...string) *World {
 // NewOn is New with another channel.
 func NewOn(t testing.TB, on Channel, importCSV string, settings ...string) *World {
 	t.Helper()
-	return newAt(t, on, usual, importCSV, settings...)
+	return newFrom(t, on, before{at: usual, importCSV: importCSV}, settings...)
 }
 
-// newAt is NewOn at another time.
-func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings ...string) *World {
+// NewOver is NewOn over a store of the test's own, in which nobody has a record yet; the test closes it.
+func NewOver(t testing.TB, on Channel, e store.Engine, settings ...string) *World {
+	t.Helper()
+	return newFrom(t, on, before{at: usual, store: e}, settings...)
+}
+
+// before is what there is when a world begins.
+type before struct {
+	at        time.Time
+	store     store.Engine // nil: an empty one of its own
+	importCSV string
+}
+
+// newFrom is NewOn with something else before.
+func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	t.Helper()
 	w := &World{
-		t: t, start: start, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
+		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
 	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
@@ -85,9 +100,9 @@ func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings
 		"LLAVE_SMTP_URL=" + w.SMTP.URL(),
 	}, channel...)
 	environ = append(environ, settings...)
-	if importCSV != "" {
+	if from.importCSV != "" {
 		path := filepath.Join(t.TempDir(), "people.csv")
-		writeFile(t, path, importCSV)
+		writeFile(t, path, from.importCSV)
 		var out bytes.Buffer
 		if code := app.Main(t.Context(), []string{"import", path}, app.IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}); code != 0 {
 			t.Fatalf("import: exit %d: %s", code, out.String())
@@ -98,7 +113,7 @@ func newAt(t testing.TB, on Channel, start time.Time, importCSV string, settings
 		t.Fatal(err)
 	}
 	w.App, err = app.New(t.Context(), app.Options{
-		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now,
+		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +150,7 @@ func (w *World) Now() time.Time { return w.start.Add(time.Duration(w.offset.Load
 // Later moves the clock and lets everything that is due happen.
 func (w *World) Later(d time.Duration) {
 	w.t.Helper()
+	w.hurries = false
 	w.offset.Add(int64(d))
 	w.Settle()
 }
@@ -178,12 +194,46 @@ func (w *World) Do(act func() error) []bottest.ChatMessage {
 func (w *World) DoIn(chat int64, act func() error) []bottest.ChatMessage {
 	w.t.Helper()
 	before := len(w.Phone.Messages(chat))
-	w.offset.Add(int64(turnTakes))
+	w.offset.Add(int64(w.takes()))
 	if err := act(); err != nil {
 		w.t.Fatal(err)
 	}
 	w.Settle()
+	w.waitOut(chat)
 	return w.Phone.Messages(chat)[before:]
+}
+
+// pieceTakes is how long a person takes for the next piece of a sentence.
+const pieceTakes = 250 * time.Millisecond
+
+// GoOn lets a person do something and go on at once: what waits for more pieces of a sentence still does.
+func (w *World) GoOn(act func() error) {
+	w.t.Helper()
+	w.offset.Add(int64(w.takes()))
+	w.hurries = true
+	if err := act(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Settle()
+}
+
+// takes is how long what the person does next takes them.
+func (w *World) takes() time.Duration {
+	if w.hurries {
+		w.hurries = false
+		return pieceTakes
+	}
+	return turnTakes
+}
+
+// waitOut lets the time pass that a chat's reply waits for more pieces of a sentence.
+func (w *World) waitOut(chat int64) {
+	w.t.Helper()
+	if c, found := w.kept(chat); found {
+		if wait := c.ReplyDue().Sub(w.Now()); !c.ReplyDue().IsZero() && wait > 0 {
+			w.Later(wait)
+		}
+	}
 }
 
 // Say writes a text and returns what the bot said to it, as one string.

@@ -33,6 +33,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"find by a field", findBy},
 		{"affiliates", affiliates},
 		{"affiliates written by others", affiliatesOfOthers},
+		{"codes in others' letters", affiliatesInLetters},
 		{"leases", leases},
 		{"a lease for one of 16", leaseRace},
 		{"leases under a prefix", leasesLive},
@@ -343,6 +344,27 @@ func affiliatesOfOthers(t *testing.T, s *store.Store) {
 		raw := get(t, s.Engine(), store.Affiliates, id)
 		if raw.Lookup("branch").StringValue() != "Quito" {
 			t.Errorf("setting the status lost a field: %v", raw)
+		}
+	}
+}
+
+// affiliatesInLetters finds codes as others wrote them, in capitals or small letters or both. One that two records have is nobody's.
+func affiliatesInLetters(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	stored := []string{"xe-77120", "Xy-77121", "xZ-77122", "abcdef-1", "Ghijkl-2", "qA-1", "Qa-1", "RA-1", "ra-1"}
+	for _, id := range stored {
+		must(t, s.Engine().BulkUpsert(ctx, store.Affiliates, []bson.Raw{doc(t, id, "status", "locked")}))
+	}
+	for typed, want := range map[string]string{
+		"XE-77120 ": "xe-77120", "xy-77121": "Xy-77121", "XZ-77122": "xZ-77122", "ABCDEF-1": "abcdef-1", "ghijkl-2": "Ghijkl-2", "qa-1": "", "ra-1": "RA-1", "xe-77121": "",
+	} {
+		got, found, err := s.Affiliates.Find(ctx, typed)
+		must(t, err)
+		if found != (want != "") || got.ID != want {
+			t.Errorf("%q: got %q, %v; want %q", typed, got.ID, found, want)
+		}
+		if found {
+			must(t, s.Affiliates.SetStatus(ctx, got, affiliate.Active))
 		}
 	}
 }

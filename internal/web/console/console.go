@@ -161,7 +161,8 @@ func (c *Frame) autoSignIn(w http.ResponseWriter, r *http.Request) (in bool, err
 
 // Where the pages of the rooms are that others lead to, and what is in the address of a page that reloads itself.
 const (
-	CasePath    = "/agentes/casos/" // followed by the number of the case
+	CasePath    = "/agentes/casos/"  // followed by the number of the case
+	NoticePath  = "/agentes/avisos/" // followed by that of the notice
 	ReloadParam = "recarga"
 )
 

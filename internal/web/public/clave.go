@@ -19,6 +19,7 @@ type keyData struct {
 	Problems []key.Problem // of the key itself
 	Repeat   []key.Problem // of the second time; a script sees that first, and then nothing is sent
 	Later    web.Span      // it was not judged, and may be sent again then; zero: it was
+	Chats    []web.Chat
 }
 
 func (d keyData) Wrong() bool { return len(d.Problems)+len(d.Repeat) > 0 }
@@ -41,7 +42,7 @@ func (s *Site) showKey(w http.ResponseWriter, r *http.Request) error {
 		return s.noKeyPass(w, r, err)
 	}
 	if holder.Made {
-		return s.pages.Show(w, holder.Lang, web.View{Name: "key_done"})
+		return s.pages.Show(w, holder.Lang, web.View{Name: "key_done", Data: s.data(holder.Channel)})
 	}
 	return s.askKey(w, holder, nil)
 }
@@ -73,7 +74,7 @@ func (s *Site) makeKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case errors.Is(err, unlock.ErrKeyMade) || err == nil && holder.Made && len(problems) > 0:
-		return s.pages.Show(w, holder.Lang, web.View{Name: "key_made_before", Status: http.StatusConflict})
+		return s.pages.Show(w, holder.Lang, web.View{Name: "key_made_before", Status: http.StatusConflict, Data: s.data(holder.Channel)})
 	case err != nil:
 		return s.noKeyPass(w, r, err)
 	case len(problems) > 0:
@@ -120,12 +121,12 @@ func (s *Site) keyLater(w http.ResponseWriter, holder unlock.Holder, err error) 
 	s.Count("key_later")
 	web.RetryAfter(w.Header(), e.RetryAfter)
 	return s.pages.Show(w, holder.Lang, web.View{Name: "key_ask", Status: e.Status, Form: true, Policy: keyPolicy, Data: keyData{
-		Life: web.Wait(holder.Life), Min: key.MinLength, Max: key.MaxLength, Later: web.Wait(e.RetryAfter),
+		Life: web.Wait(holder.Life), Min: key.MinLength, Max: key.MaxLength, Later: web.Wait(e.RetryAfter), Chats: back(s.Chats(), holder.Channel),
 	}})
 }
 
 func (s *Site) askKey(w http.ResponseWriter, holder unlock.Holder, problems []key.Problem) error {
-	d := keyData{Life: web.Wait(holder.Life), Min: key.MinLength, Max: key.MaxLength}
+	d := keyData{Life: web.Wait(holder.Life), Min: key.MinLength, Max: key.MaxLength, Chats: back(s.Chats(), holder.Channel)}
 	for _, p := range problems {
 		if p == key.NotRepeated {
 			d.Repeat = append(d.Repeat, p)
@@ -192,10 +193,15 @@ func (s *shares) take(id [sha256.Size]byte, now time.Time) (wait time.Duration) 
 	return 0
 }
 
-// noKeyPass is the page of a browser that may not make a key, or not any more.
+// noKeyPass is the page of a browser that may not make a key, or not any more: one that had a key pass is told that its time is over.
 func (s *Site) noKeyPass(w http.ResponseWriter, r *http.Request, err error) error {
-	if errors.Is(err, unlock.ErrKeyPass) {
-		return s.pages.Show(w, Lang(r), web.View{Name: "key_no_pass", Status: http.StatusForbidden, Data: s.data()})
+	if !errors.Is(err, unlock.ErrKeyPass) {
+		return unavailable(err)
 	}
-	return unavailable(err)
+	was := rememberedBy(r)
+	v := web.View{Name: "key_no_pass", Status: http.StatusForbidden, Data: s.data(was.Channel)}
+	if was.passed {
+		v.Name = "key_over"
+	}
+	return s.pages.Show(w, Lang(r), v)
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// letterPaths are where letters lead, and the key page.
-var letterPaths = []string{"/desbloqueo/", "/generar/", "/no-fui-yo/", "/clave"}
+// letterPaths are where letters lead, and what comes after the button.
+var letterPaths = []string{"/desbloqueo/", "/generar/", "/no-fui-yo/", "/clave", "/listo"}
 
 // Lang is the language of a page that no letter tells it of, such as that of an error: what this browser's last letter spoke; where there
 // was none, English for a browser that asks for English first and for no Spanish at all. "" is Spanish, and so is every page that no letter
@@ -16,11 +16,8 @@ func Lang(r *http.Request) string {
 	if !slices.ContainsFunc(letterPaths, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
 		return ""
 	}
-	for _, c := range r.Cookies() {
-		if strings.TrimPrefix(c.Name, "__Host-") == nonceCookie {
-			_, lang, _ := strings.Cut(c.Value, ".")
-			return lang
-		}
+	if m := rememberedBy(r); m.nonce != "" {
+		return m.Lang
 	}
 	var asks []string
 	for tag := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {

@@ -33,7 +33,7 @@ func TestLink_glued(t *testing.T) {
 	}
 	b := s.browser()
 	b.get("/desbloqueo/" + unlock.Token)
-	b.press("/desbloqueo/"+unlock.Token+url.PathEscape(">.")).To(t, "/desbloqueo/"+unlock.Token)
+	b.press("/desbloqueo/"+unlock.Token+url.PathEscape(">.")).To(t, "/listo")
 	b.press("/generar/"+generate.Token+"%29").To(t, "/clave")
 	s.browser().press("/no-fui-yo/"+unlock.NotMe+"%C2%BB").Want(t, 200, "Gracias por avisar")
 	if n := s.counted.n["unknown"] + s.counted.n["limited"]; n != 0 {
@@ -80,8 +80,8 @@ func TestEnglish(t *testing.T) {
 	path, b := "/desbloqueo/"+l.Token, s.browser()
 	english := `<html lang="en">`
 	b.get(path).Want(t, 200, english, ">Desbloquear</button>", ">Unlock</p>", "The link works for 3 minutes")
-	b.press(path).To(t, path)
-	if got := b.get(path).Want(t, 200, english, unlocked, "Your key for the services of the IESS portal was unlocked", ">Generar / Recuperar Clave</a>", "You have 10 minutes").Header.Get("Content-Language"); got != "en" {
+	b.press(path).To(t, "/listo")
+	if got := b.get("/listo").Want(t, 200, english, unlocked, "Your key for the services of the IESS portal was unlocked", ">Generar / Recuperar Clave</a>", "You have 10 minutes").Header.Get("Content-Language"); got != "en" {
 		t.Errorf("Content-Language is %q, want en", got)
 	}
 	b.get("/clave").Want(t, 200, english, "You have 10 minutes left", ">Guardar mi clave</button>")
@@ -103,6 +103,7 @@ func TestEnglish(t *testing.T) {
 	other.get("/nowhere").Want(t, 404, `<html lang="es">`)
 	other.get("/no-fui-yo/"+l.NotMe).Want(t, 200, english, ">No fui yo</button>", ">It was not me</p>")
 	other.press("/no-fui-yo/"+l.NotMe).Want(t, 200, english, "We locked your key again")
+	b.get("/clave").Want(t, 403, english, "The time of this page is over")
 	s.clock.Advance(8 * 24 * time.Hour)
 	other.get("/no-fui-yo/"+l.NotMe).Want(t, 410, english, "works for seven days")
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"llave/bot"
+	"llave/internal/affiliate"
 	"llave/internal/key"
 	"llave/internal/web"
 )
@@ -18,12 +20,17 @@ import (
 var samples = map[string]any{
 	"ask_unlock": sampleLink, "ask_generate": sampleLink, "done_unlock": sampleLink, "done_generate": sampleLink,
 	"link_used": sampleLink, "link_expired": sampleLink, "link_unknown": sampleLink, "key_no_pass": sampleLink,
-	"notme_ask": nil, "notme_late": nil, "notme_done": notMeData{"N-0000-000", true, true, true, web.Wait(24 * time.Hour)}, "home": nil, "key_done": nil, "key_made_before": nil,
-	"key_ask": keyData{Life: web.Wait(9 * time.Minute), Min: 8, Max: 128, Problems: []key.Problem{key.TooShort, key.HasName}, Repeat: []key.Problem{key.NotRepeated}},
-	"privacy": privacyData{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), true},
+	"key_over": sampleLink, "key_done": sampleLink, "key_made_before": sampleLink, "home": anyChat{sampleChats},
+	"notme_ask": anyChat{sampleChats}, "notme_late": anyChat{sampleChats}, "notme_done": notMeData{bot.SayRef("N22222222"), true, true, true, web.Wait(24 * time.Hour), sampleChats},
+	"key_ask": keyData{Life: web.Wait(9 * time.Minute), Min: 8, Max: 128, Problems: []key.Problem{key.TooShort, key.HasName}, Repeat: []key.Problem{key.NotRepeated}, Chats: sampleChats},
+	"privacy": privacyData{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), true, sampleChats},
+	"office":  sheetData{affiliate.Office{Name: "Centro de prueba", Province: "Loja", City: "Loja", Address: "Calle de Prueba 1", Hours: "lunes a viernes 08:00-16:00", Note: "Entrada por la esquina", Code: "loja"}, anyChat{sampleChats}},
 }
 
-var sampleLink = linkData{Life: web.Wait(3 * time.Minute), KeyPass: web.Wait(10 * time.Minute), Next: "/clave", Own: true}
+var (
+	sampleChats = []web.Chat{{Channel: "telegram", URL: "https://t.me/example_bot"}, {Channel: "whatsapp", URL: "https://wa.me/15550783881"}}
+	sampleLink  = linkData{Life: web.Wait(3 * time.Minute), KeyPass: web.Wait(10 * time.Minute), Next: "/clave", Own: true, Chats: sampleChats}
+)
 
 var (
 	hrefs    = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
@@ -43,7 +50,7 @@ func TestPages(t *testing.T) {
 		t.Run(lang, func(t *testing.T) { testPages(t, pages, cmp.Or(lang, "es")) })
 	}
 	for name := range all[""] { // what no letter leads to is in Spanish alone
-		if _, ok := all["en"][name]; ok == slices.Contains([]string{"home", "privacy"}, name) {
+		if _, ok := all["en"][name]; ok == slices.Contains([]string{"home", "privacy", "office"}, name) {
 			t.Errorf("%s: is there in English: %v", name, ok)
 		}
 	}
@@ -101,8 +108,13 @@ func testPages(t *testing.T, pages web.Pages, lang string) {
 			}
 		}
 		for _, m := range hosts.FindAllStringSubmatch(html, -1) {
-			if m[1] != "www.iess.gob.ec" && m[1] != "app.iess.gob.ec" {
+			if !slices.Contains([]string{"www.iess.gob.ec", "app.iess.gob.ec", "t.me", "wa.me"}, m[1]) {
 				t.Errorf("%s: host %q", name, m[1])
+			}
+		}
+		for _, c := range sampleChats {
+			if got := strings.Count(html, `href="`+c.URL+`"`); got != 1 {
+				t.Errorf("%s: leads back to %s %d times, want once", name, c.Channel, got)
 			}
 		}
 		for _, m := range hrefs.FindAllStringSubmatch(html, -1) {

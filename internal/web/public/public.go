@@ -1,11 +1,18 @@
 // Package public is the pages that letters lead to: unlock, "No fui yo", generate, and the page where the new key is made;
-// and the privacy notice and the home page.
+// and the privacy notice, the home page and the sheets that people take along to an office.
 //
 // A GET never uses a link, since mail scanners open every link they see, some in a full browser: only the button's POST
 // does. The GET gives the browser a random nonce in a cookie. Whoever presses first wins, and the winner's nonce is kept
 // with the link. The same browser, pressing or loading the page again because our answer got lost, sees the same success
 // and gets its key pass again. The key pass, a sealed cookie, is the right to make a key for ten minutes. A wrong link, one
 // that is over and one that another browser used have their own pages and statuses; none says whether an account exists.
+//
+// The press is answered with 303, to /listo, an address without the token: what stands in the address line and the history from then
+// on is no secret, and loading it again presses nothing. That page knows its reader by the key pass. A browser that did not bring the
+// nonce back would not be known there, so it is told of the success in the answer to the POST itself, and how it goes on elsewhere.
+//
+// Every page leads back to the chat: to the one that asked for the link, where the page knows whose that is, else to all that there
+// are. The cookie of the nonce remembers it for pages without a token.
 //
 // A link is looked up first, and only unknown ones are counted against the address they came from. So a good link works
 // whatever else came from there.
@@ -23,6 +30,8 @@ import (
 	"strings"
 	"time"
 
+	"llave/bot"
+	"llave/internal/affiliate"
 	"llave/internal/key"
 	"llave/internal/unlock"
 	"llave/internal/web"
@@ -32,7 +41,7 @@ import (
 type Links interface {
 	Look(ctx context.Context, token, nonce string) (unlock.View, error)
 	Redeem(ctx context.Context, token, nonce string) (unlock.Redeemed, error)
-	LookNotMe(ctx context.Context, token string) (lang string, err error)
+	LookNotMe(ctx context.Context, token string) (unlock.Chat, error)
 	NotMe(ctx context.Context, token string) (unlock.Disowned, error)
 	KeyPass(ctx context.Context, pass string) (unlock.Holder, error)
 	CheckKey(chosen string, about key.About) []key.Problem
@@ -57,6 +66,9 @@ type Options struct {
 	GenerateURL string        // the institution's own key page; /clave is off then
 	Retention   Retention
 	NoHome      bool // somebody else serves "/"
+	Offices     affiliate.Offices
+	// Chats are the chats that there are to lead back to, at this moment; nil: none.
+	Chats func() []web.Chat
 	// Keys is where keys wait to be judged; nil: two at a time, 16 waiting for 5 s.
 	Keys *key.Queue
 	// Limit counts one wrong link from a source; not ok means that the source has used up its share and when it gets
@@ -90,6 +102,9 @@ func New(o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Chats == nil {
+		o.Chats = func() []web.Chat { return nil }
+	}
 	if o.Keys == nil {
 		o.Keys = key.NewQueue(2, 16, 5*time.Second)
 	}
@@ -105,12 +120,14 @@ func (s *Site) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /generar/{token}", page(unglued(s.link(unlock.KindGenerate, s.use))))
 	mux.Handle("GET /no-fui-yo/{token}", page(unglued(s.showNotMe)))
 	mux.Handle("POST /no-fui-yo/{token}", page(unglued(s.notMe)))
+	mux.Handle("GET /listo", page(s.showDone))
 	if s.GenerateURL == "" {
 		mux.Handle("GET /clave", page(s.showKey))
 		mux.Handle("POST /clave", page(s.makeKey))
 		mux.Handle("POST /clave/fuerza", page(s.strength))
 	}
 	mux.Handle("GET /privacidad", page(s.privacy))
+	mux.Handle("GET /oficina/{code}", page(s.office))
 	if !s.NoHome {
 		mux.Handle("GET /{$}", page(s.home))
 	}
@@ -155,31 +172,33 @@ type press struct {
 	token string
 	nonce string
 	fresh bool // the browser came without a nonce
+	again bool // it pressed the button before
 }
 
 // link reads the token and the browser's nonce, of which it makes one where there is none.
 func (s *Site) link(kind unlock.Kind, f func(w http.ResponseWriter, r *http.Request, p press) error) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		p := press{kind: kind, token: r.PathValue("token")}
-		if p.nonce, _, _ = strings.Cut(s.Kit.Cookie(r, nonceCookie), "."); !isNonce(p.nonce) {
+		p := press{kind: kind, token: r.PathValue("token"), nonce: rememberedBy(r).nonce}
+		if !isNonce(p.nonce) {
 			p.nonce, p.fresh = newNonce(), true
 		}
 		return f(w, r, p)
 	}
 }
 
-// mark hands out the browser's nonce, and keeps beside it which language its letter speaks; it returns that. For a link that is not known
-// ([err]) it is the request's.
-func (s *Site) mark(w http.ResponseWriter, r *http.Request, p press, lang string, err error) string {
+// mark hands out the browser's nonce, and keeps beside it which chat the link is of, and whether there was a key pass; it returns that
+// chat. For a link that is not known ([err]) it is what the request says.
+func (s *Site) mark(w http.ResponseWriter, r *http.Request, p press, chat unlock.Chat, err error) unlock.Chat {
+	m := remembered{nonce: p.nonce, Chat: chat, passed: err == nil && (p.again || r.Method == http.MethodPost) || rememberedBy(r).passed}
 	if err != nil && !errors.Is(err, unlock.ErrUsed) && !errors.Is(err, unlock.ErrExpired) {
-		lang = Lang(r)
+		m.Chat = unlock.Chat{Lang: Lang(r), Channel: rememberedBy(r).Channel}
 	}
-	value := p.nonce
-	if _, ok := s.pages[lang]; ok && lang != "" {
-		value += "." + lang
+	chat = m.Chat
+	if _, ok := s.pages[m.Lang]; !ok {
+		m.Lang = ""
 	}
-	s.Kit.SetCookie(w, nonceCookie, value, nonceLife)
-	return lang
+	s.Kit.SetCookie(w, nonceCookie, m.value(), nonceLife)
+	return chat
 }
 
 func newNonce() string {
@@ -200,10 +219,12 @@ type linkData struct {
 	Next    string   // where the key is made
 	Own     bool     // on our own page
 	Alone   bool     // which this browser cannot come to: it keeps no cookies
+	Moment  bool     // the link was used a moment ago, perhaps by who taps again
+	Chats   []web.Chat
 }
 
-func (s *Site) data() linkData {
-	d := linkData{Life: web.Wait(s.LinkTTL), KeyPass: web.Wait(unlock.KeyPassLife), Next: s.GenerateURL}
+func (s *Site) data(channel string) linkData {
+	d := linkData{Life: web.Wait(s.LinkTTL), KeyPass: web.Wait(unlock.KeyPassLife), Next: s.GenerateURL, Chats: back(s.Chats(), channel)}
 	if d.Next == "" {
 		d.Next, d.Own = "/clave", true
 	}
@@ -213,9 +234,13 @@ func (s *Site) data() linkData {
 // show is the page with the button, or, in the browser that pressed it, the success.
 func (s *Site) show(w http.ResponseWriter, r *http.Request, p press) error {
 	v, err := s.Links.Look(r.Context(), p.token, p.nonce)
-	lang := s.mark(w, r, p, v.Lang, err)
+	p.again = v.Again
+	chat := s.mark(w, r, p, v.Chat, err)
+	if v.Over {
+		return s.pages.Show(w, chat.Lang, web.View{Name: "key_over", Status: http.StatusGone, Data: s.data(chat.Channel)})
+	}
 	if err != nil {
-		return s.deadLink(w, r, lang, err)
+		return s.deadLink(w, r, chat, err)
 	}
 	if v.Kind != p.kind {
 		return web.Redirect(w, r, paths[v.Kind]+p.token)
@@ -225,23 +250,29 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, p press) error {
 		// with our first answer.
 		used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
 		if err != nil {
-			return s.deadLink(w, r, lang, err)
+			return s.deadLink(w, r, chat, err)
 		}
 		s.giveKeyPass(w, used)
 		s.Count("again")
-		return s.pages.Show(w, lang, web.View{Name: "done_" + string(v.Kind), Form: true, Data: s.data()})
+		return s.pages.Show(w, chat.Lang, web.View{Name: "done_" + string(v.Kind), Data: s.data(chat.Channel)})
 	}
 	s.Count("shown")
-	return s.pages.Show(w, lang, web.View{Name: "ask_" + string(v.Kind), Form: true, Data: s.data()})
+	return s.pages.Show(w, chat.Lang, web.View{Name: "ask_" + string(v.Kind), Form: true, Data: s.data(chat.Channel)})
 }
 
 // use is the button: the link is used, once, and the browser sent on to see it. One that did not bring back what it was given with the
 // button would not be known there: it sees the success at once, and how it goes on elsewhere.
 func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 	used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
-	lang := s.mark(w, r, p, used.Lang, err)
-	if err != nil {
-		return s.deadLink(w, r, lang, err)
+	chat := s.mark(w, r, p, used.Chat, err)
+	switch {
+	case p.fresh && used.Moment: // a second tap, perhaps: nobody is asked whether it was them
+		s.Count("used_by_other")
+		d := s.data(chat.Channel)
+		d.Moment = true
+		return s.pages.Show(w, chat.Lang, web.View{Name: "link_used", Status: http.StatusGone, Data: d})
+	case err != nil:
+		return s.deadLink(w, r, chat, err)
 	}
 	s.giveKeyPass(w, used)
 	if used.Again {
@@ -250,33 +281,49 @@ func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 		s.Count("used")
 	}
 	if p.fresh {
-		d := s.data()
-		d.Alone = d.Own
-		return s.pages.Show(w, lang, web.View{Name: "done_" + string(used.Kind), Form: true, Data: d})
+		return s.alone(w, chat, used.Kind)
 	}
 	if used.Kind == unlock.KindGenerate && s.GenerateURL == "" {
 		return web.Redirect(w, r, "/clave")
 	}
-	return web.Redirect(w, r, paths[used.Kind]+p.token)
+	return web.Redirect(w, r, "/listo")
 }
 
+// alone is the success in a browser that would not be known again: it says how it goes on elsewhere.
+func (s *Site) alone(w http.ResponseWriter, chat unlock.Chat, kind unlock.Kind) error {
+	d := s.data(chat.Channel)
+	d.Alone = d.Own
+	return s.pages.Show(w, chat.Lang, web.View{Name: "done_" + string(kind), Form: true, Data: d})
+}
+
+// giveKeyPass gives the browser what /listo and /clave know it by.
 func (s *Site) giveKeyPass(w http.ResponseWriter, used unlock.Redeemed) {
-	if s.GenerateURL == "" {
-		s.Kit.SetCookie(w, keyPassCookie, used.KeyPass, used.Life)
+	s.Kit.SetCookie(w, keyPassCookie, used.KeyPass, used.Life)
+}
+
+// showDone is the success, in the browser that pressed the button.
+func (s *Site) showDone(w http.ResponseWriter, r *http.Request) error {
+	holder, err := s.Links.KeyPass(r.Context(), s.Kit.Cookie(r, keyPassCookie))
+	if err != nil {
+		return s.noKeyPass(w, r, err)
 	}
+	if holder.Made && s.GenerateURL == "" {
+		return web.Redirect(w, r, "/clave")
+	}
+	return s.pages.Show(w, holder.Lang, web.View{Name: "done_" + string(holder.Kind), Data: s.data(holder.Channel)})
 }
 
 // deadLink is the page of a link that cannot be used.
-func (s *Site) deadLink(w http.ResponseWriter, r *http.Request, lang string, err error) error {
+func (s *Site) deadLink(w http.ResponseWriter, r *http.Request, chat unlock.Chat, err error) error {
 	switch {
 	case errors.Is(err, unlock.ErrUsed):
 		s.Count("used_by_other")
-		return s.pages.Show(w, lang, web.View{Name: "link_used", Status: http.StatusGone, Data: s.data()})
+		return s.pages.Show(w, chat.Lang, web.View{Name: "link_used", Status: http.StatusGone, Data: s.data(chat.Channel)})
 	case errors.Is(err, unlock.ErrExpired):
 		s.Count("expired")
-		return s.pages.Show(w, lang, web.View{Name: "link_expired", Status: http.StatusGone, Data: s.data()})
+		return s.pages.Show(w, chat.Lang, web.View{Name: "link_expired", Status: http.StatusGone, Data: s.data(chat.Channel)})
 	case errors.Is(err, unlock.ErrUnknown):
-		return s.wrongLink(w, r, lang, web.View{Name: "link_unknown", Status: http.StatusNotFound, Data: s.data()})
+		return s.wrongLink(w, r, chat.Lang, web.View{Name: "link_unknown", Status: http.StatusNotFound, Data: s.data(chat.Channel)})
 	}
 	return unavailable(err)
 }
@@ -301,11 +348,11 @@ func unavailable(err error) error {
 }
 
 func (s *Site) showNotMe(w http.ResponseWriter, r *http.Request) error {
-	lang, err := s.Links.LookNotMe(r.Context(), r.PathValue("token"))
+	chat, err := s.Links.LookNotMe(r.Context(), r.PathValue("token"))
 	if err != nil {
-		return s.deadNotMe(w, r, lang, err)
+		return s.deadNotMe(w, r, chat, err)
 	}
-	return s.pages.Show(w, lang, web.View{Name: "notme_ask", Form: true})
+	return s.pages.Show(w, chat.Lang, web.View{Name: "notme_ask", Form: true, Data: anyChat{back(s.Chats(), chat.Channel)}})
 }
 
 // notMeData is what became of "No fui yo".
@@ -315,6 +362,7 @@ type notMeData struct {
 	Locked bool     // and the record is locked again
 	Key    bool     // a key that was made is none any more
 	Hold   web.Span // how long no letter goes to the record; zero: it is not held
+	Chats  []web.Chat
 }
 
 // notMe shows the case's number itself rather than sending the browser on to see it: pressing again finds the same
@@ -322,18 +370,20 @@ type notMeData struct {
 func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 	came, err := s.Links.NotMe(r.Context(), r.PathValue("token"))
 	if err != nil {
-		return s.deadNotMe(w, r, came.Lang, err)
+		return s.deadNotMe(w, r, came.Chat, err)
 	}
 	s.Count("not_me")
-	return s.pages.Show(w, came.Lang, web.View{Name: "notme_done", Form: true, Data: notMeData{came.Ref, came.Used, came.Locked, came.Dropped, web.Wait(came.Hold)}})
+	return s.pages.Show(w, came.Lang, web.View{Name: "notme_done", Form: true, Data: notMeData{
+		bot.SayRef(came.Ref), came.Used, came.Locked, came.Dropped, web.Wait(came.Hold), back(s.Chats(), came.Channel),
+	}})
 }
 
 // deadNotMe is the page of a "No fui yo" that cannot be pressed.
-func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, lang string, err error) error {
-	late := web.View{Name: "notme_late", Status: http.StatusGone}
+func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, chat unlock.Chat, err error) error {
+	late := web.View{Name: "notme_late", Status: http.StatusGone, Data: anyChat{back(s.Chats(), chat.Channel)}}
 	switch {
 	case errors.Is(err, unlock.ErrExpired):
-		return s.pages.Show(w, lang, late)
+		return s.pages.Show(w, chat.Lang, late)
 	case errors.Is(err, unlock.ErrUnknown): // cleaned up since, or never given out
 		late.Status = http.StatusNotFound
 		return s.wrongLink(w, r, Lang(r), late)
@@ -345,16 +395,17 @@ func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, lang string, er
 type privacyData struct {
 	Idle, Seen, Transcript, Audit, Complaint, Unheard web.Span
 	KeepsUnheard                                      bool
+	Chats                                             []web.Chat
 }
 
 func (s *Site) privacy(w http.ResponseWriter, r *http.Request) error {
 	d := s.Retention
 	return s.pages.Show(w, "", web.View{Name: "privacy", Data: privacyData{
 		web.Wait(d.Idle), web.Wait(cmp.Or(d.Seen, 8*24*time.Hour)), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint), web.Wait(d.Unheard),
-		d.Unheard > 0,
+		d.Unheard > 0, s.Chats(),
 	}})
 }
 
 func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
-	return s.pages.Show(w, "", web.View{Name: "home"})
+	return s.pages.Show(w, "", web.View{Name: "home", Data: s.anywhere()})
 }

@@ -47,6 +47,7 @@ type site struct {
 	log     *bottest.Log
 	counted *counts
 	turns   int
+	notMe   string // token of the "No fui yo" of the last letterOn
 }
 
 func newSite(t *testing.T, change ...func(*public.Options)) *site {
@@ -71,11 +72,17 @@ func newSite(t *testing.T, change ...func(*public.Options)) *site {
 	s.server = httptest.NewUnstartedServer(nil)
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	base := &url.URL{Scheme: "http", Host: s.server.Listener.Addr().String()}
-	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang})
+	var o public.Options
+	kit, err := web.New(web.Options{PublicURL: base, Log: log, Lang: public.Lang, Chats: func(r *http.Request) []web.Chat {
+		if o.Chats == nil {
+			return nil
+		}
+		return public.Back(r, o.Chats())
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := public.Options{
+	o = public.Options{
 		Kit: kit, Links: s.links, LinkTTL: 3 * time.Minute, Log: log, Count: s.counted.add,
 		Retention: public.Retention{Idle: 24 * time.Hour, Transcript: 30 * 24 * time.Hour, Audit: 365 * 24 * time.Hour, Complaint: 365 * 24 * time.Hour},
 		Limit: func(ctx context.Context, source string) (bool, time.Duration, error) {

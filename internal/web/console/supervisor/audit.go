@@ -34,6 +34,12 @@ type auditRow struct {
 	Rest      string
 }
 
+// isCase says whether a word is the number of a case.
+func isCase(word string) bool {
+	_, ok := bot.ParseRef(word)
+	return ok && word[0] == 'C'
+}
+
 // auditRow reads the detail of an entry as whoever wrote it down put it together.
 func (c *Room) auditRow(e agent.AuditEntry) auditRow {
 	row := auditRow{At: c.Moment(e.At), Who: e.Who, What: e.What, Rest: e.Detail}
@@ -41,7 +47,7 @@ func (c *Room) auditRow(e agent.AuditEntry) auditRow {
 	switch {
 	case e.What == "case_return" && rest != "":
 		row.Kind, row.Ref, row.Rest = "case", first, c.StateName(bot.State(rest))
-	case strings.HasPrefix(e.What, "case_") && strings.HasPrefix(first, "C-"):
+	case strings.HasPrefix(e.What, "case_") && isCase(first):
 		row.Kind, row.Ref, row.Rest = "case", first, rest
 	case e.What == handoff.AuditHours:
 		row.Kind, row.Change, row.Rest = "hours", first, rest

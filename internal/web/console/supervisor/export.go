@@ -3,6 +3,7 @@ package supervisor
 import (
 	"encoding/csv"
 	"errors"
+	"html"
 	"io"
 	"net/http"
 	"strconv"
@@ -76,7 +77,7 @@ func (c *Room) exportLines(w http.ResponseWriter, r *http.Request, v console.Vis
 	for after := int64(-1); ; { // from before the first line on: after 0 the desk returns the last ones
 		lines, err := c.Desk.Lines(r.Context(), found.Ref, after)
 		for _, l := range lines {
-			if !f.row(strconv.FormatInt(l.Seq, 10), c.cell(l.At), word("line-from", l.From), l.By, l.Text) {
+			if !f.row(strconv.FormatInt(l.Seq, 10), c.cell(l.At), word("line-from", l.From), l.By, c.said(l)) {
 				break
 			}
 			after = l.Seq
@@ -85,6 +86,18 @@ func (c *Room) exportLines(w http.ResponseWriter, r *http.Request, v console.Vis
 			return f.end(err)
 		}
 	}
+}
+
+// said is what a line says: of something that happened, its words.
+func (c *Room) said(l bot.Line) string {
+	if l.From != bot.FromEvent {
+		return l.Text
+	}
+	var b strings.Builder
+	if err := c.pages.Draw(&b, "closed", "event", l); err != nil {
+		return l.Text
+	}
+	return html.UnescapeString(strings.TrimSpace(b.String()))
 }
 
 // csvFile is a file on its way to a browser. Nothing is sent before the first row, so that what fails earlier has a page.

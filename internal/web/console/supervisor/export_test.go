@@ -4,11 +4,13 @@ import (
 	"encoding/csv"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"llave/bot"
+	"llave/flows"
 	"llave/internal/agent"
 	"llave/internal/bottest"
 	"llave/internal/handoff"
@@ -130,9 +132,14 @@ func TestExport_lines(t *testing.T) {
 		texts = append(texts, r[4])
 	}
 	all := strings.Join(texts, "\n")
-	for _, want := range []string{"'=1+1", "primera\n'-5 dólares"} {
+	for _, want := range []string{"'=1+1", "primera\n'-5 dólares", "Pidió hablar con una persona", "Persona de Prueba tomó el caso"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the file lacks %q:\n%s", want, all)
+		}
+	}
+	for _, code := range []string{flows.NoteAsked, flows.NoteTaken} {
+		if slices.Contains(texts, code) {
+			t.Errorf("the file holds the code %q", code)
 		}
 	}
 	d.As("sup").Get("/agentes/casos/C-0000-000/transcripcion.csv").Want(t, http.StatusNotFound)

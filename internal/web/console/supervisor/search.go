@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,22 +48,19 @@ type piece struct {
 	Mark bool
 }
 
-// caseNumber is how people write the number of a case, in whatever letters.
-var caseNumber = regexp.MustCompile(`^[cC]\s*[-–—]?\s*([0-9A-Za-z]{4})\s*[-–—]?\s*([0-9A-Za-z]{3})$`)
-
 // search looks for words in the transcripts, or goes to the case whose number was typed.
 func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 	words := strings.TrimSpace(bot.Cut(r.URL.Query().Get("q"), 200))
 	data := searchData{Words: words, Asked: words != ""}
-	if m := caseNumber.FindStringSubmatch(words); m != nil {
-		ref := "C-" + strings.ToUpper(m[1]+"-"+m[2])
-		switch found, err := c.Desk.Find(r.Context(), ref); {
+	if ref, ok := bot.ParseRef(words); ok {
+		switch path, err := c.numbered(r.Context(), ref); {
 		case err == nil:
-			return web.Redirect(w, r, console.CasePath+url.PathEscape(found.Ref))
+			return web.Redirect(w, r, path)
 		case !errors.Is(err, handoff.ErrNoCase):
 			return console.Unavailable(err)
+		case strings.ContainsAny(words, "0123456789-"): // else it may be a word
+			data.NoCase = ref
 		}
-		data.NoCase = ref
 	}
 	if data.Asked && data.NoCase == "" {
 		ctx, cancel := context.WithTimeout(r.Context(), searchTime)
@@ -86,6 +82,24 @@ func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) e
 		}
 	}
 	return c.show(w, r, console.View{Visit: v, Name: "search", Here: console.HereSearch, Data: data})
+}
+
+// numbered is the page of a case, or of a notice, with that number. handoff.ErrNoCase when there is none.
+func (c *Room) numbered(ctx context.Context, ref string) (path string, err error) {
+	found, err := c.Desk.Find(ctx, ref)
+	if err == nil {
+		return console.CasePath + url.PathEscape(found.Ref), nil
+	}
+	if errors.Is(err, handoff.ErrNoCase) {
+		notice, known, failed := c.Desk.Store.Case(ctx, ref)
+		if failed != nil {
+			return "", failed
+		}
+		if known && notice.Notice {
+			return console.NoticePath + url.PathEscape(notice.Ref), nil
+		}
+	}
+	return "", err
 }
 
 // How much of a line is shown, in runes: so much before the first word that was found, and so much in all.

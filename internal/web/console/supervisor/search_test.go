@@ -56,6 +56,16 @@ func TestSearch_caseNumber(t *testing.T) {
 		ana.Get("/agentes/buscar?q="+typed).To(t, "/agentes/casos/C-AAAA-AA1")
 	}
 	ana.Get("/agentes/buscar?q=C-AAAA-AA9").Want(t, http.StatusOK, "No hay ningún caso C-AAAA-AA9")
+
+	d.Keep(closedCase("C7KH4M9TX", d.Clock.Now()))
+	for _, typed := range []string{"C7KH4M9TX", "c7k+h4m+9tx", "C7K%C2%A0H4M%C2%A09TX", "c-7kh4m9tx", "C7KH4N9TX"} {
+		ana.Get("/agentes/buscar?q="+typed).To(t, "/agentes/casos/C7KH4M9TX")
+	}
+	ana.Get("/agentes/buscar?q=c7kh4m9tt").Want(t, http.StatusOK, "No hay ningún caso C7KH4M9TT")
+	notice(d, "N7KH4M9TX")
+	ana.Get("/agentes/buscar?q=n7k+h4m+9tx").To(t, "/agentes/avisos/N7KH4M9TX")
+	lines(d, "C7KH4M9TX", "mis cuidados")
+	ana.Get("/agentes/buscar?q=cuidados").Want(t, http.StatusOK, "1 línea,") // it may be read as a number, and is a word
 }
 
 // What was not looked at is said.

@@ -59,8 +59,8 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	page, quiet, press := c.Page, c.Quiet, c.onForm
 	mux.Handle("GET /agentes", page(agent.Member, c.inbox))
 	mux.Handle("POST /agentes/siguiente", page(agent.Member, c.next))
-	mux.Handle("GET /agentes/avisos/{ref}", page(agent.Member, c.showNotice))
-	mux.Handle("POST /agentes/avisos/{ref}", page(agent.Member, c.closeNotice))
+	mux.Handle("GET "+console.NoticePath+"{ref}", page(agent.Member, c.showNotice))
+	mux.Handle("POST "+console.NoticePath+"{ref}", page(agent.Member, c.closeNotice))
 
 	mux.Handle("GET /agentes/casos/{ref}", page(agent.Member, c.showTalk))
 	mux.Handle("GET /agentes/casos/{ref}/lineas", page(agent.Member, c.olderLines))
