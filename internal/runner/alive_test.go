@@ -3,6 +3,7 @@ package runner_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,8 +149,8 @@ func TestHold_leaseLost(t *testing.T) {
 		}
 		first.say(a, 1, "another", "mail")
 		time.Sleep(3 * time.Second)
-		if who := first.conversation("another").Keepers[bot.LaneMail].Who; who != "a~1" {
-			t.Errorf("it keeps under the name %q, want a~1", who)
+		if who := first.conversation("another").Keepers[bot.LaneMail].Who; !strings.HasPrefix(who, "a~") {
+			t.Errorf("it keeps under the name %q, want another than a", who)
 		}
 	})
 }
