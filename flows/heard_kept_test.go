@@ -1058,7 +1058,7 @@ func TestHeard_kept(t *testing.T) {
 	sum := map[string]int{}
 	kinds := map[string]int{}
 	seeds := slices.Clone(historiesMet)
-	for i := range sweep.Of(histories, historiesSmall) {
+	for i := range sweep.Cases(histories, historiesSmall) {
 		seed := manyTopics + uint64(i)
 		if !sweep.Whole {
 			seed += sweep.Seed * histories

@@ -325,7 +325,7 @@ func TestHeard_once(t *testing.T) {
 	d := &frontDesk{}
 	e := deskEngine(t, d, false)
 	read, acted, quiet, again := 0, 0, 0, 0
-	for i := range sweep.Of(histories, historiesSmall) {
+	for i := range sweep.Cases(histories, historiesSmall) {
 		seed := uint64(i)
 		if !sweep.Whole {
 			seed += sweep.Seed * histories

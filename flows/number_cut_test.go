@@ -52,7 +52,7 @@ func TestCut_anywhere(t *testing.T) {
 	t.Parallel()
 	sweep := bottest.NewSweep(t)
 	faults := 0
-	for seed := range sweep.Of(4000, 400) {
+	for seed := range sweep.Cases(4000, 400) {
 		r := rand.New(rand.NewPCG(uint64(seed)+sweep.Seed*4000, 16))
 		number := validNumber(r)
 		parts := cutNumber(r, number)

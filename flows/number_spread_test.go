@@ -79,7 +79,7 @@ func TestSpread_neverInClear(t *testing.T) {
 	places := []bot.State{flows.AskNumber, flows.Menu, flows.Welcome, flows.ConfirmNumber, flows.LinkSent, flows.KeyStep2, flows.Complaining, "agent"}
 	given := 0
 	faults := 0
-	for seed := range sweep.Of(4000, 400) {
+	for seed := range sweep.Cases(4000, 400) {
 		r := rand.New(rand.NewPCG(uint64(seed)+sweep.Seed*4000, 15))
 		place := places[seed%len(places)]
 		var k *talk

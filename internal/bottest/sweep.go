@@ -59,6 +59,11 @@ func (s Sweep) Of(whole, part int) int {
 	return part
 }
 
+// Cases is how many cases of one thing are tried: [whole], or in a small run [part], of which the race detector looks at a part.
+func (s Sweep) Cases(whole, part int) int {
+	return s.Of(whole, max(1, part/max(1, s.part)))
+}
+
 // Full is a sweep that takes as much under the race detector as without it.
 func (s Sweep) Full() Sweep {
 	s.part = 0

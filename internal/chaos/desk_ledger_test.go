@@ -249,12 +249,14 @@ func (v *deskLedger) judgeWords(c *caller, conv bot.Conversation, all []*history
 				}
 			}
 		}
+		withMore := false // one answer was to it and to what came in one breath with it
 		for i, l := range conv.Tail {
-			if l.From == bot.FromPerson && strings.Contains(l.Text, word) && answeredAtOnce(conv.Tail, lastPiece(conv.Tail, i)) {
-				bots = true
+			if l.From == bot.FromPerson && strings.Contains(l.Text, word) {
+				bots = bots || answeredAtOnce(conv.Tail, i)
+				withMore = withMore || answeredAtOnce(conv.Tail, lastPiece(conv.Tail, i))
 			}
 		}
-		if !kept && !bots {
+		if !kept && !bots && !withMore {
 			v.lost.breaks("person %d: %q; the last lines: %s", c.index, word, lastLines(conv.Tail))
 		}
 		if agents {

@@ -127,6 +127,9 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 	for i := range c.Tail { // the model reads what is left of a link at another moment
 		c.Tail[i].Text = leftOver.ReplaceAllString(c.Tail[i].Text, "…")
 	}
+	for i := range c.Heard {
+		c.Heard[i].Told = ""
+	}
 	raw, err := bson.Marshal(c)
 	if err != nil {
 		return out, err
