@@ -120,9 +120,7 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 	}
 	slices.SortFunc(c.Timers, func(a, b bot.Timer) int { return strings.Compare(a.Signal, b.Signal) })
 	for name, value := range c.Slots {
-		if number, err := affiliate.Open(v, value); err == nil {
-			c.Slots[name] = number
-		}
+		c.Slots[name] = opened(v, value)
 	}
 	for i := range c.Tail { // the model reads what is left of a link at another moment
 		c.Tail[i].Text = leftOver.ReplaceAllString(c.Tail[i].Text, "…")
@@ -135,6 +133,17 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 		return out, err
 	}
 	return out, bson.Unmarshal(raw, &out)
+}
+
+// opened is what a slot holds: sealing makes something else of it each time.
+func opened(v *secret.Vault, value string) string {
+	if number, err := affiliate.Open(v, value); err == nil {
+		return number
+	}
+	if complaint, err := v.Open("complaint", value); err == nil {
+		return complaint
+	}
+	return value
 }
 
 // ofLetters says whether a slot follows the letter, which the model does not send.
@@ -545,10 +554,7 @@ func (dep *deployment) model(t *testing.T) (model, *store.Store) {
 func come(v *secret.Vault, c bot.Conversation) string {
 	slots := map[string]string{}
 	for name, value := range c.Slots {
-		if number, err := affiliate.Open(v, value); err == nil {
-			value = number
-		}
-		slots[name] = value
+		slots[name] = opened(v, value)
 	}
 	maps.DeleteFunc(slots, ofLetters)
 	seen := map[string]int{}
