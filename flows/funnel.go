@@ -104,9 +104,9 @@ func reached(t *bot.Turn, ev bot.Event) []string {
 			return []string{StageLetter}
 		case bot.SignalLinkUsed:
 			if t.Update.Text == "generate" {
-				return []string{StagePressed}
+				return []string{StageLetter, StagePressed}
 			}
-			return []string{StagePressed, StageUnlocked}
+			return []string{StageLetter, StagePressed, StageUnlocked} // who is quick presses before it is told that the letter is out
 		case bot.SignalKeyMade:
 			return []string{StageGenerated}
 		}
