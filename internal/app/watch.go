@@ -212,6 +212,12 @@ func (a *App) now(ctx context.Context) metrics.Now {
 		a.options.Log.Warn("metrics: the queue", "error", err)
 		return n
 	}
+	dead, err := a.Store.Events.Count(ctx)
+	if err != nil {
+		a.options.Log.Warn("metrics: dead events", "error", err)
+		return n
+	}
+	n.DeadEvents = int(dead)
 	n.StoreUp, n.Queue, n.Outbox = true, len(waiting), map[string]metrics.Owed{}
 	for _, c := range waiting {
 		n.LongestWait = max(n.LongestWait, at.Sub(c.Asked))

@@ -18,6 +18,7 @@ type Now struct {
 	Outbox      map[string]Owed // by lane
 	Queue       int
 	LongestWait time.Duration
+	DeadEvents  int
 }
 
 // Owed is what one lane owes.
@@ -40,7 +41,7 @@ type now struct {
 	last  Now
 	asked time.Time
 
-	trouble, since, waiting, up, promises, oldest, queue, wait *prometheus.Desc
+	trouble, since, waiting, up, promises, oldest, queue, wait, dead *prometheus.Desc
 }
 
 // Watch has the gauges of how things are asked for whenever somebody scrapes, a few seconds apart.
@@ -59,12 +60,13 @@ func (m *Metrics) Watch(ask func(ctx context.Context) Now) {
 		oldest:   desc("llave_outbox_oldest_age_seconds", "How long the oldest of it has been owed.", "lane"),
 		queue:    desc("llave_handoff_queue_length", "People who wait for an agent, of the whole store."),
 		wait:     desc("llave_handoff_longest_wait_seconds", "How long the one who has waited longest has."),
+		dead:     desc("llave_events_dead", "Events that nobody took within a day, of the whole store, until they are sent again."),
 	})
 }
 
 // Describe tells Prometheus' library what there is.
 func (n *now) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{n.trouble, n.since, n.waiting, n.up, n.promises, n.oldest, n.queue, n.wait} {
+	for _, d := range []*prometheus.Desc{n.trouble, n.since, n.waiting, n.up, n.promises, n.oldest, n.queue, n.wait, n.dead} {
 		ch <- d
 	}
 }
@@ -101,4 +103,5 @@ func (n *now) Collect(ch chan<- prometheus.Metric) {
 	}
 	put(n.queue, float64(n.last.Queue))
 	put(n.wait, n.last.LongestWait.Seconds())
+	put(n.dead, float64(n.last.DeadEvents))
 }

@@ -47,6 +47,9 @@ func (t *EventTable) List(ctx context.Context) ([]DeadEvent, error) {
 	return list, nil
 }
 
+// Count returns how many there are.
+func (t *EventTable) Count(ctx context.Context) (int64, error) { return t.documents.Count(ctx) }
+
 // Failed notes that one was sent again in vain. Of two that do so at once one counts.
 func (t *EventTable) Failed(ctx context.Context, id, why string) error {
 	e, found, err := t.documents.Find(ctx, id)
