@@ -63,6 +63,21 @@ var (
 	manners = []string{"por favor", "porfavor", "porfa", "porfis", "gracias", "senorita", "senor", "senora", "please", "thanks", "thank you", "sir", "madam", "maam"}
 )
 
+// courtesies are said with a wish or a greeting, and say nothing more.
+var courtesies = []string{
+	"es urgente", "urgente", "muy urgente", "es muy urgente", "de urgencia", "por favor", "por favorcito", "porfavor", "porfavorcito", "porfa", "porfis", "porfita",
+	"senor", "senora", "senorita", "ingeniero", "doctor", "doctora", "estimado", "estimada", "estimados", "amigo", "amiga", "una pregunta", "una preguntita", "una consulta",
+	"tengo una pregunta", "tengo una consulta", "disculpe", "disculpe la molestia", "disculpen", "perdone", "perdon", "con permiso", "no sea malito", "no sea malita",
+	"sea buenito", "sea buenita", "si fuera tan amable", "si es tan amable", "le agradeceria", "please", "pls", "urgent", "its urgent", "it is urgent", "very urgent", "sir", "madam", "maam",
+	"a question", "i have a question", "one question", "excuse me", "sorry", "kindly",
+}
+
+// isCourteous says whether a message is nothing but courtesies.
+func isCourteous(text string) bool {
+	said := plain(text)
+	return slices.Contains(courtesies, said) || slices.Contains(courtesies, bare(said))
+}
+
 // articles are said before what they belong to as well as for "one".
 var articles = []string{"una", "un", "la", "el", "los", "las"}
 

@@ -27,6 +27,7 @@ type Options struct {
 	Whole   func(t *Turn) bool                  // says of an update that it is no piece of a sentence, whatever came before it; nil: of none
 	Mask    func(text string) string            // hides national numbers in the transcript
 	Spread  func(texts []string) []string       // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
+	Digits  func(text string) string            // hides the digits of a text that gave a part of a number; nil: none
 	Hash    func(label, data string) string     // keyed
 	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
 	Tally   func(t *Turn, ev Event, y *Tally)   // notes how far the person has come with what was heard; nil: nobody counts
@@ -345,11 +346,12 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	next := e.begin(c, env.Now)
 	t := &Turn{Conv: &next, Update: u, Now: env.Now, env: env, engine: e}
 	if p == nil {
-		p = &piece{came: u, since: env.Now}
+		p = &piece{came: u, since: env.Now, part: c.inBreath(env.Now)}
 	}
-	t.came = p.came
+	t.afterPart, t.unread = p.part, p.unread
+	t.came, t.again = p.came, p.again
 	if u.Text != p.came.Text {
-		t.earlier = p.ids
+		t.earlier, t.earlierSaid = p.ids, p.each
 	}
 	next.see(u, env.Now)
 	s.out = Outcome{From: next.State, To: next.State, Event: Ignored}
@@ -390,6 +392,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	e.move(&next, r, to)
 	s.out.To = to
 	s.out.Tally = e.tell(t, s.out.From, ev, s.missed)
+	t.unread = t.unread && to == s.out.From && next.Text == c.Text
 	if ev != Ignored && r.Text != NoText && !t.silent {
 		s.out.Text = e.answer(t, r, to)
 	}
@@ -408,7 +411,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	e.spend(t, &c, ev)
 	e.tap(t, ev)
 	e.noteUpdate(t, *p, u)
-	e.noteHeard(t, s.out.From, c.Prompt)
+	e.noteHeard(t, s.out.From, c.Prompt, &s)
 	e.promise(t)
 	t.promises = nil
 	t.hand(c.Handoff, c.Tail)
@@ -567,6 +570,8 @@ func (e *Engine) hear(ctx context.Context, t *Turn, deaf bool) (Event, error) {
 				return ev, err
 			case ev != "":
 				return e.decide(ctx, t, ev)
+			case t.again:
+				return Ignored, nil
 			}
 		}
 	}
@@ -649,7 +654,10 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 		e.stand(t, r, to)
 	} else {
 		e.askAnew(t, key)
-		text = e.question(c, key)
+		text, t.asks = e.question(c, key), true
+	}
+	if t.unread && text.Aside && !repeats(text) {
+		text.Text += "\n\n{whole}"
 	}
 	reply, buttons := &Reply{Text: e.fill(t, text.Text), Prompt: c.Prompt, Image: e.fill(t, text.Image)}, text.Buttons
 	if text.Aside {
@@ -678,6 +686,11 @@ func (e *Engine) answer(t *Turn, r Row, to State) string {
 	}
 	t.Promise(p)
 	return key
+}
+
+// repeats says whether an answer by the way asks the question that stands again, in whatever words.
+func repeats(text Entry) bool {
+	return slices.ContainsFunc([]string{"{question}", "{whole}", "{again}"}, func(name string) bool { return strings.Contains(text.Text, name) })
 }
 
 // copies are the buttons that copy a part of what is said.
@@ -775,11 +788,18 @@ func (e *Engine) fillsAlone(q Entry) bool {
 func (e *Engine) fill(t *Turn, text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		name := p[1 : len(p)-1]
+		if t.unread && (name == "question" || name == "again") {
+			name = "whole"
+		}
 		switch name {
 		case "question":
 			return e.fill(t, e.asked(t.Conv))
 		case "whole":
-			return e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
+			unread := t.unread
+			t.unread = false // a question may repeat another
+			said := e.fill(t, e.question(t.Conv, t.Conv.Text).Text)
+			t.unread = unread
+			return said
 		case "again":
 			q := e.question(t.Conv, t.Conv.Text)
 			if len(q.Again) == 0 { // a text that stands in for its place's question

@@ -32,9 +32,11 @@ type Pieces struct {
 	Turn   string    `bson:"turn"`           // key of the turn whose reply waits
 	Said   string    `bson:"said,omitempty"` // all of them, sealed
 	IDs    []string  `bson:"ids,omitempty"`  // the channel's names for the messages, but for those that are deleted
+	Each   string    `bson:"each,omitempty"` // what each of those says, sealed together
 	Before Standing  `bson:"before"`
-	Kept   []string  `bson:"kept,omitempty"` // slots that stay where what comes next is no part of it
-	Done   bool      `bson:"done,omitempty"` // a part: all but the reply stays
+	Kept   []string  `bson:"kept,omitempty"`   // slots that stay where what comes next is no part of it
+	Done   bool      `bson:"done,omitempty"`   // a part: all but the reply stays
+	Unread bool      `bson:"unread,omitempty"` // nobody has read the question that stands: it is asked in the reply that waits
 }
 
 // Standing is what a turn that understood nothing changes of a conversation.
@@ -64,12 +66,16 @@ func (c *Conversation) stoodAt(b Standing) Conversation {
 
 // piece is the newest of the pieces of a sentence, or what may be the first.
 type piece struct {
-	came  Update // as it came
-	since time.Time
-	said  string // sealed: those before it
-	ids   []string
-	isOne bool // its reply waits
-	rest  bool // it belongs to what was answered: nothing is said to it
+	came   Update // as it came
+	since  time.Time
+	said   string // sealed: those before it
+	ids    []string
+	each   []string // what those say
+	isOne  bool     // its reply waits
+	rest   bool     // it belongs to what was answered: nothing is said to it
+	again  bool     // it is a courtesy behind what was answered: nothing is said to it either
+	part   bool     // the one before was a part
+	unread bool     // so is the question that stands
 }
 
 // Piece says that more may follow within a moment: the reply waits, unless the person is written to by an agent. What the turn did
@@ -80,6 +86,13 @@ func (t *Turn) Piece(kept ...string) { t.piece, t.kept = true, kept }
 // said to the next message takes its place.
 func (t *Turn) Part() { t.part = true }
 
+// AfterPart says that the update came in one breath with a part: what was said to that cannot be what it answers.
+func (t *Turn) AfterPart() bool { return t.afterPart }
+
+// Unread says that the question that stands was never read: it was asked in a reply that the update took back. An answer by the way
+// asks it whole.
+func (t *Turn) Unread() bool { return t.unread }
+
 // Brief says whether the update is so short that it may be a piece of a sentence.
 func (t *Turn) Brief() bool {
 	return t.came.Kind == Text && t.choice == "" && isBrief(t.came.Text)
@@ -89,6 +102,12 @@ func isBrief(text string) bool { return len(strings.Fields(Clean(text))) <= fewW
 
 // Earlier are the channel's names for the messages of which the update is the last piece.
 func (t *Turn) Earlier() []string { return t.earlier }
+
+// EarlierSaid is what each of them says; none where that is not known.
+func (t *Turn) EarlierSaid() []string { return t.earlierSaid }
+
+// Own is what the message itself says, of a sentence of which it is the last piece; else all that is heard.
+func (t *Turn) Own() string { return Clean(t.came.Text) }
 
 // goesOn says whether there may be more than one message to what the person does. Who sits at a terminal writes lines; who is with an
 // agent, or waits for one, waits for nothing else.
@@ -117,9 +136,27 @@ func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, was Conver
 		return
 	}
 	t.waits = p.since.Add(PieceWait)
-	c.Pieces = &Pieces{
-		Since: p.since, Last: t.Now, Turn: t.Key(), Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing(), Kept: t.kept, Done: t.part,
+	ids := t.messages(p.ids)
+	each := p.each
+	if len(ids) > len(p.ids) {
+		each = append(slices.Clip(each), t.Own())
 	}
+	c.Pieces = &Pieces{
+		Since: p.since, Last: t.Now, Turn: t.Key(), Said: e.saidSoFar(heard, p.said), IDs: ids, Before: was.standing(), Kept: t.kept, Done: t.part,
+		Each: e.options.Seal(strings.Join(each, eachEnd)), Unread: t.unread || t.part && t.asks,
+	}
+}
+
+// eachEnd stands between what pieces say.
+const eachEnd = "\x1e"
+
+// each is what each of some pieces says, in the order of their messages. An earlier version kept none.
+func (e *Engine) each(p *Pieces) []string {
+	said, err := e.options.Open(p.Each)
+	if each := strings.Split(said, eachEnd); err == nil && len(each) == len(p.IDs) {
+		return each
+	}
+	return nil
 }
 
 // saidSoFar is what was heard, sealed, where it was words.
@@ -160,11 +197,20 @@ func (c *Conversation) ReplyDue() time.Time {
 	return time.Time{}
 }
 
-// EndPieces forgets the pieces whose reply was sent.
+// EndPieces forgets the pieces whose reply was sent, but for when a part came.
 func (c *Conversation) EndPieces() {
-	if c.reply() == nil {
+	switch p := c.Pieces; {
+	case p == nil, c.reply() != nil:
+	case p.Done:
+		c.Pieces = &Pieces{Last: p.Last, Done: true}
+	default:
 		c.Pieces = nil
 	}
+}
+
+// inBreath says whether what comes now comes in one breath with a part, of which the reply may have been sent meanwhile.
+func (c *Conversation) inBreath(now time.Time) bool {
+	return c.Pieces != nil && c.Pieces.Done && now.Before(c.Pieces.Last.Add(PieceWait))
 }
 
 // release has what waits for more pieces said now.
@@ -257,8 +303,14 @@ type hearing struct {
 func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) (best stepped, err error) {
 	done, undone, withdrawn := c.takeBack()
 	best.sense = -1
+	ids, each := c.Pieces.IDs, e.each(c.Pieces)
+	if c.Pieces.Done { // it is the first of something else
+		ids, each = nil, nil
+	}
 	for _, h := range e.hearings(c.Pieces, done, undone, u, env.Now) {
-		s, err := e.stepAs(ctx, h.in, h.as, env, &piece{came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: c.Pieces.IDs})
+		s, err := e.stepAs(ctx, h.in, h.as, env, &piece{
+			came: u, since: c.Pieces.Since, said: c.Pieces.Said, ids: ids, each: each, part: c.Pieces.Done, unread: withdrawn > 0 && c.Pieces.Unread,
+		})
 		if err != nil {
 			return s, err
 		}
@@ -308,7 +360,7 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 	switch t := e.listening(&undone, u, now); {
 	case e.isWhole(t), len(p.Kept) > 0 && !hasDigit(u.Text): // what is kept waits for digits
 		return []hearing{alone, together}
-	case isFigures(u.Text) && !hasDigit(said) && t.choice == "": // a part of a number is the end of no words
+	case isFigures(u.Text) && !hasDigit(said) && t.choice == "" && !t.Place().Is(FreeText): // a part of a number is the end of no words
 		return []hearing{alone}
 	case t.choice != "" && (hasDigit(u.Text) || hasDigit(said) && isBareAnswer(u.Text)): // "1710" "sí": no number ends so
 		return []hearing{alone, together}

@@ -18,6 +18,7 @@ type Answered struct {
 	At     time.Time `bson:"at,omitempty"`   // when they were answered; zero where an earlier version wrote it
 	Told   string    `bson:"told"`           // keyed hash of the bubble that it was answered with
 	Said   string    `bson:"said,omitempty"` // all of them, sealed; empty where nothing can be their rest
+	Long   bool      `bson:"long,omitempty"` // they were more than a few: only what comes to the same answer is their rest
 	IDs    []string  `bson:"ids,omitempty"`
 	Before Standing  `bson:"before"`
 }
@@ -44,7 +45,7 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 	switch {
 	case !goesOn && (s.told == "" || s.missed || t.emptied):
 		return
-	case s.again && before.Said == "", !p.rest && !e.mayGoOn(t, p, heard): // all that is known is what was said to them
+	case s.again && before.Said == "", !p.rest && !e.mayGoOn(t, p, heard), was.Handoff.Open() != c.Handoff.Open(): // all that is known is what was said to them
 		c.Answered = &Answered{Since: p.since, At: t.Now, Told: s.told}
 		if s.again {
 			c.Answered.Since, c.Answered.At = before.Since, before.at()
@@ -52,8 +53,9 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 		return
 	}
 	now := &Answered{Since: p.since, At: t.Now, Told: s.told, Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing()}
+	now.Long = !goesOn && p.said == "" && !isBrief(heard.Text)
 	if goesOn {
-		now.Told, now.Before, now.Since, now.At = before.Told, before.Before, before.Since, before.at()
+		now.Told, now.Before, now.Since, now.At, now.Long = before.Told, before.Before, before.Since, before.at(), before.Long
 		if _, whole, ok := e.sentence(before.Said, heard); ok && p.said == "" { // it was heard by itself
 			now.Said, now.IDs = e.options.Seal(whole.Text), t.messages(before.IDs)
 		}
@@ -63,9 +65,12 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 	c.Answered = now
 }
 
+// longest is how many bytes are kept at most of words to which more may belong.
+const longest = 160
+
 // mayGoOn says whether more words may belong to those that were answered. Nothing is kept of some that hold a number.
 func (e *Engine) mayGoOn(t *Turn, p piece, heard Update) bool {
-	return !t.hidden && (p.said != "" || isBrief(heard.Text)) && t.mask(heard.Text) == heard.Text
+	return !t.hidden && (p.said != "" || len(heard.Text) <= longest) && t.mask(heard.Text) == heard.Text
 }
 
 // told names what a turn says: the same for the same bubble.
@@ -97,7 +102,13 @@ func (e *Engine) onceOnly(t *Turn, s *stepped, was *Conversation) {
 // gatherRest steps an update that comes a moment after a few words were answered. It counts as a message. Digits, a button, and what is
 // said where free text is kept are never the end of something else.
 func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
-	if u.Kind != Text || !isBrief(u.Text) || hasDigit(u.Text) {
+	if u.Kind == Text && isCourteous(u.Text) {
+		now := c.Clone()
+		if t := e.listening(&now, u, env.Now); t.choice == "" && !e.isWhole(t) && !t.Place().Is(FreeText) {
+			return e.meets(ctx, c, u, env)
+		}
+	}
+	if u.Kind != Text || !isBrief(u.Text) || hasDigit(u.Text) || c.Answered.Long && isOpen(u.Text) { // more than that is to follow
 		return e.step(ctx, c, u, env)
 	}
 	said, sentence, ok := e.sentence(c.Answered.Said, u)
@@ -121,18 +132,29 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 		}
 	}
 	switch {
-	case end, isArticle(u.Text) && !denied:
+	case end, isArticle(u.Text) && !denied && !c.Answered.Long:
 		p.rest = true
 		s, err := e.stepAs(ctx, c, sentence, env, &p)
 		if as.next.Recent != nil {
 			s.next.Recent = as.next.Recent
 		}
 		return s, err
-	case denied || bound:
+	case (denied || bound) && !c.Answered.Long:
 		p.since = env.Now // its own reply is the first that waits
 		return e.stepAs(ctx, c, sentence, env, &p)
 	}
 	return e.step(ctx, c, u, env)
+}
+
+// meets steps a courtesy that comes with what was answered: nothing is said to it, and more may come still.
+func (e *Engine) meets(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
+	s, err := e.stepAgain(ctx, c, u, env)
+	if err == nil && s.next.Answered != nil {
+		met := *s.next.Answered
+		met.At = env.Now
+		s.next.Answered = &met
+	}
+	return s, err
 }
 
 // cameTo says whether a turn of that key left a conversation where this one stands, and owes nothing but words.

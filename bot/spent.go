@@ -120,8 +120,19 @@ func (e *Engine) spend(t *Turn, before *Conversation, ev Event) {
 	}
 	what := Spend{Bubble: u.Bubble.ID, Links: u.Bubble.Links, Copies: u.Bubble.Copies}
 	title := e.tongue(before).Labels[u.Button].Title // as the bubble has it: the press may have chosen another language
-	if text := u.Bubble.Text; text != "" && title != "" && !t.emptied && e.options.Mask(text) == text {
+	if text := u.Bubble.Text; text != "" && title != "" && !t.emptied && e.options.Mask(text) == text && !e.fillsSecret(before) {
 		what.Text = text + "\n\n✓ " + title
 	}
 	t.Promise(Promise{What: what, Until: t.Now.Add(SpendFor)})
+}
+
+// fillsSecret says whether what may only be opened to be sent is filled into the question that stands: its bubble is not written anew,
+// whatever the channel tells of it.
+func (e *Engine) fillsSecret(c *Conversation) bool {
+	for _, name := range placeholder.FindAllString(e.question(c, c.Text).Text, -1) {
+		if e.options.Secrets[name[1:len(name)-1]] != nil {
+			return true
+		}
+	}
+	return false
 }

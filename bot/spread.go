@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -24,18 +25,21 @@ func withoutWord(u Update, line, word string) string {
 	return at.ReplaceAllLiteralString(line, "•••")
 }
 
-// spreadLines is over how many lines of a person's something may be spread: a number that is written digit by digit, and a few words
-// in between.
-const spreadLines = 14
+// ordinalDigits is how long the number of a button is at most.
+const ordinalDigits = 2
 
-// spread is a new line of the person's, masked by itself, without what it ends. Earlier lines lose their part of it.
+// spread is a new line of the person's, masked by itself, without what it ends. Earlier lines lose their part of it. What chose a
+// button by its number ends nothing, unless it comes behind digits alone.
 func (e *Engine) spread(t *Turn, line string) string {
-	if e.options.Spread == nil {
+	if t.digits && e.options.Digits != nil {
+		line = e.options.Digits(line)
+	}
+	if e.options.Spread == nil || t.choice != "" && len(line) <= ordinalDigits && !t.behindFigures() {
 		return line
 	}
 	var at []int
 	tail := t.Conv.Tail
-	for i := len(tail) - 1; i >= 0 && len(at) < spreadLines; i-- {
+	for i := len(tail) - 1; i >= 0; i-- {
 		if tail[i].From != FromPerson {
 			continue
 		}
@@ -57,6 +61,16 @@ func (e *Engine) spread(t *Turn, line string) string {
 		t.hideLine(i, texts[n])
 	}
 	return texts[len(at)]
+}
+
+// behindFigures says whether the person wrote some digits and nothing else just before.
+func (t *Turn) behindFigures() bool {
+	for _, l := range slices.Backward(t.Conv.Tail) {
+		if l.From == FromPerson {
+			return len(l.Text) > 1 && hasDigit(l.Text) && !strings.ContainsFunc(l.Text, unicode.IsLetter)
+		}
+	}
+	return false
 }
 
 // hideSince hides what the person wrote from a moment on.

@@ -61,9 +61,12 @@ type Turn struct {
 	secrets  []string // what Options.Secrets filled in
 	hidden   bool
 	word     string // hidden, and what stands around it not
+	digits   bool   // so are its digits
 	unkept   bool
 	twice    bool // the second tap of a button that was just answered
 	idle     time.Duration
+	again    bool // nothing is said to it, see Again
+	same     bool // an edit that means what its message meant
 
 	tally     Tally
 	withdrawn int
@@ -72,13 +75,17 @@ type Turn struct {
 	reworded  bool      // the question that stands is said in another way from now on
 	added     string    // key of what is said under the answer
 
-	earlier []string  // messages, see Earlier
-	piece   bool      // more may follow within a moment
-	kept    []string  // slots that stay then
-	part    bool      // so may more of what the turn has a part of
-	rest    bool      // of what was sent at once with the update before
-	waits   time.Time // until when the reply waits for more
-	masked  masked
+	earlier     []string  // messages, see Earlier
+	earlierSaid []string  // what those say
+	piece       bool      // more may follow within a moment
+	kept        []string  // slots that stay then
+	part        bool      // so may more of what the turn has a part of
+	afterPart   bool      // see AfterPart
+	asks        bool      // it asks a question anew
+	unread      bool      // see Unread
+	rest        bool      // of what was sent at once with the update before
+	waits       time.Time // until when the reply waits for more
+	masked      masked
 }
 
 // masked is a text, and what is kept of it.
@@ -257,6 +264,9 @@ func (t *Turn) Hide() { t.hidden = true }
 
 // HideWord keeps a word of it out, and what stands around it in; all of it where that is just the word.
 func (t *Turn) HideWord(word string) { t.word = word }
+
+// HideDigits keeps its digits out: they are a part of something that may not be kept.
+func (t *Turn) HideDigits() { t.digits = true }
 
 // Unkept keeps nothing of the update in the transcript: it was one too many.
 func (t *Turn) Unkept() { t.unkept = true }

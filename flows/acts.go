@@ -72,6 +72,7 @@ func agreed(do act) act {
 // toMenu leads to the menu; who has a complaint that is not filed is told so.
 func (f *flow) toMenu(t *bot.Turn) bot.Event {
 	if f.complaint(t) != "" {
+		leavesComplaint(t, leftFor)
 		return AskedMenuUnfiled
 	}
 	return AskedMenu
@@ -111,6 +112,9 @@ func (f *flow) inEnglish(t *bot.Turn) bot.Event {
 // rewords counts as a miss: the question comes in other words, then step by step is offered, then a person.
 func (f *flow) rewords(t *bot.Turn) bot.Event {
 	t.Miss()
+	if t.Place().Is(bot.FreeText) { // "no sé", "por qué me gritó"
+		pieceOfSentence(t)
+	}
 	return Reworded
 }
 

@@ -30,6 +30,7 @@ const (
 	ComplaintNotFiled bot.Event = "ComplaintNotFiled" // this chat has filed too many
 	AskedOfComplaint  bot.Event = "AskedOfComplaint"
 	NumberInComplaint bot.Event = "NumberInComplaint"
+	ComplaintAdded    bot.Event = "ComplaintAdded" // after it was left
 	ComplaintFirst    bot.Event = "ComplaintFirst" // something else is wanted, and a complaint is not filed yet
 
 	ComplaintTold      bot.Event = "ComplaintTold"      // the wish to complain told what happened
@@ -46,13 +47,15 @@ const (
 
 // The slots of a complaint.
 const (
-	slotComplaint = "complaint"       // the one that is being written: its parts, masked, and sealed together
-	slotOld       = "complaint_old"   // the one that it was before it was written anew
-	slotAnew      = "complaint_anew"  // the next words take the place of the parts there were then: their number, and one
-	slotFirst     = "complaint_first" // sealed: what may have been the first part, while it is asked what was meant
-	slotNext      = "complaint_next"  // label of what was wanted before the complaint was filed
-	slotMeanwhile = "meanwhile"       // the state that leads on from what became of a link while a complaint was written
-	slotUnfiled   = "unfiled"         // one was forgotten with the conversation, which is not said yet
+	slotComplaint = "complaint"        // the one that is being written: its parts, masked, and sealed together
+	slotOld       = "complaint_old"    // the one that it was before it was written anew
+	slotAnew      = "complaint_anew"   // the next words take the place of the parts there were then: their number, and one
+	slotFirst     = "complaint_first"  // sealed: what may have been the first part, while it is asked what was meant
+	slotNext      = "complaint_next"   // label of what was wanted before the complaint was filed
+	slotMeanwhile = "meanwhile"        // the state that leads on from what became of a link while a complaint was written
+	slotUnfiled   = "unfiled"          // one was forgotten with the conversation, which is not said yet
+	slotUnread    = "complaint_unread" // something of it was not read back yet
+	slotGoingOn   = "complaint_on"     // it was left in the middle: until which question more may follow, and what took its place
 
 	partIDs = "_ids" // after the name of a slot: the channel's names for the messages of its parts
 )
@@ -73,14 +76,18 @@ func (f *flow) complains(t *bot.Turn) bool {
 		f.ofFiling(t) == "" && f.reading(t).Verdict != affiliate.SecretGiven
 }
 
-// isComplaint says whether there is enough to be a part of one: where one is begun, any word.
+// isComplaint says whether there is enough to be a part of one: where one is begun, any word, or a number that is on no button; in one
+// breath with another part, anything.
 func (f *flow) isComplaint(t *bot.Turn) bool {
 	if t.Update.Kind != bot.Text {
 		return false
 	}
 	said := strings.TrimSpace(t.Text())
-	return utf8.RuneCountInString(said) >= shortestComplaint || f.begun(t) && letter.MatchString(said)
+	return utf8.RuneCountInString(said) >= shortestComplaint || f.begun(t) && (letter.MatchString(said) || amount.MatchString(said) || t.AfterPart())
 }
+
+// amount is more digits than a button is chosen by.
+var amount = regexp.MustCompile(`\d\d`)
 
 // begun says whether something is written of a complaint that is to go on.
 func (f *flow) begun(t *bot.Turn) bool { return t.Slot(slotComplaint) != "" && t.Slot(slotAnew) == "" }
@@ -114,8 +121,9 @@ func (f *flow) keepParts(t *bot.Turn, parts []complaintPart) bool {
 	if !fits(parts) {
 		return false
 	}
-	t.Forget(slotComplaint, slotComplaint+partIDs)
+	t.Forget(slotComplaint, slotComplaint+partIDs, slotUnread)
 	if len(parts) > 0 {
+		t.Remember(slotUnread, "1")
 		t.Remember(slotComplaint, f.Vault.Seal(complaintLabel, strings.Join(texts, partEnd)))
 		t.Remember(slotComplaint+partIDs, strings.Join(ids, partEnd))
 	}
@@ -153,13 +161,29 @@ func (f *flow) complaint(t *bot.Turn) string {
 	return strings.NewReplacer(marks...).Replace(affiliate.MaskAll(strings.Join(texts, "\n")))
 }
 
-// gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it.
+// gather takes a message as a part of the complaint, or in place of what it said before; false when there is no room for it. Of pieces
+// that are heard as one sentence, each is a part by itself: an edit of one leaves the others.
 func (f *flow) gather(t *bot.Turn) bool {
 	text := strings.TrimSpace(t.Text())
+	if earlier, own := t.Earlier(), strings.TrimSpace(t.Own()); len(earlier) > 0 && own != "" {
+		if before, ok := strings.CutSuffix(text, own); ok && strings.TrimSpace(before) != "" {
+			f.keepParts(t, slices.DeleteFunc(f.parts(t), func(p complaintPart) bool { return slices.Contains(earlier, p.id) })) // it holds those
+			said := t.EarlierSaid()
+			if len(said) != len(earlier) || strings.Join(said, " ") != strings.TrimSpace(before) {
+				earlier, said = earlier[len(earlier)-1:], []string{before}
+			}
+			for i, id := range earlier {
+				if !f.takes(t, complaintPart{id, affiliate.MaskAll(strings.TrimSpace(said[i]), f.codesIn(t, said[i])...)}) {
+					return false
+				}
+			}
+			text = own
+		}
+	}
 	if thing := t.Thing(); thing != "" {
 		text = strings.TrimSpace(noted(thing) + " " + text)
 	}
-	return f.takes(t, complaintPart{t.Update.MessageID, affiliate.MaskAll(text)})
+	return f.takes(t, complaintPart{t.Update.MessageID, affiliate.MaskAll(text, f.codesIn(t, text)...)})
 }
 
 // takes is gather for a part. Where it was asked for anew, words take the place of what there was then; a picture without any waits
@@ -199,6 +223,11 @@ func isThing(p complaintPart) bool {
 	return err == nil && slices.ContainsFunc(manyAtOnce, func(name string) bool { return p.text == noted(languages[0].Texts["thing."+name].Text) })
 }
 
+// tellsSomething says whether there are words in the complaint, so that somebody could read what it is about.
+func (f *flow) tellsSomething(t *bot.Turn) bool {
+	return slices.ContainsFunc(f.parts(t), func(p complaintPart) bool { return !isThing(p) })
+}
+
 // anewSince is how many parts there were when it was asked for anew. A version that noted no number took nothing since.
 func anewSince(t *bot.Turn, parts []complaintPart) int {
 	if n := number(t, slotAnew) - 1; n > 0 {
@@ -218,13 +247,28 @@ func moveParts(t *bot.Turn, from, to string) {
 	}
 }
 
+// restores has the complaint that there was before this one be the one that is written. Who typed it finds this one in its place.
+func restores(t *bot.Turn) {
+	if t.Slot(slotOld) == "" {
+		return
+	}
+	is, ids := t.Slot(slotComplaint), t.Slot(slotComplaint+partIDs)
+	moveParts(t, slotOld, slotComplaint)
+	t.Forget(slotAnew)
+	if is != "" && t.Update.Kind != bot.Press {
+		t.Remember(slotOld, is)
+		t.Remember(slotOld+partIDs, ids)
+	}
+}
+
 // dropComplaint forgets what was written.
 func dropComplaint(t *bot.Turn) {
-	t.Forget(slotComplaint, slotComplaint+partIDs, slotOld, slotOld+partIDs, slotAnew)
+	t.Forget(slotComplaint, slotComplaint+partIDs, slotOld, slotOld+partIDs, slotAnew, slotUnread, slotGoingOn)
 }
 
 // readComplaint is the complaint as it is read back.
 func (f *flow) readComplaint(t *bot.Turn) string {
+	t.Forget(slotUnread)
 	text := f.complaint(t)
 	runes := []rune(text)
 	if len(runes) <= complaintShown {
@@ -248,9 +292,14 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 		return f.mends(t), nil
 	}
 	said, choice := f.ofFiling(t), t.Choice()
+	if t.Update.Kind != bot.Press && f.saidInBreath(t) {
+		said, choice = "", ""
+	}
 	switch none := f.complaint(t) == ""; {
 	case none && choice == "" && said == "drop":
 		choice = "drop" // nothing is lost
+	case said == "repeat" && choice == "":
+		choice = said
 	case none && choice == "" && said != "": // said of what is not there
 		return "", nil
 	case t.Update.Kind == bot.Press:
@@ -262,6 +311,9 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	if choice == "drop" && t.Update.Kind != bot.Press && f.complaint(t) != "" {
 		choice = "ask_drop"
 	}
+	if said != "" {
+		mayTellMore(t, choice)
+	}
 	switch choice {
 	case "register", "register_it":
 		return f.files(t), nil
@@ -269,9 +321,8 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 		t.Remember(slotAnew, strconv.Itoa(len(f.parts(t))+1))
 		return ComplaintAnew, nil
 	case "restore":
-		moveParts(t, slotOld, slotComplaint)
-		t.Forget(slotAnew)
-		return ComplaintGathered, nil
+		restores(t)
+		return readsComplaint(t), nil
 	case "drop", "drop_yes":
 		dropComplaint(t)
 		return f.goesOn(t, ComplaintDropped, DroppedThen), nil
@@ -280,6 +331,9 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 	case "ask_drop":
 		return AskedDrop, nil
 	case "ask_file":
+		if t.Slot(slotUnread) != "" {
+			return readsComplaint(t), nil
+		}
 		return AskedFile, nil
 	case "ask_more":
 		return AskedMore, nil
@@ -297,34 +351,117 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 		return ComplaintNotFiled, nil
 	}
 	t.Part()
-	if !f.gather(t) {
+	unread := t.Slot(slotUnread)
+	switch {
+	case !f.gather(t):
 		return ComplaintFull, nil
+	case f.numberInParts(t):
+		return f.tookNumber(t, unread), nil
 	}
 	return readsComplaint(t), nil
 }
 
+// saidInBreath says whether words that came in one breath with a part of the complaint belong to it, though elsewhere they would be
+// an answer: nobody has read yet what they would answer. So do those that go on with some. Only who names the deed means it.
+func (f *flow) saidInBreath(t *bot.Turn) bool {
+	goesOn := len(t.Earlier()) > 0 && yesOrNo(t.Own()) == "" && t.Means(t.Own(), "word_thanks") == "" // "no", "me"
+	if !t.AfterPart() && !goesOn || !f.begun(t) || t.Update.Kind != bot.Text {
+		return false
+	}
+	_, named := filing(t.Text())
+	return !named
+}
+
+// mayTellMore says that what was said of filing may be the beginning of what happened, where nothing is filed for it: "no", "me
+// atendieron". Who thanks or names the deed means it.
+func mayTellMore(t *bot.Turn, choice string) {
+	if !slices.Contains([]string{"drop", "ask_drop", "drop_no", "ask_file", "ask_more", "repeat"}, choice) {
+		return
+	}
+	words := strings.Fields(bot.Fold(t.Text()))
+	if _, named := filing(t.Text()); !named && t.Means(words[len(words)-1], "word_thanks") == "" {
+		t.Piece()
+	}
+}
+
 // mends takes an edit in place of what its message said of the complaint; a number alone is taken out of it.
 func (f *flow) mends(t *bot.Turn) bot.Event {
+	unread := t.Slot(slotUnread)
 	if f.numberAlone(t) {
 		i := f.partOf(t)
-		if f.keepParts(t, slices.Delete(f.parts(t), i, i+1)); f.complaint(t) == "" { // there is nothing to file
-			t.Enter(t.Leads(t.Conv.State, WantsComplaint))
-			t.Ask(t.Place().Ask)
-		}
-		return NumberInComplaint
+		f.keepParts(t, slices.Delete(f.parts(t), i, i+1))
+		return f.tookNumber(t, t.Slot(slotUnread)) // what is left may read otherwise
 	}
 	t.Part()
-	if !f.gather(t) {
+	switch {
+	case !f.gather(t):
 		return ComplaintFull
+	case f.numberInParts(t):
+		return f.tookNumber(t, unread)
 	}
 	return readsComplaint(t)
+}
+
+// tookNumber says that a number was taken out of the complaint, of which something else was not read back yet or was.
+func (f *flow) tookNumber(t *bot.Turn, unread string) bot.Event {
+	if unread == "" {
+		t.Forget(slotUnread)
+	}
+	if !f.tellsSomething(t) { // there is nothing to file
+		t.Enter(t.Leads(t.Conv.State, WantsComplaint))
+		t.Ask(t.Place().Ask)
+	}
+	return NumberInComplaint
+}
+
+// numberInParts hears a number that nothing is told with in the last parts of a complaint, the newest of which the update is or changes:
+// their messages are deleted, and they are not kept.
+func (f *flow) numberInParts(t *bot.Turn) bool {
+	parts := f.parts(t)
+	texts := ""
+	for i, p := range slices.Backward(parts) {
+		text := p.text[len(thingNamed.FindString(p.text)):]
+		if !digitsAlone(text) {
+			return false
+		}
+		texts = strings.TrimSpace(text + " " + texts)
+		if masked := affiliate.MaskAll(texts); masked == texts || len(parts)-i < 2 {
+			continue
+		}
+		f.takesOut(t, parts, i)
+		return true
+	}
+	return false
+}
+
+// digitsAlone says whether there are digits in a text and nothing else, but for what says that they are a number.
+func digitsAlone(text string) bool {
+	return digitsOrMask.MatchString(text) && !letter.MatchString(labelOfNumber.ReplaceAllString(bot.Fold(text), ""))
+}
+
+// takesOut takes the parts from the i-th on out of a complaint, and their messages out of the chat. What they stood under stays named.
+func (f *flow) takesOut(t *bot.Turn, parts []complaintPart, i int) {
+	kept := slices.Clone(parts[:i])
+	for _, p := range parts[i:] {
+		if name := thingNamed.FindString(p.text); name != "" {
+			kept = append(kept, complaintPart{p.id, strings.TrimSpace(name)})
+		}
+		if p.id != "" && f.Erasing(t.Update.Channel) == Deleted {
+			t.Promise(bot.Promise{ID: t.Key() + "/" + string(bot.PromiseDelete) + "/" + p.id, What: bot.Delete{MessageID: p.id}})
+		}
+	}
+	f.keepParts(t, kept)
+	t.Say("remains", when(f.Erasing(t.Update.Channel) == Remains, t.Wording("number.keep")))
 }
 
 // files files the complaint, under a number that the person is told.
 func (f *flow) files(t *bot.Turn) bot.Event {
 	text := f.complaint(t)
-	if !slices.ContainsFunc(f.parts(t), func(p complaintPart) bool { return !isThing(p) }) { // nobody could read what it is about
+	switch _, named := filing(t.Text()); {
+	case !f.tellsSomething(t):
 		return WantsComplaint
+	case t.Slot(slotUnread) != "" && !named: // they could not know what it says
+		return readsComplaint(t)
 	}
 	if at := f.complaintsRetryAt(t); !at.IsZero() {
 		t.Say("when", waiting(t, at))
@@ -386,11 +523,16 @@ var (
 	// askingOfIt finds a question about the complaint itself.
 	askingOfIt = regexp.MustCompile(`^(?:(?:y|pero|oiga|disculpe|perdon|senor\w*|and|but|sorry) )*(?:` +
 		`(?:a |por |con )?quien(?:es)? (?:me |la |lo |va a |van a )*(?:le[ea]n?|leer\w*|v[ea]n?|ver\w*|revisa\w*|recib\w*|atiende\w*|contesta\w*|responde\w*|resuelve\w*) ?(?:esto|esta queja|la queja|mi queja|lo que escribo|aqui|este chat)?|` +
-		`(?:cuando|en cuanto tiempo|en cuantos dias|cuanto (?:se )?(?:tarda|demora)n?) (?:me |la |lo |en |van a )*(?:respond\w*|contest\w*|resuelv\w*|resolver\w*|respuesta)|` +
+		`(?:cuando|en cuanto tiempo|en cuantos dias|(?:en )?cuanto(?:s dias| tiempo)? (?:se )?(?:tarda|demora)n?) (?:me |la |lo |en |van a |dar |una )*(?:respond\w*|contest\w*|resuelv\w*|resolver\w*|respuesta)|` +
+		`(?:y )?(?:esto |la queja )?(?:queda|va|sale|aparece) (?:con )?mi nombre|(?:van a )?saben? quien (?:soy|la puso|se quejo)|me (?:pueden?|van a) (?:despedir|botar|echar|sancionar|hacer algo) por (?:esto|quejarme|la queja)|` +
+		`me puede (?:pasar algo|traer problemas)(?: por (?:esto|la queja))?|(?:esto )?(?:tiene|trae) (?:consecuencias|problemas)|(?:will i|can they) (?:be fired|fire me)(?: for this)?|does (?:it|this) have my name|` +
 		`(?:a |hacia )?(?:donde|adonde) (?:va|llega|se va|envian|mandan|pregunto|averiguo)(?: (?:esto|esta queja|la queja|mi queja|por la queja|por mi queja))?|` +
 		`para que sirve(?: (?:esto|la queja))?|sirve de algo(?: (?:esto|la queja))?|que (?:pasa|hacen) con (?:esto|la queja|mi queja)|(?:esto )?es anonim[oa]|me (?:van a )?(?:responde\w*|contesta\w*)|` +
 		`who (?:will )?(?:reads?|sees?|gets?|answers?) (?:this|it|my complaint|the complaint)|when (?:do|will) (?:i|you|they) (?:get an answer|answer|reply)|where does (?:this|it|my complaint) go|is (?:this|it) anonymous` +
 		`)$`)
+	// regretting finds that somebody no longer knows whether to file it.
+	regretting = regexp.MustCompile(`\bno se si (?:vale|valga) la pena\b|\b(?:mejor|prefiero|ya) (?:que )?no (?:la |lo )?(?:mande|envie|registre|mandar|enviar|registrar|ponga|poner)(?:la|lo)?\b|` +
+		`\bno (?:la|lo) (?:mande|envie|registre)\b|\bme arrepent\w*|\b(?:do not|dont|don't) (?:send|file) it\b|\bnot sure (?:if )?it is worth it\b|\bchanged my mind\b`)
 	// askingHow finds that somebody does not know what to write.
 	askingHow = regexp.MustCompile(`^(?:(?:y|pero|disculpe|perdon|and|but|sorry) )*(?:(?:que|como) (?:escribo|pongo|digo|hago|debo|tengo que|la escribo|lo escribo|la pongo|lo pongo)(?: \w+){0,3}|` +
 		`no se (?:que|como) (?:escribir|poner|decir|hacer)\w*(?: \w+){0,2}|no (?:le |lo )?(?:entiendo|entendi|comprendo)(?: (?:que|como|nada|esto|bien|muy bien|lo que \w+|que \w+))*|` +
@@ -400,6 +542,9 @@ var (
 	// telling finds that a wish goes on to tell what happened.
 	telling = regexp.MustCompile(`\b(?:no|ni|nunca|pero|y|porque|que|desde|hace|but|not|never|and|because|since)\b`)
 )
+
+// mostRegret is how many words a message has in which somebody does not want it filed any more: a longer one tells of something.
+const mostRegret = 10
 
 // mostWish is how many words a wish has that is taken for one in the middle of a complaint.
 const mostWish = 8
@@ -417,7 +562,9 @@ func (f *flow) noComplaint(t *bot.Turn) bot.Event {
 	switch {
 	case askingOfIt.MatchString(said):
 		return AskedOfComplaint
-	case askingHow.MatchString(said):
+	case f.complaint(t) != "" && len(strings.Fields(said)) <= mostRegret && regretting.MatchString(said):
+		return AskedDrop
+	case askingHow.MatchString(said) && !f.saidInBreath(t):
 		return f.rewords(t)
 	}
 	if answer := f.asksElse(t, said); answer != "" {
@@ -456,7 +603,7 @@ var questions = []string{"cost", "hours", "contact", "law", "legit", "bot"}
 const askedDrop = "complaint.sure"
 
 // asking finds a question.
-var asking = regexp.MustCompile(`^(?:y |pero )?(?:a |en |de )?(?:me (?:van a |va a )?(?:cobra\w*|cuesta)|cobran|hay que pagar|tengo que pagar|cuanto|cual|que|quien|donde|como|cuando|es|son|usted es|tiene|hay|how|what|which|who|where|when|is|are|do|does)\b`)
+var asking = regexp.MustCompile(`^(?:y |pero )?(?:a |en |de )?(?:me (?:van a |va a )?(?:cobra\w*|cuesta|costar)|cobran|hay que pagar|tengo que pagar|cuanto|cual|que|quien|donde|como|cuando|es|son|usted es|tiene|hay|how|what|which|who|where|when|is|are|do|does)\b`)
 
 // asksElse is the text that answers a short question about the service, or "".
 func (f *flow) asksElse(t *bot.Turn, said string) string {

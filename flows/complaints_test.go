@@ -138,6 +138,25 @@ func TestComplaints_earlierVersion(t *testing.T) {
 	t.Error("nothing was filed")
 }
 
+// A complaint that is forgotten with a case that nobody answered was not filed, which is said to who comes back, however late.
+func TestComplaints_forgottenWithCase(t *testing.T) {
+	k := at(t, flows.Complaining)
+	k.says("nadie atiende en la ventanilla")
+	if k.says("persona"); !k.c.Handoff.Open() {
+		t.Fatal("no case")
+	}
+	for range 40 { // days
+		k.now = k.now.Add(25 * time.Hour)
+		k.signal(bot.SignalForget)
+	}
+	if k.c.Handoff.Open() || k.c.Slots["complaint"] != "" {
+		t.Fatalf("after 40 days: case %+v, slots %v", k.c.Handoff, k.c.Slots)
+	}
+	if k.says("hola"); !strings.Contains(k.reply.Text, "Su queja de antes no quedó registrada") {
+		t.Errorf("who comes back is told %q", k.reply.Text)
+	}
+}
+
 // What is said of filing is told from what is told: no word that tells something is taken for it, whatever stands around.
 func TestComplaints_ofFiling(t *testing.T) {
 	for said, want := range map[string]bot.Event{

@@ -54,3 +54,6 @@ func WordsOfDanger(said string) bool { return cries(literally(bot.Fold(said))) }
 
 // Writes is the language that something is plainly written in, or "".
 var Writes = writes
+
+// What somebody who waits says that is not an agent's to answer.
+var SaysNeedsNobody, SaysAsksTheWait = saysNeedsNobody, saysAsksTheWait

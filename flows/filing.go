@@ -22,7 +22,7 @@ var wordsOfFiling = map[string]*regexp.Regexp{
 	"enough":  regexp.MustCompile(`^(?:nomas|todo|solo|all|everything)$`),
 	"no":      regexp.MustCompile(`^(?:no|nop|nope|nel|nah|not|dont)$`),
 	"so":      regexp.MustCompile(`^(?:asi)$`),
-	"yes":     regexp.MustCompile(`^(?:si|sip|claro|dale|correcto|perfecto|listo|bien|yes|yeah|yep|sure|fine|okay)$`),
+	"yes":     regexp.MustCompile(`^(?:si|sip|claro|dale|correcto|perfecto|listo|bien|yes|yeah|yep|sure|fine|okay|ok|okey|vale)$`),
 	"manners": regexp.MustCompile(`^(?:por|favor|porfa|porfavor|gracias|muchas|senorita|senora|senor|disculpe|perdon|oiga|bueno|ok|pues|entonces|ya|aun|todavia|y|un|una|` +
 		`me|mi|la|lo|el|esta|este|esto|eso|esa|es|era|seria|queja|reclamo|cosa|algo|otra|mas|quiero|que|puede|mejor|tal|cual|como|ahora|nomas|asi|` +
 		`please|thanks|thank|you|it|this|that|thats|is|the|my|complaint|now|then|well|just|so|more|else|anything|something|i|want|to|do|a)$`),
@@ -35,7 +35,7 @@ const mostOfFiling = 8
 var clauses = regexp.MustCompile(`[,.;:!?¡¿\n]+`)
 
 // ofFiling is what a message says of filing the complaint: "register", "rewrite", "drop", "ask_file" where nothing is missing,
-// "ask_more" where something is; "" when it says something else, or there is no complaint. What is only agreed to is filed where that is asked.
+// "ask_more" where something is, "drop_yes" or "drop_no" where it is asked whether to delete it; "" when it says something else, or there is no complaint. What is only agreed to is filed where that is asked.
 func (f *flow) ofFiling(t *bot.Turn) string {
 	if t.Update.Kind != bot.Text {
 		return ""
@@ -46,8 +46,10 @@ func (f *flow) ofFiling(t *bot.Turn) string {
 		return said
 	case t.Slot(slotAnew) != "": // asked to send it again
 		return "repeat"
-	case t.Conv.Text == askedDrop && said == "register": // agrees, but to what?
-		return "drop"
+	case t.Conv.Text == askedDrop && said == "register" && t.Says("word_nod") == "": // agrees, but to what? It is kept, and read again
+		return "drop_no"
+	case t.Conv.Text == askedDrop && said == "register":
+		return "drop_yes"
 	}
 	return said
 }
@@ -145,14 +147,14 @@ func (f *flow) tells(t *bot.Turn) {
 // keepsTold keeps what may be the first part of a complaint while it is asked what was meant.
 func (f *flow) keepsTold(t *bot.Turn) {
 	if t.Update.Kind == bot.Text && tellsMore(t.Text()) {
-		t.Remember(slotFirst, f.Vault.Seal(complaintLabel, t.Update.MessageID+partEnd+affiliate.MaskAll(strings.TrimSpace(t.Text()))))
+		t.Remember(slotFirst, f.Vault.Seal(complaintLabel, t.Update.MessageID+partEnd+affiliate.MaskAll(strings.TrimSpace(t.Text()), f.codesIn(t, t.Text())...)))
 	}
 }
 
-// takesTold takes it, once a complaint was meant.
+// takesTold takes it, once a complaint was meant, unless its message says just that now.
 func (f *flow) takesTold(t *bot.Turn, sealed string) {
 	if told, err := f.Vault.Open(complaintLabel, sealed); err == nil {
-		if id, text, ok := strings.Cut(told, partEnd); ok {
+		if id, text, ok := strings.Cut(told, partEnd); ok && (id == "" || id != t.Update.MessageID) {
 			f.takes(t, complaintPart{id, text})
 		}
 	}

@@ -144,6 +144,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Whole:   f.isWhole,
 		Mask:    mask,
 		Spread:  affiliate.MaskSpread,
+		Digits:  affiliate.MaskDigits,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,
 		Tally:   tally,

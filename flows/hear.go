@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,7 @@ const (
 	SaidHello, SaidThanks                       bot.Event = "SaidHello", "SaidThanks"
 	LinkAskedAgain, Arrived                     bot.Event = "LinkAskedAgain", "Arrived"
 	EnoughMails, OtherNumber, OtherNumberLate   bot.Event = "EnoughMails", "OtherNumber", "OtherNumberLate"
+	SameNumber                                  bot.Event = "SameNumber"
 )
 
 // The slots.
@@ -106,11 +108,17 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case t.SameAsBefore():
 		t.Unkept()
 		return bot.Ignored, nil
+	case f.saysTheSame(ctx, t):
+		return bot.Ignored, nil
 	}
 	if t.Conv.Handoff.Open() {
 		f.watchesWindow(t)
 	}
 	f.rereads(t)
+	f.hearDigits(t)
+	if t.Unread() && f.complaint(t) != "" {
+		t.Remember(slotUnread, "1")
+	}
 	f.notices(t)
 	f.hearYes(t)
 	fast, warn := f.tooFast(t)
@@ -134,7 +142,9 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case place.Is(AtDesk):
 		return tooMuch(t, fast, full, warn), nil
 	case complains: // it is read back once they go on
-		switch room := f.gather(t); {
+		room := f.gather(t)
+		f.numberInParts(t)
+		switch {
 		case !room && t.Conv.Text != "complaint.full": // said once, instead of that it is too fast
 			t.Conv.Warned = t.Now
 			return ComplaintFull, nil
@@ -154,7 +164,10 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 		return bot.Ignored, nil
 	}
-	if place.Is(FirstWord) {
+	switch {
+	case t.Again():
+		return bot.Ignored, nil
+	case place.Is(FirstWord):
 		return "", nil
 	}
 	if ev, err := f.hearLeft(ctx, t); ev != "" || err != nil {
@@ -172,6 +185,7 @@ func (f *flow) hearAny(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 	f.forgetWay(t)
 	f.leavesWhen(t)
+	f.returnsToOffice(t)
 	if asked := t.Conv.Text; t.Stale() && (asked == askedMeant || f.asks[asked]) { // the buttons of the question before are still on the screen
 		if ev := f.hearButtonBefore(t); ev != "" {
 			return ev
@@ -192,8 +206,11 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			return ev
 		}
 	}
-	if t.Place().Is(bot.FreeText, InGroup) {
+	switch {
+	case t.Place().Is(bot.FreeText, InGroup):
 		return ""
+	case t.AfterPart() && f.addsToComplaint(t):
+		return ComplaintAdded
 	}
 	return f.hearMeaning(t)
 }
@@ -285,7 +302,7 @@ func (f *flow) hearGlobal(t *bot.Turn) bot.Event {
 	case "word_repeat":
 		return AskedRepeat
 	case "word_lost":
-		if t.Choice() == "" {
+		if t.Choice() == "" && !f.saidInBreath(t) {
 			return f.rewords(t)
 		}
 	case "word_help":
@@ -341,7 +358,7 @@ func (f *flow) hearNod(t *bot.Turn) {
 	}
 }
 
-// thumb says which answer a message of such a sign alone gives.
+// thumb says which answer a message of such a sign alone gives, or of the word said over and over.
 func thumb(text string) string {
 	switch strings.Trim(text, " \n\ufe0f\U0001F3FB\U0001F3FC\U0001F3FD\U0001F3FE\U0001F3FF") { // colours of skin
 	case "👍", "👌", "✅", "👍👍":
@@ -349,8 +366,20 @@ func thumb(text string) string {
 	case "👎", "❌":
 		return "said.no"
 	}
+	switch folded := bot.Fold(text); {
+	case manyYes.MatchString(folded):
+		return "said.yes"
+	case manyNo.MatchString(folded):
+		return "said.no"
+	}
 	return ""
 }
+
+// A yes and a no that are said several times over, in one word or in more: "sisisi", "no no no".
+var (
+	manyYes = regexp.MustCompile(`^(?:(?:s+i+|y+e+s+)[ ,.!]*){2,}$`)
+	manyNo  = regexp.MustCompile(`^(?:n+o+[ ,.!]*){2,}$`)
+)
 
 // asksPerson says whether a person is asked for, by the button, by the word alone, or beside a number.
 func (f *flow) asksPerson(t *bot.Turn) bool {
@@ -477,7 +506,7 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		return bot.Ignored
 	case h.Open():
 		f.endCase(t, handoff.NoAnswer)
-		t.Empty() // the closed case stays until it has been seen and recorded
+		f.emptiesIdle(t) // the closed case stays until it has been seen and recorded
 		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle))
 		return bot.Forgotten
 	}
@@ -485,14 +514,19 @@ func (f *flow) forgets(t *bot.Turn) bot.Event {
 		f.keepTill(t, at)
 		return bot.Ignored
 	}
-	unfiled := f.complaint(t) != ""
-	t.Empty()
+	f.emptiesIdle(t)
 	t.Conv.Handoff = nil
+	t.Silent()
+	return bot.Forgotten
+}
+
+// emptiesIdle empties a conversation that nobody goes on with. That a complaint was not filed is said when they do.
+func (f *flow) emptiesIdle(t *bot.Turn) {
+	unfiled := f.complaint(t) != "" || t.Slot(slotUnfiled) != ""
+	t.Empty()
 	if unfiled {
 		t.Remember(slotUnfiled, "1")
 	}
-	t.Silent()
-	return bot.Forgotten
 }
 
 // changesHands ends what was begun in a chat whose number is somebody else's now (P116).
@@ -772,10 +806,12 @@ func (f *flow) keepsNumber(t *bot.Turn) bool {
 	dropGiven(t)
 	if known != "" {
 		t.Remember(slotGiven, affiliate.Seal(f.Vault, known))
-	} else if part != "" { // a whole number leaves none of what was begun
-		t.Remember(slotPart, part)
 	}
-	t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
+	if part != "" { // a whole number leaves none of what was begun
+		t.Remember(slotPart, part)
+	} else {
+		t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
+	}
 	if w := f.wishedWith(t); w == "generate" || t.Slot(slotWish) == "" {
 		t.Remember(slotWish, cmp.Or(w, "unlock"))
 	}
@@ -828,9 +864,12 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 // stays.
 func (f *flow) readsKept(t *bot.Turn) bot.Event {
 	typed, err := affiliate.Open(f.Vault, t.Slot(slotTyped))
+	if err != nil {
+		typed, _ = f.partSoFar(t)
+	}
 	t.Forget(slotTyped)
 	switch {
-	case err == nil:
+	case typed != "":
 		ev := f.takeNumber(t, typed)
 		if ev == WrongCount || ev == GaveMore {
 			t.Part()
@@ -1131,13 +1170,21 @@ func (f *flow) hearOffice(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch {
 	case f.findsNearest(t):
 		return f.hearSpot(ctx, t)
-	case t.Update.Kind != bot.Text || len(f.Offices) == 0:
+	case t.Update.Kind != bot.Text:
+		return "", nil
+	case len(f.Offices) == 0 && f.namesTown(t):
+		offersAtOffice(t)
+		return NoOfficeList, nil
+	case len(f.Offices) == 0:
 		return "", nil
 	}
 	return f.hearCity(ctx, t)
 }
 
-func (f *flow) hearOffer(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearOffer(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Place().Has(FoundOffices) { // they went back there with their words
+		return f.hearOffice(ctx, t)
+	}
 	if t.Choice() == "stay" {
 		return Stayed, nil
 	}

@@ -244,20 +244,21 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	switch word := deskWord(t); {
 	case word == deskLeave:
 		return f.asksLeave(t), nil
-	case word == "", h.Held():
+	case word == "":
+		if ev, err := f.hearsQueue(ctx, t); ev != "" || err != nil {
+			return ev, err
+		}
+		return f.forAgent(t), nil
+	case h.Held():
 		return f.forAgent(t), nil
 	case word == "word_language":
 		return AskedLanguage, nil
 	}
-	if left, lives := linkEnds(t); lives {
-		t.Say("left", leaving(t, left))
-		return AskedPositionAndLink, f.sayPosition(ctx, t)
-	}
-	return AskedPosition, f.sayPosition(ctx, t)
+	return f.position(ctx, t)
 }
 
 // hearLeaving hears a person who was asked whether to leave.
-func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
+func (f *flow) hearLeaving(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if lost(t.Conv.Handoff) {
 		return LeftDesk, nil
 	}
@@ -269,6 +270,13 @@ func (f *flow) hearLeaving(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		return f.asksLeave(t), nil
 	case "word_repeat":
 		return AskedRepeat, nil
+	case "word_status":
+		if !t.Conv.Handoff.Held() {
+			return f.position(ctx, t)
+		}
+	}
+	if ev, err := f.hearsQueue(ctx, t); ev != "" || err != nil {
+		return ev, err
 	}
 	return f.forAgent(t), nil
 }

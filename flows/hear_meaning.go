@@ -71,6 +71,8 @@ func (f *flow) orAsk(places []bot.Place) []bot.Place {
 				return f.thing(t), nil
 			case p.Is(bot.FreeText):
 				return "", nil
+			case f.addsToComplaint(t):
+				return ComplaintAdded, nil
 			}
 			guesses := f.readSaid(t)
 			f.keepUnheard(t, guesses)
@@ -102,11 +104,21 @@ func (f *flow) readSaid(t *bot.Turn) []guess {
 		return nil
 	}
 	guesses := f.answers.read(f.model, t.Text(), t.Place())
+	if met := greeted.FindStringSubmatch(bot.Fold(t.Text())); met != nil && len(guesses) > 0 && guesses[0].confidence < surely { // the greeting outweighs what is said after it
+		words := strings.Fields(t.Text())
+		rest := f.answers.read(f.model, strings.Join(words[len(strings.Fields(met[1])):], " "), t.Place())
+		if len(rest) > 0 && begins(rest[0].answer) && f.answers.sure(rest[0], t.Text()) {
+			guesses = rest
+		}
+	}
 	if len(guesses) > 0 {
 		t.Guessed(guesses[0].confidence)
 	}
 	return guesses
 }
+
+// greeted finds a greeting before two words or more.
+var greeted = regexp.MustCompile(`^((?:(?:hola|ola|buen[oa]s?|buen|dias?|tardes?|noches?|saludos|estimad[oa]s?|senor(?:a|ita|es)?|disculpe|hello|hi|hey|good|morning|afternoon|evening|day)[,.!;]*\s+)+)\S+\s+\S`)
 
 // read is what [said] may be answered with in a place.
 func (all answers) read(m *meaning.Model, said string, p bot.Place) (guesses []guess) {
@@ -174,6 +186,8 @@ func acting(answer string) bool {
 // hearMeaning answers what was understood. A number that comes with a wish is read at once.
 func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 	switch {
+	case f.digitsWhereLinkLives(t):
+		return f.partOfOther(t)
 	case f.givesNumber(t):
 		if ev := f.numberAndWish(t); ev != "" {
 			return ev
@@ -194,7 +208,7 @@ func (f *flow) hearMeaning(t *bot.Turn) bot.Event {
 			t.Choose(label)
 			return ""
 		}
-	case t.Place().Has(FoundOffices) && t.Choice() == "" && len(f.Offices.Find(t.Text())) > 0:
+	case t.Place().Has(FoundOffices) && f.namesTown(t):
 		return "" // a city that is called as something else is
 	}
 	if t.Place().Is(LinkLives) && t.Choice() == "" && t.Says("word_done") != "" {
@@ -317,7 +331,7 @@ func (f *flow) forAnother(t *bot.Turn) bot.Event {
 }
 
 // placesLookedFor are the texts under which "corregir" means the place that was looked for.
-var placesLookedFor = []string{"in_person.offices", "in_person.nearest", "in_person.no_office", "in_person.which"}
+var placesLookedFor = []string{"in_person.offices", "in_person.nearest", "in_person.no_office", "in_person.no_list", "in_person.which"}
 
 // corrects leads to the entry in question: the number, the place that was looked for, or what is entered elsewhere.
 func (f *flow) corrects(t *bot.Turn) bot.Event {

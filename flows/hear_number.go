@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -99,6 +98,14 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 	case affiliate.IsItPhone:
 		return f.gave(t, r.Number, GavePhoneLike)
 	case affiliate.AskLeadingZero:
+		if j := f.joins(t, typed); affiliate.Check(j.whole) == affiliate.Accept { // nine that end a number
+			f.cleansParts(t)
+			t.HideDigits()
+			return f.gave(t, j.whole, GaveNumber)
+		}
+		if t.Own() != t.Text() { // in pieces: the tenth may follow
+			return f.takePart(t, typed, r.Digits)
+		}
 		return f.gave(t, r.Number, GaveNine)
 	case affiliate.AskFirstTen:
 		return f.gave(t, r.Number, GaveRUC)
@@ -245,11 +252,28 @@ func (f *flow) isCode(t *bot.Turn) bool {
 		return false
 	}
 	r := f.reading(t)
-	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || fourDigits.MatchString(r.Code))
+	return r.Verdict == affiliate.CodeGiven && (r.Digits >= 5 || affiliate.ShapedAsCode(r.Code))
 }
 
-// fourDigits is the shape of a code with few digits.
-var fourDigits = regexp.MustCompile(`^(?:\p{L}{1,4}-?\d{4,}|\p{L}+-\d{4,}|\d{4,}-\p{L}{1,4})$`)
+// codesIn are the codes that are announced in words of a complaint, or in the part before them: they are masked there. The line of the
+// message loses them too.
+func (f *flow) codesIn(t *bot.Turn, words string) (codes []string) {
+	announced := words
+	if parts := f.parts(t); len(parts) > 0 {
+		announced = parts[len(parts)-1].text + " " + words
+	}
+	for _, said := range []string{t.Text(), words, announced} {
+		r := affiliate.ParseNumber(said, f.parsing(t))
+		if r.Verdict != affiliate.CodeGiven || r.Digits < 5 && !affiliate.ShapedAsCode(r.Code) {
+			continue
+		}
+		codes = append(codes, r.Code)
+		if masked := affiliate.MaskAll(t.Own(), r.Code); masked != affiliate.MaskAll(t.Own()) {
+			t.HideWord(r.Code)
+		}
+	}
+	return codes
+}
 
 // mostAround is how many words may stand in a message that was meant to give a number, and does not give a whole one.
 const mostAround = 8
@@ -288,7 +312,10 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 	case inUse && place.Has(Resumed):
 		f.cleans(t, r)
 		return f.resumes(t)
-	case inUse && place.Is(NeedsNumber, InKey, AfterKey):
+	case inUse && place.Is(InKey): // the steps alone would not show that it was heard
+		f.cleans(t, r)
+		return SameNumber
+	case inUse && place.Is(NeedsNumber, AfterKey):
 		f.cleans(t, r)
 		return AskedRepeat
 	case !place.Is(InKey, LinkLives):
@@ -297,10 +324,15 @@ func (f *flow) numberElsewhere(t *bot.Turn) bot.Event {
 		return ""
 	}
 	f.cleans(t, r)
+	return saysOther(t)
+}
+
+// saysOther says whose link lives, or is in use, to who gave another number.
+func saysOther(t *bot.Turn) bot.Event {
 	switch {
 	case t.Slot(slotRecord) == "": // an agent led here
 		return AskedRepeat
-	case place.Is(LinkLives):
+	case t.Place().Is(LinkLives):
 		return OtherNumber
 	}
 	return OtherNumberLate

@@ -1,6 +1,7 @@
 package flows_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -107,6 +108,7 @@ func waitsForLetter(t *testing.T, o flows.Options) *talk {
 	k.e, k.owes = e, true
 	for _, words := range roads[flows.LinkSent] {
 		k.says(words)
+		k.c.Promises = slices.DeleteFunc(k.c.Promises, func(p bot.Promise) bool { return p.Lane() == bot.LaneChat }) // it was read
 	}
 	return k
 }

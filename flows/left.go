@@ -49,12 +49,18 @@ func (f *flow) leavesQuestion(t *bot.Turn, from bot.State, ev bot.Event) {
 	}
 	if p.Ask != "" && !p.Is(NeedsNumber, AsksNumber, InKey, NoResume, BeforeTerms, AtDesk, InGroup) {
 		leaves(t, from)
+		if p.Is(bot.FreeText) && f.complaint(t) != "" {
+			t.Add("complaint.left")
+		}
 	}
 }
 
 // leaves notes the question that stands.
 func leaves(t *bot.Turn, at bot.State) {
 	t.Remember(slotLeft, fmt.Sprintf("%s %d %s", at, t.Conv.Prompt, t.Conv.Text))
+	if t.PlaceOf(at).Is(bot.FreeText) {
+		leavesComplaint(t, brokenOff)
+	}
 }
 
 // left is the question that was left.

@@ -176,7 +176,7 @@ func (f *flow) places() []bot.Place {
 
 		// The other ways.
 		in(AtOffice, "in_person.ask", f.hearOffice,
-			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(CorrectedPlace, bot.Stay, ""),
+			on(FoundOffices, bot.Stay, "in_person.offices"), on(NoOffice, bot.Stay, "in_person.no_office"), on(NoOfficeList, bot.Stay, "in_person.no_list"), on(CorrectedPlace, bot.Stay, ""),
 			on(FoundNearest, bot.Stay, "in_person.nearest"), on(SharedInVain, bot.Stay, "in_person.which"),
 			on(AskedWhatToBring, bot.Stay, "in_person.bring"), on(AskedContact, bot.Stay, "in_person.contact")).With(ToldOfLink, Returnable).Called("office"),
 		in(OfferPerson, "person.offer", f.hearOffer, on(Stayed, bot.Back, "")).With(ToldOfLink).Called("offer"),
@@ -201,6 +201,7 @@ func (f *flow) places() []bot.Place {
 			on(WantsUnlock, AskNumber, ""), on(WantsGenerate, AskNumber, ""), on(WantsOffice, AtOffice, ""),
 			on(WantsComplaint, Complaining, ""), on(ComplaintGathered, ComplaintRead, ""), on(ComplaintTold, ComplaintRead, "complaint.told"),
 			on(ComplaintRewritten, ComplaintRead, "complaint.rewritten"), on(ComplaintMended, bot.Stay, "complaint.mended"),
+			on(ComplaintAdded, bot.Stay, "complaint.added"),
 			on(ComplainedThen, bot.Stay, "complaint.done_then"), on(DroppedThen, bot.Stay, "complaint.dropped_then"), on(AskedMenuUnfiled, Menu, "menu.unfiled"),
 			on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
@@ -223,13 +224,14 @@ func (f *flow) places() []bot.Place {
 			// later
 			on(AskedRemind, RemindWhen, ""), on(RemindSet, bot.Back, "remind.set"), on(RemindMoved, bot.Back, "remind.moved"), on(RemindPast, RemindWhen, "remind.past"),
 			on(RemindTooLate, RemindWhen, "remind.limit"), on(RemindTooLateHere, RemindWhen, "remind.window"), on(RemindCancelled, bot.Stay, "remind.cancelled"), on(RemindNone, bot.Stay, "remind.none"),
+			on(RemindOnlyKey, bot.Stay, "remind.only"),
 			on(AskedRemindToday, RemindWhen, "remind.when_today"), on(RemindPastToday, RemindWhen, "remind.past_today"), on(RemindTooLateToday, RemindWhen, "remind.window_today"),
 			on(Reminded, Resume, "remind.now"), on(RemindedAtRest, bot.Stay, "remind.rest"),
 			// a notice that says more than the one agreed to
 			on(NoticeChanged, bot.Stay, noticeChanged), on(NoticeAgreed, bot.Stay, ""), on(AskedNotice, bot.Stay, "welcome.notice"),
 			on(Declined, Start, "welcome.declined"),
 			// corrections
-			on(OtherNumber, bot.Stay, "number.other"), on(OtherNumberLate, bot.Stay, "number.other_late"),
+			on(OtherNumber, bot.Stay, "number.other"), on(OtherNumberLate, bot.Stay, "number.other_late"), on(SameNumber, bot.Stay, "number.same"),
 			on(Corrected, AskNumber, ""), on(NumberDropped, AskNumber, "number.dropped"), on(CorrectedKey, bot.Stay, "correct.key"), on(NothingToCorrect, bot.Stay, "correct.nothing"),
 			on(NothingToUndo, bot.Stay, "back.done"), on(AskedErase, OwnDataSure, ""), on(NoMailbox, AtOffice, ""),
 			// what is sent but words (the rest is in thingRows)

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"llave/bot"
 	"llave/internal/affiliate"
@@ -55,7 +57,7 @@ func (f *flow) hearSpot(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // hearCity answers the name of a place with the offices there.
 func (f *flow) hearCity(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	found := f.Offices.Find(t.Text())
-	if len(found) == 0 && len(strings.Fields(t.Text())) > 4 { // no name of a place
+	if len(found) == 0 && !affiliate.NamesPlace(t.Text()) && len(strings.Fields(t.Text())) > 4 { // no name of a place
 		return "", nil
 	}
 	offersAtOffice(t)
@@ -132,11 +134,21 @@ func (f *flow) officeCards(t *bot.Turn, desk handoff.Calendar, some []affiliate.
 func (f *flow) officeCard(t *bot.Turn, desk handoff.Calendar, n affiliate.Nearby) string {
 	o := n.Office
 	lines := []string{titleOf(t, n), addressOf(o)}
-	if _, read := hoursOf(o); o.Hours != "" && (n.Distance == unmeasured || !read) { // else those of today say it
+	open := today(t, desk, o)
+	if _, read := hoursOf(o); o.Hours != "" && (n.Distance == unmeasured && !saysHours(open, o.Hours) || !read) { // else those of today say it
 		lines = append(lines, o.Hours)
 	}
-	lines = append(lines, o.Note, today(t, desk, o), f.sheetOf(t, o))
+	lines = append(lines, o.Note, open, f.sheetOf(t, o))
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool { return line == "" }), "\n")
+}
+
+// clockIn finds the times of a day.
+var clockIn = regexp.MustCompile(`\d{1,2}:\d{2}`)
+
+// saysHours says whether what is said of today is all that an office's hours are: no days are named in them.
+func saysHours(today, hours string) bool {
+	return !strings.ContainsFunc(hours, unicode.IsLetter) &&
+		!slices.ContainsFunc(clockIn.FindAllString(hours, -1), func(clock string) bool { return !strings.Contains(today, clock) })
 }
 
 // sheetOf leads to the sheet to take along.

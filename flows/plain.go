@@ -22,6 +22,13 @@ var (
 		`(?:log|sign|get) ?(?:in|on|into)(?:(?: to| into)? (?:my|the|my iess|the iess) ?(?:account|portal|site|website|page|user|iess)?)?(?: any ?more| please| at all| today)*[ .!]*$`)
 )
 
+// pressing finds that somebody has pressed the page's button, whatever they call that.
+var pressing = clause(
+	`(?:(?:ya|recien|yo|ahora) )*(?:le |lo |la )?(?:puse|di|toque|aplaste|presione|pulse|aprete|clique|clickee|marque|hundi|espiche|hice (?:clic|click)|di (?:clic|click))`+
+		`(?: (?:en|a|al|el|la|sobre|donde dice|que|clic|click|boton|de))* (?:desbloque(?:ar|o)|unlock)(?: (?:de |la |mi |clave |iess ?|en la pagina ?)*)?`,
+	`(?:i )?(?:have |already |just )*(?:put|pressed|hit|clicked|tapped|touched|pushed)(?: (?:on|the|button|it says))* (?:unlock|desbloquear)(?: (?:button|my key|on the page))*`,
+)
+
 // plainly is the meaning of a sentence that is plain, or "". Once a number was given, who cannot get in may mean their mail, or the
 // portal with the new key.
 func plainly(said string, p bot.Place) string {
@@ -30,6 +37,8 @@ func plainly(said string, p bot.Place) string {
 	case strings.ContainsAny(said, "?¿"):
 	case complaining.MatchString(folded):
 		return "complaint"
+	case p.Is(LinkLives) && pressing.MatchString(strings.TrimRight(strings.ReplaceAll(folded, ",", ""), " .!")):
+		return "pressed"
 	case loggingIn.MatchString(folded) && !p.Is(NeedsNumber, InKey, AfterKey):
 		return "unlock"
 	}

@@ -25,7 +25,8 @@ const (
 	RemindSet, RemindMoved, RemindPast        bot.Event = "RemindSet", "RemindMoved", "RemindPast"
 	RemindTooLate, RemindTooLateHere          bot.Event = "RemindTooLate", "RemindTooLateHere"
 	RemindCancelled, Reminded, RemindedAtRest bot.Event = "RemindCancelled", "Reminded", "RemindedAtRest"
-	RemindNone                                bot.Event = "RemindNone" // one is to be undone, and none is set
+	RemindNone                                bot.Event = "RemindNone"    // one is to be undone, and none is set
+	RemindOnlyKey                             bot.Event = "RemindOnlyKey" // of something else nobody is reminded
 	AskedStillWaiting, StillWaits             bot.Event = "AskedStillWaiting", "StillWaits"
 	AskedStillAside, StillWaitsOn, LeftAside  bot.Event = "AskedStillAside", "StillWaitsOn", "LeftAside" // of who is doing something else
 
@@ -82,6 +83,9 @@ func (f *flow) hearRemind(t *bot.Turn) bot.Event {
 	if named {
 		if ev := f.undoesReminder(t); ev != "" {
 			return ev
+		}
+		if ofOther(t.Text()) {
+			return RemindOnlyKey
 		}
 	}
 	if t.Says("remind") != "" {
@@ -204,8 +208,8 @@ func (f *flow) cancelsReminder(t *bot.Turn) bot.Event {
 
 // What asks to be written to, wherever it is said, and what does where later is meant for sure.
 var (
-	plainlyAsked = regexp.MustCompile(`\b(recuerd[ea](me|nme|melo)|recordatorio|acuerd[ea]me|(haga|hagame|hazme|hagan) (a)?cordar|remind me|reminder)\b`)
-	askedLater   = regexp.MustCompile(`\b(recuerd[ea]\w*|recorda\w*|acuerd[ea]me|acordar|avis[ea](me|nme)?|me (puede\w* |podria\w* )?(escrib[ea]|escribir|avisar)|escrib[ea]me|remind\w*|let me know|write to me)\b`)
+	plainlyAsked = regexp.MustCompile(`\b(recuerd[ea](me|nme|melo)|recordatorio|acuerd[ea]me|(haga|hagame|hazme|hagan|(me|nos) (hace|hacen|haria|puede hacer|podria hacer)) (a ?)?(cordar|acordar|acuerdo)|hacerme (acordar|acuerdo)|remind me|reminder)\b`)
+	askedLater   = regexp.MustCompile(`\b(recuerd[ea]\w*|recorda\w*|acuerd[ea]me|acordar|(hac|hag|haz|har)\w* acuerdo|avis[ea](me|nme)?|me (puede\w* |podria\w* )?(escrib[ea]|escribir|avisar)|escrib[ea]me|remind\w*|let me know|write to me)\b`)
 	askedThing   = regexp.MustCompile(`\b(recuerd[ea]\w*|record\w+|acuerd[ea]me|remind me)( \w+)? (cual|como|donde|cuanto|quien|what|which|how|where|(la|mi|el|su|un|una|the|my|a) (clave|contrasena|numero|cedula|codigo|correo|horario|direccion|key|password|number|code))\b`)
 	notAsked     = regexp.MustCompile(`\b(no|sin|le|les|not|dont|don't|yo) (me |lo )?(recuerd|record|acuerd|avis|escrib|remind)`)
 	askedAlone   = regexp.MustCompile(`^(recuerd[ea](me|nme|melo)|remind me)\b`)
@@ -234,6 +238,9 @@ func asksRemind(said string, by *regexp.Regexp) bool {
 func (f *flow) wantsLater(t *bot.Turn) bot.Event {
 	if t.Place().Is(BeforeTerms) {
 		return "info.remind"
+	}
+	if ofOther(t.Text()) {
+		return RemindOnlyKey
 	}
 	if m, ok := readMoment(t.Text(), f.now(t), false); ok && asksRemind(t.Text(), askedLater) {
 		return f.remindAt(t, m)

@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"time"
@@ -128,8 +129,12 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 func (f *flow) notesThing(t *bot.Turn) bot.Event {
 	t.Say("thing", t.Wording("thing."+t.Update.Media))
 	t.Part()
+	unread := t.Slot(slotUnread)
 	if !f.gather(t) {
 		return ComplaintFull
+	}
+	if unread == "" { // it is told itself
+		t.Forget(slotUnread)
 	}
 	return ComplaintThing
 }
@@ -170,6 +175,11 @@ func (f *flow) rereads(t *bot.Turn) {
 		t.Reread()
 		return
 	}
+	if was != nil && place.Is(AsksNumber) && t.PlaceOf(was.State).Is(AsksNumber) && f.putsNumber(t) { // it is what is asked for still, though in other words
+		f.dropPart(t)
+		t.Reread()
+		return
+	}
 	if was == nil || !was.Stands(t.Conv) {
 		return
 	}
@@ -180,6 +190,12 @@ func (f *flow) rereads(t *bot.Turn) {
 	}
 	f.dropPart(t) // it was a part of what the message said before
 	t.Reread()
+}
+
+// putsNumber says whether a message holds a number or a code, or what was meant to be one.
+func (f *flow) putsNumber(t *bot.Turn) bool {
+	r := f.reading(t)
+	return r.Number != "" || r.Digits >= 8 || f.isCode(t)
 }
 
 // lateEdit answers an edit of a message whose question was answered, or that the channel does not tell. It is not heard: what
@@ -197,7 +213,7 @@ func (f *flow) lateEdit(t *bot.Turn) bot.Event {
 		if f.gather(t) {
 			return ComplaintMended
 		}
-	case r.Number != "", r.Digits >= 8, f.isCode(t):
+	case f.putsNumber(t):
 		f.erase(t)
 		if r.Code != "" {
 			t.Hide()
@@ -242,4 +258,14 @@ func (f *flow) unseen(t *bot.Turn) bot.Event {
 		return UnseenBesideWords
 	}
 	return said
+}
+
+// saysTheSame says whether an edit says nothing new. Where words are kept as they are written, every change counts; of the first word
+// what it wishes does.
+func (f *flow) saysTheSame(ctx context.Context, t *bot.Turn) bool {
+	was := t.Before()
+	if was == nil || t.Place().Is(bot.FreeText, AtDesk) || t.PlaceOf(was.State).Is(bot.FreeText, AtDesk) || f.partOf(t) >= 0 {
+		return false
+	}
+	return t.SameWords() || !t.Place().Is(BeforeTerms) && !t.PlaceOf(was.State).Is(BeforeTerms, FirstWord) && t.SameMeaning(ctx)
 }

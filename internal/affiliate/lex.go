@@ -503,8 +503,8 @@ var (
 // codeToken is the built-in idea of a foreigner's code; a letter and a digit are asked for besides.
 var codeToken = regexp.MustCompile(`^[A-Za-z0-9-]{4,20}$`)
 
-// codeLabel takes away what announces a code: "mi código de extranjero es", "soy extranjero, código:".
-var codeLabel = regexp.MustCompile(`(?i)^(?:.{0,60}?\b(?:c[óo]digo|cod)\b\.?(?:\s+(?:de|del|para|iess|extranjer[oa]s?|identificaci[óo]n|mi|n[úu]mero))*|soy\s+extranjer[oa])\s*[,:;.=#]*\s*(?:es\b\s*(?:el|la)?\s*:?)?\s*`)
+// codeLabel takes away what announces a code: "mi código de extranjero es", "soy extranjero, código:", "my code is".
+var codeLabel = regexp.MustCompile(`(?i)^(?:.{0,60}?\b(?:c[óo]digo|cod|code)\b\.?(?:\s+(?:de|del|para|iess|extranjer[oa]s?|identificaci[óo]n|mi|n[úu]mero|number))*|soy\s+extranjer[oa]|i(?:\s+am|.?m)\s+a\s+foreigner)\s*[,:;.=#]*\s*(?:(?:es|is)\b\s*(?:el|la|the)?\s*:?)?\s*`)
 
 var dashes = strings.NewReplacer("‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-", "﹣", "-", "－", "-")
 
@@ -520,13 +520,16 @@ func foreignCode(text string, pattern *regexp.Regexp) string {
 		return ""
 	}
 	for _, candidate := range []string{s, codeLabel.ReplaceAllString(s, "")} {
-		candidate = strings.Trim(candidate, " \t\n.,;:!?¡¿\"'«»“”‘’()#")
+		candidate = strings.Trim(candidate, aroundCode)
 		if isCode(candidate, pattern) {
 			return Canonical(candidate)
 		}
 	}
 	return ""
 }
+
+// aroundCode is what may stand beside a code without a blank.
+const aroundCode = " \t\n.,;:!?¡¿\"'«»“”‘’()#"
 
 // announcedCode is a code that stands in a sentence behind what announces it, or "". It has four digits at least: "mi código es rojo2"
 // may be anything.
@@ -538,11 +541,11 @@ func announcedCode(text string, pattern *regexp.Regexp) string {
 	s := strings.TrimSpace(dashes.Replace(bot.Clean(text)))
 	rest := strings.Fields(codeLabel.ReplaceAllString(s, ""))
 	if len(rest) == 0 || len(rest) == len(strings.Fields(s)) {
-		return ""
+		return calledCode(s, pattern)
 	}
-	token := strings.Trim(rest[0], ".,;:!?¡¿\"'«»“”‘’()#")
+	token := strings.Trim(rest[0], aroundCode)
 	if digitsIn(token) < fewest || !isCode(token, pattern) {
-		return ""
+		return calledCode(s, pattern)
 	}
 	return Canonical(token)
 }

@@ -31,7 +31,8 @@ func MaskAll(text string, codes ...string) string {
 	}
 	for _, code := range codes {
 		if code != "" {
-			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(code)).ReplaceAllLiteralString(text, Mask(code))
+			as := strings.ReplaceAll(regexp.QuoteMeta(code), "-", `[-‐-―−﹣－]`)
+			text = regexp.MustCompile(`(?i)`+as).ReplaceAllLiteralString(text, Mask(code))
 		}
 	}
 	return text

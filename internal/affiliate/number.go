@@ -224,6 +224,13 @@ func provinceOK(number string) bool {
 	return p >= "01" && p <= "24" || p == "30" || p == "50"
 }
 
+// Begins says whether digits are the beginning of a number that goes on: three to seven, of a province there is. Of more, or fewer, it
+// is rather said how many they are.
+func Begins(digits string) bool {
+	const fewest, most = 3, 7
+	return len(digits) >= fewest && len(digits) <= most && provinceOK(digits)
+}
+
 // mobile says whether the number has the shape of an Ecuadorian mobile number that is hardly a cédula's.
 func mobile(number string) bool { return number[:2] == "09" && number[2] >= '6' }
 

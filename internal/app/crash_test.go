@@ -36,6 +36,7 @@ type mortal struct {
 	mu    sync.Mutex
 	k     int // calls left, while counting
 	done  bool
+	lives bool // that call alone fails
 	calls int
 	wrote bool          // the last call was a write
 	dead  chan struct{} // closed when it dies
@@ -58,17 +59,23 @@ func (m *mortal) call(c storetest.Call, do func() error) error {
 			m.k--
 			if dies = m.k == 0; dies {
 				m.wrote = c.Write
-				close(m.dead)
+				if !m.lives {
+					close(m.dead)
+				}
 			}
 		}
 	}
 	m.mu.Unlock()
+	fails := errDead
+	if m.lives {
+		fails = store.ErrUnavailable
+	}
 	if dies && !m.done {
-		return errDead
+		return fails
 	}
 	err := do()
 	if dies {
-		return errDead
+		return fails
 	}
 	return err
 }
@@ -101,6 +108,7 @@ type crash struct {
 
 	process *app.App        // the one that lives
 	died    bool            // the first has
+	lives   bool            // the first fails at one call, and goes on
 	m       *mortal         // the first one's life
 	dead    <-chan struct{} // of the one that lives; nil: it does not die
 }
@@ -171,6 +179,10 @@ func (c *crash) quiet() {
 // settle is what a healthy process does by itself in a few seconds, and another when it dies meanwhile.
 func (c *crash) settle() {
 	c.t.Helper()
+	step := time.Second
+	if c.lives {
+		step *= 2 // what was written though the store said no is believed to be under way for five
+	}
 	for range 4 {
 		c.quiet()
 		if err := c.process.Runner.Sweep(c.t.Context()); err != nil && c.died {
@@ -178,7 +190,7 @@ func (c *crash) settle() {
 		}
 		c.quiet()
 		c.takeOver()
-		c.clock.Advance(time.Second)
+		c.clock.Advance(step)
 	}
 }
 
@@ -246,7 +258,7 @@ type ending struct {
 func (c *crash) walk(k int, done bool) (ending, int, bool) {
 	t := c.t
 	t.Helper()
-	c.m = &mortal{dead: make(chan struct{})}
+	c.m = &mortal{dead: make(chan struct{}), lives: c.lives}
 	c.dead = c.m.dead
 	c.start(storetest.Around(c.engine, c.m.call))
 	err := c.process.Store.Affiliates.Import(t.Context(), []affiliate.Record{{
@@ -345,8 +357,8 @@ func (c *crash) ending() ending {
 		}
 		seen[l.MessageID] = l
 	}
-	if repeated > 2 {
-		t.Errorf("got %d repeats of a message or letter, want one in each of two lanes at most", repeated)
+	if repeated > 2 || repeated > 0 && c.lives {
+		t.Errorf("got %d repeats of a message or letter, want one in each of two lanes at most, and none by a process that lives", repeated)
 	}
 	slices.Sort(e.letters) // two lanes
 	return e
@@ -364,8 +376,14 @@ func lasts(l letter.Letter) string {
 
 // A process dies at any of its calls to the store in the whole conversation, from "hola" to the rating, before the call was
 // done or after: another takes over, and all ends as if nothing had happened. What was repeated was repeated identically (P401).
-// A small sweep tries one call in eight.
-func TestCrash_atEveryCall(t *testing.T) {
+func TestCrash_atEveryCall(t *testing.T) { failsAtEveryCall(t, false) }
+
+// The store fails at any of these calls, once, and the process lives: all ends as if nothing had happened, and nothing is said or
+// mailed twice.
+func TestHiccup_atEveryCall(t *testing.T) { failsAtEveryCall(t, true) }
+
+// failsAtEveryCall walks the road once for each call. A small sweep tries one in eight.
+func failsAtEveryCall(t *testing.T, lives bool) {
 	sweep := bottest.NewSweep(t)
 	storetest.Engines(t, func(t *testing.T, e store.Engine) {
 		api := newAPI(t)
@@ -380,7 +398,7 @@ func TestCrash_atEveryCall(t *testing.T) {
 			clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
 			c := &crash{
 				t: t, api: api, smtp: smtp, clock: clock, engine: clocked{e, clock}, chat: int64(5551240000 + n), number: bottest.Cedula(n),
-				mail: fmt.Sprintf("persona%d@correo.example", n),
+				mail: fmt.Sprintf("persona%d@correo.example", n), lives: lives,
 			}
 			got, calls, wrote := c.walk(k, done)
 			for i, said := range got.said { // what differs from one person to the next

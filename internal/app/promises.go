@@ -82,11 +82,16 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 	if err != nil {
 		return runner.Effects{}, err
 	}
-	ends, err := a.Unlock.Accepted(ctx, p)
-	if errors.Is(err, unlock.ErrOver) {
-		return runner.Effects{}, nil
-	}
-	if err != nil {
+	var ends time.Time
+	over := false
+	err = runner.Written(ctx, func(ctx context.Context) (err error) {
+		if ends, err = a.Unlock.Accepted(ctx, p); errors.Is(err, unlock.ErrOver) {
+			over = true
+			return nil
+		}
+		return err
+	})
+	if err != nil || over {
 		return runner.Effects{}, err
 	}
 	return runner.Effects{
@@ -105,8 +110,14 @@ func expiry(p bot.Promise, what bot.MailLink, ends time.Time) *bot.Timer {
 
 // refused tells the conversation that the mailbox refused for good. What it makes of it depends on the disclosure.
 func (a *App) refused(ctx context.Context, p bot.Promise, what bot.MailLink, cause error) (runner.Effects, error) {
-	ends, err := a.Unlock.Refused(ctx, p)
-	if err != nil && !errors.Is(err, unlock.ErrOver) {
+	var ends time.Time
+	err := runner.Written(ctx, func(ctx context.Context) (err error) {
+		if ends, err = a.Unlock.Refused(ctx, p); errors.Is(err, unlock.ErrOver) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return runner.Effects{}, err
 	}
 	a.options.Log.Warn("mailbox refused for good", "error", cause)

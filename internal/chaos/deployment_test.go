@@ -326,17 +326,20 @@ func (dep *deployment) begun() (out []*person) {
 	return out
 }
 
-// complaints returns the last warnings and errors of a log.
+// complaints returns the last warnings and errors of a log. Of those that say the same only the first few are among them.
 func complaints(path string) string {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
 	}
+	const same, most = 5, 60
 	var lines []string
+	said := map[string]int{}
 	for line := range strings.Lines(string(raw)) {
-		if !strings.Contains(line, "level=INFO") {
+		_, says, _ := strings.Cut(line, "level=") // behind the time
+		if said[says]++; said[says] <= same && !strings.HasPrefix(says, "INFO") {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-60):], "")
+	return strings.Join(lines[max(0, len(lines)-most):], "")
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -249,12 +250,12 @@ func (v *deskLedger) judgeWords(c *caller, conv bot.Conversation, all []*history
 			}
 		}
 		for i, l := range conv.Tail {
-			if l.From == bot.FromPerson && strings.Contains(l.Text, word) && answeredAtOnce(conv.Tail, i) {
+			if l.From == bot.FromPerson && strings.Contains(l.Text, word) && answeredAtOnce(conv.Tail, lastPiece(conv.Tail, i)) {
 				bots = true
 			}
 		}
 		if !kept && !bots {
-			v.lost.breaks("person %d: %q", c.index, word)
+			v.lost.breaks("person %d: %q; the last lines: %s", c.index, word, lastLines(conv.Tail))
 		}
 		if agents {
 			v.answered++
@@ -272,6 +273,14 @@ func answeredAtOnce(lines []bot.Line, i int) bool {
 	}
 	next := lines[i+1]
 	return next.From == bot.FromBot && next.At.Equal(lines[i].At) && !strings.HasPrefix(next.Text, "Su lugar en la fila es")
+}
+
+// lastPiece is the last of the person's lines that came in one breath from this one on: one answer is to all of them.
+func lastPiece(lines []bot.Line, i int) int {
+	for i+1 < len(lines) && lines[i+1].From == bot.FromPerson && lines[i+1].At.Sub(lines[i].At) < bot.PieceWait {
+		i++
+	}
+	return i
 }
 
 // judgeBubbles compares what agents wrote, as the transcripts have it, with what the person read.
@@ -349,6 +358,16 @@ func (v *deskLedger) judgeFeats(d *desk, histories map[string]*history) {
 			}
 		}
 	}
+}
+
+// lastLines are the last of a transcript, short.
+func lastLines(tail []bot.Line) string {
+	const most = 12
+	var b strings.Builder
+	for _, l := range tail[max(0, len(tail)-most):] {
+		fmt.Fprintf(&b, "\n\t\t%s %s %q", clock(l.At), l.From, begin(l.Text))
+	}
+	return b.String()
 }
 
 // heldBy says whether an agent held the case at some moment of a time, give or take how exact the store's clock is.

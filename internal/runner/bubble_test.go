@@ -18,7 +18,7 @@ func (cl *cluster) threeWait(r *runner.Runner) {
 	cl.handle(r, text(1, "hola"))
 	cl.idle(r)
 	cl.handle(r, text(2, "1"))
-	cl.handle(r, text(3, "1"))
+	cl.handle(r, text(3, "desbloquear"))
 	cl.idle(r)
 }
 

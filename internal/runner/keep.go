@@ -188,8 +188,9 @@ var (
 // on its way is better let arrive. Call Err last before sending.
 type leased struct {
 	context.Context
-	now  func(ctx context.Context) (time.Time, error)
-	grip *grip
+	whole context.Context // without the limit of one try
+	now   func(ctx context.Context) (time.Time, error)
+	grip  *grip
 }
 
 func (l leased) Err() error {
@@ -233,7 +234,7 @@ func (k keeping) tryOnce(ctx context.Context, g *grip, doc document, owed []bot.
 	}
 	limited, cancel := context.WithTimeout(ctx, sendLimit) // from now: waiting for a slot is no part of it
 	defer cancel()
-	believed := leased{limited, k.Now, g}
+	believed := leased{limited, ctx, k.Now, g}
 	if believed.Err() != nil {
 		return Effects{}, errTaken // or not: marking looks
 	}
@@ -295,10 +296,17 @@ func (k keeping) mark(ctx context.Context, known document, t try) (after documen
 			return nil, false
 		}
 		k.Log.Warn("mark promise", "kind", t.owed[0].Kind(), "error", err)
-		select {
-		case <-time.After(500 * time.Millisecond):
-		case <-k.closing:
-		}
+		k.waitToWrite(ctx)
+	}
+}
+
+// waitToWrite is the pause between two tries to write down what was sent.
+func (r *Runner) waitToWrite(ctx context.Context) {
+	const pause = 500 * time.Millisecond
+	select {
+	case <-time.After(pause):
+	case <-r.closing:
+	case <-ctx.Done():
 	}
 }
 

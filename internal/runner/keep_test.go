@@ -449,6 +449,78 @@ func TestMark_storeAway(t *testing.T) {
 	})
 }
 
+// A store that goes away before what a letter means is written down: that waits for the store, and the letter is not sent again.
+func TestWritten_storeAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		cl := newKeeperCluster(t, cutOff(storetest.Bolt(t, nil), &away))
+		var letters, tries atomic.Int32
+		cl.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
+			letters.Add(1)
+			away.Store(true)
+			return runner.Effects{}, runner.Written(ctx, func(ctx context.Context) error {
+				tries.Add(1)
+				_, err := cl.store.Conversations.Load(ctx, "telegram:1")
+				return err
+			})
+		}
+		r := cl.runner("a")
+		ctx, cancel := context.WithCancel(t.Context())
+		r.Start(ctx)
+		cl.say(r, 1, "1", "mail")
+		time.Sleep(2 * time.Minute) // longer than a try may take
+		away.Store(false)
+		time.Sleep(10 * time.Second)
+		cancel()
+		synctest.Wait()
+		if n := len(cl.conversation("1").Promises); n != 0 || letters.Load() != 1 || tries.Load() < 100 {
+			t.Errorf("got %d promises left, %d letters, %d tries to write; want none, 1, and more than 100", n, letters.Load(), tries.Load())
+		}
+	})
+}
+
+// What cannot be written though the store is there keeps its place for ten minutes, and is then tried like anything that failed.
+func TestWritten_never(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl := newKeeperCluster(t, storetest.Bolt(t, nil))
+		var letters atomic.Int32
+		cl.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
+			letters.Add(1)
+			return runner.Effects{}, runner.Written(ctx, func(context.Context) error { return errors.New("it cannot be decoded") })
+		}
+		r := cl.runner("a")
+		cl.say(r, 1, "1", "mail")
+		time.Sleep(9 * time.Minute)
+		before := letters.Load()
+		time.Sleep(2 * time.Minute)
+		if after := letters.Load(); before != 1 || after != 2 {
+			t.Errorf("got %d letters in nine minutes and %d in eleven, want 1 and 2", before, after)
+		}
+	})
+}
+
+// A process that ends while it cannot write that down does not wait for the store.
+func TestWritten_stopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl := newKeeperCluster(t, storetest.Bolt(t, nil))
+		cl.letter = func(ctx context.Context, _ bot.Promise) (runner.Effects, error) {
+			return runner.Effects{}, runner.Written(ctx, func(context.Context) error { return store.ErrUnavailable })
+		}
+		r := cl.runner("a")
+		cl.say(r, 1, "1", "mail")
+		time.Sleep(3 * time.Second)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := r.Stop(ctx); err != nil || time.Since(began) > time.Second {
+			t.Errorf("got %v after %v, want an end at once", err, time.Since(began))
+		}
+		if n := len(cl.conversation("1").Promises); n != 1 {
+			t.Errorf("got %d promises left, want the letter", n)
+		}
+	})
+}
+
 // A store that is away for one process alone, which waits for it before it sends a letter, until another process has taken
 // over and sent it: the first one sends nothing when it goes on.
 func TestKeep_storeAwayForOne(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"llave/bot"
 )
@@ -25,6 +26,26 @@ func StillOurs(ctx context.Context) error {
 		return l.Err()
 	}
 	return nil
+}
+
+// Written writes down what must be known of something that was sent, before its promise counts as kept. While that cannot be
+// written, which [write] says with an error, it is tried again: an error of the Keep would have the same sent once more. ctx is
+// what the Keep was handed. The last error is returned where another process keeps the promise meanwhile, this one ends, or ten
+// minutes are over, in which a store that was away would be there again.
+func Written(ctx context.Context, write func(ctx context.Context) error) error {
+	l, ok := ctx.Value(believedKey{}).(leased)
+	if !ok {
+		return write(ctx)
+	}
+	const longEnough = 10 * time.Minute
+	for began := time.Now(); ; {
+		err := write(l.whole)
+		if err == nil || l.whole.Err() != nil || l.grip.r.stopping() || time.Since(began) > longEnough {
+			return err
+		}
+		l.grip.r.Log.Warn("write down what was sent", "error", err)
+		l.grip.r.waitToWrite(l.whole)
+	}
 }
 
 // Keeper keeps the promises of one kind.

@@ -48,7 +48,7 @@ func TestPiece_elsewhere(t *testing.T) {
 	cl := newCluster(t)
 	a, b := cl.runner("a"), cl.runner("b")
 	cl.atMenu(a)
-	cl.handle(a, text(3, "1"))
+	cl.handle(a, text(3, "desbloquear"))
 	cl.idle(a)
 	cl.handle(a, text(4, "1710"))
 	cl.clock.Advance(time.Second)

@@ -188,7 +188,7 @@ func (cl *cluster) conversation() bot.Conversation {
 func TestHandle_repeatsInParallel(t *testing.T) {
 	cl := newCluster(t)
 	a, b := cl.runner("a"), cl.runner("b")
-	for id, words := range []string{"hola", "1", "1"} {
+	for id, words := range []string{"hola", "1", "desbloquear"} {
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {

@@ -222,6 +222,7 @@ type linkData struct {
 	Next    string   // where the key is made
 	Own     bool     // on our own page
 	Alone   bool     // which this browser cannot come to: it keeps no cookies
+	Moment  bool     // the link was used a moment ago, perhaps by who taps again
 	Chats   []web.Chat
 }
 
@@ -268,9 +269,11 @@ func (s *Site) use(w http.ResponseWriter, r *http.Request, p press) error {
 	used, err := s.Links.Redeem(r.Context(), p.token, p.nonce)
 	chat := s.mark(w, r, p, used.Chat, err)
 	switch {
-	case p.fresh && used.Moment: // the second tap: the answer to the first is on its way, or was just replaced by this one
-		s.Count("again")
-		return s.alone(w, chat, used.Kind)
+	case p.fresh && used.Moment: // a second tap, perhaps: nobody is asked whether it was them
+		s.Count("used_by_other")
+		d := s.data(chat.Channel)
+		d.Moment = true
+		return s.pages.Show(w, chat.Lang, web.View{Name: "link_used", Status: http.StatusGone, Data: d})
 	case err != nil:
 		return s.deadLink(w, r, chat, err)
 	}
