@@ -119,3 +119,13 @@ func acts(p Promise) bool {
 
 // Blank says whether there are no words in the update.
 func (u Update) Blank() bool { return strings.TrimSpace(Clean(u.Text)) == "" }
+
+// folded names what an update says, but for accents, capitals and marks; "" where there are no words in it.
+func (e *Engine) folded(u Update) string {
+	const half = 16
+	said := plain(u.Text)
+	if said == "" {
+		return ""
+	}
+	return Cut(e.options.Hash("folded", u.Media+"\n"+said), half)
+}

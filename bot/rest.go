@@ -148,7 +148,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 
 // meets steps a courtesy that comes with what was answered: nothing is said to it, and more may come still.
 func (e *Engine) meets(ctx context.Context, c Conversation, u Update, env Env) (stepped, error) {
-	s, err := e.stepAgain(ctx, c, u, env)
+	s, err := e.stepAs(ctx, c, u, env, &piece{came: u, since: env.Now, again: true})
 	if err == nil && s.next.Answered != nil {
 		met := *s.next.Answered
 		met.At = env.Now
@@ -156,6 +156,9 @@ func (e *Engine) meets(ctx context.Context, c Conversation, u Update, env Env) (
 	}
 	return s, err
 }
+
+// Again says that the update is a courtesy that belongs to what was just answered: nothing is said to it.
+func (t *Turn) Again() bool { return t.again }
 
 // cameTo says whether a turn of that key left a conversation where this one stands, and owes nothing but words.
 func (c *Conversation) cameTo(next Conversation, key string) bool {
