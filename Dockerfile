@@ -2,14 +2,20 @@
 # filesystem may be read-only:
 #
 #   docker run --read-only -v llave:/data -p 8080:8080 --env-file .env llave
+#
+# The admin listener (metrics, health) listens on every address inside the container, or nobody outside could ask it: publish it
+# where your monitoring is and nowhere else, -p 127.0.0.1:9090:9090. On the host's own network set LLAVE_ADMIN_ADDR=127.0.0.1:9090.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# What `llave version` says: git is not in the build.
 ARG VERSION=dev
+ARG COMMIT
+ARG DATE
 # Time zones are part of the binary; certificates of the outside come from this image.
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION}" -o /out/llave ./cmd/llave \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION} -X llave/internal/app.Commit=${COMMIT} -X llave/internal/app.Date=${DATE}" -o /out/llave ./cmd/llave \
  && mkdir /out/data
 
 FROM scratch
@@ -17,8 +23,10 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/llave /llave
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
-ENV LLAVE_DATA_DIR=/data
+ENV LLAVE_DATA_DIR=/data LLAVE_ADMIN_ADDR=:9090
 VOLUME /data
-EXPOSE 8080
+EXPOSE 8080 9090
+# Degraded is healthy: what people write is answered. Unhealthy is a process without its store, or none.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["/llave", "health"]
 ENTRYPOINT ["/llave"]
 CMD ["serve"]

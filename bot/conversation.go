@@ -232,6 +232,7 @@ type Conversation struct {
 	Gone     bool              `bson:"gone,omitempty"`     // they blocked us
 	Case     string            `bson:"case,omitempty"`     // case number of this visit
 	Handoff  *Handoff          `bson:"handoff,omitempty"`
+	Visit    *Visit            `bson:"visit,omitempty"` // how far the person has come; nothing in it is changed, it is replaced
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`
 	LastAt   time.Time         `bson:"last_at,omitempty"` // last thing the person did

@@ -30,6 +30,7 @@ type Options struct {
 	Digits  func(text string) string            // hides the digits of a text that gave a part of a number; nil: none
 	Hash    func(label, data string) string     // keyed
 	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
+	Tally   func(t *Turn, ev Event, y *Tally)   // notes how far the person has come with what was heard; nil: nobody counts
 	Idle    time.Duration                       // how long a conversation left alone keeps its place
 	Seen    time.Duration                       // how long an emptied one keeps the ids it has seen (P406)
 }
@@ -290,6 +291,7 @@ type Outcome struct {
 
 	Withdrawn int // bubbles and letters that had not been sent and are worth nothing any more
 	Unreached int // promises of the chat that are dropped because the person is gone
+	Tally     Tally
 }
 
 // Step answers one update: conversation and update in, changed copy and outcome out. It writes nothing. It returns
@@ -389,6 +391,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	}
 	e.move(&next, r, to)
 	s.out.To = to
+	s.out.Tally = e.tell(t, s.out.From, ev, s.missed)
 	t.unread = t.unread && to == s.out.From && next.Text == c.Text
 	if ev != Ignored && r.Text != NoText && !t.silent {
 		s.out.Text = e.answer(t, r, to)

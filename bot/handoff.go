@@ -40,6 +40,7 @@ type Handoff struct {
 	Said      int       `bson:"said,omitempty"`   // of these, what the person wrote
 	Rev       int64     `bson:"rev"`              // grows when what the case file holds changes
 	Moved     time.Time `bson:"moved,omitempty"`  // the last turn that the desk should see
+	Trace     string    `bson:"trace,omitempty"`  // reference of the turn that asked for a person
 }
 
 // Open says whether the case is not over. It may be asked of nil.

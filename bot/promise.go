@@ -279,6 +279,7 @@ type Promise struct {
 	What    Duty
 	Record  string // keyed hash of the number it is about
 	Attempt string // that record's attempt it is about
+	Trace   string // reference of the turn that made it: see internal/trace; empty: a version before made it
 	Made    time.Time
 	Until   time.Time // worth nothing after; zero: always worth keeping
 	Schedule
@@ -314,6 +315,7 @@ type head struct {
 type subject struct {
 	Record  string `bson:"record,omitempty"`
 	Attempt string `bson:"attempt,omitempty"`
+	Trace   string `bson:"trace,omitempty"`
 }
 
 type times struct {
@@ -345,7 +347,7 @@ func kindOf[D Duty]() kind {
 		name: none.Kind(),
 		lane: none.Lane(),
 		write: func(p Promise) ([]byte, error) {
-			f := flat[D]{head{p.ID, p.Lane(), p.Kind()}, subject{p.Record, p.Attempt}, p.What.(D), times{p.Made, p.Until}, p.Schedule}
+			f := flat[D]{head{p.ID, p.Lane(), p.Kind()}, subject{p.Record, p.Attempt, p.Trace}, p.What.(D), times{p.Made, p.Until}, p.Schedule}
 			if f.Head.Lane == LaneChat {
 				return bson.Marshal(flatChat[D]{f.Head, f.Duty, f.Subject, f.Times, f.Schedule})
 			}
@@ -354,7 +356,7 @@ func kindOf[D Duty]() kind {
 		read: func(raw []byte) (Promise, error) {
 			var f flat[D]
 			err := bson.Unmarshal(raw, &f)
-			return Promise{f.Head.ID, f.Duty, f.Subject.Record, f.Subject.Attempt, f.Times.Made, f.Times.Until, f.Schedule}, err
+			return Promise{f.Head.ID, f.Duty, f.Subject.Record, f.Subject.Attempt, f.Subject.Trace, f.Times.Made, f.Times.Until, f.Schedule}, err
 		},
 	}
 }

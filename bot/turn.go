@@ -12,6 +12,7 @@ import (
 // Ask is what a turn wants reserved at a record before it is committed: one more mail of its live link.
 type Ask struct {
 	Turn    string // key of the turn: reserving twice is reserving once
+	Trace   string // its reference, for whoever follows it; it decides nothing
 	Conv    string
 	Record  string // keyed hash of the number
 	Sealed  string // the number, sealed
@@ -67,6 +68,7 @@ type Turn struct {
 	again    bool // nothing is said to it, see Again
 	same     bool // an edit that means what its message meant
 
+	tally     Tally
 	withdrawn int
 	unreached int
 	expires   time.Time // when the answer is worth nothing any more
@@ -102,6 +104,9 @@ func (t *Turn) Key() string { return t.Conv.ID + "/" + t.Update.ID }
 
 // Text is what was typed, cleaned of invisible characters.
 func (t *Turn) Text() string { return Clean(t.Update.Text) }
+
+// Trace is the turn's reference, which the log and the desk know it by.
+func (t *Turn) Trace() string { return t.env.Trace }
 
 // FromPerson says whether the contact did this, rather than a timer, a record or an agent.
 func (t *Turn) FromPerson() bool { return t.Update.Kind != Signal && t.Update.Kind != Desk }
@@ -271,7 +276,7 @@ func (t *Turn) Promise(p Promise) {
 	if p.ID == "" {
 		p.ID = t.Key() + "/" + string(p.Kind())
 	}
-	p.Made = t.Now
+	p.Made, p.Trace = t.Now, t.env.Trace
 	t.promises = append(t.promises, p)
 }
 
@@ -305,7 +310,7 @@ func (c *Conversation) dropTimer(signal string) {
 // Reserve asks the record for one more mail of its live link. The first time it returns *NeedsReservation, which the
 // Hear function hands on.
 func (t *Turn) Reserve(a Ask) (Reservation, error) {
-	a.Turn, a.Conv = t.Key(), t.Conv.ID
+	a.Turn, a.Trace, a.Conv = t.Key(), t.env.Trace, t.Conv.ID
 	if t.env.Reservation == nil {
 		return Reservation{}, &NeedsReservation{a}
 	}
@@ -316,7 +321,8 @@ func (t *Turn) Reserve(a Ask) (Reservation, error) {
 type Env struct {
 	Now         time.Time
 	Reservation *Reservation
-	Deaf        bool // answer as if nothing had been understood, after ErrNoRow
+	Trace       string // reference of the turn, which what it promises carries; it decides nothing
+	Deaf        bool   // answer as if nothing had been understood, after ErrNoRow
 }
 
 // ErrNoRow is what Step returns when the table has no row for what was heard: a mistake in the flow. The update would
@@ -338,6 +344,6 @@ func (t *Turn) Empty() {
 	t.emptied = true
 	*c = Conversation{
 		ID: c.ID, Version: c.Version, State: c.State, Lang: c.Lang, Way: c.Way, Prompt: c.Prompt, Seen: c.Seen, LetGo: c.LetGo, Numbers: c.Numbers, Recent: c.Recent,
-		Warned: c.Warned, Filed: c.Filed, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Outbox: c.Outbox,
+		Warned: c.Warned, Filed: c.Filed, Gone: c.Gone, Turns: c.Turns, Born: c.Born, LastAt: c.LastAt, KeptTill: c.KeptTill, Handoff: c.Handoff, Visit: c.Visit, Outbox: c.Outbox,
 	}
 }

@@ -91,6 +91,7 @@ type Update struct {
 	Failure   Failure  // Undelivered: what it means for the message
 	Again     *Reply   // Undelivered: the message, where it is still known
 	Desk      *DeskAct // Desk: what an agent did
+	Trace     string   // reference of the turn that caused it; empty: no turn of ours did
 	At        time.Time
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"llave/bot"
+	"llave/bot/intro"
 	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/secret"
@@ -146,6 +147,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Digits:  affiliate.MaskDigits,
 		Hash:    o.Vault.Hash,
 		Lost:    f.hard,
+		Tally:   tally,
 		Passing: passing,
 		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint, "written": f.complaint},
 		Vars: map[string]func(*bot.Turn) string{
@@ -286,16 +288,20 @@ func rank(file string) int {
 	return 1
 }
 
-// Command is an entry of a channel's own menu.
-type Command struct{ Name, Description string }
+// prompts are what a channel offers to be asked first, by the texts' names.
+var prompts = []string{"unlock", "generate", "in_person", "agent"}
 
-// Commands are the words a channel with a menu of its own may offer, in order.
-func Commands(cat bot.Catalogue) []Command {
-	var out []Command
-	for _, name := range []string{"menu", "estado", "persona", "ayuda", "cancelar"} {
-		out = append(out, Command{name, cat.Texts["command."+name].Text})
+// Introduction is what channels show of the bot before anybody has written: what it is, what can be asked, and the words that a menu
+// of commands may offer, in order.
+func Introduction(cat bot.Catalogue) intro.Texts {
+	t := intro.Texts{Language: cat.Language, Description: cat.Texts["intro.description"].Text, Short: cat.Texts["intro.short"].Text}
+	for _, name := range prompts {
+		t.Prompts = append(t.Prompts, cat.Texts["intro.prompt_"+name].Text)
 	}
-	return out
+	for _, name := range []string{"menu", "estado", "persona", "ayuda", "cancelar"} {
+		t.Commands = append(t.Commands, intro.Command{Name: name, Description: cat.Texts["command."+name].Text})
+	}
+	return t
 }
 
 // parse reads a catalogue, and what its language is called in itself.

@@ -69,7 +69,7 @@ func TestTable_diagram(t *testing.T) {
 }
 
 // families are texts that the code names by what they begin with.
-var families = []string{"mail.subject_", "command.", "weekday.", "month.", "opening.", "moment.", "thing."}
+var families = []string{"mail.subject_", "command.", "intro.", "weekday.", "month.", "opening.", "moment.", "thing."}
 
 var name = regexp.MustCompile(`\{[a-z_]+\}`)
 
@@ -187,11 +187,6 @@ func TestCatalogue_keysExist(t *testing.T) {
 	}
 	if len(named) < 100 {
 		t.Errorf("the code names %d texts, which cannot be all", len(named))
-	}
-	for _, c := range flows.Commands(cat) {
-		if c.Description == "" {
-			t.Errorf("the command %q has no text", c.Name)
-		}
 	}
 }
 

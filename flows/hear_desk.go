@@ -107,6 +107,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			rank = handoff.RankSlowly
 		}
 		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
+		h.Trace = t.Trace()
 		h.Since = t.Now
 		t.Conv.Handoff = h
 		if t.Slot(slotGivenTo) == givenNext {

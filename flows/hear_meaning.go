@@ -108,8 +108,11 @@ func (f *flow) readSaid(t *bot.Turn) []guess {
 		words := strings.Fields(t.Text())
 		rest := f.answers.read(f.model, strings.Join(words[len(strings.Fields(met[1])):], " "), t.Place())
 		if len(rest) > 0 && begins(rest[0].answer) && f.answers.sure(rest[0], t.Text()) {
-			return rest
+			guesses = rest
 		}
+	}
+	if len(guesses) > 0 {
+		t.Guessed(guesses[0].confidence)
 	}
 	return guesses
 }

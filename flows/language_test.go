@@ -58,7 +58,24 @@ func TestLanguages(t *testing.T) {
 		if !slices.Equal(cat.Texts["language.ask"].Buttons, buttons) {
 			t.Errorf("%s: got buttons %v, want %v", cat.Language, cat.Texts["language.ask"].Buttons, buttons)
 		}
-		for _, c := range flows.Commands(cat) {
+		shown := flows.Introduction(cat)
+		for _, fits := range []struct {
+			text string
+			most int
+		}{{shown.Description, 512}, {shown.Short, 120}} {
+			if n := utf8.RuneCountInString(fits.text); n == 0 || n > fits.most {
+				t.Errorf("%s: what the bot is takes %d characters, want 1 to %d: %q", cat.Language, n, fits.most, fits.text)
+			}
+		}
+		if len(shown.Prompts) > 4 {
+			t.Errorf("%s: %d prompts, at most 4 are shown", cat.Language, len(shown.Prompts))
+		}
+		for _, p := range shown.Prompts {
+			if n := utf8.RuneCountInString(p); n == 0 || n > 80 {
+				t.Errorf("%s: the prompt %q has %d characters, want 1 to 80", cat.Language, p, n)
+			}
+		}
+		for _, c := range shown.Commands {
 			if c.Description == "" {
 				t.Errorf("%s: command %s has no description", cat.Language, c.Name)
 			}

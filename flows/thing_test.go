@@ -22,7 +22,7 @@ import (
 // collections are all there are in the store.
 var collections = []string{
 	store.Affiliates, store.Conversations, store.Unlocks, store.Complaints, store.Cases, store.Leases, store.Counters, store.Audit, store.Names, store.Contacts,
-	store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Unheard,
+	store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Unheard, store.Events,
 }
 
 // Of what people send besides words nothing is kept but what it was: no id, name or thumbnail of a file, no place, nobody's
@@ -68,8 +68,8 @@ func TestThings_keepNothing(t *testing.T) {
 			}
 			page := httptest.NewRecorder()
 			w.App.Metrics.Handler().ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
-			for _, what := range []string{"came_voice", "came_photo", "came_poll"} {
-				if !strings.Contains(page.Body.String(), `llave_events_total{what="`+what+`"}`) {
+			for _, what := range []string{bot.ThingVoice, bot.ThingPhoto, bot.ThingPoll} {
+				if !strings.Contains(page.Body.String(), `llave_attachments_total{channel="`+on.Name+`",thing="`+what+`"}`) {
 					t.Errorf("%s is not counted", what)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
@@ -25,41 +26,66 @@ const (
 // client speaks to the Bot API through tgbotapi's MakeRequest.
 type client struct {
 	endpoint string // "https://host/bot%s/%s", as tgbotapi wants it
-	token    string
-	hide     *strings.Replacer
+	access   *atomic.Pointer[access]
 	http     *http.Client
+	health   *wire.Health // of the way to Telegram, and of the token
+}
+
+// access is the bot's token, and what takes it out of words, with those before it and the webhook's secret.
+type access struct {
+	token   string
+	secrets []string
+	hide    *strings.Replacer
+}
+
+func newAccess(token string, secrets ...string) *access {
+	secrets = append(secrets, token, url.PathEscape(token), url.QueryEscape(token))
+	var hide []string
+	for _, s := range secrets {
+		if s != "" {
+			hide = append(hide, s, redacted)
+		}
+	}
+	return &access{token, secrets, strings.NewReplacer(hide...)}
 }
 
 func newClient(apiURL, token, secret string) client {
-	hide := []string{token, redacted, url.PathEscape(token), redacted, url.QueryEscape(token), redacted}
-	if secret != "" {
-		hide = append(hide, secret, redacted)
-	}
-	return client{
+	c := client{
 		endpoint: strings.ReplaceAll(strings.TrimRight(apiURL, "/"), "%", "%%") + "/bot%s/%s",
-		token:    token,
-		hide:     strings.NewReplacer(hide...),
+		access:   &atomic.Pointer[access]{},
 		http:     wire.NewClient(),
+		health:   &wire.Health{},
 	}
+	c.access.Store(newAccess(token, secret))
+	return c
 }
+
+func (c *client) token() string { return c.access.Load().token }
+
+// hidden is what takes secrets out of words.
+func (c *client) hidden() *strings.Replacer { return c.access.Load().hide }
 
 // call makes one request and decodes what comes into [result], unless that is nil. Its errors are *apiError where the
 // Bot API answered, and never hold a secret.
 func (c *client) call(ctx context.Context, timeout time.Duration, method string, params tgbotapi.Params, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	one, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	trip := &trip{ctx: ctx, http: c.http}
-	api := &tgbotapi.BotAPI{Token: c.token, Client: trip}
+	trip := &trip{ctx: one, http: c.http}
+	api := &tgbotapi.BotAPI{Token: c.token(), Client: trip}
 	api.SetAPIEndpoint(c.endpoint)
 	resp, err := api.MakeRequest(method, params)
 	if err != nil {
-		return c.explain(method, trip.status, err)
+		err = c.explain(method, trip.status, err)
+	}
+	c.note(ctx, err)
+	if err != nil {
+		return err
 	}
 	if result == nil {
 		return nil
 	}
 	if err := json.Unmarshal(resp.Result, result); err != nil {
-		return fmt.Errorf("%s: the result has another shape: %w", method, wire.Redact(err, c.hide))
+		return fmt.Errorf("%s: the result has another shape: %w", method, wire.Redact(err, c.hidden()))
 	}
 	return nil
 }
@@ -106,14 +132,14 @@ func (c *client) explain(method string, status int, err error) error {
 		return &apiError{
 			method:      method,
 			code:        refused.Code,
-			description: cut(c.hide.Replace(refused.Message), 200),
+			description: cut(c.hidden().Replace(refused.Message), 200),
 			after:       time.Duration(max(refused.RetryAfter, 0)) * time.Second,
 		}
 	}
 	if status != 0 { // something answered, but not in the Bot API's JSON: a proxy in between
 		return &apiError{method: method, code: max(status, 500), description: fmt.Sprintf("not an answer of the Bot API (HTTP status %d)", status)}
 	}
-	return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
+	return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hidden()))
 }
 
 func unauthorized(err error) bool {

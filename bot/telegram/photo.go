@@ -93,8 +93,9 @@ type file struct {
 }
 
 // upload makes one request with a file in it. tgbotapi's own uploads lose the refusal's code, so this is written here.
-func (c *client) upload(ctx context.Context, method string, params tgbotapi.Params, f file, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (c *client) upload(ctx context.Context, method string, params tgbotapi.Params, f file, result any) (err error) {
+	defer func() { c.note(ctx, err) }()
+	one, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -108,20 +109,20 @@ func (c *client) upload(ctx context.Context, method string, params tgbotapi.Para
 	if err = errors.Join(err, form.Close()); err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf(c.endpoint, c.token, method), &body)
+	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf(c.endpoint, c.token(), method), &body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hidden()))
 	}
 	req.Header.Set("Content-Type", form.FormDataContentType())
-	trip := &trip{ctx: ctx, http: c.http}
+	trip := &trip{ctx: one, http: c.http}
 	resp, err := trip.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hidden()))
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hide))
+		return fmt.Errorf("%s: %w", method, wire.Redact(err, c.hidden()))
 	}
 	var answer tgbotapi.APIResponse
 	if json.Unmarshal(raw, &answer) != nil {

@@ -55,6 +55,7 @@ func (c *Channel) poll(ctx context.Context) error {
 		return nil
 	}
 	c.log.Info("telegram polling started")
+	defer c.rival.Well() // who does not poll has none
 	p := poller{c: c, done: map[int]bool{}}
 	var trouble backoff
 	for ctx.Err() == nil {
@@ -72,6 +73,7 @@ func (c *Channel) poll(ctx context.Context) error {
 		}
 		trouble.reset()
 		p.worked = true
+		c.rival.Well()
 		p.rest(ctx, p.handle(ctx, batch))
 	}
 	return nil
@@ -88,12 +90,14 @@ func (c *Channel) pollFailed(ctx context.Context, err error) {
 	switch {
 	case refused != nil && refused.code == http.StatusConflict && strings.Contains(refused.description, "webhook"):
 		c.opt.Count(CountConflict)
+		c.rival.Ill("somebody has set a webhook while we poll")
 		c.log.Error("somebody has set a webhook for this bot while it is polling; deleting it", "err", err)
 		if err := c.deleteWebhook(ctx); err != nil {
 			c.log.Warn("webhook not deleted", "err", err)
 		}
 	case refused != nil && refused.code == http.StatusConflict:
 		c.opt.Count(CountConflict)
+		c.rival.Ill("another program polls with the bot's token")
 		c.log.Error("another program polls with this bot's token; only one of both gets each update", "err", err)
 	case unauthorized(err):
 		c.log.Error("telegram refuses the bot's token, will try again", "err", err)

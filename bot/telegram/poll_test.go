@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/bot/intro"
 	"llave/internal/bottest"
 )
 
@@ -121,9 +122,16 @@ func TestPoll_order(t *testing.T) {
 	}
 }
 
+// forgetful remembers nothing of what was written.
+type forgetful struct{}
+
+func (forgetful) Wrote(context.Context, string, string) ([]string, error) { return nil, nil }
+func (forgetful) Keep(context.Context, string, string, string) error      { return nil }
+
 // TestPoll_wire looks at what is asked, and how often when nothing happens.
 func TestPoll_wire(t *testing.T) {
-	inBubble(t, func(o *Options) { o.Commands = []Command{{"menu", "Ver el menú"}} }, func(t *testing.T, b *testBot) {
+	introduce := &intro.Introduction{Memory: forgetful{}, Texts: []intro.Texts{{Language: "es", Commands: []intro.Command{{Name: "menu", Description: "Ver el menú"}}}}}
+	inBubble(t, func(o *Options) { o.Introduce = introduce }, func(t *testing.T, b *testBot) {
 		stop := b.run()
 		time.Sleep(170 * time.Second)
 		want := `{"allowed_updates":"[\"message\",\"edited_message\",\"callback_query\",\"my_chat_member\",\"message_reaction\"]","limit":"100","timeout":"50"}`
@@ -133,7 +141,7 @@ func TestPoll_wire(t *testing.T) {
 		if calls := b.api.Calls("deleteWebhook"); len(calls) != 1 || calls[0].Params["drop_pending_updates"] != "false" {
 			t.Errorf("deleteWebhook: %+v", calls)
 		}
-		if got, want := b.api.Commands(), `[{"command":"menu","description":"Ver el menú"}]`; got != want {
+		if got, want := b.api.Profile()["commands"], `[{"command":"menu","description":"Ver el menú"}]`; got != want {
 			t.Errorf("commands %s, want %s", got, want)
 		}
 		if want := `"username":"example_bot"`; !strings.Contains(b.logs.String(), want) {

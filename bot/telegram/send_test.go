@@ -14,6 +14,7 @@ import (
 	"unicode/utf16"
 
 	"llave/bot"
+	"llave/bot/intro"
 	"llave/internal/bottest"
 )
 
@@ -297,7 +298,7 @@ func TestSecrets(t *testing.T) {
 				b := &testBot{t: t, logs: &bottest.Buffer{}, counts: map[string]int{}}
 				b.build(address, func(o *Options) {
 					o.Mode, o.PublicURL = mode, "https://bot.example.org"
-					o.Commands = []Command{{"menu", "Menú"}}
+					o.Introduce = &intro.Introduction{Memory: forgetful{}, Texts: []intro.Texts{{Description: "Soy un bot."}}}
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				var out []string

@@ -17,12 +17,12 @@ package telegram
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +30,7 @@ import (
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
 
 	"llave/bot"
+	"llave/bot/intro"
 	"llave/bot/wire"
 	"llave/internal/secret"
 )
@@ -69,12 +70,6 @@ type Lease interface {
 // LeaseName is the lease that the polling process holds.
 const LeaseName = "telegram-poll"
 
-// Command is one line of the menu that Telegram shows beside the input field.
-type Command struct {
-	Name        string `json:"command"` // a-z, 0-9 and _, at most 32
-	Description string `json:"description"`
-}
-
 // Options are what the channel needs. Token and Handle are required; in Webhook mode PublicURL and Secret too.
 type Options struct {
 	Token     Secret
@@ -83,9 +78,9 @@ type Options struct {
 	PublicURL string // the webhook is registered below it
 	Secret    Secret // what Telegram must send with every webhook
 	Rate      float64
-	Commands  []Command
-	Images    bot.Images   // nil: texts go out without
-	Shown     bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
+	Introduce *intro.Introduction // nil: what Telegram shows of the bot is left as it is
+	Images    bot.Images          // nil: texts go out without
+	Shown     bot.ImageIDs        // what images are called here, for every process; nil: this one remembers for itself
 
 	// Handle answers one update. It returns nil once the effect is durable, and gets the same update again
 	// otherwise. It is called from many goroutines, never twice at a time for one chat while polling.
@@ -132,6 +127,9 @@ type Channel struct {
 	uploads *bot.Uploads
 	name    atomic.Value // the bot's username, a string, once it is known
 	fields  fields
+	strange wire.Seldom // warnings of webhooks with another secret
+	rival   wire.Health // ill while somebody else receives with our token
+	anew    chan struct{}
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -181,6 +179,7 @@ func New(opt Options) (*Channel, error) {
 		pace:    newPacing(opt.Rate, opt.Now),
 		answers: make(chan string, answersQueued),
 		uploads: bot.NewUploads(Name, opt.Shown),
+		anew:    make(chan struct{}, 1),
 	}
 	c.client = newClient(opt.APIURL, string(opt.Token), string(opt.Secret))
 	return c, nil
@@ -188,6 +187,25 @@ func New(opt Options) (*Channel, error) {
 
 // SetRate sets how many messages a second this process may send: its share of the whole bot's rate.
 func (c *Channel) SetRate(perSecond float64) { c.pace.SetRate(perSecond) }
+
+// SetToken has another token of the same bot be used from the next call on. A webhook is registered anew.
+func (c *Channel) SetToken(token Secret) error {
+	if !SameBot(c.opt.Token, token) {
+		return errors.New("telegram: the token is another bot's, or none")
+	}
+	c.client.access.Store(newAccess(string(token), c.client.access.Load().secrets...))
+	select {
+	case c.anew <- struct{}{}:
+	default: // it is to be done already
+	}
+	return nil
+}
+
+// SameBot says whether two tokens are of one bot, whose id is their first part.
+func SameBot(a, b Secret) bool {
+	id := func(s Secret) string { id, _, _ := strings.Cut(string(s), ":"); return id }
+	return tokenPattern.MatchString(string(a)) && tokenPattern.MatchString(string(b)) && id(a) == id(b)
+}
 
 // Close gives idle connections back. It is for after the last Send.
 func (c *Channel) Close() { c.client.http.CloseIdleConnections() }
@@ -216,16 +234,18 @@ func (c *Channel) Run(ctx context.Context) error {
 	for range answerers {
 		all.Go(func() { c.answerPresses(ctx) })
 	}
+	all.Go(func() { c.learnName(ctx) })
 	all.Go(func() { c.introduce(ctx) })
+	all.Go(func() { c.client.health.Watch(ctx, c.ask) })
 	if c.opt.Mode == Webhook {
 		return c.runWebhook(ctx)
 	}
 	return c.runPolling(ctx)
 }
 
-// introduce learns the bot's own name and sets the commands menu. Neither is needed to work, so it only keeps trying;
-// a token that is not known is told by who receives.
-func (c *Channel) introduce(ctx context.Context) {
+// learnName learns what the bot is called. That is not needed to work, so it only keeps trying; a token that is not known is told by
+// who receives.
+func (c *Channel) learnName(ctx context.Context) {
 	_ = c.persist(ctx, "getMe", func() error {
 		var me tgbotapi.User
 		if err := c.client.call(ctx, callTimeout, "getMe", nil, &me); err != nil {
@@ -234,16 +254,6 @@ func (c *Channel) introduce(ctx context.Context) {
 		c.name.Store(me.UserName)
 		c.log.Info("telegram bot", "username", me.UserName)
 		return nil
-	})
-	if len(c.opt.Commands) == 0 {
-		return
-	}
-	commands, err := json.Marshal(c.opt.Commands)
-	if err != nil {
-		panic(err) // two strings
-	}
-	_ = c.persist(ctx, "setMyCommands", func() error {
-		return c.client.call(ctx, callTimeout, "setMyCommands", tgbotapi.Params{"commands": string(commands)}, nil)
 	})
 }
 

@@ -32,6 +32,7 @@ func (c *Channel) Handler() http.Handler {
 		got := sha256.Sum256([]byte(r.Header.Get(secretHeader)))
 		if c.opt.Secret == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			c.opt.Count(CountRefused)
+			c.strange.Warn(c.log, "a webhook was refused, its secret is not ours: start llave anew, which registers it with the secret of now (LLAVE_TELEGRAM_WEBHOOK_SECRET, or derived from LLAVE_SECRET_KEY); if that changes nothing, somebody else sends this")
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -63,27 +64,36 @@ func (c *Channel) receive(w http.ResponseWriter, r *http.Request) (status int) {
 	return http.StatusOK
 }
 
-// runWebhook registers the webhook, however long that takes, and waits for the end.
+// runWebhook registers the webhook, however long that takes, again when there is another token, and waits for the end.
 func (c *Channel) runWebhook(ctx context.Context) error {
 	kinds, err := json.Marshal(allowed)
 	if err != nil {
 		panic(err) // a list of strings
 	}
-	err = c.persist(ctx, "setWebhook", func() error {
-		return c.client.call(ctx, callTimeout, "setWebhook", tgbotapi.Params{
-			"url":                  strings.TrimRight(c.opt.PublicURL, "/") + WebhookPath,
-			"secret_token":         string(c.opt.Secret),
-			"allowed_updates":      string(kinds),
-			"max_connections":      "40",
-			"drop_pending_updates": "false",
-		}, nil)
-	})
-	if errors.Is(err, ErrToken) {
+	register := func() error {
+		return c.persist(ctx, "setWebhook", func() error {
+			return c.client.call(ctx, callTimeout, "setWebhook", tgbotapi.Params{
+				"url":                  strings.TrimRight(c.opt.PublicURL, "/") + WebhookPath,
+				"secret_token":         string(c.opt.Secret),
+				"allowed_updates":      string(kinds),
+				"max_connections":      "40",
+				"drop_pending_updates": "false",
+			}, nil)
+		})
+	}
+	if err := register(); errors.Is(err, ErrToken) {
 		return ErrToken
 	}
-	if err == nil {
+	for ctx.Err() == nil {
 		c.log.Info("telegram webhook registered")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.anew:
+		}
+		if err := register(); errors.Is(err, ErrToken) {
+			c.log.Error("telegram does not know the new token", "err", err)
+		}
 	}
-	<-ctx.Done()
 	return nil
 }

@@ -87,6 +87,9 @@ func TestWebhook_statuses(t *testing.T) {
 	if got, want := b.counted(CountRefused), 2; got != want {
 		t.Errorf("%d refused, want %d", got, want)
 	}
+	if log := b.logs.String(); strings.Count(log, "LLAVE_TELEGRAM_WEBHOOK_SECRET") != 1 || strings.Contains(log, testSecret) {
+		t.Errorf("log %q, want one warning that says what to do, and no secret", log)
+	}
 }
 
 // TestWebhook_noSecret: a channel without a secret takes nothing, least of all an empty one.

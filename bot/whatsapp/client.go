@@ -30,14 +30,14 @@ type client struct {
 	self     string // what is known of our number
 	messages string // where messages go
 	media    string // and images
-	tokens   []string
-	current  atomic.Int64 // index of the token that worked last
-	refused  atomic.Bool  // none worked when last tried: said once, not once a message
-	hide     *strings.Replacer
+	access   atomic.Pointer[access]
+	refused  atomic.Bool // none worked when last tried: said once, not once a message
 	count    func(name string)
 	log      *slog.Logger
 	now      func() time.Time
 	http     *http.Client
+	reach    wire.Health // of the way there, and of the Graph API itself
+	account  wire.Health // of what only the operator can mend: tokens, the account, the number
 }
 
 // newClient wants options that New has checked and completed.
@@ -52,14 +52,38 @@ func newClient(opt Options) *client {
 		now:      opt.Now,
 		http:     wire.NewClient(),
 	}
-	hide := []string{string(opt.PhoneNumberID), redacted}
-	for _, token := range opt.Tokens {
-		c.tokens = append(c.tokens, string(token))
-		hide = append(hide, string(token), redacted)
-	}
-	c.hide = strings.NewReplacer(hide...)
+	c.access.Store(newAccess(opt.Secrets(), string(opt.PhoneNumberID), string(opt.AppSecret)))
 	return c
 }
+
+// access is what we show the Graph API and it shows us, and what takes all that out of words.
+type access struct {
+	Secrets
+	tokens  []string
+	current atomic.Int64 // index of the token that worked last
+	hidden  []string
+	hide    *strings.Replacer
+}
+
+// newAccess also hides what was in use before.
+func newAccess(s Secrets, hidden ...string) *access {
+	a := &access{Secrets: s, hidden: hidden}
+	for _, token := range s.Tokens {
+		a.tokens = append(a.tokens, string(token))
+	}
+	a.hidden = append(a.hidden, a.tokens...)
+	var pairs []string
+	for _, h := range a.hidden {
+		if h != "" {
+			pairs = append(pairs, h, redacted)
+		}
+	}
+	a.hide = strings.NewReplacer(pairs...)
+	return a
+}
+
+// hidden is what takes secrets out of words.
+func (c *client) hidden() *strings.Replacer { return c.access.Load().hide }
 
 // post sends one message, as JSON. See call.
 func (c *client) post(ctx context.Context, body, out any) error {
@@ -82,10 +106,11 @@ type request struct {
 // When a token is refused the next is tried at once with the same body; the first that is not refused stays in use. When
 // all are refused, the error has errNoToken in its chain, and the operator is told.
 func (c *client) call(ctx context.Context, r request, out any) (err error) {
-	first := c.current.Load()
-	for i := range c.tokens {
-		at := (int(first) + i) % len(c.tokens)
-		err = c.try(ctx, c.tokens[at], r, out)
+	a := c.access.Load()
+	first := a.current.Load()
+	for i := range a.tokens {
+		at := (int(first) + i) % len(a.tokens)
+		err = c.try(ctx, a.tokens[at], r, out)
 		var e *apiError
 		switch {
 		case errors.As(err, &e) && e.meaning().remedy == nextToken:
@@ -94,29 +119,38 @@ func (c *client) call(ctx context.Context, r request, out any) (err error) {
 			return err
 		}
 		c.refused.Store(false)
-		if i > 0 && c.current.CompareAndSwap(first, int64(at)) {
+		if i > 0 && a.current.CompareAndSwap(first, int64(at)) {
 			c.count(CountTokenChanged)
-			c.log.Warn("whatsapp access token refused, another one is in use now", "token", at+1, "of", len(c.tokens))
+			c.log.Warn("whatsapp access token refused, another one is in use now", "token", at+1, "of", len(a.tokens))
 		}
 		return err
 	}
+	c.account.Ill("no access token is accepted (check LLAVE_WHATSAPP_TOKEN)")
 	if !c.refused.Swap(true) {
-		c.log.Error("whatsapp access tokens refused, nothing can be sent: check LLAVE_WHATSAPP_TOKEN", "tokens", len(c.tokens), "err", err)
+		c.log.Error("whatsapp access tokens refused, nothing can be sent: check LLAVE_WHATSAPP_TOKEN", "tokens", len(a.tokens), "err", err)
 	}
 	return fmt.Errorf("%w: %w", errNoToken, err)
 }
 
-// try makes one request.
+// try makes one request, and keeps health of the way there.
 func (c *client) try(ctx context.Context, token string, r request, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	one, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	err := c.ask(one, token, r, out)
+	if err == nil || ctx.Err() == nil {
+		c.noteReach(err)
+	}
+	return err
+}
+
+func (c *client) ask(ctx context.Context, token string, r request, out any) error {
 	method := http.MethodPost
 	if r.body == nil {
 		method = http.MethodGet
 	}
 	req, err := http.NewRequestWithContext(ctx, method, r.address, bytes.NewReader(r.body))
 	if err != nil {
-		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
+		return fmt.Errorf("messages: %w", wire.Redact(err, c.hidden()))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	if r.body != nil {
@@ -124,13 +158,13 @@ func (c *client) try(ctx context.Context, token string, r request, out any) erro
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
+		return fmt.Errorf("messages: %w", wire.Redact(err, c.hidden()))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	// Read whole, so that a connection that breaks half-way is trouble of the network, and a whole one is used again.
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerMaxBytes))
 	if err != nil {
-		return fmt.Errorf("messages: %w", wire.Redact(err, c.hide))
+		return fmt.Errorf("messages: %w", wire.Redact(err, c.hidden()))
 	}
 	if e := c.refusal(resp, raw); e != nil {
 		return e
@@ -187,7 +221,7 @@ var person = regexp.MustCompile(`wamid\.[A-Za-z0-9+/=_-]+|\b[A-Z]{2}\.[A-Za-z0-9
 
 // clean takes secrets and persons out of words.
 func (c *client) clean(words string) string {
-	return person.ReplaceAllString(c.hide.Replace(words), redacted)
+	return person.ReplaceAllString(c.hidden().Replace(words), redacted)
 }
 
 // close gives idle connections back.

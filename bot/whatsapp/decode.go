@@ -173,13 +173,16 @@ func lenient(raw []byte, into any) error {
 	return err
 }
 
+// anotherNumber is the ignored of what was written to a number that is not ours.
+const anotherNumber = "another number"
+
 func decodeValue(raw json.RawMessage, numberID string) []incoming {
 	var v wireValue
 	if len(raw) == 0 || lenient(raw, &v) != nil {
 		return []incoming{{ignored: "no value"}}
 	}
 	if id := string(v.Metadata.PhoneNumberID); id != "" && id != numberID {
-		return []incoming{{ignored: "another number"}}
+		return []incoming{{ignored: anotherNumber}}
 	}
 	all := make([]incoming, 0, len(v.Messages)+len(v.Statuses)+len(v.Errors))
 	for _, m := range v.Messages {

@@ -50,7 +50,7 @@ func (c *Channel) learnNumber(ctx context.Context) {
 // ownNumber is our number in digits, as the first token that may ask is told it.
 func (c *client) ownNumber(ctx context.Context) (string, error) {
 	var failed error
-	for _, token := range c.tokens {
+	for _, token := range c.access.Load().tokens {
 		var answer struct {
 			Display json.RawMessage `json:"display_phone_number"`
 		}

@@ -3,6 +3,7 @@ package whatsapp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -88,6 +89,7 @@ func (c *Channel) deliver(ctx context.Context, chat string, m outgoing) (id stri
 		return "", &bot.SendError{Failure: bot.Temporary, Reason: "messages: the answer names no message"}
 	}
 	c.pace.taken()
+	c.client.account.Well()
 	return answer.Messages[0].ID, nil
 }
 
@@ -103,6 +105,7 @@ func (c *Channel) classify(chat string, err error) *bot.SendError {
 	case nextToken: // there is none
 		out.Err = errNoToken
 	case operator:
+		c.client.account.Ill(fmt.Sprintf("it refuses the account or the number (%d): see WhatsApp Manager", refused.code))
 		c.log.Error("whatsapp account refused: mend it in WhatsApp Manager", "err", refused)
 	case pauseChat:
 		out.After = c.pace.refused(chat, refused.after)

@@ -49,11 +49,16 @@ func (c *Channel) Handler() http.Handler {
 	})
 }
 
+// strange are the warnings of webhooks that are not for us as we are set up: each says which setting to look at.
+type strange struct{ number, secret, unsigned, token wire.Seldom }
+
 func (c *Channel) register(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	got, want := sha256.Sum256([]byte(q.Get("hub.verify_token"))), sha256.Sum256([]byte(c.opt.VerifyToken))
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || c.opt.VerifyToken == "" || q.Get("hub.mode") != "subscribe" {
+	verify := c.client.access.Load().Verify
+	got, want := sha256.Sum256([]byte(q.Get("hub.verify_token"))), sha256.Sum256([]byte(verify))
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || verify == "" || q.Get("hub.mode") != "subscribe" {
 		c.opt.Count(CountRefused)
+		c.strange.token.Warn(c.log, "a webhook cannot be verified, its verify token is not ours: LLAVE_WHATSAPP_VERIFY_TOKEN must be what stands in Meta's app, under WhatsApp, Configuration")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -68,6 +73,7 @@ func (c *Channel) receive(w http.ResponseWriter, r *http.Request) (status int) {
 	mac, ok := readSignature(r.Header.Get(signatureHeader))
 	if !ok {
 		c.opt.Count(CountRefused)
+		c.strange.unsigned.Warn(c.log, "a webhook without a signature was refused: Meta signs all of its own, so somebody else sends this, or a proxy drops the header X-Hub-Signature-256")
 		return http.StatusUnauthorized
 	}
 	raw, status := c.readSigned(w, r, mac)
@@ -100,8 +106,9 @@ func (c *Channel) readSigned(w http.ResponseWriter, r *http.Request, mac []byte)
 		return nil, http.StatusBadRequest
 	}
 	defer body.Release()
-	if !signed(mac, c.opt.AppSecret, body.Blocks()...) {
+	if !signed(mac, c.client.access.Load().App, body.Blocks()...) {
 		c.opt.Count(CountRefused)
+		c.strange.secret.Warn(c.log, "a webhook was refused, it is signed with another secret: LLAVE_WHATSAPP_APP_SECRET must be the app secret of Meta's app, under App settings, Basic; if it is, somebody else sends this")
 		return nil, http.StatusUnauthorized
 	}
 	return body.Bytes(), http.StatusOK
@@ -293,6 +300,10 @@ func (c *Channel) ignore(in incoming) {
 		return
 	}
 	c.opt.Count(CountIgnored)
+	if in.ignored == anotherNumber {
+		c.strange.number.Warn(c.log, "messages to another number are not answered: LLAVE_WHATSAPP_PHONE_NUMBER_ID must be the id (not the digits) of the number people write to, as WhatsApp Manager shows it")
+		return
+	}
 	c.log.Debug("part of a webhook ignored", "what", in.ignored)
 }
 

@@ -143,8 +143,43 @@ func TestHandler_forged(t *testing.T) {
 	if got := b.counted(CountRefused); got != n {
 		t.Errorf("%d refused, want %d", got, n)
 	}
-	if len(b.c.marks) != 0 || b.logs.String() != "" {
-		t.Errorf("%d to be marked as read, log %q, want neither", len(b.c.marks), b.logs)
+	if said := strings.Count(b.logs.String(), "\n"); len(b.c.marks) != 0 || said != 2 || strings.Count(b.logs.String(), "refused") != 2 {
+		t.Errorf("%d to be marked as read, log %q, want none, and one line each for what is signed wrongly and not at all", len(b.c.marks), b.logs)
+	}
+}
+
+// Webhooks that do not fit our settings are a warning that names the setting, once a minute, and repeats nothing of what came.
+func TestHandler_wrongSettings(t *testing.T) {
+	other := []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"555000111"},"messages":[{"from":"593990000001","id":"wamid.1","timestamp":"1795300000","type":"text","text":{"body":"hola"}}]}}]}]}`)
+	for name, tt := range map[string]struct {
+		send   func(b *inbox) int
+		status int
+		names  string
+	}{
+		"another number id": {func(b *inbox) int { return serve(b.c.Handler(), other, sign(other, testSecret)).Code }, 200, "LLAVE_WHATSAPP_PHONE_NUMBER_ID"},
+		"another secret":    {func(b *inbox) int { return serve(b.c.Handler(), other, sign(other, testSecret+"x")).Code }, 401, "LLAVE_WHATSAPP_APP_SECRET"},
+		"no signature":      {func(b *inbox) int { return serve(b.c.Handler(), other, "").Code }, 401, "X-Hub-Signature-256"},
+		"another verify token": {func(b *inbox) int {
+			rec := httptest.NewRecorder()
+			b.c.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, WebhookPath+"?hub.mode=subscribe&hub.challenge=1&hub.verify_token=555000111", nil))
+			return rec.Code
+		}, 401, "LLAVE_WHATSAPP_VERIFY_TOKEN"},
+	} {
+		b := newInbox(t, nil)
+		for range 20 {
+			if got := tt.send(b); got != tt.status {
+				t.Fatalf("%s: got %d, want %d", name, got, tt.status)
+			}
+		}
+		log := b.logs.String()
+		if strings.Count(log, "\n") != 1 || !strings.Contains(log, `"level":"WARN"`) || !strings.Contains(log, tt.names) {
+			t.Errorf("%s: log %q, want one warning that names %s", name, log, tt.names)
+		}
+		for _, came := range []string{"555000111", "593990000001", "hola", testSecret} {
+			if strings.Contains(log, came) {
+				t.Errorf("%s: the log repeats %q", name, came)
+			}
+		}
 	}
 }
 

@@ -24,12 +24,14 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"llave/bot"
+	"llave/bot/intro"
 	"llave/bot/wire"
 	"llave/internal/secret"
 )
@@ -74,6 +76,8 @@ type Options struct {
 	Bodies *wire.Bodies
 	Images bot.Images   // nil: texts go out without
 	Shown  bot.ImageIDs // what images are called here, for every process; nil: this one remembers for itself
+	// Introduce is what WhatsApp shows of the bot; nil: that is left as it is.
+	Introduce *intro.Introduction
 	// Count is told what happened, by one of the Count… names; nil counts nothing.
 	Count func(name string)
 	Log   *slog.Logger     // nil: discarded
@@ -114,6 +118,7 @@ type Channel struct {
 	remembering sync.WaitGroup // messages being remembered
 	marks       chan mark
 	uploads     *bot.Uploads
+	strange     strange
 	number      atomic.Value // our own, a string, once it is known
 }
 
@@ -186,7 +191,7 @@ func (o Options) check() error {
 	return errors.Join(wrong...)
 }
 
-// Run marks messages as read and learns our own number until [ctx] ends, and has then waited for what it started. It always returns
+// Run marks messages as read, learns our own number and introduces the bot until [ctx] ends, and has then waited for what it started. It always returns
 // nil: messages come through Handler, and nothing that goes wrong here can only be mended by the operator.
 func (c *Channel) Run(ctx context.Context) error {
 	var all sync.WaitGroup
@@ -194,8 +199,31 @@ func (c *Channel) Run(ctx context.Context) error {
 		all.Go(func() { c.markAll(ctx) })
 	}
 	all.Go(func() { c.learnNumber(ctx) })
+	all.Go(func() { c.introduce(ctx) })
+	all.Go(func() { c.client.reach.Watch(ctx, c.client.knockAt) })
 	<-ctx.Done()
 	all.Wait()
+	return nil
+}
+
+// Secrets are what we show the Graph API and it shows us.
+type Secrets struct {
+	Tokens []Secret // access tokens; the one that works is used
+	App    Secret   // what webhooks are signed with
+	Verify Secret   // what Meta must show when the webhook is registered
+}
+
+// Secrets are those among the options.
+func (o Options) Secrets() Secrets { return Secrets{o.Tokens, o.AppSecret, o.VerifyToken} }
+
+// SetSecrets has others be used from the next call on.
+func (c *Channel) SetSecrets(s Secrets) error {
+	next := c.opt
+	next.Tokens, next.AppSecret, next.VerifyToken = s.Tokens, s.App, s.Verify
+	if err := next.check(); err != nil {
+		return err
+	}
+	c.client.access.Store(newAccess(s, append(slices.Clone(c.client.access.Load().hidden), string(s.App))...))
 	return nil
 }
 

@@ -239,6 +239,13 @@ func genuine(number string) bool {
 	return provinceOK(number) && CheckDigit(number) && number[2] <= '6'
 }
 
+// WithZero is a cédula of nine digits with the zero in front that a spreadsheet drops, and whether that is one: its province and
+// its check digit are right then.
+func WithZero(nine string) (number string, ok bool) {
+	number = "0" + nine
+	return number, len(number) == 10 && allDigits(number) && genuine(number)
+}
+
 func isRUC(digits string) bool { return len(digits) == 13 && strings.HasSuffix(digits, "001") }
 
 func allDigits(s string) bool {

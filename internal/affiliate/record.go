@@ -45,6 +45,7 @@ type Record struct {
 	Email         string    `bson:"email" json:"email"`
 	DataUpdatedAt time.Time `bson:"data_updated_at,omitempty" json:"data_updated_at"` // zero: never updated in person
 	Status        Status    `bson:"status" json:"status"`
+	UpdatedAt     time.Time `bson:"updated_at,omitempty" json:"updated_at"` // when the institute last changed any of it; zero: not said
 }
 
 // Outcome is what the virtual route has for a record. It never reaches a chat.

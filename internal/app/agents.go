@@ -34,8 +34,8 @@ func (p *program) agents() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "agents", Short: "Accounts of the help desk", Args: cobra.NoArgs,
 		Long: `Makes and changes the accounts with which agents and supervisors sign in to the console. The first supervisor is made
-here; there is no default password. Works on the store that the settings name: while a running process holds the embedded
-store, a supervisor does the same in the console instead.`,
+here; there is no default password. Works on the store that the settings name, also while a process serves from it; a
+supervisor can do the same in the console.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var names []string
 			for _, below := range cmd.Commands() {
@@ -230,7 +230,7 @@ func (p *program) withStore(ctx context.Context, do func(s *store.Store, c confi
 
 // withStoreOf is withStore for settings that were read.
 func withStoreOf(ctx context.Context, c config.Config, do func(s *store.Store, c config.Config) error) error {
-	s, err := OpenStore(ctx, c, nil)
+	s, err := OpenStore(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func signsIn(t *testing.T, environ []string, login, password string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s, err := app.OpenStore(ctx, c, nil)
+	s, err := app.OpenStore(ctx, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,7 @@ import (
 	"llave/internal/store"
 	"llave/internal/store/bolt"
 	"llave/internal/store/mongodb"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 	"llave/internal/web"
 	"llave/internal/web/console/talk"
@@ -70,6 +71,10 @@ type Options struct {
 	LocalURL bool
 	// NoSweep leaves sweeping and cron to the caller. For tests.
 	NoSweep bool
+	// Hangup tells that Reload is to be called with what Again reads, and Level set to its level; nil: nothing does.
+	Hangup <-chan os.Signal
+	Again  func() (config.Config, error)
+	Level  *slog.LevelVar
 }
 
 // App is one process. Its exported parts are there for commands and tests.
@@ -99,7 +104,10 @@ type App struct {
 	bodies       *wire.Bodies     // room for what strangers send, of all ways in
 	demoPassword string           // of the agent in a demo
 	jobs         *jobs.Table
-	engine       *bot.Engine
+	trace        *trace.Tracer // nil: traces are off
+	engine       *bot.Engine   // the first: see fresh
+	publicURL    *url.URL
+	fresh        atomic.Pointer[fresh]
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
@@ -119,8 +127,9 @@ func (a *App) onStop(name string, stop func(ctx context.Context) error) {
 	a.undo = append(a.undo, step{name, stop})
 }
 
-// OpenStore opens the store the settings name. [now] is the embedded store's clock, nil for the real one.
-func OpenStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
+// holdStore opens the store the settings name. An embedded one belongs to this process from then on. [now] is its clock, nil for the
+// real one.
+func holdStore(ctx context.Context, c config.Config, now func() time.Time) (*store.Store, error) {
 	if c.Embedded() {
 		e, err := bolt.Open(ctx, bolt.Options{Dir: c.DataDir, Now: now})
 		if err != nil {
@@ -159,7 +168,7 @@ func keys(c config.Config) (secret.Keys, error) {
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
 	c := o.Config
-	a = &App{options: o, name: processName(), Metrics: metrics.New(), failed: make(chan error, 4)}
+	a = &App{options: o, name: processName(), Metrics: newMetrics(), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
@@ -184,13 +193,16 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	if o.Engine != nil {
-		a.Store = store.New(o.Engine)
+		a.Store = store.New(a.watchEngine(o.Engine))
 	} else {
-		if a.Store, err = OpenStore(ctx, c, o.Now); err != nil {
+		if a.Store, err = holdStore(ctx, c, o.Now); err != nil {
 			return a, err
 		}
 		a.onStop("store", func(context.Context) error { return a.Store.Engine().Close() })
-		a.alone = c.Embedded()
+		if a.alone = c.Embedded(); a.alone {
+			a.lendStore()
+		}
+		a.Store = store.New(a.watchEngine(a.Store.Engine()))
 	}
 	k, err := keys(c)
 	if err != nil {
@@ -201,18 +213,15 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	o.Log = hideChats(o.Log, a.Vault)
 	a.options.Log = o.Log
+	if err := a.openTrace(ctx); err != nil {
+		return a, err
+	}
 
 	if err := a.openEvents(c); err != nil {
 		return a, err
 	}
 	if err := a.openMail(o, publicURL); err != nil {
 		return a, err
-	}
-	offices := affiliate.Offices{}
-	if c.OfficesFile != "" {
-		if offices, err = affiliate.LoadOffices(c.OfficesFile); err != nil {
-			return a, fmt.Errorf("LLAVE_OFFICES_FILE: %w", err)
-		}
 	}
 
 	var keys key.Rules
@@ -228,20 +237,24 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Limits: unlock.Limits{
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
-		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys,
-		Kick: func(record string) { a.Runner.Kick(record) },
+		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys, Trace: a.trace,
+		Watch: a.watchLink,
+		Kick:  func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
-	a.engine, err = NewFlow(c, FlowOptions{Records: a.records(), Vault: a.Vault, Offices: offices, PublicURL: publicURL, Desk: a.Desk, Mail: a.mailer})
+	a.publicURL = publicURL
+	fresh, err := a.refresh(c)
 	if err != nil {
 		return a, err
 	}
+	a.fresh.Store(fresh)
+	a.engine = fresh.engine
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Count: a.Metrics.Count, Log: o.Log,
+		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err
@@ -249,7 +262,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	a.bodies = wire.NewBodies()
 	kit, err := web.New(web.Options{
-		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang,
+		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang, Count: a.watchRequest,
 		Chats: func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
 	})
 	if err != nil {
@@ -258,9 +271,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	mux := http.NewServeMux()
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
-		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: offices, Log: o.Log,
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
-		Chats:     a.chats, Limit: a.wrongLink, Count: func(what string) { a.Metrics.Count("link_" + what) },
+		Chats:     a.chats, Limit: a.wrongLink, Count: a.watchPage,
 	})
 	if err != nil {
 		return a, err
@@ -278,7 +291,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 
-	a.handler = kit.Wrap(mux)
+	a.watchNow()
+	a.handler = kit.Probed(k, kit.Wrap(mux))
 	return a, nil
 }
 
@@ -353,8 +367,9 @@ var erasing = map[string]flows.Erasing{
 var sharesSpot = map[string]bool{telegram.Name: true, whatsapp.Name: true}
 
 type channel struct {
-	name string
-	run  func(ctx context.Context) error // nil: it does nothing by itself
+	name    string
+	channel runner.Channel
+	run     func(ctx context.Context) error // nil: it does nothing by itself
 }
 
 // bind has a channel's chats answered through [ch], and Start has it run until the process stops; [run] is nil for one that
@@ -365,7 +380,7 @@ func (a *App) bind(name string, ch runner.Channel, run func(ctx context.Context)
 		return fmt.Errorf("channel %q: what becomes of a message in it is not said (erasing)", name)
 	}
 	a.Runner.Bind(name, ch)
-	a.channels = append(a.channels, channel{name, run})
+	a.channels = append(a.channels, channel{name, ch, run})
 	return nil
 }
 
@@ -460,15 +475,11 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 	if hook == "" {
 		hook = a.Vault.Derive("telegram-webhook", "secret")
 	}
-	var commands []telegram.Command
-	for _, c := range flows.Commands(a.engine.Languages()[0]) {
-		commands = append(commands, telegram.Command{Name: c.Name, Description: c.Description})
-	}
 	t, err := telegram.New(telegram.Options{
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
-		Commands: commands, Images: flows.Image, Shown: a.Store.Images,
-		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: func(what string) { a.Metrics.Count(what) }, Log: a.options.Log,
+		Introduce: a.introduction(), Images: flows.Image, Shown: a.Store.Images,
+		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
 		Now: a.options.Now,
 	})
 	if err != nil {
@@ -644,24 +655,14 @@ func (a *App) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.Metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if a.stopping.Load() {
-			http.Error(w, "stopping", http.StatusServiceUnavailable)
-		} else if err := a.Store.Ping(ctx); err != nil {
-			http.Error(w, "store cannot be reached", http.StatusServiceUnavailable)
-		} else if t := a.mailer.Trouble(); !t.Since.IsZero() { // what people write is answered and kept all the same
-			fmt.Fprintf(w, "degraded: the mail server takes no letters since %s: %s; %d letters wait\n", t.Since.UTC().Format(time.RFC3339), t.Reason, t.Waiting)
-		} else {
-			fmt.Fprintln(w, "ready")
-		}
-	})
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	if a.options.Config.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 

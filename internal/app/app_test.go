@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"io"
@@ -22,11 +21,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// testKey is the secret key of the processes here.
+var testKey = base64.StdEncoding.EncodeToString([]byte("the secret key of the processes in these tests"))
+
 func start(t *testing.T, api *bottest.BotAPI, settings ...string) *app.App {
 	t.Helper()
 	c, err := config.Load(append([]string{
 		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none",
-		"LLAVE_SECRET_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)),
+		"LLAVE_SECRET_KEY=" + testKey,
 		"LLAVE_TELEGRAM_TOKEN=" + world.Token, "LLAVE_TELEGRAM_API_URL=" + api.URL(),
 	}, settings...), t.TempDir())
 	if err != nil {

@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	_ "time/tzdata" // the zone of the letters and of cron, also where the system has none
 
@@ -20,13 +22,10 @@ import (
 	"llave/bot/terminal"
 	"llave/internal/affiliate"
 	"llave/internal/config"
-	"llave/internal/importer"
 	"llave/internal/key"
 	"llave/internal/secret"
+	"llave/internal/trace"
 )
-
-// Version is set by the linker in releases.
-var Version = "dev"
 
 // stopWithin is how long a process may take to go down (P604).
 const stopWithin = 9 * time.Second
@@ -59,11 +58,12 @@ type program struct {
 	environ        []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	level          slog.LevelVar // of the log
 }
 
 // Run runs the command line.
 func Run(ctx context.Context, args []string, with IO) error {
-	p := &program{with.Environ, with.Stdin, with.Stdout, with.Stderr}
+	p := &program{environ: with.Environ, stdin: with.Stdin, stdout: with.Stdout, stderr: with.Stderr}
 	root := &cobra.Command{
 		Use:   "llave",
 		Short: "Unlock the access key of members of IESS in a chat",
@@ -75,13 +75,15 @@ func Run(ctx context.Context, args []string, with IO) error {
 		},
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:           built().String(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read the process's own
 	root.SetIn(with.Stdin)
 	root.SetOut(with.Stdout)
 	root.SetErr(with.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.purge(), p.flow(), p.exporting(p.understand()), p.train(), p.version(), p.configHelp())
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.events(), p.purge(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
 	markUsage(root)
 	return root.ExecuteContext(ctx)
 }
@@ -106,11 +108,23 @@ func (p *program) load(needs ...config.Need) (config.Config, *slog.Logger, error
 	if err != nil {
 		return c, nil, fmt.Errorf("settings:\n%w", err)
 	}
-	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if err := trace.Check(c.Telemetry); err != nil {
+		return c, nil, fmt.Errorf("settings:\n%w", err)
+	}
+	p.level.Set(c.LogLevel)
+	options := &slog.HandlerOptions{Level: &p.level, ReplaceAttr: withUnits}
 	if c.LogFormat == config.Text || c.LogFormat == "" && isTerminal(p.stderr) {
 		return c, slog.New(slog.NewTextHandler(p.stderr, options)), nil
 	}
 	return c, slog.New(slog.NewJSONHandler(p.stderr, options)), nil
+}
+
+// withUnits writes a duration with its unit ("1.204ms"): JSON would have it in nanoseconds, and nobody would know.
+func withUnits(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().Round(time.Microsecond).String())
+	}
+	return a
 }
 
 func isTerminal(w any) bool {
@@ -119,22 +133,48 @@ func isTerminal(w any) bool {
 }
 
 func (p *program) serve() *cobra.Command {
-	return &cobra.Command{
+	var check, asJSON bool
+	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the service, configured by environment", Args: cobra.NoArgs,
-		Long: "Runs the service until it is told to stop (SIGTERM, SIGINT). Settings: llave help config",
+		Long: `Runs the service until it is told to stop (SIGTERM, SIGINT). Settings: llave help config
+SIGHUP has it read log level, offices, model and the channels' tokens again, from .env and the files that settings name; what cannot
+be read changes nothing. One line of the log says what changed, and which settings would need a new start.
+With --check it only tries settings, files, their rights and the catalogue, without asking anybody: llave doctor tries the rest.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if check {
+				return p.check(cmd.Context(), asJSON)
+			} else if asJSON {
+				return fmt.Errorf("%w: --json goes with --check", errUsage)
+			}
 			c, log, err := p.load(config.NeedMail)
 			if err != nil {
 				return err
 			}
-			return p.run(cmd.Context(), Options{Config: c, Log: log}, func(a *App) {
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			again := func() (config.Config, error) { return config.Load(p.environ, ".", config.NeedMail) }
+			var ready time.Time
+			err = p.run(cmd.Context(), Options{Config: c, Log: log, Hangup: hangup, Again: again, Level: &p.level}, func(a *App) {
+				ready = time.Now()
 				if len(a.channels) == 0 {
-					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN")
+					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN and what goes with it")
 				}
 				log.Info("ready", "addr", a.Addr(), "admin", a.AdminAddr(), "version", version())
 			})
+			switch up := time.Since(ready); {
+			case ready.IsZero(): // Main says why
+			case err != nil:
+				log.Error("stopped", "up", up.Round(time.Second), "err", err)
+			default:
+				log.Info("stopped", "up", up.Round(time.Second))
+			}
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&check, "check", false, "only try the settings, and do not serve")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what --check finds as JSON")
+	return cmd
 }
 
 // collectAt is how much the heap may grow before it is collected, in percent of what lives: half of Go's own. A process
@@ -173,11 +213,15 @@ func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 		}
 		return errors.Join(err, stop())
 	}
-	select {
-	case <-ctx.Done():
-		return stop()
-	case err := <-a.Failed():
-		return errors.Join(err, stop())
+	for {
+		select {
+		case <-ctx.Done():
+			return stop()
+		case err := <-a.Failed():
+			return errors.Join(err, stop())
+		case <-o.Hangup:
+			a.hangup()
+		}
 	}
 }
 
@@ -193,7 +237,7 @@ func (p *program) try(ctx context.Context, o Options, change func(*config.Config
 	}
 	defer os.RemoveAll(c.DataDir) // it holds fictional people only
 	c.MongoDBURI, c.SecretKey, c.AdminAddr = "", nil, ""
-	c.WhatsApp, c.EventsURL = config.WhatsApp{}, nil
+	c.WhatsApp, c.EventsURL, c.Telemetry = config.WhatsApp{}, nil, nil
 	change(&c)
 	o.Config = c
 	o.Log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)}))
@@ -242,62 +286,6 @@ func (p *program) chat() *cobra.Command {
 	}
 }
 
-func (p *program) importFile() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "import FILE", Short: "Load or update records from CSV or NDJSON", Args: cobra.ExactArgs(1),
-		Long: `Loads or updates records from a CSV or NDJSON file ("-" reads standard input). Columns:
-  _id, id_type (cedula|foreign_code), category (affiliate|pensioner|beneficiary), full_name, email,
-  data_updated_at (YYYY-MM-DD or empty), status (locked|active|suspended|deceased)
-Safe to run again and to interrupt: the same command goes on where it was. Rejected rows go to FILE.rejects.csv with line
-and reason; a rejected row changes nothing.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return p.runImport(cmd.Context(), args[0], asJSON) },
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
-	return cmd
-}
-
-func (p *program) runImport(ctx context.Context, name string, asJSON bool) error {
-	c, _, err := p.load()
-	if err != nil {
-		return err
-	}
-	source, size := p.stdin, int64(0)
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return fmt.Errorf("open the file to import: %w", err)
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-		source = f
-	}
-	s, err := OpenStore(ctx, c, nil)
-	if err != nil {
-		return err
-	}
-	defer s.Engine().Close()
-	sum, err := importer.Run(ctx, importer.Options{
-		Source: source, Size: size, Name: name, ForeignCode: c.ForeignCodePattern, Sink: s.Affiliates, Marks: s.Imports,
-		Now:    func() time.Time { now, _ := s.Now(ctx); return now }, // told from memory: it cannot fail
-		Report: importer.Progress(p.stderr, isTerminal(p.stderr), size),
-	})
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return json.NewEncoder(p.stdout).Encode(sum)
-	}
-	fmt.Fprintf(p.stdout, "%d rows: %d imported, %d imported earlier, %d rejected; %d stored without a usable e-mail; %.1f s\n",
-		sum.Rows, sum.Imported, sum.Earlier, sum.Rejected, sum.BadMail, sum.Took.Seconds())
-	if sum.Rejects != "" {
-		fmt.Fprintf(p.stderr, "Rejected rows, each with its line and reason: %s\n", sum.Rejects)
-	}
-	return nil
-}
-
 func (p *program) purge() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -308,7 +296,12 @@ func (p *program) purge() *cobra.Command {
 				return err
 			}
 			c.HTTPAddr, c.AdminAddr, c.TelegramToken, c.SMTPURL = "127.0.0.1:0", "", "", "smtp://127.0.0.1:1?tls=none" // nothing is mailed
-			a, err := New(cmd.Context(), Options{Config: c, Log: log, NoSweep: true})
+			s, err := OpenStore(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			defer s.Engine().Close()
+			a, err := New(cmd.Context(), Options{Config: c, Log: log, NoSweep: true, Engine: s.Engine()})
 			if err != nil {
 				return err
 			}
@@ -325,9 +318,10 @@ func (p *program) purge() *cobra.Command {
 					Forgotten
 				}{links, forgotten})
 			}
-			fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\nlines %d\nsessions %d\nunheard %d\n", links,
-				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Lines, forgotten.Sessions, forgotten.Unheard)
-			return nil
+			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\nevents %d\n", links,
+				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Deliveries,
+				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
@@ -367,36 +361,6 @@ func (p *program) flow() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as a field of a JSON object")
 	return cmd
-}
-
-func (p *program) version() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if asJSON {
-				return json.NewEncoder(p.stdout).Encode(map[string]string{"version": version()})
-			}
-			fmt.Fprintln(p.stdout, "llave", version())
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
-	return cmd
-}
-
-func version() string {
-	if Version != "dev" {
-		return Version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return "dev-" + s.Value[:min(12, len(s.Value))]
-			}
-		}
-	}
-	return Version
 }
 
 func (p *program) configHelp() *cobra.Command {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +49,7 @@ func golden(t *testing.T, name, got string) {
 func TestHelp(t *testing.T) {
 	commands := []string{
 		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password",
-		"purge", "flow", "understand", "train", "version", "config",
+		"events", "events list", "events resend", "purge", "flow", "understand", "train", "doctor", "health", "version", "config",
 	}
 	for _, command := range commands {
 		t.Run("help "+command, func(t *testing.T) {
@@ -75,7 +77,14 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"nonsense"}, `unknown command "nonsense"`},
 		{[]string{"serve", "--nonsense"}, "unknown flag: --nonsense"},
 		{[]string{"import"}, "accepts 1 arg(s), received 0"},
+		{[]string{"import", "--delete-limit", "5", "a.csv"}, "--delete-limit goes with --delete-missing"},
+		{[]string{"import", "--delete-missing", "--delete-limit", "few", "a.csv"}, `"few" is neither a number of records nor a share`},
+		{[]string{"import", "--delete-missing", "--delete-limit", "101%", "a.csv"}, `"101%" is no share`},
 		{[]string{"purge", "now"}, "now"},
+		{[]string{"serve", "--json"}, "--json goes with --check"},
+		{[]string{"doctor", "mail"}, "mail"},
+		{[]string{"health", "--wait", "soon"}, "--wait"},
+		{[]string{"health", "--wait=-1s"}, "expected a time such as 30s"},
 		{[]string{"understand", "--all"}, "--all goes with --export"},
 		{[]string{"understand", "--export", "a.csv"}, "--export takes no file"},
 		{[]string{"understand", "a.csv", "b.csv"}, "accepts at most 1 arg(s), received 2"},
@@ -172,7 +181,10 @@ func TestServe_saysThatNoChannelIsOn(t *testing.T) {
 		}, channel...)
 		code := app.Main(ctx, []string{"serve"}, app.IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: &log.Buffer, Stderr: log})
 		cancel()
-		if said := strings.Contains(log.String(), "no channel is on"); code != 0 || said != (channel == nil) {
+		if n := strings.Count(log.String(), `"msg":"stopped","up":"`); n != 1 || !strings.Contains(log.String()[strings.LastIndex(strings.TrimSpace(log.String()), "\n")+1:], `"msg":"stopped"`) {
+			t.Errorf("%s: the last line is not the one that says it has stopped, and for how long it ran: %s", name, log.String())
+		}
+		if said := strings.Contains(log.String(), "no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN"); code != 0 || said != (channel == nil) {
 			t.Errorf("%s: exit %d, said that no channel is on: %t: %s", name, code, said, log.String())
 		}
 	}
@@ -202,6 +214,50 @@ func TestImport_thenPurge(t *testing.T) {
 	var purged struct{ Links, Conversations *int }
 	if err := json.Unmarshal([]byte(stdout), &purged); err != nil || code != 0 || purged.Links == nil || purged.Conversations == nil {
 		t.Errorf("purge: exit %d, %s (%v), stderr %s", code, stdout, err, stderr)
+	}
+}
+
+// What purge prints for people are the counts that it prints for programs.
+func TestPurge_printsTheSame(t *testing.T) {
+	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	_, asJSON, _ := run(t, environ, "", "purge", "--json")
+	var counts map[string]int
+	if err := json.Unmarshal([]byte(asJSON), &counts); err != nil || len(counts) < 11 {
+		t.Fatalf("%s (%v)", asJSON, err)
+	}
+	code, stdout, stderr := run(t, environ, "", "purge")
+	if code != 0 || strings.Count(stdout, "\n") != len(counts) {
+		t.Errorf("exit %d, %q, %s, want %d lines", code, stdout, stderr, len(counts))
+	}
+	for name, n := range counts {
+		if !strings.Contains("\n"+stdout, fmt.Sprintf("\n%s %d\n", name, n)) {
+			t.Errorf("%s is missing in %q", name, stdout)
+		}
+	}
+}
+
+// Profiles are there only for who asked for them.
+func TestServe_pprof(t *testing.T) {
+	for set, want := range map[string]int{"off": http.StatusNotFound, "on": http.StatusOK} {
+		s := serving(t, []string{"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_PPROF=" + set})
+		var ready struct{ Admin string }
+		for line := range strings.SplitSeq(s.logged(), "\n") {
+			if strings.Contains(line, `"msg":"ready"`) {
+				if err := json.Unmarshal([]byte(line), &ready); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, path := range []string{"", "goroutine", "cmdline"} {
+			resp, err := http.Get("http://" + ready.Admin + "/debug/pprof/" + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("LLAVE_PPROF=%s, %s: got %d, want %d", set, path, resp.StatusCode, want)
+			}
+		}
 	}
 }
 

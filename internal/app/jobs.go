@@ -32,7 +32,7 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 // newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
 // sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
-	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Count: a.Metrics.Count})
+	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
@@ -96,6 +96,7 @@ type Forgotten struct {
 	Sessions      int64 `json:"sessions"`
 	Tries         int64 `json:"tries"`
 	Unheard       int64 `json:"unheard"`
+	Events        int64 `json:"events"`
 }
 
 // Forget removes what is kept no longer.
@@ -130,6 +131,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("sessions", &f.Sessions, func() (int64, error) { return a.Store.Sessions.Forget(ctx, now, purgeBatch) }),
 		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),
 		all("sentences", &f.Unheard, func() (int64, error) { return a.Store.Unheard.Forget(ctx, keptSince(now, r.Unheard), purgeBatch) }),
+		all("dead events", &f.Events, func() (int64, error) { return a.Store.Events.Forget(ctx, now.Add(-deadFor), purgeBatch) }),
 		a.dropTellers(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 	)

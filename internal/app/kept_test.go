@@ -59,8 +59,8 @@ func TestForget_stillOwed(t *testing.T) {
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
 	s := store.New(storetest.Bolt(t, clock.Now))
 	var log bytes.Buffer
-	counts := map[string]int{}
-	r, err := runner.New(runner.Options{Keepers: runnertest.Keepers(), Count: func(what string) { counts[what]++ }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	var counts runnertest.Counts
+	r, err := runner.New(runner.Options{Keepers: runnertest.Keepers(), Watch: &counts, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,12 +99,12 @@ func TestForget_stillOwed(t *testing.T) {
 		t.Errorf("a day later %d conversations are kept, want the one that still owes its case", left)
 	}
 	clock.Advance(29*24*time.Hour - time.Second)
-	if left := forget(); left != 1 || counts["given_up"] != 0 {
-		t.Errorf("within the month %d are kept and %d promises given up, want 1 and 0", left, counts["given_up"])
+	if left := forget(); left != 1 || counts.Of("given_up") != 0 {
+		t.Errorf("within the month %d are kept and %d promises given up, want 1 and 0", left, counts.Of("given_up"))
 	}
 	clock.Advance(24 * time.Hour)
-	if left := forget(); left != 0 || counts["given_up"] != 1 {
-		t.Errorf("after it %d are kept and %d promises given up, want 0 and 1", left, counts["given_up"])
+	if left := forget(); left != 0 || counts.Of("given_up") != 1 {
+		t.Errorf("after it %d are kept and %d promises given up, want 0 and 1", left, counts.Of("given_up"))
 	}
 	if lines := log.String(); strings.Count(lines, "level=ERROR") != 1 || !strings.Contains(lines, `msg="promise given up" kind=case tries=9 person_told=false`) {
 		t.Errorf("the log has no one error line that it was given up:\n%s", lines)

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"llave/bot"
-	"llave/internal/events"
 	"llave/internal/mail"
 	"llave/internal/runner"
 	"llave/internal/store"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 )
 
@@ -24,7 +24,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 			return a.keepLink(ctx, p, what, base)
 		}),
 		runner.KeeperOf(a.keepNotice),
-		runner.KeeperOf(a.keepEvent),
+		runner.Late(runner.KeeperOf(a.keepEvent)),
 		runner.KeeperOf(a.keepFile),
 		runner.KeeperOf(a.keepCase),
 		runner.KeeperOf(a.keepLines),
@@ -72,6 +72,7 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 	case l.Sent:
 	case l.Decoy:
 		err = a.mailer.Probe(ctx, a.returnPath(l.Return))
+		a.watchLetter("decoy", err)
 	default:
 		err = a.mailLink(ctx, p, l, base)
 	}
@@ -119,7 +120,6 @@ func (a *App) refused(ctx context.Context, p bot.Promise, what bot.MailLink, cau
 	if err != nil {
 		return runner.Effects{}, err
 	}
-	a.Metrics.Count("mail_refused")
 	a.options.Log.Warn("mailbox refused for good", "error", cause)
 	return runner.Effects{
 		Timer:  expiry(p, what, ends),
@@ -144,13 +144,19 @@ func (a *App) mailLink(ctx context.Context, p bot.Promise, l unlock.Letter, base
 		return fmt.Errorf("write letter: %w", err) // ours to mend: it must not read as a mailbox that refuses
 	}
 	letter.ReturnPath = a.returnPath(l.Return)
-	return a.send(ctx, p, l.To, letter)
+	return a.send(ctx, p, l.To, kind, letter)
 }
 
-func (a *App) send(ctx context.Context, p bot.Promise, to string, letter mail.Letter) error {
+func (a *App) send(ctx context.Context, p bot.Promise, to string, kind mail.Kind, letter mail.Letter) error {
 	letter.To, letter.MessageID, letter.Date = to, a.Vault.Derive("message-id", p.ID), p.Made
 	letter.Still = func() error { return runner.StillOurs(ctx) }
-	return a.mailer.Send(ctx, letter)
+	start := time.Now()
+	err := a.mailer.Send(ctx, letter)
+	a.watchLetter(string(kind), err)
+	if err == nil {
+		a.options.Log.Info("letter sent", "kind", p.Kind(), "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "tries", p.Tries, "took", time.Since(start))
+	}
+	return err
 }
 
 // keepNotice writes to the record's owner that the key was unlocked or made.
@@ -183,7 +189,7 @@ func (a *App) mailOwner(ctx context.Context, p bot.Promise, kind mail.Kind) erro
 		return err
 	}
 	letter.ReturnPath = a.returnPath(local)
-	return a.send(ctx, p, o.Email, letter)
+	return a.send(ctx, p, o.Email, kind, letter)
 }
 
 // keepWarning writes to LLAVE_REPORT_TO that there is a case, when nobody is at the desk to see it there. The letter names the
@@ -201,26 +207,7 @@ func (a *App) keepWarning(ctx context.Context, p bot.Promise, what bot.MailWarni
 	if err != nil {
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "letter cannot be written", Err: err}
 	}
-	return runner.Effects{}, a.send(ctx, p, to, letter)
-}
-
-// keepEvent tells the institution's programs. Where they are told no more it is kept by that.
-func (a *App) keepEvent(ctx context.Context, p bot.Promise, what bot.Announce) (runner.Effects, error) {
-	if a.events == nil {
-		return runner.Effects{}, nil
-	}
-	e := events.Event{ID: a.Vault.Derive("event-id", p.ID), Name: what.Event, At: p.Made, Data: events.Data{Attempt: p.Attempt, Case: what.Ref}}
-	if p.Record != "" {
-		rec, err := a.Unlock.Person(ctx, p.Record, p.Attempt)
-		if err != nil {
-			return runner.Effects{}, err
-		}
-		e.Data.RecordID, e.Data.IDType = rec.ID, string(rec.IDType)
-	}
-	if err := runner.StillOurs(ctx); err != nil {
-		return runner.Effects{}, err
-	}
-	return runner.Effects{}, a.events.Send(ctx, e)
+	return runner.Effects{}, a.send(ctx, p, to, mail.Disowned, letter)
 }
 
 // filed says in which table a file of a topic is kept, and with which status; [ok] is false for a topic that is nobody's.
@@ -248,7 +235,6 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 		return runner.Effects{}, fmt.Errorf("keep file: %w", err)
 	}
 	if what.Topic == store.TopicNotMe {
-		a.Metrics.Count("not_me")
 		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)
 		err := a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: "owner", What: "not_me", Detail: what.Ref})
 		if err == nil && (what.Body == unlock.AfterUse || what.Body == unlock.OvertakenKey) {

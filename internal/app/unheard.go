@@ -95,8 +95,8 @@ func isThere(c config.Config) error {
 // exporting gives [cmd] the flags that write what was not understood, instead of what it does without them.
 func (p *program) exporting(cmd *cobra.Command) *cobra.Command {
 	var export, all bool
-	cmd.Long += "\nWith --export the store is opened instead, and what people wrote that was not understood is written. An embedded\n" +
-		"store belongs to one process: stop the one that serves first."
+	cmd.Long += "\nWith --export the store is opened instead, and what people wrote that was not understood is written. The service may run\n" +
+		"meanwhile."
 	cmd.Flags().BoolVar(&export, "export", false, "write the sentences that were not understood and that supervisors gave a meaning, as CSV: state,said,meaning")
 	cmd.Flags().BoolVar(&all, "all", false, "with --export: also those that have no meaning yet")
 	without := cmd.RunE

@@ -127,7 +127,7 @@ func TestUnderstand_export(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := app.OpenStore(t.Context(), c, nil)
+	s, err := app.OpenStore(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

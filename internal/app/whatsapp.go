@@ -9,28 +9,33 @@ import (
 	"llave/bot"
 	"llave/bot/whatsapp"
 	"llave/flows"
+	"llave/internal/config"
 	"llave/internal/secret"
 	"llave/internal/store"
 )
 
 func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 	c := a.options.Config.WhatsApp
-	var tokens []whatsapp.Secret
-	for t := range strings.SplitSeq(c.Token.Reveal(), ",") {
-		tokens = append(tokens, whatsapp.Secret(strings.TrimSpace(t)))
-	}
 	w, err := whatsapp.New(whatsapp.Options{
-		Tokens: tokens, PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
+		Tokens: whatsappTokens(c), PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
 		VerifyToken: c.VerifyToken, APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
 		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People, a.chatLeft},
-		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: func(what string) { a.Metrics.Count("whatsapp_" + what) },
-		Log: a.options.Log, Now: a.options.Now,
+		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: a.watchChannel(whatsapp.Name),
+		Introduce: a.introduction(), Log: a.options.Log, Now: a.options.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up WhatsApp: %w", err)
 	}
 	a.onStop("whatsapp", func(context.Context) error { w.Close(); return nil })
 	return w, nil
+}
+
+// whatsappTokens are the access tokens, which are separated by commas.
+func whatsappTokens(c config.WhatsApp) (tokens []whatsapp.Secret) {
+	for t := range strings.SplitSeq(c.Token.Reveal(), ",") {
+		tokens = append(tokens, whatsapp.Secret(strings.TrimSpace(t)))
+	}
+	return tokens
 }
 
 // whatsappPeople is the store's register of people in the channel's words.

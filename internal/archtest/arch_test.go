@@ -24,16 +24,17 @@ const module = "llave"
 var layers = [][]string{
 	{"cmd/llave", "flows/meaning/learn"},
 	{"internal/app"},
+	{"internal/doctor"}, // it asks every part how it is
 	{
 		"flows",
 		"bot/telegram", "bot/terminal", "bot/webchat", "bot/whatsapp",
 		"internal/config", "internal/importer", "internal/jobs", "internal/metrics", "internal/runner",
 		"internal/mail", "internal/mail/catcher", "internal/mail/conns", "internal/mail/letter", "internal/bounce", "internal/events",
-		"internal/store", "internal/store/bolt", "internal/store/mongodb",
+		"internal/store", "internal/store/bolt", "internal/store/mongodb", "internal/store/socket",
 		"internal/web", "internal/web/console", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
 	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
-	{"bot", "bot/pace", "bot/wire", "internal/address", "internal/secret"},
+	{"bot", "bot/intro", "bot/pace", "bot/wire", "internal/address", "internal/secret", "internal/trace"},
 }
 
 // forTests are packages that only tests and each other import. They may import everything.
@@ -43,6 +44,7 @@ var forTests = []string{"internal/archtest", "internal/bottest", "internal/botte
 var beside = []struct{ from, to, why string }{
 	{"internal/store/bolt", "internal/store", "an engine implements the store's port"},
 	{"internal/store/mongodb", "internal/store", "an engine implements the store's port"},
+	{"internal/store/socket", "internal/store", "an engine implements the store's port"},
 	{"internal/web/demo", "internal/web", "pages stand on the kit"},
 	{"internal/web/console", "internal/web", "pages stand on the kit"},
 	{"internal/web/console/supervisor", "internal/web", "pages stand on the kit"},
@@ -50,6 +52,7 @@ var beside = []struct{ from, to, why string }{
 	{"internal/web/console/talk", "internal/web", "pages stand on the kit"},
 	{"internal/web/console/talk", "internal/web/console", "a room stands in the frame"},
 	{"internal/web/public", "internal/web", "pages stand on the kit"},
+	{"bot/intro", "bot/wire", "what failed is waited for until the context ends"},
 	{"bot/pace", "bot/wire", "a turn is waited for until the context ends"},
 	{"internal/mail/catcher", "internal/mail/letter", "the mailbox shows what a letter holds"},
 	{"internal/mail/catcher", "internal/mail/conns", "a mail server of ours cuts its connections when it stops"},
@@ -61,19 +64,20 @@ var beside = []struct{ from, to, why string }{
 }
 
 // owners are the outside modules, the word the README has for each, and the packages that may import it. There is one
-// owner; where there are more, they are one package and its engines, and bot, which knows the form of what it has stored; and of
-// mail, whose two ends have nothing else in common, the mailbox of demo and tests and what takes delivery reports.
+// owner; where there are more, they are one package and its engines, and bot, which knows the form of what it has stored; of
+// mail, whose two ends have nothing else in common, the mailbox of demo and tests and what takes delivery reports; and of letters
+// that are no UTF-8, the import's.
 var owners = []struct {
 	module, word string
 	packages     []string
 }{
 	{"github.com/looplab/fsm", "looplab/fsm", []string{"bot"}},
 	{"github.com/agnivade/levenshtein", "agnivade/levenshtein", []string{"bot"}},
-	{"golang.org/x/text", "x/text", []string{"bot"}},
+	{"golang.org/x/text", "x/text", []string{"bot", "internal/importer"}},
 	{"golang.org/x/net", "x/net", []string{"internal/address"}},
 	{"github.com/go-telegram-bot-api/telegram-bot-api/v5", "go-telegram-bot-api", []string{"bot/telegram"}},
 	{"github.com/BurntSushi/toml", "BurntSushi/toml", []string{"flows"}},
-	{"go.mongodb.org/mongo-driver/v2", "mongo-driver", []string{"internal/store/mongodb", "internal/store", "internal/store/bolt", "internal/store/storetest", "bot"}},
+	{"go.mongodb.org/mongo-driver/v2", "mongo-driver", []string{"internal/store/mongodb", "internal/store", "internal/store/bolt", "internal/store/socket", "internal/store/storetest", "bot"}},
 	{"go.etcd.io/bbolt", "bbolt", []string{"internal/store/bolt"}},
 	{"github.com/robfig/cron/v3", "robfig/cron", []string{"internal/jobs"}},
 	{"github.com/standard-webhooks/standard-webhooks/libraries", "Standard Webhooks", []string{"internal/events"}},
@@ -87,6 +91,7 @@ var owners = []struct {
 	{"golang.org/x/crypto", "x/crypto", []string{"internal/secret"}},
 	{"github.com/schollz/progressbar/v3", "progressbar", []string{"internal/importer"}},
 	{"github.com/prometheus/client_golang", "client_golang", []string{"internal/metrics"}},
+	{"go.opentelemetry.io/otel", "OpenTelemetry", []string{"internal/trace"}},
 	{"github.com/joho/godotenv", "godotenv", []string{"internal/config"}},
 	{"github.com/spf13/cobra", "cobra", []string{"internal/app"}},
 	{"golang.org/x/term", "x/term", []string{"internal/app"}},
@@ -94,8 +99,10 @@ var owners = []struct {
 
 // testTools are the outside modules that any test, and any package for tests, may import.
 var testTools = []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/tools", "github.com/Shopify/toxiproxy/v2", "github.com/rs/zerolog",
-	"go.mongodb.org/mongo-driver/v2/bson", // tests that stand between the store and its engine name the port's documents
-	"github.com/pquerna/otp/totp",         // tests that sign in play the telephone
+	"go.mongodb.org/mongo-driver/v2/bson",                          // tests that stand between the store and its engine name the port's documents
+	"golang.org/x/net/dns/dnsmessage",                              // the name server of the tests
+	"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf", // the collector of the tests
+	"github.com/pquerna/otp/totp", // tests that sign in play the telephone
 }
 
 // edge is one import of one file.

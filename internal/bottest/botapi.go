@@ -28,19 +28,19 @@ type BotAPI struct {
 
 	platform[BotFault]
 
-	token    string
-	chats    map[int64]*botChat
-	queue    []*botUpdate // not yet confirmed, oldest first
-	nextID   int
-	nextQ    int64
-	queries  map[string]bool // callback queries: answered?
-	hook     botHook
-	allowed  []string
-	poll     chan struct{} // closed to end the getUpdates that waits now
-	sending  int           // posts to the webhook under way
-	commands json.RawMessage
-	photos   map[string]string // by file_id: name of the file
-	refused  []string          // fields that it does not know
+	token   string
+	chats   map[int64]*botChat
+	queue   []*botUpdate // not yet confirmed, oldest first
+	nextID  int
+	nextQ   int64
+	queries map[string]bool // callback queries: answered?
+	hook    botHook
+	allowed []string
+	poll    chan struct{}     // closed to end the getUpdates that waits now
+	sending int               // posts to the webhook under way
+	profile map[string]string // what the bot has set of itself, by part and language
+	photos  map[string]string // by file_id: name of the file
+	refused []string          // fields that it does not know
 }
 
 type botChat struct {
@@ -81,6 +81,8 @@ type botUpdate struct {
 type botHook struct {
 	url, secret string
 	max         int
+	failed      int64  // when a delivery went wrong last, in Unix seconds; 0: never
+	failedFor   string // what Telegram says of that
 }
 
 // ChatMessage is one bubble in a chat, as it was sent. What the bot has changed since is in Edited, and Now; its first buttons
@@ -191,6 +193,7 @@ func NewBotAPI(token string) *BotAPI {
 		chats:   map[int64]*botChat{},
 		queries: map[string]bool{},
 		photos:  map[string]string{},
+		profile: map[string]string{},
 		nextID:  700000001,
 	}
 }
@@ -215,13 +218,6 @@ func (b *BotAPI) Up() error {
 func (b *BotAPI) FailChat(chat int64, n int, f BotFault) {
 	id := strconv.FormatInt(chat, 10)
 	b.FailWhere(func(c BotCall) bool { return c.Params["chat_id"] == id }, n, f)
-}
-
-// Commands returns the menu the bot has set, as JSON.
-func (b *BotAPI) Commands() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.commands)
 }
 
 // Unanswered says how many pressed buttons still spin.
@@ -695,7 +691,15 @@ var botMethods = map[string]func(b *BotAPI, r *http.Request, p map[string]string
 	"editMessageReplyMarkup": (*BotAPI).editMessageReplyMarkup,
 
 	"answerCallbackQuery": (*BotAPI).answerCallbackQuery,
-	"setMyCommands":       (*BotAPI).setMyCommands,
+
+	"getMyDescription":      (*BotAPI).getMyDescription,
+	"setMyDescription":      (*BotAPI).setMyDescription,
+	"getMyShortDescription": (*BotAPI).getMyShortDescription,
+	"setMyShortDescription": (*BotAPI).setMyShortDescription,
+	"getMyCommands":         (*BotAPI).getMyCommands,
+	"setMyCommands":         (*BotAPI).setMyCommands,
+	"getChatMenuButton":     (*BotAPI).getChatMenuButton,
+	"setChatMenuButton":     (*BotAPI).setChatMenuButton,
 }
 
 // ServeHTTP answers one call of the bot: /bot<token>/<method>.
@@ -864,10 +868,24 @@ func (b *BotAPI) deleteWebhook(_ *http.Request, p map[string]string) (any, error
 func (b *BotAPI) getWebhookInfo(*http.Request, map[string]string) (any, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return map[string]any{
+	info := map[string]any{
 		"url": b.hook.url, "has_custom_certificate": false, "pending_update_count": b.pending(),
 		"max_connections": b.hook.max, "allowed_updates": b.allowed,
-	}, nil
+	}
+	if b.hook.failed != 0 {
+		info["last_error_date"], info["last_error_message"] = b.hook.failed, b.hook.failedFor
+	}
+	return info, nil
+}
+
+// SetHook is a webhook that somebody has set, whose last delivery went wrong at [failed] for that reason; zero: it did not.
+func (b *BotAPI) SetHook(url string, failed time.Time, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hook = botHook{url: url, max: 40}
+	if !failed.IsZero() {
+		b.hook.failed, b.hook.failedFor = failed.Unix(), why
+	}
 }
 
 func (b *BotAPI) dropPending(yes string) {
@@ -1108,24 +1126,5 @@ func (b *BotAPI) answerCallbackQuery(_ *http.Request, p map[string]string) (any,
 	}
 	b.queries[id] = true
 	b.changed()
-	return true, nil
-}
-
-func (b *BotAPI) setMyCommands(_ *http.Request, p map[string]string) (any, error) {
-	var list []struct{ Command, Description string }
-	if json.Unmarshal([]byte(p["commands"]), &list) != nil {
-		return nil, refuseBot(400, "Bad Request: can't parse commands JSON object")
-	}
-	for _, c := range list {
-		if strings.Trim(c.Command, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || c.Command == "" || len(c.Command) > 32 {
-			return nil, refuseBot(400, "Bad Request: BOT_COMMAND_INVALID")
-		}
-		if n := len([]rune(c.Description)); n < 1 || n > 256 {
-			return nil, refuseBot(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.commands = json.RawMessage(p["commands"])
 	return true, nil
 }

@@ -27,8 +27,8 @@ import (
 // checked as the real server checks it, shown in the chat, and followed by statuses. Everything is recorded. It can be slow
 // (Slow), fail (Fail, FailChat, FailWhere, FailStatus) or be gone (Down, Up).
 //
-// Slow, Fail and FailWhere name a call: "messages" (a send), "read" (a read receipt), "media" (an upload), "phone_number"
-// or "subscribed_apps". The parameters of a call are the members of its body, with access_token, and with chat_id where it
+// Slow, Fail and FailWhere name a call: "messages" (a send), "read" (a read receipt), "media" (an upload), "phone_number",
+// "subscribed_apps", "whatsapp_business_profile", "conversational_automation", or what only an operator asks: "debug_token", "phone_numbers", "message_templates", "subscriptions". The parameters of a call are the members of its body, with access_token, and with chat_id where it
 // is about a known person.
 //
 // A chat is named by the person's telephone number. Methods that play a person return the id of the chat's newest message
@@ -59,6 +59,8 @@ type Graph struct {
 	throttle   graphBucket
 	took       []time.Duration
 	subscribed bool
+	admin      graphAdmin
+	profile    map[string]string // what it shows of the bot
 }
 
 // GraphOptions is what Graph knows of the bot and of its number. Only Tokens, PhoneNumberID, AppSecret and VerifyToken
@@ -226,6 +228,8 @@ func NewGraph(o GraphOptions) *Graph {
 		batch:      1,
 		statuses:   []string{"sent", "delivered", "read"},
 		subscribed: true,
+		admin:      newGraphAdmin(),
+		profile:    map[string]string{},
 	}
 }
 

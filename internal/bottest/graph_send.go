@@ -250,6 +250,12 @@ func (g *Graph) route(r *http.Request, call *BotCall) (do graphMethod, missing s
 	version, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	id, edge, _ := strings.Cut(rest, "/")
 	own := id == g.opt.PhoneNumberID
+	if name, admin, mine := g.adminRoute(id, edge, r); name != "" && version == g.opt.Version && r.Method == http.MethodGet {
+		if call.Method = name; !mine {
+			return nil, id
+		}
+		return admin, ""
+	}
 	switch {
 	case edge == "messages" && call.Params["status"] != "":
 		call.Method, do = "read", g.markRead
@@ -262,6 +268,8 @@ func (g *Graph) route(r *http.Request, call *BotCall) (do graphMethod, missing s
 		own = id == g.opt.AccountID
 	case edge == "":
 		call.Method, do = "phone_number", g.phoneNumber
+	case edge == "whatsapp_business_profile", edge == "conversational_automation":
+		call.Method, do = edge, g.introduction(edge, r.Method)
 	default:
 		call.Method = edge
 	}
@@ -278,7 +286,7 @@ func (g *Graph) route(r *http.Request, call *BotCall) (do graphMethod, missing s
 
 // admit looks at the token. The lock is held.
 func (g *Graph) admit(token string) *graphRefusal {
-	if slices.Contains(g.tokens, token) {
+	if slices.Contains(g.tokens, token) || token == g.appToken() {
 		return nil
 	}
 	r := refuseGraph(190, "")
@@ -290,10 +298,12 @@ func (g *Graph) admit(token string) *graphRefusal {
 }
 
 func (g *Graph) phoneNumber([]byte) (any, func(), *graphRefusal) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	return map[string]any{
 		"id": g.opt.PhoneNumberID, "display_phone_number": g.opt.DisplayPhone, "verified_name": "Bot",
-		"code_verification_status": "VERIFIED", "quality_rating": "GREEN", "platform_type": "CLOUD_API",
-		"throughput": map[string]any{"level": "STANDARD"},
+		"code_verification_status": "VERIFIED", "quality_rating": g.admin.quality, "status": g.admin.status, "platform_type": "CLOUD_API",
+		"throughput": map[string]any{"level": "STANDARD"}, "conversational_automation": g.automation(),
 	}, nil, nil
 }
 

@@ -18,6 +18,7 @@ type platform[F comparable] struct {
 
 	mu      sync.Mutex
 	server  *http.Server  // nil while down
+	listen  net.Listener  // its own: it may not have begun to serve when it is closed
 	port    port          // kept over Down and Up
 	news    chan struct{} // closed and replaced whenever something changes
 	closed  bool
@@ -63,7 +64,7 @@ func (p *platform[F]) up(h http.Handler) error {
 	}
 	p.port.addr = l.Addr().String()
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	p.server = srv
+	p.server, p.listen = srv, l
 	p.workers.Go(func() { _ = srv.Serve(l) }) // ends with ErrServerClosed
 	return nil
 }
@@ -72,7 +73,7 @@ func (p *platform[F]) up(h http.Handler) error {
 // cannot be kept.
 func (p *platform[F]) Down() {
 	p.mu.Lock()
-	srv := p.server
+	srv, listen := p.server, p.listen
 	p.server = nil
 	p.changed()
 	p.mu.Unlock()
@@ -80,6 +81,7 @@ func (p *platform[F]) Down() {
 		return
 	}
 	_ = srv.Close() // the port is gone either way
+	_ = listen.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {

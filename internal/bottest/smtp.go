@@ -1,6 +1,7 @@
 package bottest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -53,6 +54,8 @@ type SMTPOptions struct {
 	User     string // not empty: sign-in is wanted before a letter
 	Password string
 	NoUTF8   bool // do not offer SMTPUTF8
+
+	CertFor time.Duration // how long the certificate is good; 0: a day
 }
 
 // SMTPStage is where in the dialogue something happens.
@@ -410,7 +413,7 @@ func (s *SMTP) makeCertificate() error {
 	}
 	caTemplate := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Llave test CA"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(cmp.Or(s.opt.CertFor, 24*time.Hour)),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	ca, err := sign(caTemplate, caTemplate, caKey, caKey)
@@ -419,7 +422,7 @@ func (s *SMTP) makeCertificate() error {
 	}
 	leaf, err := sign(&x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(cmp.Or(s.opt.CertFor, 24*time.Hour)),
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, ca, key, caKey)

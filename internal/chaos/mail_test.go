@@ -86,7 +86,7 @@ func away(t *testing.T, k kind, disclosure string, o outage, length time.Duratio
 	faults.Wait()
 	enough()
 	insist.Wait()
-	failures := dep.count("failed_link_temporary")
+	failures := dep.count("llave_promises_total", `kind="link"`, `result="temporary"`)
 	dep.end()
 	waited, last := dep.askedBefore(till)
 	t.Logf("%s for %v: %d links were waiting when the server came back, the last letter came %v later; %.0f failed tries", o.name, length, waited, last.Round(10*time.Millisecond), failures)
@@ -219,7 +219,7 @@ func TestMail_greylisting(t *testing.T) {
 		grey := sized(10*time.Second, time.Minute)
 		dep.smtp.Greylist(grey)
 		took := dep.walkMail(t, people, 100*time.Millisecond, grey)
-		turnedAway, failures := 0, dep.count("failed_link_temporary")
+		turnedAway, failures := 0, dep.count("llave_promises_total", `kind="link"`, `result="temporary"`)
 		first, delays := map[string]time.Time{}, []time.Duration{}
 		for _, a := range dep.smtp.Attempts() {
 			if a.Stage != bottest.SMTPRcpt {
@@ -393,7 +393,7 @@ func refusal(t *testing.T, k kind, uniform bool) {
 		}
 	}
 	time.Sleep(2 * time.Second) // for what should not come any more
-	counted, failures := dep.count("mail_refused"), dep.count("failed_link_temporary")+dep.count("failed_link_permanent")
+	counted, failures := dep.count("llave_letters_total", `result="refused"`), dep.count("llave_promises_total", `kind="link"`, `result="temporary"`)+dep.count("llave_promises_total", `kind="link"`, `result="permanent"`)
 	dep.end()
 
 	at := map[string][]time.Time{} // when the server was asked for a mailbox
@@ -409,9 +409,9 @@ func refusal(t *testing.T, k kind, uniform bool) {
 			t.Errorf("person %d: %d tries at a mailbox that refuses for good", p.index, len(at[p.address]))
 		}
 	}
-	t.Logf("%s: %d mailboxes refused, %d tries; mail_refused counted %.0f, failed tries %.0f", disclosure, n, tries, counted, failures)
+	t.Logf("%s: %d mailboxes refused, %d tries; letters refused: counted %.0f, failed tries %.0f", disclosure, n, tries, counted, failures)
 	if counted != float64(n) {
-		t.Errorf("mail_refused counted %.0f, want %d", counted, n)
+		t.Errorf("letters refused: counted %.0f, want %d", counted, n)
 	}
 	if warned := dep.logged(t, `msg="mailbox refused for good"`); warned != n {
 		t.Errorf("%d warnings in the log for %d refusals", warned, n)

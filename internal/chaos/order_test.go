@@ -235,6 +235,7 @@ func newInProcess(t *testing.T) *inProcess {
 	t.Cleanup(func() { _ = smtp.Close() })
 	c, err := config.Load([]string{
 		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECRET_KEY=" + secretKey,
+		"LLAVE_INTRODUCE=off", // what goes wrong is for messages
 		"LLAVE_TELEGRAM_TOKEN=" + token, "LLAVE_TELEGRAM_API_URL=" + p.api.URL(), "LLAVE_TELEGRAM_MODE=webhook", "LLAVE_TELEGRAM_RATE=1000",
 		"LLAVE_TELEGRAM_WEBHOOK_SECRET=" + hookSecret, "LLAVE_SMTP_URL=" + smtp.URL(), "LLAVE_LIMIT_MESSAGES_MINUTE=1000",
 		"LLAVE_LIMIT_MAILS_WINDOW=1000", "LLAVE_LIMIT_MAILS_DAY=1000",

@@ -207,7 +207,7 @@ func (dep *deployment) readings(t *testing.T) []reading {
 			m = map[string]float64{}
 		}
 		out = append(out, reading{
-			turns:      m[eventSeries("turn")],
+			turns:      sumOf(m, "llave_turns_total", `result="committed"`),
 			goroutines: m["go_goroutines"], files: m["process_open_fds"],
 			heap: m["go_memstats_heap_inuse_bytes"], resident: m["process_resident_memory_bytes"], anon: anonymous(p.process.Pid()),
 		})
@@ -298,20 +298,29 @@ func (dep *deployment) returns(t *testing.T, process int, idle reading) {
 	}
 }
 
-// count adds up what the processes have counted under a name since each was started.
-func (dep *deployment) count(what string) float64 {
+// count adds up what the processes have counted since each was started: of a metric, the series that have all those labels.
+func (dep *deployment) count(metric string, labels ...string) float64 {
 	sum := 0.0
 	for _, p := range dep.fleet.instances {
 		m, err := scrape(p.admin)
 		if err != nil {
 			dep.t.Errorf("metrics: %v", err)
 		}
-		sum += m[eventSeries(what)]
+		sum += sumOf(m, metric, labels...)
 	}
 	return sum
 }
 
-func eventSeries(what string) string { return `llave_events_total{what="` + what + `"}` }
+// sumOf adds up the series of a metric that have all those labels, each as name="value".
+func sumOf(series map[string]float64, metric string, labels ...string) (sum float64) {
+	for name, n := range series {
+		if !strings.HasPrefix(name, metric+"{") || slices.ContainsFunc(labels, func(l string) bool { return !strings.Contains(name, l) }) {
+			continue
+		}
+		sum += n
+	}
+	return sum
+}
 
 // scrape reads a process's /metrics as Prometheus does, by series.
 func scrape(admin string) (map[string]float64, error) {

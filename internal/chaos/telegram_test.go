@@ -248,7 +248,7 @@ func TestTelegram_worthless(t *testing.T) {
 		}
 		walking.Wait()
 		time.Sleep(2 * time.Second) // for what should not come any more
-		worthless := dep.count("worthless")
+		worthless := dep.count("llave_promises_total", `result="worthless"`) + dep.count("llave_promises_total", `result="withdrawn"`)
 		dep.end()
 		refused, sent, slowest := 0, 0, time.Duration(0)
 		for _, p := range people {

@@ -1,5 +1,5 @@
-// Package config reads the settings into one struct: LLAVE_* names from the environment and from a .env file beside it. One
-// table (settings.go) declares them, each with a default and a sentence; `llave help config` and the README print it. All
+// Package config reads the settings into one struct: LLAVE_* names from the environment and from a .env file beside it, secrets also
+// from files of their own (NAME_FILE). One table (settings.go) declares them, each with a default and a sentence; `llave help config` and the README print it. All
 // mistakes are reported at once, each on a line that begins with the name: a value that cannot be meant, a name that does
 // not exist, settings that only make sense together. Secret values are never part of an error, and print as [redacted].
 package config
@@ -7,20 +7,15 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/joho/godotenv"
 
 	"llave/bot"
 	"llave/internal/handoff"
@@ -43,6 +38,7 @@ type Config struct {
 	TelegramMode          TelegramMode
 	TelegramWebhookSecret Secret // empty: to be derived
 	TelegramRate          int    // messages a second
+	Introduce             bool   // what channels show of the bot is kept as it should be
 
 	WhatsApp     WhatsApp
 	WhatsAppRate int // messages a second
@@ -79,6 +75,12 @@ type Config struct {
 
 	LogLevel  slog.Level
 	LogFormat LogFormat
+	Pprof     bool // profiles on the admin listener
+
+	secretFiles []SecretFile
+	given       map[string]uint64 // hashes of the values, by name: to say which of them changed
+
+	Telemetry map[string]string // OpenTelemetry's own variables, OTEL_…, as they are set
 }
 
 // Embedded says whether everything is kept in the data directory and not in MongoDB.
@@ -170,6 +172,11 @@ const prefix = "LLAVE_"
 func Load(environ []string, dir string, needs ...Need) (Config, error) {
 	var c Config
 	values, mistakes := gather(environ, dir)
+	c.Telemetry = takeTelemetry(values)
+	files, unread := readSecrets(values)
+	c.secretFiles = files
+	mistakes = append(mistakes, unread...)
+	c.given = hashes(values)
 	for _, s := range settings {
 		v := values[s.name]
 		if v == "" {
@@ -179,7 +186,11 @@ func Load(environ []string, dir string, needs ...Need) (Config, error) {
 			continue
 		}
 		if err := s.set(&c, v); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("%s: %w", s.name, err))
+			name := s.name
+			if values[name+inFile] != "" {
+				name += inFile
+			}
+			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, err))
 			values[s.name] = "" // the checks below need not complain about it as well
 		}
 	}
@@ -196,19 +207,19 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 	if err != nil {
 		mistakes = append(mistakes, err)
 	}
-	inFile := maps.Clone(values)
+	inEnv := maps.Clone(values)
 	for _, pair := range environ {
-		if name, v, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, prefix) && (v != "" || values[name] == "") {
+		if name, v, ok := strings.Cut(pair, "="); ok && isOurs(name) && (v != "" || values[name] == "") {
 			values[name] = v
-			delete(inFile, name)
+			delete(inEnv, name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if known(name) {
+		if known(name) || strings.HasPrefix(name, telemetryPrefix) {
 			continue
 		}
 		where := ""
-		if _, ok := inFile[name]; ok {
+		if _, ok := inEnv[name]; ok {
 			where = " (in .env)"
 		}
 		mistakes = append(mistakes, fmt.Errorf("%s%s: there is no such setting; %s", name, where, nearest(name)))
@@ -216,31 +227,29 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 	return values, mistakes
 }
 
-// readFile returns the LLAVE_* names of a .env file. What godotenv says about a bad line quotes the line, which may
-// hold a secret, so it is not passed on.
-func readFile(path string) (map[string]string, error) {
-	values := map[string]string{}
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return values, nil
-	}
-	if err != nil {
-		return values, fmt.Errorf(".env: %w", err)
-	}
-	all, err := godotenv.UnmarshalBytes(data)
-	if err != nil {
-		return values, errors.New(".env: cannot be read; expected lines NAME=value, with quotes around values that hold spaces, # or $")
-	}
-	for name, v := range all {
-		if strings.HasPrefix(name, prefix) {
-			values[name] = v
+// telemetryPrefix is what the names of OpenTelemetry's own variables begin with. Which there are, its library knows.
+const telemetryPrefix = "OTEL_"
+
+func isOurs(name string) bool {
+	return strings.HasPrefix(name, prefix) || strings.HasPrefix(name, telemetryPrefix)
+}
+
+// takeTelemetry takes OpenTelemetry's variables out of the values.
+func takeTelemetry(values map[string]string) map[string]string {
+	own := map[string]string{}
+	for name, v := range values {
+		if strings.HasPrefix(name, telemetryPrefix) {
+			delete(values, name)
+			if v != "" {
+				own[name] = v
+			}
 		}
 	}
-	return values, nil
+	return own
 }
 
 func known(name string) bool {
-	return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name })
+	return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name }) || slices.Contains(secrets, strings.TrimSuffix(name, inFile))
 }
 
 // nearest is what to say about a name that does not exist.

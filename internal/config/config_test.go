@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -122,7 +123,9 @@ func TestLoad_refuses(t *testing.T) {
 		"LLAVE_HTTP_ADDR=8080", "LLAVE_HTTP_ADDR=:http", "LLAVE_ADMIN_ADDR=:99999",
 		"LLAVE_PUBLIC_URL=llave.example", "LLAVE_PUBLIC_URL=http://llave.example", "LLAVE_PUBLIC_URL=https://llave.example/a",
 		"LLAVE_PUBLIC_URL=ftp://llave.example", "LLAVE_PUBLIC_URL=https://", "LLAVE_PUBLIC_URL=https://u:hidden@llave.example",
-		"LLAVE_MONGODB_URI=postgres://u:hidden@db", "LLAVE_MONGODB_DATABASE=a/b",
+		"LLAVE_MONGODB_URI=postgres://u:hidden@db", "LLAVE_MONGODB_DATABASE=a/b", "LLAVE_PPROF=yes",
+		"LLAVE_MONGODB_URI=mongodb://u:P@hidden/7@db", "LLAVE_MONGODB_URI=mongodb://u:P/hidden@db", "LLAVE_MONGODB_URI=mongodb://u:P@hidden@db", "LLAVE_MONGODB_URI=mongodb://u:P?hidden@db",
+		"LLAVE_MONGODB_URI=mongodb://u:hidden%zz@db", "LLAVE_MONGODB_URI=mongodb://u:hid:den@db", "LLAVE_MONGODB_URI=mongodb://u:hid#den@db", "LLAVE_MONGODB_URI=mongodb://hidden hidden/", "LLAVE_MONGODB_URI=mongodb://u:hid#den",
 		"LLAVE_SECRET_KEY=hidden", "LLAVE_SECRET_KEY=hidden!", "LLAVE_SECRET_KEY=" + aKey + ",",
 		"LLAVE_TELEGRAM_TOKEN=hidden", "LLAVE_TELEGRAM_API_URL=api.telegram.org", "LLAVE_TELEGRAM_MODE=push",
 		"LLAVE_TELEGRAM_WEBHOOK_SECRET=hidden hidden", "LLAVE_TELEGRAM_RATE=0", "LLAVE_TELEGRAM_RATE=many",
@@ -216,6 +219,12 @@ func TestLoad_file(t *testing.T) {
 	}
 	if c.HTTPAddr != ":2" || c.DataDir != "/srv/llave" || c.Disclosure != config.Uniform {
 		t.Errorf("got %s %s %s, want the environment's :2, the file's directory, and the file's uniform over an empty value", c.HTTPAddr, c.DataDir, c.Disclosure)
+	}
+
+	write("OTEL_SERVICE_NAME=\"llave quito\"\nOTEL_TRACES_SAMPLER=always_on\nLLAVE_HTTP_ADDR=:1\n")
+	c, err = config.Load([]string{"OTEL_TRACES_SAMPLER=always_off", "OTEL_ANYTHING=1", "OTHER=2"}, dir)
+	if want := map[string]string{"OTEL_SERVICE_NAME": "llave quito", "OTEL_TRACES_SAMPLER": "always_off", "OTEL_ANYTHING": "1"}; err != nil || !maps.Equal(c.Telemetry, want) {
+		t.Errorf("OpenTelemetry's own: got %q (%v), want %q", c.Telemetry, err, want)
 	}
 
 	write("LLAVE_HTTP_ADR=:1\n")

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,13 +85,38 @@ func loopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
+// mongoHostShape is a host of an address, with its port, an address of IPv6, or the path of a socket.
+var mongoHostShape = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(:[0-9]{1,5})?$|^%2[Ff][A-Za-z0-9._%-]+\.sock$`)
+
+// mongoURI reads an address of MongoDB. One whose password has signs of the address itself, not escaped, is refused: a piece of it
+// would be taken for a host, printed, and asked of DNS.
 func mongoURI(v string) (Secret, error) {
-	for _, scheme := range []string{"mongodb://", "mongodb+srv://"} {
-		if rest, ok := strings.CutPrefix(v, scheme); ok && rest != "" {
-			return Secret(v), nil
+	const expected = "expected mongodb://host:27017/ or mongodb+srv://host/"
+	_, rest, ok := strings.Cut(v, "://")
+	if !ok || rest == "" || !slices.Contains([]string{"mongodb", "mongodb+srv"}, v[:len(v)-len(rest)-len("://")]) {
+		return "", errors.New("is no MongoDB address; " + expected)
+	}
+	hosts := rest
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		hosts = rest[:i]
+	}
+	after := rest[len(hosts):]
+	user, pass := "", ""
+	if i := strings.LastIndex(hosts, "@"); i >= 0 {
+		user, hosts = hosts[:i], hosts[i+1:]
+		user, pass, _ = strings.Cut(user, ":")
+	}
+	_, badUser := url.PathUnescape(user)
+	_, badPass := url.PathUnescape(pass)
+	if strings.Contains(after, "@") || strings.ContainsAny(user+pass, ":@/?#[]") || badUser != nil || badPass != nil {
+		return "", errors.New("has a user or password with one of : / ? # [ ] @ %, which are written %3A %2F %3F %23 %5B %5D %40 %25; expected mongodb://user:pass@host/")
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		if !mongoHostShape.MatchString(host) {
+			return "", errors.New("has a host that is none; " + expected)
 		}
 	}
-	return "", errors.New("is no MongoDB address; expected mongodb://host:27017/ or mongodb+srv://host/")
+	return Secret(v), nil
 }
 
 func databaseName(v string) (string, error) {
@@ -293,6 +319,11 @@ func oneOf[T ~string](v string, choices ...T) (T, error) {
 		names = append(names, string(c))
 	}
 	return "", fmt.Errorf("%q is not known; expected %s", v, strings.Join(names, " or "))
+}
+
+func onOff(v string) (bool, error) {
+	v, err := oneOf(v, "on", "off")
+	return v == "on", err
 }
 
 func count(v string) (int, error) {

@@ -39,6 +39,22 @@ func EnsureSecretKey(dataDir string) (secret.Keys, error) {
 	return keys, nil
 }
 
+// SecretKeyPath is where the embedded store's key lies.
+func SecretKeyPath(dataDir string) string { return filepath.Join(dataDir, secretKeyFile) }
+
+// FindSecretKey returns the keys in DATA_DIR/secret.key and makes nothing: where there is no file the error is fs.ErrNotExist.
+func FindSecretKey(dataDir string) (secret.Keys, error) {
+	text, err := os.ReadFile(SecretKeyPath(dataDir))
+	if err != nil {
+		return nil, fmt.Errorf("secret key: %w", err)
+	}
+	keys, err := secret.ParseKeys(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("secret key: %w", err)
+	}
+	return keys, nil
+}
+
 // makeSecretKey writes a whole file under another name first and then links it into place, which only one can.
 func makeSecretKey(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -20,10 +20,16 @@ type setting struct {
 	set      func(c *Config, v string) error
 }
 
+// secrets are the settings that hold a secret. Each may be given as NAME_FILE instead.
+var secrets = []string{
+	"LLAVE_MONGODB_URI", "LLAVE_SECRET_KEY", "LLAVE_TELEGRAM_TOKEN", "LLAVE_TELEGRAM_WEBHOOK_SECRET", "LLAVE_WHATSAPP_TOKEN",
+	"LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN", "LLAVE_SMTP_URL", "LLAVE_EVENTS_SECRET",
+}
+
 var settings = []setting{
 	{"LLAVE_HTTP_ADDR", ":8080", "", "public listener: webhooks, unlock and key pages",
 		func(c *Config, v string) (err error) { c.HTTPAddr, err = address(v); return }},
-	{"LLAVE_ADMIN_ADDR", "127.0.0.1:9090", "", "listener for `/metrics`, `/healthz`, `/readyz`, `/debug/pprof`; not for the public",
+	{"LLAVE_ADMIN_ADDR", "127.0.0.1:9090", "", "listener for `/metrics`, `/healthz`, `/readyz`, and `/debug/pprof` where `LLAVE_PPROF` is on; not for the public",
 		func(c *Config, v string) (err error) { c.AdminAddr, err = address(v); return }},
 	{"LLAVE_PUBLIC_URL", "http://localhost:8080", "", "base of every link sent out; `https` unless the host is loopback",
 		func(c *Config, v string) (err error) { c.PublicURL, err = base(v); return }},
@@ -65,6 +71,13 @@ var settings = []setting{
 	{"LLAVE_WHATSAPP_RATE", "80", "", "messages a second for the whole number, shared out among the live processes",
 		func(c *Config, v string) (err error) { c.WhatsAppRate, err = count(v); return }},
 
+	{"LLAVE_INTRODUCE", "on", "", "`on`: the bot's description, commands and ice breakers are kept as they should be, but for what others wrote there; `off`",
+		func(c *Config, v string) error {
+			is, err := oneOf(v, "on", "off")
+			c.Introduce = is == "on"
+			return err
+		}},
+
 	{"LLAVE_SMTP_URL", "", "required in `serve`; embedded catcher in `demo` and `chat`", "`smtp://user:pass@host:587` (STARTTLS required), `smtps://user:pass@host:465`, `smtp://localhost:1025?tls=none` (loopback only)",
 		func(c *Config, v string) (err error) { c.SMTPURL, err = smtpURL(v); return }},
 	{"LLAVE_MAIL_FROM", "IESS <no-responder@localhost>", "", "sender of every letter",
@@ -97,7 +110,7 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.Disclosure, err = oneOf(v, Guided, Uniform); return }},
 	{"LLAVE_FOREIGN_CODE_PATTERN", "", "4 to 20 letters, digits or dashes, one letter and one digit at least", "regular expression of a foreigner's code",
 		func(c *Config, v string) (err error) { c.ForeignCodePattern, err = pattern(v); return }},
-	{"LLAVE_OFFICES_FILE", "", "empty: no list", "offices for the in-person route, CSV or JSON",
+	{"LLAVE_OFFICES_FILE", "", "empty: no list", "offices for the in-person route, CSV or JSON: name, province, city, address; if known hours, note, lat, lon, code",
 		func(c *Config, v string) error { c.OfficesFile = v; return nil }},
 	{"LLAVE_MODEL_FILE", "", "empty: the model that is built in", "a model of your own of what sentences mean, made by `llave train`",
 		func(c *Config, v string) error { c.ModelFile = v; return nil }},
@@ -156,6 +169,8 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.LogLevel, err = level(v); return }},
 	{"LLAVE_LOG_FORMAT", "", "`text` on a terminal, else `json`", "`text` or `json`",
 		func(c *Config, v string) (err error) { c.LogFormat, err = oneOf(v, Text, JSON); return }},
+	{"LLAVE_PPROF", "off", "", "`on`: profiles of the process at `/debug/pprof` on the admin listener",
+		func(c *Config, v string) (err error) { c.Pprof, err = onOff(v); return }},
 }
 
 // Table is every setting with its default and its meaning, for a terminal.
@@ -171,6 +186,11 @@ func Table() string {
 		fmt.Fprintf(w, "%s\t%s\n\t  %s\n", s.name, def, plain(s.meaning))
 	}
 	w.Flush()
-	b.WriteString("\nA .env file in the working directory is read; the environment wins.\n")
+	b.WriteString("\nA .env file in the working directory is read, a $ in it as it stands; the environment wins.\n" +
+		"The content of a file can be given instead of these, as NAME_FILE=path:\n")
+	for _, name := range secrets {
+		b.WriteString("  " + name + inFile + "\n")
+	}
+	b.WriteString("While it runs, serve reads log level, offices, model and the tokens of the channels again when it gets the signal HUP.\n")
 	return b.String()
 }

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -100,30 +102,80 @@ func TestPurge(t *testing.T) {
 	}
 }
 
-// While a process holds the embedded store, the accounts are changed in its console: the command says who holds it.
-func TestAgents_storeHeld(t *testing.T) {
+// While a process holds the embedded store, commands work through it, and what one has done is there when that process was killed in
+// the middle of everything; afterwards they work by themselves, and nothing is left of it.
+func TestCommands_besideServe(t *testing.T) {
 	t.Parallel()
-	env := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	dir := t.TempDir()
+	env := []string{"LLAVE_DATA_DIR=" + dir}
 	const password = "sopa verde con nube y tambor"
-	if code, _, errs := outcome(t, env, password+"\n", "agents", "add", "sup", "--name", "Persona Uno", "--role", "supervisor"); code != 0 {
-		t.Fatalf("add: got exit %d, want 0: %s", code, errs)
-	}
 	admin := freeAddr(t)
 	serve := start(t, append(env, "LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR="+admin, "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none"), "serve")
 	serve.waitOK(t, "http://"+admin+"/readyz", 20*time.Second)
-	code, out, errs := outcome(t, env, "", "agents", "list")
-	if code != 1 || out != "" {
-		t.Errorf("got exit %d and on stdout %q, want 1 and nothing", code, out)
+	if info, err := os.Stat(filepath.Join(dir, "llave.sock")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket is %v (%v), want 0600", info, err)
 	}
-	contains(t, "stderr", errs, "held by another process")
-	serve.stop(t)
-	code, out, errs = outcome(t, env, "", "agents", "list", "--json")
-	if code != 0 || errs != "" {
-		t.Errorf("afterwards: got exit %d, want 0: %s", code, errs)
+	people := writePeople(t, 50)
+	for _, c := range []struct{ stdin, args, out, errs string }{
+		{password + "\n", "agents add sup --role supervisor", "", "can sign in as sup"},
+		{"", "import --json " + people, `"imported":50`, ""},
+		{"", "import --json " + people, `"unchanged":50`, ""},
+		{"", "understand --export", "state,said,meaning", ""},
+		{"", "purge --json", `"complaints":0`, ""},
+	} {
+		code, out, errs := outcome(t, env, c.stdin, strings.Fields(c.args)...)
+		if code != 0 {
+			t.Errorf("llave %s: exit %d: %s", c.args, code, errs)
+		}
+		contains(t, "stdout", out, c.out)
+		contains(t, "stderr", errs, c.errs)
+	}
+	serve.Kill()
+	if _, err := os.Lstat(filepath.Join(dir, "llave.sock")); err != nil {
+		t.Errorf("a killed process leaves its socket: %v", err)
+	}
+	code, out, errs := outcome(t, env, "", "agents", "list", "--json")
+	if code != 0 {
+		t.Fatalf("list: got exit %d, want 0: %s", code, errs)
 	}
 	contains(t, "stdout", out, `"login":"sup"`)
 	if strings.Contains(out+serve.stderr.String(), password) || strings.Contains(out, "argon2") {
 		t.Error("a password or its hash was printed")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "llave.sock*")); len(left) > 0 {
+		t.Errorf("there is still %v", left)
+	}
+	_, out, _ = outcome(t, env, "", "import", "--json", people)
+	contains(t, "what the killed process was given", out, `"unchanged":50`)
+}
+
+// A service takes its secrets from files, reads them again when it gets the signal, and says what it was built from.
+func TestServe_hangup(t *testing.T) {
+	t.Parallel()
+	smtp, offices := filepath.Join(t.TempDir(), "smtp"), filepath.Join(t.TempDir(), "offices.csv")
+	const head = "name,province,city,address,code\n"
+	for path, text := range map[string]string{smtp: "smtp://127.0.0.1:1?tls=none\n", offices: head} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin, public := freeAddr(t), freeAddr(t)
+	serve := start(t, []string{"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_HTTP_ADDR=" + public, "LLAVE_ADMIN_ADDR=" + admin, "LLAVE_SMTP_URL_FILE=" + smtp, "LLAVE_OFFICES_FILE=" + offices}, "serve")
+	serve.waitOK(t, "http://"+admin+"/readyz", 20*time.Second)
+	if err := os.WriteFile(offices, []byte(head+"Centro Uno,Loja,Loja,Calle de Prueba 1,uno\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(serve.Pid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	serve.waitOK(t, "http://"+public+"/oficina/uno", 20*time.Second)
+	contains(t, "log", serve.stderr.String(), `"changed":["LLAVE_OFFICES_FILE"]`)
+	serve.stop(t)
+	for _, args := range []string{"--version", "version"} {
+		code, out, _ := outcome(t, nil, "", args)
+		if code != 0 || !strings.HasPrefix(out, "llave ") || !strings.Contains(out, "commit ") || !strings.Contains(out, runtime.Version()) {
+			t.Errorf("llave %s: exit %d, %q", args, code, out)
+		}
 	}
 }
 

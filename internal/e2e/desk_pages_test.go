@@ -639,8 +639,8 @@ var deskScreenshots = []struct {
 	{deskPage{name: "supervisor", who: "eva", open: at("/agentes/supervision")}, []int64{1280, 360}},
 }
 
-// changes are what is another each time in a page: the names of cases and of presses, and where its stream begins.
-var changes = regexp.MustCompile(`\b[CN][2-9CFHJKMPRTWXY]{8}\b(\.\d+)?|name="once" value="[^"]*"|data-stream="[^"]*"`)
+// changes are what is another each time in a page: the names of cases, of presses and of turns, and where its stream begins.
+var changes = regexp.MustCompile(`\b[CN][2-9CFHJKMPRTWXY]{8}\b(\.\d+)?|name="once" value="[^"]*"|data-stream="[^"]*"|<code>[0-9a-f]{16}</code>`)
 
 // The screenshots of docs/desk.md show the pages as they are: the text names beside each the digest of the page as the server draws it.
 func TestDesk_screenshots(t *testing.T) {
@@ -684,7 +684,7 @@ func TestDesk_screenshots(t *testing.T) {
 	}
 }
 
-// sameNames gives the cases on the page names that are the same each time.
+// sameNames gives the cases and turns on the page names that are the same each time.
 func (c *clerk) sameNames() {
 	c.t.Helper()
 	do(c.visitor, "name the cases", chromedp.Evaluate[chromedp.Void](`{
@@ -695,5 +695,6 @@ func (c *clerk) sameNames() {
 		};
 		const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 		while (walk.nextNode()) walk.currentNode.data = walk.currentNode.data.replace(/\b[CN][2-9CFHJKMPRTWXY]{8}\b/g, same);
+		for (const turn of document.querySelectorAll("dd code")) turn.textContent = "4bf92f3577b34da6";
 	}`))
 }

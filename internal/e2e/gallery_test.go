@@ -71,8 +71,10 @@ func newGallery(t *testing.T) *gallery {
 	site, err := public.New(public.Options{
 		Kit: kit, Links: g.links, LinkTTL: 3 * time.Minute, Log: log, Chats: func() []web.Chat { return ourChats },
 		Retention: public.Retention{Idle: 24 * time.Hour, Transcript: 30 * 24 * time.Hour, Audit: year, Complaint: year},
-		Offices:   affiliate.Offices{{Name: "Centro de Atención Universal de prueba", Province: "Loja", City: "Loja", Address: "Calle de Prueba 1 y Avenida de Prueba", Hours: "lunes a viernes 08:00-16:30", Note: "Entrada por la esquina", Code: "loja"}},
-		Limit:     func(context.Context, string) (bool, time.Duration, error) { return true, 0, nil },
+		Offices: func() affiliate.Offices {
+			return affiliate.Offices{{Name: "Centro de Atención Universal de prueba", Province: "Loja", City: "Loja", Address: "Calle de Prueba 1 y Avenida de Prueba", Hours: "lunes a viernes 08:00-16:30", Note: "Entrada por la esquina", Code: "loja"}}
+		},
+		Limit: func(context.Context, string) (bool, time.Duration, error) { return true, 0, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,11 +11,13 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"llave/bot"
+	"llave/bot/wire"
 )
 
 // Within is how long a receiver has to answer.
@@ -41,6 +43,7 @@ type Data struct {
 // Sender sends events to one address.
 type Sender struct {
 	address string
+	hide    *strings.Replacer // the address may hold a secret
 	sign    *standardwebhooks.Webhook
 	client  *http.Client
 	now     func() time.Time
@@ -52,11 +55,9 @@ func New(address, secret string) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the secret of events: %w", err)
 	}
-	client := &http.Client{
-		Timeout:       Within,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return &Sender{address, sign, client, time.Now}, nil
+	client := wire.NewClient() // it follows no redirect
+	client.Timeout = Within
+	return &Sender{address, strings.NewReplacer(address, "[redacted]"), sign, client, time.Now}, nil
 }
 
 // Send sends an event once. The error is a *bot.SendError that says to try again, and holds nothing of the answer's body.
@@ -77,7 +78,7 @@ func (s *Sender) Send(ctx context.Context, e Event) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.address, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("send event: %w", err)
+		return fmt.Errorf("send event: %w", wire.Redact(err, s.hide))
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Llave")
@@ -86,7 +87,7 @@ func (s *Sender) Send(ctx context.Context, e Event) error {
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
 	res, err := s.client.Do(req)
 	if err != nil {
-		return &bot.SendError{Failure: bot.Temporary, Reason: "the receiver of events does not answer", Err: err}
+		return &bot.SendError{Failure: bot.Temporary, Reason: "the receiver of events does not answer", Err: wire.Redact(err, s.hide)}
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection is used again

@@ -1,9 +1,11 @@
 // Package importer reads the institute's records from a CSV or NDJSON file into the store.
 //
 // A file is read line by line and never held in memory. Each line is one row: it is stored whole or rejected whole. A
-// rejected row goes, as it was, to a file of its own with its line and the reason; the operator can mend that file and
-// import it in turn. Only a file of another form (other columns, UTF-16, a spreadsheet) is refused as a whole, before
-// anything is stored.
+// rejected row goes, as it was, to a file of its own with its line, the reason and a kind; the operator can mend that file and
+// import it in turn. Only a file of another form (other columns, a spreadsheet) is refused as a whole, before anything is stored.
+//
+// What spreadsheets make of a file is understood: UTF-16, Windows-1252, "sep=;", empty rows and columns, dates with a time. What can
+// be read in two ways is not guessed at (dates.go, text.go).
 //
 // A foreigner's code is the same in capitals and small letters. Of two rows that differ in that alone nobody can say which is
 // right, so both are rejected, each with the other's line (P115). Rows with codes, which are few, are therefore held until the end.
@@ -12,6 +14,8 @@
 // reads the part before the checkpoint again, to know its ids and to write its rejects, without storing it. It checks that
 // these are the same bytes, and goes on. Storing a row is idempotent, so it does not matter where it was interrupted. A
 // file that was imported to its end is imported again when it is run again.
+//
+// What a row is laid over, and what of that stays, is the store's to say: see store.AffiliateTable.Merge (P609).
 package importer
 
 import (
@@ -29,13 +33,18 @@ import (
 	"regexp"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"llave/internal/affiliate"
 )
 
-// Sink stores records. It may be given the same ones again. The slice is used again after it returns.
+// Sink keeps the records. It may be given the same ones again. The slice is used again after it returns.
 type Sink interface {
-	Import(ctx context.Context, records []affiliate.Record) error
+	Merge(ctx context.Context, records []affiliate.Record, o affiliate.MergeOptions) (affiliate.Merged, error)
+	Count(ctx context.Context) (int64, error)
+	EachID(ctx context.Context, each func(id string, version int64) bool) error
+	// Delete removes a record as it was seen; bot.ErrConflict when somebody has written it since.
+	Delete(ctx context.Context, id string, version int64) error
 }
 
 // Marks keeps how far each import has come. Load returns a mark with only its id where there is none.
@@ -49,6 +58,9 @@ var ErrFile = errors.New("cannot be imported")
 
 // ErrStopped is wrapped by errors that ended an import half-way; running it again goes on.
 var ErrStopped = errors.New("import stopped")
+
+// ErrNothing is wrapped by the error of an import that took no row.
+var ErrNothing = errors.New("nothing was imported")
 
 // errChanged means that the part before the mark is not what it was.
 var errChanged = errors.New("input is not what it was")
@@ -68,6 +80,11 @@ type Options struct {
 	Batch       int            // records stored at once; 0 is 2,000
 	ForeignCode *regexp.Regexp // LLAVE_FOREIGN_CODE_PATTERN; nil is the built-in rule
 	Rejects     string         // where rejected rows go; "" is RejectsName(Name)
+	Zone        *time.Location // of a time in updated_at that names none; nil is UTC
+	AsOf        time.Time      // when the file was written: what it says was so then or before; zero: nobody knows
+	FixZero     bool           // put the zero back in front of nine digits that are a cédula then
+	DryRun      bool           // say what would be done, and store nothing; the file of rejects is written
+	Missing     Missing        // what becomes of records that the file does not have
 	Sink        Sink
 	Marks       Marks
 	Report      func(Status)     // called every thousand lines and once at the end; may be nil
@@ -85,32 +102,29 @@ type Status struct {
 	Done     bool // no more will come, whether it went well or not
 }
 
-// Summary is what an import did. Rows = Imported + Earlier + Rejected.
+// Summary is what an import did, or would do. Rows = Imported + Earlier + Older + Rejected; Imported = New + Changed + Unchanged.
 type Summary struct {
-	Rows     int64         `json:"rows"`
-	Imported int64         `json:"imported"`
-	Earlier  int64         `json:"imported_earlier"` // by the run that was interrupted
-	Rejected int64         `json:"rejected"`
-	BadMail  int64         `json:"unusable_email"` // stored, but such a record can only go in person
-	Rejects  string        `json:"rejects_file,omitempty"`
-	Took     time.Duration `json:"-"`
+	Rows     int64 `json:"rows"`
+	Imported int64 `json:"imported"`
+	Earlier  int64 `json:"imported_earlier"` // by the run that was interrupted
+	Rejected int64 `json:"rejected"`
+	BadMail  int64 `json:"unusable_email"` // stored, but such a record can only go in person
+	affiliate.Merged
+	LostZero    int64         `json:"lost_zero,omitempty"`    // of the rejected: a cédula once the zero is put back in front
+	FixedZero   int64         `json:"fixed_zero,omitempty"`   // the zero was put back
+	Future      int64         `json:"future,omitempty"`       // rows whose updated_at is still to come: taken as undated
+	Windows1252 int64         `json:"windows_1252,omitempty"` // lines that are not UTF-8 and were read so
+	UTF16       bool          `json:"utf_16,omitempty"`
+	Deleted     int64         `json:"deleted,omitempty"` // records that the file does not have
+	DryRun      bool          `json:"dry_run,omitempty"` // nothing was stored
+	Rejects     string        `json:"rejects_file,omitempty"`
+	Took        time.Duration `json:"-"`
 }
 
-// Run imports one file. It stores nothing when the error wraps ErrFile; when it wraps ErrStopped, what was stored
-// stays and the same call goes on from there.
+// Run imports one file. It stores nothing when the error wraps ErrFile or ErrNothing; when it wraps ErrStopped, what was stored
+// stays and the same call goes on from there; when it wraps ErrNotDeleted, everything was done but that.
 func Run(ctx context.Context, o Options) (Summary, error) {
-	if o.Batch <= 0 {
-		o.Batch = defaultBatch
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Report == nil {
-		o.Report = func(Status) {}
-	}
-	if o.Rejects == "" {
-		o.Rejects = RejectsName(o.Name)
-	}
+	o = o.defaults()
 	sum, err := run(ctx, o, false)
 	if !errors.Is(err, errChanged) {
 		return sum, err
@@ -123,10 +137,44 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	return sum, fmt.Errorf("%w: the input is not the one that was interrupted; run it again to begin from the start", ErrStopped)
 }
 
+func (o Options) defaults() Options {
+	if o.Batch <= 0 {
+		o.Batch = defaultBatch
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Report == nil {
+		o.Report = func(Status) {}
+	}
+	if o.Rejects == "" {
+		o.Rejects = RejectsName(o.Name)
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if o.DryRun {
+		o.Marks = noMarks{}
+	}
+	return o
+}
+
+// noMarks keeps no place: a dry run stores nothing.
+type noMarks struct{}
+
+func (noMarks) Load(_ context.Context, id string) (affiliate.ImportMark, error) {
+	return affiliate.ImportMark{ID: id}, nil
+}
+
+func (noMarks) Save(context.Context, *affiliate.ImportMark) error { return nil }
+
+var longAgo = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // pass is one reading of the input.
 type pass struct {
 	Options
 	in      *lines
+	text    *text
 	seen    map[uint64]uint32 // hash of the id → line
 	seed    maphash.Seed
 	rejects *rejects
@@ -134,6 +182,8 @@ type pass struct {
 	resume  int64                // lines that an earlier run has stored
 	batch   []affiliate.Record
 	codes   []coded
+	present map[uint64]bool // hashes of the ids of rejected rows, where it matters who is missing
+	nobody  int64           // rejected rows of which it cannot be told whose they are
 	sum     Summary
 	start   time.Time
 }
@@ -148,18 +198,24 @@ type coded struct {
 }
 
 func run(ctx context.Context, o Options, afresh bool) (sum Summary, err error) {
-	buffered := bufio.NewReaderSize(o.Source, max(peek, maxLine)+1)
-	head, err := buffered.Peek(peek)
+	text, head, err := readText(o.Source)
+	if err != nil {
+		return Summary{}, fmt.Errorf("read %s: %w", inputName(o.Name), err)
+	}
+	start, err := text.Peek(peek)
 	if err != nil && err != io.EOF {
 		return Summary{}, fmt.Errorf("read %s: %w", inputName(o.Name), err)
 	}
 	p := &pass{
 		Options: o,
-		in:      newLines(buffered),
+		in:      newLines(text),
+		text:    text,
 		seen:    map[uint64]uint32{},
+		present: map[uint64]bool{},
 		seed:    maphash.MakeSeed(),
-		rejects: &rejects{path: o.Rejects},
+		rejects: &rejects{path: o.Rejects, bom: text.bom},
 		batch:   make([]affiliate.Record, 0, o.Batch),
+		sum:     Summary{UTF16: text.utf16, DryRun: o.DryRun},
 		start:   o.Now(),
 	}
 	defer func() {
@@ -167,12 +223,15 @@ func run(ctx context.Context, o Options, afresh bool) (sum Summary, err error) {
 			err = closeErr
 		}
 	}()
-	rows, err := open(o, head, p.in)
+	rows, err := open(o, head, start, p.in)
 	if err != nil {
 		return Summary{}, fmt.Errorf("%s %w: %w", inputName(o.Name), ErrFile, err)
 	}
 	p.rejects.header, p.rejects.comma = rows.rejectsHeader()
-	if p.mark, err = o.Marks.Load(ctx, fingerprint(head, o.Size)); err != nil {
+	if rows.mended() {
+		p.AsOf = longAgo // nobody knows when, but before whatever Llave did to the record
+	}
+	if p.mark, err = o.Marks.Load(ctx, p.fingerprint(head)); err != nil {
 		return Summary{}, p.stopped(err)
 	}
 	if p.mark.Done || afresh {
@@ -182,10 +241,26 @@ func run(ctx context.Context, o Options, afresh bool) (sum Summary, err error) {
 		}
 	}
 	p.resume = p.mark.Line
-	err = p.read(ctx, rows)
+	if err = p.read(ctx, rows); err == nil {
+		err = p.finish(ctx)
+	}
+	p.sum.Windows1252 = p.in.windows
 	p.sum.Took = o.Now().Sub(p.start)
 	p.report(true)
 	return p.sum, err
+}
+
+// finish is what there is to do, or to say, when every row has been taken or rejected.
+func (p *pass) finish(ctx context.Context) error {
+	switch {
+	case p.sum.Rows == 0:
+		return fmt.Errorf("%w: %s holds no rows", ErrNothing, inputName(p.Name))
+	case p.sum.Rows == p.sum.Rejected:
+		return fmt.Errorf("%w: all %d rows of %s were rejected; see %s", ErrNothing, p.sum.Rows, inputName(p.Name), p.sum.Rejects)
+	case p.Missing.Delete:
+		return p.deleteMissing(ctx)
+	}
+	return nil
 }
 
 // read takes every row, in order.
@@ -231,12 +306,14 @@ func (p *pass) read(ctx context.Context, rows rowReader) error {
 func (p *pass) storeCodes(ctx context.Context) error {
 	for _, c := range p.codes {
 		if c.other > 0 {
-			if err := p.reject(c.line, sameButLetters(c.other), c.raw); err != nil {
+			if err := p.reject(c.line, rejected(sameButLetters(c.other)), c.raw); err != nil {
 				return err
 			}
 			continue
 		}
-		p.countMail(c.record)
+		if err := p.noteMail(c.line, c.record, c.raw); err != nil {
+			return err
+		}
 		p.batch = append(p.batch, c.record)
 		if len(p.batch) == p.Batch {
 			if err := p.store(ctx, false); err != nil {
@@ -253,33 +330,43 @@ func sameButLetters(line int64) string {
 
 // row takes or rejects one row.
 func (p *pass) row(rows rowReader, raw []byte) error {
-	p.sum.Rows++
-	rec, reason := rows.record(raw)
-	written := tidy(rec.ID)
-	if reason == "" {
-		reason = check(&rec, p.ForeignCode)
-	}
-	if reason == "" {
-		id := maphash.String(p.seed, rec.ID)
-		if first, ok := p.seen[id]; ok {
-			reason = p.twice(rec, written, int64(first))
-		} else {
-			p.seen[id] = uint32(p.in.number)
-		}
-	}
-	if reason != "" {
-		return p.reject(p.in.number, reason, rows.forRejects(raw))
-	}
-	if rec.IDType == affiliate.ForeignCode {
-		p.codes = append(p.codes, coded{record: rec, written: written, line: p.in.number, raw: bytes.Clone(rows.forRejects(raw))})
+	line, reason := p.in.text(raw)
+	if reason == "" && rows.blank(line) {
 		return nil
 	}
-	p.countMail(rec)
+	p.sum.Rows++
+	var rec affiliate.Record
+	if reason == "" {
+		rec, reason = rows.record(line)
+	}
+	f := rejected(reason)
+	written := tidy(rec.ID)
+	if reason == "" {
+		f = p.check(&rec)
+	}
+	if f != (fault{}) {
+		p.remember(rec)
+		return p.reject(p.in.number, f, rows.forRejects(line))
+	}
+	id := p.hash(rec.ID)
+	if first, ok := p.seen[id]; ok {
+		return p.reject(p.in.number, rejected(p.twice(rec, written, int64(first))), rows.forRejects(line))
+	}
+	p.seen[id] = uint32(p.in.number)
+	if rec.IDType == affiliate.ForeignCode {
+		p.codes = append(p.codes, coded{record: rec, written: written, line: p.in.number, raw: bytes.Clone(rows.forRejects(line))})
+		return nil
+	}
+	if err := p.noteMail(p.in.number, rec, rows.forRejects(line)); err != nil {
+		return err
+	}
 	if p.in.number > p.resume {
 		p.batch = append(p.batch, rec)
 	}
 	return nil
 }
+
+func (p *pass) hash(id string) uint64 { return maphash.String(p.seed, id) }
 
 // twice says why a row is rejected whose id line [first] has. One that differs from that in letters alone has it rejected too.
 func (p *pass) twice(rec affiliate.Record, written string, first int64) string {
@@ -293,16 +380,23 @@ func (p *pass) twice(rec affiliate.Record, written string, first int64) string {
 	return sameButLetters(first)
 }
 
-func (p *pass) countMail(rec affiliate.Record) {
-	if rec.Email != "" && !affiliate.ValidEmail(rec.Email) {
-		p.sum.BadMail++
+// noteMail writes a row down that is stored with an address to which no letter can go.
+func (p *pass) noteMail(line int64, rec affiliate.Record, row []byte) error {
+	if rec.Email == "" || affiliate.ValidEmail(rec.Email) {
+		return nil
 	}
+	p.sum.BadMail++
+	return p.note(line, fault{UnusableEmail, "stored, but no letter can be sent to this email: only in person"}, row)
 }
 
 // reject writes a row down that is not taken.
-func (p *pass) reject(line int64, reason string, row []byte) error {
+func (p *pass) reject(line int64, f fault, row []byte) error {
 	p.sum.Rejected++
-	if err := p.rejects.add(line, reason, row); err != nil {
+	return p.note(line, f, row)
+}
+
+func (p *pass) note(line int64, f fault, row []byte) error {
+	if err := p.rejects.add(line, f, row); err != nil {
 		return p.stopped(err)
 	}
 	p.sum.Rejects = p.Options.Rejects
@@ -315,11 +409,16 @@ func (p *pass) store(ctx context.Context, done bool) error {
 		return p.stopped(err)
 	}
 	if len(p.batch) > 0 {
-		if err := p.Sink.Import(ctx, p.batch); err != nil {
+		did, err := p.Sink.Merge(ctx, p.batch, affiliate.MergeOptions{AsOf: p.AsOf, DryRun: p.DryRun})
+		p.sum.Merged.Add(did)
+		p.sum.Imported = p.sum.New + p.sum.Changed + p.sum.Unchanged
+		if err != nil {
 			return p.stopped(err)
 		}
-		p.sum.Imported += int64(len(p.batch))
 		p.batch = p.batch[:0]
+	}
+	if p.DryRun {
+		return nil
 	}
 	p.mark.Offset, p.mark.Line, p.mark.Hash = p.in.offset, p.in.number, p.in.sum()
 	p.mark.Taken, p.mark.Refused = p.sum.Earlier+p.sum.Imported, p.sum.Rejected
@@ -349,14 +448,17 @@ func (p *pass) stopped(cause error) error {
 }
 
 func (p *pass) report(done bool) {
-	p.Report(Status{Line: p.in.number, Rows: p.sum.Rows, Rejected: p.sum.Rejected, Bytes: p.in.offset, Size: p.Size,
+	p.Report(Status{Line: p.in.number, Rows: p.sum.Rows, Rejected: p.sum.Rejected, Bytes: p.text.raw.n, Size: p.Size,
 		Elapsed: p.Now().Sub(p.start), Done: done})
 }
 
-// fingerprint names an input by its beginning and its size.
-func fingerprint(head []byte, size int64) string {
+// rules is raised when rows are read otherwise than before, so that no import goes on that began under other rules.
+const rules = 2
+
+// fingerprint names an input by its beginning and its size, and by what else decides which of its rows are taken.
+func (p *pass) fingerprint(head []byte) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d\n", size)
+	fmt.Fprintf(h, "%d %d %t %s %s\n", rules, p.Size, p.FixZero, p.Zone, p.ForeignCode)
 	h.Write(head)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -370,17 +472,43 @@ func inputName(name string) string {
 
 // lines reads lines, counts them, and hashes what it has read.
 type lines struct {
-	r      *bufio.Reader
-	hash   hash.Hash
-	number int64
-	offset int64
-	long   bool // the last line was longer than maxLine and is cut
+	r       *bufio.Reader
+	utf16   bool
+	unicode bool // the input says that it is: what is not UTF-8 there is damaged, and nothing else
+	hash    hash.Hash
+	number  int64
+	offset  int64
+	long    bool  // the last line was longer than maxLine and is cut
+	windows int64 // lines read as Windows-1252
 }
 
 // maxLine is how long a line may be. The longest honest row is a few hundred bytes.
 const maxLine = 64 << 10
 
-func newLines(r *bufio.Reader) *lines { return &lines{r: r, hash: sha256.New()} }
+func newLines(t *text) *lines {
+	return &lines{r: t.Reader, utf16: t.utf16, unicode: t.bom || t.utf16, hash: sha256.New()}
+}
+
+// text is the line that was read last as UTF-8, or as it is with why it cannot be read.
+func (l *lines) text(line []byte) (text []byte, reason string) {
+	switch {
+	case l.long:
+		return line, fmt.Sprintf("the line is longer than %d bytes", maxLine)
+	case bytes.IndexByte(line, 0) >= 0:
+		return line, "holds a NUL character"
+	case l.utf16 && bytes.ContainsRune(line, utf8.RuneError):
+		return line, "is damaged UTF-16"
+	case utf8.Valid(line):
+		return line, ""
+	case l.unicode:
+		return line, "is not UTF-8"
+	}
+	if text, ok := windows1252(line); ok {
+		l.windows++
+		return text, ""
+	}
+	return line, "is neither UTF-8 nor Windows-1252, or some of both; save the file as UTF-8"
+}
 
 // next returns the next line without its end, valid until the call after; io.EOF after the last one.
 func (l *lines) next() ([]byte, error) {

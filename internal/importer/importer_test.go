@@ -100,10 +100,10 @@ func TestRun_codesWithoutCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	const but = "but for capitals and small letters"
-	want := "line,reason," + header +
-		`3,"_id is that of line 2 ` + but + `",` + "XE-77120,foreign_code,affiliate,N,p@example.com,,locked\n" +
-		`6,"duplicate of line 5",` + "ye-1,foreign_code,affiliate,O,r@example.com,,locked\n" +
-		`2,"_id is that of line 3 ` + but + `",` + " xe-77120 ,foreign_code,affiliate,N,p@example.com,,locked\n"
+	want := "line,reason,kind," + header +
+		`3,"_id is that of line 2 ` + but + `",rejected,` + "XE-77120,foreign_code,affiliate,N,p@example.com,,locked\n" +
+		`6,"duplicate of line 5",rejected,` + "ye-1,foreign_code,affiliate,O,r@example.com,,locked\n" +
+		`2,"_id is that of line 3 ` + but + `",rejected,` + " xe-77120 ,foreign_code,affiliate,N,p@example.com,,locked\n"
 	if got := rejected(t, sum.Rejects); sum.Imported != 2 || sum.Rows != 5 || sum.Rejected != 3 || got != want {
 		t.Errorf("%+v, rejected:\n%s\nwant:\n%s", sum, got, want)
 	}
@@ -203,12 +203,11 @@ func TestRun_rejectsRows(t *testing.T) {
 		{"2400000018,passport,affiliate,N,p@example.com,,locked", "id_type is not one of cedula, foreign_code"},
 		{"2400000018,cedula,boss,N,p@example.com,,locked", "category is not one of affiliate, pensioner, beneficiary"},
 		{"2400000018,cedula,affiliate,N,p@example.com,,open", "status is not one of locked, active, suspended, deceased"},
-		{"2400000018,cedula,affiliate,N,p@example.com,01/03/2025,locked", "data_updated_at is no date (2025-03-01 or 2025-03-01T10:30:00Z)"},
-		{"2400000018,cedula,affiliate,N,p@example.com,2025-02-30,locked", "data_updated_at is no date (2025-03-01 or 2025-03-01T10:30:00Z)"},
-		{"2400000018,cedula,affiliate,N,p@example.com,0001-01-01,locked", "data_updated_at is no date (2025-03-01 or 2025-03-01T10:30:00Z)"},
+		{"2400000018,cedula,affiliate,N,p@example.com,2025-02-30,locked", "data_updated_at is no date; write 2025-03-01 or 2025-03-01T10:30:00Z"},
+		{"2400000018,cedula,affiliate,N,p@example.com,0001-01-01,locked", "data_updated_at is no date; write 2025-03-01 or 2025-03-01T10:30:00Z"},
 		{"2400000018,cedula,affiliate,N,p@example.com,locked", "has 6 columns, 7 expected"},
 		{"2400000018,cedula,affiliate,N,p@example.com,,locked,x", "has 8 columns, 7 expected"},
-		{"2400000018,cedula,affiliate,Mu\xf1oz,p@example.com,,locked", "is not UTF-8"},
+		{"2400000018,cedula,affiliate,Mu\x96oz,p@example.com,,locked", "is neither UTF-8 nor Windows-1252, or some of both; save the file as UTF-8"},
 		{"2400000018,cedula,affiliate,N\x00,p@example.com,,locked", "holds a NUL character"},
 		{`2400000018,cedula,affiliate,"N,p@example.com,,locked`, "a quote is not closed on this line, or text follows it"},
 		{`2400000018,cedula,affiliate,N"N",p@example.com,,locked`, `a quote stands inside a field that is not quoted; write "" within quotes`},
@@ -225,7 +224,7 @@ func TestRun_rejectsRows(t *testing.T) {
 		if sum.Rows != 3 || sum.Imported != 2 || sum.Rejected != 1 || count(t, s) != 2 {
 			t.Errorf("%.60q: got %+v and %d stored, want 2 taken and 1 rejected", tc.row, sum, count(t, s))
 		}
-		want := "line,reason," + header + `3,"` + strings.ReplaceAll(tc.reason, `"`, `""`) + `",` + tc.row + "\n"
+		want := "line,reason,kind," + header + `3,"` + strings.ReplaceAll(tc.reason, `"`, `""`) + `",rejected,` + tc.row + "\n"
 		if len(tc.row) < 60000 && rejected(t, sum.Rejects) != want {
 			t.Errorf("%.60q: got %q, want %q", tc.row, rejected(t, sum.Rejects), want)
 		}
@@ -256,7 +255,7 @@ func TestRun_rejectsObjects(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", tc.row, sum, err)
 			continue
 		}
-		want := "line,reason,row\n2,\"" + strings.ReplaceAll(tc.reason, `"`, `""`) + `","` + strings.ReplaceAll(tc.row, `"`, `""`) + "\"\n"
+		want := "line,reason,kind,row\n2,\"" + strings.ReplaceAll(tc.reason, `"`, `""`) + `",rejected,"` + strings.ReplaceAll(tc.row, `"`, `""`) + "\"\n"
 		if got := rejected(t, sum.Rejects); got != want {
 			t.Errorf("%q: got %q, want %q", tc.row, got, want)
 		}
@@ -293,9 +292,11 @@ func TestRun_refusesFiles(t *testing.T) {
 		{"one twice", "a.csv", strings.Replace(header, ",email", ",email,email", 1), []string{"twice: email"}},
 		{"id and _id", "a.csv", "id," + header, []string{"twice: _id"}},
 		{"no header", "a.csv", row(1), []string{"missing: _id"}},
-		{"UTF-16", "a.csv", "\xff\xfe_\x00i\x00", []string{"UTF-16", "UTF-8"}},
+		{"UTF-16 of another form", "a.csv", "\xff\xfe_\x00i\x00", []string{`unknown: "_i"`}},
+		{"sep= a letter", "a.csv", "sep=x\n" + header, []string{"sep="}},
+		{"old spreadsheet", "a.csv", "\xd0\xcf\x11\xe0....", []string{"spreadsheet"}},
 		{"spreadsheet", "a.csv", "PK\x03\x04....", []string{"spreadsheet"}},
-		{"header in another encoding", "a.csv", "_id,a\xf1o\n", []string{"header is not UTF-8"}},
+		{"header in another encoding", "a.csv", "_id,a\x96o\n", []string{"header is neither UTF-8 nor Windows-1252"}},
 		{"JSON list", "a.ndjson", "[{}]", []string{"JSON list", "one object on each line"}},
 		{"other objects", "a.ndjson", `{"cedula":"1"}` + "\n", []string{"missing: _id", `unknown: "cedula"`}},
 		{"not JSON", "a.ndjson", "hola\n", []string{"not a whole JSON object"}},
@@ -337,7 +338,7 @@ func big() (content string, bad []int) {
 		case 1:
 			b.WriteString(row(line - 1)) // duplicate
 		case 2:
-			fmt.Fprintf(&b, "%s,cedula,affiliate,Mu\xf1oz,p@example.com,2025-03-01,locked\n", number(line))
+			fmt.Fprintf(&b, "%s,cedula,affiliate,Mu\x96oz,p@example.com,2025-03-01,locked\n", number(line))
 		case 3:
 			fmt.Fprintf(&b, "%s,cedula,affiliate,\"Persona,p@example.com,2025-03-01,locked\n", number(line))
 		case 4:
@@ -354,13 +355,13 @@ type stopper struct {
 	stop    func() error
 }
 
-func (s *stopper) Import(ctx context.Context, records []affiliate.Record) error {
+func (s *stopper) Merge(ctx context.Context, records []affiliate.Record, o affiliate.MergeOptions) (affiliate.Merged, error) {
 	if s.batches--; s.batches < 0 {
 		if err := s.stop(); err != nil {
-			return err
+			return affiliate.Merged{}, err
 		}
 	}
-	return s.Sink.Import(ctx, records)
+	return s.Sink.Merge(ctx, records, o)
 }
 
 func TestRun_twoHundredThousandLines(t *testing.T) {
@@ -443,7 +444,7 @@ func TestRun_goesOnAfterTheStoreWasAway(t *testing.T) {
 			if sum.Imported+sum.Earlier != 100 || sum.Rejected != 1 || count(t, s) != 100 {
 				t.Errorf("got %+v, %d stored", sum, count(t, s))
 			}
-			if got, want := rejected(t, sum.Rejects), "line,reason,"+header+"102,\"has 1 columns, 7 expected\",x\n"; got != want {
+			if got, want := rejected(t, sum.Rejects), "line,reason,kind,"+header+"102,\"has 1 columns, 7 expected\",rejected,x\n"; got != want {
 				t.Errorf("rejects: got %q, want %q", got, want)
 			}
 			break
@@ -521,7 +522,7 @@ func TestRun_mendedRejectsCanBeImported(t *testing.T) {
 	if r, found, _ := s.Affiliates.Find(t.Context(), "2400000018"); !found || r.FullName != "Persona, Ficticia" {
 		t.Errorf("got %q, found %v", r.FullName, found)
 	}
-	if got := rejected(t, sum.Rejects); !strings.HasPrefix(got, "line,reason,"+header+"3,") || !strings.HasSuffix(got, ",x\n") {
+	if got := rejected(t, sum.Rejects); !strings.HasPrefix(got, "line,reason,kind,"+header+"3,") || !strings.HasSuffix(got, ",x\n") {
 		t.Errorf("rejects of rejects: got %q", got)
 	}
 }
@@ -569,7 +570,7 @@ func TestRun_reports(t *testing.T) {
 	if len(seen) != 4 || !last.Done || last.Rows != 3000 || last.Bytes != o.Size || seen[0].Line != 1000 {
 		t.Errorf("got %+v", seen)
 	}
-	if j, _ := json.Marshal(sum); string(j) != `{"rows":3000,"imported":3000,"imported_earlier":0,"rejected":0,"unusable_email":0}` {
+	if j, _ := json.Marshal(sum); string(j) != `{"rows":3000,"imported":3000,"imported_earlier":0,"rejected":0,"unusable_email":0,"new":3000}` {
 		t.Errorf("JSON: got %s", j)
 	}
 }
@@ -597,7 +598,11 @@ func TestProgress(t *testing.T) {
 func FuzzRun(f *testing.F) {
 	f.Add(header+row(1)+"x\n", ".csv")
 	f.Add(`{"_id":"2400000018","id_type":"cedula","category":"affiliate","full_name":"N","email":"","status":"locked"}`+"\n{}\n", ".ndjson")
-	f.Add("line,reason,"+header+"2,\"a \"\" b\","+row(1), "")
+	f.Add("line,reason,kind,"+header+"2,\"a \"\" b\","+row(1), "")
+	f.Add("sep=;\n"+latin(strings.ReplaceAll(header+strings.Replace(row(1), "Persona", "Ñandú", 1), ",", ";"))+";;;;;;;\n", ".csv")
+	f.Add("\xff\xfe"+wide(header+row(1)+"x\n", false), ".csv")
+	f.Add(wide(header+row(1), true), "")
+	f.Add(strings.TrimSpace(header)+",updated_at\n"+strings.TrimSpace(row(1))+",01/03/2025 10:30\n"+strings.TrimSpace(row(2))+",1 de marzo de 2025\n", ".csv")
 	f.Fuzz(func(t *testing.T, content, ext string) {
 		sink := &memory{}
 		sum, err := importer.Run(t.Context(), importer.Options{Source: strings.NewReader(content), Name: "f" + strings.ReplaceAll(ext, "/", ""), Sink: sink, Marks: sink,
@@ -615,11 +620,14 @@ func FuzzRun(f *testing.F) {
 }
 
 // memory counts; the fuzzer runs thousands of imports a second, and opens no store for each.
-type memory struct{ records int }
+type memory struct {
+	importer.Sink
+	records int
+}
 
-func (m *memory) Import(_ context.Context, records []affiliate.Record) error {
+func (m *memory) Merge(_ context.Context, records []affiliate.Record, _ affiliate.MergeOptions) (affiliate.Merged, error) {
 	m.records += len(records)
-	return nil
+	return affiliate.Merged{New: int64(len(records))}, nil
 }
 
 func (m *memory) Load(_ context.Context, id string) (affiliate.ImportMark, error) {

@@ -18,18 +18,40 @@ func RejectsName(name string) string {
 	return name + ".rejects.csv"
 }
 
-// rejects is the file of rejected rows: line, reason, and the row as it was, under the file's own columns. It holds
-// people's data, so only its owner may read it. It is made when the first row is rejected, and written anew by each
-// run, which comes by the same rows again.
+// Kind says why a row stands in the file of rejects.
+type Kind string
+
+// The kinds.
+const (
+	Rejected      Kind = "rejected"       // it was not taken
+	LostZero      Kind = "lost_zero"      // it was not taken, and would be with --fix-zero
+	UnusableEmail Kind = "unusable_email" // it was stored, but no letter can be sent to that address
+)
+
+// fault is why a row stands there, for programs and for people.
+type fault struct {
+	kind   Kind
+	reason string
+}
+
+func rejected(reason string) fault { return fault{Rejected, reason} }
+
+// rejectColumns stand in front of the row.
+var rejectColumns = []string{"line", "reason", "kind"}
+
+// rejects is the file of rejected rows: line, reason, kind, and the row as it was, under the file's own columns, in UTF-8. Rows that
+// were stored with an address that cannot be used stand there too. It holds people's data, so only its owner may read it. It is
+// made when the first such row comes, and written anew by each run, which comes by the same rows again.
 type rejects struct {
 	path   string
 	header []byte
 	comma  byte
+	bom    bool // as the input: without it a spreadsheet that wrote the one misreads the other
 	file   *os.File
 	w      *bufio.Writer
 }
 
-func (r *rejects) add(line int64, reason string, row []byte) error {
+func (r *rejects) add(line int64, f fault, row []byte) error {
 	if r.file == nil {
 		if err := r.create(); err != nil {
 			return fmt.Errorf("write rejected rows: %w", err)
@@ -37,7 +59,9 @@ func (r *rejects) add(line int64, reason string, row []byte) error {
 	}
 	r.w.WriteString(strconv.FormatInt(line, 10))
 	r.w.WriteByte(r.comma)
-	r.w.Write(quoted(reason))
+	r.w.Write(quoted(f.reason))
+	r.w.WriteByte(r.comma)
+	r.w.WriteString(string(f.kind))
 	r.w.WriteByte(r.comma)
 	r.w.Write(row)
 	if err := r.w.WriteByte('\n'); err != nil { // a writer's first error stays
@@ -51,14 +75,13 @@ func (r *rejects) create() error {
 	if err != nil {
 		return err
 	}
-	start := "line" + string(r.comma) + "reason" + string(r.comma)
-	head := make([]byte, len(start))
+	head := make([]byte, len(bom)+len("line"))
 	n, err := io.ReadFull(f, head)
 	switch {
 	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
 		f.Close()
 		return err
-	case n > 0 && !bytes.HasPrefix(head, []byte("line")):
+	case n > 0 && !bytes.HasPrefix(bytes.TrimPrefix(head[:n], bom), []byte("line")):
 		f.Close()
 		return fmt.Errorf("%s exists and is not a file of rejected rows; move it away", r.path)
 	}
@@ -73,7 +96,13 @@ func (r *rejects) create() error {
 		}
 	}
 	r.file, r.w = f, bufio.NewWriter(f)
-	r.w.WriteString(start)
+	if r.bom {
+		r.w.Write(bom)
+	}
+	for _, name := range rejectColumns {
+		r.w.WriteString(name)
+		r.w.WriteByte(r.comma)
+	}
 	r.w.Write(r.header)
 	return r.w.WriteByte('\n')
 }

@@ -37,8 +37,9 @@ type Lease interface {
 type Options struct {
 	Lease    Lease
 	Log      *slog.Logger
-	Location *time.Location    // of the specs; nil is UTC
-	Count    func(what string) // job.ok, job.failed
+	Location *time.Location // of the specs; nil is UTC
+	// Watch is told of each run that this process made, for counting; nil: nobody is.
+	Watch func(name string, took time.Duration, err error)
 }
 
 // Table is a list of jobs. Add before Start; Start and Stop once.
@@ -61,8 +62,8 @@ func New(o Options) *Table {
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
-	if o.Count == nil {
-		o.Count = func(string) {}
+	if o.Watch == nil {
+		o.Watch = func(string, time.Duration, error) {}
 	}
 	log := cronLog{o.Log}
 	return &Table{opt: o, cron: cron.New(
@@ -85,6 +86,14 @@ func (t *Table) Add(name, spec string, ttl time.Duration, run func(ctx context.C
 	}
 	t.jobs = append(t.jobs, job{name, schedule, min(ttl, longestLease), run})
 	return nil
+}
+
+// Names are what the jobs are called, in the order they were added.
+func (t *Table) Names() (names []string) {
+	for _, j := range t.jobs {
+		names = append(names, j.name)
+	}
+	return names
 }
 
 // Start begins to look at the clock.
@@ -110,16 +119,21 @@ func (t *Table) Stop() {
 func (t *Table) run(ctx context.Context, j job) {
 	start := time.Now()
 	for {
-		held, err := t.opt.Lease.Hold(ctx, "job/"+j.name, j.ttl, func(ctx context.Context) error { return guarded(ctx, j.run) })
+		var took time.Duration
+		held, err := t.opt.Lease.Hold(ctx, "job/"+j.name, j.ttl, func(ctx context.Context) error {
+			began := time.Now()
+			defer func() { took = time.Since(began) }()
+			return guarded(ctx, j.run)
+		})
 		switch {
 		case ctx.Err() != nil:
 			return // stopping: whatever it says is because of that, and the next process goes on
 		case err != nil:
-			t.opt.Count("job.failed")
+			t.opt.Watch(j.name, took, err)
 			t.opt.Log.Error("job failed", "job", j.name, "took", time.Since(start), "err", err)
 			return
 		case held:
-			t.opt.Count("job.ok")
+			t.opt.Watch(j.name, took, nil)
 			t.opt.Log.Debug("job done", "job", j.name, "took", time.Since(start))
 			return
 		case time.Since(start) > j.ttl+askEvery:

@@ -302,12 +302,21 @@ func (s *Sender) put(c *conn) {
 
 // dial opens a connection and brings it to where MAIL FROM may be said.
 func (s *Sender) dial(ctx context.Context) (*conn, error) {
+	c, stage, err := s.connect(ctx)
+	if err != nil {
+		return nil, failed(stage, err)
+	}
+	return c, nil
+}
+
+// connect is dial, and says at which stage it failed, and how.
+func (s *Sender) connect(ctx context.Context) (*conn, Stage, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.DialTimeout)
 	defer cancel()
 	var d net.Dialer
 	raw, err := d.DialContext(ctx, "tcp", s.opt.Server.Addr())
 	if err != nil {
-		return nil, failed(StageDial, err)
+		return nil, StageDial, err
 	}
 	c := &conn{raw: raw}
 	release := c.bind(ctx)
@@ -317,9 +326,9 @@ func (s *Sender) dial(ctx context.Context) (*conn, error) {
 	}
 	if err != nil {
 		raw.Close()
-		return nil, failed(stage, err)
+		return nil, stage, err
 	}
-	return c, nil
+	return c, "", nil
 }
 
 // open says how far it came: greeting, EHLO, TLS, sign-in. It is long because the order is the point.
@@ -332,7 +341,7 @@ func (s *Sender) open(ctx context.Context, c *conn) (Stage, error) {
 		if err := wrapped.HandshakeContext(ctx); err != nil {
 			return StageTLS, err
 		}
-		speak = wrapped
+		speak, c.tls = wrapped, wrapped.ConnectionState
 	}
 	client, err := smtp.NewClient(speak, srv.Host)
 	if err != nil {
@@ -349,6 +358,7 @@ func (s *Sender) open(ctx context.Context, c *conn) (Stage, error) {
 		if err := client.StartTLS(config); err != nil {
 			return StageTLS, err
 		}
+		c.tls = func() tls.ConnectionState { state, _ := client.TLSConnectionState(); return state }
 	}
 	if srv.User == "" {
 		return StageFrom, nil
@@ -391,8 +401,9 @@ type conn struct {
 	inMail     bool        // a transaction is open: RSET before the next
 	handedOver bool        // the server said 354: from here on it may have the letter
 	dead       bool
-	used       int   // dialogues
-	failedAt   Stage // of the last failure
+	used       int                        // dialogues
+	failedAt   Stage                      // of the last failure
+	tls        func() tls.ConnectionState // nil: the way is not encrypted
 }
 
 // bind gives the connection the deadline of [ctx] and cuts it when [ctx] ends before. The returned function ends that and says

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 )
 
 // keeping is one lane of one document, kept by this process.
@@ -81,10 +82,11 @@ func (k keeping) look(ctx context.Context) (document, bool) {
 // once tries what stands at the head, and writes what became of it. more says whether there is more to keep now.
 func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now time.Time) (after document, more bool) {
 	t := try{lane: k.lane, owed: owed, by: k.me().name}
+	began := time.Now()
 	switch p := owed[0]; {
 	case k.stopping():
 		t.err = ErrStopping
-	case !p.Until.IsZero() && now.After(p.Until):
+	case !p.Until.IsZero() && now.After(p.Until) && !k.late[p.Kind()]:
 		t.err = errWorthless
 	case p.Kind() == bot.PromiseSpend:
 		t.err = k.edit(ctx, doc, p, p.What.(bot.Spend))
@@ -92,12 +94,18 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		g := k.begin()
 		t.by = g.by.name
 		defer g.release() // once it is written down: until then the store may say that this process has the lane for long
-		t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
+		start := time.Now()
+		t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
-			t.effects, t.err = k.tryOnce(ctx, g, doc, t.owed)
+			t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
+		}
+		t.took = time.Since(start)
+		if s := t.effects.Signal; s != nil {
+			s.Trace = p.Trace
 		}
 	}
+	t.took = time.Since(began)
 	return k.mark(ctx, doc, t)
 }
 
@@ -273,7 +281,7 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 // message that is not marked would be sent again. For the same reason it begins with the document as it was when the try
 // began: mostly nobody has written it since, and a process that dies has one round trip less to die in.
 func (k keeping) mark(ctx context.Context, known document, t try) (after document, more bool) {
-	k.report(t.owed[0], t.err)
+	k.report(known, t)
 	for t.same = k.lane != bot.LaneEdit; ; t.same = false { // an edit comes after a bubble, whose mark has written it meanwhile
 		doc, more, err := k.markOnce(ctx, known, t)
 		switch {
@@ -337,7 +345,8 @@ func (k keeping) markOnce(ctx context.Context, known document, t try) (document,
 	if f == givenUp {
 		k.GaveUp(t.owed[0], mustHear(doc, t.owed[0]), t.err)
 	}
-	k.dropped(out)
+	k.stepped(channelOf(doc), out)
+	k.dropped(channelOf(doc), out)
 	return doc, k.goOn(doc, now), nil
 }
 
@@ -383,38 +392,49 @@ func (k keeping) goOn(doc document, now time.Time) bool {
 	return more
 }
 
-func (r *Runner) report(p bot.Promise, err error) {
-	switch {
+func (k keeping) report(doc document, t try) {
+	p := t.owed[0]
+	tried := Tried{Channel: channelOf(doc), Kind: p.Kind(), Took: t.took}
+	switch err := t.err; {
 	case err == nil:
-		r.Count("kept_" + string(p.Kind()))
+		k.went(t)
+		tried.Result = PromiseKept
+		now, clock := k.Now(context.Background())
+		for _, p := range t.owed {
+			if tried.Kind = p.Kind(); clock == nil {
+				tried.Owed = max(0, now.Sub(p.Made))
+			}
+			k.Watch.Tried(tried)
+		}
 	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
 	case errors.Is(err, errWorthless):
-		r.Count("worthless")
+		tried.Result = PromiseWorthless
+		k.Watch.Tried(tried)
 		level := slog.LevelInfo
 		switch p.Kind() {
-		case bot.PromiseAnnounce, bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // somebody never heard of it
+		case bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // somebody never heard of it
 			level = slog.LevelWarn
 		}
-		r.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless")
+		k.Log.Log(context.Background(), level, "promise", "kind", p.Kind(), "result", "worthless", "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace))
 	default:
 		kind := bot.KindOf(err)
-		r.Count("failed_" + string(p.Kind()) + "_" + kind.String())
-		r.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "tries", p.Tries, "error", err)
+		tried.Result = kind.String()
+		k.Watch.Tried(tried)
+		k.Log.Warn("promise", "kind", p.Kind(), "result", kind.String(), "tries", p.Tries, "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "took", t.took, "error", err)
 	}
+}
+
+// channelOf is the channel of a conversation; "" of an unlock document.
+func channelOf(doc document) string {
+	if _, is := doc.(*conversation); !is {
+		return ""
+	}
+	channel, _ := bot.SplitConversationID(doc.id())
+	return channel
 }
 
 // GaveUp tells the operator of a promise that was dropped because nobody can keep it, and whether the person hears of that.
 func (r *Runner) GaveUp(p bot.Promise, heard bool, err error) {
-	r.Count("given_up")
-	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "error", err)
-}
-
-// dropped counts what a turn took back before it was sent, and what it owes nobody because the person is gone.
-func (r *Runner) dropped(out bot.Outcome) {
-	for range out.Withdrawn {
-		r.Count("worthless")
-	}
-	for range out.Unreached {
-		r.Count("unreachable")
-	}
+	r.Watch.Tried(Tried{Kind: p.Kind(), Result: PromiseGivenUp})
+	r.Log.Error("promise given up", "kind", p.Kind(), "tries", p.Tries, "person_told", heard, "turn", trace.ID(p.Trace), "trace_id", trace.Of(p.Trace), "error", err)
 }

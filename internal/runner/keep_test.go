@@ -60,7 +60,7 @@ type keeperCluster struct {
 	letter runner.Keep
 	wire   *wire
 	engine *bot.Engine
-	counts sync.Map
+	counts runnertest.Counts
 	alone  bool
 }
 
@@ -76,11 +76,7 @@ func (cl *keeperCluster) runner(name string) *runner.Runner {
 	r, err := runner.New(runner.Options{
 		Name: name, Conversations: cl.store.Conversations, Unlocks: cl.store.Unlocks, Processes: cl.store.Processes, Alone: cl.alone, Engine: cl.engine, Now: cl.now,
 		Keepers: runnertest.Keepers(runner.Keeper{Kind: bot.PromiseLink, Keep: cl.letter}, runner.Keeper{Kind: bot.PromiseNotice, Keep: cl.letter}),
-		Count: func(what string) {
-			n, _ := cl.counts.LoadOrStore(what, new(atomic.Int64))
-			n.(*atomic.Int64).Add(1)
-		},
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Watch:   &cl.counts, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		cl.t.Fatal(err)
@@ -96,12 +92,7 @@ func (cl *keeperCluster) runner(name string) *runner.Runner {
 	return r
 }
 
-func (cl *keeperCluster) counted(what string) int64 {
-	if n, ok := cl.counts.Load(what); ok {
-		return n.(*atomic.Int64).Load()
-	}
-	return 0
-}
+func (cl *keeperCluster) counted(what string) int { return cl.counts.Of(what) }
 
 func (cl *keeperCluster) say(r *runner.Runner, id int, chat, words string) {
 	cl.t.Helper()
@@ -266,7 +257,7 @@ func TestHandle_unreachableCounted(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		do   func()
-		want int64
+		want int
 	}{
 		{"blocked, with three owed", update("1", bot.Update{Kind: bot.Blocked}), 3},
 		{"something to say while they are", update("1", bot.Update{Kind: bot.Signal, Signal: "told"}), 1},
@@ -332,8 +323,8 @@ func TestKeep_worthless(t *testing.T) {
 		t.Fatal(err)
 	}
 	cl.idle(r)
-	if n := len(cl.conversation("1").Promises); n != 0 || cl.counted("worthless") != 1 || cl.counted("kept_link") != 0 {
-		t.Errorf("got %d left, %d worthless, %d kept, want 0, 1, 0", n, cl.counted("worthless"), cl.counted("kept_link"))
+	if n := len(cl.conversation("1").Promises); n != 0 || cl.counted("worthless") != 1 || cl.counted("kept/link") != 0 {
+		t.Errorf("got %d left, %d worthless, %d kept, want 0, 1, 0", n, cl.counted("worthless"), cl.counted("kept/link"))
 	}
 }
 

@@ -52,12 +52,19 @@ func Written(ctx context.Context, write func(ctx context.Context) error) error {
 type Keeper struct {
 	Kind bot.PromiseKind
 	Keep Keep
+	Late bool // it is asked also when the time of a promise is over, which is dropped else, and sees to that itself
 }
 
 // KeeperOf makes the keeper of a duty's kind from a function that is handed the duty.
 func KeeperOf[D bot.Duty](keep func(ctx context.Context, p bot.Promise, what D) (Effects, error)) Keeper {
 	var none D
-	return Keeper{none.Kind(), func(ctx context.Context, p bot.Promise) (Effects, error) { return keep(ctx, p, p.What.(D)) }}
+	return Keeper{Kind: none.Kind(), Keep: func(ctx context.Context, p bot.Promise) (Effects, error) { return keep(ctx, p, p.What.(D)) }}
+}
+
+// Late is a keeper that is asked also when a promise's time is over.
+func Late(k Keeper) Keeper {
+	k.Late = true
+	return k
 }
 
 // Own are the kinds that the runner keeps itself, through the chat's channel.

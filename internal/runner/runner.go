@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 )
 
@@ -87,7 +88,7 @@ type Effects struct {
 	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
-// Options are what a runner needs. All are required but Count and Alone.
+// Options are what a runner needs. All are required but Watch, Alone and Trace.
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
@@ -99,8 +100,9 @@ type Options struct {
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
 	Open          func(sealed string) (string, error)
 	Keepers       []Keeper // one for each kind of promise but those in Own
-	Count         func(what string)
+	Watch         Watcher  // nil: nobody counts
 	Log           *slog.Logger
+	Trace         *trace.Tracer // nil: turns are not exported
 }
 
 // Runner is safe for use by many goroutines. Start sweeps; Stop waits.
@@ -108,6 +110,7 @@ type Runner struct {
 	Options
 	channels               map[string]Channel
 	keeps                  map[bot.PromiseKind]Keep
+	late                   map[bot.PromiseKind]bool // see Keeper
 	conversations, unlocks shelf
 	locks                  *keyed
 	slots                  map[bot.Lane]chan struct{}
@@ -121,6 +124,7 @@ type Runner struct {
 	once    sync.Once
 	started bool
 
+	engine atomic.Pointer[bot.Engine]
 	self   atomic.Pointer[identity]
 	names  atomic.Int64 // identities after the first
 	dead   sync.Map     // names of identities that were buried here
@@ -134,14 +138,18 @@ func New(o Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Count == nil {
-		o.Count = func(string) {}
+	if o.Watch == nil {
+		o.Watch = nobody{}
 	}
 	r := &Runner{
-		Options: o, keeps: keeps, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
+		Options: o, keeps: keeps, late: map[bot.PromiseKind]bool{}, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
 		running: map[string]bool{}, closing: make(chan struct{}),
 	}
+	r.engine.Store(o.Engine)
 	r.self.Store(newIdentity(o.Name))
+	for _, keeper := range o.Keepers {
+		r.late[keeper.Kind] = keeper.Late
+	}
 	for lane, n := range laneSlots {
 		r.slots[lane] = make(chan struct{}, n)
 	}
@@ -149,6 +157,9 @@ func New(o Options) (*Runner, error) {
 	r.unlocks = unlockShelf{r}
 	return r, nil
 }
+
+// SetEngine has another engine answer from the next turn on. It must know every place that the one before it knew.
+func (r *Runner) SetEngine(e *bot.Engine) { r.engine.Store(e) }
 
 // Bind has the chats of a channel answered through ch. Call it before Start, and before the first update: a bubble for a
 // channel that is not bound waits.
@@ -178,18 +189,35 @@ func (r *Runner) Answer(ctx context.Context, u bot.Update) (bot.Outcome, error) 
 		return bot.Outcome{}, ErrStopping
 	}
 	defer r.leave()
+	ctx, received := r.receive(ctx, u)
+	defer received.End()
 	id := u.Conv()
 	release := r.locks.lockAs(r.conversations.key(id), u.Order)
 	defer release()
-	return r.turn(ctx, id, u)
+	out, err := r.turn(ctx, id, u)
+	if err != nil {
+		received.Fail("not answered")
+	}
+	return out, err
 }
 
 // turn answers an update; the conversation is locked.
-func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome, error) {
+func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Outcome, err error) {
 	start := time.Now()
+	turned := Turned{Channel: u.Channel, Media: u.Media}
+	defer func() {
+		if err != nil {
+			turned.Result = TurnFailed
+		}
+		turned.Outcome = out
+		r.Watch.Turned(turned)
+	}()
 	env := bot.Env{}
+	ctx, span, ref := r.Trace.Turn(ctx, u.Trace, "turn", trace.Inside)
+	env.Trace = ref
+	defer func() { endTurn(span, u, out, ref, err) }()
 	for {
-		c, err := r.Conversations.Load(ctx, id)
+		c, err := r.load(ctx, id)
 		if err != nil {
 			return bot.Outcome{}, fmt.Errorf("load conversation: %w", err)
 		}
@@ -199,29 +227,31 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 		if u.Kind == bot.Signal && env.Now.Before(u.At) {
 			env.Now = u.At // the clock was set back a little since the timer was found due: it is due all the same, once
 		}
-		next, out, err := r.step(ctx, c, u, env)
+		began := time.Now()
+		var next bot.Conversation
+		next, out, err = r.traceStep(ctx, c, u, env)
+		turned.Step = time.Since(began)
 		if err != nil {
 			return out, err
 		}
 		if out.Repeat {
-			r.Count("repeat")
+			turned.Result = TurnRepeat
 			return out, nil
 		}
 		mine := r.claim(&next.Outbox, env.Now, next.NextTimer())
-		err = r.Conversations.Save(ctx, &next)
+		began = time.Now()
+		err = r.commit(ctx, &next)
+		turned.Commit = time.Since(began)
 		if errors.Is(err, bot.ErrConflict) {
-			r.Count("conflict")
+			r.Watch.Turned(Turned{Channel: u.Channel, Result: TurnConflict, Outcome: bot.Outcome{Event: out.Event}, Step: turned.Step, Commit: turned.Commit})
 			continue
 		}
 		if err != nil {
 			return out, fmt.Errorf("commit turn: %w", err)
 		}
-		r.Count("turn")
-		if u.Media != "" {
-			r.Count("came_" + u.Media)
-		}
-		r.dropped(out)
-		r.Log.Info("turn", "conv", id, "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
+		turned.Result = TurnCommitted
+		r.dropped(u.Channel, out)
+		r.Log.Info("turn", "conv", id, "turn", trace.ID(ref), "trace_id", trace.Of(ref), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
 			"to", out.To, "text", out.Text, "took", time.Since(start))
 		doc := &conversation{c: next}
 		for _, lane := range mine {
@@ -237,7 +267,8 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (bot.Outcome
 // step steps, reserving at the unlock document when the turn asks for it. Where the flow has no answer to what it heard, the
 // person is asked again rather than left without a word for ever, and the operator is told.
 func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
-	next, out, err := r.Engine.Step(ctx, c, u, env)
+	engine := r.engine.Load()
+	next, out, err := engine.Step(ctx, c, u, env)
 	var need *bot.NeedsReservation
 	if errors.As(err, &need) {
 		res, rerr := r.Reserve(ctx, need.Ask)
@@ -245,13 +276,13 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 			return c, out, fmt.Errorf("reserve: %w", rerr)
 		}
 		env.Reservation = &res
-		next, out, err = r.Engine.Step(ctx, c, u, env)
+		next, out, err = engine.Step(ctx, c, u, env)
 	}
 	if errors.Is(err, bot.ErrNoRow) {
-		r.Count("flow_fault")
+		r.Watch.FlowFault()
 		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
 		env.Deaf = true
-		next, out, err = r.Engine.Step(ctx, c, u, env)
+		next, out, err = engine.Step(ctx, c, u, env)
 	}
 	if err != nil {
 		return c, out, fmt.Errorf("step conversation: %w", err)

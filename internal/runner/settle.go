@@ -16,6 +16,7 @@ type try struct {
 	same    bool          // nobody has written the document since the try began
 	effects Effects
 	err     error
+	took    time.Duration
 }
 
 // fate is what became of the promise that was tried.

@@ -102,7 +102,7 @@ func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now
 	u := *k.Signal
 	u.Channel, u.Chat = bot.SplitConversationID(doc.c.ID)
 	u.Kind, u.At, u.Once = bot.Signal, now, true
-	next, out, err := s.r.step(ctx, doc.c, u, bot.Env{Now: now})
+	next, out, err := s.r.traceStep(ctx, doc.c, u, bot.Env{Now: now, Trace: u.Trace})
 	if err != nil {
 		return nil, out, err
 	}
@@ -204,7 +204,7 @@ func (k *keyed) next(key string) {
 func (r *Runner) Deliver(ctx context.Context, p bot.Promise, what bot.SendSignal) (Effects, error) {
 	channel, chat := bot.SplitConversationID(what.Conv)
 	err := r.Handle(ctx, bot.Update{
-		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: what.Signal, Attempt: p.Attempt, Text: what.Text,
+		ID: "signal/" + p.ID, Channel: channel, Chat: chat, Kind: bot.Signal, Signal: what.Signal, Attempt: p.Attempt, Text: what.Text, Trace: p.Trace,
 	})
 	if err != nil {
 		return Effects{}, fmt.Errorf("deliver signal: %w", err)

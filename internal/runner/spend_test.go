@@ -3,7 +3,6 @@ package runner_test
 import (
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/runner"
+	"llave/internal/runner/runnertest"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
@@ -133,14 +133,9 @@ func (cl *cluster) sweep2(r *runner.Runner) {
 // A version that does not know the kind drops an edit after its minute, and offers nobody a person for it.
 func TestEdit_unknown(t *testing.T) {
 	cl := newCluster(t)
-	var mu sync.Mutex
-	counted := map[string]int{}
+	var counted runnertest.Counts
 	r := cl.runner("a")
-	r.Count = func(what string) {
-		mu.Lock()
-		defer mu.Unlock()
-		counted[what]++
-	}
+	r.Watch = &counted
 	cl.handle(r, text(1, "hola"))
 	cl.idle(r)
 	c := cl.conversation()
@@ -169,9 +164,7 @@ func TestEdit_unknown(t *testing.T) {
 		t.Errorf("still owed %+v", c.Promises)
 	}
 	cl.wantSent(1, "for an edit that nobody knows")
-	mu.Lock()
-	defer mu.Unlock()
-	if counted["given_up"] != 0 || counted["worthless"] != 1 {
-		t.Errorf("counted %v, want it dropped and not given up", counted)
+	if up, worthless := counted.Of("given_up"), counted.Of("worthless"); up != 0 || worthless != 1 {
+		t.Errorf("%d given up and %d worthless, want it dropped and not given up", up, worthless)
 	}
 }

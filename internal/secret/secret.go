@@ -176,6 +176,30 @@ func (k Keys) Unwrap(wrapped string) (dataKey []byte, stale bool, err error) {
 	return nil, false, ErrOpen
 }
 
+// Sign is the mark under a text that only who has the first key can make: 43 characters, URL-safe. Each use has a label of its own.
+func (k Keys) Sign(label, text string) string { return encoding.EncodeToString(k.mark(0, label, text)) }
+
+// Signed says whether any of the keys made that mark.
+func (k Keys) Signed(label, text, mark string) bool {
+	given, err := encoding.DecodeString(mark)
+	for i := range k {
+		if err == nil && hmac.Equal(given, k.mark(i, label, text)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (k Keys) mark(i int, label, text string) []byte {
+	sub, err := hkdf.Key(sha256.New, k[i], nil, "sign/"+label, 32)
+	if err != nil {
+		panic(err) // lengths are constants
+	}
+	m := hmac.New(sha256.New, sub)
+	m.Write([]byte(text))
+	return m.Sum(nil)
+}
+
 func (k Keys) wrapping(i int) []byte {
 	sum, err := hkdf.Key(sha256.New, k[i], nil, "wrap", 32)
 	if err != nil {

@@ -35,6 +35,11 @@ func (t *AffiliateTable) Find(ctx context.Context, number string) (affiliate.Rec
 	if err != nil {
 		return affiliate.Record{}, false, fmt.Errorf("find affiliate: %w", err)
 	}
+	return recordOf(raw), true, nil
+}
+
+// recordOf reads a document, which others may have written.
+func recordOf(raw bson.Raw) affiliate.Record {
 	text := func(field string) string {
 		s, _ := raw.Lookup(field).StringValueOK()
 		return s
@@ -48,7 +53,8 @@ func (t *AffiliateTable) Find(ctx context.Context, number string) (affiliate.Rec
 		Email:         text("email"),
 		DataUpdatedAt: anyTime(raw.Lookup("data_updated_at")),
 		Status:        affiliate.Status(text("status")),
-	}, true, nil
+		UpdatedAt:     anyTime(raw.Lookup("updated_at")),
+	}
 }
 
 // find gets the one document of a code in whatever letters. All spellings are asked for always, or a code that nobody has would
@@ -122,8 +128,11 @@ func anyTime(v bson.RawValue) time.Time {
 	return time.Time{}
 }
 
-// SetStatus sets the status of a record as it was read and nothing else, also where it has that status: whoever has read it before
-// then knows. ErrConflict when somebody has written it since, or it is gone.
+// statusSetAt is the field of when Llave itself last set the status: an import of what was so before leaves that status.
+const statusSetAt = "status_set_at"
+
+// SetStatus sets the status of a record as it was read, and when that was, also where it has that status: whoever has read it
+// before then knows. ErrConflict when somebody has written it since, or it is gone.
 func (t *AffiliateTable) SetStatus(ctx context.Context, rec affiliate.Record, status affiliate.Status) error {
 	raw, err := t.engine.Get(ctx, Affiliates, rec.ID)
 	if errors.Is(err, ErrNotFound) || err == nil && DocumentVersion(raw) != rec.Version {
@@ -132,7 +141,14 @@ func (t *AffiliateTable) SetStatus(ctx context.Context, rec affiliate.Record, st
 	if err != nil {
 		return fmt.Errorf("set affiliate's status: %w", err)
 	}
+	now, err := t.engine.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("set affiliate's status: %w", err)
+	}
 	changed, err := WithField(raw, "status", bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, string(status))})
+	if err == nil {
+		changed, err = WithField(changed, statusSetAt, bson.RawValue{Type: bson.TypeDateTime, Value: bsoncore.AppendTime(nil, now)})
+	}
 	if err != nil {
 		return fmt.Errorf("set affiliate's status: %w", err)
 	}
@@ -142,8 +158,8 @@ func (t *AffiliateTable) SetStatus(ctx context.Context, rec affiliate.Record, st
 	return nil
 }
 
-// Import stores records, new ones and changes to old ones. Fields of a stored record that an import does not have stay.
-// After an error some of the records may be stored; importing them again is safe.
+// Import stores records as they are, over whatever is stored. Fields of a stored record that they do not have stay. After an error
+// some of the records may be stored; importing them again is safe. What an operator imports goes through Merge.
 func (t *AffiliateTable) Import(ctx context.Context, records []affiliate.Record) error {
 	for len(records) > 0 {
 		n := min(len(records), importBatch)
@@ -160,7 +176,7 @@ func (t *AffiliateTable) Import(ctx context.Context, records []affiliate.Record)
 }
 
 // rawAffiliate writes the document by hand: an import has hundreds of thousands. An absent data_updated_at is written
-// as null, since an upsert would leave the one that is stored.
+// as null, since an upsert would leave the one that is stored; an empty status and an absent updated_at are left out.
 func rawAffiliate(r *affiliate.Record) bson.Raw {
 	start, b := bsoncore.AppendDocumentStart(make([]byte, 0, 256))
 	b = bsoncore.AppendStringElement(b, "_id", r.ID)
@@ -174,7 +190,12 @@ func rawAffiliate(r *affiliate.Record) bson.Raw {
 	} else {
 		b = bsoncore.AppendTimeElement(b, "data_updated_at", r.DataUpdatedAt)
 	}
-	b = bsoncore.AppendStringElement(b, "status", string(r.Status))
+	if r.Status != "" {
+		b = bsoncore.AppendStringElement(b, "status", string(r.Status))
+	}
+	if !r.UpdatedAt.IsZero() {
+		b = bsoncore.AppendTimeElement(b, "updated_at", r.UpdatedAt)
+	}
 	b, _ = bsoncore.AppendDocumentEnd(b, start) // fails only for a start that is not one
 	return b
 }

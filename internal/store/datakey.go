@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"llave/internal/secret"
 )
 
@@ -49,4 +51,17 @@ func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, e
 		}
 		return secret.New(key)
 	}
+}
+
+// WrappedDataKey reads the data key as it is stored, with an engine's Get; found is false before the first start. It makes none.
+func WrappedDataKey(ctx context.Context, get func(ctx context.Context, collection, id string) (bson.Raw, error)) (wrapped string, found bool, err error) {
+	raw, err := get(ctx, Settings, dataKeyID)
+	if errors.Is(err, ErrNotFound) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("data key: %w", err)
+	}
+	wrapped, found = raw.Lookup("wrapped").StringValueOK()
+	return wrapped, found, nil
 }

@@ -56,6 +56,8 @@ type Query struct {
 type Engine interface {
 	// Get returns a copy of the document, or ErrNotFound.
 	Get(ctx context.Context, collection, id string) (bson.Raw, error)
+	// GetMany calls each for a copy of every document that is there under one of the ids, in no order.
+	GetMany(ctx context.Context, collection string, ids []string, each func(bson.Raw)) error
 	// Insert stores a new document, or ErrDuplicate.
 	Insert(ctx context.Context, collection string, doc bson.Raw) error
 	// Replace stores doc where the stored version is version; ErrConflict when it is another or the document is gone.
@@ -105,6 +107,7 @@ const (
 	Sessions      = "sessions"
 	Tries         = "tries"
 	Unheard       = "unheard"
+	Events        = "events"
 )
 
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
@@ -130,4 +133,5 @@ var Indexes = []Index{
 	{Unheard, "times"},
 	{Unheard, "last"},
 	{Unheard, "drop_at"},
+	{Events, "died"},
 }

@@ -34,6 +34,8 @@ type Store struct {
 	Sessions      *SessionTable
 	Tries         *TryTable
 	Unheard       *UnheardTable
+	Events        *EventTable
+	Intros        *IntroTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -63,6 +65,8 @@ func New(engine Engine) *Store {
 		Sessions:   newSessions(engine),
 		Tries:      newTries(engine),
 		Unheard:    newUnheard(engine),
+		Events:     newEvents(engine),
+		Intros:     newIntros(engine),
 	}
 }
 

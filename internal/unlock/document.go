@@ -54,6 +54,7 @@ const KeyPassLife = 10 * time.Minute
 type Asked struct {
 	Turn    string    `bson:"turn"` // key of the turn that asked, which begins with its conversation's id and a slash: the same turn twice is one request
 	Attempt string    `bson:"attempt"`
+	Trace   string    `bson:"trace,omitempty"` // reference of that turn, which the press of its letter's button joins
 	At      time.Time `bson:"at"`
 	Sent    bool      `bson:"sent,omitempty"` // the mail server has accepted the letter
 }
@@ -204,6 +205,8 @@ type Document struct {
 	Bounced    *Bounced  `bson:"bounced,omitempty"`  // a mailbox that takes no mail
 	PurgeAt    time.Time `bson:"purge_at,omitempty"` // when something may be taken off
 	bot.Outbox `bson:",inline"`
+
+	trace string // reference of what is being done to it now, which what it owes for that carries; not kept
 }
 
 // attempt returns the newest attempt or a used one by its id, or nil.

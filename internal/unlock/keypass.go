@@ -101,7 +101,11 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 		return nil, fmt.Errorf("hash key: %w", err)
 	}
 	attempt := a.ID
+	ctx, span, ref := s.join(ctx, d, a, a.asker(), "key")
+	defer span.End()
+	var happened steps
 	d, err = s.change(ctx, d.ID, func(d *Document, now time.Time) error {
+		happened = nil
 		a, err := holds(d, attempt, now)
 		if err != nil {
 			return err
@@ -109,7 +113,9 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 		if !a.KeyMade.IsZero() {
 			return ErrKeyMade // while this one was being hashed
 		}
+		d.trace = ref
 		d.Key, d.KeyAt, a.KeyMade = hash, now, now
+		happened.add(a, StepKey, took(a.Redeemed, now))
 		s.tell(d, a, now, bot.SignalKeyMade, "")
 		s.owe(d, a, now, "generated/", bot.MailNotice{Topic: "generated"})
 		s.announce(d, a, now, bot.ToldGenerated, "")
@@ -121,6 +127,7 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 	if err != nil {
 		return nil, err
 	}
+	s.tellSteps(happened)
 	s.Kick(d.ID)
 	return nil, nil
 }

@@ -73,7 +73,9 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 // when the link ends for the chat: also where another, or the record's owner, has ended it meanwhile. ErrOver when the chat has
 // used it itself, or nothing is known of it any more.
 func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, err error) {
+	var happened steps
 	_, err = s.change(ctx, p.Record, func(d *Document, now time.Time) error {
+		happened = nil
 		a := d.attempt(p.Attempt)
 		if what, _ := p.What.(bot.MailLink); a == nil || a.By != "" && a.By == what.Conv {
 			return ErrOver
@@ -90,6 +92,9 @@ func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, 
 		}
 		ends = as.Ends(s.Limits.LinkTTL)
 		if a == d.Live && a.Accepted != as.Accepted && a.Redeemed.IsZero() && a.Voided.IsZero() {
+			if a.Accepted.IsZero() {
+				happened.add(a, StepAccepted, took(a.Asked, now))
+			}
 			a.Accepted, d.PurgeAt, wrote = now, ends, true
 		}
 		if !wrote {
@@ -97,6 +102,9 @@ func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, 
 		}
 		return nil
 	})
+	if err == nil {
+		s.tellSteps(happened)
+	}
 	return ends, err
 }
 
@@ -120,7 +128,9 @@ func (d *Document) sent(p bot.Promise) bool {
 // Refused notes that the mailbox refused a promise's letter for good and returns the moment at which a link accepted now
 // would end.
 func (s *Service) Refused(ctx context.Context, p bot.Promise) (ends time.Time, err error) {
+	var happened steps
 	_, err = s.change(ctx, p.Record, func(d *Document, now time.Time) error {
+		happened = nil
 		if d.Live == nil || d.Live.ID != p.Attempt {
 			return ErrOver
 		}
@@ -130,8 +140,14 @@ func (s *Service) Refused(ctx context.Context, p bot.Promise) (ends time.Time, e
 		if !d.Live.Refused.IsZero() || !d.Live.Accepted.IsZero() {
 			return errUnchanged
 		}
+		if d.Live.open() {
+			happened.add(d.Live, StepRefused, 0)
+		}
 		d.Live.Refused = now
 		return nil
 	})
+	if err == nil {
+		s.tellSteps(happened)
+	}
 	return ends, err
 }

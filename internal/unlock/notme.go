@@ -92,10 +92,15 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	if err != nil {
 		return Disowned{}, err
 	}
+	ctx, span, turn := s.join(ctx, found, found.Live, found.Live.asker(), "no fui yo")
+	defer span.End()
 	var out Disowned
 	var own []*Attempt
 	var chat Chat
+	var happened steps
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
+		happened = nil
+		was := d.Live.open()
 		var err error
 		if own, chat, err = s.disowned(d, t, now); err != nil {
 			return err
@@ -107,6 +112,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 			out = s.came(d, own, ref, now)
 			return errUnchanged
 		}
+		d.trace = turn
 		s.owe(d, newest, now, "not_me/", bot.MailWarning{Ref: ref})
 		for _, a := range fresh {
 			s.takeBack(d, a, ref, now)
@@ -115,6 +121,9 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 			if open := a.Redeemed.IsZero() || a.KeyMade.IsZero() && now.Before(a.keyPassEnds()); open && a.Voided.IsZero() && a.Kind != KindDecoy && !a.overtakes(newest) {
 				a.Voided, a.Case = now, ref
 			}
+		}
+		if was && !d.Live.open() {
+			happened.add(d.Live, StepDisowned, 0)
 		}
 		d.Hold = now.Add(s.Hold)
 		out = s.came(d, own, ref, now)
@@ -125,6 +134,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	if err != nil {
 		return out, err
 	}
+	s.tellSteps(happened)
 	for _, a := range own {
 		if err := s.Lock(ctx, d.ID, a.ID); err != nil {
 			return Disowned{}, fmt.Errorf("lock record: %w", err)

@@ -11,13 +11,15 @@ import (
 // its key pass's) is over; the rest of the attempt when "No fui yo" works no more. A live link or key pass stays, and what an
 // unkept promise needs. It says whether a link was taken off.
 func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error) {
+	var happened steps
 	_, err = s.change(ctx, id, func(d *Document, now time.Time) error {
-		purged = false
+		purged, happened = false, nil
 		if d.PurgeAt.IsZero() || now.Before(d.PurgeAt) {
 			return errUnchanged
 		}
 		d.PurgeAt = time.Time{}
-		link := d.Live != nil && d.Live.Link != ""
+		link, open := d.Live != nil && d.Live.Link != "", d.Live.open()
+		was := d.Live
 		older := d.Used
 		d.Used = nil
 		for i := range older {
@@ -34,8 +36,14 @@ func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error)
 			d.Bounced = nil
 		}
 		purged = link && (d.Live == nil || d.Live.Link == "")
+		if purged && open {
+			happened.add(was, StepExpired, 0)
+		}
 		return nil
 	})
+	if err == nil {
+		s.tellSteps(happened)
+	}
 	return purged, err
 }
 

@@ -96,8 +96,12 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 	if err != nil {
 		return Redeemed{}, err
 	}
+	ctx, span, ref := s.join(ctx, found, found.Live, s.asker(found.Live, t.tag), "press")
+	defer span.End()
 	var out Redeemed
+	var happened steps
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
+		happened = nil
 		a := d.Live
 		if a == nil || !t.is(a.Link, s.hashLink) {
 			return ErrUnknown
@@ -119,6 +123,8 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 			return errUnchanged
 		}
 		out.Life = KeyPassLife
+		happened.add(a, StepPressed, took(a.Accepted, now))
+		d.trace = ref
 		a.Redeemed, a.Nonce, a.By = now, s.hashNonce(nonce), by
 		d.Bounced = nil // its mailbox is read
 		d.PurgeAt = now.Add(KeyPassLife)
@@ -131,8 +137,10 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		return nil
 	})
 	if err != nil {
+		span.Fail("refused")
 		return Redeemed{Kind: out.Kind, Moment: out.Moment, Chat: out.Chat}, err
 	}
+	s.tellSteps(happened)
 	if out.Kind == KindUnlock {
 		if err := s.Activate(ctx, d.ID, d.Live.ID); err != nil {
 			return Redeemed{}, fmt.Errorf("activate record: %w", err)

@@ -25,8 +25,9 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 		kind = KindGenerate
 	}
 	var res bot.Reservation
+	var happened steps
 	_, err = s.change(ctx, ask.Record, func(d *Document, now time.Time) error {
-		res = bot.Reservation{}
+		res, happened = bot.Reservation{}, nil
 		for _, a := range d.Asks {
 			if a.Turn == ask.Turn {
 				res.Granted, res.Attempt = true, a.Attempt
@@ -49,17 +50,26 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 			kind = KindDecoy
 		}
 		if !d.Live.Lives(now, s.Limits.LinkTTL) || d.Live.Kind != kind && !d.held(now) {
+			if old := d.Live; old.open() && !old.Lives(now, s.Limits.LinkTTL) {
+				happened.add(old, StepExpired, 0)
+			} else if old.open() {
+				happened.add(old, StepReplaced, 0)
+			}
 			s.mint(d, ask, kind, now)
+			happened.add(d.Live, StepMade, 0)
 		}
 		if !slices.Contains(d.Live.Convs, ask.Conv) {
 			d.Live.Convs = append(d.Live.Convs, ask.Conv)
 		}
 		d.Live.hears(ask.Conv, ask.Lang)
-		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Attempt: d.Live.ID, At: now})
+		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Trace: ask.Trace, Attempt: d.Live.ID, At: now})
 		d.PurgeAt = d.Live.Ends(s.Limits.LinkTTL)
 		res.Granted, res.Attempt, res.Ends = true, d.Live.ID, d.Live.Ends(s.Limits.LinkTTL)
 		return nil
 	})
+	if err == nil {
+		s.tellSteps(happened)
+	}
 	return res, err
 }
 

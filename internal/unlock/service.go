@@ -1,6 +1,7 @@
 package unlock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/key"
 	"llave/internal/secret"
+	"llave/internal/trace"
 )
 
 // What a link or a key pass can come to. None of them says whether an account exists.
@@ -51,18 +53,20 @@ type Limits struct {
 	LinkTTL time.Duration // life of a link from acceptance
 }
 
-// Options are what the service needs. All are required but Kick.
+// Options are what the service needs. All are required but Kick and Watch.
 type Options struct {
 	Documents  Documents
 	Affiliates Affiliates
 	Vault      *secret.Vault
 	Now        func(ctx context.Context) (time.Time, error) // the store's clock
 	Limits     Limits
-	Hold       time.Duration   // how long no letter goes to a record after "No fui yo"
-	Uniform    bool            // LLAVE_DISCLOSURE=uniform: each letter begins the link's life anew, within MaxLife
-	Announce   bool            // the institution's programs are told what happens
-	Keys       key.Rules       // which keys may be made
-	Kick       func(id string) // tells the runner that the document with that id owes something now
+	Hold       time.Duration    // how long no letter goes to a record after "No fui yo"
+	Uniform    bool             // LLAVE_DISCLOSURE=uniform: each letter begins the link's life anew, within MaxLife
+	Announce   bool             // the institution's programs are told what happens
+	Keys       key.Rules        // which keys may be made
+	Watch      func(h Happened) // told what happened to a link, for counting; it does not wait
+	Kick       func(id string)  // tells the runner that the document with that id owes something now
+	Trace      *trace.Tracer    // nil: presses are not exported
 }
 
 // Service asks for links, mints, redeems and ends them. It is safe for use by many goroutines and processes.
@@ -72,6 +76,9 @@ type Service struct{ Options }
 func New(o Options) *Service {
 	if o.Kick == nil {
 		o.Kick = func(string) {}
+	}
+	if o.Watch == nil {
+		o.Watch = func(Happened) {}
 	}
 	return &Service{o}
 }
@@ -119,7 +126,7 @@ var errUnchanged = errors.New("nothing to write")
 // owe adds a promise of an attempt. Its id makes it happen once: [of] tells it from others of its kind.
 func (s *Service) owe(d *Document, a *Attempt, now time.Time, of string, what bot.Duty) {
 	id := strings.Join([]string{a.ID, string(what.Kind()), of}, "/")
-	p := bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Made: now}
+	p := bot.Promise{ID: id, What: what, Record: d.ID, Attempt: a.ID, Trace: cmp.Or(d.trace, d.askedIn(a, a.asker())), Made: now}
 	switch what.Kind() {
 	case bot.PromiseNotice, bot.PromiseRevoked, bot.PromiseWarning: // a mailbox that is full for days holds up no other letter for ever
 		p.Until = now.Add(noticeFor)

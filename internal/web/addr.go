@@ -10,10 +10,7 @@ import (
 // Addr is the client's address. X-Forwarded-For counts only as far as trusted proxies wrote it: read from the right,
 // the first address that is no trusted proxy's. Whatever stands left of it anybody may have written.
 func (k *Kit) Addr(r *http.Request) netip.Addr {
-	var at netip.Addr
-	if p, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		at = p.Addr().Unmap().WithZone("")
-	}
+	at := k.peer(r)
 	if !k.trusted(at) {
 		return at
 	}
@@ -27,6 +24,14 @@ func (k *Kit) Addr(r *http.Request) netip.Addr {
 		if !k.trusted(at) {
 			return at
 		}
+	}
+	return at
+}
+
+// peer is who connected to us.
+func (k *Kit) peer(r *http.Request) (at netip.Addr) {
+	if p, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		at = p.Addr().Unmap().WithZone("")
 	}
 	return at
 }

@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"llave/bot/wire"
@@ -226,6 +227,9 @@ func (k *Kit) Wrap(mux http.Handler) http.Handler {
 			took := time.Since(start)
 			k.options.Count(route(r), w.code(), took)
 			level := slog.LevelInfo
+			if w.code() == http.StatusUnauthorized && strings.Contains(r.Pattern, "/webhooks/") {
+				level = slog.LevelDebug // the channel has warned, and said what to do
+			}
 			if w.code() < 400 && (r.Pattern == k.assets.pattern() || w.code() == http.StatusNoContent) {
 				level = slog.LevelDebug
 			}

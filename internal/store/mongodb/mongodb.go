@@ -173,6 +173,35 @@ func (e *Engine) Get(ctx context.Context, collection, id string) (bson.Raw, erro
 	return raw, nil
 }
 
+// GetMany calls [each] for the documents that are there.
+func (e *Engine) GetMany(ctx context.Context, collection string, ids []string, each func(bson.Raw)) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	cursor, err := e.db.Collection(collection).Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}})
+	if err != nil {
+		return failed("get from "+collection, err)
+	}
+	return drain(ctx, cursor, "get from "+collection, func(doc bson.Raw) bool {
+		each(doc)
+		return true
+	})
+}
+
+// drain calls [each] for what a cursor has until it returns false, and closes it.
+func drain(ctx context.Context, cursor *mongo.Cursor, doing string, each func(bson.Raw) bool) error {
+	defer cursor.Close(context.WithoutCancel(ctx)) // the server is told even when ctx has ended
+	for cursor.Next(ctx) {
+		if !each(bytes.Clone(cursor.Current)) {
+			return nil
+		}
+	}
+	if err := cursor.Err(); err != nil {
+		return failed(doing, err)
+	}
+	return nil
+}
+
 // Insert stores a new document with version 1.
 func (e *Engine) Insert(ctx context.Context, collection string, doc bson.Raw) error {
 	_, err := store.DocumentID(doc)
@@ -295,16 +324,7 @@ func (e *Engine) find(ctx context.Context, q store.Query, projection any, each f
 	if err != nil {
 		return failed("scan "+q.Collection, err)
 	}
-	defer cursor.Close(context.WithoutCancel(ctx)) // the server is told even when ctx has ended
-	for cursor.Next(ctx) {
-		if !each(bytes.Clone(cursor.Current)) {
-			return nil
-		}
-	}
-	if err := cursor.Err(); err != nil {
-		return failed("scan "+q.Collection, err)
-	}
-	return nil
+	return drain(ctx, cursor, "scan "+q.Collection, each)
 }
 
 // Count returns how many documents the query has.

@@ -176,3 +176,18 @@ func Engines(t *testing.T, test func(t *testing.T, e store.Engine)) {
 		t.Run(b.Name, func(t *testing.T) { test(t, b.Open(t)) })
 	}
 }
+
+// DropIndex takes an index of a declared field away, as nobody but an operator does.
+func DropIndex(t testing.TB, uri, database string, ix store.Index) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(ctx)
+	if err := client.Database(database).Collection(ix.Collection).Indexes().DropWithKey(ctx, bson.D{{Key: ix.Field, Value: 1}, {Key: "_id", Value: 1}}); err != nil {
+		t.Fatal(err)
+	}
+}

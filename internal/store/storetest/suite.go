@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"index follows the document", indexFollows},
 		{"increment", increment},
 		{"bulk upsert", bulkUpsert},
+		{"get many", getMany},
 		{"delete range", deleteRange},
 		{"clock", clock},
 		{"contexts", contexts},
@@ -550,6 +551,7 @@ func contexts(t *testing.T, e store.Engine) {
 	ended, cancel := contextEnded(t)
 	defer cancel()
 	for name, err := range map[string]error{
+		"get many":  e.GetMany(ended, store.Settings, []string{"x"}, func(bson.Raw) {}),
 		"get":       second(e.Get(ended, store.Settings, "x")),
 		"insert":    e.Insert(ended, store.Settings, doc(t, "late")),
 		"increment": second(e.Increment(ended, store.Counters, "late", 1, time.Time{})),

@@ -8,7 +8,7 @@ import (
 	"llave/internal/web"
 )
 
-// sheetAge is how long a browser may show a sheet again without asking. Offices change seldom, and by a new start.
+// sheetAge is how long a browser may show a sheet again without asking. Offices change seldom.
 const sheetAge = 5 * time.Minute
 
 // sheetData are an office and the chats that its sheet leads back to: all that there are, since the sheet is the same for everybody.
@@ -20,7 +20,7 @@ type sheetData struct {
 // office is the sheet that people take along to an office: where, when, what to bring. It knows nobody: it has a blank for
 // the number of a case, to be filled in by hand.
 func (s *Site) office(w http.ResponseWriter, r *http.Request) error {
-	o, found := s.Offices.ByCode(r.PathValue("code"))
+	o, found := s.Offices().ByCode(r.PathValue("code"))
 	if !found {
 		return &web.Error{Status: http.StatusNotFound}
 	}

@@ -14,7 +14,7 @@ func TestOffice(t *testing.T) {
 		{Name: "Centro <Norte>", Province: "Pichincha", City: "Quito", Address: "Calle de Prueba 1", Hours: "08:00-16:00", Note: "Entrada por la esquina", Code: "norte"},
 		{Name: "Centro Sur", Province: "Pichincha", City: "Quito", Address: "Calle de Prueba 2", Code: "sur-2"},
 	}
-	s := newSite(t, func(o *public.Options) { o.Offices = offices })
+	s := newSite(t, func(o *public.Options) { o.Offices = func() affiliate.Offices { return offices } })
 	b := s.browser()
 	p := b.get("/oficina/norte").Want(t, 200,
 		"Centro &lt;Norte&gt;", "Calle de Prueba 1", "Quito, Pichincha", "08:00-16:00", "Entrada por la esquina", "Su cédula vigente", "código del IESS", "Pida un turno", "Número de su caso",

@@ -65,8 +65,8 @@ type Options struct {
 	LinkTTL     time.Duration // shown on the page
 	GenerateURL string        // the institution's own key page; /clave is off then
 	Retention   Retention
-	NoHome      bool // somebody else serves "/"
-	Offices     affiliate.Offices
+	NoHome      bool                     // somebody else serves "/"
+	Offices     func() affiliate.Offices // those that are known at this moment; nil: none
 	// Chats are the chats that there are to lead back to, at this moment; nil: none.
 	Chats func() []web.Chat
 	// Keys is where keys wait to be judged; nil: two at a time, 16 waiting for 5 s.
@@ -104,6 +104,9 @@ func New(o Options) (*Site, error) {
 	}
 	if o.Chats == nil {
 		o.Chats = func() []web.Chat { return nil }
+	}
+	if o.Offices == nil {
+		o.Offices = func() affiliate.Offices { return nil }
 	}
 	if o.Keys == nil {
 		o.Keys = key.NewQueue(2, 16, 5*time.Second)

@@ -11,6 +11,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/handoff"
+	"llave/internal/trace"
 	"llave/internal/web"
 	"llave/internal/web/console"
 )
@@ -22,6 +23,7 @@ const linesShown = 100
 type talkData struct {
 	listed
 	Place   string         // what the bot was doing, in words
+	Turn    string         // id of the turn that asked for a person, by which the operators find it in the log and in traces
 	Begun   console.Moment // the person's first message
 	AskedAt console.Moment
 	Can     may
@@ -134,7 +136,7 @@ func (c *Room) talkHead(ctx context.Context, v console.Visit, filter string, of 
 	if err != nil {
 		return talkData{}, fmt.Errorf("read the store's clock: %w", err)
 	}
-	t := talkData{listed: c.listed(v, filter, of, now), Can: mayDo(v, of), Begun: c.Moment(of.Born), AskedAt: c.Moment(of.Asked), Steps: c.Steps, Reasons: handoff.Reasons, Place: c.StateName(of.From)}
+	t := talkData{listed: c.listed(v, filter, of, now), Can: mayDo(v, of), Begun: c.Moment(of.Born), AskedAt: c.Moment(of.Asked), Steps: c.Steps, Reasons: handoff.Reasons, Place: c.StateName(of.From), Turn: trace.ID(of.Trace)}
 	if t.Can.Pass {
 		if t.Colleagues, err = c.colleagues(ctx, v, of.Agent); err != nil {
 			return t, err

@@ -14,6 +14,7 @@ import (
 	"llave/bot"
 	"llave/internal/handoff"
 	"llave/internal/store"
+	"llave/internal/trace"
 	"llave/internal/web/console/consoletest"
 )
 
@@ -205,6 +206,21 @@ func TestTalk_number(t *testing.T) {
 	if log := d.Log.String(); strings.Contains(log, number) {
 		t.Error("the log has the number")
 	}
+}
+
+// Who has the case can tell the operators where to look: the page has the id of the turn that asked for a person, as the log has it.
+func TestTalk_turn(t *testing.T) {
+	d := consoletest.NewDesk(t).Process()
+	of := askWithNumber(d.Desk, "1")
+	kept, found, err := d.Store.Conversations.Find(t.Context(), "telegram:1")
+	if err != nil || !found || kept.Handoff == nil {
+		t.Fatalf("no case is kept: %v", err)
+	}
+	id := trace.ID(kept.Handoff.Trace)
+	if len(id) != 16 {
+		t.Fatalf("the case is of the turn %q", kept.Handoff.Trace)
+	}
+	d.As("ana").Get(casePath(of, "")).Want(t, http.StatusOK, "<dt>Registro</dt><dd><code>"+id+"</code>")
 }
 
 // Back to the bot at a step, to a colleague, to the queue.

@@ -1,0 +1,237 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"llave/bot"
+	"llave/bot/telegram"
+	"llave/bot/whatsapp"
+	"llave/bot/wire"
+	"llave/flows"
+	"llave/internal/handoff"
+	"llave/internal/metrics"
+	"llave/internal/runner"
+	"llave/internal/store"
+	"llave/internal/unlock"
+)
+
+// newMetrics counts nothing yet, and says what the program was built from.
+func newMetrics() *metrics.Metrics {
+	b := metrics.Build{Version: version(), GoVersion: runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				b.Revision = s.Value
+			}
+		}
+	}
+	return metrics.New(b)
+}
+
+// watchEngine has the store's operations measured.
+func (a *App) watchEngine(e store.Engine) store.Engine { return store.Watched(e, a.Metrics.Store) }
+
+// watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
+func (a *App) watchNow() {
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}}
+	for _, kind := range bot.PromiseKinds() {
+		e.Promises = append(e.Promises, string(kind))
+	}
+	for _, limit := range limitsMet {
+		e.Limits = append(e.Limits, limit)
+	}
+	for _, ch := range a.channels {
+		e.Channels = append(e.Channels, ch.name)
+	}
+	a.Metrics.Expect(e)
+	a.Metrics.Watch(a.now)
+}
+
+// limitsMet are the events of who met a limit, and what metrics call it.
+var limitsMet = map[bot.Event]string{
+	flows.TooManyNumbers: "numbers", flows.TooManyMails: "mails", flows.EnoughMails: "mails_live", flows.TooFast: "messages",
+	flows.FastAtDesk: "messages_desk", flows.CaseFull: "case_full", flows.TooManyComplaints: "complaints",
+}
+
+// wrongLinks is the limit that an address meets on the pages.
+const wrongLinks = "wrong_links"
+
+// watched counts what the runner does.
+type watched struct{ m *metrics.Metrics }
+
+// Turned counts a turn.
+func (w watched) Turned(t runner.Turned) {
+	if t.Result == runner.TurnConflict {
+		w.m.Conflict(t.Channel)
+		return
+	}
+	w.m.Turn(t.Channel, string(t.Outcome.Event), t.Result, t.Step, t.Commit)
+	if t.Result != runner.TurnCommitted {
+		return
+	}
+	if t.Media != "" {
+		w.m.Attachment(t.Channel, t.Media)
+	}
+	if limit := limitsMet[t.Outcome.Event]; limit != "" {
+		w.m.Limit(limit)
+	}
+	y := t.Outcome.Tally
+	if y.Sense != "" {
+		w.m.Sentence(y.Place, string(y.Sense), y.Confidence)
+	}
+	if y.Left != nil {
+		w.m.Left(y.Left.Stage, y.Left.Why)
+	}
+	for _, stage := range y.Reached {
+		w.m.Reached(stage)
+	}
+}
+
+// Tried counts what became of a promise.
+func (w watched) Tried(t runner.Tried) {
+	w.m.Promise(string(t.Kind), t.Result, t.Took)
+	if t.Kind == bot.PromiseSay && t.Result == runner.PromiseKept {
+		w.m.Reply(t.Channel, t.Owed)
+	}
+}
+
+// FlowFault counts an update for which the flow had no answer.
+func (w watched) FlowFault() { w.m.FlowFault() }
+
+// watchLink counts a step of a link.
+func (a *App) watchLink(h unlock.Happened) {
+	kind := string(h.Kind)
+	switch h.Step {
+	case unlock.StepMade:
+		a.Metrics.LinkMade(kind)
+	case unlock.StepAccepted, unlock.StepKey:
+		a.Metrics.LinkStep(string(h.Step), h.Took)
+	case unlock.StepPressed:
+		a.Metrics.LinkStep(string(h.Step), h.Took)
+		a.Metrics.LinkEnded(kind, "used")
+	default:
+		a.Metrics.LinkEnded(kind, string(h.Step))
+	}
+}
+
+// watchPage counts what became of a visit to the pages of links and keys.
+func (a *App) watchPage(outcome string) {
+	a.Metrics.LinkPage(outcome)
+	if outcome == "limited" {
+		a.Metrics.Limit(wrongLinks)
+	}
+}
+
+// watchLetter counts what the mail server said of a letter. What never came to it is not counted.
+func (a *App) watchLetter(kind string, err error) {
+	var said *bot.SendError
+	switch {
+	case err == nil:
+		a.Metrics.Letter(kind, "accepted")
+	case !errors.As(err, &said):
+	case said.Failure == bot.Permanent:
+		a.Metrics.Letter(kind, "refused")
+	default:
+		a.Metrics.Letter(kind, "temporary")
+	}
+}
+
+// watchJob counts a run of periodic work.
+func (a *App) watchJob(name string, took time.Duration, err error) {
+	a.Metrics.Job(name, err == nil, took)
+}
+
+// received are the words of the channels for what came, as metrics call them.
+var received = map[string]string{
+	telegram.CountUpdate: "handled", telegram.CountIgnored: "ignored", telegram.CountMalformed: "malformed",
+	telegram.CountHandleFailed: "failed", telegram.CountRefused: "refused", whatsapp.CountNoRoom: "no_room",
+}
+
+// watchChannel counts what happens between a platform and us. What is sent is counted by the words that both channels have.
+func (a *App) watchChannel(name string) func(what string) {
+	return func(what string) {
+		kind, failed := strings.CutPrefix(what, "send_")
+		result, came := received[what]
+		switch {
+		case came:
+			a.Metrics.Update(name, result)
+		case what == telegram.CountSent:
+			a.Metrics.Sent(name)
+		case what == telegram.CountImageless:
+			a.Metrics.ChannelEvent(name, "image_left_out")
+		case failed:
+			a.Metrics.SendError(name, kind)
+		default:
+			a.Metrics.ChannelEvent(name, what)
+		}
+	}
+}
+
+// webhooks are the routes on which platforms wait for us.
+var webhooks = map[string]string{telegram.WebhookPath: telegram.Name, whatsapp.WebhookPath: whatsapp.Name}
+
+// watchRequest counts a request.
+func (a *App) watchRequest(route string, status int, took time.Duration) {
+	code := strconv.Itoa(status)
+	a.Metrics.Request(route, code)
+	if channel := webhooks[route]; channel != "" && status != http.StatusMethodNotAllowed {
+		a.Metrics.Webhook(channel, code, took)
+	}
+}
+
+// now is how things are, for who scrapes. What the store does not say in time is left out.
+func (a *App) now(ctx context.Context) metrics.Now {
+	t := a.mailer.Trouble()
+	n := metrics.Now{Trouble: map[string]time.Time{"mail": t.Since}, LettersWaiting: t.Waiting}
+	for _, ch := range a.channels {
+		if s, ok := ch.channel.(interface{ Trouble() wire.Trouble }); ok {
+			n.Trouble[ch.name] = s.Trouble().Since
+		}
+	}
+	if a.stopping.Load() || a.Store.Ping(ctx) != nil {
+		return n
+	}
+	at, err := a.Store.Now(ctx)
+	if err != nil {
+		return n
+	}
+	owed, err := a.Store.Owed(ctx)
+	if err != nil {
+		a.options.Log.Warn("metrics: what is owed", "error", err)
+		return n
+	}
+	waiting, err := a.Store.Desk.Queue(ctx, handoff.QueueWaiting, queueMost)
+	if err != nil {
+		a.options.Log.Warn("metrics: the queue", "error", err)
+		return n
+	}
+	dead, err := a.Store.Events.Count(ctx)
+	if err != nil {
+		a.options.Log.Warn("metrics: dead events", "error", err)
+		return n
+	}
+	n.DeadEvents = int(dead)
+	n.StoreUp, n.Queue, n.Outbox = true, len(waiting), map[string]metrics.Owed{}
+	for _, c := range waiting {
+		n.LongestWait = max(n.LongestWait, at.Sub(c.Asked))
+	}
+	for _, lane := range bot.Lanes {
+		o := owed[lane]
+		row := metrics.Owed{Promises: o.Promises}
+		if !o.Oldest.IsZero() {
+			row.Oldest = max(0, at.Sub(o.Oldest))
+		}
+		n.Outbox[string(lane)] = row
+	}
+	return n
+}
+
+// queueMost is how many of those who wait are looked at.
+const queueMost = 10_000

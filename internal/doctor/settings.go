@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"llave/internal/address"
+	"llave/internal/config"
+)
+
+// settings are checks of what the settings say together; what is wrong in one alone is refused when they are read.
+func (d *doctor) settings(s *section) {
+	for _, c := range []struct {
+		name string
+		try  func(config.Config) result
+	}{
+		{"channels", channels}, {"public address", publicURL}, {"proxies", proxies}, {"sender", sender},
+	} {
+		s.check(c.name, func(context.Context) result { return c.try(d.Config) })
+	}
+	s.check("time zone", func(context.Context) result { return d.zone() })
+}
+
+func channels(c config.Config) result {
+	var on []string
+	if c.TelegramToken != "" {
+		on = append(on, "Telegram by "+string(c.TelegramMode))
+	}
+	if c.WhatsApp.On() {
+		on = append(on, "WhatsApp")
+	}
+	if len(on) == 0 {
+		return warn("set LLAVE_TELEGRAM_TOKEN, or the four LLAVE_WHATSAPP_… settings", "no channel is on: nobody can write to the bot")
+	}
+	return good("%s", strings.Join(on, ", "))
+}
+
+func publicURL(c config.Config) result {
+	if loopback(c.PublicURL) {
+		return warn("set LLAVE_PUBLIC_URL to the address that people reach", "%s leads to this machine: links in letters open nowhere else", c.PublicURL)
+	}
+	return good("%s", c.PublicURL)
+}
+
+// loopback says whether an address leads to the machine itself.
+func loopback(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+func proxies(c config.Config) result {
+	everybody := slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 })
+	switch {
+	case everybody:
+		return bad("name the proxies alone in LLAVE_TRUSTED_PROXIES", "everybody is a trusted proxy: whoever writes X-Forwarded-For is believed, and no limit per address holds")
+	case len(c.TrustedProxies) == 0 && c.PublicURL.Scheme == "https":
+		return warn("set LLAVE_TRUSTED_PROXIES to the address of what ends TLS in front of Llave", "people come by https, so a proxy stands in front, and none is trusted: all of them count as one address")
+	case len(c.TrustedProxies) == 0:
+		return good("none")
+	}
+	return good("%d trusted", len(c.TrustedProxies))
+}
+
+func sender(c config.Config) result {
+	from, err := address.Sender(c.MailFrom)
+	if err != nil {
+		return bad("set LLAVE_MAIL_FROM to Name <mailbox@host>", "the sender is no address")
+	}
+	_, domain, _ := strings.Cut(from.Address, "@")
+	if !strings.Contains(domain, ".") {
+		return warn("set LLAVE_MAIL_FROM to an address of the institution's", "letters are from a mailbox at %s, which no other mail server takes for a sender", domain)
+	}
+	return good("a mailbox at %s", domain)
+}
+
+// ofEcuador are the zones that people of the institute live in.
+var ofEcuador = []string{"America/Guayaquil", "Pacific/Galapagos"}
+
+func (d *doctor) zone() result {
+	zone := d.Config.Timezone
+	now := d.Now().In(zone).Format("15:04")
+	if !slices.Contains(ofEcuador, zone.String()) {
+		return warn("set LLAVE_TIMEZONE=America/Guayaquil, unless people live elsewhere", "people are told the hours of %s, where it is %s now", zone, now)
+	}
+	return good("%s, where it is %s now", zone, now)
+}
