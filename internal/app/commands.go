@@ -206,6 +206,7 @@ func (p *program) run(ctx context.Context, o Options, ready func(*App)) error {
 	}
 	ready(a)
 	debug.FreeOSMemory() // what reading the catalogues left behind
+	freeProgram()
 	if a.Chat != nil {
 		err := a.Chat.Run(ctx)
 		if errors.Is(err, context.Canceled) {

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package app
+
+// freeProgram is for Linux alone.
+func freeProgram() {}
