@@ -17,13 +17,13 @@ build:
 
 # Everything but what needs a MongoDB server, which runs too when TEST_MONGODB_URI names one. Tests that try very many cases
 # of one thing try a part of them, another one each day: their logs (-v) say which, and make sweeps tries all.
-# The conversation and what learns from sentences run once more without the race detector, which makes one goroutine's work ten
-# times as slow and tries a quarter of it (bottest.Sweep).
+# The conversation's own tests and what learns from sentences run without the race detector: one goroutine's work, which it makes
+# ten times as slow. It sees their code where processes share it, in internal/app and wherever else the world is played.
 # Most tests wait for a process, a browser or a disk more than they compute, so four run at once in each package.
 test:
 	.ci/deps
-	go test -race -parallel 4 -timeout 15m ./...
-	go test -parallel 4 ./flows ./flows/meaning
+	go test -race -parallel 4 -timeout 15m $$(go list ./... | grep -v -x -e llave/flows -e llave/flows/meaning)
+	go test -parallel 4 -timeout 15m ./flows ./flows/meaning
 	@echo "SMALL: the long sweeps; make sweeps tries everything" >&2
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; set TEST_MONGODB_URI to a server that may be written to" >&2
 
