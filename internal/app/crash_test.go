@@ -382,7 +382,7 @@ func TestCrash_atEveryCall(t *testing.T) { failsAtEveryCall(t, false) }
 // mailed twice.
 func TestHiccup_atEveryCall(t *testing.T) { failsAtEveryCall(t, true) }
 
-// failsAtEveryCall walks the road once for each call. A small sweep tries one in eight.
+// failsAtEveryCall walks the road once for each call. A small sweep tries one in sixteen.
 func failsAtEveryCall(t *testing.T, lives bool) {
 	sweep := bottest.NewSweep(t)
 	storetest.Engines(t, func(t *testing.T, e store.Engine) {
@@ -422,7 +422,7 @@ func failsAtEveryCall(t *testing.T, lives bool) {
 			return wrote
 		}
 		for k := 1; k <= calls; k++ {
-			if !sweep.Takes(k, 8) {
+			if !sweep.Takes(k, 16) {
 				continue
 			}
 			if check(k, false) {
