@@ -107,7 +107,7 @@ const (
 	CountGone         = "send_gone"        // blocked, deleted, left
 	CountPermanent    = "send_permanent"   // a message that Telegram will never take
 	CountTemporary    = "send_temporary"   // network, server or token trouble
-	CountImageless    = "send_pictureless" // of the messages taken, one that went out without its image; dashboards know the name
+	CountImageless    = "image_left_out"   // of the messages taken, one that went out without its image
 	CountDeleted      = "message_deleted"  // a person's message was deleted
 	CountSpent        = "keyboard_removed" // a bubble that was answered lost its keyboard
 	CountUnspent      = "keyboard_kept"    // Telegram refused that

@@ -81,17 +81,20 @@ func (c *Channel) runWebhook(ctx context.Context) error {
 			}, nil)
 		})
 	}
-	if err := register(); errors.Is(err, ErrToken) {
+	err = register()
+	if errors.Is(err, ErrToken) {
 		return ErrToken
 	}
 	for ctx.Err() == nil {
-		c.log.Info("telegram webhook registered")
+		if err == nil {
+			c.log.Info("telegram webhook registered")
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-c.anew:
 		}
-		if err := register(); errors.Is(err, ErrToken) {
+		if err = register(); errors.Is(err, ErrToken) {
 			c.log.Error("telegram does not know the new token", "err", err)
 		}
 	}

@@ -86,25 +86,25 @@ type Options struct {
 
 // What Count is told.
 const (
-	CountUpdate       = "update"           // an update was handled
-	CountStatus       = "status"           // a delivery report was kept
-	CountMoved        = "moved"            // a person's number or user id changed
-	CountIgnored      = "ignored"          // a part of a webhook that nobody handles
-	CountMalformed    = "malformed"        // a signed body that is no webhook
-	CountHandleFailed = "handle_failed"    // something could not be made durable; it will come again
-	CountNoRoom       = "no_room"          // a webhook for whose body there was no room; it will come again
-	CountRefused      = "refused"          // a webhook without the signature, or a registration without the token
-	CountReported     = "reported"         // an error that WhatsApp reports outside any message
-	CountUnmarked     = "unmarked"         // a message that could not be marked as read
-	CountSent         = "sent"             // a message was taken
-	CountTemplate     = "sent_template"    // of these, a template: the person had been silent for more than a day
-	CountImageless    = "send_pictureless" // of these, one that went out without its image; dashboards know the name
-	CountTokenChanged = "token_changed"    // an access token was refused and the next one taken
-	CountThrottled    = "send_throttled"   // a limit of WhatsApp's, or too long a queue
-	CountGone         = "send_gone"        // not on WhatsApp, or cannot be written to
-	CountPermanent    = "send_permanent"   // a message that WhatsApp will never take
-	CountTemporary    = "send_temporary"   // network, server or token trouble
-	CountClosed       = "send_closed"      // the 24-hour window is over
+	CountUpdate       = "update"         // an update was handled
+	CountStatus       = "status"         // a delivery report was kept
+	CountMoved        = "moved"          // a person's number or user id changed
+	CountIgnored      = "ignored"        // a part of a webhook that nobody handles
+	CountMalformed    = "malformed"      // a signed body that is no webhook
+	CountHandleFailed = "handle_failed"  // something could not be made durable; it will come again
+	CountNoRoom       = "no_room"        // a webhook for whose body there was no room; it will come again
+	CountRefused      = "refused"        // a webhook without the signature, or a registration without the token
+	CountReported     = "reported"       // an error that WhatsApp reports outside any message
+	CountUnmarked     = "unmarked"       // a message that could not be marked as read
+	CountSent         = "sent"           // a message was taken
+	CountTemplate     = "sent_template"  // of these, a template: the person had been silent for more than a day
+	CountImageless    = "image_left_out" // of these, one that went out without its image
+	CountTokenChanged = "token_changed"  // an access token was refused and the next one taken
+	CountThrottled    = "send_throttled" // a limit of WhatsApp's, or too long a queue
+	CountGone         = "send_gone"      // not on WhatsApp, or cannot be written to
+	CountPermanent    = "send_permanent" // a message that WhatsApp will never take
+	CountTemporary    = "send_temporary" // network, server or token trouble
+	CountClosed       = "send_closed"    // the 24-hour window is over
 )
 
 // Channel is our side of WhatsApp.

@@ -72,8 +72,10 @@ func (a *App) Reload(c config.Config) (changed, restart []string, err error) {
 	switch {
 	case start.WhatsApp.On() != c.WhatsApp.On():
 		leave("LLAVE_WHATSAPP_TOKEN", "LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN")
+	case start.WhatsApp.PhoneNumberID != c.WhatsApp.PhoneNumberID: // the new secrets are the other number's
+		leave("LLAVE_WHATSAPP_TOKEN", "LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN")
 	case a.whatsapp != nil && was.config.WhatsApp != c.WhatsApp:
-		err = a.whatsapp.SetSecrets(whatsapp.Secrets{Tokens: whatsappTokens(c.WhatsApp), App: c.WhatsApp.AppSecret, Verify: c.WhatsApp.VerifyToken})
+		err = a.whatsapp.SetSecrets(whatsapp.Secrets{Tokens: c.WhatsApp.Tokens(), App: c.WhatsApp.AppSecret, Verify: c.WhatsApp.VerifyToken})
 	}
 	if err != nil {
 		return nil, nil, err
@@ -116,7 +118,10 @@ func (a *App) hangup() {
 		return
 	}
 	o.Level.Set(min(o.Level.Level(), c.LogLevel, slog.LevelInfo)) // so that the line is seen, whatever it is from here on
-	o.Log.Info("settings were read again", "changed", changed, "needs_a_new_start", restart)
+	o.Log.Info("settings were read again", "changed", logList(changed), "needs_a_new_start", logList(restart))
 	o.Level.Set(c.LogLevel)
 	debug.FreeOSMemory() // the model before
 }
+
+// logList is a list of settings as it is logged: an empty one is [], not null.
+func logList(settings []string) []string { return append([]string{}, settings...) }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"llave/internal/bottest"
 )
 
 // bots is a Bot API that has nothing to tell, and remembers the tokens that it was shown.
@@ -167,5 +169,31 @@ func TestServe_readsSettingsAgain(t *testing.T) {
 	}
 	if more := s.logged()[before:]; strings.Contains(more, `"INFO"`) {
 		t.Errorf("at level error there is: %s", more)
+	}
+}
+
+// Another WhatsApp number needs a new start, and until then its secrets are not used for the number that serves.
+func TestReload_anotherNumber(t *testing.T) {
+	graph := bottest.NewGraph(bottest.GraphOptions{})
+	api := httptest.NewServer(graph)
+	t.Cleanup(func() { graph.Close(); api.Close() })
+	t.Chdir(t.TempDir())
+	put := func(number, token, app, verify string) {
+		t.Helper()
+		text := "LLAVE_WHATSAPP_PHONE_NUMBER_ID=" + number + "\nLLAVE_WHATSAPP_TOKEN=" + token + "\nLLAVE_WHATSAPP_APP_SECRET=" + app + "\nLLAVE_WHATSAPP_VERIFY_TOKEN=" + verify + "\n"
+		if err := os.WriteFile(".env", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("1001", "token-one", "app-one", "verify-one")
+	s := serving(t, []string{"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_WHATSAPP_API_URL=" + api.URL, "LLAVE_INTRODUCE=off"})
+	put("1001", "token-two", "app-one", "verify-two")
+	if line := hangup(t, s); !slices.Equal(line.Changed, []string{"LLAVE_WHATSAPP_TOKEN", "LLAVE_WHATSAPP_VERIFY_TOKEN"}) || len(line.Restart) > 0 {
+		t.Errorf("the same number: %+v", line)
+	}
+	put("1002", "token-three", "app-three", "verify-three")
+	four := []string{"LLAVE_WHATSAPP_TOKEN", "LLAVE_WHATSAPP_PHONE_NUMBER_ID", "LLAVE_WHATSAPP_APP_SECRET", "LLAVE_WHATSAPP_VERIFY_TOKEN"}
+	if line := hangup(t, s); len(line.Changed) > 0 || !slices.Equal(line.Restart, four) {
+		t.Errorf("another number: %+v", line)
 	}
 }

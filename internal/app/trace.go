@@ -20,7 +20,7 @@ func (a *App) openTrace(ctx context.Context) (err error) {
 	var seldom wire.Seldom
 	log := a.options.Log
 	a.trace, err = trace.Open(ctx, trace.Options{
-		Env: a.options.Config.Telemetry, Version: Version, Instance: a.name,
+		Env: a.options.Config.Telemetry, Version: version(), Instance: a.name,
 		Failed: func(err error) {
 			seldom.Warn(log, "traces are lost: does the collector listen at OTEL_EXPORTER_OTLP_ENDPOINT, and speak http/protobuf?", "err", err)
 		},

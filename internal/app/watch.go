@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -24,15 +22,8 @@ import (
 
 // newMetrics counts nothing yet, and says what the program was built from.
 func newMetrics() *metrics.Metrics {
-	b := metrics.Build{Version: version(), GoVersion: runtime.Version()}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				b.Revision = s.Value
-			}
-		}
-	}
-	return metrics.New(b)
+	b := built()
+	return metrics.New(metrics.Build{Version: b.Version, Revision: b.Commit, GoVersion: b.Go})
 }
 
 // watchEngine has the store's operations measured.
@@ -164,8 +155,6 @@ func (a *App) watchChannel(name string) func(what string) {
 			a.Metrics.Update(name, result)
 		case what == telegram.CountSent:
 			a.Metrics.Sent(name)
-		case what == telegram.CountImageless:
-			a.Metrics.ChannelEvent(name, "image_left_out")
 		case failed:
 			a.Metrics.SendError(name, kind)
 		default:

@@ -3,13 +3,11 @@ package app
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"llave/bot"
 	"llave/bot/whatsapp"
 	"llave/flows"
-	"llave/internal/config"
 	"llave/internal/secret"
 	"llave/internal/store"
 )
@@ -17,7 +15,7 @@ import (
 func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 	c := a.options.Config.WhatsApp
 	w, err := whatsapp.New(whatsapp.Options{
-		Tokens: whatsappTokens(c), PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
+		Tokens: c.Tokens(), PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
 		VerifyToken: c.VerifyToken, APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
 		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People, a.chatLeft},
 		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: a.watchChannel(whatsapp.Name),
@@ -28,14 +26,6 @@ func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 	}
 	a.onStop("whatsapp", func(context.Context) error { w.Close(); return nil })
 	return w, nil
-}
-
-// whatsappTokens are the access tokens, which are separated by commas.
-func whatsappTokens(c config.WhatsApp) (tokens []whatsapp.Secret) {
-	for t := range strings.SplitSeq(c.Token.Reveal(), ",") {
-		tokens = append(tokens, whatsapp.Secret(strings.TrimSpace(t)))
-	}
-	return tokens
 }
 
 // whatsappPeople is the store's register of people in the channel's words.

@@ -122,7 +122,7 @@ const (
 
 // WhatsApp is the channel of the Cloud API. The first four are set together or not at all.
 type WhatsApp struct {
-	Token         Secret
+	Token         Secret // several with commas between them: see Tokens
 	PhoneNumberID string
 	AppSecret     Secret
 	VerifyToken   Secret
@@ -133,6 +133,14 @@ type WhatsApp struct {
 
 // On says whether the channel was asked for.
 func (w WhatsApp) On() bool { return w.Token != "" }
+
+// Tokens are the access tokens, the first one first.
+func (w WhatsApp) Tokens() (tokens []Secret) {
+	for t := range strings.SplitSeq(w.Token.Reveal(), ",") {
+		tokens = append(tokens, Secret(strings.TrimSpace(t)))
+	}
+	return tokens
+}
 
 // Limits are those of P304 to P306.
 type Limits struct {
@@ -207,11 +215,18 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 	if err != nil {
 		mistakes = append(mistakes, err)
 	}
-	inEnv := maps.Clone(values)
+	dotEnv := maps.Clone(values)
 	for _, pair := range environ {
 		if name, v, ok := strings.Cut(pair, "="); ok && isOurs(name) && (v != "" || values[name] == "") {
 			values[name] = v
-			delete(inEnv, name)
+			delete(dotEnv, name)
+		}
+	}
+	for _, name := range secrets { // given in either manner, the environment wins
+		for _, pair := range [][2]string{{name, name + inFile}, {name + inFile, name}} {
+			if _, ok := dotEnv[pair[0]]; ok && values[pair[1]] != "" && dotEnv[pair[1]] == "" {
+				delete(values, pair[0])
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -219,7 +234,7 @@ func gather(environ []string, dir string) (values map[string]string, mistakes []
 			continue
 		}
 		where := ""
-		if _, ok := inEnv[name]; ok {
+		if _, ok := dotEnv[name]; ok {
 			where = " (in .env)"
 		}
 		mistakes = append(mistakes, fmt.Errorf("%s%s: there is no such setting; %s", name, where, nearest(name)))

@@ -118,6 +118,27 @@ func TestLoad_secretFileRefused(t *testing.T) {
 	}
 }
 
+// The environment wins over .env, given in either manner.
+func TestLoad_secretFileOverFile(t *testing.T) {
+	dir := t.TempDir()
+	inFile := put(t, dir, "token", "1:file")
+	for _, c := range []struct{ what, dotEnv, env, want string }{
+		{"a file in the environment", "LLAVE_TELEGRAM_TOKEN=1:plain", "LLAVE_TELEGRAM_TOKEN_FILE=" + inFile, "1:file"},
+		{"a file in .env", "LLAVE_TELEGRAM_TOKEN_FILE=" + inFile, "LLAVE_TELEGRAM_TOKEN=1:plain", "1:plain"},
+		{"a file in .env that is gone", "LLAVE_TELEGRAM_TOKEN_FILE=/gone", "LLAVE_TELEGRAM_TOKEN=1:plain", "1:plain"},
+		{"empty in the environment", "LLAVE_TELEGRAM_TOKEN_FILE=" + inFile, "LLAVE_TELEGRAM_TOKEN=", "1:file"},
+	} {
+		put(t, dir, ".env", c.dotEnv+"\n")
+		if got, err := config.Load([]string{c.env}, dir); err != nil || got.TelegramToken.Reveal() != c.want {
+			t.Errorf("%s: got %q, %v, want %q", c.what, got.TelegramToken.Reveal(), err, c.want)
+		}
+	}
+	put(t, dir, ".env", "LLAVE_TELEGRAM_TOKEN_FILE="+inFile+"\nLLAVE_TELEGRAM_TOKEN=1:plain\n")
+	if _, err := config.Load(nil, dir); err == nil {
+		t.Error("both in .env are taken")
+	}
+}
+
 // An address of MongoDB whose password is escaped is taken as it is, with several hosts, a port, and options.
 func TestLoad_mongoAddresses(t *testing.T) {
 	for _, uri := range []string{

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ func secure(v string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Scheme != "https" && !loopback(u.Hostname()) {
+	if u.Scheme != "https" && !Loopback(u.Hostname()) {
 		return nil, fmt.Errorf("begins with http:// and %s is not this machine; expected https://", u.Hostname())
 	}
 	return u, nil
@@ -77,7 +76,8 @@ func server(v string) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-func loopback(host string) bool {
+// Loopback says whether a host is the machine itself.
+func Loopback(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.IsLoopback()
 	}
@@ -92,8 +92,8 @@ var mongoHostShape = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(
 // would be taken for a host, printed, and asked of DNS.
 func mongoURI(v string) (Secret, error) {
 	const expected = "expected mongodb://host:27017/ or mongodb+srv://host/"
-	_, rest, ok := strings.Cut(v, "://")
-	if !ok || rest == "" || !slices.Contains([]string{"mongodb", "mongodb+srv"}, v[:len(v)-len(rest)-len("://")]) {
+	scheme, rest, ok := strings.Cut(v, "://")
+	if !ok || rest == "" || scheme != "mongodb" && scheme != "mongodb+srv" {
 		return "", errors.New("is no MongoDB address; " + expected)
 	}
 	hosts := rest
@@ -198,7 +198,7 @@ func smtpURL(v string) (Secret, error) {
 		return "", errors.New("has an option that is not known; the only one is tls=none")
 	case len(tls) == 1 && u.Scheme == "smtps":
 		return "", errors.New("asks for smtps and for tls=none; expected one of them")
-	case len(tls) == 1 && !loopback(u.Hostname()):
+	case len(tls) == 1 && !Loopback(u.Hostname()):
 		return "", fmt.Errorf("has tls=none and %s is not this machine; expected a server that offers STARTTLS", u.Hostname())
 	}
 	return Secret(v), nil

@@ -72,11 +72,7 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.WhatsAppRate, err = count(v); return }},
 
 	{"LLAVE_INTRODUCE", "on", "", "`on`: the bot's description, commands and ice breakers are kept as they should be, but for what others wrote there; `off`",
-		func(c *Config, v string) error {
-			is, err := oneOf(v, "on", "off")
-			c.Introduce = is == "on"
-			return err
-		}},
+		func(c *Config, v string) (err error) { c.Introduce, err = onOff(v); return }},
 
 	{"LLAVE_SMTP_URL", "", "required in `serve`; embedded catcher in `demo` and `chat`", "`smtp://user:pass@host:587` (STARTTLS required), `smtps://user:pass@host:465`, `smtp://localhost:1025?tls=none` (loopback only)",
 		func(c *Config, v string) (err error) { c.SMTPURL, err = smtpURL(v); return }},

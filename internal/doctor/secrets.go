@@ -21,8 +21,8 @@ func newSecrets(c config.Config) secrets {
 	}
 	_, half, _ := strings.Cut(c.TelegramToken.Reveal(), ":")
 	values = append(values, half)
-	for t := range strings.SplitSeq(c.WhatsApp.Token.Reveal(), ",") {
-		values = append(values, strings.TrimSpace(t))
+	for _, t := range c.WhatsApp.Tokens() {
+		values = append(values, t.Reveal())
 	}
 	for _, k := range c.SecretKey {
 		values = append(values, base64.StdEncoding.EncodeToString(k), base64.RawStdEncoding.EncodeToString(k), base64.RawURLEncoding.EncodeToString(k))

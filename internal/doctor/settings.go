@@ -2,9 +2,7 @@ package doctor
 
 import (
 	"context"
-	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -40,17 +38,10 @@ func channels(c config.Config) result {
 }
 
 func publicURL(c config.Config) result {
-	if loopback(c.PublicURL) {
+	if config.Loopback(c.PublicURL.Hostname()) {
 		return warn("set LLAVE_PUBLIC_URL to the address that people reach", "%s leads to this machine: links in letters open nowhere else", c.PublicURL)
 	}
 	return good("%s", c.PublicURL)
-}
-
-// loopback says whether an address leads to the machine itself.
-func loopback(u *url.URL) bool {
-	host := strings.ToLower(u.Hostname())
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
 func proxies(c config.Config) result {

@@ -14,10 +14,7 @@ func (d *doctor) whatsapp(s *section) {
 	if !c.On() {
 		return
 	}
-	var tokens []whatsapp.Secret
-	for t := range strings.SplitSeq(c.Token.Reveal(), ",") {
-		tokens = append(tokens, whatsapp.Secret(strings.TrimSpace(t)))
-	}
+	tokens := c.Tokens()
 	w := &whatsappCheck{d, whatsapp.Inspect(whatsapp.InspectOptions{
 		Tokens: tokens, PhoneNumberID: c.PhoneNumberID, AppSecret: c.AppSecret, APIURL: c.APIURL, APIVersion: c.APIVersion,
 	}), len(tokens), 0, whatsapp.Token{}, ""}

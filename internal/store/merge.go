@@ -15,7 +15,7 @@ import (
 
 // Merge lays the records of an import over those that are stored, while the service goes on unlocking:
 //
-//   - A record whose updated_at is before that of the stored one changes nothing.
+//   - A record whose updated_at, or where it has none the time of its file, is before the stored one's changes nothing.
 //   - One from before Llave itself unlocked or locked the record changes what else it says, not that. What says suspended
 //     or deceased always counts.
 //   - A status that stays as it is is not written, and one that changes is written only over what was read. So an unlock
@@ -81,7 +81,7 @@ type move struct {
 func (p *plan) change(r affiliate.Record, was bson.Raw, o affiliate.MergeOptions) {
 	old := recordOf(was)
 	switch {
-	case !r.UpdatedAt.IsZero() && r.UpdatedAt.Before(old.UpdatedAt):
+	case asOf(r, o).Before(old.UpdatedAt):
 		p.did.Older++
 		return
 	case r.Status != old.Status && settled(old.Status, r.Status) && asOf(r, o).Before(anyTime(was.Lookup(statusSetAt))):

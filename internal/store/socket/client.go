@@ -65,6 +65,9 @@ func Dial(ctx context.Context, dir, version string) (*Engine, error) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 			return nil, ErrNobody
 		}
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, errors.New("reach the store's holder: its socket may not be opened by this user; run the command as the user that the service runs as")
+		}
 		return nil, fmt.Errorf("reach the store's holder: %w", err)
 	}
 	return e, nil
