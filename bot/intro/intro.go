@@ -115,18 +115,18 @@ func look(ctx context.Context, channel string, p Part, before map[string]read, m
 	return is, nil
 }
 
-// write writes a part where that is not what stands there, and remembers it.
+// write remembers a part, and writes it where that is not what stands there. In this order: a process that dies between would
+// otherwise take its own words for somebody else's.
 func write(ctx context.Context, channel string, p Part, is read, m Memory) (wrote bool, err error) {
-	if is.now != p.Want {
-		if err := p.Write(ctx); err != nil {
+	if h := hash(p.Want); len(is.wrote) == 0 || is.wrote[0] != h {
+		if err := m.Keep(ctx, channel, p.Name, h); err != nil {
 			return false, err
 		}
-		wrote = true
 	}
-	if h := hash(p.Want); len(is.wrote) == 0 || is.wrote[0] != h {
-		return wrote, m.Keep(ctx, channel, p.Name, h)
+	if is.now == p.Want {
+		return false, nil
 	}
-	return wrote, nil
+	return true, p.Write(ctx)
 }
 
 func hash(text string) string {

@@ -57,6 +57,7 @@ func newBoard(falls bool) *board {
 }
 
 func TestOnce(t *testing.T) {
+	died := errors.New("the process died")
 	parts := func(b *board, version string) []intro.Part {
 		return []intro.Part{b.part("text", "texto"+version), b.part("text/en", "text"+version), b.part("commands", "menú"+version)}
 	}
@@ -67,6 +68,12 @@ func TestOnce(t *testing.T) {
 		shows  map[string]string
 	}{
 		{"nothing there", func(*board) {}, "text text/en commands", map[string]string{"text": "texto2", "text/en": "text2", "commands": "menú2"}},
+		{"died while it wrote", func(b *board) {
+			b.broken["write text"] = died // after the platform took it
+			start(b, parts(b, "1"))
+			b.shows["text"] = "texto1"
+			delete(b.broken, "write text")
+		}, "text text/en commands", map[string]string{"text": "texto2", "text/en": "text2", "commands": "menú2"}},
 		{"ours already", func(b *board) { start(b, parts(b, "2")) }, "", map[string]string{"text": "texto2", "text/en": "text2", "commands": "menú2"}},
 		{"an earlier version's", func(b *board) { start(b, parts(b, "1")) }, "text text/en commands", map[string]string{"text": "texto2", "text/en": "text2", "commands": "menú2"}},
 		{"somebody else's commands", func(b *board) { b.shows["commands"] = "suyos" }, "text text/en", map[string]string{"text": "texto2", "text/en": "text2", "commands": "suyos"}},

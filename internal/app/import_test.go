@@ -165,10 +165,11 @@ func TestImport_droppedZero(t *testing.T) {
 	file := write(t, "people.csv", importHeader+"\n"+importRow(1, affiliate.Locked)+
 		strings.TrimPrefix(importRow(24, affiliate.Locked), "0")+
 		wrong+",cedula,affiliate,Persona,p@correo.example,,locked\n"+
-		"1.71E+09,cedula,affiliate,Persona,p@correo.example,,locked\n")
+		"1.71E+09,cedula,affiliate,Persona,p@correo.example,,locked\n"+
+		whole[1:]+",cedula,affiliate,Persona,p@correo.example,,lost\n") // not stored with its zero either
 	sum, stderr := importing(t, environ, 0, file)
 	rejects := read(t, sum.RejectsFile)
-	if sum.Imported != 1 || sum.Rejected != 3 || sum.LostZero != 1 || !strings.Contains(stderr, "--fix-zero") || strings.Contains(stderr, whole) {
+	if sum.Imported != 1 || sum.Rejected != 4 || sum.LostZero != 1 || !strings.Contains(stderr, "--fix-zero") || strings.Contains(stderr, whole) {
 		t.Errorf("%+v, %s", sum, stderr)
 	}
 	for _, want := range []string{
@@ -184,7 +185,7 @@ func TestImport_droppedZero(t *testing.T) {
 		t.Error("a zero was put back unasked")
 	}
 	sum, stderr = importing(t, environ, 0, "--fix-zero", file)
-	if sum.Imported != 2 || sum.Rejected != 2 || sum.FixedZero != 1 || sum.LostZero != 0 || !strings.Contains(stderr, "got their 0 back: 1") {
+	if sum.Imported != 2 || sum.Rejected != 3 || sum.FixedZero != 1 || sum.LostZero != 0 || !strings.Contains(stderr, "got their 0 back: 1") {
 		t.Errorf("with --fix-zero: %+v, %s", sum, stderr)
 	}
 	if r := stored(t, environ, whole); r.Email != "persona24@correo.example" {

@@ -43,7 +43,7 @@ type Data struct {
 // Sender sends events to one address.
 type Sender struct {
 	address string
-	hide    *strings.Replacer // the address may hold a secret
+	hide    *strings.Replacer // the path may hold a secret
 	sign    *standardwebhooks.Webhook
 	client  *http.Client
 	now     func() time.Time

@@ -461,6 +461,10 @@ func (p *pass) check(r *affiliate.Record) fault {
 		return rejected("_id is empty")
 	case !slices.Contains(idTypes, r.IDType):
 		return rejected(oneOf("id_type", idTypes))
+	case !slices.Contains(categories, r.Category):
+		return rejected(oneOf("category", categories))
+	case !slices.Contains(statuses, r.Status):
+		return rejected(oneOf("status", statuses))
 	case r.IDType == affiliate.ForeignCode && !affiliate.IsForeignCode(r.ID, p.ForeignCode):
 		return rejected("_id is not a foreigner's code")
 	case r.IDType == affiliate.Cedula:
@@ -468,12 +472,7 @@ func (p *pass) check(r *affiliate.Record) fault {
 			return f
 		}
 	}
-	switch {
-	case !slices.Contains(categories, r.Category):
-		return rejected(oneOf("category", categories))
-	case !slices.Contains(statuses, r.Status):
-		return rejected(oneOf("status", statuses))
-	case r.UpdatedAt.After(p.Now().Add(ahead)):
+	if r.UpdatedAt.After(p.Now().Add(ahead)) {
 		r.UpdatedAt = time.Time{}
 		p.sum.Future++
 	}

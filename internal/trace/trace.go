@@ -148,7 +148,7 @@ func fill(b []byte) {
 
 // parse reads a reference; what is none is nobody's.
 func parse(ref string) (none otel.SpanContext) {
-	if len(ref) != refSize {
+	if len(ref) != refSize || ref[:traceFrom] != "00-" || ref[traceTo:spanFrom] != "-" || ref[spanTo] != '-' {
 		return none
 	}
 	of, err := otel.TraceIDFromHex(ref[traceFrom:traceTo])

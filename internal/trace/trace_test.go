@@ -54,7 +54,7 @@ func TestTracer_references(t *testing.T) {
 	if Of(first) != Of(caused) || ID(first) == ID(caused) || Of(first) == Of(other) {
 		t.Errorf("got %q, %q that it caused, and %q", first, caused, other)
 	}
-	for _, broken := range []string{"", "00", first[:len(first)-1], first + "-x", "00-zz" + first[5:]} {
+	for _, broken := range []string{"", "00", first[:len(first)-1], first + "-x", "00-zz" + first[5:], "01" + first[2:], first[:traceTo] + "_" + first[spanFrom:]} {
 		_, _, ref := off.Turn(t.Context(), broken, "turn", Inside)
 		if !shape.MatchString(ref) || Of(ref) == Of(first) {
 			t.Errorf("under %q: %q", broken, ref)
