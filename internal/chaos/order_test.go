@@ -117,6 +117,7 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 	maps.DeleteFunc(c.Slots, ofLetters)
 	if c.Handoff != nil {
 		c.Handoff.Moved = time.Time{} // the letter's signal moves the case as well
+		c.Handoff.Trace = ""          // which each process draws for itself
 	}
 	slices.SortFunc(c.Timers, func(a, b bot.Timer) int { return strings.Compare(a.Signal, b.Signal) })
 	for name, value := range c.Slots {
