@@ -94,13 +94,11 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		g := k.begin()
 		t.by = g.by.name
 		defer g.release() // once it is written down: until then the store may say that this process has the lane for long
-		start := time.Now()
 		t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
 			t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
 		}
-		t.took = time.Since(start)
 		if s := t.effects.Signal; s != nil {
 			s.Trace = p.Trace
 		}
@@ -174,6 +172,10 @@ func (r *Runner) bubble(doc document, owed []bot.Promise, now time.Time) (bot.Re
 	}
 	return bot.Together(bubbles), nil
 }
+
+// ErrDead is what a Keep comes to whose promise's time is over, and which has put aside what nobody took: it is owed no longer, and
+// was not kept.
+var ErrDead = errors.New("nobody took it in its time")
 
 // What a try comes to when nothing was sent, beside ErrStopping.
 var (
@@ -407,8 +409,11 @@ func (k keeping) report(doc document, t try) {
 			k.Watch.Tried(tried)
 		}
 	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
+	case errors.Is(err, ErrDead):
+		tried.Result = PromiseDead
+		k.Watch.Tried(tried)
 	case errors.Is(err, errWorthless):
-		tried.Result = PromiseWorthless
+		tried.Result, tried.Took = PromiseWorthless, 0
 		k.Watch.Tried(tried)
 		level := slog.LevelInfo
 		switch p.Kind() {

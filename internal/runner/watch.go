@@ -36,6 +36,7 @@ type Turned struct {
 const (
 	PromiseKept        = "kept"
 	PromiseWorthless   = "worthless"   // its time was over
+	PromiseDead        = "dead"        // so it was, and what nobody took is put aside (ErrDead)
 	PromiseWithdrawn   = "withdrawn"   // a turn took it back before it was sent
 	PromiseUnreachable = "unreachable" // the person is gone
 	PromiseGivenUp     = "given_up"    // nobody can keep it: a try that failed stands before it
