@@ -20,6 +20,7 @@ import (
 	"llave/internal/runner"
 	"llave/internal/store"
 	"llave/internal/unlock"
+	"llave/internal/web/public"
 )
 
 // newMetrics counts nothing yet, and says what the program was built from.
@@ -40,7 +41,7 @@ func (a *App) watchEngine(e store.Engine) store.Engine { return store.Watched(e,
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
-	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}}
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}, Pages: public.Outcomes, Links: []string{string(unlock.KindUnlock), string(unlock.KindGenerate)}}
 	for _, kind := range bot.PromiseKinds() {
 		e.Promises = append(e.Promises, string(kind))
 	}
