@@ -75,11 +75,13 @@ func (r *Runner) stepped(id string, in *within, err error) {
 	if in == nil {
 		return
 	}
+	if errors.Is(err, bot.ErrConflict) { // mostly another lane of this process has written meanwhile: it is stepped again
+		in.span.End()
+		return
+	}
 	endTurn(in.span, in.u, in.out, in.ref, err)
 	turned := Turned{Channel: in.u.Channel, Result: TurnCommitted, Outcome: in.out, Step: in.step}
 	switch {
-	case errors.Is(err, bot.ErrConflict):
-		turned.Result, turned.Outcome = TurnConflict, bot.Outcome{Event: in.out.Event}
 	case err != nil:
 		turned.Result = TurnFailed
 	case in.out.Repeat:
