@@ -76,7 +76,7 @@ func TestScrape_everything(t *testing.T) {
 	writes("1")
 	w.API.Fail("sendMessage", 1, bottest.BotFault{Code: 502})
 	writes("1")
-	w.API.Fail("sendMessage", 1, bottest.BotFault{Code: 400, Description: "Bad Request: message is too long"})
+	w.API.Fail("sendMessage", 1, bottest.BotFault{Code: 413})
 	writes("xyzzy plugh frotz")
 	w.Later(time.Minute)
 	link, notMe, unknown := w.Link(false), w.Link(true), 0
