@@ -26,34 +26,50 @@ const deadFor = 30 * 24 * time.Hour
 const sealedEvent = "dead-event"
 
 // keepEvent tells the institution's programs. Where they are told no more it is kept by that. When its day is over it is tried a
-// last time, also where nobody ran for the whole day, and kept among the dead ones then.
+// last time, also where nobody ran for the whole day, and kept among the dead ones then: with what is known of it, where its record
+// cannot be read.
 func (a *App) keepEvent(ctx context.Context, p bot.Promise, what bot.Announce) (runner.Effects, error) {
 	if a.events == nil {
 		return runner.Effects{}, nil
 	}
 	e := events.Event{ID: a.Vault.Derive("event-id", p.ID), Name: what.Event, At: p.Made, Data: events.Data{Attempt: p.Attempt, Case: what.Ref}}
-	if p.Record != "" {
-		rec, err := a.Unlock.Person(ctx, p.Record, p.Attempt)
-		if err != nil {
+	why := "its record cannot be read"
+	err := a.fillEvent(ctx, p, &e)
+	if err == nil {
+		if err := runner.StillOurs(ctx); err != nil {
 			return runner.Effects{}, err
 		}
-		e.Data.RecordID, e.Data.IDType = rec.ID, string(rec.IDType)
+		err = a.events.Send(ctx, e)
+		why = whyNotTaken(err)
 	}
-	if err := runner.StillOurs(ctx); err != nil {
-		return runner.Effects{}, err
-	}
-	err := a.events.Send(ctx, e)
-	if err == nil || p.Until.IsZero() || ctx.Err() != nil {
+	if p.Until.IsZero() || err != nil && ctx.Err() != nil {
 		return runner.Effects{}, err
 	}
 	now, clock := a.Store.Now(ctx)
-	if clock != nil || !now.After(p.Until) || runner.StillOurs(ctx) != nil {
-		return runner.Effects{}, err
+	late := clock == nil && now.After(p.Until)
+	switch {
+	case err == nil && (late || clock != nil): // whoever tried it before may have died between burying it and saying so
+		err = runner.Written(ctx, func(ctx context.Context) error { return a.Store.Events.Taken(ctx, e.ID) })
+	case err != nil && late && runner.StillOurs(ctx) == nil:
+		err = a.bury(ctx, e, store.DeadEvent{Died: now, Tries: p.Tries + 1, Why: why})
 	}
-	return runner.Effects{}, a.bury(ctx, e, store.DeadEvent{Died: now, Tries: p.Tries + 1, Why: whyNotTaken(err)})
+	return runner.Effects{}, err
 }
 
-// bury keeps an event that nobody took.
+// fillEvent says whose record an event is of.
+func (a *App) fillEvent(ctx context.Context, p bot.Promise, e *events.Event) error {
+	if p.Record == "" {
+		return nil
+	}
+	rec, err := a.Unlock.Person(ctx, p.Record, p.Attempt)
+	if err != nil {
+		return err
+	}
+	e.Data.RecordID, e.Data.IDType = rec.ID, string(rec.IDType)
+	return nil
+}
+
+// bury keeps an event that nobody took, and says so: runner.ErrDead.
 func (a *App) bury(ctx context.Context, e events.Event, dead store.DeadEvent) error {
 	whole, err := json.Marshal(e)
 	if err != nil {
@@ -64,7 +80,7 @@ func (a *App) bury(ctx context.Context, e events.Event, dead store.DeadEvent) er
 		return fmt.Errorf("keep a dead event: %w", err)
 	}
 	a.options.Log.Warn("event was not taken within a day: llave events resend", "event", e.Name, "id", e.ID, "tries", dead.Tries, "why", dead.Why)
-	return nil
+	return runner.ErrDead
 }
 
 // whyNotTaken is why an event was not taken, without secrets.

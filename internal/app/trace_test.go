@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
@@ -221,6 +222,63 @@ func TestTrace_off(t *testing.T) {
 	})
 	if !asked {
 		t.Error("nor has the turn that asked")
+	}
+}
+
+// What a conversation hears of its letter, that it was sent or that the mailbox refuses it, is a turn like any other: it has a line and an
+// id of its own, in the trace of the turn that asked, and what it says to the person, where it does, is of it.
+func TestTrace_letterHeard(t *testing.T) {
+	for _, exported := range []bool{true, false} {
+		for signal, refuses := range map[string]bool{"mail_sent": false, "mail_refused": true} {
+			t.Run(fmt.Sprintf("%s/%t", signal, exported), func(t *testing.T) {
+				var w *world.World
+				var c *bottest.Collector
+				if exported {
+					w, c = traced(t)
+				} else {
+					w = world.New(t, onePerson)
+				}
+				if refuses {
+					w.SMTP.RefuseRcpt("uno@correo.example", bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "no such user"})
+				}
+				for _, text := range []string{"hola", "1", "1", theirs, "1", "1"} {
+					w.Say(text)
+				}
+				stopped(t, w)
+				log := lines(t, w.Log.String())
+				heard := slices.IndexFunc(log["turn"], func(l map[string]any) bool { return l["signal"] == signal })
+				if heard < 0 {
+					t.Fatalf("no turn heard %s", signal)
+				}
+				turn, told := log["turn"][heard], 0
+				asked := map[any]bool{}
+				for i, l := range log["turn"] {
+					if l["trace_id"] == turn["trace_id"] && i != heard {
+						asked[l["turn"]] = true
+					}
+				}
+				if id, _ := turn["turn"].(string); len(id) != 16 || asked[id] || len(asked) != 1 {
+					t.Errorf("the turn %v stands beside %v in its trace, want the one that asked", turn, asked)
+				}
+				for _, l := range log["message sent"] {
+					if l["turn"] == turn["turn"] {
+						told++
+					}
+				}
+				if told == 0 && refuses { // that it went out needs no word
+					t.Error("what it says to the person is not of it")
+				}
+				if !exported {
+					return
+				}
+				for _, s := range c.Spans() {
+					if s.ID == turn["turn"] && s.Name == "turn" && s.Facts["llave.signal"] == signal && asked[s.Parent] {
+						return
+					}
+				}
+				t.Error("no span of it stands under the turn that asked")
+			})
+		}
 	}
 }
 

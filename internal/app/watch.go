@@ -18,6 +18,7 @@ import (
 	"llave/internal/runner"
 	"llave/internal/store"
 	"llave/internal/unlock"
+	"llave/internal/web/public"
 )
 
 // newMetrics counts nothing yet, and says what the program was built from.
@@ -31,7 +32,7 @@ func (a *App) watchEngine(e store.Engine) store.Engine { return store.Watched(e,
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
-	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}}
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}, Pages: public.Outcomes, Links: []string{string(unlock.KindUnlock), string(unlock.KindGenerate)}}
 	for _, kind := range bot.PromiseKinds() {
 		e.Promises = append(e.Promises, string(kind))
 	}
@@ -175,7 +176,8 @@ func (a *App) watchRequest(route string, status int, took time.Duration) {
 	}
 }
 
-// now is how things are, for who scrapes. What the store does not say in time is left out.
+// now is how things are, for who scrapes. What the store does not say in time is left out, and nothing else: a store that answers is
+// up, as /readyz has it.
 func (a *App) now(ctx context.Context) metrics.Now {
 	t := a.mailer.Trouble()
 	n := metrics.Now{Trouble: map[string]time.Time{"mail": t.Since}, LettersWaiting: t.Waiting}
@@ -187,37 +189,37 @@ func (a *App) now(ctx context.Context) metrics.Now {
 	if a.stopping.Load() || a.Store.Ping(ctx) != nil {
 		return n
 	}
+	n.StoreUp = true
 	at, err := a.Store.Now(ctx)
 	if err != nil {
+		a.options.Log.Warn("metrics: the store's clock", "error", err)
 		return n
 	}
-	owed, err := a.Store.Owed(ctx)
-	if err != nil {
+	if owed, err := a.Store.Owed(ctx); err != nil {
 		a.options.Log.Warn("metrics: what is owed", "error", err)
-		return n
-	}
-	waiting, err := a.Store.Desk.Queue(ctx, handoff.QueueWaiting, queueMost)
-	if err != nil {
-		a.options.Log.Warn("metrics: the queue", "error", err)
-		return n
-	}
-	dead, err := a.Store.Events.Count(ctx)
-	if err != nil {
-		a.options.Log.Warn("metrics: dead events", "error", err)
-		return n
-	}
-	n.DeadEvents = int(dead)
-	n.StoreUp, n.Queue, n.Outbox = true, len(waiting), map[string]metrics.Owed{}
-	for _, c := range waiting {
-		n.LongestWait = max(n.LongestWait, at.Sub(c.Asked))
-	}
-	for _, lane := range bot.Lanes {
-		o := owed[lane]
-		row := metrics.Owed{Promises: o.Promises}
-		if !o.Oldest.IsZero() {
-			row.Oldest = max(0, at.Sub(o.Oldest))
+	} else {
+		n.Outbox = map[string]metrics.Owed{}
+		for _, lane := range bot.Lanes {
+			o := owed[lane]
+			row := metrics.Owed{Promises: o.Promises}
+			if !o.Oldest.IsZero() {
+				row.Oldest = max(0, at.Sub(o.Oldest))
+			}
+			n.Outbox[string(lane)] = row
 		}
-		n.Outbox[string(lane)] = row
+	}
+	if waiting, err := a.Store.Desk.Queue(ctx, handoff.QueueWaiting, queueMost); err != nil {
+		a.options.Log.Warn("metrics: the queue", "error", err)
+	} else {
+		n.Queue = &metrics.Queue{Length: len(waiting)}
+		for _, c := range waiting {
+			n.Queue.Longest = max(n.Queue.Longest, at.Sub(c.Asked))
+		}
+	}
+	if dead, err := a.Store.Events.Count(ctx); err != nil {
+		a.options.Log.Warn("metrics: dead events", "error", err)
+	} else {
+		n.DeadEvents = &dead
 	}
 	return n
 }

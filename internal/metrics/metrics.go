@@ -97,7 +97,7 @@ func New(b Build) *Metrics {
 	m.storeErrors = m.counter("llave_store_errors_total", "Operations that the store did not do; a conflict, or what is not there, is no error.", "operation")
 	m.jobRuns = m.counter("llave_job_runs_total", "Runs of periodic work in this process, ok or failed.", "job", "result")
 	m.jobRun = m.gauge("llave_job_last_run_timestamp_seconds", "When periodic work ended last in this process.", "job")
-	m.jobSuccess = m.gauge("llave_job_last_success_timestamp_seconds", "When it ended well last in this process.", "job")
+	m.jobSuccess = m.gauge("llave_job_last_success_timestamp_seconds", "When it ended well last in this process; until it has, when the process started.", "job")
 	m.jobFor = m.gauge("llave_job_last_duration_seconds", "How long it took.", "job")
 	m.gauge("llave_build_info", "1, with what the program was built from.", "version", "revision", "goversion").
 		WithLabelValues(b.Version, b.Revision, b.GoVersion).Set(1)
@@ -164,6 +164,15 @@ func (m *Metrics) Expect(e Expected) {
 	for _, job := range e.Jobs {
 		m.jobRuns.WithLabelValues(job, "ok")
 		m.jobRuns.WithLabelValues(job, "failed")
+		m.jobSuccess.WithLabelValues(job).SetToCurrentTime() // else one that never ends well would never be missed
+	}
+	for _, outcome := range e.Pages {
+		m.linkPages.WithLabelValues(outcome)
+	}
+	for _, kind := range e.Links {
+		for _, end := range Ends {
+			m.linksEnded.WithLabelValues(kind, end)
+		}
 	}
 	for _, operation := range e.Operations {
 		m.storeErrors.WithLabelValues(operation)
@@ -171,7 +180,10 @@ func (m *Metrics) Expect(e Expected) {
 }
 
 // Expected are labels that there will be.
-type Expected struct{ Stages, Promises, Limits, Channels, Jobs, Operations []string }
+type Expected struct{ Stages, Promises, Limits, Channels, Jobs, Operations, Pages, Links []string }
+
+// Ends are how links end.
+var Ends = []string{"used", "expired", "replaced", "refused", "disowned"}
 
 // Turn counts a turn, and how long its parts took where they were measured.
 func (m *Metrics) Turn(channel, event, result string, step, commit time.Duration) {

@@ -39,7 +39,7 @@ func TestMetrics_fetched(t *testing.T) {
 	m.Expect(metrics.Expected{Stages: []string{"started"}, Promises: []string{"link"}})
 	m.Watch(func(context.Context) metrics.Now {
 		return metrics.Now{
-			StoreUp: true, Queue: 3, LongestWait: 90 * time.Second,
+			StoreUp: true, Queue: &metrics.Queue{Length: 3, Longest: 90 * time.Second},
 			Trouble: map[string]time.Time{"mail": time.Unix(1000, 0), "telegram": {}},
 			Outbox:  map[string]metrics.Owed{"chat": {Promises: 2, Oldest: 5 * time.Second}},
 		}

@@ -14,11 +14,16 @@ type Now struct {
 	LettersWaiting int
 	StoreUp        bool
 
-	// Known where StoreUp.
-	Outbox      map[string]Owed // by lane
-	Queue       int
-	LongestWait time.Duration
-	DeadEvents  int
+	// nil where the store has not said.
+	Outbox     map[string]Owed // by lane
+	Queue      *Queue
+	DeadEvents *int64
+}
+
+// Queue is who waits for an agent.
+type Queue struct {
+	Length  int
+	Longest time.Duration
 }
 
 // Owed is what one lane owes.
@@ -92,16 +97,20 @@ func (n *now) Collect(ch chan<- prometheus.Metric) {
 		put(n.since, at, part)
 	}
 	put(n.waiting, float64(n.last.LettersWaiting))
-	if !n.last.StoreUp {
-		put(n.up, 0)
-		return
+	up := 0.0
+	if n.last.StoreUp {
+		up = 1
 	}
-	put(n.up, 1)
+	put(n.up, up)
 	for lane, owed := range n.last.Outbox {
 		put(n.promises, float64(owed.Promises), lane)
 		put(n.oldest, owed.Oldest.Seconds(), lane)
 	}
-	put(n.queue, float64(n.last.Queue))
-	put(n.wait, n.last.LongestWait.Seconds())
-	put(n.dead, float64(n.last.DeadEvents))
+	if q := n.last.Queue; q != nil {
+		put(n.queue, float64(q.Length))
+		put(n.wait, q.Longest.Seconds())
+	}
+	if dead := n.last.DeadEvents; dead != nil {
+		put(n.dead, float64(*dead))
+	}
 }

@@ -94,13 +94,11 @@ func (k keeping) once(ctx context.Context, doc document, owed []bot.Promise, now
 		g := k.begin()
 		t.by = g.by.name
 		defer g.release() // once it is written down: until then the store may say that this process has the lane for long
-		start := time.Now()
 		t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
 		if len(owed) > 1 && bot.KindOf(t.err) == bot.Permanent {
 			t.owed = owed[:1] // one of them is at fault: each by itself, so that it takes no other with it
 			t.effects, t.err = k.traceTry(ctx, g, doc, t.owed)
 		}
-		t.took = time.Since(start)
 		if s := t.effects.Signal; s != nil {
 			s.Trace = p.Trace
 		}
@@ -174,6 +172,10 @@ func (r *Runner) bubble(doc document, owed []bot.Promise, now time.Time) (bot.Re
 	}
 	return bot.Together(bubbles), nil
 }
+
+// ErrDead is what a Keep comes to whose promise's time is over, and which has put aside what nobody took: it is owed no longer, and
+// was not kept.
+var ErrDead = errors.New("nobody took it in its time")
 
 // What a try comes to when nothing was sent, beside ErrStopping.
 var (
@@ -311,10 +313,10 @@ func (r *Runner) waitToWrite(ctx context.Context) {
 }
 
 // markOnce writes it into known, where that is still the document, or into the document as it is stored.
-func (k keeping) markOnce(ctx context.Context, known document, t try) (document, bool, error) {
+func (k keeping) markOnce(ctx context.Context, known document, t try) (doc document, more bool, err error) {
 	release := k.locks.lock(k.shelf.key(k.id))
 	defer release()
-	doc, err := known, error(nil)
+	doc = known
 	if !t.same {
 		if doc, err = k.shelf.load(ctx, k.id); err != nil {
 			return nil, false, fmt.Errorf("load to mark: %w", err)
@@ -330,7 +332,8 @@ func (k keeping) markOnce(ctx context.Context, known document, t try) (document,
 		return nil, false, nil
 	}
 	*doc.outbox() = outbox
-	doc, out, err := k.follow(ctx, doc, t, f, now)
+	doc, dropped, in, err := k.follow(ctx, doc, t, f, now)
+	defer func() { k.stepped(k.id, in, err) }()
 	if err != nil {
 		return nil, false, err
 	}
@@ -345,29 +348,31 @@ func (k keeping) markOnce(ctx context.Context, known document, t try) (document,
 	if f == givenUp {
 		k.GaveUp(t.owed[0], mustHear(doc, t.owed[0]), t.err)
 	}
-	k.stepped(channelOf(doc), out)
-	k.dropped(channelOf(doc), out)
+	k.dropped(channelOf(doc), bot.Outcome{Unreached: dropped})
 	return doc, k.goOn(doc, now), nil
 }
 
-// follow does to the document what the promise's fate has for it beside the outbox.
-func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now time.Time) (document, bot.Outcome, error) {
-	switch f {
-	case done:
-		return k.shelf.apply(ctx, doc, t.effects, now)
-	case gone:
-		dropped := 1 + doc.gone()
+// follow does to the document what the promise's fate has for it beside the outbox. It says how much is dropped with it because the
+// person is gone, and which turn was stepped, if one was.
+func (k keeping) follow(ctx context.Context, doc document, t try, f fate, now time.Time) (after document, dropped int, in *within, err error) {
+	effects := t.effects
+	switch {
+	case f == done:
+	case f == givenUp && mustHear(doc, t.owed[0]):
+		p := t.owed[0]
+		effects = Effects{Signal: &bot.Update{ID: "signal/" + p.ID + "/given_up", Signal: bot.SignalGivenUp, Trace: p.Trace}}
+	case f == gone:
+		dropped = 1 + doc.gone()
 		doc.stuck(now)
-		return doc, bot.Outcome{Unreached: dropped}, nil
-	case waits:
+		return doc, dropped, nil, nil
+	case f == waits:
 		doc.stuck(now)
-	case givenUp:
-		if mustHear(doc, t.owed[0]) {
-			signal := &bot.Update{ID: "signal/" + t.owed[0].ID + "/given_up", Signal: bot.SignalGivenUp}
-			return k.shelf.apply(ctx, doc, Effects{Signal: signal}, now)
-		}
+		return doc, 0, nil, nil
+	default:
+		return doc, 0, nil, nil
 	}
-	return doc, bot.Outcome{}, nil
+	after, in, err = k.shelf.apply(ctx, doc, effects, now)
+	return after, 0, in, err
 }
 
 // mustHear says whether somebody in a chat was told of what is given up, and so must hear that it goes on another way.
@@ -407,8 +412,11 @@ func (k keeping) report(doc document, t try) {
 			k.Watch.Tried(tried)
 		}
 	case errors.Is(err, ErrStopping), errors.Is(err, errTaken):
+	case errors.Is(err, ErrDead):
+		tried.Result = PromiseDead
+		k.Watch.Tried(tried)
 	case errors.Is(err, errWorthless):
-		tried.Result = PromiseWorthless
+		tried.Result, tried.Took = PromiseWorthless, 0
 		k.Watch.Tried(tried)
 		level := slog.LevelInfo
 		switch p.Kind() {

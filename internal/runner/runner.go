@@ -251,8 +251,7 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 		}
 		turned.Result = TurnCommitted
 		r.dropped(u.Channel, out)
-		r.Log.Info("turn", "conv", id, "turn", trace.ID(ref), "trace_id", trace.Of(ref), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
-			"to", out.To, "text", out.Text, "took", time.Since(start))
+		r.tellTurn(id, u, out, ref, start)
 		doc := &conversation{c: next}
 		for _, lane := range mine {
 			r.keep(keeping{r, r.conversations, id, lane}, doc)

@@ -28,7 +28,7 @@ const (
 	done                  // kept
 	later                 // to be tried again
 	waits                 // for the person's next word
-	worthless             // its time was over
+	worthless             // its time was over, whether or not it is put aside
 	gone                  // nobody is there to be reached
 	givenUp               // nobody can keep it: the operator must know, and the person where there is one
 )
@@ -90,7 +90,7 @@ func (t try) fate(f bot.Failure, tries int) fate {
 		return done
 	case errors.Is(t.err, ErrStopping), errors.Is(t.err, errTaken), f == bot.Throttled:
 		return asBefore
-	case errors.Is(t.err, errWorthless):
+	case errors.Is(t.err, errWorthless), errors.Is(t.err, ErrDead):
 		return worthless
 	case t.lane == bot.LaneEdit && (f == bot.Permanent || f == bot.Gone || f == bot.Closed):
 		return worthless // the keyboard stays; what is wrong with the chat the next bubble meets

@@ -36,6 +36,7 @@ func endings() []ending {
 		{name: "stopping", err: ErrStopping, fate: asBefore},
 		{name: "taken", err: fmt.Errorf("try: %w", errTaken), fate: asBefore},
 		{name: "worthless", err: errWorthless, fate: worthless, drops: 1},
+		{name: "dead", err: fmt.Errorf("keep: %w", ErrDead), fate: worthless, drops: 1},
 		{name: "unknown kind", err: errUnknown, fate: later},
 	}
 }

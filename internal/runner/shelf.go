@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 	"llave/internal/unlock"
 )
 
@@ -34,8 +35,8 @@ type shelf interface {
 	heldBy(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error)
 	// fire turns one due timer into an update and says whether there was one.
 	fire(ctx context.Context, d document, now time.Time) (bool, error)
-	// apply adds to the document what keeping a promise has for it, and says what a signal's turn did.
-	apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error)
+	// apply adds to the document what keeping a promise has for it, and says what a signal's turn did, if there was one.
+	apply(ctx context.Context, d document, k Effects, now time.Time) (document, *within, error)
 }
 
 type conversation struct{ c bot.Conversation }
@@ -89,7 +90,7 @@ func (s conversationShelf) fire(ctx context.Context, d document, now time.Time) 
 	return false, nil
 }
 
-func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now time.Time) (document, bot.Outcome, error) {
+func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now time.Time) (document, *within, error) {
 	doc := d.(*conversation)
 	doc.c.EndPieces()
 	doc.c.Sent(k.Asked)
@@ -97,16 +98,18 @@ func (s conversationShelf) apply(ctx context.Context, d document, k Effects, now
 		doc.c.MoveTimer(*k.Timer)
 	}
 	if k.Signal == nil {
-		return doc, bot.Outcome{}, nil
+		return doc, nil, nil
 	}
 	u := *k.Signal
 	u.Channel, u.Chat = bot.SplitConversationID(doc.c.ID)
 	u.Kind, u.At, u.Once = bot.Signal, now, true
-	next, out, err := s.r.traceStep(ctx, doc.c, u, bot.Env{Now: now, Trace: u.Trace})
-	if err != nil {
-		return nil, out, err
-	}
-	return &conversation{c: next}, out, nil
+	in := &within{u: u, began: time.Now()}
+	ctx, in.span, in.ref = s.r.Trace.Turn(ctx, u.Trace, "turn", trace.Inside)
+	var next bot.Conversation
+	var err error
+	next, in.out, err = s.r.traceStep(ctx, doc.c, u, bot.Env{Now: now, Trace: in.ref})
+	in.step = time.Since(in.began)
+	return &conversation{c: next}, in, err
 }
 
 type unlockDocument struct{ r *unlock.Document }
@@ -142,11 +145,11 @@ func (s unlockShelf) heldBy(ctx context.Context, until time.Time, by func(who st
 
 func (unlockShelf) fire(context.Context, document, time.Time) (bool, error) { return false, nil }
 
-func (s unlockShelf) apply(_ context.Context, d document, k Effects, _ time.Time) (document, bot.Outcome, error) {
+func (s unlockShelf) apply(_ context.Context, d document, k Effects, _ time.Time) (document, *within, error) {
 	if k.Timer != nil || k.Signal != nil {
-		return nil, bot.Outcome{}, errors.New("an unlock document has no timers and hears no signals")
+		return nil, nil, errors.New("an unlock document has no timers and hears no signals")
 	}
-	return d, bot.Outcome{}, nil
+	return d, nil, nil
 }
 
 // keyed is a lock per key. Of those that wait for it the one with the lowest rank comes next, and of equals the first.

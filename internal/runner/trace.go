@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -99,7 +100,10 @@ func (k keeping) traceTry(ctx context.Context, g *grip, doc document, owed []bot
 		span.SetInt(attrBubbles, len(owed))
 	}
 	effects, err := k.tryOnce(ctx, g, doc, owed)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrDead):
+		span.Fail(PromiseDead)
+	case err != nil:
 		span.Fail(bot.KindOf(err).String())
 	}
 	return effects, err

@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"errors"
 	"time"
 
 	"llave/bot"
+	"llave/internal/trace"
 )
 
 // Watcher is told what the runner does, for counting. It is called where things happen, after what it is told of was written,
@@ -36,6 +38,7 @@ type Turned struct {
 const (
 	PromiseKept        = "kept"
 	PromiseWorthless   = "worthless"   // its time was over
+	PromiseDead        = "dead"        // so it was, and what nobody took is put aside (ErrDead)
 	PromiseWithdrawn   = "withdrawn"   // a turn took it back before it was sent
 	PromiseUnreachable = "unreachable" // the person is gone
 	PromiseGivenUp     = "given_up"    // nobody can keep it: a try that failed stands before it
@@ -57,12 +60,44 @@ func (nobody) Turned(Turned) {}
 func (nobody) Tried(Tried)   {}
 func (nobody) FlowFault()    {}
 
-// stepped tells of a turn that was written.
-func (r *Runner) stepped(channel string, out bot.Outcome) {
-	if out.From == "" { // nothing was stepped
+// within is a turn that is stepped in the write that says what became of a promise.
+type within struct {
+	u     bot.Update
+	out   bot.Outcome
+	ref   string
+	span  trace.Span
+	began time.Time
+	step  time.Duration
+}
+
+// stepped tells of a turn that was stepped in the write of something else, if there was one, and what became of that write.
+func (r *Runner) stepped(id string, in *within, err error) {
+	if in == nil {
 		return
 	}
-	r.Watch.Turned(Turned{Channel: channel, Result: TurnCommitted, Outcome: out})
+	if errors.Is(err, bot.ErrConflict) { // mostly another lane of this process has written meanwhile: it is stepped again
+		in.span.End()
+		return
+	}
+	endTurn(in.span, in.u, in.out, in.ref, err)
+	turned := Turned{Channel: in.u.Channel, Result: TurnCommitted, Outcome: in.out, Step: in.step}
+	switch {
+	case err != nil:
+		turned.Result = TurnFailed
+	case in.out.Repeat:
+		turned.Result = TurnRepeat
+	}
+	r.Watch.Turned(turned)
+	if turned.Result == TurnCommitted {
+		r.dropped(in.u.Channel, in.out)
+		r.tellTurn(id, in.u, in.out, in.ref, in.began)
+	}
+}
+
+// tellTurn writes the line of a turn that was committed.
+func (r *Runner) tellTurn(id string, u bot.Update, out bot.Outcome, ref string, began time.Time) {
+	r.Log.Info("turn", "conv", id, "turn", trace.ID(ref), "trace_id", trace.Of(ref), "kind", u.Kind, "signal", u.Signal, "from", out.From, "event", out.Event,
+		"to", out.To, "text", out.Text, "took", time.Since(began))
 }
 
 // dropped counts what a turn took back before it was sent, and what it owes nobody because the person is gone.

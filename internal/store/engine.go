@@ -40,13 +40,16 @@ type Index struct {
 
 // Query is a scan. With an empty Field it runs over _id (strings). The range is From ≤ value < To; a nil bound is
 // open. Results come in order of the field, equal values in order of _id; Descending turns the whole order round.
-// Limit 0 means everything. A scan is not a snapshot: documents written while it runs may or may not be seen.
+// Limit 0 means everything. Only are the fields that a scan's caller reads (a part of each of an array's documents: "promises.made"),
+// beside _id: what the engine hands out may lack the others; nil: whole documents. A scan is not a snapshot: documents written while
+// it runs may or may not be seen.
 type Query struct {
 	Collection string
 	Field      string
 	From, To   any // string, time.Time or int64, as the field is
 	Descending bool
 	Limit      int
+	Only       []string
 }
 
 // Engine is what a repository needs of a database. Documents are BSON with a string _id and an int64 "v"; the engine keeps

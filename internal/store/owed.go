@@ -20,6 +20,9 @@ type Owed struct {
 	Oldest   time.Time // when the oldest was made
 }
 
+// owedReads are the fields of outbox.
+var owedReads = []string{"promises.lane", "promises.made", "promises.waits"}
+
 // outbox is the part of a document that says what it owes.
 type outbox struct {
 	Promises []struct {
@@ -29,8 +32,8 @@ type outbox struct {
 	} `bson:"promises"`
 }
 
-// Owed says what conversations and unlock documents owe the outside, by lane, but for what waits for a person's next word. It
-// reads no more of them than that.
+// Owed says what conversations and unlock documents owe the outside, by lane, but for what waits for a person's next word. Of a
+// document nothing else comes over the wire: neither transcripts nor what is promised.
 func (s *Store) Owed(ctx context.Context) (map[bot.Lane]Owed, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
@@ -38,7 +41,7 @@ func (s *Store) Owed(ctx context.Context) (map[bot.Lane]Owed, error) {
 	}
 	all := map[bot.Lane]Owed{}
 	for _, collection := range []string{Conversations, Unlocks} {
-		q := Query{Collection: collection, Field: "wake_at", To: now.Add(owedAhead), Limit: owedMost}
+		q := Query{Collection: collection, Field: "wake_at", To: now.Add(owedAhead), Limit: owedMost, Only: owedReads}
 		err := scan(ctx, s.engine, q, func(o outbox) bool {
 			for _, p := range o.Promises {
 				if p.Waits {

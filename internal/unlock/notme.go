@@ -24,6 +24,7 @@ type Disowned struct {
 	Used    bool          // the link had been used
 	Locked  bool          // so the record is locked again; false: a later link was used since, which is not this one's to take back
 	Dropped bool          // there was a key, which is no key any more
+	New     bool          // by this press: no press before it had
 	Hold    time.Duration // for how long yet no letter goes to the record
 	Chat                  // that the letter was of
 }
@@ -98,8 +99,9 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 	var own []*Attempt
 	var chat Chat
 	var happened steps
+	var first bool
 	d, err := s.change(ctx, found.ID, func(d *Document, now time.Time) error {
-		happened = nil
+		happened, first = nil, false
 		was := d.Live.open()
 		var err error
 		if own, chat, err = s.disowned(d, t, now); err != nil {
@@ -128,16 +130,18 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 		d.Hold = now.Add(s.Hold)
 		out = s.came(d, own, ref, now)
 		s.disownedBy(d, newest, out, now)
+		first = true
 		return nil
 	})
 	out.Chat = chat
 	if err != nil {
 		return out, err
 	}
+	out.New = first
 	s.tellSteps(happened)
 	for _, a := range own {
 		if err := s.Lock(ctx, d.ID, a.ID); err != nil {
-			return Disowned{}, fmt.Errorf("lock record: %w", err)
+			return out, fmt.Errorf("lock record: %w", err)
 		}
 	}
 	s.Kick(d.ID)

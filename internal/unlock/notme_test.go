@@ -108,6 +108,10 @@ func TestNotMe_inAllItsTimes(t *testing.T) {
 								}
 							}
 							version := s.document(number).Version
+							if !d.New {
+								t.Error("the first press is not new")
+							}
+							d.New = false // what the second one finds
 							if again := s.disown(l.NotMe); again != d || s.document(number).Version != version {
 								t.Errorf("pressed again: got %+v and a write, want %+v and none", again, d)
 							}
@@ -295,6 +299,7 @@ func TestNotMe_thenTheOffice(t *testing.T) {
 		first := s.disown(l.NotMe)
 		s.kept(locked)
 		s.set(locked, affiliate.Active)
+		first.New = false
 		if again := s.disown(l.NotMe); again != first || s.status(locked) != affiliate.Active {
 			t.Errorf("loaded again: got %+v, the record is %s, want %+v and active", again, s.status(locked), first)
 		}

@@ -312,7 +312,14 @@ func (e *Engine) Scan(ctx context.Context, q store.Query, each func(bson.Raw) bo
 	if err := q.Check(); err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
-	return e.find(ctx, q, nil, each)
+	if q.Only == nil {
+		return e.find(ctx, q, nil, each)
+	}
+	only := bson.D{}
+	for _, field := range q.Only {
+		only = append(only, bson.E{Key: field, Value: 1})
+	}
+	return e.find(ctx, q, only, each)
 }
 
 func (e *Engine) find(ctx context.Context, q store.Query, projection any, each func(bson.Raw) bool) error {

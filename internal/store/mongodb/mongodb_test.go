@@ -103,6 +103,25 @@ func TestEngine_documentsOfOthers(t *testing.T) {
 	}
 }
 
+// A scan that names the fields it reads has no others come over the wire.
+func TestEngine_scanOnly(t *testing.T) {
+	e := storetest.MongoDB(t)
+	doc, err := bson.Marshal(bson.D{
+		{Key: "_id", Value: "a"}, {Key: "wake_at", Value: time.Date(2025, 9, 1, 0, 0, 0, 0, time.UTC)}, {Key: "tail", Value: strings.Repeat("x", 100_000)},
+		{Key: "promises", Value: bson.A{bson.D{{Key: "lane", Value: "chat"}, {Key: "text", Value: strings.Repeat("y", 100_000)}}}},
+	})
+	must(t, err)
+	must(t, e.Insert(t.Context(), store.Conversations, doc))
+	size := 0
+	must(t, e.Scan(t.Context(), store.Query{Collection: store.Conversations, Field: "wake_at", Only: []string{"promises.lane"}}, func(raw bson.Raw) bool {
+		size += len(raw)
+		return true
+	}))
+	if size == 0 || size > 100 {
+		t.Errorf("%d bytes came, want a hundred at most", size)
+	}
+}
+
 // TestOpen_newer shows P412.
 func TestOpen_newer(t *testing.T) {
 	uri := storetest.MongoURI(t)

@@ -129,7 +129,7 @@ func (e *Engine) do(ctx context.Context, path string, r request) (end, error) {
 }
 
 func asQuery(q store.Query) request {
-	return request{Query: query{q.Collection, q.Field, q.From, q.To, q.Descending, q.Limit}}
+	return request{Query: query{q.Collection, q.Field, q.From, q.To, q.Descending, q.Limit, q.Only}}
 }
 
 // Get returns the document, or ErrNotFound.

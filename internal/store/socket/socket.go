@@ -74,10 +74,12 @@ type query struct {
 	To         any    `bson:"to"`
 	Descending bool   `bson:"descending"`
 	Limit      int    `bson:"limit"`
+
+	Only []string `bson:"only,omitempty"`
 }
 
 func (q query) stored() store.Query {
-	return store.Query{Collection: q.Collection, Field: q.Field, From: bound(q.From), To: bound(q.To), Descending: q.Descending, Limit: q.Limit}
+	return store.Query{Collection: q.Collection, Field: q.Field, From: bound(q.From), To: bound(q.To), Descending: q.Descending, Limit: q.Limit, Only: q.Only}
 }
 
 // bound is a bound as it was before it went through BSON.

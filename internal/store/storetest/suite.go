@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"scan by id", scanByID},
 		{"scan by time", scanByTime},
 		{"scan by string", scanByString},
+		{"scan of some fields", scanOnly},
 		{"scan while writing", scanWhileWriting},
 		{"index follows the document", indexFollows},
 		{"increment", increment},
@@ -307,6 +308,37 @@ func scanByTime(t *testing.T, e store.Engine) {
 		{"of any kind", q(nil, nil, false, 0), "text old a b1 b2 c"},
 		{"in another zone", q(at(3).In(time.FixedZone("", -5*3600)), nil, false, 0), "c"},
 	})
+}
+
+// scanOnly: what the caller reads is there as it was stored, whatever else is handed out.
+func scanOnly(t *testing.T, e store.Engine) {
+	const c = store.Conversations
+	clear(t, e, c)
+	at := time.Date(2025, 9, 1, 0, 0, 0, 0, time.UTC)
+	must(t, e.Insert(t.Context(), c, doc(t, "a", "wake_at", at, "tail", "much", "promises", bson.A{
+		bson.D{{Key: "lane", Value: "chat"}, {Key: "made", Value: at}, {Key: "text", Value: "more"}}, bson.D{{Key: "lane", Value: "mail"}},
+	})))
+	must(t, e.Insert(t.Context(), c, doc(t, "b", "wake_at", at.Add(time.Hour))))
+	var got []string
+	q := store.Query{Collection: c, Field: "wake_at", Only: []string{"promises.lane", "promises.made"}}
+	must(t, e.Scan(t.Context(), q, func(raw bson.Raw) bool {
+		var d struct {
+			ID       string `bson:"_id"`
+			Promises []struct {
+				Lane string
+				Made time.Time
+			}
+		}
+		must(t, bson.Unmarshal(raw, &d))
+		for _, p := range d.Promises {
+			d.ID += fmt.Sprintf(" %s %t", p.Lane, p.Made.Equal(at))
+		}
+		got = append(got, d.ID)
+		return true
+	}))
+	if want := []string{"a chat true mail false", "b"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func scanByString(t *testing.T, e store.Engine) {

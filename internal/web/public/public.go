@@ -75,9 +75,13 @@ type Options struct {
 	// a new one.
 	Limit func(ctx context.Context, source string) (ok bool, retryAfter time.Duration, err error)
 	Log   *slog.Logger
-	// Count is told what became of a link or a key: "shown", "used", "again", "used_by_other", "expired", "unknown",
-	// "limited", "not_me", "key_refused", "key_later", "key_made". nil: not counted.
+	// Count is told what became of a link or a key, one of Outcomes. nil: not counted.
 	Count func(what string)
+}
+
+// Outcomes are what a visit can come to, as Options.Count is told. "not_me" is a press that took something back, "not_me_again" one after it.
+var Outcomes = []string{
+	"shown", "used", "again", "used_by_other", "expired", "unknown", "limited", "not_me", "not_me_again", "key_refused", "key_later", "key_made",
 }
 
 // Site serves the pages.
@@ -372,10 +376,15 @@ type notMeData struct {
 // case, so loading the page again does no harm.
 func (s *Site) notMe(w http.ResponseWriter, r *http.Request) error {
 	came, err := s.Links.NotMe(r.Context(), r.PathValue("token"))
+	if came.New { // also where the record could not be locked yet: whoever presses again is no second person
+		s.Count("not_me")
+	}
 	if err != nil {
 		return s.deadNotMe(w, r, came.Chat, err)
 	}
-	s.Count("not_me")
+	if !came.New {
+		s.Count("not_me_again")
+	}
 	return s.pages.Show(w, came.Lang, web.View{Name: "notme_done", Form: true, Data: notMeData{
 		bot.SayRef(came.Ref), came.Used, came.Locked, came.Dropped, web.Wait(came.Hold), back(s.Chats(), came.Channel),
 	}})
