@@ -548,6 +548,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.serve("admin server", a.adminRoutes(), a.admin)
 	}
 	a.background.Go(func() { a.stayAlive(ctx) })
+	a.background.Go(func() { a.watchTrouble(ctx) })
 	if a.Mailbox == nil && !a.options.NoSweep {
 		a.background.Go(func() { a.mailer.Watch(ctx, a.probePath) })
 	}
