@@ -595,6 +595,8 @@ func (a *App) stayAlive(ctx context.Context) {
 	const prefix = "process/"
 	tick := time.NewTicker(aliveTTL / 3)
 	defer tick.Stop()
+	var clock clockWatch
+	clock.look(ctx, a)
 	lease, held, err := a.Store.Leases.Acquire(ctx, prefix+a.name, a.name, aliveTTL)
 	for {
 		if err == nil && held {
@@ -613,6 +615,7 @@ func (a *App) stayAlive(ctx context.Context) {
 		case <-tick.C:
 		}
 		a.askStore(ctx)
+		clock.look(ctx, a)
 		if held {
 			lease, held, err = a.Store.Leases.Renew(ctx, lease, aliveTTL)
 		} else {

@@ -189,6 +189,7 @@ func (a *App) now(ctx context.Context) metrics.Now {
 			n.Trouble[ch.name] = s.Trouble().Since
 		}
 	}
+	n.ClockOffset = a.clockOffset(ctx)
 	if a.stopping.Load() || !a.askStore(ctx).Since.IsZero() {
 		return n
 	}
