@@ -33,8 +33,6 @@ func (c *Channel) runPolling(ctx context.Context) error {
 	for {
 		err := c.opt.Lease.Hold(ctx, LeaseName, c.poll)
 		switch {
-		case errors.Is(err, ErrToken):
-			return err
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
@@ -49,30 +47,24 @@ func (c *Channel) runPolling(ctx context.Context) error {
 // poll asks for updates until [ctx] ends.
 func (c *Channel) poll(ctx context.Context) error {
 	if err := c.persist(ctx, "deleteWebhook", func() error { return c.deleteWebhook(ctx) }); err != nil {
-		if errors.Is(err, ErrToken) {
-			return err
-		}
-		return nil
+		return nil // the end
 	}
 	c.log.Info("telegram polling started")
 	defer c.rival.Well() // who does not poll has none
 	p := poller{c: c, done: map[int]bool{}}
 	var trouble backoff
 	for ctx.Err() == nil {
+		another := c.token.wait()
 		batch, err := p.fetch(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				break
 			}
-			if unauthorized(err) && !p.worked {
-				return ErrToken
-			}
 			c.pollFailed(ctx, err)
-			trouble.sleep(ctx, retryAfter(err))
+			trouble.sleepOr(ctx, another, retryAfter(err))
 			continue
 		}
 		trouble.reset()
-		p.worked = true
 		c.rival.Well()
 		p.rest(ctx, p.handle(ctx, batch))
 	}
@@ -91,18 +83,18 @@ func (c *Channel) pollFailed(ctx context.Context, err error) {
 	case refused != nil && refused.code == http.StatusConflict && strings.Contains(refused.description, "webhook"):
 		c.opt.Count(CountConflict)
 		c.rival.Ill("somebody has set a webhook while we poll")
-		c.log.Error("somebody has set a webhook for this bot while it is polling; deleting it", "err", err)
+		c.warn("somebody has set a webhook for this bot while it is polling; deleting it", "host", c.hookHost(ctx), "err", err)
 		if err := c.deleteWebhook(ctx); err != nil {
-			c.log.Warn("webhook not deleted", "err", err)
+			c.warn("webhook not deleted", "err", err)
 		}
 	case refused != nil && refused.code == http.StatusConflict:
 		c.opt.Count(CountConflict)
 		c.rival.Ill("another program polls with the bot's token")
-		c.log.Error("another program polls with this bot's token; only one of both gets each update", "err", err)
+		c.warn("another program polls with this bot's token; only one of both gets each update", "err", err)
 	case unauthorized(err):
-		c.log.Error("telegram refuses the bot's token, will try again", "err", err)
+		c.warn(tokenRefused, "method", "getUpdates", "err", err)
 	default:
-		c.log.Warn("telegram polling failed, will try again", "err", err)
+		c.warn("telegram polling failed, will try again", "err", err)
 	}
 }
 
@@ -112,7 +104,6 @@ type poller struct {
 	offset int          // the first update that Telegram still has to give
 	done   map[int]bool // handled, but behind one that was not
 	stuck  time.Duration
-	worked bool
 }
 
 // fetch asks for the next updates, waiting for some to come.

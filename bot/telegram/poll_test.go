@@ -2,7 +2,6 @@ package telegram
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -212,7 +211,7 @@ func TestPoll_conflict(t *testing.T) {
 		if b.counted(CountConflict) < 2 {
 			t.Errorf("%d conflicts counted, want one of each kind", b.counted(CountConflict))
 		}
-		for _, want := range []string{"another program polls", "somebody has set a webhook"} {
+		for _, want := range []string{"another program polls", "somebody has set a webhook", `"host":"other.example.org"`} {
 			if !strings.Contains(b.logs.String(), want) {
 				t.Errorf("the log does not say %q:\n%s", want, b.logs)
 			}
@@ -220,13 +219,22 @@ func TestPoll_conflict(t *testing.T) {
 	})
 }
 
-// TestPoll_token: a token that was never good ends Run; one that is refused later does not.
+// TestPoll_token: a token that was never good ends nothing, nor does one that is refused later: it is trouble, and another token
+// of the bot is used at once.
 func TestPoll_token(t *testing.T) {
 	for _, mode := range []Mode{Polling, Webhook} {
-		b := newTestBot(t, func(o *Options) { o.Token, o.Mode, o.PublicURL = "1:wrong", mode, "https://bot.example.org" })
-		if err := b.c.Run(t.Context()); !errors.Is(err, ErrToken) {
-			t.Errorf("%s: got %v, want %v", mode, err, ErrToken)
+		id, _, _ := strings.Cut(testToken, ":")
+		b := newTestBot(t, func(o *Options) {
+			o.Token, o.Mode, o.PublicURL = Secret(id+":wrong"), mode, "https://bot.example.org"
+		})
+		b.run()
+		b.until("trouble", func() bool { return strings.Contains(b.c.Trouble().Reason, "LLAVE_TELEGRAM_TOKEN") })
+		if err := b.c.SetToken(testToken); err != nil {
+			t.Fatal(err)
 		}
+		b.until("its end", func() bool {
+			return b.c.Trouble().Since.IsZero() && b.c.ChatURL() != "" && (mode == Polling || b.api.WebhookURL() != "")
+		})
 	}
 	inBubble(t, nil, func(t *testing.T, b *testBot) {
 		b.run()

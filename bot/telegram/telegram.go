@@ -53,7 +53,7 @@ const (
 // Mode is how updates arrive: Polling or Webhook.
 type Mode string
 
-// ErrToken is what Run returns when Telegram does not know the bot's token: only the operator can mend that.
+// ErrToken is that Telegram does not know the bot's token: only the operator can mend that.
 var ErrToken = errors.New("the bot's token is not known to Telegram: check LLAVE_TELEGRAM_TOKEN")
 
 // Secret is a value that must not be seen.
@@ -101,6 +101,7 @@ const (
 	CountHandleFailed = "handle_failed"    // Handle returned an error; the update will come again
 	CountRefused      = "refused"          // a webhook without the secret
 	CountConflict     = "conflict"         // somebody else polls, or a webhook is set, while we poll
+	CountHookMoved    = "webhook_moved"    // the webhook was found set to another address than ours
 	CountUnanswered   = "unanswered"       // a button press whose spinner could not be stopped
 	CountSent         = "sent"             // a message was taken
 	CountThrottled    = "send_throttled"   // a 429, or too long a queue
@@ -128,8 +129,40 @@ type Channel struct {
 	name    atomic.Value // the bot's username, a string, once it is known
 	fields  fields
 	strange wire.Seldom // warnings of webhooks with another secret
+	often   sync.Map    // *wire.Seldom by message: warnings of what is tried again and again
 	rival   wire.Health // ill while somebody else receives with our token
 	anew    chan struct{}
+	token   bell // another token is there
+}
+
+// bell wakes everybody who waits. The zero value is ready.
+type bell struct {
+	mu   sync.Mutex
+	rung chan struct{}
+}
+
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung == nil {
+		b.rung = make(chan struct{})
+	}
+	return b.rung
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung != nil {
+		close(b.rung)
+		b.rung = nil
+	}
+}
+
+// warn writes a warning of what is tried again and again: once a minute.
+func (c *Channel) warn(msg string, args ...any) {
+	s, _ := c.often.LoadOrStore(msg, &wire.Seldom{})
+	s.(*wire.Seldom).Warn(c.log, msg, args...)
 }
 
 var secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -198,6 +231,7 @@ func (c *Channel) SetToken(token Secret) error {
 	case c.anew <- struct{}{}:
 	default: // it is to be done already
 	}
+	c.token.ring()
 	return nil
 }
 
@@ -219,8 +253,8 @@ func (c *Channel) ChatURL() string {
 	return "https://t.me/" + url.PathEscape(name)
 }
 
-// Run receives updates until [ctx] ends, then waits for everything it started and returns nil. It returns ErrToken at once
-// when Telegram does not know the token at start. After any other failure it tries again.
+// Run receives updates until [ctx] ends, then waits for everything it started and returns nil. After any failure it tries again: also
+// where Telegram does not know the token, since SetToken may bring another.
 //
 // By polling it asks for updates itself, while it holds the lease; by webhook it registers Handler's address.
 func (c *Channel) Run(ctx context.Context) error {
@@ -257,23 +291,27 @@ func (c *Channel) learnName(ctx context.Context) {
 	})
 }
 
-// persist calls [do] with growing waits until it succeeds, [ctx] ends or Telegram does not know the token (ErrToken).
+// persist calls [do] with growing waits until it succeeds or [ctx] ends. Another token is tried at once.
 func (c *Channel) persist(ctx context.Context, method string, do func() error) error {
 	var wait backoff
 	for {
+		another := c.token.wait()
 		err := do()
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if unauthorized(err) {
-			return ErrToken
+			c.warn(tokenRefused, "method", method, "err", err)
+		} else {
+			c.warn("telegram call failed, will try again", "method", method, "err", err)
 		}
-		c.log.Warn("telegram call failed, will try again", "method", method, "err", err)
-		if !wait.sleep(ctx, retryAfter(err)) {
+		if !wait.sleepOr(ctx, another, retryAfter(err)) {
 			return ctx.Err()
 		}
 	}
 }
+
+const tokenRefused = "telegram refuses the bot's token, will try again: put the right one into LLAVE_TELEGRAM_TOKEN, and SIGHUP has it read"
 
 // backoff is a wait that doubles from half a second to longestWait.
 type backoff struct{ next time.Duration }
@@ -285,8 +323,22 @@ const (
 
 // sleep waits, [atLeast] that long, and says whether [ctx] still lives.
 func (b *backoff) sleep(ctx context.Context, atLeast time.Duration) bool {
+	return b.sleepOr(ctx, nil, atLeast)
+}
+
+// sleepOr is sleep that ends early, and as if nothing had failed yet, when there is news.
+func (b *backoff) sleepOr(ctx context.Context, news <-chan struct{}, atLeast time.Duration) bool {
 	b.next = min(max(b.next*2, firstWait), longestWait)
-	return wire.Sleep(ctx, max(b.next, atLeast))
+	timer := time.NewTimer(max(b.next, atLeast))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-news:
+		b.reset()
+	}
+	return true
 }
 
 func (b *backoff) reset() { b.next = 0 }

@@ -15,7 +15,7 @@ func TestSetToken(t *testing.T) {
 	if err := b.c.SetToken(Secret(id + ":hidden")); err != nil {
 		t.Fatal(err)
 	}
-	b.until("told", func() bool { return strings.Contains(b.logs.String(), "telegram does not know the new token") })
+	b.until("told", func() bool { return strings.Contains(b.logs.String(), "telegram refuses the bot's token") })
 	if err := b.c.SetToken(testToken); err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	tgbotapi "github.com/go-telegram-bot-api/telegram-bot-api/v5"
 )
@@ -64,39 +67,96 @@ func (c *Channel) receive(w http.ResponseWriter, r *http.Request) (status int) {
 	return http.StatusOK
 }
 
-// runWebhook registers the webhook, however long that takes, again when there is another token, and waits for the end.
+// How often it is looked whether the webhook still is ours: after it was registered, and once it was found well.
+const (
+	lookSoon  = 30 * time.Second
+	lookEvery = 3 * time.Minute
+)
+
+func (c *Channel) hookURL() string { return strings.TrimRight(c.opt.PublicURL, "/") + WebhookPath }
+
+// runWebhook registers the webhook, however long that takes, and again when there is another token or somebody has set another
+// address, until the end.
 func (c *Channel) runWebhook(ctx context.Context) error {
 	kinds, err := json.Marshal(allowed)
 	if err != nil {
 		panic(err) // a list of strings
 	}
-	register := func() error {
-		return c.persist(ctx, "setWebhook", func() error {
+	for {
+		err := c.persist(ctx, "setWebhook", func() error {
 			return c.client.call(ctx, callTimeout, "setWebhook", tgbotapi.Params{
-				"url":                  strings.TrimRight(c.opt.PublicURL, "/") + WebhookPath,
+				"url":                  c.hookURL(),
 				"secret_token":         string(c.opt.Secret),
 				"allowed_updates":      string(kinds),
 				"max_connections":      "40",
 				"drop_pending_updates": "false",
 			}, nil)
 		})
-	}
-	err = register()
-	if errors.Is(err, ErrToken) {
-		return ErrToken
-	}
-	for ctx.Err() == nil {
-		if err == nil {
-			c.log.Info("telegram webhook registered")
+		if err != nil {
+			return nil // the end
 		}
+		c.log.Info("telegram webhook registered")
+		if !c.guardWebhook(ctx) {
+			return nil
+		}
+	}
+}
+
+// guardWebhook looks now and then whether the webhook still is ours. It returns when it is to be registered again, or false at
+// the end. Trouble that another has set it is over only when ours is found in place: two programs that set it in turn are trouble
+// all along.
+func (c *Channel) guardWebhook(ctx context.Context) bool {
+	for wait := lookSoon; ; wait = lookEvery {
+		timer := time.NewTimer(wait + rand.N(wait/5)) // not all processes at once
 		select {
 		case <-ctx.Done():
-			return nil
+			timer.Stop()
+			return false
 		case <-c.anew:
+			timer.Stop()
+			return true
+		case <-timer.C:
 		}
-		if err = register(); errors.Is(err, ErrToken) {
-			c.log.Error("telegram does not know the new token", "err", err)
+		at, err := c.hook(ctx)
+		switch {
+		case err != nil: // health has seen it
+		case at == c.hookURL():
+			c.rival.Well()
+		default:
+			c.opt.Count(CountHookMoved)
+			c.rival.Ill("the bot's webhook was set to another address by somebody with its token")
+			c.warn("the bot's webhook was set to another address; registering ours again: another program has the token", "host", host(at))
+			return true
 		}
 	}
-	return nil
+}
+
+// hook is the address of the webhook as Telegram has it; "": none is set.
+func (c *Channel) hook(ctx context.Context) (string, error) {
+	var info struct {
+		URL string `json:"url"`
+	}
+	err := c.client.call(ctx, callTimeout, "getWebhookInfo", nil, &info)
+	return info.URL, err
+}
+
+// hookHost is where a webhook leads that is not ours, for the log.
+func (c *Channel) hookHost(ctx context.Context) string {
+	at, err := c.hook(ctx)
+	if err != nil {
+		return "unknown"
+	}
+	return host(at)
+}
+
+// host is the host of an address, of which the rest may be secret.
+func host(address string) string {
+	if address == "" {
+		return "none"
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "unknown"
+	}
+	return u.Host
 }

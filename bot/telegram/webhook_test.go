@@ -169,6 +169,53 @@ func TestWebhook_road(t *testing.T) {
 	b.until("both answers", func() bool { return len(b.api.Calls("answerCallbackQuery")) == 2 && b.api.Unanswered() == 0 })
 }
 
+// TestWebhook_moved: a webhook that somebody sets elsewhere, or takes away, is noticed within minutes, told of, counted, and ours
+// registered again. Who sets it again and again is trouble all along; the log is not filled by that.
+func TestWebhook_moved(t *testing.T) {
+	inBubble(t, func(o *Options) { o.Mode, o.PublicURL = Webhook, "https://bot.example.org/" }, func(t *testing.T, b *testBot) {
+		const ours = "https://bot.example.org" + WebhookPath
+		b.run()
+		time.Sleep(10 * time.Minute)
+		if got := len(b.api.Calls("getWebhookInfo")); b.api.WebhookURL() != ours || got < 2 || got > 5 || len(b.api.Calls("setWebhook")) != 1 {
+			t.Errorf("nothing happened: the webhook is at %q, asked %d times, set %d times", b.api.WebhookURL(), got, len(b.api.Calls("setWebhook")))
+		}
+		for _, other := range []string{"https://other.example.org/secret-path", ""} {
+			b.api.SetHook(other, time.Time{}, "")
+			time.Sleep(4 * time.Minute)
+			if got := b.api.WebhookURL(); got != ours {
+				t.Fatalf("set to %q, and it stays at %q", other, got)
+			}
+			time.Sleep(4 * time.Minute)
+			if got := b.c.Trouble(); !got.Since.IsZero() {
+				t.Errorf("trouble does not end: %v", got)
+			}
+		}
+		if got := b.counted(CountHookMoved); got != 2 {
+			t.Errorf("counted %d times, want 2", got)
+		}
+		if log := b.logs.String(); strings.Count(log, "set to another address") != 2 || !strings.Contains(log, `"host":"other.example.org"`) || strings.Contains(log, "secret-path") {
+			t.Errorf("log: %s", log)
+		}
+		b.api.SetHook("https://other.example.org/", time.Time{}, "")
+		for end := time.Now().Add(5 * time.Minute); b.c.Trouble().Since.IsZero() && time.Now().Before(end); {
+			time.Sleep(time.Second)
+		}
+		for range 12 {
+			b.api.SetHook("https://other.example.org/", time.Time{}, "")
+			time.Sleep(15 * time.Second)
+			if got := b.c.Trouble(); !strings.Contains(got.Reason, "another address") {
+				t.Errorf("somebody sets it again and again: trouble %v", got)
+			}
+		}
+		b.api.Fail("setWebhook", 1000, bottest.FaultUnauthorized)
+		b.api.SetHook("https://other.example.org/", time.Time{}, "")
+		time.Sleep(4 * time.Minute)
+		if got := b.c.Trouble(); got.Since.IsZero() {
+			t.Error("ours cannot be registered, and there is no trouble")
+		}
+	})
+}
+
 // TestWebhook_manyChats: what many people say at a time arrives, each in order.
 func TestWebhook_manyChats(t *testing.T) {
 	b := newWebhookBot(t, nil)

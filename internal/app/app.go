@@ -108,6 +108,7 @@ type App struct {
 	engine       *bot.Engine   // the first: see fresh
 	publicURL    *url.URL
 	fresh        atomic.Pointer[fresh]
+	storeHealth  *storeHealth
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
@@ -139,7 +140,7 @@ func holdStore(ctx context.Context, c config.Config, now func() time.Time) (*sto
 	}
 	e, err := mongodb.Open(ctx, mongodb.Options{URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, AppName: "llave"})
 	if err != nil {
-		return nil, fmt.Errorf("open the store (LLAVE_MONGODB_URI): %w; check that the server runs and that the address is right", err)
+		return nil, fmt.Errorf("open the store (LLAVE_MONGODB_URI): %w; %s", err, serverAdvice(err))
 	}
 	return store.New(e), nil
 }
@@ -157,6 +158,18 @@ func advice(err error) string {
 	return "; name a folder that can be written and has room"
 }
 
+// serverAdvice says what to do about a MongoDB that cannot be used. One that answers is there, and says why it does not serve.
+func serverAdvice(err error) string {
+	switch why := store.Cause(err); {
+	case errors.Is(err, store.ErrNewer):
+		return "start the version that wrote it or a later one, or name another database"
+	case errors.Is(err, store.ErrUnavailable) || why == "":
+		return "check that the server runs and that the address is right"
+	default:
+		return why
+	}
+}
+
 func keys(c config.Config) (secret.Keys, error) {
 	if c.SecretKey != nil {
 		return c.SecretKey, nil
@@ -168,7 +181,7 @@ func keys(c config.Config) (secret.Keys, error) {
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
 	c := o.Config
-	a = &App{options: o, name: processName(), Metrics: newMetrics(), failed: make(chan error, 4)}
+	a = &App{options: o, name: processName(), Metrics: newMetrics(), failed: make(chan error, 4), storeHealth: newStoreHealth(o.Log)}
 	defer func() {
 		if err != nil {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
@@ -211,7 +224,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.Vault, err = a.Store.DataKey(ctx, k); err != nil {
 		return a, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 	}
-	o.Log = hideChats(o.Log, a.Vault)
+	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
 	if err := a.openTrace(ctx); err != nil {
 		return a, err
@@ -534,9 +547,8 @@ func (a *App) Start(ctx context.Context) error {
 	if a.admin != nil {
 		a.serve("admin server", a.adminRoutes(), a.admin)
 	}
-	if a.telegram != nil || a.whatsapp != nil {
-		a.background.Go(func() { a.shareRates(ctx) })
-	}
+	a.background.Go(func() { a.stayAlive(ctx) })
+	a.background.Go(func() { a.watchTrouble(ctx) })
 	if a.Mailbox == nil && !a.options.NoSweep {
 		a.background.Go(func() { a.mailer.Watch(ctx, a.probePath) })
 	}
@@ -577,11 +589,14 @@ func (a *App) serve(name string, h http.Handler, l net.Listener) {
 	})
 }
 
-// shareRates keeps this process counted among the living, and gives each its share of the channels' rates.
-func (a *App) shareRates(ctx context.Context) {
+// stayAlive keeps this process counted among the living, and gives each its share of the channels' rates. It asks and writes the store
+// every few seconds, so that how that is is known also while nobody writes to us.
+func (a *App) stayAlive(ctx context.Context) {
 	const prefix = "process/"
 	tick := time.NewTicker(aliveTTL / 3)
 	defer tick.Stop()
+	var clock clockWatch
+	clock.look(ctx, a)
 	lease, held, err := a.Store.Leases.Acquire(ctx, prefix+a.name, a.name, aliveTTL)
 	for {
 		if err == nil && held {
@@ -599,6 +614,8 @@ func (a *App) shareRates(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		a.askStore(ctx)
+		clock.look(ctx, a)
 		if held {
 			lease, held, err = a.Store.Leases.Renew(ctx, lease, aliveTTL)
 		} else {

@@ -3,15 +3,12 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"llave/bot/wire"
-	"llave/internal/store"
 )
 
 // readyWithin is how long the store may take to answer whether it is there.
@@ -59,6 +56,8 @@ func (r Reason) String() string {
 	switch {
 	case r.Since == nil:
 		return r.Reason
+	case r.Part == "store":
+		return fmt.Sprintf("%s (since %s)", r.Reason, r.Since.Format(time.RFC3339))
 	case r.Part == "mail":
 		return fmt.Sprintf("the mail server takes no letters since %s: %s; %d letters wait", r.Since.Format(time.RFC3339), r.Reason, r.Waiting)
 	}
@@ -82,8 +81,8 @@ func (a *App) readiness(ctx context.Context) Readiness {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	if err := a.Store.Ping(ctx); err != nil {
-		return Readiness{unready, []Reason{{Part: "store", Reason: storeReason(err)}}}
+	if t := a.askStore(ctx); !t.Since.IsZero() {
+		return Readiness{unready, ill("store", t.Since, t.Reason, 0)}
 	}
 	t := a.mailer.Trouble()
 	r := Readiness{ready, ill("mail", t.Since, t.Reason, t.Waiting)}
@@ -97,21 +96,6 @@ func (a *App) readiness(ctx context.Context) Readiness {
 		r.Status = degraded
 	}
 	return r
-}
-
-// storeReason says what is wrong with the store, without what an error may quote.
-func storeReason(err error) string {
-	switch {
-	case errors.Is(err, store.ErrDamaged):
-		return "store file is damaged"
-	case errors.Is(err, syscall.ENOSPC):
-		return "store cannot be written: the disk is full"
-	case errors.Is(err, store.ErrUnavailable):
-		return "store cannot be reached"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "store does not answer in time"
-	}
-	return "store cannot be written"
 }
 
 // readyz answers whether work may be sent here, and what is not well; as JSON to who accepts that.

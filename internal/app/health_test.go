@@ -155,11 +155,11 @@ func TestReadyz_store(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("a driver's words: %w", store.ErrUnavailable), "unready: store cannot be reached\n"},
-		{context.DeadlineExceeded, "unready: store does not answer in time\n"},
-		{fmt.Errorf("write: %w", syscall.ENOSPC), "unready: store cannot be written: the disk is full\n"},
-		{store.ErrDamaged, "unready: store file is damaged\n"},
-		{errors.New("input/output error"), "unready: store cannot be written\n"},
+		{fmt.Errorf("a driver's words: %w", store.ErrUnavailable), "unready: store cannot be reached (since "},
+		{context.DeadlineExceeded, "unready: store does not answer in time (since "},
+		{fmt.Errorf("write: %w", syscall.ENOSPC), "unready: store cannot be written: no space left on device (since "},
+		{store.ErrDamaged, "unready: store file is damaged (since "},
+		{errors.New("input/output error"), "unready: store cannot be written (since "},
 	} {
 		away.gone.Store(&tt.err)
 		readyz(t, a, 503, tt.want)

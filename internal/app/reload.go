@@ -118,7 +118,11 @@ func (a *App) hangup() {
 		return
 	}
 	o.Level.Set(min(o.Level.Level(), c.LogLevel, slog.LevelInfo)) // so that the line is seen, whatever it is from here on
-	o.Log.Info("settings were read again", "changed", logList(changed), "needs_a_new_start", logList(restart))
+	said := []any{"changed", logList(changed), "needs_a_new_start", logList(restart)}
+	if a.telegram != nil && c.TelegramToken != "" && slices.Contains(restart, "LLAVE_TELEGRAM_TOKEN") {
+		said = append(said, "why", "LLAVE_TELEGRAM_TOKEN: this is another bot's token")
+	}
+	o.Log.Info("settings were read again", said...)
 	o.Level.Set(c.LogLevel)
 	debug.FreeOSMemory() // the model before
 }

@@ -49,6 +49,7 @@ func (b *bots) saw(token string) bool {
 // reread is the line that a hangup leaves in the log.
 type reread struct {
 	Level, Msg, Error string
+	Why               string
 	Changed           []string `json:"changed"`
 	Restart           []string `json:"needs_a_new_start"`
 }
@@ -159,7 +160,8 @@ func TestServe_readsSettingsAgain(t *testing.T) {
 
 	put("token", "2:another")
 	put(".env", "LLAVE_LINK_TTL=4m\nLLAVE_LOG_LEVEL=error\n")
-	if line := hangup(t, s); !slices.Equal(line.Changed, []string{"LLAVE_OFFICES_FILE", "LLAVE_LOG_LEVEL"}) || !slices.Equal(line.Restart, []string{"LLAVE_TELEGRAM_TOKEN", "LLAVE_LINK_TTL"}) {
+	if line := hangup(t, s); !slices.Equal(line.Changed, []string{"LLAVE_OFFICES_FILE", "LLAVE_LOG_LEVEL"}) || !slices.Equal(line.Restart, []string{"LLAVE_TELEGRAM_TOKEN", "LLAVE_LINK_TTL"}) ||
+		!strings.Contains(line.Why, "this is another bot's token") {
 		t.Errorf("another bot, and what needs a new start: %+v", line)
 	}
 	time.Sleep(100 * time.Millisecond) // a moment for whatever was being logged

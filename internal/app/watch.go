@@ -27,8 +27,13 @@ func newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Build{Version: b.Version, Revision: b.Commit, GoVersion: b.Go})
 }
 
-// watchEngine has the store's operations measured.
-func (a *App) watchEngine(e store.Engine) store.Engine { return store.Watched(e, a.Metrics.Store) }
+// watchEngine has the store's operations measured, and seen by who says how the store is.
+func (a *App) watchEngine(e store.Engine) store.Engine {
+	return store.Watched(e, func(d store.Done) {
+		a.Metrics.Store(d.Operation, d.Took, d.Err != nil)
+		a.storeHealth.done(d)
+	})
+}
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
@@ -186,7 +191,8 @@ func (a *App) now(ctx context.Context) metrics.Now {
 			n.Trouble[ch.name] = s.Trouble().Since
 		}
 	}
-	if a.stopping.Load() || a.Store.Ping(ctx) != nil {
+	n.ClockOffset = a.clockOffset(ctx)
+	if a.stopping.Load() || !a.askStore(ctx).Since.IsZero() {
 		return n
 	}
 	n.StoreUp = true

@@ -13,6 +13,7 @@ type Now struct {
 	Trouble        map[string]time.Time // since when, by part; zero: it is well
 	LettersWaiting int
 	StoreUp        bool
+	ClockOffset    *time.Duration // how far this machine's clock is ahead of the store's; nil: not known
 
 	// nil where the store has not said.
 	Outbox     map[string]Owed // by lane
@@ -46,7 +47,7 @@ type now struct {
 	last  Now
 	asked time.Time
 
-	trouble, since, waiting, up, promises, oldest, queue, wait, dead *prometheus.Desc
+	trouble, since, clock, waiting, up, promises, oldest, queue, wait, dead *prometheus.Desc
 }
 
 // Watch has the gauges of how things are asked for whenever somebody scrapes, a few seconds apart.
@@ -59,6 +60,7 @@ func (m *Metrics) Watch(ask func(ctx context.Context) Now) {
 		ask:      ask,
 		trouble:  desc("llave_trouble", "1 while the mail server or a channel's platform does not serve us, as far as this process knows.", "part"),
 		since:    desc("llave_trouble_since_timestamp_seconds", "When that began; 0 where there is none.", "part"),
+		clock:    desc("llave_clock_offset_seconds", "How far this machine's clock is ahead of the store's; negative: behind."),
 		waiting:  desc("llave_letters_waiting", "Letters that wait to be tried again, in this process."),
 		up:       desc("llave_store_up", "1 while the store answers and can be written."),
 		promises: desc("llave_outbox_promises", "What is owed to the outside, of the whole store, by lane; what waits for a person's next word is not counted.", "lane"),
@@ -71,7 +73,7 @@ func (m *Metrics) Watch(ask func(ctx context.Context) Now) {
 
 // Describe tells Prometheus' library what there is.
 func (n *now) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{n.trouble, n.since, n.waiting, n.up, n.promises, n.oldest, n.queue, n.wait, n.dead} {
+	for _, d := range []*prometheus.Desc{n.trouble, n.since, n.clock, n.waiting, n.up, n.promises, n.oldest, n.queue, n.wait, n.dead} {
 		ch <- d
 	}
 }
@@ -95,6 +97,9 @@ func (n *now) Collect(ch chan<- prometheus.Metric) {
 		}
 		put(n.trouble, ill, part)
 		put(n.since, at, part)
+	}
+	if offset := n.last.ClockOffset; offset != nil {
+		put(n.clock, offset.Seconds())
 	}
 	put(n.waiting, float64(n.last.LettersWaiting))
 	up := 0.0

@@ -405,7 +405,7 @@ func (e *Engine) Now(context.Context) (time.Time, error) { return e.clock(), nil
 
 func (e *Engine) clock() time.Time { return e.now().UTC().Truncate(time.Millisecond) }
 
-// Ping says whether the file is open and can be read, and, when the last write failed, whether it can be written again:
+// Ping says whether the file is open and can be read, and, when a write failed, whether one of that size can be written again:
 // it tries, since whoever is told that it cannot may send no more work by which that would be found out.
 func (e *Engine) Ping(ctx context.Context) error {
 	err := e.view(ctx, func(tx *bbolt.Tx) error {
@@ -414,13 +414,18 @@ func (e *Engine) Ping(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil || !e.health.unwritable.Load() {
+	room := e.health.room.Load()
+	if err != nil || room == 0 {
 		return err
 	}
-	return e.writer.do(ctx, 1, func(tx *bbolt.Tx) error {
-		b := tx.Bucket(metaBucket)
-		return b.Put(schemaKey, bytes.Clone(b.Get(schemaKey)))
-	})
+	err = e.writer.try(ctx, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(trialKey, make([]byte, room)) })
+	if err == nil {
+		err = e.writer.try(ctx, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Delete(trialKey) })
+	}
+	if err == nil {
+		e.health.room.CompareAndSwap(room, 0) // unless another failed meanwhile
+	}
+	return err
 }
 
 // Close writes what is waiting and lets go of the file. Closing twice is closing once.

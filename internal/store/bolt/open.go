@@ -34,6 +34,7 @@ const schema = 1
 var (
 	metaBucket  = []byte("llave")
 	schemaKey   = []byte("schema")
+	trialKey    = []byte("trial") // there while it is tried whether there is room
 	indexPrefix = []byte("index/")
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -24,6 +25,7 @@ type op struct {
 	weight int
 	result error
 	done   chan struct{}
+	trial  bool // it only tries whether there is room
 }
 
 // fatal marks an error that came up half-way through an op's changes: the whole group has to be undone.
@@ -52,10 +54,19 @@ func startWriter(db *bbolt.DB, h *health) *writer {
 
 // do hands in a write and waits for its result. When [ctx] ends first the write may still happen.
 func (w *writer) do(ctx context.Context, weight int, apply func(*bbolt.Tx) error) error {
+	return w.hand(&op{ctx: ctx, apply: apply, weight: weight, done: make(chan struct{})})
+}
+
+// try is do for a write that nobody needs.
+func (w *writer) try(ctx context.Context, apply func(*bbolt.Tx) error) error {
+	return w.hand(&op{ctx: ctx, apply: apply, weight: 1, done: make(chan struct{}), trial: true})
+}
+
+func (w *writer) hand(o *op) error {
+	ctx := o.ctx
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	o := &op{ctx: ctx, apply: apply, weight: weight, done: make(chan struct{})}
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
@@ -150,7 +161,9 @@ func (w *writer) update(group []*op) (err error) {
 		return err
 	}
 	defer w.health.recovered(&err)
+	var of *bbolt.Tx
 	err = w.db.Update(func(tx *bbolt.Tx) error {
+		of = tx
 		changed := false
 		for _, o := range group {
 			if o.result = o.ctx.Err(); o.result != nil {
@@ -170,8 +183,13 @@ func (w *writer) update(group []*op) (err error) {
 	if err == errNothing {
 		return nil
 	}
-	if !errors.As(err, new(fatal)) {
-		w.health.unwritable.Store(err != nil)
+	if err != nil && !errors.As(err, new(fatal)) && !slices.ContainsFunc(group, func(o *op) bool { return o.trial }) {
+		var wanted int64
+		if of != nil {
+			stats := of.Stats()
+			wanted = stats.GetPageAlloc()
+		}
+		w.health.lacks(wanted)
 	}
 	return err
 }
@@ -182,7 +200,22 @@ var errNothing = errors.New("nothing to write")
 // health says whether the file was found damaged while it was open. bbolt may then still hold its own locks, so it is
 // not asked again: every later call gets store.ErrDamaged, and so does whoever asks whether the store is well. A file
 // that cannot be written, as on a full disk, is another matter: it is read on, and every write tries again.
-type health struct{ damaged, unwritable atomic.Bool }
+type health struct {
+	damaged atomic.Bool
+	// room is how many bytes the largest write wanted that failed. On a full disk a smaller one may well succeed, in pages that were
+	// freed, and says nothing: only a write of that size does. 0: none failed.
+	room atomic.Int64
+}
+
+const (
+	leastRoom = 16 << 10
+	mostRoom  = 1 << 20
+)
+
+// lacks notes that there was no room for a write of so many bytes.
+func (h *health) lacks(wanted int64) {
+	h.room.Store(min(max(wanted, h.room.Load(), leastRoom), mostRoom))
+}
 
 func (h *health) check() error {
 	if h.damaged.Load() {

@@ -15,6 +15,7 @@ import (
 // failure is an error of the driver or the server, with a text that quotes no document.
 type failure struct {
 	text   string
+	cause  string
 	causes []error
 }
 
@@ -22,15 +23,21 @@ func (f *failure) Error() string { return f.text }
 
 func (f *failure) Unwrap() []error { return f.causes }
 
+// Cause is the reason in words for the operator (store.Cause).
+func (f *failure) Cause() string { return f.cause }
+
 // failed says what was being done and what came of it. An error that did not come from a server that answered wraps
 // store.ErrUnavailable, and so does the answer of a server that is not the primary or is shutting down.
 func failed(doing string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: %w", doing, context.Canceled)
 	}
-	f := &failure{causes: []error{err}}
+	f := &failure{causes: []error{err}, cause: cause(err)}
 	text, answered := describe(err)
 	if !answered {
+		if f.cause != "" {
+			text = f.cause
+		}
 		f.causes = append(f.causes, store.ErrUnavailable)
 		text = store.ErrUnavailable.Error() + ": " + text
 	}
@@ -65,6 +72,47 @@ func describe(err error) (text string, answered bool) {
 	return text, true
 }
 
+// rights is what to do about a user who may too little.
+const rights = "give the user readWrite on the database"
+
+// causes are what codes of the server mean for the operator. Not primary, and shutting down: notNow.
+var causes = map[int]string{
+	13: "the database's user lacks rights: " + rights, 18: "the database refuses user and password", 8000: "the database refuses user and password",
+	91: "the server is shutting down", 11600: "the server is shutting down", 10107: "the server is not the primary", 10058: "the server is not the primary",
+	13435: "the server is not the primary", 189: "the primary stepped down", 11602: "the primary stepped down", 13436: "the server is recovering",
+	14031: "the server's disk is full", 64: "the write was not acknowledged by a majority in time", 50: "the server took too long",
+}
+
+// driverWords are parts of the driver's words, which go on for lines, and what they mean. The first that is found counts.
+var driverWords = []struct{ part, cause string }{
+	{"AuthenticationFailed", "the database refuses user and password"}, {"auth error", "the database refuses user and password"},
+	{"no such host", "its host's name is not known"}, {"x509", "its certificate is not trusted"}, {"tls:", "it cannot be spoken to by TLS"},
+	{"connection refused", "connection refused"}, {"no route to host", "no route to host"}, {"network is unreachable", "network is unreachable"},
+	{"ReplicaSetNoPrimary", "no primary is elected"}, {"connection reset", "connection reset"}, {"EOF", "it closed the connection"},
+	{"i/o timeout", "no answer in time"}, {"deadline exceeded", "no answer in time"}, {"server selection", "no server answers"},
+}
+
+// cause is why, in words for the operator; "" where they are not known.
+func cause(err error) string {
+	var server mongo.ServerError
+	if errors.As(err, &server) {
+		for _, code := range server.ErrorCodes() {
+			if words := causes[code]; words != "" {
+				return fmt.Sprintf("%s (%d)", words, code)
+			}
+		}
+		if text, _ := describe(err); strings.HasPrefix(text, "server says") {
+			return text
+		}
+	}
+	for _, w := range driverWords {
+		if strings.Contains(err.Error(), w.part) {
+			return w.cause
+		}
+	}
+	return ""
+}
+
 // uriError is what is wrong with the URI. The driver's words quote it, so they are kept only where it has no password.
 func uriError(uri string, err error) error {
 	var dns *net.DNSError
@@ -72,6 +120,7 @@ func uriError(uri string, err error) error {
 	case errors.As(err, &dns):
 		return &failure{
 			text:   fmt.Sprintf("%v: cannot look up %s", store.ErrUnavailable, dns.Name),
+			cause:  "its host's name is not known",
 			causes: []error{store.ErrUnavailable},
 		}
 	case strings.Contains(uri, "@"):

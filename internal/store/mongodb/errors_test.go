@@ -25,9 +25,9 @@ func TestFailed(t *testing.T) {
 		{"bulk", mongo.BulkWriteException{WriteErrors: []mongo.BulkWriteError{{WriteError: mongo.WriteError{Code: 121, Message: quoted}}}},
 			"get: server says error [121]", false},
 		{"not primary", mongo.CommandError{Code: 10107, Name: "NotWritablePrimary", Message: quoted},
-			"get: store cannot be reached: server says NotWritablePrimary (10107)", true},
-		{"connection", network, "get: store cannot be reached: " + network.Message, true},
-		{"too slow", context.DeadlineExceeded, "get: store cannot be reached: context deadline exceeded", true},
+			"get: store cannot be reached: the server is not the primary (10107)", true},
+		{"connection", network, "get: store cannot be reached: it closed the connection", true},
+		{"too slow", context.DeadlineExceeded, "get: store cannot be reached: no answer in time", true},
 		{"given up", context.Canceled, "get: context canceled", false},
 	} {
 		got := failed("get", c.err)
@@ -39,6 +39,16 @@ func TestFailed(t *testing.T) {
 		}
 		if strings.Contains(got.Error(), "1710034065") {
 			t.Errorf("%s: the error quotes a document", c.name)
+		}
+	}
+	for want, err := range map[string]error{
+		"the database's user lacks rights: give the user readWrite on the database (13)": mongo.CommandError{Code: 13, Name: "Unauthorized", Message: quoted},
+		"server says Odd (121)": mongo.CommandError{Code: 121, Name: "Odd", Message: quoted},
+		"connection refused":    errors.New("server selection error: server selection timeout, current topology: { Type: Single, Servers: [{ Last error: dial tcp 127.0.0.1:1: connect: connection refused }, ] }"),
+		"":                      errors.New("something"),
+	} {
+		if got := store.Cause(failed("get", err)); got != want {
+			t.Errorf("the cause of %v: got %q, want %q", err, got, want)
 		}
 	}
 	if err := failed("get", context.DeadlineExceeded); !errors.Is(err, context.DeadlineExceeded) {
