@@ -10,6 +10,7 @@ import (
 // ErrConflict). Whoever logs errors knows by it that the store is the matter.
 type Failure struct{ Err error }
 
+// Error is the engine's words.
 func (f *Failure) Error() string { return f.Err.Error() }
 
 // Unwrap is the engine's error.
