@@ -173,13 +173,9 @@ func (p *program) resend(ctx context.Context, ids []string, asJSON bool) error {
 		if c.EventsURL == nil {
 			return errors.New("LLAVE_EVENTS_URL is not set: there is nobody to send them to")
 		}
-		k, err := keys(c)
+		_, vault, err := openVault(ctx, c, s)
 		if err != nil {
 			return err
-		}
-		vault, err := s.DataKey(ctx, k)
-		if err != nil {
-			return fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 		}
 		sender, err := events.New(c.EventsURL.String(), c.EventsSecret.Reveal())
 		if err != nil {

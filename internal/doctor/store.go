@@ -69,11 +69,14 @@ func (d *doctor) embedded(s *section) {
 	})
 }
 
+// PutKeyBack is what to do where a store is there and its secret key is not.
+const PutKeyBack = "put the secret key back, from a backup: without it nothing that is stored can be read"
+
 // opens says whether the secret key opens the store's data key.
 func (d *doctor) opens(wrapped string) result {
 	keys, err := d.keys()
 	if err != nil {
-		return bad("put the secret key back, from a backup: without it nothing that is stored can be read", "the store is there, and its secret key is not: %v", err)
+		return bad(PutKeyBack, "the store is there, and its secret key is not: %v", err)
 	}
 	_, stale, err := keys.Unwrap(wrapped)
 	switch {
