@@ -37,6 +37,8 @@ type Reason struct {
 	Reason  string     `json:"reason"`
 	Since   *time.Time `json:"since,omitempty"`
 	Waiting int        `json:"waiting,omitempty"` // letters that wait
+	Some    bool       `json:"some,omitempty"`    // it is some letters' trouble: others are taken
+	Do      string     `json:"do,omitempty"`      // what the operator can do
 }
 
 // OK says whether work may be sent here.
@@ -60,7 +62,7 @@ func (r Reason) String() string {
 	case r.Since == nil:
 		return r.Reason
 	case r.Part == "mail":
-		return fmt.Sprintf("the mail server takes no letters since %s: %s; %d letters wait", r.Since.Format(time.RFC3339), r.Reason, r.Waiting)
+		return r.ofMail()
 	}
 	return fmt.Sprintf("%s since %s: %s", r.Part, r.Since.Format(time.RFC3339), r.Reason)
 }
@@ -71,7 +73,7 @@ func ill(part string, since time.Time, reason string, waiting int) []Reason {
 		return nil
 	}
 	since = since.UTC()
-	return []Reason{{part, reason, &since, waiting}}
+	return []Reason{{Part: part, Reason: reason, Since: &since, Waiting: waiting}}
 }
 
 // readiness is how this process is now. Of the outside only the store is asked: how the mail server and the platforms are is known
@@ -85,8 +87,7 @@ func (a *App) readiness(ctx context.Context) Readiness {
 	if err := a.Store.Ping(ctx); err != nil {
 		return Readiness{unready, []Reason{{Part: "store", Reason: storeReason(err)}}}
 	}
-	t := a.mailer.Trouble()
-	r := Readiness{ready, ill("mail", t.Since, t.Reason, t.Waiting)}
+	r := Readiness{ready, mailReasons(a.mailer.Trouble())}
 	for _, ch := range a.channels {
 		if s, ok := ch.channel.(interface{ Trouble() wire.Trouble }); ok {
 			t := s.Trouble()

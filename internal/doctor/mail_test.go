@@ -49,9 +49,9 @@ func TestMail(t *testing.T) {
 		"encrypted, wrong password": {secured, func(c *clinic, s *bottest.SMTP) {
 			c.set("LLAVE_SMTP_URL=smtp://llave:wrong-" + smtpPass + "@" + s.Addr())
 		}, "encryption", Green, "TLS 1.3; the certificate is good"},
-		"sender":           {secured, nil, "sender", Green, "taken"},
-		"sender refused":   {secured, func(_ *clinic, s *bottest.SMTP) { s.FailAlways(bottest.SMTPMail, refusal) }, "sender", Red, "refused the sender (check LLAVE_MAIL_FROM), answering 550"},
-		"letter":           {secured, func(c *clinic, _ *bottest.SMTP) { c.opt.Send = "ana@correo.example" }, "letter", Green, "took one"},
+		"sender":         {secured, nil, "sender", Green, "taken"},
+		"sender refused": {secured, func(_ *clinic, s *bottest.SMTP) { s.FailAlways(bottest.SMTPMail, refusal) }, "sender", Red, "refused the sender (check LLAVE_MAIL_FROM), answering 550"},
+		"letter":         {secured, func(c *clinic, _ *bottest.SMTP) { c.opt.Send = "ana@correo.example" }, "letter", Green, "took one"},
 		"letter refused": {secured, func(c *clinic, s *bottest.SMTP) {
 			c.opt.Send = "ana@correo.example"
 			s.FailAlways(bottest.SMTPData, refusal)

@@ -59,6 +59,26 @@ func TestService(t *testing.T) {
 	}
 }
 
+// The row of the service itself says what to do: the section of what it names may be green (a letter is refused, another program polls).
+func TestService_remedy(t *testing.T) {
+	for reason, want := range map[string]string{
+		`{"part":"mail","reason":"every mailbox is refused"}`:                                                "--send",
+		`{"part":"mail","reason":"letters are refused","do":"see whether the mail server relays"}`:           "see whether the mail server relays",
+		`{"part":"telegram","reason":"another program polls with the bot's token"}`:                          "stop the other program",
+		`{"part":"telegram","reason":"it does not know the bot's token (check LLAVE_TELEGRAM_TOKEN)"}`:       "BotFather",
+		`{"part":"whatsapp","reason":"no access token is accepted (check LLAVE_WHATSAPP_TOKEN)"}`:            "LLAVE_WHATSAPP_TOKEN",
+		`{"part":"whatsapp","reason":"it answers with an error of its own"}`:                                 "platform's own trouble",
+		`{"part":"whatsapp","reason":"it refuses the account or the number (131031): see WhatsApp Manager"}`: "WhatsApp Manager",
+		`{"part":"telegram","reason":"it cannot be reached"}`:                                                "firewall",
+		`{"part":"telegram","reason":"something new"}`:                                                       "section telegram",
+	} {
+		f := newClinic(t).set(admin(t, 200, `{"status":"degraded","reasons":[`+reason+`]}`)).finds("service", "serve", Yellow, "it serves")
+		if !strings.Contains(f.Do, want) {
+			t.Errorf("%s: to do is %q, want %q in it", reason, f.Do, want)
+		}
+	}
+}
+
 // The clocks of the stubs are this machine's; ours is moved.
 func TestClock(t *testing.T) {
 	for name, tt := range map[string]struct {
