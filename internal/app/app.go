@@ -156,6 +156,9 @@ func advice(err error) string {
 	case errors.Is(err, store.ErrDamaged):
 		return "" // it depends on the damage, and the store has said it
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return "; let the user that runs Llave read and write the folder and the files in it (chown), or name another"
+	}
 	return "; name a folder that can be written and has room"
 }
 

@@ -99,6 +99,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"agents", "add", "ana", "--name", "A"}, "name needs"},
 		{[]string{"agents", "add", "ana", "--name", "Ana", "--role", "boss"}, "role is"},
 		{[]string{"agents", "list", "all"}, "all"},
+		{[]string{"doctor", "--send", "ana@correo.example"}, "--send=ADDRESS"},
 		{[]string{"agents", "disable"}, "accepts 1 arg(s), received 0"},
 		{[]string{"agents", "password", "ana", "--force"}, "unknown flag: --force"},
 	} {

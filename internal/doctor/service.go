@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -52,6 +53,9 @@ func (d *doctor) running(ctx context.Context) (r result, running bool) {
 	defer client.CloseIdleConnections()
 	res, err := client.Do(req)
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return bad("see whether its process is stopped or has no processor (ps), and its log; kill it and start it again", "something listens at %s and does not answer: serve hangs", at), false
+		}
 		return d.stopped(ctx), false
 	}
 	defer res.Body.Close()
