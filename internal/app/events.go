@@ -120,6 +120,13 @@ func (p *program) eventsList() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				owed, err := s.Owed(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if o := owed[bot.LaneHook]; o.Promises > 0 {
+					fmt.Fprintf(p.stderr, "still tried by serve, and not listed: %d, the oldest since %s\n", o.Promises, o.Oldest.In(c.Timezone).Format("2006-01-02 15:04"))
+				}
 				if asJSON {
 					shown := []shownEvent{}
 					for _, e := range dead {
