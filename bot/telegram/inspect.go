@@ -29,6 +29,9 @@ func (i *Inspection) Me(ctx context.Context) (string, error) {
 	return me.UserName, err
 }
 
+// Answered says whether it was Telegram that said so: the way there is right.
+func Answered(err error) bool { return errors.As(err, new(*apiError)) }
+
 // Hook is the webhook as Telegram has it.
 type Hook struct {
 	URL       string // empty: none is set

@@ -45,6 +45,9 @@ func Refused(err error) bool {
 	return errors.As(err, &e) && e.meaning().remedy == nextToken
 }
 
+// Answered says whether it was WhatsApp that said so: the way there is right.
+func Answered(err error) bool { return errors.As(err, new(*apiError)) }
+
 // Explain is an error of an Inspection in words without secrets, numbers and names.
 func Explain(err error) string {
 	var e *apiError

@@ -250,13 +250,9 @@ func (p *program) withAgents(ctx context.Context, do func(ctx context.Context, a
 
 // OpenAgents makes the accounts over a store that nothing else has been built on.
 func OpenAgents(ctx context.Context, c config.Config, s *store.Store) (*agent.Service, error) {
-	k, err := keys(c)
+	_, v, err := openVault(ctx, c, s)
 	if err != nil {
 		return nil, err
-	}
-	v, err := s.DataKey(ctx, k)
-	if err != nil {
-		return nil, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 	}
 	return newAgents(c, s, v), nil
 }

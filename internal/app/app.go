@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,6 +36,7 @@ import (
 	"llave/internal/agent"
 	"llave/internal/bounce"
 	"llave/internal/config"
+	"llave/internal/doctor"
 	"llave/internal/events"
 	"llave/internal/handoff"
 	"llave/internal/jobs"
@@ -155,6 +157,9 @@ func advice(err error) string {
 	case errors.Is(err, store.ErrDamaged):
 		return "" // it depends on the damage, and the store has said it
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return "; let the user that runs Llave read and write the folder and the files in it (chown), or name another"
+	}
 	return "; name a folder that can be written and has room"
 }
 
@@ -170,11 +175,33 @@ func serverAdvice(err error) string {
 	}
 }
 
-func keys(c config.Config) (secret.Keys, error) {
-	if c.SecretKey != nil {
-		return c.SecretKey, nil
+// openVault returns the secret keys, and the vault over the data key that they open. An embedded store's secret key is made only where
+// the store has no data key yet: a new one beside an old store would open nothing, and hide that the old one is missing.
+func openVault(ctx context.Context, c config.Config, s *store.Store) (k secret.Keys, v *secret.Vault, err error) {
+	if k = c.SecretKey; k == nil {
+		k, err = config.FindSecretKey(c.DataDir)
 	}
-	return config.EnsureSecretKey(c.DataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		set, serr := s.HasDataKey(ctx)
+		switch {
+		case serr != nil:
+			return nil, nil, serr
+		case set:
+			return nil, nil, fmt.Errorf("the store is there, and its secret key (%s) is not: %s", config.SecretKeyPath(c.DataDir), doctor.PutKeyBack)
+		}
+		k, err = config.EnsureSecretKey(c.DataDir)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err = s.DataKey(ctx, k)
+	switch {
+	case errors.Is(err, store.ErrSecretKey) && c.SecretKey == nil:
+		return nil, nil, fmt.Errorf("the secret key (%s) does not open this store, which was set up with another one: %s", config.SecretKeyPath(c.DataDir), doctor.PutKeyBack)
+	case err != nil:
+		return nil, nil, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
+	}
+	return k, v, nil
 }
 
 // New opens the listeners and the store and builds the parts. It starts nothing that works by itself. The function is
@@ -217,13 +244,11 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		}
 		a.Store = store.New(a.watchEngine(a.Store.Engine()))
 	}
-	k, err := keys(c)
+	k, vault, err := openVault(ctx, c, a.Store)
 	if err != nil {
 		return a, err
 	}
-	if a.Vault, err = a.Store.DataKey(ctx, k); err != nil {
-		return a, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
-	}
+	a.Vault = vault
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
 	if err := a.openTrace(ctx); err != nil {

@@ -99,6 +99,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"agents", "add", "ana", "--name", "A"}, "name needs"},
 		{[]string{"agents", "add", "ana", "--name", "Ana", "--role", "boss"}, "role is"},
 		{[]string{"agents", "list", "all"}, "all"},
+		{[]string{"doctor", "--send", "ana@correo.example"}, "--send=ADDRESS"},
 		{[]string{"agents", "disable"}, "accepts 1 arg(s), received 0"},
 		{[]string{"agents", "password", "ana", "--force"}, "unknown flag: --force"},
 	} {
@@ -132,6 +133,7 @@ func TestServe_refusesAtStart(t *testing.T) {
 		{"no offices", []string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv"}, []string{"LLAVE_OFFICES_FILE"}},
 		{"no stolen keys", []string{"LLAVE_BREACHED_FILE=/nowhere/stolen.txt"}, []string{"LLAVE_BREACHED_FILE", "/nowhere/stolen.txt"}},
 		{"stolen keys of another form", []string{"LLAVE_BREACHED_FILE=" + write(t, "stolen.txt", "password\n")}, []string{"LLAVE_BREACHED_FILE", "not a SHA-1 hash"}},
+		{"no offices and no model", []string{"LLAVE_OFFICES_FILE=/nowhere/offices.csv", "LLAVE_MODEL_FILE=/nowhere/model.bin"}, []string{"LLAVE_OFFICES_FILE", "LLAVE_MODEL_FILE"}},
 		{"no model", []string{"LLAVE_MODEL_FILE=/nowhere/model.bin"}, []string{"LLAVE_MODEL_FILE", "/nowhere/model.bin"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,13 @@ func (p *program) doctor() *cobra.Command {
 	var asJSON bool
 	var send string
 	cmd := &cobra.Command{
-		Use: "doctor [--send[=ADDRESS]]", Short: "Try every setting against the real thing, and say what to do", Args: cobra.NoArgs,
+		Use: "doctor [--send[=ADDRESS]]", Short: "Try every setting against the real thing, and say what to do",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && send == toSender {
+				return errors.New("name the address behind a =: llave doctor --send=ADDRESS")
+			}
+			return cobra.NoArgs(cmd, args)
+		},
 		Long: `Tries every setting against the real thing: files and their rights, disk, secret key, the service on this machine, clocks, MongoDB or
 the embedded store, the mail server and what DNS says of the sender's domain, Telegram, WhatsApp, the public address with its
 certificate and proxy, the receiver of events. Each check is green, yellow (it works, and somebody should look) or red (it
@@ -68,7 +75,11 @@ func (p *program) check(ctx context.Context, asJSON bool) error {
 func (p *program) examine(try func(config.Config) (doctor.Report, error)) (doctor.Report, error) {
 	c, _, err := p.load(config.NeedMail)
 	if err != nil {
-		return doctor.Unreadable(errors.Unwrap(err)), nil
+		r := doctor.Unreadable(errors.Unwrap(err))
+		if dir, derr := os.Getwd(); derr == nil && !config.HasEnvFile(".") && strings.Contains(err.Error(), "LLAVE_SMTP_URL: is needed") {
+			r = r.Elsewhere(dir)
+		}
+		return r, nil
 	}
 	return try(c)
 }

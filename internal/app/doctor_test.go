@@ -130,3 +130,30 @@ func TestServe_check(t *testing.T) {
 		t.Errorf("it left %v (%v)", entries, err)
 	}
 }
+
+// Settings that cannot be read are said with what helps: a file that is not there, and a folder that is not the service's. What is wrong
+// is not said to be missing too.
+func TestDoctor_unreadable(t *testing.T) {
+	code, found := examined(t, nil, "doctor", "--json")
+	if f := found["settings .env"]; code != 1 || f.Status != doctor.Yellow || !strings.Contains(f.Do, "docker exec") || found["settings LLAVE_SMTP_URL"].Status != doctor.Red {
+		t.Errorf("elsewhere: exit %d, %+v", code, found)
+	}
+	code, found = examined(t, []string{"LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none", "LLAVE_TELEGRAM_TOKEN_FILE=/nowhere/token"}, "doctor", "--json")
+	if f := found["settings LLAVE_TELEGRAM_TOKEN_FILE"]; code != 1 || !strings.Contains(f.Do, "mounted") || len(found) != 1 {
+		t.Errorf("no secret's file: exit %d, %+v", code, found)
+	}
+	for _, wrong := range [][]string{
+		{"LLAVE_SMTP_URL=smtp://u:pa/ss@mail.example:587"}, {"LLAVE_SMTP_URL=smtp://u:pa%zz@mail.example:587"}, {"LLAVE_SMTP_URL_FILE=/nowhere/smtp"},
+		{"LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none", "LLAVE_EVENTS_URL=https://events.example", "LLAVE_EVENTS_SECRET=secret"},
+	} {
+		code, found := examined(t, wrong, "doctor", "--json")
+		if code != 1 || len(found) != 1 {
+			t.Errorf("%s: exit %d, want one mistake: %+v", wrong, code, found)
+		}
+		for _, f := range found {
+			if strings.Contains(wrong[0], "u:pa") && !strings.Contains(f.Found, "%") {
+				t.Errorf("%s: no word of %%XX: %+v", wrong, f)
+			}
+		}
+	}
+}

@@ -136,6 +136,13 @@ func (p *program) eventsList() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				owed, err := s.Owed(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if o := owed[bot.LaneHook]; o.Promises > 0 {
+					fmt.Fprintf(p.stderr, "still tried by serve, and not listed: %d, the oldest since %s\n", o.Promises, o.Oldest.In(c.Timezone).Format("2006-01-02 15:04"))
+				}
 				if asJSON {
 					shown := []shownEvent{}
 					for _, e := range dead {
@@ -189,13 +196,9 @@ func (p *program) resend(ctx context.Context, ids []string, asJSON bool) error {
 		if c.EventsURL == nil {
 			return errors.New("LLAVE_EVENTS_URL is not set: there is nobody to send them to")
 		}
-		k, err := keys(c)
+		_, vault, err := openVault(ctx, c, s)
 		if err != nil {
 			return err
-		}
-		vault, err := s.DataKey(ctx, k)
-		if err != nil {
-			return fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 		}
 		sender, err := events.New(c.EventsURL.String(), c.EventsSecret.Reveal())
 		if err != nil {

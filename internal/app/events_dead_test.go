@@ -70,6 +70,9 @@ func TestEvents_dead(t *testing.T) {
 	pressLink(t, w)
 	w.Settle()
 	w.Say("persona")
+	if code, out, errs := run(t, environ, "", "events", "list"); code != 0 || strings.Count(out, "\n") != 1 || !strings.Contains(errs, "still tried by serve, and not listed: 2, the oldest since 20") {
+		t.Errorf("while they are tried: exit %d, %q, %q", code, out, errs)
+	}
 	for range 30 {
 		w.Later(time.Hour)
 	}

@@ -34,6 +34,8 @@ type Reason struct {
 	Reason  string     `json:"reason"`
 	Since   *time.Time `json:"since,omitempty"`
 	Waiting int        `json:"waiting,omitempty"` // letters that wait
+	Some    bool       `json:"some,omitempty"`    // it is some letters' trouble: others are taken
+	Do      string     `json:"do,omitempty"`      // what the operator can do
 }
 
 // OK says whether work may be sent here.
@@ -59,7 +61,7 @@ func (r Reason) String() string {
 	case r.Part == "store":
 		return fmt.Sprintf("%s (since %s)", r.Reason, r.Since.Format(time.RFC3339))
 	case r.Part == "mail":
-		return fmt.Sprintf("the mail server takes no letters since %s: %s; %d letters wait", r.Since.Format(time.RFC3339), r.Reason, r.Waiting)
+		return r.ofMail()
 	}
 	return fmt.Sprintf("%s since %s: %s", r.Part, r.Since.Format(time.RFC3339), r.Reason)
 }
@@ -70,7 +72,7 @@ func ill(part string, since time.Time, reason string, waiting int) []Reason {
 		return nil
 	}
 	since = since.UTC()
-	return []Reason{{part, reason, &since, waiting}}
+	return []Reason{{Part: part, Reason: reason, Since: &since, Waiting: waiting}}
 }
 
 // readiness is how this process is now. Of the outside only the store is asked: how the mail server and the platforms are is known
@@ -84,8 +86,7 @@ func (a *App) readiness(ctx context.Context) Readiness {
 	if t := a.askStore(ctx); !t.Since.IsZero() {
 		return Readiness{unready, ill("store", t.Since, t.Reason, 0)}
 	}
-	t := a.mailer.Trouble()
-	r := Readiness{ready, ill("mail", t.Since, t.Reason, t.Waiting)}
+	r := Readiness{ready, mailReasons(a.mailer.Trouble())}
 	for _, ch := range a.channels {
 		if s, ok := ch.channel.(interface{ Trouble() wire.Trouble }); ok {
 			t := s.Trouble()

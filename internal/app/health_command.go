@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"llave/bot/wire"
+	"llave/internal/config"
 	"llave/internal/doctor"
 )
 
@@ -32,9 +33,9 @@ nothing answers. With --wait it asks until the service is ready, or that time is
 			if wait < 0 {
 				return fmt.Errorf("%w: --wait %v: expected a time such as 30s", errUsage, wait)
 			}
-			c, _, err := p.load()
+			c, err := config.Only(p.environ, ".", "LLAVE_ADMIN_ADDR")
 			if err != nil {
-				return err
+				return fmt.Errorf("settings:\n%w", err)
 			}
 			now, err := askUntil(cmd.Context(), readyURL(c.AdminAddr), wait)
 			if err != nil {

@@ -219,7 +219,11 @@ func TestHealth(t *testing.T) {
 	if code, stdout, _ = run(t, environ, "", "health", "--json"); code != 1 || strings.TrimSpace(stdout) != answers[0] {
 		t.Errorf("as JSON: exit %d, %q, want 1, %q", code, stdout, answers[0])
 	}
-	if code, _, stderr = run(t, append(environ, "LLAVE_NONSENSE=1"), "", "health"); code != 1 || !strings.Contains(stderr, "LLAVE_NONSENSE") {
+	if code, _, stderr = run(t, append(environ, "LLAVE_ADMIN_ADDR=here"), "", "health"); code != 1 || !strings.Contains(stderr, "LLAVE_ADMIN_ADDR") {
 		t.Errorf("wrong settings: exit %d, %q", code, stderr)
+	}
+	asked.Store(2) // what it does not need is none of its business: the service that it asks has it
+	if code, stdout, stderr = run(t, append(environ, "LLAVE_TELEGRAM_TOKEN_FILE=/nowhere/token", "LLAVE_NONSENSE=1"), "", "health"); code != 0 || stdout != "ready\n" {
+		t.Errorf("without a secret's file: exit %d, %q, %q; want 0, ready", code, stdout, stderr)
 	}
 }

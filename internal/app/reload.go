@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -32,15 +33,20 @@ var refreshed = []string{
 // refresh reads the files that those settings name, and builds what stands on them.
 func (a *App) refresh(c config.Config) (*fresh, error) {
 	f := &fresh{config: c, offices: affiliate.Offices{}, sums: map[string][sha256.Size]byte{}}
+	var unread []error
 	for name, path := range map[string]string{"LLAVE_OFFICES_FILE": c.OfficesFile, "LLAVE_MODEL_FILE": c.ModelFile} {
 		if path == "" {
 			continue
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			unread = append(unread, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
 		f.sums[name] = sha256.Sum256(data)
+	}
+	if err := errors.Join(unread...); err != nil {
+		return nil, err
 	}
 	var err error
 	if c.OfficesFile != "" {

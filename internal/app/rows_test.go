@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -48,4 +49,26 @@ func TestLetters_refusedInARow(t *testing.T) {
 	if got := subjects(w, "dos@correo.example"); len(got) != 1 {
 		t.Errorf("once the server takes letters: got %q, want the letter that waited", got)
 	}
+}
+
+// One letter that is refused for what we are, at whatever stage, is told to the operator at once: /readyz is degraded, with the answer
+// and how many wait; and no more once it was taken.
+func TestReadyz_policy(t *testing.T) {
+	for stage, answer := range map[bottest.SMTPStage]string{bottest.SMTPRcpt: "550 5.7.1 at RCPT TO", bottest.SMTPData: "550 5.7.1 at handover"} {
+		w := world.New(t, onePerson)
+		w.SMTP.FailAlways(stage, bottest.SMTPFault{Code: 550, Enhanced: "5.7.1", Text: "relaying denied"})
+		for _, text := range []string{"hola", "1", "1", theirs, "1", "1"} {
+			w.Say(text)
+		}
+		now := ask(t, w.App)
+		if len(now.Reasons) != 1 || now.Status != "degraded" || !strings.Contains(now.String(), answer+"; 1 letter waits") || !strings.Contains(now.Reasons[0].Do, "LLAVE_MAIL_FROM") {
+			t.Errorf("one letter waits, and /readyz says %+v: %s", now, now)
+		}
+		w.SMTP.Heal()
+		w.Later(time.Minute)
+		if now := ask(t, w.App); now.Status != "ready" {
+			t.Errorf("it went out, and /readyz says %s", now)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }

@@ -5,12 +5,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -175,6 +177,9 @@ const NeedMail Need = iota + 1
 
 const prefix = "LLAVE_"
 
+// wrongValue stands for a value that cannot be meant, or a file that cannot be read: the setting is not missing beside others.
+const wrongValue = "\x00"
+
 // Load reads the settings from [environ], which is written like os.Environ, and from .env in [dir] where that exists; the
 // environment wins, and an empty value is no value. The error holds one line per mistake.
 func Load(environ []string, dir string, needs ...Need) (Config, error) {
@@ -190,7 +195,7 @@ func Load(environ []string, dir string, needs ...Need) (Config, error) {
 		if v == "" {
 			v = s.fallback
 		}
-		if v == "" {
+		if v == "" || v == wrongValue {
 			continue
 		}
 		if err := s.set(&c, v); err != nil {
@@ -199,7 +204,7 @@ func Load(environ []string, dir string, needs ...Need) (Config, error) {
 				name += inFile
 			}
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, err))
-			values[s.name] = "" // the checks below need not complain about it as well
+			values[s.name] = wrongValue // it is given, as the checks below see it
 		}
 	}
 	mistakes = append(mistakes, together(values, needs)...)
@@ -207,6 +212,31 @@ func Load(environ []string, dir string, needs ...Need) (Config, error) {
 		return Config{}, errors.Join(mistakes...)
 	}
 	return c, nil
+}
+
+// Only reads one setting that is no secret, from where Load does, and nothing else: what asks a running service must not fail by what
+// that one has and its own surroundings lack.
+func Only(environ []string, dir, name string) (c Config, err error) {
+	values, err := readFile(filepath.Join(dir, ".env"))
+	for _, pair := range environ {
+		if given, v, ok := strings.Cut(pair, "="); ok && given == name && v != "" {
+			values[name], err = v, nil // the file is not needed
+		}
+	}
+	if err != nil {
+		return c, err
+	}
+	i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
+	if err := settings[i].set(&c, cmp.Or(values[name], settings[i].fallback)); err != nil {
+		return c, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// HasEnvFile says whether there is a .env in [dir].
+func HasEnvFile(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, ".env"))
+	return err == nil
 }
 
 // gather lays the environment over the file and finds the names that nobody knows.
@@ -285,6 +315,9 @@ func together(values map[string]string, needs []Need) (mistakes []error) {
 	allOrNone := func(names ...string) {
 		var set, missing []string
 		for _, n := range names {
+			if values[n] == wrongValue {
+				return // that is said already, and the others can be judged once it is mended
+			}
 			if values[n] == "" {
 				missing = append(missing, n)
 			} else {
@@ -297,7 +330,7 @@ func together(values map[string]string, needs []Need) (mistakes []error) {
 			}
 		}
 	}
-	if values["LLAVE_MONGODB_URI"] != "" && values["LLAVE_SECRET_KEY"] == "" {
+	if uri := values["LLAVE_MONGODB_URI"]; uri != "" && uri != wrongValue && values["LLAVE_SECRET_KEY"] == "" {
 		wrong("LLAVE_SECRET_KEY", "is needed with MongoDB, the same in every process; expected 32 bytes or more in base64, such as `openssl rand -base64 32` prints")
 	}
 	if slices.Contains(needs, NeedMail) && values["LLAVE_SMTP_URL"] == "" {

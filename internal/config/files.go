@@ -42,6 +42,7 @@ func readSecrets(values map[string]string) (files []SecretFile, mistakes []error
 		v, err := readSecret(path)
 		if err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", name+inFile, err))
+			values[name] = wrongValue
 			continue
 		}
 		values[name] = v

@@ -185,7 +185,7 @@ func smtpURL(v string) (Secret, error) {
 	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none"
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" {
-		return "", errors.New("is no mail server's address; " + expected)
+		return "", errors.New("is no mail server's address; " + expected + "; special characters in user and password are written as %XX (@ is %40, / is %2F, # is %23, ? is %3F, % is %25)")
 	}
 	if strings.Trim(u.Path, "/") != "" || u.Fragment != "" {
 		return "", errors.New("has a path or a fragment (a password with / or # is written %2F or %23); " + expected)

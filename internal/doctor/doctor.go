@@ -117,8 +117,19 @@ func Unreadable(err error) Report {
 		if !ok {
 			name, what = "settings", name
 		}
-		r.Findings = append(r.Findings, Finding{"settings", name, Red, what, "mend it: llave help config"})
+		do := "mend it: llave help config"
+		if strings.HasPrefix(what, "the file it names") {
+			do = "put the file there, for the user that runs Llave to read (Docker, Kubernetes: see that the secret is mounted), or name another"
+		}
+		r.Findings = append(r.Findings, Finding{"settings", name, Red, what, do})
 	}
+	return r
+}
+
+// Elsewhere adds to a report that no .env was found: who examines may stand elsewhere than the service does.
+func (r Report) Elsewhere(dir string) Report {
+	r.Findings = append(r.Findings, Finding{"settings", ".env", Yellow, "there is none in " + dir,
+		"where the service has its settings elsewhere, run it there: cd to its folder; systemd: systemd-run --pty with the unit's EnvironmentFile and User; Docker: docker exec CONTAINER llave doctor"})
 	return r
 }
 

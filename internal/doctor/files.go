@@ -26,7 +26,7 @@ func (d *doctor) files(s *section) {
 			return private(filepath.Join(c.DataDir, bolt.FileName), "the store: all that was written to the bot", "it will be made at the start")
 		})
 	}
-	s.check("secret key", func(context.Context) result { return d.secretKey() })
+	s.check("secret key", d.secretKey)
 	s.check(".env", func(context.Context) result {
 		return private(d.EnvFile, "the settings, passwords among them", "there is none")
 	})
@@ -146,9 +146,19 @@ func (d *doctor) disk(dir string) result {
 	return good("%d MiB are free", free/mib)
 }
 
-func (d *doctor) secretKey() result {
+func (d *doctor) secretKey(ctx context.Context) result {
 	c := d.Config
 	keys, err := d.keys()
+	if c.Embedded() {
+		switch f, ferr := bolt.Inspect(ctx, c.DataDir); {
+		case errors.Is(err, fs.ErrNotExist) && (ferr != nil || f.Wrapped != "" || f.HeldBy != ""): // it was set up once
+			return d.opens("")
+		case err == nil && f.Wrapped != "":
+			if r := d.opens(f.Wrapped); r.status == Red {
+				return r
+			}
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return good("%s will be made at the start; keep it with every backup", config.SecretKeyPath(c.DataDir))
 	}

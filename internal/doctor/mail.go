@@ -82,25 +82,15 @@ func (d *doctor) returnPath() string {
 	return "doctor@" + d.Config.BounceDomain
 }
 
-// mailDo is what to do where a dialogue ended.
-var mailDo = map[mail.Stage]string{
-	mail.StageDial:     "check host and port in LLAVE_SMTP_URL, that the server runs, and the firewall between",
-	mail.StageGreeting: "check that what listens there is a mail server, and whether it turns this machine away",
-	mail.StageHello:    "see the mail server's log: it turns this machine away",
-	mail.StageTLS:      "smtp:// is for STARTTLS and smtps:// for TLS from the first byte; the certificate must be valid for the host in LLAVE_SMTP_URL",
-	mail.StageAuth:     "mend user and password in LLAVE_SMTP_URL (special characters as %XX)",
-	mail.StageFrom:     "let the mail server take LLAVE_MAIL_FROM (and LLAVE_MAIL_BOUNCE_DOMAIN) as sender for this user",
-}
-
 // mailStage is red where the dialogue ended at one of the stages, else no result.
 func mailStage(e mail.Examination, stages ...mail.Stage) result {
 	for _, stage := range stages {
 		switch {
 		case e.Failed != stage:
 		case e.Answer != 0:
-			return bad(mailDo[stage], "%s, answering %d to %s", e.Reason, e.Answer, stage)
+			return bad(mail.Advice(stage, e.Answer), "%s, answering %d to %s", e.Reason, e.Answer, stage)
 		default:
-			return bad(mailDo[stage], "%s", e.Reason)
+			return bad(mail.Advice(stage, 0), "%s", e.Reason)
 		}
 	}
 	return result{}
@@ -155,9 +145,15 @@ func (d *doctor) letter(ctx context.Context, sender *mail.Sender) result {
 	if err == nil {
 		return good("the mail server took one; see that it arrives, and under Authentication-Results whether spf, dkim and dmarc pass")
 	}
-	reason := "it was not sent"
+	reason, do := "it was not sent", "see the mail server's log; try another mailbox too"
 	if se := (*bot.SendError)(nil); errors.As(err, &se) {
 		reason = se.Reason
 	}
-	return bad("see the mail server's log; try another mailbox too", "%s", reason)
+	if r := (*mail.Refusal)(nil); errors.As(err, &r) {
+		reason += ": " + r.Answer()
+		if r.Verdict.Failure() != bot.Permanent {
+			do = mail.Advice(r.Stage, r.Code)
+		}
+	}
+	return bad(do, "%s", reason)
 }

@@ -46,13 +46,16 @@ func TestMail(t *testing.T) {
 			c.set("LLAVE_SMTP_URL=smtp://llave:wrong-" + smtpPass + "@" + s.Addr())
 		}, "sign-in", Red, "refused user or password (check LLAVE_SMTP_URL), answering 535"},
 		"no sign-in there": {bottest.SMTPOptions{StartTLS: true, CertFor: 100 * day}, func(c *clinic, s *bottest.SMTP) { c.set("LLAVE_SMTP_URL=smtp://llave:" + smtpPass + "@" + s.Addr()) }, "sign-in", Red, "does not ask for a sign-in"},
-		"sender":           {secured, nil, "sender", Green, "taken"},
-		"sender refused":   {secured, func(_ *clinic, s *bottest.SMTP) { s.FailAlways(bottest.SMTPMail, refusal) }, "sender", Red, "refused the sender (check LLAVE_MAIL_FROM), answering 550"},
-		"letter":           {secured, func(c *clinic, _ *bottest.SMTP) { c.opt.Send = "ana@correo.example" }, "letter", Green, "took one"},
+		"encrypted, wrong password": {secured, func(c *clinic, s *bottest.SMTP) {
+			c.set("LLAVE_SMTP_URL=smtp://llave:wrong-" + smtpPass + "@" + s.Addr())
+		}, "encryption", Green, "TLS 1.3; the certificate is good"},
+		"sender":         {secured, nil, "sender", Green, "taken"},
+		"sender refused": {secured, func(_ *clinic, s *bottest.SMTP) { s.FailAlways(bottest.SMTPMail, refusal) }, "sender", Red, "refused the sender (check LLAVE_MAIL_FROM), answering 550"},
+		"letter":         {secured, func(c *clinic, _ *bottest.SMTP) { c.opt.Send = "ana@correo.example" }, "letter", Green, "took one"},
 		"letter refused": {secured, func(c *clinic, s *bottest.SMTP) {
 			c.opt.Send = "ana@correo.example"
 			s.FailAlways(bottest.SMTPData, refusal)
-		}, "letter", Red, "refused"},
+		}, "letter", Red, "550 5.7.1 at handover"},
 		"letter to nobody": {secured, func(c *clinic, _ *bottest.SMTP) { c.opt.Send = "no-responder@localhost" }, "letter", Red, "no address"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,6 +69,32 @@ func TestMail(t *testing.T) {
 			c.finds("mail", tt.check, tt.want, tt.words)
 			if letters := len(s.LettersTo("ana@correo.example")); (letters == 1) != (tt.check == "letter" && tt.want == Green) {
 				t.Errorf("%d letters", letters)
+			}
+		})
+	}
+	for name, tt := range map[string]struct {
+		change func(*clinic, *bottest.SMTP)
+		check  string
+		do     string
+	}{
+		"no room": {func(_ *clinic, s *bottest.SMTP) {
+			s.FailAlways(bottest.SMTPMail, bottest.SMTPFault{Code: 452, Enhanced: "4.3.1", Text: "no room"})
+		}, "sender", "has no room"},
+		"sender":            {func(_ *clinic, s *bottest.SMTP) { s.FailAlways(bottest.SMTPMail, refusal) }, "sender", "LLAVE_MAIL_FROM"},
+		"unknown authority": {func(c *clinic, _ *bottest.SMTP) { c.opt.RootCAs = nil }, "encryption", "SSL_CERT_FILE"},
+		"policy": {func(c *clinic, s *bottest.SMTP) {
+			c.opt.Send = "ana@correo.example"
+			s.FailAlways(bottest.SMTPRcpt, refusal)
+		}, "letter", "relays for this machine"},
+	} {
+		t.Run("do: "+name, func(t *testing.T) {
+			c := newClinic(t)
+			s := startSMTP(t, secured)
+			c.opt.RootCAs = s.RootCAs()
+			c.set("LLAVE_SMTP_URL=" + s.URL())
+			tt.change(c, s)
+			if f := c.finds("mail", tt.check, Red, ""); !strings.Contains(f.Do, tt.do) {
+				t.Errorf("to do is %q, want %q in it", f.Do, tt.do)
 			}
 		})
 	}

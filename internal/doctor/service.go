@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -52,6 +53,9 @@ func (d *doctor) running(ctx context.Context) (r result, running bool) {
 	defer client.CloseIdleConnections()
 	res, err := client.Do(req)
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return bad("see whether its process is stopped or has no processor (ps), and its log; kill it and start it again", "something listens at %s and does not answer: serve hangs", at), false
+		}
 		return d.stopped(ctx), false
 	}
 	defer res.Body.Close()
@@ -60,20 +64,21 @@ func (d *doctor) running(ctx context.Context) (r result, running bool) {
 		Reasons []struct {
 			Part   string `json:"part"`
 			Reason string `json:"reason"`
+			Do     string `json:"do"`
 		} `json:"reasons"`
 	}
 	if err := json.NewDecoder(res.Body).Decode(&now); err != nil || now.Status == "" {
 		return bad("stop it, or set another LLAVE_ADMIN_ADDR", "%s is held by something that is not llave serve", at), false
 	}
-	var why []string
+	var why, do []string
 	for _, one := range now.Reasons {
-		why = append(why, one.Part+": "+one.Reason)
+		why, do = append(why, one.Part+": "+one.Reason), append(do, remedy(one.Part, one.Reason, one.Do))
 	}
 	switch {
 	case res.StatusCode != http.StatusOK:
-		return bad("see the section of what it names, and the log", "it answers, and cannot serve: %s", strings.Join(append([]string{now.Status}, why...), "; ")), true
+		return bad(strings.Join(append(do, "see the log of serve"), "; "), "it answers, and cannot serve: %s", strings.Join(append([]string{now.Status}, why...), "; ")), true
 	case len(why) > 0:
-		return warn("see the section of what it names", "it serves; %s", strings.Join(why, "; ")), true
+		return warn(strings.Join(do, "; "), "it serves; %s", strings.Join(why, "; ")), true
 	}
 	return good("it serves, and is well"), true
 }

@@ -59,6 +59,26 @@ func TestService(t *testing.T) {
 	}
 }
 
+// The row of the service itself says what to do: the section of what it names may be green (a letter is refused, another program polls).
+func TestService_remedy(t *testing.T) {
+	for reason, want := range map[string]string{
+		`{"part":"mail","reason":"every mailbox is refused"}`:                                                "--send",
+		`{"part":"mail","reason":"letters are refused","do":"see whether the mail server relays"}`:           "see whether the mail server relays",
+		`{"part":"telegram","reason":"another program polls with the bot's token"}`:                          "stop the other program",
+		`{"part":"telegram","reason":"it does not know the bot's token (check LLAVE_TELEGRAM_TOKEN)"}`:       "BotFather",
+		`{"part":"whatsapp","reason":"no access token is accepted (check LLAVE_WHATSAPP_TOKEN)"}`:            "LLAVE_WHATSAPP_TOKEN",
+		`{"part":"whatsapp","reason":"it answers with an error of its own"}`:                                 "platform's own trouble",
+		`{"part":"whatsapp","reason":"it refuses the account or the number (131031): see WhatsApp Manager"}`: "WhatsApp Manager",
+		`{"part":"telegram","reason":"it cannot be reached"}`:                                                "firewall",
+		`{"part":"telegram","reason":"something new"}`:                                                       "section telegram",
+	} {
+		f := newClinic(t).set(admin(t, 200, `{"status":"degraded","reasons":[`+reason+`]}`)).finds("service", "serve", Yellow, "it serves")
+		if !strings.Contains(f.Do, want) {
+			t.Errorf("%s: to do is %q, want %q in it", reason, f.Do, want)
+		}
+	}
+}
+
 // The clocks of the stubs are this machine's; ours is moved.
 func TestClock(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -92,7 +112,7 @@ func TestEvents(t *testing.T) {
 		want   Status
 		words  string
 	}{
-		"there": {204, Green, "answers"}, "only for posts": {405, Green, "answers"}, "refuses without a signature": {401, Green, "answers"},
+		"there": {204, Green, "answers"}, "only for posts": {405, Green, "answers"}, "leads elsewhere": {302, Yellow, "leads elsewhere (302)"},
 		"no such page": {404, Yellow, "404"}, "broken": {502, Yellow, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,4 +130,28 @@ func TestEvents(t *testing.T) {
 	c := newClinic(t).set("LLAVE_EVENTS_URL=http://"+nowhere(t), "LLAVE_EVENTS_SECRET=whsec_"+eventsKey)
 	c.finds("events", "receiver", Red, "nobody listens")
 	c.lacks("events", "page of keys")
+}
+
+// A receiver that refuses who has no signature may be well, or have another secret: the doctor makes no event up, and says that it
+// cannot know. The institution's page of keys may ask anybody to sign in.
+func TestEvents_refuses(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer s.Close()
+	c := newClinic(t).set("LLAVE_EVENTS_URL="+s.URL, "LLAVE_EVENTS_SECRET=whsec_"+eventsKey, "LLAVE_GENERATE_URL="+s.URL)
+	if f := c.finds("events", "receiver", Yellow, "not known"); !strings.Contains(f.Do, "LLAVE_EVENTS_SECRET") {
+		t.Errorf("to do is %q", f.Do)
+	}
+	c.finds("events", "page of keys", Green, "answers")
+}
+
+// A service that listens and does not answer hangs: it is not one that is away while another has its address.
+func TestService_hangs(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := newClinic(t).set("LLAVE_ADMIN_ADDR="+l.Addr().String(), "LLAVE_HTTP_ADDR="+l.Addr().String())
+	c.opt.Within = time.Second
+	c.finds("service", "serve", Red, "serve hangs")
 }

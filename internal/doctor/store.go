@@ -40,6 +40,13 @@ func (d *doctor) store(s *section) {
 	if !s.check("connection", func(ctx context.Context) result { return mongoConnection(ctx, i) }) {
 		return
 	}
+	s.check("round trip", func(ctx context.Context) result {
+		_, trip, err := i.Clock(ctx, d.Now)
+		if err != nil {
+			return asked(err)
+		}
+		return tripResult(trip)
+	})
 	s.check("version", func(ctx context.Context) result { return mongoVersion(ctx, i) })
 	s.check("topology", func(ctx context.Context) result { return mongoTopology(ctx, i) })
 	s.check("rights", func(ctx context.Context) result { return mongoRights(ctx, i) })
@@ -69,11 +76,14 @@ func (d *doctor) embedded(s *section) {
 	})
 }
 
+// PutKeyBack is what to do where a store is there and its secret key is not.
+const PutKeyBack = "put the secret key back, from a backup: without it nothing that is stored can be read"
+
 // opens says whether the secret key opens the store's data key.
 func (d *doctor) opens(wrapped string) result {
 	keys, err := d.keys()
 	if err != nil {
-		return bad("put the secret key back, from a backup: without it nothing that is stored can be read", "the store is there, and its secret key is not: %v", err)
+		return bad(PutKeyBack, "the store is there, and its secret key is not: %v", err)
 	}
 	_, stale, err := keys.Unwrap(wrapped)
 	switch {
@@ -91,22 +101,40 @@ func mongoConnection(ctx context.Context, i *mongodb.Inspection) result {
 	case mongodb.Unauthorized(err):
 		return bad("mend user and password in LLAVE_MONGODB_URI, and its authSource", "MongoDB at %s refuses the sign-in", i.Hosts())
 	case err != nil:
-		return bad("check that the server runs, that the address in LLAVE_MONGODB_URI is right, and the firewall between", "MongoDB at %s cannot be reached: %s", i.Hosts(), away(err))
+		why, do := away(err)
+		return bad(do, "MongoDB at %s cannot be reached: %s", i.Hosts(), why)
 	}
 	return good("MongoDB at %s answers", i.Hosts())
 }
 
-// away says why a server cannot be reached, by the driver's words: it wraps no cause.
-func away(err error) string {
-	for _, known := range []struct{ words, means string }{
-		{"connection refused", "nobody listens there"}, {"no such host", "there is no such name in DNS"}, {"x509", "its certificate is not one we know"},
-		{"tls:", "it speaks another TLS, or none"}, {"ReplicaSetNoPrimary", "the replica set has no primary"},
+// away says why a server cannot be reached, by the driver's words: it wraps no cause. And what to do.
+func away(err error) (why, do string) {
+	const there = "check that the server runs, that the address in LLAVE_MONGODB_URI is right, and the firewall between"
+	const name = "have its certificate be for the host in LLAVE_MONGODB_URI"
+	for _, known := range []struct{ words, means, do string }{
+		{"connection refused", "nobody listens there", there}, {"no such host", "there is no such name in DNS", there},
+		{"signed by unknown authority", "its certificate is signed by nobody we know", "for an authority of the institution's own name its file in SSL_CERT_FILE, or as tlsCAFile in LLAVE_MONGODB_URI, or add it to this machine's"},
+		{"certificate is valid for", "its certificate is for another name", name}, {"doesn't contain any IP SANs", "its certificate is for another name", name},
+		{"has expired or is not yet valid", "its certificate has ended, or has not begun", "renew it, and look at this machine's clock"},
+		{"x509", "its certificate is not one we know", name}, {"tls:", "it speaks another TLS, or none", "see whether the server speaks TLS, and tls=… in LLAVE_MONGODB_URI"},
+		{"ReplicaSetNoPrimary", "the replica set has no primary", "start its members again: without a majority none is elected"},
 	} {
 		if strings.Contains(err.Error(), known.words) {
-			return known.means
+			return known.means, known.do
 		}
 	}
-	return "no answer in time"
+	return "no answer in time", there
+}
+
+// tripSlow is from when on the way to MongoDB and back is slow: an answer to a person takes several.
+const tripSlow = 20 * time.Millisecond
+
+func tripResult(trip time.Duration) result {
+	said := trip.Round(100 * time.Microsecond)
+	if trip > tripSlow {
+		return warn("have Llave and MongoDB stand in one place, or see what slows the way or the server: every answer takes several such trips", "%v there and back", said)
+	}
+	return good("%v there and back", said)
 }
 
 // Versions before oldest do not work; those before maintained get no more security fixes.
@@ -141,6 +169,9 @@ func versionResult(version string) result {
 }
 
 func asked(err error) result {
+	if mongodb.Late(err) {
+		return bad("see the server's load and the way to it (round trip), and run it again", "MongoDB did not answer in time")
+	}
 	return bad("run it again; if it stays, look at the server's log", "%v", err)
 }
 
@@ -197,6 +228,10 @@ func mongoWrite(ctx context.Context, i *mongodb.Inspection) result {
 	switch {
 	case mongodb.Unauthorized(err):
 		return bad("give the user the role readWrite on LLAVE_MONGODB_DATABASE", "the user may not write")
+	case mongodb.NotPrimary(err):
+		return bad("name every member of the replica set in LLAVE_MONGODB_URI, without directConnection; where there is no primary, see why none is elected", "the server that answers is not the primary, and may not write")
+	case mongodb.Late(err):
+		return bad("see whether a majority of the members is there, their disks, and the way to them", "no majority has written it to its journal in time")
 	case err != nil:
 		return bad("see whether a majority of the members is there, and their disks", "no majority has written it to its journal: %v", err)
 	}

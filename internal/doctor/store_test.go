@@ -1,10 +1,16 @@
 package doctor
 
 import (
+	"bytes"
 	"encoding/base64"
+	"errors"
+	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -130,6 +136,99 @@ func TestStore_mongodb(t *testing.T) {
 	u.User = url.UserPassword("nobody", mongoPass)
 	c.set("LLAVE_MONGODB_URI=" + u.String())
 	c.finds("store", "connection", Red, "refuses the sign-in")
+}
+
+// A way that is slow is told of with its time, and an answer that does not come in time as that, not in the driver's words.
+func TestStore_mongodbSlow(t *testing.T) {
+	uri, err := url.Parse(storetest.MongoURI(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := uri.Host
+	for name, tt := range map[string]struct {
+		held         func(said []byte) time.Duration
+		check, words string
+		want         Status
+	}{
+		"far away": {func([]byte) time.Duration { return 2 * tripSlow }, "round trip", "there and back", Yellow},
+		"hangs": {func(said []byte) time.Duration {
+			if bytes.Contains(said, []byte("buildInfo")) {
+				return 5 * time.Second
+			}
+			return 0
+		}, "version", "MongoDB did not answer in time", Red},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := *uri
+			u.Host = slowWay(t, server, tt.held)
+			c := newClinic(t).set("LLAVE_SECRET_KEY="+secretKey, "LLAVE_MONGODB_URI="+u.String()+"?directConnection=true")
+			c.opt.Within = 2 * time.Second
+			if f := c.finds("store", tt.check, tt.want, tt.words); strings.Contains(f.Found, "calculated") {
+				t.Errorf("it says %q", f.Found)
+			}
+		})
+	}
+	if r := tripResult(time.Millisecond); r.status != Green {
+		t.Errorf("a millisecond is %+v", r)
+	}
+}
+
+// slowWay leads to a server, and holds what is said to it.
+func slowWay(t *testing.T, server string, held func(said []byte) time.Duration) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ways sync.WaitGroup
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done); _ = l.Close(); ways.Wait() })
+	ways.Go(func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", server)
+			if err != nil {
+				_ = from.Close()
+				return
+			}
+			ways.Go(func() { _, _ = io.Copy(from, to); _ = from.Close() })
+			ways.Go(func() { <-done; _ = from.Close(); _ = to.Close() })
+			ways.Go(func() {
+				defer to.Close()
+				said := make([]byte, 64<<10)
+				for {
+					n, err := from.Read(said)
+					select {
+					case <-done:
+						return
+					case <-time.After(held(said[:n])):
+					}
+					if _, werr := to.Write(said[:n]); err != nil || werr != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	return l.Addr().String()
+}
+
+// What the driver says of a server that cannot be reached, in words and with what to do.
+func TestAway(t *testing.T) {
+	for words, want := range map[string][2]string{
+		"tls: failed to verify certificate: x509: certificate signed by unknown authority":                      {"nobody we know", "SSL_CERT_FILE"},
+		"tls: failed to verify certificate: x509: certificate is valid for a.example, not b.example":            {"another name", "LLAVE_MONGODB_URI"},
+		"tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time is": {"has ended", "renew"},
+		"dial tcp 127.0.0.1:1: connect: connection refused":                                                     {"nobody listens", "firewall"},
+		"tls: first record does not look like a TLS handshake":                                                  {"another TLS", "tls="},
+	} {
+		if why, do := away(errors.New(words)); !strings.Contains(why, want[0]) || !strings.Contains(do, want[1]) {
+			t.Errorf("%s: %q, %q", words, why, do)
+		}
+	}
 }
 
 // What this server cannot be is judged by what a server would say.

@@ -38,6 +38,8 @@ func telegramBot(ctx context.Context, i *telegram.Inspection) result {
 	switch {
 	case errors.Is(err, telegram.ErrToken):
 		return bad("put the token into LLAVE_TELEGRAM_TOKEN as BotFather shows it (/mybots, API Token)", "Telegram does not know the token")
+	case err != nil && telegram.Answered(err):
+		return bad("wait and run it again: Telegram answers, so the way there is right (429: too many requests; 5xx: its own trouble)", "Telegram cannot be asked: %v", err)
 	case err != nil:
 		return bad("check the way out of this machine (firewall, proxy, DNS) to LLAVE_TELEGRAM_API_URL", "Telegram cannot be asked: %v", err)
 	}

@@ -27,9 +27,13 @@ func TestTelegram_bot(t *testing.T) {
 	api := newAPI(t, c)
 	c.finds("telegram", "bot", Green, "@example_bot")
 	api.Fail("getMe", 1, bottest.FaultBadGateway)
-	c.finds("telegram", "bot", Red, "cannot be asked")
+	if f := c.finds("telegram", "bot", Red, "cannot be asked"); !strings.Contains(f.Do, "the way there is right") {
+		t.Errorf("it answers, and what to do is %q", f.Do)
+	}
 	api.Down()
-	c.finds("telegram", "bot", Red, "cannot be asked")
+	if f := c.finds("telegram", "bot", Red, "cannot be asked"); !strings.Contains(f.Do, "firewall") {
+		t.Errorf("it is away, and what to do is %q", f.Do)
+	}
 	if err := api.Up(); err != nil {
 		t.Fatal(err)
 	}

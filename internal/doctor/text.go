@@ -14,7 +14,10 @@ const plainAgain = "\x1b[0m"
 // Write prints the report for people, with colours for a terminal.
 func (r Report) Write(w io.Writer, coloured bool) error {
 	var b strings.Builder
-	last := ""
+	last, wide := "", 15 // a setting's name is longer than a check's
+	for _, f := range r.Findings {
+		wide = max(wide, len(f.Check))
+	}
 	for _, f := range r.Findings {
 		if f.Section != last {
 			fmt.Fprintf(&b, "%s\n", f.Section)
@@ -24,9 +27,9 @@ func (r Report) Write(w io.Writer, coloured bool) error {
 		if coloured {
 			status = colours[f.Status] + status + plainAgain
 		}
-		fmt.Fprintf(&b, "  %s %-15s %s\n", status, f.Check, f.Found)
+		fmt.Fprintf(&b, "  %s %-*s %s\n", status, wide, f.Check, f.Found)
 		if f.Do != "" {
-			fmt.Fprintf(&b, "%27s→ %s\n", "", f.Do)
+			fmt.Fprintf(&b, "%*s→ %s\n", wide+12, "", f.Do)
 		}
 	}
 	green, yellow, red := r.count()

@@ -59,6 +59,8 @@ func (w *whatsappCheck) number(ctx context.Context) (found whatsapp.Number, r re
 		case whatsapp.Refused(err):
 			refused++
 			last = err
+		case whatsapp.Answered(err):
+			return found, bad("wait and run it again: WhatsApp answers, so the way there is right (429: too many requests; 5xx: its own trouble); for a 404 check LLAVE_WHATSAPP_API_VERSION", "WhatsApp cannot be asked: %s", whatsapp.Explain(err))
 		default:
 			return found, bad("check the way out of this machine (firewall, proxy, DNS) to LLAVE_WHATSAPP_API_URL, and LLAVE_WHATSAPP_API_VERSION", "WhatsApp cannot be asked: %s", whatsapp.Explain(err))
 		}

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"time"
+
+	"llave/bot"
 )
 
 // Examination is how a dialogue with the mail server went that came as far as a recipient would be named.
@@ -22,35 +24,35 @@ type Examination struct {
 func (s *Sender) Examine(ctx context.Context, returnPath string) (e Examination) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.SendTimeout)
 	defer cancel()
-	c, stage, err := s.connect(ctx)
+	c, stage, err := s.connect(ctx, func(c *conn) { e.secured(c) })
 	if err != nil {
-		e.fail(stage, err)
+		e.fail(stage, failed(stage, err))
 		return e
 	}
 	defer c.quit()
 	defer c.bind(ctx)()
 	e.Signed = s.opt.Server.User != ""
-	if c.tls != nil {
-		state := c.tls()
-		e.TLS = tls.VersionName(state.Version)
-		if len(state.PeerCertificates) > 0 {
-			e.CertEnd = state.PeerCertificates[0].NotAfter
-		}
-	}
 	if err := s.mailFrom(c, returnPath, ""); err != nil {
-		e.Failed, e.Reason = StageFrom, err.Reason
-		var r *Refusal
-		if errors.As(err, &r) {
-			e.Answer = r.Code
-		}
+		e.fail(StageFrom, err)
 		return e
 	}
 	_ = c.reset() // whatever comes of it, the sender was taken
 	return e
 }
 
-func (e *Examination) fail(stage Stage, err error) {
-	se := failed(stage, err)
+// secured notes how the way is encrypted.
+func (e *Examination) secured(c *conn) {
+	if c.tls == nil {
+		return
+	}
+	state := c.tls()
+	e.TLS = tls.VersionName(state.Version)
+	if len(state.PeerCertificates) > 0 {
+		e.CertEnd = state.PeerCertificates[0].NotAfter
+	}
+}
+
+func (e *Examination) fail(stage Stage, se *bot.SendError) {
 	e.Failed, e.Reason = stage, se.Reason
 	var r *Refusal
 	if errors.As(se, &r) {

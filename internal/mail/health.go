@@ -28,6 +28,8 @@ const (
 type Trouble struct {
 	Since   time.Time
 	Reason  string // for the operator; no address, no word of the server
+	Do      string // what the operator can do
+	Some    bool   // of the letters only: others are taken meanwhile
 	Waiting int    // letters that this process tried to hand over and could not, and tries again
 }
 
@@ -47,8 +49,12 @@ type health struct {
 	waiting map[string]waited  // letters that could not be handed over, by their Message-ID
 }
 
-// waited is when a letter that waits was first and last tried.
-type waited struct{ first, last time.Time }
+// waited is a letter that waits.
+type waited struct {
+	first, last time.Time // when it was tried
+	policy      *Refusal  // the last answer, where that was for what we are; else nil
+	refused     time.Time // since when the answers are such
+}
 
 // dialogue is one that has not come to a recipient yet.
 type dialogue struct{ begun time.Time }
@@ -88,15 +94,19 @@ func (h *health) ended(d *dialogue, err error) {
 		return // an address that the server cannot write to is that mailbox's trouble
 	}
 	h.news = time.Now()
-	h.fell(se.Reason, 0)
+	reason, do := se.Reason, Advice("", 0)
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		reason, do = reason+": "+r.Answer(), Advice(r.Stage, r.Code)
+	}
+	h.fell(reason, do, 0)
 }
 
 // fell notes trouble that began [ago].
-func (h *health) fell(reason string, ago time.Duration) {
+func (h *health) fell(reason, do string, ago time.Duration) {
 	if h.trouble.Since.IsZero() {
 		h.trouble.Since = h.now().Add(-ago)
 	}
-	h.trouble.Reason = reason
+	h.trouble.Reason, h.trouble.Do = reason, do
 }
 
 // letter notes whether a letter, by its Message-ID, waits to be tried again.
@@ -110,6 +120,11 @@ func (h *health) letter(id string, err error) {
 			w.first = now
 		}
 		w.last = now
+		if r := (*Refusal)(nil); !errors.As(err, &r) || !r.policy() {
+			w.policy, w.refused = nil, time.Time{}
+		} else if w.policy = r; w.refused.IsZero() {
+			w.refused = now
+		}
 		h.waiting[id] = w
 		return
 	}
@@ -125,7 +140,7 @@ func (h *health) look() Trouble {
 	defer h.mu.Unlock()
 	for d := range h.open {
 		if ago := time.Since(d.begun); ago > h.hung && h.well.Before(d.begun) { // while others come through it is that one's trouble
-			h.fell("no answer in time", ago)
+			h.fell("no answer in time", Advice("", 0), ago)
 		}
 	}
 	for id, w := range h.waiting {
@@ -158,11 +173,33 @@ func (h *health) putOff() (since time.Time) {
 	return h.now().Add(-time.Since(since))
 }
 
-// whole is how things are now, many letters that are put off included.
+// policy is the trouble of letters that wait because they were refused for what we are: one is enough, since no mailbox is to blame,
+// and the next one's letter will hardly fare better. It ends with the last of them, or, once nobody tries that one any more, soon after.
+func (h *health) policy() (t Trouble) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var first time.Time
+	for _, w := range h.waiting {
+		if w.policy != nil && (first.IsZero() || w.refused.Before(first)) {
+			first = w.refused
+			t.Reason, t.Do = "letters are refused for what we are, not for the mailbox: "+w.policy.Answer(), Advice(w.policy.Stage, w.policy.Code)
+		}
+	}
+	if !first.IsZero() {
+		t.Since, t.Some = h.now().Add(-time.Since(first)), !h.took.Before(first)
+	}
+	return t
+}
+
+// whole is how things are now, letters included that are refused for what we are, and many that are put off.
 func (h *health) whole() Trouble {
 	t := h.look()
+	if p := h.policy(); t.Since.IsZero() && !p.Since.IsZero() {
+		p.Waiting = t.Waiting
+		t = p
+	}
 	if since := h.putOff(); t.Since.IsZero() && !since.IsZero() {
-		t.Since, t.Reason = since, "every letter is put off"
+		t.Since, t.Reason, t.Do = since, "every letter is put off", Advice("", 450)
 	}
 	return t
 }
@@ -189,12 +226,12 @@ func (h *health) level() slog.Level {
 }
 
 // Trouble is how the server fares, for the operator: Since is zero while it takes letters, as far as this process knows. A dialogue
-// that has not come to a recipient after twelve seconds counts, before it ends; so does a long row of refused mailboxes, and many
-// letters that are put off for a minute with none taken. It does not wait.
+// that has not come to a recipient after twelve seconds counts, before it ends; so does a letter that waits because it was refused for
+// what we are, a long row of refused mailboxes, and many letters that are put off for a minute with none taken. It does not wait.
 func (s *Sender) Trouble() Trouble {
 	t := s.health.whole()
 	if since := s.row.held(); t.Since.IsZero() && !since.IsZero() {
-		t.Since, t.Reason = since, "every mailbox is refused"
+		t.Since, t.Reason, t.Do = since, "every mailbox is refused", Advice(StageRcpt, 0)
 	}
 	return t
 }
@@ -247,8 +284,12 @@ func (s *Sender) tell(ctx context.Context, w *watched) {
 	}
 	switch {
 	case !now.Since.IsZero() && (w.since.IsZero() || level > w.level):
-		s.opt.Log.Log(ctx, level, "the mail server takes no letters", "server", s.opt.Server.String(), "reason", now.Reason,
-			"since", now.Since, "waiting", now.Waiting, "do", "check LLAVE_SMTP_URL and the server; letters are tried again by themselves")
+		takes := "the mail server takes no letters"
+		if now.Some {
+			takes = "the mail server refuses some letters"
+		}
+		s.opt.Log.Log(ctx, level, takes, "server", s.opt.Server.String(), "reason", now.Reason,
+			"since", now.Since, "waiting", now.Waiting, "do", now.Do+"; letters are tried again by themselves")
 		*w = watched{since: now.Since, level: level}
 	case !now.Since.IsZero():
 		w.calm = time.Time{}

@@ -32,7 +32,11 @@ func TestTrouble(t *testing.T) {
 		{"no such mailbox", func(s *bottest.SMTP) {
 			s.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 550, Enhanced: "5.1.1", Text: "no"})
 		}, "", 0},
-		{"refused without a reason", rude(bottest.SMTPRcpt, 550), "", 1},
+		{"refused without a reason", rude(bottest.SMTPRcpt, 550), "letters are refused for what we are, not for the mailbox: 550 at RCPT TO", 1},
+		{"policy at RCPT", func(s *bottest.SMTP) {
+			s.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 550, Enhanced: "5.7.1", Text: "relaying denied"})
+		}, "letters are refused for what we are, not for the mailbox: 550 5.7.1 at RCPT TO", 1},
+		{"policy at the end", rude(bottest.SMTPData, 554), "letters are refused for what we are, not for the mailbox: 554 at handover", 1},
 		{"mailbox busy", rude(bottest.SMTPRcpt, 450), "", 1},
 		{"letter refused", rude(bottest.SMTPData, 451), "", 1},
 	} {
@@ -42,8 +46,14 @@ func TestTrouble(t *testing.T) {
 			tt.do(server)
 			_ = s.Send(t.Context(), letterTo("ana@example.org"))
 			got := s.Trouble()
-			if !strings.HasPrefix(got.Reason, tt.trouble) || got.Since.IsZero() != (tt.trouble == "") || s.InTrouble() == got.Since.IsZero() {
+			if !strings.HasPrefix(got.Reason, tt.trouble) || got.Since.IsZero() != (tt.trouble == "") {
 				t.Errorf("trouble since %v: %q, want %q", got.Since, got.Reason, tt.trouble)
+			}
+			if people := strings.HasPrefix(tt.trouble, "mail server") || strings.HasPrefix(tt.trouble, "connect"); s.InTrouble() != people {
+				t.Errorf("people are told of trouble: %t, want %t", s.InTrouble(), people)
+			}
+			if (got.Do == "") != got.Since.IsZero() {
+				t.Errorf("what to do is %q, and trouble %q", got.Do, got.Reason)
 			}
 			if got.Waiting != tt.waiting {
 				t.Errorf("%d letters wait, want %d", got.Waiting, tt.waiting)
@@ -76,6 +86,41 @@ func TestTrouble_ends(t *testing.T) {
 	}
 	if got := s.Trouble(); got.Waiting != 0 {
 		t.Errorf("the letter went out: %+v", got)
+	}
+}
+
+// One letter that was refused for what we are is trouble for the operator at once, with stage and code, and for nobody else; others
+// that are taken do not end it, and that letter's own end does.
+func TestTrouble_policy(t *testing.T) {
+	server := startSMTP(t, bottest.SMTPOptions{})
+	var log bottest.Buffer
+	s := newSender(t, server, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	refused, other := letterTo("ana@example.org"), letterTo("luis@example.org")
+	refused.MessageID, other.MessageID = "refused", "other"
+	server.FailAlways(bottest.SMTPRcpt, bottest.SMTPFault{Code: 550, Enhanced: "5.7.1", Text: "blocked by policy"})
+	_ = s.Send(t.Context(), refused)
+	first := s.Trouble()
+	if first.Since.IsZero() || first.Some || first.Waiting != 1 || !strings.Contains(first.Do, "LLAVE_MAIL_FROM") || s.InTrouble() {
+		t.Errorf("one letter refused: %+v, people are told: %t", first, s.InTrouble())
+	}
+	s.tell(t.Context(), &watched{})
+	for _, want := range []string{"level=ERROR", "takes no letters", "550 5.7.1 at RCPT TO", "LLAVE_MAIL_FROM", "waiting=1"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q: %s", want, log.String())
+		}
+	}
+	server.Heal()
+	if err := s.Send(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Trouble(); got.Since.IsZero() || !got.Some {
+		t.Errorf("another one was taken: %+v", got)
+	}
+	if err := s.Send(t.Context(), refused); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Trouble(); !got.Since.IsZero() {
+		t.Errorf("it was taken: %+v", got)
 	}
 }
 

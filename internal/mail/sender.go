@@ -302,15 +302,15 @@ func (s *Sender) put(c *conn) {
 
 // dial opens a connection and brings it to where MAIL FROM may be said.
 func (s *Sender) dial(ctx context.Context) (*conn, error) {
-	c, stage, err := s.connect(ctx)
+	c, stage, err := s.connect(ctx, func(*conn) {})
 	if err != nil {
 		return nil, failed(stage, err)
 	}
 	return c, nil
 }
 
-// connect is dial, and says at which stage it failed, and how.
-func (s *Sender) connect(ctx context.Context) (*conn, Stage, error) {
+// connect is dial, and says at which stage it failed, and how. [look] sees the connection however far it came.
+func (s *Sender) connect(ctx context.Context, look func(*conn)) (*conn, Stage, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.DialTimeout)
 	defer cancel()
 	var d net.Dialer
@@ -321,6 +321,7 @@ func (s *Sender) connect(ctx context.Context) (*conn, Stage, error) {
 	c := &conn{raw: raw}
 	release := c.bind(ctx)
 	stage, err := s.open(ctx, c)
+	look(c)
 	if !release() && err == nil {
 		err = ctx.Err()
 	}

@@ -48,6 +48,40 @@ func (r *Refusal) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", r.Stage, r.Code, r.Enhanced))
 }
 
+// Answer is the server's answer and where it came: "550 5.7.1 at RCPT TO".
+func (r *Refusal) Answer() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", r.Code, r.Enhanced)) + " at " + string(r.Stage)
+}
+
+// policy says whether a letter was refused for what we are, once its recipient was named.
+func (r *Refusal) policy() bool { return afterRcpt(r.Stage) && r.Verdict == Ours }
+
+// Advice is what an operator can do where a dialogue ended at a stage, by the server's answer there; 0: it gave none. The stage that
+// is not known is empty.
+func Advice(stage Stage, code int) string {
+	if code/100 == 4 {
+		return "see the mail server's log and disk: it is busy, has no room, or lets us wait"
+	}
+	switch stage {
+	case StageDial:
+		return "check host and port in LLAVE_SMTP_URL, that the server runs, and the firewall between"
+	case StageGreeting:
+		return "check that what listens there is a mail server, and whether it turns this machine away"
+	case StageHello:
+		return "see the mail server's log: it turns this machine away"
+	case StageTLS:
+		return "smtp:// is for STARTTLS and smtps:// for TLS from the first byte; the certificate must be valid for the host in LLAVE_SMTP_URL" +
+			" and signed by an authority that this machine knows: for one of the institution's own name its file in SSL_CERT_FILE, or add it to the system's"
+	case StageAuth:
+		return "mend user and password in LLAVE_SMTP_URL (special characters as %XX)"
+	case StageFrom:
+		return "let the mail server take LLAVE_MAIL_FROM (and LLAVE_MAIL_BOUNCE_DOMAIN) as sender for this user"
+	case StageRcpt, StageData, StageHandover:
+		return "see whether the mail server relays for this machine and user, and lets LLAVE_MAIL_FROM send; then SPF, DKIM, DMARC, block lists, and its log"
+	}
+	return "check LLAVE_SMTP_URL and the server"
+}
+
 // Verdict is what a refusal means for the letter, and for whom.
 type Verdict string
 
@@ -170,7 +204,7 @@ func network(err error) string {
 	case errors.As(err, &dns):
 		return "the mail server's name cannot be resolved"
 	case errors.As(err, &unknown):
-		return "the mail server's certificate is signed by nobody we know"
+		return "the mail server's certificate is signed by nobody we know (an authority of the institution's own: name its file in SSL_CERT_FILE)"
 	case errors.As(err, &name):
 		return "the mail server's certificate is for another name"
 	case errors.As(err, &cert):

@@ -53,6 +53,12 @@ func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, e
 	}
 }
 
+// HasDataKey says whether the store has a data key, which only the secret key that wrapped it opens. It makes none.
+func (s *Store) HasDataKey(ctx context.Context) (bool, error) {
+	_, found, err := WrappedDataKey(ctx, s.engine.Get)
+	return found, err
+}
+
 // WrappedDataKey reads the data key as it is stored, with an engine's Get; found is false before the first start. It makes none.
 func WrappedDataKey(ctx context.Context, get func(ctx context.Context, collection, id string) (bson.Raw, error)) (wrapped string, found bool, err error) {
 	raw, err := get(ctx, Settings, dataKeyID)

@@ -48,6 +48,17 @@ func Unauthorized(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "auth error") // the driver's own word for a handshake that the server ended
 }
 
+// NotPrimary says whether a server answered that may not write: it is not the primary, or is about to be it no more.
+func NotPrimary(err error) bool {
+	var server mongo.ServerError
+	return errors.As(err, &server) && slices.ContainsFunc(notNow, server.HasErrorCode)
+}
+
+// Late says whether there was no answer by the deadline. The driver tells that without asking where the server has been slow before.
+func Late(err error) bool {
+	return err != nil && mongo.IsTimeout(err)
+}
+
 // Version is the server's, as it says it.
 func (i *Inspection) Version(ctx context.Context) (string, error) {
 	raw, err := i.command(ctx, "ask for the version", "buildInfo")

@@ -1,10 +1,13 @@
 package mongodb
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
 // Rights count where they are given for the whole database, in any form that MongoDB has for that.
@@ -41,6 +44,21 @@ func TestLacking(t *testing.T) {
 		}
 		if got := lacking(doc.All, "llave"); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: lacking %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// A server that may not write is told from one that cannot, and both from one that is late.
+func TestNotPrimary(t *testing.T) {
+	primary := failed("write", mongo.CommandError{Code: 10107, Name: "NotWritablePrimary"})
+	late := failed("write", fmt.Errorf("it was: %w", context.DeadlineExceeded))
+	other := failed("write", mongo.CommandError{Code: 13, Name: "Unauthorized"})
+	for name, tt := range map[string]struct {
+		err                error
+		notPrimary, isLate bool
+	}{"not primary": {primary, true, false}, "late": {late, false, true}, "no right": {other, false, false}, "well": {nil, false, false}} {
+		if NotPrimary(tt.err) != tt.notPrimary || Late(tt.err) != tt.isLate {
+			t.Errorf("%s: not primary %t, late %t", name, NotPrimary(tt.err), Late(tt.err))
 		}
 	}
 }
