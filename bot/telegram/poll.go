@@ -61,7 +61,7 @@ func (c *Channel) poll(ctx context.Context) error {
 				break
 			}
 			c.pollFailed(ctx, err)
-			trouble.sleepOr(ctx, another, retryAfter(err))
+			trouble.sleep(ctx, another, retryAfter(err))
 			continue
 		}
 		trouble.reset()

@@ -305,7 +305,7 @@ func (c *Channel) persist(ctx context.Context, method string, do func() error) e
 		} else {
 			c.warn("telegram call failed, will try again", "method", method, "err", err)
 		}
-		if !wait.sleepOr(ctx, another, retryAfter(err)) {
+		if !wait.sleep(ctx, another, retryAfter(err)) {
 			return ctx.Err()
 		}
 	}
@@ -321,13 +321,9 @@ const (
 	longestWait = 30 * time.Second
 )
 
-// sleep waits, [atLeast] that long, and says whether [ctx] still lives.
-func (b *backoff) sleep(ctx context.Context, atLeast time.Duration) bool {
-	return b.sleepOr(ctx, nil, atLeast)
-}
-
-// sleepOr is sleep that ends early, and as if nothing had failed yet, when there is news.
-func (b *backoff) sleepOr(ctx context.Context, news <-chan struct{}, atLeast time.Duration) bool {
+// sleep waits, [atLeast] that long, and says whether [ctx] still lives. It ends early, and as if nothing had failed yet, when there
+// is news.
+func (b *backoff) sleep(ctx context.Context, news <-chan struct{}, atLeast time.Duration) bool {
 	b.next = min(max(b.next*2, firstWait), longestWait)
 	timer := time.NewTimer(max(b.next, atLeast))
 	defer timer.Stop()

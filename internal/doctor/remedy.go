@@ -7,6 +7,7 @@ import "strings"
 var remedies = []struct{ words, do string }{
 	{"another program polls", "stop the other program that has this token, or take LLAVE_TELEGRAM_MODE=webhook"},
 	{"set a webhook while we poll", "stop the other program that has this token, or take LLAVE_TELEGRAM_MODE=webhook"},
+	{"set to another address", "end the other program that has this token, or take a new token of BotFather (/revoke): it is set back every few minutes"},
 	{"bot's token", "put the token into LLAVE_TELEGRAM_TOKEN as BotFather shows it (/mybots, API Token), and give serve the signal HUP"},
 	{"access token", "put a new token into LLAVE_WHATSAPP_TOKEN, and give serve the signal HUP"},
 	{"account or the number", "see WhatsApp Manager, Account quality and Phone numbers"},
