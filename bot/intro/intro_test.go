@@ -1,18 +1,19 @@
 package intro_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"llave/bot/intro"
+	"llave/internal/bottest"
 )
 
 // board is what a channel shows. Where a part is empty, the one that it says is shown, or not.
@@ -119,10 +120,21 @@ func TestRun_away(t *testing.T) {
 		b := newBoard(false)
 		away := errors.New("away")
 		b.broken["text"] = away
-		asked, log := 0, &bytes.Buffer{}
+		var mu sync.Mutex // between the test and the goroutine below, which never run at once
+		asked, log := 0, &bottest.Buffer{}
 		p := b.part("text", "texto")
-		read := p.Read
-		p.Read = func(ctx context.Context) (string, error) { asked++; return read(ctx) }
+		read, write := p.Read, p.Write
+		p.Read = func(ctx context.Context) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked++
+			return read(ctx)
+		}
+		p.Write = func(ctx context.Context) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return write(ctx)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		done := make(chan struct{})
@@ -134,11 +146,14 @@ func TestRun_away(t *testing.T) {
 			}.Run(ctx)
 		}()
 		time.Sleep(24 * time.Hour)
+		mu.Lock()
 		if asked < 20 || asked > 40 || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "level=WARN") {
 			t.Errorf("asked %d times in a day, and said %s; want one warning", asked, log)
 		}
 		delete(b.broken, "text")
+		mu.Unlock()
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		select {
 		case <-done:
 		default:
