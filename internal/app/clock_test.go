@@ -33,6 +33,7 @@ func (s *shifted) Now(ctx context.Context) (time.Time, error) {
 // A clock that is not the store's is told of once at the start, or when it is noticed, with how far and which way, and once when it
 // is over; the gauge has it all along.
 func TestClock_apart(t *testing.T) {
+	t.Parallel()
 	e := &shifted{Engine: storetest.Bolt(t, nil)}
 	e.by.Store(int64(40 * time.Second))
 	c, err := config.Load([]string{

@@ -47,6 +47,7 @@ func readyz(t *testing.T, a *app.App, status int, want string) {
 
 // A channel that is away makes the process no less ready, and is told of with its reason, until it is back; by itself (P605).
 func TestReadyz_channel(t *testing.T) {
+	t.Parallel()
 	api := newAPI(t)
 	a := start(t, api, "LLAVE_DATA_DIR="+t.TempDir())
 	defer http.DefaultClient.CloseIdleConnections()

@@ -188,6 +188,7 @@ func wantPicked(t *testing.T, now scraped) {
 
 // Periodic work in a process that runs: its runs are counted by how they ended, and a job that has not ended well counts from the start.
 func TestScrape_jobs(t *testing.T) {
+	t.Parallel()
 	w := newSteered(t, nil)
 	begin := scrape(t, w.World)
 	for _, job := range []string{"purge-links", "sweep", "desk", "unheard", "retention"} {

@@ -40,6 +40,7 @@ func up(t *testing.T, a *app.App) string {
 // A store that answers and cannot be written is not well: /readyz and llave_store_up say so with the reason, also while nobody
 // writes to us. The log has one line when it begins and one when it ends, however much fails meanwhile (P605).
 func TestReadyz_unwritable(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		err   error
 		want  string
@@ -50,6 +51,7 @@ func TestReadyz_unwritable(t *testing.T) {
 		"gone":   {err: &worded{store.ErrUnavailable, "connection refused"}, reads: true, want: "unready: store cannot be reached: connection refused (since "},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var broken atomic.Bool
 			engine := storetest.Around(storetest.Bolt(t, nil), func(c storetest.Call, do func() error) error {
 				if broken.Load() && (c.Write || tt.reads && c.Collection != "") {
