@@ -101,6 +101,9 @@ type led struct {
 	taken   bool       // the name was taken from that chat, and has not got to another yet
 }
 
+// leadsTo says that the name leads to a chat, or that there is no name.
+func (l led) leadsTo(chat string) bool { return l.name.ID == "" || l.name.Chat == chat }
+
 // follow reads where a person's names lead.
 func (t *PeopleTable) follow(ctx context.Context, channel string, who KnownBy) (byID, byPhone led, err error) {
 	byID.by, byPhone.by = who.UserID, who.Phone
@@ -162,7 +165,14 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 	if byID.chat != "" && byID.chat != byPhone.chat && byID.contact.isPast(who) {
 		return byID.chat, nil
 	}
+	sure := false // that the chat's contact is as it was read
 	if other := byPhone.contact; byPhone.chat != "" && byPhone.chat != byID.chat && other.Version > 0 && (byID.chat != "" || !other.fits(who)) {
+		if byID.chat != "" && byID.contact.Version > 0 {
+			if err := t.save(ctx, &byID.contact); err != nil { // else the number was taken from it since, and is the other's
+				return "", err
+			}
+			sure = true
+		}
 		if err := t.take(ctx, &byPhone); err != nil {
 			return "", err
 		}
@@ -183,8 +193,14 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 	}
 	before, claimed := contact.Phone, contact.Version > 0
 	if claimed { // first, as it decides whose the names are
+		read := contact.Version
 		if err := t.learn(ctx, &contact, who); err != nil {
 			return "", err
+		}
+		if !sure && contact.Version == read && !(byID.leadsTo(chat) && byPhone.leadsTo(chat)) {
+			if err := t.save(ctx, &contact); err != nil { // no name comes to a chat from which it was taken meanwhile
+				return "", err
+			}
 		}
 	}
 	if err := errors.Join(t.lead(ctx, &byID.name, chat), t.lead(ctx, &byPhone.name, chat)); err != nil {
