@@ -169,8 +169,8 @@ func TestServe_hangup(t *testing.T) {
 		t.Fatal(err)
 	}
 	serve.waitOK(t, "http://"+public+"/oficina/uno", 20*time.Second)
-	contains(t, "log", serve.stderr.String(), `"changed":["LLAVE_OFFICES_FILE"]`)
 	serve.stop(t)
+	contains(t, "log", serve.stderr.String(), `"changed":["LLAVE_OFFICES_FILE"]`) // written after the offices are there
 	for _, args := range []string{"--version", "version"} {
 		code, out, _ := outcome(t, nil, "", args)
 		if code != 0 || !strings.HasPrefix(out, "llave ") || !strings.Contains(out, "commit ") || !strings.Contains(out, runtime.Version()) {

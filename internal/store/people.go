@@ -167,12 +167,10 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 	}
 	sure := false // that the chat's contact is as it was read
 	if other := byPhone.contact; byPhone.chat != "" && byPhone.chat != byID.chat && other.Version > 0 && (byID.chat != "" || !other.fits(who)) {
-		if byID.chat != "" && byID.contact.Version > 0 {
-			if err := t.save(ctx, &byID.contact); err != nil { // else the number was taken from it since, and is the other's
-				return "", err
-			}
-			sure = true
+		if err := t.prepare(ctx, channel, who, &byID); err != nil {
+			return "", err
 		}
+		sure = true
 		if err := t.take(ctx, &byPhone); err != nil {
 			return "", err
 		}
@@ -213,6 +211,21 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 		return chat, t.giveUp(ctx, channel, before, chat)
 	}
 	return chat, nil
+}
+
+// prepare makes sure of the chat that a number is about to be taken for: its user id leads there, and what the person is called is
+// as it was read. Else the number was taken from it since, and is the other's: ErrConflict.
+func (t *PeopleTable) prepare(ctx context.Context, channel string, who KnownBy, own *led) (err error) {
+	if own.chat == "" {
+		if own.chat, own.contact, err = t.free(ctx, channel, who); err != nil {
+			return err
+		}
+		if err := t.lead(ctx, &own.name, own.chat); err != nil {
+			return err
+		}
+	}
+	own.contact.UserID = who.UserID
+	return t.save(ctx, &own.contact)
 }
 
 // take takes a name from the chat that it leads to: nothing goes there any more. A chat whose user id is taken has no name
