@@ -24,6 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	"llave/bot"
+	"llave/flows"
 	"llave/internal/affiliate"
 	"llave/internal/app"
 	"llave/internal/bottest"
@@ -118,6 +119,9 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 	if c.Handoff != nil {
 		c.Handoff.Moved = time.Time{} // the letter's signal moves the case as well
 		c.Handoff.Trace = ""          // which each process draws for itself
+	}
+	if c.Visit != nil { // the letter's signal tells how far they are, when it comes
+		c.Visit = &bot.Visit{Reached: slices.DeleteFunc(slices.Clone(c.Visit.Reached), func(stage string) bool { return stage == flows.StageLetter })}
 	}
 	slices.SortFunc(c.Timers, func(a, b bot.Timer) int { return strings.Compare(a.Signal, b.Signal) })
 	for name, value := range c.Slots {
