@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"llave/internal/unheard"
@@ -20,7 +21,8 @@ func newUnheard(engine Engine) *UnheardTable {
 }
 
 // change loads a row, has it changed, and saves it unless nothing changed; again when somebody else saved meanwhile. A row
-// that nobody has said any more is deleted.
+// that nobody has said any more is emptied, and goes as others do: were it deleted, its versions would begin again, and who had
+// loaded it before would save over what is said next.
 func (t *UnheardTable) change(ctx context.Context, id string, change func(r *unheard.Row) bool) (unheard.Row, error) {
 	for {
 		r, err := t.rows.Load(ctx, id)
@@ -31,7 +33,8 @@ func (t *UnheardTable) change(ctx context.Context, id string, change func(r *unh
 		case r.Times > 0:
 			err = t.rows.Save(ctx, &r)
 		case r.Version > 0:
-			err = t.rows.Delete(ctx, id, r.Version)
+			r = unheard.Row{ID: r.ID, Version: r.Version, Last: r.Last}
+			err = t.rows.Save(ctx, &r)
 		}
 		if !errors.Is(err, ErrConflict) {
 			return r, err
@@ -82,11 +85,11 @@ func (t *UnheardTable) eachTold(ctx context.Context, before any, change func(r *
 // unheard.ErrNoRow means that it is there no more.
 func (t *UnheardTable) Assign(ctx context.Context, id, meaning string) (unheard.Row, error) {
 	r, err := t.change(ctx, id, func(r *unheard.Row) bool {
-		changed := r.Version > 0 && r.Assigned != meaning
+		changed := r.Times > 0 && r.Assigned != meaning
 		r.Assigned = meaning
 		return changed
 	})
-	if err == nil && r.Version == 0 {
+	if err == nil && r.Times == 0 {
 		err = unheard.ErrNoRow
 	}
 	if err != nil {
@@ -97,12 +100,13 @@ func (t *UnheardTable) Assign(ctx context.Context, id, meaning string) (unheard.
 
 // Often returns at most [limit] rows, those first that were said most often.
 func (t *UnheardTable) Often(ctx context.Context, limit int) (rows []unheard.Row, err error) {
-	return t.rows.Scan(ctx, Query{Field: "times", Descending: true, Limit: limit})
+	rows, err = t.rows.Scan(ctx, Query{Field: "times", Descending: true, Limit: limit})
+	return slices.DeleteFunc(rows, func(r unheard.Row) bool { return r.Times == 0 }), err
 }
 
 // Each calls each for every row until it returns false.
 func (t *UnheardTable) Each(ctx context.Context, each func(unheard.Row) bool) error {
-	return t.rows.each(ctx, Query{}, each)
+	return t.rows.each(ctx, Query{}, func(r unheard.Row) bool { return r.Times == 0 || each(r) })
 }
 
 // Forget removes at most [limit] rows that were last said before a moment, and says how many.

@@ -65,6 +65,7 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"dead events", deadEvents},
 		{"introductions", introductions},
 		{"a sentence by 16", unheardRace},
+		{"a sentence that is forgotten and said again", unheardAgain},
 		{"data key", dataKey},
 		{"data key for 16", dataKeyRace},
 	} {
