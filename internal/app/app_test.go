@@ -53,6 +53,29 @@ func stop(t *testing.T, a *app.App) {
 	}
 }
 
+// startOver starts a process over [o]'s engine that has no mail server and, but for what the settings say, no channel.
+func startOver(t *testing.T, o app.Options, settings ...string) *app.App {
+	t.Helper()
+	c, err := config.Load(append([]string{
+		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none",
+		"LLAVE_SECRET_KEY=" + testKey, "LLAVE_DATA_DIR=" + t.TempDir(),
+	}, settings...), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Config, o.LocalURL = c, true; o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a, err := app.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 func newAPI(t *testing.T) *bottest.BotAPI {
 	t.Helper()
 	api := bottest.NewBotAPI(world.Token)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"llave/bot/wire"
@@ -13,6 +14,17 @@ const (
 	troubleCalm  = 2 * time.Second
 )
 
+// channelTroubles is how the platforms are with us, by the channel's name, of those channels that have one.
+func (a *App) channelTroubles() iter.Seq2[string, wire.Trouble] {
+	return func(yield func(string, wire.Trouble) bool) {
+		for _, ch := range a.channels {
+			if s, ok := ch.channel.(interface{ Trouble() wire.Trouble }); ok && !yield(ch.name, s.Trouble()) {
+				return
+			}
+		}
+	}
+}
+
 // watchTrouble writes one line when a channel's platform begins not to serve us, and one when it does again.
 func (a *App) watchTrouble(ctx context.Context) {
 	type seen struct {
@@ -21,15 +33,11 @@ func (a *App) watchTrouble(ctx context.Context) {
 	}
 	was := map[string]seen{}
 	for wire.Sleep(ctx, troubleEvery) {
-		for _, ch := range a.channels {
-			health, ok := ch.channel.(interface{ Trouble() wire.Trouble })
-			if !ok {
-				continue
-			}
-			now, w := health.Trouble(), was[ch.name]
+		for name, now := range a.channelTroubles() {
+			w := was[name]
 			switch {
 			case !now.Since.IsZero() && w.since.IsZero():
-				a.options.Log.Error(ch.name+" does not serve us: "+now.Reason, "channel", ch.name, "since", now.Since.UTC().Format(time.RFC3339),
+				a.options.Log.Error(name+" does not serve us: "+now.Reason, "channel", name, "since", now.Since.UTC().Format(time.RFC3339),
 					"do", "see LlaveChannelTrouble in docs/runbook.md; it is tried again by itself")
 				w = seen{since: now.Since}
 			case !now.Since.IsZero():
@@ -38,10 +46,10 @@ func (a *App) watchTrouble(ctx context.Context) {
 			case w.calm.IsZero():
 				w.calm = time.Now()
 			case time.Since(w.calm) >= troubleCalm:
-				a.options.Log.Info(ch.name+" serves us again", "channel", ch.name, "down", w.calm.Sub(w.since).Round(time.Second))
+				a.options.Log.Info(name+" serves us again", "channel", name, "down", w.calm.Sub(w.since).Round(time.Second))
 				w = seen{}
 			}
-			was[ch.name] = w
+			was[name] = w
 		}
 	}
 }

@@ -3,6 +3,7 @@ package app_test
 import (
 	"bufio"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"llave/bot"
 	"llave/flows"
 	"llave/internal/affiliate"
+	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
 	"llave/internal/store"
@@ -24,9 +26,9 @@ import (
 // scraped are the series of ours as Prometheus would read them.
 type scraped map[string]float64
 
-func scrape(t *testing.T, w *world.World) scraped {
+func scrape(t *testing.T, a *app.App) scraped {
 	t.Helper()
-	res, err := http.Get("http://" + w.App.AdminAddr() + "/metrics")
+	res, err := http.Get("http://" + a.AdminAddr() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +47,15 @@ func scrape(t *testing.T, w *world.World) scraped {
 		}
 	}
 	return all
+}
+
+// figure is one of them; not a number where it is not there.
+func figure(t *testing.T, a *app.App, name string) float64 {
+	t.Helper()
+	if n, there := scrape(t, a)[name]; there {
+		return n
+	}
+	return math.NaN()
 }
 
 // of adds up the series of a metric that have all those labels.
@@ -106,7 +117,7 @@ func TestCounts_agree(t *testing.T) {
 			says(declines, "hola", "No continuar")
 			says(asks, "hola", "1", "persona")
 
-			now := scrape(t, w)
+			now := scrape(t, w.App)
 			want := func(what string, got, want int) {
 				t.Helper()
 				if got != want {
@@ -161,11 +172,11 @@ func TestCounts_agree(t *testing.T) {
 			if _, err := w.App.PurgeLinks(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			want("links that ended unused", scrape(t, w).of("llave_links_ended_total", `end="expired"`), 1)
+			want("links that ended unused", scrape(t, w.App).of("llave_links_ended_total", `end="expired"`), 1)
 			for range 4 { // a case that waits is kept for longer
 				w.Later(25 * time.Hour)
 			}
-			later := scrape(t, w)
+			later := scrape(t, w.App)
 			open := having(t, w, store.Conversations, func(c bot.Conversation) bool { return c.Visit != nil && !c.Visit.Has(flows.StageConfirmed) })
 			want("who began, and what became of them", later.of("llave_funnel_total", `stage="confirmed"`)+later.of("llave_funnel_left_total")+open, later.of("llave_funnel_total", `stage="started"`))
 			want("who had to go to an office", later.of("llave_funnel_left_total", `stage="number"`, `reason="in_person"`), 1)
@@ -189,7 +200,7 @@ func TestCounts_mailOutage(t *testing.T) {
 		w.Say(text)
 	}
 	w.Later(3 * time.Second)
-	now := scrape(t, w)
+	now := scrape(t, w.App)
 	if now.of("llave_trouble", `part="mail"`) != 1 || now.of("llave_trouble", `part="telegram"`) != 0 || now.of("llave_letters_waiting") != 1 {
 		t.Errorf("mail %d, telegram %d, %d letters wait; want 1, 0, 1", now.of("llave_trouble", `part="mail"`), now.of("llave_trouble", `part="telegram"`), now.of("llave_letters_waiting"))
 	}
@@ -207,7 +218,7 @@ func TestCounts_mailOutage(t *testing.T) {
 		t.Fatalf("%d letters, want one", n)
 	}
 	time.Sleep(5100 * time.Millisecond) // one scrape serves the next for so long
-	now = scrape(t, w)
+	now = scrape(t, w.App)
 	if now.of("llave_trouble") != 0 || now.of("llave_letters_waiting") != 0 || now.of("llave_outbox_promises") != 0 || now.of("llave_outbox_oldest_age_seconds") != 0 {
 		t.Error("trouble is over, and /metrics does not say so")
 	}
@@ -228,7 +239,7 @@ func TestCounts_another(t *testing.T) {
 	for _, text := range []string{"menú", "1", second, "1", "1"} {
 		w.Say(text)
 	}
-	now := scrape(t, w)
+	now := scrape(t, w.App)
 	for stage, want := range map[string]int{"started": 2, "number": 2, "eligible": 2, "letter": 2, "pressed": 1} {
 		if got := now.of("llave_funnel_total", fmt.Sprintf("stage=%q", stage)); got != want {
 			t.Errorf("%s: counted %d, want %d", stage, got, want)

@@ -39,7 +39,7 @@ func TestEvents_deadIsNotKept(t *testing.T) {
 	for range 27 {
 		w.Later(time.Hour)
 	}
-	now := scrape(t, w.World)
+	now := scrape(t, w.App)
 	kept, dead := now.of("llave_promises_total", `kind="announce"`, `result="kept"`), now.of("llave_promises_total", `kind="announce"`, `result="dead"`)
 	if kept != 0 || dead != 1 || len(w.dead(t)) != 1 || now.of("llave_events_dead") != 1 {
 		t.Errorf("%d are counted as kept and %d as dead, %d are listed and %d are scraped, want one dead", kept, dead, len(w.dead(t)), now.of("llave_events_dead"))
@@ -57,11 +57,11 @@ func TestEvents_recordUnreadable(t *testing.T) {
 	if len(dead) != 1 || dead[0].Name != bot.ToldUnlocked || dead[0].Why != "its record cannot be read" {
 		t.Fatalf("dead are %+v, want the one, and why", dead)
 	}
-	tries, calls := scrape(t, w.World).of("llave_promises_total", `kind="announce"`, `result="temporary"`), len(r.Calls(""))
+	tries, calls := scrape(t, w.App).of("llave_promises_total", `kind="announce"`, `result="temporary"`), len(r.Calls(""))
 	for range 3 {
 		w.Later(time.Hour)
 	}
-	if again := scrape(t, w.World).of("llave_promises_total", `kind="announce"`, `result="temporary"`); again != tries || len(r.Calls("")) != calls {
+	if again := scrape(t, w.App).of("llave_promises_total", `kind="announce"`, `result="temporary"`); again != tries || len(r.Calls("")) != calls {
 		t.Errorf("a dead event is tried: %d times before, %d now", tries, again)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"llave/bot/wire"
 )
 
 // readyWithin is how long the store may take to answer whether it is there.
@@ -81,17 +79,12 @@ func (a *App) readiness(ctx context.Context) Readiness {
 	if a.stopping.Load() {
 		return Readiness{Status: stopping}
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
-	defer cancel()
 	if t := a.askStore(ctx); !t.Since.IsZero() {
 		return Readiness{unready, ill("store", t.Since, t.Reason, 0)}
 	}
 	r := Readiness{ready, mailReasons(a.mailer.Trouble())}
-	for _, ch := range a.channels {
-		if s, ok := ch.channel.(interface{ Trouble() wire.Trouble }); ok {
-			t := s.Trouble()
-			r.Reasons = append(r.Reasons, ill(ch.name, t.Since, t.Reason, 0)...)
-		}
+	for name, t := range a.channelTroubles() {
+		r.Reasons = append(r.Reasons, ill(name, t.Since, t.Reason, 0)...)
 	}
 	if len(r.Reasons) > 0 {
 		r.Status = degraded

@@ -19,7 +19,6 @@ import (
 	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
-	"llave/internal/config"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
@@ -127,28 +126,45 @@ type awayEngine struct {
 
 func (e *awayEngine) Ping(ctx context.Context) error {
 	if err := e.gone.Load(); err != nil {
+		if errors.Is(*err, errHangs) {
+			<-ctx.Done()
+			return ctx.Err()
+		}
 		return *err
 	}
 	return e.Engine.Ping(ctx)
 }
 
+// errHangs has an awayEngine not answer.
+var errHangs = errors.New("hangs")
+
+// A store that does not answer is away since it was first asked, and the log says so once.
+func TestReadyz_storeHangs(t *testing.T) {
+	t.Parallel()
+	away, logs := &awayEngine{Engine: storetest.Bolt(t, nil)}, &bottest.Buffer{}
+	a := startOver(t, app.Options{Engine: away, NoSweep: true, Log: slog.New(slog.NewTextHandler(logs, nil))})
+	defer http.DefaultClient.CloseIdleConnections()
+	defer stop(t, a)
+	readyz(t, a, 200, "ready")
+	away.gone.Store(&errHangs)
+	const begun = `level=ERROR msg="the store does not serve: store does not answer in time"`
+	readyz(t, a, 503, "unready: store does not answer in time (since ")
+	_, rest, _ := strings.Cut(logs.String(), begun+" since=")
+	since, _, _ := strings.Cut(rest, " ")
+	if since == "" {
+		t.Fatalf("the log does not say it: %s", logs)
+	}
+	time.Sleep(time.Second) // of which /readyz speaks
+	readyz(t, a, 503, "unready: store does not answer in time (since "+since+")")
+	if n := strings.Count(logs.String(), begun); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}
+
 // Only the store, and stopping, make a process unready; healthz says that it runs all the same.
 func TestReadyz_store(t *testing.T) {
 	away := &awayEngine{Engine: storetest.Bolt(t, nil)}
-	c, err := config.Load([]string{
-		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none",
-		"LLAVE_SECRET_KEY=" + strings.Repeat("A", 43) + "=", "LLAVE_DATA_DIR=" + t.TempDir(),
-	}, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.New(t.Context(), app.Options{Config: c, Engine: away, Log: slog.New(slog.DiscardHandler), LocalURL: true, NoSweep: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	a := startOver(t, app.Options{Engine: away, NoSweep: true})
 	defer http.DefaultClient.CloseIdleConnections()
 	defer stop(t, a)
 	readyz(t, a, 200, "ready")

@@ -20,14 +20,14 @@ func TestKeep_tookOfTries(t *testing.T) {
 	for range 5 {
 		w.Later(time.Hour)
 	}
-	now := scrape(t, w.World)
+	now := scrape(t, w.App)
 	if now.of("llave_trouble", `part="mail"`) != 0 || now.of("llave_outbox_oldest_age_seconds", `lane="mail"`) < 4*3600 {
 		t.Errorf("trouble is %d, and the letter is owed for %d s: want none, and hours", now.of("llave_trouble", `part="mail"`), now.of("llave_outbox_oldest_age_seconds"))
 	}
 	for range 70 {
 		w.Later(time.Hour)
 	}
-	now = scrape(t, w.World)
+	now = scrape(t, w.App)
 	tries := now.of("llave_promises_total", `kind="notice"`, `result="temporary"`)
 	if n := now.of("llave_promises_total", `kind="notice"`, `result="worthless"`); n != 1 || tries < 10 {
 		t.Errorf("%d are dropped after %d tries, want one after many", n, tries)

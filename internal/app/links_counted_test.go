@@ -52,7 +52,7 @@ func TestLinks_timed(t *testing.T) {
 	w.makesKey(t, w.Browser, "caballo azul con tres lunas")
 	w.Later(time.Second)
 
-	now := scrape(t, w.World)
+	now := scrape(t, w.App)
 	for step, want := range map[string]time.Duration{"accepted": accepted.Sub(asked), "pressed": 70 * time.Second, "key": 25 * time.Second} {
 		sum, n := now[fmt.Sprintf("llave_link_step_duration_seconds_sum{step=%q}", step)], now.of("llave_link_step_duration_seconds_count", fmt.Sprintf("step=%q", step))
 		slack := 0.001
@@ -95,7 +95,7 @@ func TestLinks_ends(t *testing.T) {
 			play(t, w)
 			w.Settle()
 			w.purge(t)
-			now := scrape(t, w.World)
+			now := scrape(t, w.App)
 			for _, e := range metrics.Ends {
 				want := 0
 				if e == end {
@@ -130,7 +130,7 @@ func TestLinks_disownedOnce(t *testing.T) {
 	w := newSteered(t, nil)
 	w.asks()
 	const series = `llave_link_pages_total{outcome="not_me"}`
-	if n, there := scrape(t, w.World)[series]; !there || n != 0 {
+	if n, there := scrape(t, w.App)[series]; !there || n != 0 {
 		t.Errorf("before anybody pressed it is %v, there: %t, want 0", n, there)
 	}
 	for range 4 {
@@ -138,7 +138,7 @@ func TestLinks_disownedOnce(t *testing.T) {
 			t.Fatalf("No fui yo: %d", status)
 		}
 	}
-	now := scrape(t, w.World)
+	now := scrape(t, w.App)
 	if first, again := now[series], now.of("llave_link_pages_total", `outcome="not_me_again"`); first != 1 || again != 3 {
 		t.Errorf("four presses of one link count %v and %d again, want 1 and 3", first, again)
 	}

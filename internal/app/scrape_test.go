@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -16,7 +15,6 @@ import (
 	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
-	"llave/internal/config"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
@@ -27,7 +25,7 @@ func TestScrape_oneFigureAway(t *testing.T) {
 	w.Say("hola")
 	w.Settle()
 	w.fails(func(c storetest.Call) bool { return c.Collection == store.Unlocks && !c.Write })
-	now := scrape(t, w.World)
+	now := scrape(t, w.App)
 	w.steer(nil)
 	if now.of("llave_store_up") != 1 {
 		t.Error("the store is said to be away")
@@ -100,7 +98,7 @@ func TestScrape_everything(t *testing.T) {
 	writes("persona")
 	w.Later(time.Second)
 
-	now := scrape(t, w.World)
+	now := scrape(t, w.App)
 	tg := `channel="telegram"`
 	for _, c := range []struct {
 		metric string
@@ -190,7 +188,7 @@ func wantPicked(t *testing.T, now scraped) {
 func TestScrape_jobs(t *testing.T) {
 	t.Parallel()
 	w := newSteered(t, nil)
-	begin := scrape(t, w.World)
+	begin := scrape(t, w.App)
 	for _, job := range []string{"purge-links", "sweep", "desk", "unheard", "retention"} {
 		name := fmt.Sprintf("llave_job_last_success_timestamp_seconds{job=%q}", job)
 		if at := time.Unix(int64(begin[name]), 0); time.Since(at) > time.Minute {
@@ -208,26 +206,12 @@ func TestScrape_jobs(t *testing.T) {
 		}
 		return do()
 	})
-	c, err := config.Load([]string{
-		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none",
-		"LLAVE_SECRET_KEY=" + testKey, "LLAVE_DATA_DIR=" + t.TempDir(),
-	}, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.New(t.Context(), app.Options{Config: c, Engine: e, Log: slog.New(slog.DiscardHandler), LocalURL: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	a := startOver(t, app.Options{Engine: e})
 	defer http.DefaultClient.CloseIdleConnections()
 	defer stop(t, a)
 	away.Store(true)
-	running := &world.World{App: a}
 	for until, result := time.Now().Add(40*time.Second), "failed"; ; time.Sleep(100 * time.Millisecond) {
-		now := scrape(t, running)
+		now := scrape(t, a)
 		if now.of("llave_job_runs_total", `job="desk"`, fmt.Sprintf("result=%q", result)) == 0 {
 			if time.Now().After(until) {
 				t.Fatalf("no run of the desk's job is counted as %s", result)

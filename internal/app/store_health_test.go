@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,27 +14,9 @@ import (
 	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
-	"llave/internal/config"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
-
-// up is what llave_store_up says.
-func up(t *testing.T, a *app.App) string {
-	t.Helper()
-	res, err := http.Get("http://" + a.AdminAddr() + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(body), "\nllave_store_up ")
-	value, _, _ := strings.Cut(rest, "\n")
-	return value
-}
 
 // A store that answers and cannot be written is not well: /readyz and llave_store_up say so with the reason, also while nobody
 // writes to us. The log has one line when it begins and one when it ends, however much fails meanwhile (P605).
@@ -60,29 +41,18 @@ func TestReadyz_unwritable(t *testing.T) {
 				return do()
 			})
 			api := newAPI(t)
-			c, err := config.Load([]string{
-				"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none",
-				"LLAVE_SECRET_KEY=" + testKey, "LLAVE_TELEGRAM_TOKEN=" + world.Token, "LLAVE_TELEGRAM_API_URL=" + api.URL(),
-			}, t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
 			logs := &bottest.Buffer{}
-			a, err := app.New(t.Context(), app.Options{Config: c, Engine: engine, Log: slog.New(slog.NewTextHandler(logs, nil)), LocalURL: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := a.Start(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			a := startOver(t, app.Options{Engine: engine, Log: slog.New(slog.NewTextHandler(logs, nil))},
+				"LLAVE_TELEGRAM_TOKEN="+world.Token, "LLAVE_TELEGRAM_API_URL="+api.URL())
 			defer http.DefaultClient.CloseIdleConnections()
 			defer stop(t, a)
-			if got := up(t, a); got != "1" {
-				t.Errorf("llave_store_up is %q at first", got)
+			up := func() float64 { return figure(t, a, "llave_store_up") }
+			if got := up(); got != 1 {
+				t.Errorf("llave_store_up is %v at first", got)
 			}
 			broken.Store(true)
 			readyz(t, a, 503, tt.want)
-			eventually(t, "llave_store_up is 0", func() bool { return up(t, a) == "0" })
+			eventually(t, "llave_store_up is 0", func() bool { return up() == 0 })
 			for i := range 20 { // what people write meanwhile is not taken
 				_ = a.Runner.Handle(t.Context(), bot.Update{Channel: "telegram", Chat: "77", ID: "u" + string(rune('a'+i)), Kind: bot.Text, Text: "hola"})
 			}
@@ -92,7 +62,7 @@ func TestReadyz_unwritable(t *testing.T) {
 			time.Sleep(6 * time.Second) // the jobs and the heartbeat have gone round
 			broken.Store(false)
 			readyz(t, a, 200, "degraded")
-			eventually(t, "llave_store_up is 1", func() bool { return up(t, a) == "1" })
+			eventually(t, "llave_store_up is 1", func() bool { return up() == 1 })
 			log := logs.String()
 			lines := 0
 			for line := range strings.SplitSeq(log, "\n") {

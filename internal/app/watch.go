@@ -11,7 +11,6 @@ import (
 	"llave/bot"
 	"llave/bot/telegram"
 	"llave/bot/whatsapp"
-	"llave/bot/wire"
 	"llave/flows"
 	"llave/internal/handoff"
 	"llave/internal/metrics"
@@ -186,10 +185,8 @@ func (a *App) watchRequest(route string, status int, took time.Duration) {
 func (a *App) now(ctx context.Context) metrics.Now {
 	t := a.mailer.Trouble()
 	n := metrics.Now{Trouble: map[string]time.Time{"mail": t.Since}, LettersWaiting: t.Waiting}
-	for _, ch := range a.channels {
-		if s, ok := ch.channel.(interface{ Trouble() wire.Trouble }); ok {
-			n.Trouble[ch.name] = s.Trouble().Since
-		}
+	for name, t := range a.channelTroubles() {
+		n.Trouble[name] = t.Since
 	}
 	n.ClockOffset = a.clockOffset(ctx)
 	if a.stopping.Load() || !a.askStore(ctx).Since.IsZero() {
