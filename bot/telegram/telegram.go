@@ -131,8 +131,7 @@ type Channel struct {
 	strange wire.Seldom // warnings of webhooks with another secret
 	often   sync.Map    // *wire.Seldom by message: warnings of what is tried again and again
 	rival   wire.Health // ill while somebody else receives with our token
-	anew    chan struct{}
-	token   bell // another token is there
+	token   bell        // another token is there
 }
 
 // bell wakes everybody who waits. The zero value is ready.
@@ -212,7 +211,6 @@ func New(opt Options) (*Channel, error) {
 		pace:    newPacing(opt.Rate, opt.Now),
 		answers: make(chan string, answersQueued),
 		uploads: bot.NewUploads(Name, opt.Shown),
-		anew:    make(chan struct{}, 1),
 	}
 	c.client = newClient(opt.APIURL, string(opt.Token), string(opt.Secret))
 	return c, nil
@@ -227,10 +225,6 @@ func (c *Channel) SetToken(token Secret) error {
 		return errors.New("telegram: the token is another bot's, or none")
 	}
 	c.client.access.Store(newAccess(string(token), c.client.access.Load().secrets...))
-	select {
-	case c.anew <- struct{}{}:
-	default: // it is to be done already
-	}
 	c.token.ring()
 	return nil
 }

@@ -83,6 +83,7 @@ func (c *Channel) runWebhook(ctx context.Context) error {
 		panic(err) // a list of strings
 	}
 	for {
+		another := c.token.wait() // also one that comes while the webhook is being registered
 		err := c.persist(ctx, "setWebhook", func() error {
 			return c.client.call(ctx, callTimeout, "setWebhook", tgbotapi.Params{
 				"url":                  c.hookURL(),
@@ -96,23 +97,23 @@ func (c *Channel) runWebhook(ctx context.Context) error {
 			return nil // the end
 		}
 		c.log.Info("telegram webhook registered")
-		if !c.guardWebhook(ctx) {
+		if !c.guardWebhook(ctx, another) {
 			return nil
 		}
 	}
 }
 
-// guardWebhook looks now and then whether the webhook still is ours. It returns when it is to be registered again, or false at
-// the end. Trouble that another has set it is over only when ours is found in place: two programs that set it in turn are trouble
+// guardWebhook looks now and then whether the webhook still is ours. It returns when it is to be registered again, as it is with
+// another token, or false at the end. Trouble that another has set it is over only when ours is found in place: two programs that set it in turn are trouble
 // all along.
-func (c *Channel) guardWebhook(ctx context.Context) bool {
+func (c *Channel) guardWebhook(ctx context.Context, another <-chan struct{}) bool {
 	for wait := lookSoon; ; wait = lookEvery {
 		timer := time.NewTimer(wait + rand.N(wait/5)) // not all processes at once
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return false
-		case <-c.anew:
+		case <-another:
 			timer.Stop()
 			return true
 		case <-timer.C:

@@ -140,8 +140,9 @@ func (p *program) eventsList() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				day := func(at time.Time) string { return at.In(c.Timezone).Format("2006-01-02 15:04") }
 				if o := owed[bot.LaneHook]; o.Promises > 0 {
-					fmt.Fprintf(p.stderr, "still tried by serve, and not listed: %d, the oldest since %s\n", o.Promises, o.Oldest.In(c.Timezone).Format("2006-01-02 15:04"))
+					fmt.Fprintf(p.stderr, "still tried by serve, and not listed: %d, the oldest since %s\n", o.Promises, day(o.Oldest))
 				}
 				if asJSON {
 					shown := []shownEvent{}
@@ -153,7 +154,6 @@ func (p *program) eventsList() *cobra.Command {
 				w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(w, "ID\tEVENT\tHAPPENED\tDIED\tTRIES\tWHY")
 				for _, e := range dead {
-					day := func(at time.Time) string { return at.In(c.Timezone).Format("2006-01-02 15:04") }
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", e.ID, e.Name, day(e.At), day(e.Died), e.Tries, e.Why)
 				}
 				return w.Flush()
