@@ -112,6 +112,7 @@ type App struct {
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
 	alone         bool // nobody else can have the store open
+	older         atomic.Pointer[time.Time] // until when an earlier version may still write beside this one; nil: never
 	stopping      atomic.Bool
 	undo          []step
 	background    sync.WaitGroup
@@ -211,8 +212,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.Vault, err = a.Store.DataKey(ctx, k); err != nil {
 		return a, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 	}
+	a.Store.Seal(a.Vault)
 	o.Log = hideChats(o.Log, a.Vault)
 	a.options.Log = o.Log
+	if err := a.carry(ctx); err != nil {
+		return a, err
+	}
 	if err := a.openTrace(ctx); err != nil {
 		return a, err
 	}
@@ -238,7 +243,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
 		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys, Trace: a.trace,
-		Watch: a.watchLink,
+		Watch: a.watchLink, Conv: a.Store.Book.Conv,
 		Kick:  func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
@@ -254,7 +259,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
+		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err
@@ -319,7 +324,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
-		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Images: flows.Image, Log: o.Log})
+		a.web = webchat.New(webchat.Options{Handle: a.handle, PersonTyping: a.personTyping, Images: flows.Image, Log: o.Log})
 		if err := a.bind(webchat.Name, a.web, nil); err != nil {
 			return err
 		}
@@ -332,7 +337,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 	}
 	if o.Terminal != nil {
 		t := *o.Terminal
-		t.Handle, t.Letters = a.Runner.Handle, a.chatLetters
+		t.Handle, t.Letters = a.handle, a.chatLetters
 		a.Chat = terminal.New(t)
 		if err := a.bind(terminal.Name, a.Chat, nil); err != nil { // the command runs it, and ends with it
 			return err
@@ -479,7 +484,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
 		Introduce: a.introduction(), Images: flows.Image, Shown: a.Store.Images,
-		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
+		Handle: a.handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
 		Now: a.options.Now,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/secret"
 	"llave/internal/unlock"
 )
 
@@ -15,6 +16,7 @@ import (
 type Store struct {
 	engine Engine
 
+	Book          *AddressBook
 	Conversations *ConversationTable
 	Unlocks       *UnlockTable
 	Affiliates    *AffiliateTable
@@ -39,9 +41,23 @@ type Store struct {
 }
 
 // New makes the repositories. The engine stays the caller's to close.
-func New(engine Engine) *Store {
+func New(engine Engine) *Store { return newStore(engine, newBook(engine, nil)) }
+
+// Seal has everything of a chat kept under its name in the address book, and what its person wrote sealed: for every process that
+// reads or writes chats.
+func (s *Store) Seal(v *secret.Vault) {
+	engine := s.engine
+	if already, ok := engine.(*sealed); ok {
+		engine = already.Engine
+	}
+	book := newBook(engine, v)
+	*s = *newStore(&sealed{engine, book}, book)
+}
+
+func newStore(engine Engine, book *AddressBook) *Store {
 	return &Store{
 		engine:        engine,
+		Book:          book,
 		Conversations: &ConversationTable{NewDocuments(engine, Conversations, headOfConversation)},
 		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Document) (*string, *int64) {
 			return &r.ID, &r.Version
@@ -56,7 +72,7 @@ func New(engine Engine) *Store {
 		Imports: NewDocuments(engine, Imports, func(p *Progress) (*string, *int64) {
 			return &p.ID, &p.Version
 		}),
-		People:     newPeople(engine),
+		People:     newPeople(engine, book),
 		Deliveries: newDeliveries(engine),
 		Images:     newImages(engine),
 		Desk:       newDesk(engine, NewDocuments(engine, Conversations, headOfConversation)),
