@@ -324,7 +324,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
-		a.web = webchat.New(webchat.Options{Handle: a.handle, PersonTyping: a.personTyping, Images: flows.Image, Log: o.Log})
+		a.web = webchat.New(webchat.Options{Handle: a.Handle, PersonTyping: a.personTyping, Images: flows.Image, Log: o.Log})
 		if err := a.bind(webchat.Name, a.web, nil); err != nil {
 			return err
 		}
@@ -337,7 +337,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 	}
 	if o.Terminal != nil {
 		t := *o.Terminal
-		t.Handle, t.Letters = a.handle, a.chatLetters
+		t.Handle, t.Letters = a.Handle, a.chatLetters
 		a.Chat = terminal.New(t)
 		if err := a.bind(terminal.Name, a.Chat, nil); err != nil { // the command runs it, and ends with it
 			return err
@@ -484,7 +484,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
 		Introduce: a.introduction(), Images: flows.Image, Shown: a.Store.Images,
-		Handle: a.handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
+		Handle: a.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
 		Now: a.options.Now,
 	})
 	if err != nil {

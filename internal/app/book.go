@@ -14,8 +14,8 @@ import (
 // What comes from a channel goes by the chat's name in the address book from here on, and what goes to one gets its address here
 // (P720). WhatsApp, whose people have several names, asks the book itself: store.PeopleTable.
 
-// handle answers what came by a channel.
-func (a *App) handle(ctx context.Context, u bot.Update) (err error) {
+// Handle answers what came by a channel, as its update names the chat.
+func (a *App) Handle(ctx context.Context, u bot.Update) (err error) {
 	if u.Channel == whatsapp.Name {
 		u.ID = a.Store.Book.Message(u.ID)
 	} else if u.Chat, err = a.Store.Book.Enter(ctx, u.Channel, u.Chat); err != nil {

@@ -19,7 +19,7 @@ func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 	w, err := whatsapp.New(whatsapp.Options{
 		Tokens: whatsappTokens(c), PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
 		VerifyToken: c.VerifyToken, APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
-		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.handle, People: whatsappPeople{a.Store.People, a.chatLeft},
+		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Handle, People: whatsappPeople{a.Store.People, a.chatLeft},
 		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault, a.Store.Book.Message}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: a.watchChannel(whatsapp.Name),
 		Introduce: a.introduction(), Log: a.options.Log, Now: a.options.Now,
 	})

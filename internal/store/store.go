@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"llave/bot"
 	"llave/internal/affiliate"
 	"llave/internal/secret"
@@ -52,6 +54,14 @@ func (s *Store) Seal(v *secret.Vault) {
 	}
 	book := newBook(engine, v)
 	*s = *newStore(&sealed{engine, book}, book)
+}
+
+// Opened is a document as it lies in the store, as its repository reads it.
+func (s *Store) Opened(ctx context.Context, collection string, doc bson.Raw) (bson.Raw, error) {
+	if e, ok := s.engine.(*sealed); ok {
+		return e.open(ctx, collection, doc)
+	}
+	return doc, nil
 }
 
 func newStore(engine Engine, book *AddressBook) *Store {
