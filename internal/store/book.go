@@ -122,6 +122,9 @@ func (b *AddressBook) Message(id string) string {
 // tellingIDs is what such ids begin with.
 const tellingIDs = "wamid."
 
+// Teller is what a chat is called beside the sentences that were not understood.
+func (b *AddressBook) Teller(conv string) string { return b.vault.Hash("unheard/chat", conv) }
+
 // Enter is the name of a chat that somebody writes in, which has an entry from then on.
 func (b *AddressBook) Enter(ctx context.Context, channel, chat string) (name string, err error) {
 	name = b.Name(channel, chat)
