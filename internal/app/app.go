@@ -111,7 +111,9 @@ type App struct {
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
-	alone         bool // nobody else can have the store open
+	alone         bool                      // nobody else can have the store open
+	raw           store.Engine     // as it is, which the socket lends
+	erasures      store.ErasureLog // nil: a demo's, or a command's that erases nobody
 	older         atomic.Pointer[time.Time] // until when an earlier version may still write beside this one; nil: never
 	stopping      atomic.Bool
 	undo          []step
@@ -194,6 +196,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	if o.Engine != nil {
+		a.raw = o.Engine
 		a.Store = store.New(a.watchEngine(o.Engine))
 	} else {
 		if a.Store, err = holdStore(ctx, c, o.Now); err != nil {
@@ -203,7 +206,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		if a.alone = c.Embedded(); a.alone {
 			a.lendStore()
 		}
-		a.Store = store.New(a.watchEngine(a.Store.Engine()))
+		a.raw = a.Store.Engine()
+		a.Store = store.New(a.watchEngine(a.raw))
 	}
 	k, err := keys(c)
 	if err != nil {
@@ -216,6 +220,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	o.Log = hideChats(o.Log, a.Vault)
 	a.options.Log = o.Log
 	if err := a.carry(ctx); err != nil {
+		return a, err
+	}
+	if err := a.openErasures(ctx); err != nil {
 		return a, err
 	}
 	if err := a.openTrace(ctx); err != nil {
@@ -244,7 +251,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		},
 		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys, Trace: a.trace,
 		Watch: a.watchLink, Conv: a.Store.Book.Conv,
-		Kick:  func(record string) { a.Runner.Kick(record) },
+		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)

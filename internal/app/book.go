@@ -54,6 +54,9 @@ func (a *App) carry(ctx context.Context) error {
 	if _, err := a.Store.CarryUnlocks(ctx); err != nil {
 		return fmt.Errorf("carry over who asked for links: %w", err)
 	}
+	if err := a.scrub(ctx); err != nil {
+		return err
+	}
 	if !a.isAlone() {
 		until := time.Now().Add(olderFor)
 		a.older.Store(&until)

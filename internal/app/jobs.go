@@ -11,6 +11,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/jobs"
+	"llave/internal/store"
 )
 
 const (
@@ -28,14 +29,15 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 	return l.a.Store.Leases.Hold(ctx, name, l.a.name, ttl, do)
 }
 
-// newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
-// sweep; every minute what an earlier version wrote meanwhile, and whose the sentences are that were not understood a day ago; hourly what is kept no longer.
+// newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links, erased chats and a net
+// under the sweep; every minute what an earlier version wrote meanwhile, and whose the sentences are that were not understood a day ago; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
+		t.Add("erasures", "@every 15s", jobTTL, a.eraseAgain),
 		t.Add("carry", "@every 1m", jobTTL, a.carryAgain),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
@@ -127,6 +129,11 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	if _, err := a.Store.CarryUnlocks(ctx); err != nil {
 		return f, fmt.Errorf("carry over who asked for links: %w", err)
 	}
+	if a.erasures != nil {
+		if err := a.erasures.Forget(ctx, now.Add(-store.ErasuresKept)); err != nil {
+			return f, fmt.Errorf("forget erasures: %w", err)
+		}
+	}
 	return f, errors.Join(
 		all("complaints", &f.Complaints, func() (int64, error) { return a.Store.Complaints.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("cases", &f.Cases, func() (int64, error) { return a.Store.Cases.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
@@ -140,6 +147,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("dead events", &f.Events, func() (int64, error) { return a.Store.Events.Forget(ctx, now.Add(-deadFor), purgeBatch) }),
 		a.dropTellers(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
+		a.scrub(ctx),
 	)
 }
 

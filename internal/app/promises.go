@@ -29,7 +29,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.keepCase),
 		runner.KeeperOf(a.keepLines),
 		runner.KeeperOf(a.keepAudit),
-		runner.KeeperOf(a.eraseLines),
+		runner.KeeperOf(a.eraseChat),
 		runner.KeeperOf(a.keepUnheard),
 		runner.KeeperOf(a.eraseUnheard),
 		runner.KeeperOf(a.keepRevoked),
@@ -37,7 +37,9 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.activate),
 		runner.KeeperOf(a.lock),
 		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Effects, error) {
-			what.Conv = a.Store.Book.Conv(what.Conv)
+			if what.Conv = a.Store.Book.Conv(what.Conv); unlock.Erased(what.Conv) {
+				return runner.Effects{}, nil
+			}
 			return a.Runner.Deliver(ctx, p, what)
 		}),
 	}
@@ -51,8 +53,9 @@ func (a *App) keepAudit(ctx context.Context, p bot.Promise, what bot.KeepAudit) 
 	return runner.Effects{}, a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
 }
 
-func (a *App) eraseLines(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Effects, error) {
-	return runner.Effects{}, a.Store.Desk.EraseLines(ctx, what.Conv)
+// eraseChat forgets a chat whose person asked for it.
+func (a *App) eraseChat(ctx context.Context, p bot.Promise, what bot.EraseChat) (runner.Effects, error) {
+	return runner.Effects{}, a.Store.EraseChat(ctx, a.erasures, what.Conv, p.Made, true)
 }
 
 func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runner.Effects, error) {

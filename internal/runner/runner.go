@@ -100,8 +100,8 @@ type Options struct {
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
 	Open          func(sealed string) (string, error)
 	Address       func(ctx context.Context, channel, chat string) (string, error) // what a channel calls a chat; "": nobody is there any more
-	Keepers       []Keeper // one for each kind of promise but those in Own
-	Watch         Watcher  // nil: nobody counts
+	Keepers       []Keeper                                                        // one for each kind of promise but those in Own
+	Watch         Watcher                                                         // nil: nobody counts
 	Log           *slog.Logger
 	Trace         *trace.Tracer // nil: turns are not exported
 }

@@ -369,4 +369,6 @@ func (b *AddressBook) hashed(k *Contact) []string {
 }
 
 // nameID is the id of a name's document.
-func (b *AddressBook) nameID(channel, name string) string { return channel + "/" + b.Name(channel, name) }
+func (b *AddressBook) nameID(channel, name string) string {
+	return channel + "/" + b.Name(channel, name)
+}

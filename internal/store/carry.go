@@ -297,7 +297,7 @@ func (c carrier) recast(old bot.Conversation) bot.Conversation {
 		case bot.KeepLines:
 			what.Conv = conv
 			old.Promises[i].What = what
-		case bot.EraseLines:
+		case bot.EraseChat:
 			what.Conv = conv
 			old.Promises[i].What = what
 		}

@@ -108,7 +108,8 @@ const (
 	Tries         = "tries"
 	Unheard       = "unheard"
 	Events        = "events"
-	Erasures      = "erasures"
+	Erasures      = "erasures" // under way
+	Erased        = "erased"   // the log of them
 )
 
 // Collections of earlier versions, in which chats go by what their channels call them: see Store.Carry.
