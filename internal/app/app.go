@@ -222,6 +222,10 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err := a.carry(ctx); err != nil {
 		return a, err
 	}
+	a.expectOlder()
+	if err := a.scrub(ctx); err != nil {
+		return a, err
+	}
 	if err := a.openErasures(ctx); err != nil {
 		return a, err
 	}
@@ -540,6 +544,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.Runner.Start(ctx)
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
+		a.background.Go(func() { a.carryAlong(ctx) })
 	}
 	a.takeReports()
 	a.serve("public server", a.handler, a.public)

@@ -44,9 +44,10 @@ const (
 	olderFor   = time.Hour
 	olderKeeps = 6 * time.Second
 	olderLook  = 100 * time.Millisecond
+	olderEvery = time.Second
 )
 
-// carry takes over what an earlier version wrote. An embedded store has no other process.
+// carry takes over what an earlier version wrote.
 func (a *App) carry(ctx context.Context) error {
 	if _, err := a.Store.Carry(ctx, slices.Sorted(maps.Keys(erasing)), a.isAlone()); err != nil {
 		return err
@@ -54,20 +55,31 @@ func (a *App) carry(ctx context.Context) error {
 	if _, err := a.Store.CarryUnlocks(ctx); err != nil {
 		return fmt.Errorf("carry over who asked for links: %w", err)
 	}
-	if err := a.scrub(ctx); err != nil {
-		return err
-	}
-	if !a.isAlone() {
-		until := time.Now().Add(olderFor)
-		a.older.Store(&until)
-	}
 	return nil
 }
 
-// carryAgain takes over what a process of an earlier version has written meanwhile, or was at.
-func (a *App) carryAgain(ctx context.Context) error {
-	_, err := a.Store.Carry(ctx, slices.Sorted(maps.Keys(erasing)), a.isAlone())
-	return err
+// expectOlder has conversations be looked for that a process of an earlier version writes beside this one. An embedded store has no
+// other process.
+func (a *App) expectOlder() {
+	if until := time.Now().Add(olderFor); !a.isAlone() {
+		a.older.Store(&until)
+	}
+}
+
+// carryAlong takes over what a process of an earlier version writes, or was at, until none is expected any more.
+func (a *App) carryAlong(ctx context.Context) {
+	tick := time.NewTicker(olderEvery)
+	defer tick.Stop()
+	for until := a.older.Load(); until != nil && time.Now().Before(*until); {
+		if _, err := a.Store.Carry(ctx, slices.Sorted(maps.Keys(erasing)), false); err != nil && ctx.Err() == nil {
+			a.options.Log.Warn("carry over what an earlier version wrote", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // isAlone says that no other process has the store. One that is given, by a test or to a command, is taken for what the settings say.

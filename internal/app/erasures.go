@@ -55,14 +55,17 @@ func openErasures(ctx context.Context, c config.Config, s *store.Store, warn fun
 	return log, func() error { return nil }, nil
 }
 
-// openErasures opens the log, and erases again what it has and the store does not show. What is tried out, and a store that is given and
-// processes share, has none.
+// openErasures opens the log, and erases again what it has and the store does not show. What is tried out has none; of a store that is
+// given it is in there.
 func (a *App) openErasures(ctx context.Context) error {
-	c := a.options.Config
-	if a.options.Demo || a.options.Terminal != nil || a.options.Engine != nil && !c.Embedded() {
+	switch {
+	case a.options.Demo, a.options.Terminal != nil:
 		return nil
+	case a.options.Engine != nil:
+		a.erasures = store.NewErasureLog(a.Store.Engine())
+		return a.eraseAgain(ctx)
 	}
-	log, done, err := openErasures(ctx, c, a.Store, a.options.Log.Warn)
+	log, done, err := openErasures(ctx, a.options.Config, a.Store, a.options.Log.Warn)
 	if err != nil {
 		return err
 	}

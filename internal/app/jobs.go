@@ -30,7 +30,7 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 }
 
 // newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links, erased chats and a net
-// under the sweep; every minute what an earlier version wrote meanwhile, and whose the sentences are that were not understood a day ago; hourly what is kept no longer.
+// under the sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
@@ -38,7 +38,6 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
 		t.Add("erasures", "@every 15s", jobTTL, a.eraseAgain),
-		t.Add("carry", "@every 1m", jobTTL, a.carryAgain),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
 	)
@@ -126,8 +125,8 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	if err := a.Store.People.ForgetStrays(ctx); err != nil {
 		return f, err
 	}
-	if _, err := a.Store.CarryUnlocks(ctx); err != nil {
-		return f, fmt.Errorf("carry over who asked for links: %w", err)
+	if err := a.carry(ctx); err != nil { // an earlier version may have run beside this one
+		return f, err
 	}
 	if a.erasures != nil {
 		if err := a.erasures.Forget(ctx, now.Add(-store.ErasuresKept)); err != nil {

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"llave/bot"
+	"llave/internal/secret"
 	"llave/internal/unlock"
 )
 
@@ -40,6 +41,13 @@ func (s *Store) Carry(ctx context.Context, channels []string, alone bool) (left 
 		}
 	}
 	return left, nil
+}
+
+// keyOf gives an entry its key, as one that is as old as what an earlier version wrote: an erasure of before is of that too.
+func (e *entry) keyOf(born time.Time) {
+	if len(e.Key) == 0 {
+		e.Key, e.Born = secret.NewChatKey().Bytes(), born
+	}
 }
 
 // carriers is how many documents are carried at once.
@@ -162,6 +170,7 @@ func (c carrier) contacts(ctx context.Context, channel string) (int, error) {
 			}
 			fresh := old
 			fresh.ID, fresh.Version, fresh.entry = k.ID, 0, k.entry
+		fresh.entry.keyOf(time.Time{})
 			return c.People.contacts.Save(ctx, &fresh)
 		})
 		if err != nil {
@@ -239,11 +248,11 @@ func (c carrier) conversation(ctx context.Context, doc bson.Raw) (left bool, err
 	digest := base64.RawURLEncoding.EncodeToString(sum[:12])
 	fresh := c.recast(old)
 	err = again(func() error {
-		e, err := c.Book.load(ctx, fresh.ID)
+		is, found, err := c.Conversations.Find(ctx, fresh.ID)
 		if err != nil {
 			return err
 		}
-		is, found, err := c.Conversations.Find(ctx, fresh.ID)
+		e, err := c.Book.load(ctx, fresh.ID) // after that: whoever carried it over noted it first
 		switch {
 		case err != nil:
 			return err
@@ -257,6 +266,9 @@ func (c carrier) conversation(ctx context.Context, doc bson.Raw) (left bool, err
 		}
 		if e.Carried = digest; e.Chat == "" && !e.Known {
 			_, e.Chat = bot.SplitConversationID(old.ID)
+		}
+		if e.keyOf(old.Born); e.Born.After(old.Born) {
+			e.Born = old.Born // it was made for what came meanwhile
 		}
 		if err := c.Book.save(ctx, &e); err != nil || found {
 			return err
@@ -341,6 +353,18 @@ func merged(is, old bot.Conversation) bot.Conversation {
 	return is
 }
 
+// keyed has a chat have a key that is as old as anything of it.
+func (c carrier) keyed(ctx context.Context, conv string) error {
+	return again(func() error {
+		e, err := c.Book.load(ctx, conv)
+		if err != nil || len(e.Key) > 0 {
+			return err
+		}
+		e.keyOf(time.Time{})
+		return c.Book.save(ctx, &e)
+	})
+}
+
 // lines carries over the lines of cases.
 func (c carrier) lines(ctx context.Context, channel string) (int, error) {
 	from, to := of(channel, ":")
@@ -348,6 +372,9 @@ func (c carrier) lines(ctx context.Context, channel string) (int, error) {
 		l, err := decode[storedLine](Lines, doc)
 		if err == nil {
 			l.Conv = c.Book.Conv(l.Conv)
+			err = c.keyed(ctx, l.Conv)
+		}
+		if err == nil {
 			err = c.Desk.lines.Save(ctx, &l)
 		}
 		return stays(err)
@@ -372,6 +399,9 @@ func (c carrier) deliveries(ctx context.Context, channel string) (int, error) {
 		}
 		fresh := d
 		fresh.ID, fresh.Conv, fresh.Version = c.Book.Message(d.ID), c.Book.Conv(d.Conv), 0
+		if err := c.keyed(ctx, fresh.Conv); err != nil {
+			return false, err
+		}
 		if err := c.Deliveries.documents.Save(ctx, &fresh); err != nil && !errors.Is(err, ErrConflict) {
 			return false, err
 		}
@@ -409,6 +439,10 @@ func (c carrier) audit(ctx context.Context, channel string) (int, error) {
 			return false, err
 		}
 		id := e.ID
+		conv, _, _ := strings.Cut(id, "/")
+		if err := c.keyed(ctx, c.Book.Conv(conv)); err != nil {
+			return false, err
+		}
 		if e.ID, err = c.AuditID(ctx, id); err != nil {
 			return false, err
 		}

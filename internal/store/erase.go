@@ -50,6 +50,10 @@ func (s *Store) EraseChat(ctx context.Context, log ErasureLog, conv string, at t
 		return errors.New("erase a chat: the store is not sealed")
 	}
 	conv = s.Book.Conv(conv)
+	err := insert(ctx, s.engine, Erasures, erasure{ID: conv, At: at}) // first: what is logged and not under way is done without an answer
+	if err != nil && !errors.Is(err, ErrDuplicate) {
+		return fmt.Errorf("begin to erase a chat: %w", err)
+	}
 	if log != nil {
 		if err := log.Append(ctx, conv, at); err != nil {
 			return fmt.Errorf("log an erasure: %w", err)
@@ -62,9 +66,6 @@ func (s *Store) EraseChat(ctx context.Context, log ErasureLog, conv string, at t
 }
 
 func (s *Store) eraseChat(ctx context.Context, conv string, at time.Time, emptied bool) error {
-	if err := insert(ctx, s.engine, Erasures, erasure{ID: conv, At: at}); err != nil && !errors.Is(err, ErrDuplicate) {
-		return err
-	}
 	e, anew, err := s.Book.rekey(ctx, conv, at)
 	if err != nil {
 		return err
