@@ -112,8 +112,8 @@ type App struct {
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
 	alone         bool                      // nobody else can have the store open
-	raw           store.Engine     // as it is, which the socket lends
-	erasures      store.ErasureLog // nil: a demo's, or a command's that erases nobody
+	raw           store.Engine              // as it is, which the socket lends
+	erasures      store.ErasureLog          // nil: a demo's, or a command's that erases nobody
 	older         atomic.Pointer[time.Time] // until when an earlier version may still write beside this one; nil: never
 	stopping      atomic.Bool
 	undo          []step

@@ -63,7 +63,7 @@ func (a *App) openErasures(ctx context.Context) error {
 		return nil
 	case a.options.Engine != nil:
 		a.erasures = store.NewErasureLog(a.Store.Engine())
-		return a.eraseAgain(ctx)
+		return a.EraseAgain(ctx)
 	}
 	log, done, err := openErasures(ctx, a.options.Config, a.Store, a.options.Log.Warn)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *App) openErasures(ctx context.Context) error {
 	}
 	a.erasures = log
 	a.onStop("log of erasures", func(context.Context) error { return done() })
-	return a.eraseAgain(ctx)
+	return a.EraseAgain(ctx)
 }
 
 // erasureFile is a log of erasures in a file, a line each: when, in milliseconds, and the chat's name. [also] is a second one, in the data
@@ -201,9 +201,9 @@ func forgetLines(path string, before time.Time) error {
 	return os.Rename(fresh, path)
 }
 
-// eraseAgain erases what the log of erasures has and the store does not show: it was put back as it was before. Then what was erased is
+// EraseAgain erases what the log of erasures has and the store does not show: it was put back as it was before. Then what was erased is
 // taken off the disk.
-func (a *App) eraseAgain(ctx context.Context) error {
+func (a *App) EraseAgain(ctx context.Context) error {
 	if a.erasures == nil {
 		return nil
 	}

@@ -37,7 +37,7 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
-		t.Add("erasures", "@every 15s", jobTTL, a.eraseAgain),
+		t.Add("erasures", "@every 15s", jobTTL, a.EraseAgain),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
 	)

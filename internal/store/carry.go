@@ -170,7 +170,7 @@ func (c carrier) contacts(ctx context.Context, channel string) (int, error) {
 			}
 			fresh := old
 			fresh.ID, fresh.Version, fresh.entry = k.ID, 0, k.entry
-		fresh.entry.keyOf(time.Time{})
+			fresh.entry.keyOf(time.Time{})
 			return c.People.contacts.Save(ctx, &fresh)
 		})
 		if err != nil {

@@ -250,7 +250,8 @@ func (s *Store) EraseRecord(ctx context.Context, record string) error {
 	return nil
 }
 
-// answeredFor is how long an erased chat keeps its address for the answer.
+// answeredFor is how long an erased chat keeps its address for the answer, from when a process has seen it: while none lives nobody can
+// answer.
 const answeredFor = 40 * time.Second
 
 // LetGo drops the addresses of chats that were erased, once their answer is out or its time is over, unless the person has written
@@ -282,7 +283,8 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 		return false, err
 	}
 	back := c.LastAt.After(x.At)
-	if !back && c.Head(bot.LaneChat) != nil && now.Before(x.At.Add(answeredFor)) {
+	first, _ := s.answering.LoadOrStore(x.ID, now)
+	if !back && c.Head(bot.LaneChat) != nil && now.Before(first.(time.Time).Add(answeredFor)) {
 		return false, nil
 	}
 	err = again(func() error {
@@ -304,6 +306,7 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 	if err != nil || !done {
 		return false, err
 	}
+	s.answering.Delete(x.ID)
 	return true, s.erasures().Delete(ctx, x.ID, -1)
 }
 

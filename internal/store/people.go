@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -370,6 +371,15 @@ func (t *PeopleTable) cutOff(ctx context.Context, channel string, l led, left Le
 		return err
 	}
 	return t.giveUp(ctx, channel, l.by, l.name.Chat)
+}
+
+// Led is the chat to which a name leads, or last led; "" when it is nobody's.
+func (t *PeopleTable) Led(ctx context.Context, channel, name string) (chat string, err error) {
+	n, err := t.names.Load(ctx, t.book.nameID(channel, name))
+	if err != nil {
+		return "", fmt.Errorf("find name: %w", err)
+	}
+	return cmp.Or(n.Chat, n.Former), nil
 }
 
 // Address returns what the person of a chat is called now: the phone number, unless the last message came without it. A number

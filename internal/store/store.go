@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,7 +18,8 @@ import (
 // Store is every repository over one engine. Repositories keep nothing themselves: any number of processes may each
 // have a Store over the same database.
 type Store struct {
-	engine Engine
+	engine    Engine
+	answering *sync.Map // chats that were erased and still have their address, with when that was first seen
 
 	Book          *AddressBook
 	Conversations *ConversationTable
@@ -67,6 +70,7 @@ func (s *Store) Opened(ctx context.Context, collection string, doc bson.Raw) (bs
 func newStore(engine Engine, book *AddressBook) *Store {
 	return &Store{
 		engine:        engine,
+		answering:     new(sync.Map),
 		Book:          book,
 		Conversations: &ConversationTable{NewDocuments(engine, Conversations, headOfConversation)},
 		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Document) (*string, *int64) {
@@ -98,6 +102,20 @@ func newStore(engine Engine, book *AddressBook) *Store {
 
 // Engine is what the store stands on, for repositories that live elsewhere (NewDocuments).
 func (s *Store) Engine() Engine { return s.engine }
+
+// Raw is the engine below all: documents as they lie in the store.
+func (s *Store) Raw() Engine { return unopened(s.engine) }
+
+// Knows says whether anything is kept under a conversation's id, or whom it is with.
+func (s *Store) Knows(ctx context.Context, conv string) (bool, error) {
+	for _, collection := range []string{Book, Conversations} {
+		_, err := s.Raw().Get(ctx, collection, conv)
+		if !errors.Is(err, ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
 
 // Now is the store's clock: the same in every process, whatever their own clocks say.
 func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.engine.Now(ctx) }

@@ -508,6 +508,15 @@ func TestUpgrade_besideOld(t *testing.T) {
 				byNew++
 			}
 		}
+		l.clock.Advance(believed)
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { // what the old one had a claim on when it died
+			if n, err := l.engine.Count(t.Context(), store.Query{Collection: conversations}); err != nil || n == 0 {
+				must(t, err)
+				break
+			} else if time.Now().After(end) {
+				t.Fatalf("%d conversations were not carried over", n)
+			}
+		}
 		t.Logf("chats were told by the old process %d times and by the new one %d; the old one claimed %d times, died %d times and wrote %d times",
 			len(old.sent), byNew, old.claims, old.deaths, old.saves)
 		if len(old.sent) == 0 || byNew == 0 || old.deaths == 0 {
