@@ -219,7 +219,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Store.Seal(a.Vault)
 	o.Log = hideChats(o.Log, a.Vault)
 	a.options.Log = o.Log
-	if err := a.carry(ctx); err != nil {
+	if err := a.Carry(ctx); err != nil {
 		return a, err
 	}
 	a.expectOlder()

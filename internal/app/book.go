@@ -47,8 +47,8 @@ const (
 	olderEvery = time.Second
 )
 
-// carry takes over what an earlier version wrote.
-func (a *App) carry(ctx context.Context) error {
+// Carry takes over what an earlier version wrote.
+func (a *App) Carry(ctx context.Context) error {
 	if _, err := a.Store.Carry(ctx, slices.Sorted(maps.Keys(erasing)), a.isAlone()); err != nil {
 		return err
 	}

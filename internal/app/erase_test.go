@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -176,12 +177,27 @@ func TestErase_canaries(t *testing.T) {
 			restored(t, on, dir, people, backup)
 		})
 		t.Run("mongodb/"+on.Name, func(t *testing.T) {
-			w := world.NewOver(t, on, storetest.MongoDB(t))
+			e := &timed{Engine: storetest.MongoDB(t)}
+			w := world.NewOver(t, on, e)
+			e.world.Store(w)
 			people := crowd(t, w)
 			live(w, people)
 			erased(t, w, people)
 		})
 	}
+}
+
+// timed is an engine whose clock is the world's, once there is one.
+type timed struct {
+	store.Engine
+	world atomic.Pointer[world.World]
+}
+
+func (e *timed) Now(ctx context.Context) (time.Time, error) {
+	if w := e.world.Load(); w != nil {
+		return w.Now(), nil
+	}
+	return e.Engine.Now(ctx)
 }
 
 // erased has people erased and judges what is left of them.

@@ -125,7 +125,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	if err := a.Store.People.ForgetStrays(ctx); err != nil {
 		return f, err
 	}
-	if err := a.carry(ctx); err != nil { // an earlier version may have run beside this one
+	if err := a.Carry(ctx); err != nil { // an earlier version may have run beside this one
 		return f, err
 	}
 	if a.erasures != nil {

@@ -176,6 +176,9 @@ func (l *left) sweep(t *testing.T) error {
 	if err := l.app.Desk.Beat(ctx, l.actor(), false); err != nil {
 		return err
 	}
+	if err := l.app.Carry(ctx); err != nil {
+		return err
+	}
 	if err := l.app.Runner.Sweep(ctx); err != nil {
 		return err
 	}
