@@ -1222,8 +1222,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		if t.Conv.Handoff.Open() {
 			f.endCase(t, handoff.Erased)
 		}
-		t.Promise(bot.Promise{What: bot.EraseLines{Conv: t.Conv.ID}})
-		t.Promise(bot.Promise{What: bot.EraseUnheard{Conv: t.Conv.ID}})
+		t.Promise(bot.Promise{What: bot.EraseChat{Conv: t.Conv.ID}})
 		t.Empty()
 		return Erased, nil
 	case "erase_no":

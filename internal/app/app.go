@@ -114,7 +114,10 @@ type App struct {
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
-	alone         bool // nobody else can have the store open
+	alone         bool                      // nobody else can have the store open
+	raw           store.Engine              // as it is, which the socket lends
+	erasures      store.ErasureLog          // nil: a demo's, or a command's that erases nobody
+	older         atomic.Pointer[time.Time] // until when an earlier version may still write beside this one; nil: never
 	stopping      atomic.Bool
 	undo          []step
 	background    sync.WaitGroup
@@ -233,6 +236,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	if o.Engine != nil {
+		a.raw = o.Engine
 		a.Store = store.New(a.watchEngine(o.Engine))
 	} else {
 		if a.Store, err = holdStore(ctx, c, o.Now); err != nil {
@@ -242,15 +246,27 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		if a.alone = c.Embedded(); a.alone {
 			a.lendStore()
 		}
-		a.Store = store.New(a.watchEngine(a.Store.Engine()))
+		a.raw = a.Store.Engine()
+		a.Store = store.New(a.watchEngine(a.raw))
 	}
 	k, vault, err := openVault(ctx, c, a.Store)
 	if err != nil {
 		return a, err
 	}
 	a.Vault = vault
+	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
+	if err := a.Carry(ctx); err != nil {
+		return a, err
+	}
+	a.expectOlder()
+	if err := a.scrub(ctx); err != nil {
+		return a, err
+	}
+	if err := a.openErasures(ctx); err != nil {
+		return a, err
+	}
 	if err := a.openTrace(ctx); err != nil {
 		return a, err
 	}
@@ -276,8 +292,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
 		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys, Trace: a.trace,
-		Watch: a.watchLink,
-		Kick:  func(record string) { a.Runner.Kick(record) },
+		Watch: a.watchLink, Conv: a.Store.Book.Conv,
+		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
@@ -292,7 +308,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
+		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err
@@ -357,7 +373,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
-		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Images: flows.Image, Log: o.Log})
+		a.web = webchat.New(webchat.Options{Handle: a.Handle, PersonTyping: a.personTyping, Images: flows.Image, Log: o.Log})
 		if err := a.bind(webchat.Name, a.web, nil); err != nil {
 			return err
 		}
@@ -370,7 +386,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 	}
 	if o.Terminal != nil {
 		t := *o.Terminal
-		t.Handle, t.Letters = a.Runner.Handle, a.chatLetters
+		t.Handle, t.Letters = a.Handle, a.chatLetters
 		a.Chat = terminal.New(t)
 		if err := a.bind(terminal.Name, a.Chat, nil); err != nil { // the command runs it, and ends with it
 			return err
@@ -517,7 +533,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
 		Introduce: a.introduction(), Images: flows.Image, Shown: a.Store.Images,
-		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
+		Handle: a.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
 		Now: a.options.Now,
 	})
 	if err != nil {
@@ -566,6 +582,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.Runner.Start(ctx)
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
+		a.background.Go(func() { a.carryAlong(ctx) })
 	}
 	a.takeReports()
 	a.serve("public server", a.handler, a.public)

@@ -139,7 +139,10 @@ const typingFor = 3 * time.Second
 func (a *App) showTyping(ctx context.Context, conv string) {
 	ctx, cancel := context.WithTimeout(ctx, typingFor)
 	defer cancel()
-	switch channel, chat := bot.SplitConversationID(conv); {
+	channel, name := bot.SplitConversationID(conv)
+	chat, err := a.address(ctx, channel, name)
+	switch {
+	case err != nil || chat == "":
 	case channel == telegram.Name && a.telegram != nil:
 		a.telegram.Typing(ctx, chat)
 	case channel == whatsapp.Name && a.whatsapp != nil:

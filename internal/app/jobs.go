@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"llave/bot"
-	"llave/bot/whatsapp"
 	"llave/internal/jobs"
+	"llave/internal/store"
 )
 
 const (
@@ -29,14 +29,15 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 	return l.a.Store.Leases.Hold(ctx, name, l.a.name, ttl, do)
 }
 
-// newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
-// sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
+// newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links, erased chats and a net
+// under the sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
+		t.Add("erasures", "@every 15s", jobTTL, a.EraseAgain),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
 	)
@@ -121,6 +122,17 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 			}
 		}
 	}
+	if err := a.Store.People.ForgetStrays(ctx); err != nil {
+		return f, err
+	}
+	if err := a.Carry(ctx); err != nil { // an earlier version may have run beside this one
+		return f, err
+	}
+	if a.erasures != nil {
+		if err := a.erasures.Forget(ctx, now.Add(-store.ErasuresKept)); err != nil {
+			return f, fmt.Errorf("forget erasures: %w", err)
+		}
+	}
 	return f, errors.Join(
 		all("complaints", &f.Complaints, func() (int64, error) { return a.Store.Complaints.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("cases", &f.Cases, func() (int64, error) { return a.Store.Cases.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
@@ -134,6 +146,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("dead events", &f.Events, func() (int64, error) { return a.Store.Events.Forget(ctx, now.Add(-deadFor), purgeBatch) }),
 		a.dropTellers(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
+		a.scrub(ctx),
 	)
 }
 
@@ -182,13 +195,15 @@ func (a *App) forgetConversation(ctx context.Context, id string, now time.Time) 
 	if slices.ContainsFunc(owed, func(p bot.Promise) bool { return now.Before(p.Made.Add(oweMonth)) }) {
 		return a.postpone(ctx, c, now)
 	}
-	if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name { // first: without the conversation nobody would find them
-		if err := a.Store.People.Forget(ctx, channel, chat); err != nil {
-			return stays, fmt.Errorf("forget a person's names: %w", err)
-		}
+	channel, chat := bot.SplitConversationID(id)
+	removed, err := a.Store.People.Forget(ctx, channel, chat, func() (bool, error) {
+		return a.Store.Conversations.Delete(ctx, id, c.Version) == nil, nil // else somebody wrote meanwhile, or the next run will
+	})
+	if err != nil {
+		return stays, fmt.Errorf("forget a chat's entry in the address book: %w", err)
 	}
-	if err := a.Store.Conversations.Delete(ctx, id, c.Version); err != nil {
-		return stays, nil // somebody wrote meanwhile, or the next run will
+	if !removed {
+		return stays, nil
 	}
 	for _, p := range owed {
 		a.Runner.GaveUp(p, false, errKeptNoLonger)

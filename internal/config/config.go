@@ -33,6 +33,7 @@ type Config struct {
 	MongoDBURI      Secret // empty: the embedded store
 	MongoDBDatabase string
 	DataDir         string
+	ErasureLog      string      // empty: beside DataDir
 	SecretKey       secret.Keys // nil only with the embedded store: then EnsureSecretKey finds or makes one
 
 	TelegramToken         Secret // empty: channel off

@@ -40,6 +40,8 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.MongoDBDatabase, err = databaseName(v); return }},
 	{"LLAVE_DATA_DIR", "./data", "", "where the embedded store keeps its files",
 		func(c *Config, v string) error { c.DataDir = v; return nil }},
+	{"LLAVE_ERASURE_LOG", "", "embedded store: beside the data directory", "file that lists which chats were erased; it must outlive what a backup puts back",
+		func(c *Config, v string) error { c.ErasureLog = v; return nil }},
 	{"LLAVE_SECRET_KEY", "", "embedded store: made in the data directory; MongoDB: required", "32 bytes or more in base64; a comma-separated list rotates: the first signs, all verify",
 		func(c *Config, v string) (err error) { c.SecretKey, err = secretKeys(v); return }},
 

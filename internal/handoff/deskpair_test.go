@@ -109,7 +109,7 @@ func newDeskPair(t testing.TB) *deskPair {
 				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Effects, error) {
 					return runner.Effects{}, dp.store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
 				}),
-				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Effects, error) {
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseChat) (runner.Effects, error) {
 					return runner.Effects{}, dp.store.Desk.EraseLines(ctx, what.Conv)
 				}),
 			),

@@ -88,7 +88,7 @@ type Effects struct {
 	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
-// Options are what a runner needs. All are required but Watch, Alone and Trace.
+// Options are what a runner needs. All are required but Watch, Alone, Trace and Address: without that a chat goes by one name.
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
@@ -99,8 +99,9 @@ type Options struct {
 	Reserve       func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
 	Open          func(sealed string) (string, error)
-	Keepers       []Keeper // one for each kind of promise but those in Own
-	Watch         Watcher  // nil: nobody counts
+	Address       func(ctx context.Context, channel, chat string) (string, error) // what a channel calls a chat; "": nobody is there any more
+	Keepers       []Keeper                                                        // one for each kind of promise but those in Own
+	Watch         Watcher                                                         // nil: nobody counts
 	Log           *slog.Logger
 	Trace         *trace.Tracer // nil: turns are not exported
 }
@@ -140,6 +141,9 @@ func New(o Options) (*Runner, error) {
 	}
 	if o.Watch == nil {
 		o.Watch = nobody{}
+	}
+	if o.Address == nil {
+		o.Address = func(_ context.Context, _, chat string) (string, error) { return chat, nil }
 	}
 	r := &Runner{
 		Options: o, keeps: keeps, late: map[bot.PromiseKind]bool{}, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},

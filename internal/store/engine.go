@@ -92,7 +92,7 @@ type Engine interface {
 // The collections.
 const (
 	Affiliates    = "affiliates"
-	Conversations = "conversations"
+	Conversations = "chats"
 	Unlocks       = "unlocks"
 	Complaints    = "complaints"
 	Cases         = "cases"
@@ -101,8 +101,8 @@ const (
 	Counters      = "counters"
 	Settings      = "settings"
 	Imports       = "imports"
-	Names         = "names"
-	Contacts      = "contacts"
+	Book          = "book"
+	Names         = "known"
 	Deliveries    = "deliveries"
 	Lines         = "lines"
 	Presence      = "presence"
@@ -111,6 +111,15 @@ const (
 	Tries         = "tries"
 	Unheard       = "unheard"
 	Events        = "events"
+	Erasures      = "erasures" // under way
+	Erased        = "erased"   // the log of them
+)
+
+// Collections of earlier versions, in which chats go by what their channels call them: see Store.Carry.
+const (
+	oldConversations = "conversations"
+	oldNames         = "names"
+	oldContacts      = "contacts"
 )
 
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
@@ -126,6 +135,9 @@ var Indexes = []Index{
 	{Cases, "made"},
 	{Audit, "at"},
 	{Deliveries, "at"},
+	{Deliveries, "conv"},
+	{Complaints, "conv"},
+	{Cases, "conv"},
 	{Conversations, "handoff.queue"},
 	{Conversations, "handoff.moved"},
 	{Conversations, "handoff.ref"},

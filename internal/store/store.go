@@ -2,19 +2,26 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/secret"
 	"llave/internal/unlock"
 )
 
 // Store is every repository over one engine. Repositories keep nothing themselves: any number of processes may each
 // have a Store over the same database.
 type Store struct {
-	engine Engine
+	engine    Engine
+	answering *sync.Map // chats that were erased and still have their address, with when that was first seen
 
+	Book          *AddressBook
 	Conversations *ConversationTable
 	Unlocks       *UnlockTable
 	Affiliates    *AffiliateTable
@@ -39,9 +46,32 @@ type Store struct {
 }
 
 // New makes the repositories. The engine stays the caller's to close.
-func New(engine Engine) *Store {
+func New(engine Engine) *Store { return newStore(engine, newBook(engine, nil)) }
+
+// Seal has everything of a chat kept under its name in the address book, and what its person wrote sealed: for every process that
+// reads or writes chats.
+func (s *Store) Seal(v *secret.Vault) {
+	engine := s.engine
+	if already, ok := engine.(*sealed); ok {
+		engine = already.Engine
+	}
+	book := newBook(engine, v)
+	*s = *newStore(&sealed{engine, book}, book)
+}
+
+// Opened is a document as it lies in the store, as its repository reads it.
+func (s *Store) Opened(ctx context.Context, collection string, doc bson.Raw) (bson.Raw, error) {
+	if e, ok := s.engine.(*sealed); ok {
+		return e.open(ctx, collection, doc)
+	}
+	return doc, nil
+}
+
+func newStore(engine Engine, book *AddressBook) *Store {
 	return &Store{
 		engine:        engine,
+		answering:     new(sync.Map),
+		Book:          book,
 		Conversations: &ConversationTable{NewDocuments(engine, Conversations, headOfConversation)},
 		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Document) (*string, *int64) {
 			return &r.ID, &r.Version
@@ -56,7 +86,7 @@ func New(engine Engine) *Store {
 		Imports: NewDocuments(engine, Imports, func(p *Progress) (*string, *int64) {
 			return &p.ID, &p.Version
 		}),
-		People:     newPeople(engine),
+		People:     newPeople(engine, book),
 		Deliveries: newDeliveries(engine),
 		Images:     newImages(engine),
 		Desk:       newDesk(engine, NewDocuments(engine, Conversations, headOfConversation)),
@@ -72,6 +102,20 @@ func New(engine Engine) *Store {
 
 // Engine is what the store stands on, for repositories that live elsewhere (NewDocuments).
 func (s *Store) Engine() Engine { return s.engine }
+
+// Raw is the engine below all: documents as they lie in the store.
+func (s *Store) Raw() Engine { return unopened(s.engine) }
+
+// Knows says whether anything is kept under a conversation's id, or whom it is with.
+func (s *Store) Knows(ctx context.Context, conv string) (bool, error) {
+	for _, collection := range []string{Book, Conversations} {
+		_, err := s.Raw().Get(ctx, collection, conv)
+		if !errors.Is(err, ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
 
 // Now is the store's clock: the same in every process, whatever their own clocks say.
 func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.engine.Now(ctx) }

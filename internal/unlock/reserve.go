@@ -58,10 +58,11 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 			s.mint(d, ask, kind, now)
 			happened.add(d.Live, StepMade, 0)
 		}
-		if !slices.Contains(d.Live.Convs, ask.Conv) {
-			d.Live.Convs = append(d.Live.Convs, ask.Conv)
+		conv := s.as(d.Live, ask.Conv)
+		if !slices.Contains(d.Live.Convs, conv) {
+			d.Live.Convs = append(d.Live.Convs, conv)
 		}
-		d.Live.hears(ask.Conv, ask.Lang)
+		d.Live.hears(conv, ask.Lang)
 		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Trace: ask.Trace, Attempt: d.Live.ID, At: now})
 		d.PurgeAt = d.Live.Ends(s.Limits.LinkTTL)
 		res.Granted, res.Attempt, res.Ends = true, d.Live.ID, d.Live.Ends(s.Limits.LinkTTL)

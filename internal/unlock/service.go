@@ -67,6 +67,8 @@ type Options struct {
 	Watch      func(h Happened) // told what happened to a link, for counting; it does not wait
 	Kick       func(id string)  // tells the runner that the document with that id owes something now
 	Trace      *trace.Tracer    // nil: presses are not exported
+	// Conv is what a conversation is called now that an earlier version called otherwise; nil: they are called as ever.
+	Conv func(conv string) string
 }
 
 // Service asks for links, mints, redeems and ends them. It is safe for use by many goroutines and processes.

@@ -280,7 +280,7 @@ func read(t testing.TB, res *http.Response, err error) (int, string) {
 // kept is the conversation of a chat on the world's channel as it is stored.
 func (w *World) kept(chat int64) (c bot.Conversation, found bool) {
 	w.t.Helper()
-	c, found, err := w.App.Store.Conversations.Find(w.t.Context(), bot.ConversationID(w.channel, fmt.Sprint(chat)))
+	c, found, err := w.App.Store.Conversations.Find(w.t.Context(), w.App.Store.Book.Conv(bot.ConversationID(w.channel, fmt.Sprint(chat))))
 	if err != nil {
 		w.t.Fatalf("read the conversation: %v", err)
 	}
