@@ -8,12 +8,13 @@ import (
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/secret"
 )
 
 // Reserve gives the turn one mail of the number's live link, or says when to come back. Reserving twice for one turn
 // is reserving once. What the record is decides what the attempt will be, and nothing the caller can see.
 func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, error) {
-	rec, err := s.find(ctx, ask.Sealed)
+	rec, err := s.record(ctx, ask.Number)
 	if err != nil {
 		return bot.Reservation{}, err
 	}
@@ -100,7 +101,7 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 // and reserve at a second record, whose link must be no link of the first.
 func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{
-		ID: s.Vault.Hash("attempt", ask.Turn+"|"+ask.Record)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
+		ID: s.Vault.Hash("attempt", ask.Turn+"|"+ask.Record)[:22], Kind: kind, Want: Want(ask.Want), Sealed: s.Vault.Seal(secret.Attempt.Of(d.ID), ask.Number),
 		Channel: ask.Channel, Asked: now, Tagged: true,
 	}
 	if old := d.Live; old != nil {

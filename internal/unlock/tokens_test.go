@@ -78,7 +78,7 @@ func (s *service) askIn(lang, conv string) unlock.Letter {
 	s.t.Helper()
 	record := affiliate.Hash(s.vault, locked)
 	res, err := s.Reserve(s.t.Context(), bot.Ask{
-		Turn: s.next(), Conv: conv, Record: record, Sealed: affiliate.Seal(s.vault, locked), Want: "unlock", Channel: "telegram", Lang: lang,
+		Turn: s.next(), Conv: conv, Record: record, Number: locked, Want: "unlock", Channel: "telegram", Lang: lang,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -59,7 +59,7 @@ func newService(t *testing.T) *service {
 func (s *service) ask(number, turn string) bot.Reservation {
 	s.t.Helper()
 	res, err := s.Reserve(s.t.Context(), bot.Ask{
-		Turn: turn, Conv: "telegram:1", Record: affiliate.Hash(s.vault, number), Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram",
+		Turn: turn, Conv: "telegram:1", Record: affiliate.Hash(s.vault, number), Number: number, Want: "unlock", Channel: "telegram",
 	})
 	if err != nil {
 		s.t.Fatal(err)
