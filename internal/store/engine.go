@@ -86,30 +86,6 @@ type Engine interface {
 	Close() error
 }
 
-// The collections.
-const (
-	Affiliates    = "affiliates"
-	Conversations = "conversations"
-	Unlocks       = "unlocks"
-	Complaints    = "complaints"
-	Cases         = "cases"
-	Audit         = "audit"
-	Leases        = "leases"
-	Counters      = "counters"
-	Settings      = "settings"
-	Imports       = "imports"
-	Names         = "names"
-	Contacts      = "contacts"
-	Deliveries    = "deliveries"
-	Lines         = "lines"
-	Presence      = "presence"
-	Agents        = "agents"
-	Sessions      = "sessions"
-	Tries         = "tries"
-	Unheard       = "unheard"
-	Events        = "events"
-)
-
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
 var Indexes = []Index{
 	{Conversations, "wake_at"},
@@ -134,4 +110,6 @@ var Indexes = []Index{
 	{Unheard, "last"},
 	{Unheard, "drop_at"},
 	{Events, "died"},
+	{Imports, "at"},
+	{Presence, "at"},
 }

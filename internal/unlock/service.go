@@ -31,6 +31,8 @@ type Documents interface {
 	Load(ctx context.Context, id string) (*Document, error)
 	// Save writes where the version is the one that was loaded, else bot.ErrConflict.
 	Save(ctx context.Context, d *Document) error
+	// Delete removes the document where its version is that, else bot.ErrConflict; one that is not there is no error.
+	Delete(ctx context.Context, id string, version int64) error
 	// FindBy returns the document whose indexed field has that value, or nil.
 	FindBy(ctx context.Context, field, value string) (*Document, error)
 	// FindByPrefix is FindBy by how the value begins; of several the first.

@@ -360,11 +360,11 @@ func TestPurge(t *testing.T) {
 	l := s.link(locked)
 	hash := affiliate.Hash(s.vault, locked)
 	s.clock.Advance(3*time.Minute - time.Second)
-	if gone, err := s.Purge(t.Context(), hash); err != nil || gone {
+	if gone, err := s.Purge(t.Context(), hash); err != nil || gone.Link {
 		t.Errorf("a live link was purged (%v)", err)
 	}
 	s.clock.Advance(time.Second)
-	if gone, err := s.Purge(t.Context(), hash); err != nil || !gone {
+	if gone, err := s.Purge(t.Context(), hash); err != nil || !gone.Link {
 		t.Errorf("an expired link was not purged (%v)", err)
 	}
 	if live := s.document(locked).Live; live.Link != "" || live.Sealed != "" {
