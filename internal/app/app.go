@@ -528,6 +528,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.Runner.Start(ctx)
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
+		a.background.Go(func() { a.lookKeys(ctx) })
 	}
 	a.takeReports()
 	a.serve("public server", a.handler, a.public)

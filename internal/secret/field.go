@@ -11,6 +11,7 @@ type Field struct {
 	Collection string
 	Name       string
 	Paths      []string // where values lie, dotted, through arrays too; none: at Name
+	Marked     string   // the field beside it that is true where it is sealed; empty: it always is
 	Was        string   // label under which versions before sealed it, without saying where; empty: none did
 }
 
@@ -63,11 +64,11 @@ var (
 	Complaint     = slot("complaint", complaintLabel)       // the one that is being written
 	ComplaintOld  = slot("complaint_old", complaintLabel)   // the one that it was before
 	ComplaintMade = slot("complaint_first", complaintLabel) // what may have been the first part
-	Reply         = &Field{Collection: conversations, Name: "promises.reply.text", Was: replyLabel}
+	Reply         = &Field{Collection: conversations, Name: "promises.reply.text", Marked: "sealed", Was: replyLabel}
 	Said          = &Field{Collection: conversations, Name: "said", Paths: []string{"pieces.said", "answered.said"}, Was: replyLabel}
 	Each          = &Field{Collection: conversations, Name: "pieces.each", Was: replyLabel}
 	Attempt       = &Field{Collection: unlocks, Name: "number", Paths: []string{"live.sealed", "used.sealed"}, Was: numberLabel}
-	Delivery      = &Field{Collection: deliveries, Name: "reply.text", Was: replyLabel}
+	Delivery      = &Field{Collection: deliveries, Name: "reply.text", Marked: "sealed", Was: replyLabel}
 	DeadEvent     = &Field{Collection: events, Name: "sealed", Was: "dead-event"}
 	TOTP          = &Field{Collection: agents, Name: "totp", Paths: []string{"totp", "new_totp"}, Was: "agent-totp"}
 

@@ -39,6 +39,7 @@ type Store struct {
 	Events        *EventTable
 	Intros        *IntroTable
 	Marks         *MarkTable
+	Ring          *RingTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -71,6 +72,7 @@ func New(engine Engine) *Store {
 		Events:     newEvents(engine),
 		Intros:     newIntros(engine),
 		Marks:      newMarks(engine),
+		Ring:       newRing(engine),
 	}
 }
 

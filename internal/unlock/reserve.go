@@ -1,7 +1,6 @@
 package unlock
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -102,7 +101,7 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{
 		ID: s.Vault.Hash("attempt", ask.Turn+"|"+ask.Record)[:22], Kind: kind, Want: Want(ask.Want), Sealed: s.Vault.Seal(secret.Attempt.Of(d.ID), ask.Number),
-		Channel: ask.Channel, Asked: now, Tagged: true,
+		Channel: ask.Channel, Asked: now, Tagged: true, KeyID: s.Vault.Current(),
 	}
 	if old := d.Live; old != nil {
 		if old.Kind != KindDecoy && now.Before(old.notMeEnds()) {
@@ -114,7 +113,7 @@ func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 			d.Used = append(d.Used, gone)
 		}
 		if len(d.Used) > 0 && old.NotMe != "" {
-			a.Since = old.notMe()
+			a.SinceKeyID, a.Since = old.notMe()
 		}
 	}
 	if kind != KindDecoy {
@@ -126,5 +125,10 @@ func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	d.Live = a
 }
 
-// notMe is the attempt from which the beginning of its letters' "No fui yo" is derived.
-func (a *Attempt) notMe() string { return cmp.Or(a.Since, a.ID) }
+// notMe is the attempt from which the beginning of its letters' "No fui yo" is derived, and by which key.
+func (a *Attempt) notMe() (key, of string) {
+	if a.Since != "" {
+		return a.SinceKeyID, a.Since
+	}
+	return a.KeyID, a.ID
+}
