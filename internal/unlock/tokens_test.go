@@ -18,6 +18,7 @@ func (s *service) olderVersion(l unlock.Letter) (unlock.Letter, string) {
 	s.t.Helper()
 	d := s.document(locked)
 	link, notMe := s.vault.Derive("link", d.Live.ID), s.vault.Derive("not-me", d.Live.ID)
+	d.Live.KeyID = "" // such a version knows one key
 	d.Live.Link, d.Live.NotMe = s.vault.Hash("link", link), s.vault.Hash("not-me", notMe)
 	if err := s.store.Unlocks.Save(s.t.Context(), d); err != nil {
 		s.t.Fatal(err)
