@@ -23,7 +23,7 @@ func (s *service) olderVersion(l unlock.Letter) (unlock.Letter, string) {
 	if err := s.store.Unlocks.Save(s.t.Context(), d); err != nil {
 		s.t.Fatal(err)
 	}
-	l.Token, l.NotMe = link+l.Token[22:], notMe+l.NotMe[22:]
+	l.Token, l.NotMe = link, notMe+s.vault.Derive("not-me-attempt", d.Live.ID)[:8]
 	return l, notMe
 }
 
