@@ -17,6 +17,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"llave/bot"
+	"llave/internal/secret"
 )
 
 // EnrolmentLife is how long a second factor that was begun waits for its first code.
@@ -82,7 +83,7 @@ func (s *Service) BeginTOTP(ctx context.Context, login string) (Enrolment, error
 		if a.SecondFactor() {
 			return "", "", ErrEnrolment
 		}
-		a.NewTOTP, a.NewTOTPAt = s.Vault.Seal(totpLabel, k.URL()), now
+		a.NewTOTP, a.NewTOTPAt = s.Vault.Seal(secret.TOTP.Of(a.Login), k.URL()), now
 		return "agent_totp_begun", a.Login, nil
 	})
 	if err != nil {
@@ -104,7 +105,7 @@ func (s *Service) Enrolment(ctx context.Context, login string) (Enrolment, error
 	if !a.enrolling(now) {
 		return Enrolment{}, ErrEnrolment
 	}
-	k, err := s.openTOTP(a.NewTOTP)
+	k, err := s.openTOTP(a.Login, a.NewTOTP)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -159,7 +160,7 @@ func (s *Service) takeCode(a *Agent, sealed, code string, now time.Time) error {
 	if sealed == "" {
 		return ErrCode
 	}
-	k, err := s.openTOTP(sealed)
+	k, err := s.openTOTP(a.Login, sealed)
 	if err != nil {
 		return err
 	}
@@ -183,10 +184,8 @@ func (s *Service) takeCode(a *Agent, sealed, code string, now time.Time) error {
 	return ErrCode
 }
 
-const totpLabel = "agent-totp"
-
-func (s *Service) openTOTP(sealed string) (*otp.Key, error) {
-	text, err := s.Vault.Open(totpLabel, sealed)
+func (s *Service) openTOTP(login, sealed string) (*otp.Key, error) {
+	text, err := s.Vault.Open(secret.TOTP.Of(login), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open the second factor: %w", err)
 	}

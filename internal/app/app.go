@@ -307,7 +307,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.engine = fresh.engine
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
-		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
+		Now: a.Store.Now, Open: func(conv, s string) (string, error) { return flows.OpenReply(a.Vault, conv, s) },
 		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
@@ -583,6 +583,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
 		a.background.Go(func() { a.carryAlong(ctx) })
+		a.background.Go(func() { a.lookKeys(ctx) })
 	}
 	a.takeReports()
 	a.serve("public server", a.handler, a.public)

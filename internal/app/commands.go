@@ -83,7 +83,7 @@ func Run(ctx context.Context, args []string, with IO) error {
 	root.SetOut(with.Stdout)
 	root.SetErr(with.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.events(), p.person(), p.purge(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.events(), p.person(), p.purge(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
 	markUsage(root)
 	return root.ExecuteContext(ctx)
 }
@@ -319,9 +319,9 @@ func (p *program) purge() *cobra.Command {
 					Forgotten
 				}{links, forgotten})
 			}
-			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\nevents %d\n", links,
+			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\nevents %d\nunlocks %d\nimports %d\npresence %d\n", links,
 				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Deliveries,
-				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events)
+				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events, forgotten.Unlocks, forgotten.Imports, forgotten.Presence)
 			return err
 		},
 	}

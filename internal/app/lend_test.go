@@ -87,6 +87,7 @@ var storeCommands = []struct {
 	{"import --json -", importHeader + "\n" + importRow(1, affiliate.Locked), `"imported":1`},
 	{"understand --export", "", "step,no era esa,key_weak"},
 	{"events list --json", "", "[]"},
+	{"store reseal", "", "broken 0\n"},
 	{"purge", "", "complaints 1\n"},
 	{"purge --json", "", `"complaints":0`},
 }

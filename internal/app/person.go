@@ -96,13 +96,9 @@ func (p *program) withPerson(ctx context.Context, do func(s *store.Store, v *sec
 		return err
 	}
 	return withStoreOf(ctx, c, func(s *store.Store, c config.Config) error {
-		k, err := keys(c)
+		_, v, err := openVault(ctx, c, s)
 		if err != nil {
 			return err
-		}
-		v, err := s.DataKey(ctx, k)
-		if err != nil {
-			return fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
 		}
 		s.Seal(v)
 		return do(s, v, c)

@@ -72,7 +72,7 @@ func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.
 	_, err := d.table.Move(ctx, d.name(wamid), string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
 		doc.Conv = bot.ConversationID(whatsapp.Name, chat)
 		if s := whatsapp.Status(doc.Status); s != whatsapp.Delivered && s != whatsapp.Read { // also when the report that it failed was first
-			r.Text, r.Sealed = d.vault.Seal("reply", r.Text), true
+			r.Text, r.Sealed = d.vault.Seal(secret.Delivery.Of(wamid), r.Text), true
 			doc.Reply = &r
 		}
 	})
@@ -105,5 +105,18 @@ func (d whatsappDeliveries) Moved(ctx context.Context, wamid string, s whatsapp.
 		}
 	}
 	_, chat = bot.SplitConversationID(doc.Conv)
-	return chat, doc.Reply, doc.Status == string(s), nil
+	return chat, d.again(doc), doc.Status == string(s), nil
+}
+
+// again is the message of a delivery as its conversation would owe it anew: sealed there. One that cannot be opened is as it is, and
+// whoever sends it says so.
+func (d whatsappDeliveries) again(doc store.Delivery) *bot.Reply {
+	if doc.Reply == nil || !doc.Reply.Sealed {
+		return doc.Reply
+	}
+	r := *doc.Reply
+	if text, err := d.vault.Open(secret.Delivery.Of(doc.ID), r.Text); err == nil {
+		r.Text = d.vault.Seal(secret.Reply.Of(doc.Conv), text)
+	}
+	return &r
 }

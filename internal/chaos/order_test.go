@@ -131,7 +131,7 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 	}
 	slices.SortFunc(c.Timers, func(a, b bot.Timer) int { return strings.Compare(a.Signal, b.Signal) })
 	for name, value := range c.Slots {
-		c.Slots[name] = opened(v, value)
+		c.Slots[name] = opened(v, c.ID, name, value)
 	}
 	for i := range c.Tail { // the model reads what is left of a link at another moment
 		c.Tail[i].Text = leftOver.ReplaceAllString(c.Tail[i].Text, "…")
@@ -147,12 +147,11 @@ func plain(v *secret.Vault, c bot.Conversation) (out bot.Conversation, err error
 }
 
 // opened is what a slot holds: sealing makes something else of it each time.
-func opened(v *secret.Vault, value string) string {
-	if number, err := affiliate.Open(v, value); err == nil {
-		return number
-	}
-	if complaint, err := v.Open("complaint", value); err == nil {
-		return complaint
+func opened(v *secret.Vault, conv, slot, value string) string {
+	if f := secret.Slots[slot]; f != nil {
+		if text, err := v.Open(f.Of(conv), value); err == nil {
+			return text
+		}
 	}
 	return value
 }
@@ -566,7 +565,7 @@ func (dep *deployment) model(t *testing.T) (model, *store.Store) {
 func come(v *secret.Vault, c bot.Conversation) string {
 	slots := map[string]string{}
 	for name, value := range c.Slots {
-		slots[name] = opened(v, value)
+		slots[name] = opened(v, c.ID, name, value)
 	}
 	maps.DeleteFunc(slots, ofLetters)
 	seen := map[string]int{}

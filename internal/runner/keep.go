@@ -153,7 +153,7 @@ func (r *Runner) bubble(doc document, owed []bot.Promise, now time.Time) (bot.Re
 	for _, p := range inOrder {
 		reply := *said(p)
 		if reply.Sealed {
-			text, err := r.Open(reply.Text)
+			text, err := r.Open(doc.id(), reply.Text)
 			if err != nil {
 				return bot.Reply{}, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
 			}

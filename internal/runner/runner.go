@@ -98,7 +98,7 @@ type Options struct {
 	Engine        *bot.Engine
 	Reserve       func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
-	Open          func(sealed string) (string, error)
+	Open          func(conv, sealed string) (string, error)
 	Address       func(ctx context.Context, channel, chat string) (string, error) // what a channel calls a chat; "": nobody is there any more
 	Keepers       []Keeper                                                        // one for each kind of promise but those in Own
 	Watch         Watcher                                                         // nil: nobody counts

@@ -89,32 +89,6 @@ type Engine interface {
 	Close() error
 }
 
-// The collections.
-const (
-	Affiliates    = "affiliates"
-	Conversations = "chats"
-	Unlocks       = "unlocks"
-	Complaints    = "complaints"
-	Cases         = "cases"
-	Audit         = "audit"
-	Leases        = "leases"
-	Counters      = "counters"
-	Settings      = "settings"
-	Imports       = "imports"
-	Book          = "book"
-	Names         = "known"
-	Deliveries    = "deliveries"
-	Lines         = "lines"
-	Presence      = "presence"
-	Agents        = "agents"
-	Sessions      = "sessions"
-	Tries         = "tries"
-	Unheard       = "unheard"
-	Events        = "events"
-	Erasures      = "erasures" // under way
-	Erased        = "erased"   // the log of them
-)
-
 // Collections of earlier versions, in which chats go by what their channels call them: see Store.Carry.
 const (
 	oldConversations = "conversations"
@@ -149,4 +123,6 @@ var Indexes = []Index{
 	{Unheard, "last"},
 	{Unheard, "drop_at"},
 	{Events, "died"},
+	{Imports, "at"},
+	{Presence, "at"},
 }

@@ -43,6 +43,8 @@ type Store struct {
 	Unheard       *UnheardTable
 	Events        *EventTable
 	Intros        *IntroTable
+	Marks         *MarkTable
+	Ring          *RingTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -97,6 +99,8 @@ func newStore(engine Engine, book *AddressBook) *Store {
 		Unheard:    newUnheard(engine),
 		Events:     newEvents(engine),
 		Intros:     newIntros(engine),
+		Marks:      newMarks(engine),
+		Ring:       newRing(engine),
 	}
 }
 
@@ -193,6 +197,30 @@ func (t *UnlockTable) Purgeable(ctx context.Context, now time.Time, limit int) (
 	return t.documents.IDsUpTo(ctx, "purge_at", now, limit)
 }
 
+// Unplanned returns the ids of at most [limit] documents with an id of [from] or higher that nobody will look at again by themselves,
+// because a version before wrote them so; [next] is where to go on, empty at the end.
+func (t *UnlockTable) Unplanned(ctx context.Context, from string, limit int) (ids []string, next string, err error) {
+	looked := 0
+	err = t.documents.engine.Scan(ctx, Query{Collection: Unlocks, From: from, Limit: limit + 1}, func(raw bson.Raw) bool {
+		id, broken := DocumentID(raw)
+		if broken != nil {
+			return true
+		}
+		if looked++; looked > limit {
+			next = id
+			return false
+		}
+		if _, planned := Lookup(raw, "purge_at"); !planned {
+			ids = append(ids, id)
+		}
+		return true
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("scan %s: %w", Unlocks, err)
+	}
+	return ids, next, nil
+}
+
 // Delete removes a document where its version is [version], or whatever it is when that is negative.
 func (t *UnlockTable) Delete(ctx context.Context, id string, version int64) error {
 	return t.documents.Delete(ctx, id, version)
@@ -200,6 +228,17 @@ func (t *UnlockTable) Delete(ctx context.Context, id string, version int64) erro
 
 // Progress is how far an import has come.
 type Progress = affiliate.ImportMark
+
+// ForgetImports removes at most [limit] marks of imports whose last step was before what is kept of them, and ForgetPresence what is
+// known of agents' consoles that were not there for as long.
+func (s *Store) ForgetImports(ctx context.Context, now time.Time, limit int) (int64, error) {
+	return s.engine.DeleteRange(ctx, Query{Collection: Imports, Field: "at", To: now.Add(-importsKept), Limit: limit})
+}
+
+// ForgetPresence is as ForgetImports says.
+func (s *Store) ForgetPresence(ctx context.Context, now time.Time, limit int) (int64, error) {
+	return s.engine.DeleteRange(ctx, Query{Collection: Presence, Field: "at", To: now.Add(-presenceKept), Limit: limit})
+}
 
 // CounterTable keeps counters that start again when their window has passed.
 type CounterTable struct{ engine Engine }

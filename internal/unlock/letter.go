@@ -50,7 +50,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 		as.Accepted = now
 	}
 	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, as.Ends(s.Limits.LinkTTL).Sub(now))}
-	rec, err := s.find(ctx, a.Sealed)
+	rec, err := s.find(ctx, d, a)
 	if err != nil {
 		return Letter{}, err
 	}

@@ -55,7 +55,7 @@ func (l *left) text(t *testing.T, p owed) string {
 	if !p.Reply.Sealed {
 		return p.Reply.Text
 	}
-	text, err := flows.OpenReply(l.app.Vault, p.Reply.Text)
+	text, err := flows.OpenReply(l.app.Vault, p.by, p.Reply.Text)
 	must(t, err)
 	return text
 }

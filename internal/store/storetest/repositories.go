@@ -648,7 +648,9 @@ func dataKey(t *testing.T, s *store.Store) {
 }
 
 func dataKeyRace(t *testing.T, s *store.Store) {
-	must(t, s.Engine().Delete(t.Context(), store.Settings, "data_key", -1))
+	for _, id := range []string{"data_key", "sealing_keys"} {
+		must(t, s.Engine().Delete(t.Context(), store.Settings, id, -1))
+	}
 	var hashes [writers]string
 	together([]store.Engine{s.Engine()}, func(w int, _ store.Engine) {
 		v, err := s.DataKey(t.Context(), keysOf(t, byte(5+w%2), byte(5+(w+1)%2))) // half of them with the new key in front

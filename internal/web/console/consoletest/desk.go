@@ -81,7 +81,7 @@ func NewDesk(t *testing.T) *Desk {
 	}
 	d.calls, err = runner.New(runner.Options{
 		Name: "one", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
-		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Log: w.log(),
+		Open: func(conv, sealed string) (string, error) { return flows.OpenReply(vault, conv, sealed) }, Log: w.log(),
 		Keepers: runnertest.Keepers(
 			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
 				return runner.Effects{}, s.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
