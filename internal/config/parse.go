@@ -182,7 +182,7 @@ func template(v string) (string, error) {
 }
 
 func smtpURL(v string) (Secret, error) {
-	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none"
+	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none" //nolint:gosec // what a refusal says is expected
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" {
 		return "", errors.New("is no mail server's address; " + expected)
