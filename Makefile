@@ -40,6 +40,11 @@ lint:
 supply:
 	GOVULNCHECK=$(GOVULNCHECK) VULNDB=$(VULNDB) .ci/supply
 
+# Every fuzz target for a minute, the better part of an hour; FUZZ=10m for longer, ONLY=bot/whatsapp for some. What it keeps under
+# testdata/fuzz is replayed by make test.
+fuzz:
+	.ci/fuzz
+
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
