@@ -286,6 +286,21 @@ func sentence(v string) (string, error) {
 	return v, nil
 }
 
+// contact is how somebody is found, in words for people.
+func contact(v string) (string, error) {
+	v = strings.TrimSpace(v)
+	n := utf8.RuneCountInString(v)
+	switch {
+	case !utf8.ValidString(v):
+		return "", errors.New("is not UTF-8; expected plain text")
+	case n == 0 || n > sentenceMax:
+		return "", fmt.Errorf("has %d characters; expected 1 to %d", n, sentenceMax)
+	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("{}<>", r) }):
+		return "", errors.New("holds a line break or markup; expected plain text on one line, without { } < or >")
+	}
+	return v, nil
+}
+
 func location(v string) (*time.Location, error) {
 	l, err := time.LoadLocation(v)
 	if err != nil || v == "Local" {
