@@ -87,6 +87,9 @@ var storeCommands = []struct {
 	{"import --json -", importHeader + "\n" + importRow(1, affiliate.Locked), `"imported":1`},
 	{"understand --export", "", "step,no era esa,key_weak"},
 	{"events list --json", "", "[]"},
+	{"breach add - --people 3", "una laptop perdida\n", "until "},
+	{"breach list --json", "", `"people":3`},
+	{"person export " + bottest.Cedula(1), "", `"status": "locked"`},
 	{"purge", "", "complaints 1\n"},
 	{"purge --json", "", `"complaints":0`},
 }

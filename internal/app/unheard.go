@@ -17,6 +17,7 @@ import (
 	"llave/flows"
 	"llave/internal/config"
 	"llave/internal/runner"
+	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/bolt"
 	"llave/internal/unheard"
@@ -39,7 +40,9 @@ func (a *App) eraseUnheard(ctx context.Context, _ bot.Promise, what bot.EraseUnh
 }
 
 // teller is what a chat is called beside its sentences.
-func (a *App) teller(conv string) string { return a.Vault.Hash("unheard/chat", conv) }
+func (a *App) teller(conv string) string { return teller(a.Vault, conv) }
+
+func teller(v *secret.Vault, conv string) string { return v.Hash("unheard/chat", conv) }
 
 // dropTellers forgets whose the sentences are that were said a day ago.
 func (a *App) dropTellers(ctx context.Context) error {

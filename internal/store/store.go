@@ -36,6 +36,7 @@ type Store struct {
 	Unheard       *UnheardTable
 	Events        *EventTable
 	Intros        *IntroTable
+	Breaches      *BreachTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -67,6 +68,7 @@ func New(engine Engine) *Store {
 		Unheard:    newUnheard(engine),
 		Events:     newEvents(engine),
 		Intros:     newIntros(engine),
+		Breaches:   newBreaches(engine),
 	}
 }
 
