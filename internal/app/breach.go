@@ -139,7 +139,7 @@ func (p *program) breachAdd() *cobra.Command {
 done about it; without names. - reads it from standard input. --known is when somebody had certainty of it, by LLAVE_TIMEZONE; without it,
 now. --harmless says why it is unlikely to be a risk for anybody: nobody need be told then, and the reason stays.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			what, err := p.named(args[0])
+			what, err := p.whose(args[0])
 			if err != nil {
 				return err
 			}

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,44 +25,23 @@ import (
 // auditPersonExport is what the audit calls it, with whether it was a record's or a chat's data: not whose.
 const auditPersonExport = "person_export"
 
-func (p *program) person() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "person", Short: "What is kept of a person", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var names []string
-			for _, below := range cmd.Commands() {
-				names = append(names, below.Name())
-			}
-			return fmt.Errorf("%w: a command is needed after person: %s", errUsage, strings.Join(names, ", "))
-		},
-	}
-	cmd.AddCommand(p.personExport())
-	return cmd
-}
-
 func (p *program) personExport() *cobra.Command {
 	var ofChat, oneLine bool
 	cmd := &cobra.Command{
-		Use: "export NUMBER", Short: "Print all that is kept of a person, as JSON", Args: cobra.ExactArgs(1),
+		Use: "export NUMBER|-", Short: "Print all that is kept of a person, as JSON", Args: cobra.ExactArgs(1),
 		Long: `Prints what is kept under a national number or foreigner's code: the record, the links that were asked for and what became of them.
-With --chat it is what is kept of a chat, named by its channel and what the channel calls it: telegram:12345, whatsapp:593990000001.
+With --chat it is what is kept of a chat: a telephone number, Telegram's id of a chat, or either behind its channel
+(whatsapp:593991234567, telegram:5551234567).
 Who asks for it must have shown who they are: a number says nothing of whose chat it is, and a chat nothing of who types.
-NUMBER may be - : it is the first line of standard input then, and stands in no list of processes and no history.
+"-" reads it from the first line of standard input, so that it stands in no history.
 What is sealed is opened; hashes, tokens and keys are not printed. That it was exported stands in the audit, without whose.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			whose, err := p.named(args[0])
+			who, err := p.whose(args[0])
 			if err != nil {
 				return err
 			}
-			c, _, err := p.load()
-			if err != nil {
-				return err
-			}
-			if err := isThere(c); err != nil {
-				return err
-			}
-			return withStoreOf(cmd.Context(), c, func(s *store.Store, c config.Config) error {
-				data, err := exported(cmd.Context(), c, s, whose, ofChat)
+			return p.withPerson(cmd.Context(), func(s *store.Store, v *secret.Vault, _ config.Config) error {
+				data, err := exported(cmd.Context(), s, v, who, ofChat)
 				if err != nil {
 					return err
 				}
@@ -82,30 +59,11 @@ What is sealed is opened; hashes, tokens and keys are not printed. That it was e
 	return cmd
 }
 
-// named is what an argument names: itself, or for "-" the first line of standard input.
-func (p *program) named(arg string) (string, error) {
-	if arg == "-" {
-		line, err := bufio.NewReader(p.stdin).ReadString('\n')
-		if arg = strings.TrimSpace(line); arg == "" {
-			return "", fmt.Errorf("%w: the first line of standard input is empty (%w)", errUsage, err)
-		}
-	}
-	return strings.TrimSpace(arg), nil
-}
-
 // errNothingKept names nobody: the caller knows.
 var errNothingKept = errors.New("nothing is kept of that person")
 
 // exported is what the command prints, once the audit says that it does.
-func exported(ctx context.Context, c config.Config, s *store.Store, whose string, ofChat bool) (data any, err error) {
-	k, err := keys(c)
-	if err != nil {
-		return nil, err
-	}
-	v, err := s.DataKey(ctx, k)
-	if err != nil {
-		return nil, fmt.Errorf("read the data key (LLAVE_SECRET_KEY): %w", err)
-	}
+func exported(ctx context.Context, s *store.Store, v *secret.Vault, who string, ofChat bool) (data any, err error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the store's clock: %w", err)
@@ -113,14 +71,14 @@ func exported(ctx context.Context, c config.Config, s *store.Store, whose string
 	of := "record"
 	if ofChat {
 		of = "chat"
-		data, err = chatData(ctx, s, v, whose, now)
+		data, err = chatData(ctx, s, v, who, now)
 	} else {
-		data, err = recordData(ctx, s, v, whose, now)
+		data, err = recordData(ctx, s, v, who, now)
 	}
 	if err != nil {
 		return nil, err
 	}
-	e := store.AuditEntry{ID: "person/" + rand.Text(), At: now, Who: agent.CommandLine, What: auditPersonExport, Detail: of}
+	e := store.AuditEntry{ID: auditPersonExport + "/" + rand.Text(), At: now, Who: agent.CommandLine, What: auditPersonExport, Detail: of}
 	if err := s.Audit.Append(ctx, e); err != nil {
 		return nil, fmt.Errorf("append to the audit: %w", err)
 	}
@@ -197,7 +155,7 @@ type keptChat struct {
 	Conversation  *flows.PersonData `json:"conversation,omitempty"`
 	Cases         []keptFile        `json:"cases,omitempty"`
 	Complaints    []keptFile        `json:"complaints,omitempty"`
-	Links         []keptLink        `json:"links,omitempty"`
+	Links         []time.Time       `json:"links_asked_for,omitempty"`
 	Messages      []keptMessage     `json:"messages,omitempty"`
 	NotUnderstood []keptSentence    `json:"not_understood,omitempty"`
 }
@@ -229,81 +187,63 @@ type keptSentence struct {
 	Last time.Time `json:"last"`
 }
 
-func chatData(ctx context.Context, s *store.Store, v *secret.Vault, name string, now time.Time) (keptChat, error) {
-	k := keptChat{At: now, Chat: name}
-	channel, chat, ok := strings.Cut(name, ":")
-	if _, known := erasing[channel]; !ok || !known || chat == "" {
-		return k, fmt.Errorf("%w: a chat is called by its channel and what that calls it, such as telegram:12345; channels: %s", errUsage,
-			strings.Join(slices.Sorted(maps.Keys(erasing)), ", "))
+func chatData(ctx context.Context, s *store.Store, v *secret.Vault, who string, now time.Time) (keptChat, error) {
+	data := keptChat{At: now, Chat: who}
+	convs, err := chatsCalled(ctx, s, who)
+	switch {
+	case err != nil:
+		return data, err
+	case len(convs) == 0:
+		return data, errNothingKept
+	case len(convs) > 1:
+		return data, fmt.Errorf("%w: chats of several channels are called so; put the channel before it: telegram:…, whatsapp:…", errUsage)
 	}
-	conv := bot.ConversationID(channel, chat)
-	c, found, err := s.Conversations.Find(ctx, conv)
+	k, err := s.KeptOf(ctx, convs[0])
 	if err != nil {
-		return k, fmt.Errorf("find the conversation: %w", err)
+		return data, err
 	}
-	if found {
-		data := flows.DataOf(v, c)
-		k.Conversation = &data
+	if k.Sentences == nil {
+		if k.Sentences, err = s.Unheard.Of(ctx, teller(v, convs[0])); err != nil {
+			return data, err
+		}
 	}
-	contact, called, err := s.People.Contact(ctx, channel, chat)
-	if err != nil {
-		return k, fmt.Errorf("find what the person goes by: %w", err)
+	if k.Conversation != nil {
+		c := flows.DataOf(v, *k.Conversation)
+		data.Conversation = &c
 	}
-	if called {
-		k.Names = &keptNames{contact.Phone, contact.UserID, contact.WasPhone, contact.WasID}
+	if c := k.Contact; c != nil {
+		data.Names = &keptNames{c.Phone, c.UserID, c.WasPhone, c.WasID}
 	}
-	if err := k.readFiles(ctx, s, conv); err != nil {
-		return k, err
+	data.addFiles(k)
+	for _, r := range k.Records {
+		data.Links = append(data.Links, r.Asked...)
 	}
-	attempts, err := s.Unlocks.Of(ctx, conv)
-	if err != nil {
-		return k, err
+	for _, d := range k.Deliveries {
+		data.Messages = append(data.Messages, keptMessage{d.At, d.Status})
 	}
-	k.Links = keptLinks(attempts)
-	sent, err := s.Deliveries.Of(ctx, conv)
-	if err != nil {
-		return k, err
+	for _, r := range k.Sentences {
+		data.NotUnderstood = append(data.NotUnderstood, keptSentence{r.Said, r.Last})
 	}
-	for _, d := range sent {
-		k.Messages = append(k.Messages, keptMessage{d.At, d.Status})
-	}
-	rows, err := s.Unheard.Of(ctx, teller(v, conv))
-	if err != nil {
-		return k, err
-	}
-	for _, r := range rows {
-		k.NotUnderstood = append(k.NotUnderstood, keptSentence{r.Said, r.Last})
-	}
-	if !found && !called && len(k.Cases)+len(k.Complaints)+len(k.Links)+len(k.Messages)+len(k.NotUnderstood) == 0 {
-		return k, errNothingKept
-	}
-	return k, nil
+	return data, nil
 }
 
-// readFiles reads cases with their lines, and complaints.
-func (k *keptChat) readFiles(ctx context.Context, s *store.Store, conv string) error {
-	lines, err := s.Desk.LinesOf(ctx, conv)
-	if err != nil {
-		return err
+// addFiles adds cases with their lines, and complaints.
+func (data *keptChat) addFiles(k store.Kept) {
+	lines := map[string][]bot.Line{}
+	for _, l := range k.Lines {
+		lines[l.Ref] = append(lines[l.Ref], l.Line)
 	}
-	for _, of := range []struct {
-		table *store.FileTable
-		to    *[]keptFile
-	}{{s.Cases, &k.Cases}, {s.Complaints, &k.Complaints}} {
-		files, err := of.table.Of(ctx, conv)
-		if err != nil {
-			return err
+	for _, f := range k.Complaints {
+		data.Complaints = append(data.Complaints, keptFile{Ref: f.Ref, Made: f.Made, Status: f.Status, Topic: f.Topic, Text: f.Body})
+	}
+	for _, f := range k.Cases {
+		file := keptFile{Ref: f.Ref, Made: f.Made, Status: f.Status, Topic: f.Topic, Text: f.Body, Lines: flows.SaidLines(lines[f.Ref])}
+		if delete(lines, f.Ref); f.Handoff != nil {
+			file.Rating = f.Handoff.Rating
 		}
-		for _, f := range files {
-			file := keptFile{Ref: f.Ref, Made: f.Made, Status: f.Status, Topic: f.Topic, Text: f.Body, Lines: flows.SaidLines(lines[f.Ref])}
-			if delete(lines, f.Ref); f.Handoff != nil {
-				file.Rating = f.Handoff.Rating
-			}
-			*of.to = append(*of.to, file)
-		}
+		data.Cases = append(data.Cases, file)
 	}
 	for _, ref := range slices.Sorted(maps.Keys(lines)) { // of a case whose file is not written yet
-		k.Cases = append(k.Cases, keptFile{Ref: ref, Made: lines[ref][0].At, Lines: flows.SaidLines(lines[ref])})
+		data.Cases = append(data.Cases, keptFile{Ref: ref, Made: lines[ref][0].At, Lines: flows.SaidLines(lines[ref])})
 	}
-	return nil
 }

@@ -2,69 +2,110 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"llave/bot"
 	"llave/internal/unheard"
 	"llave/internal/unlock"
 )
 
-// What the collections keep of one conversation, for its person to read (P753). Those that are not found by the conversation's id are
-// read whole.
+// Kept is all that is kept of one chat, wherever it is, but for sentences that were not understood: those are found by a keyed hash.
+type Kept struct {
+	Conv         string            // what the chat is called everywhere
+	Contact      *Contact          // what its person is called; nil: nothing is kept of that
+	Conversation *bot.Conversation // nil: it is kept no longer
+	Lines        []KeptLine        // said with a person of the desk
+	Complaints   []File
+	Cases        []File
+	Deliveries   []Delivery
+	Sentences    []unheard.Row
+	Records      []KeptRecord // for whose number a link was asked for
+}
 
-// Of returns the files of a conversation, the earliest first.
-func (t *FileTable) Of(ctx context.Context, conv string) (files []File, err error) {
-	all := NewDocuments(t.engine, t.collection, func(f *File) (*string, *int64) { return &f.Ref, &f.Version })
-	err = all.each(ctx, Query{Field: "made"}, func(f File) bool {
-		if f.Conv == conv {
-			files = append(files, f)
+// KeptLine is a line of a case.
+type KeptLine struct {
+	Ref string // of the case
+	bot.Line
+}
+
+// KeptRecord is what the document of one number's links says of a chat.
+type KeptRecord struct {
+	Record string // keyed hash of the number
+	Asked  []time.Time
+}
+
+// Any says whether anything is kept of the chat.
+func (k Kept) Any() bool {
+	return k.Contact != nil || k.Conversation != nil || len(k.Lines)+len(k.Complaints)+len(k.Cases)+len(k.Deliveries)+len(k.Sentences)+len(k.Records) > 0
+}
+
+// KeptOf lists all that is kept of a chat, by the id of its conversation. Collections in which that is no index are read whole.
+func (s *Store) KeptOf(ctx context.Context, conv string) (k Kept, err error) {
+	k.Conv = conv
+	contact, called, err := s.People.contacts.Find(ctx, conv)
+	if err != nil {
+		return k, fmt.Errorf("list what is kept of a chat: %w", err)
+	}
+	if called {
+		k.Contact = &contact
+	}
+	c, found, err := s.Conversations.Find(ctx, conv)
+	if err != nil {
+		return k, fmt.Errorf("list what is kept of a chat: %w", err)
+	}
+	if found {
+		k.Conversation = &c
+	}
+	files := func(of *[]File) func(f File) bool {
+		return func(f File) bool {
+			if f.Conv == conv {
+				*of = append(*of, f)
+			}
+			return true
 		}
-		return true
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the files of a conversation: %w", err)
 	}
-	return files, nil
-}
-
-// LinesOf returns every line of a conversation that is kept, by case.
-func (t *DeskTable) LinesOf(ctx context.Context, conv string) (map[string][]bot.Line, error) {
-	lines := map[string][]bot.Line{}
-	err := t.lines.each(ctx, Query{Field: "conv", From: conv, To: conv + "\x00"}, func(l storedLine) bool {
-		lines[l.Ref] = append(lines[l.Ref], l.Line)
-		return true
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the lines of a conversation: %w", err)
+	fileTable := func(collection string) *Documents[File] {
+		return NewDocuments(s.engine, collection, func(f *File) (*string, *int64) { return &f.Ref, &f.Version })
 	}
-	return lines, nil
-}
-
-// Of returns the attempts that a conversation asked for, of whatever record.
-func (t *UnlockTable) Of(ctx context.Context, conv string) (attempts []unlock.Attempt, err error) {
-	err = t.documents.each(ctx, Query{}, func(d unlock.Document) bool {
-		attempts = append(attempts, d.Of(conv)...)
-		return true
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the links of a conversation: %w", err)
-	}
-	return attempts, nil
-}
-
-// Of returns what became of the messages to a conversation, the earliest first.
-func (t *DeliveryTable) Of(ctx context.Context, conv string) (deliveries []Delivery, err error) {
-	err = t.documents.each(ctx, Query{Field: "at"}, func(d Delivery) bool {
-		if d.Conv == conv {
-			deliveries = append(deliveries, d)
+	for _, scan := range []func() error{
+		func() error {
+			return s.Desk.lines.each(ctx, Query{Field: "conv", From: conv, To: conv + "\x00"}, func(l storedLine) bool {
+				k.Lines = append(k.Lines, KeptLine{l.Ref, l.Line})
+				return true
+			})
+		},
+		func() error { return fileTable(Complaints).each(ctx, Query{Field: "made"}, files(&k.Complaints)) },
+		func() error { return fileTable(Cases).each(ctx, Query{Field: "made"}, files(&k.Cases)) },
+		func() error {
+			return s.Deliveries.documents.each(ctx, Query{Field: "at"}, func(d Delivery) bool {
+				if d.Conv == conv {
+					k.Deliveries = append(k.Deliveries, d)
+				}
+				return true
+			})
+		},
+		func() error {
+			return s.Unlocks.documents.each(ctx, Query{}, func(d unlock.Document) bool {
+				r := KeptRecord{Record: d.ID}
+				for _, a := range d.Asks {
+					if asker, _, _ := strings.Cut(a.Turn, "/"); asker == conv {
+						r.Asked = append(r.Asked, a.At)
+					}
+				}
+				if len(r.Asked) > 0 {
+					k.Records = append(k.Records, r)
+				}
+				return true
+			})
+		},
+	} {
+		if err := scan(); err != nil {
+			return k, fmt.Errorf("list what is kept of a chat: %w", err)
 		}
-		return true
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the messages to a conversation: %w", err)
 	}
-	return deliveries, nil
+	return k, nil
 }
 
 // Of returns the rows of what a chat, by its keyed hash, said within the last day and was not understood.
@@ -78,16 +119,7 @@ func (t *UnheardTable) Of(ctx context.Context, who string) (rows []unheard.Row, 
 		return true
 	})
 	if err != nil {
-		return nil, fmt.Errorf("find the sentences of a conversation: %w", err)
+		return nil, fmt.Errorf("find the sentences of a chat: %w", err)
 	}
 	return rows, nil
-}
-
-// Contact returns what the person of a chat goes by and went by, and whether that is kept.
-func (t *PeopleTable) Contact(ctx context.Context, channel, chat string) (Contact, bool, error) {
-	c, found, err := t.contacts.Find(ctx, channel+":"+chat)
-	if errors.Is(err, ErrNotFound) {
-		return c, false, nil
-	}
-	return c, found, err
 }
