@@ -62,3 +62,6 @@ var Writes = writes
 
 // What somebody who waits says that is not an agent's to answer.
 var SaysNeedsNobody, SaysAsksTheWait = saysNeedsNobody, saysAsksTheWait
+
+// ParseCatalogue reads the file of a language.
+var ParseCatalogue = parse

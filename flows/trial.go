@@ -181,7 +181,7 @@ func (x *Trial) stand(state, language string, now time.Time) bot.Conversation {
 			c.Back = append(c.Back, before.State)
 		}
 	}
-	c.Slots = map[string]string{slotNotice: strconv.Itoa(keepsUnheard)} // nobody is asked about it
+	c.Slots = map[string]string{slotNotice: strconv.Itoa(lawUnheardNotice)} // nobody is asked about it
 	if slices.Contains(way, "number") {
 		c.Slots[slotWant] = "unlock"
 		c.Slots[slotNumber] = x.vault.Seal(secret.Number.Of(c.ID), exampleNumber)

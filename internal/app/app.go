@@ -103,8 +103,9 @@ type App struct {
 	events   *events.Sender // nil: nobody is told
 
 	reports      *bounce.Listener // nil: no delivery reports are taken
-	bodies       *wire.Bodies     // room for what strangers send, of all ways in
-	demoPassword string           // of the agent in a demo
+	security     security
+	bodies       *wire.Bodies // room for what strangers send, of all ways in
+	demoPassword string       // of the agent in a demo
 	jobs         *jobs.Table
 	trace        *trace.Tracer // nil: traces are off
 	engine       *bot.Engine   // the first: see fresh
@@ -297,6 +298,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	})
 	a.Desk = a.newDesk()
 	a.Agents = newAgents(c, a.Store, a.Vault)
+	a.Agents.Audit = a.seesAgents(a.Agents.Audit)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
 	a.publicURL = publicURL
 	fresh, err := a.refresh(c)
@@ -308,7 +310,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(conv, s string) (string, error) { return flows.OpenReply(a.Vault, conv, s) },
-		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
+		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics, a.sees}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err
@@ -325,7 +327,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	mux := http.NewServeMux()
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
-		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), Address: c.PrivacyAddress, Officer: c.PrivacyOfficer, NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
 		Chats:     a.chats, Limit: a.wrongLink, Count: a.watchPage,
 	})

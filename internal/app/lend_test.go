@@ -88,6 +88,9 @@ var storeCommands = []struct {
 	{"understand --export", "", "step,no era esa,key_weak"},
 	{"events list --json", "", "[]"},
 	{"store reseal", "", "broken 0\n"},
+	{"breach add - --people 3", "una laptop perdida\n", "until "},
+	{"breach list --json", "", `"people":3`},
+	{"person export " + bottest.Cedula(1), "", `"status": "locked"`},
 	{"purge", "", "complaints 1\n"},
 	{"purge --json", "", `"complaints":0`},
 }

@@ -27,10 +27,10 @@ func (p *program) person() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "person", Short: "What is kept of one person", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("%w: a command is needed after person: erase", errUsage)
+			return fmt.Errorf("%w: a command is needed after person: erase, export", errUsage)
 		},
 	}
-	cmd.AddCommand(p.personErase())
+	cmd.AddCommand(p.personErase(), p.personExport())
 	return cmd
 }
 

@@ -61,7 +61,10 @@ var limitsMet = map[bot.Event]string{
 const wrongLinks = "wrong_links"
 
 // watched counts what the runner does.
-type watched struct{ m *metrics.Metrics }
+type watched struct {
+	m    *metrics.Metrics
+	sees func(event, of, what string)
+}
 
 // Turned counts a turn.
 func (w watched) Turned(t runner.Turned) {
@@ -78,6 +81,7 @@ func (w watched) Turned(t runner.Turned) {
 	}
 	if limit := limitsMet[t.Outcome.Event]; limit != "" {
 		w.m.Limit(limit)
+		w.sees(eventLimitReached, "limit", limit)
 	}
 	y := t.Outcome.Tally
 	if y.Sense != "" {
@@ -94,13 +98,19 @@ func (w watched) Turned(t runner.Turned) {
 // Tried counts what became of a promise.
 func (w watched) Tried(t runner.Tried) {
 	w.m.Promise(string(t.Kind), t.Result, t.Took)
+	if t.Result == runner.PromiseGivenUp {
+		w.sees(eventUnexpected, "promise", string(t.Kind))
+	}
 	if t.Kind == bot.PromiseSay && t.Result == runner.PromiseKept {
 		w.m.Reply(t.Channel, t.Owed)
 	}
 }
 
 // FlowFault counts an update for which the flow had no answer.
-func (w watched) FlowFault() { w.m.FlowFault() }
+func (w watched) FlowFault() {
+	w.m.FlowFault()
+	w.sees(eventUnexpected, "flow", "no_answer")
+}
 
 // watchLink counts a step of a link.
 func (a *App) watchLink(h unlock.Happened) {
@@ -121,6 +131,7 @@ func (a *App) watchLink(h unlock.Happened) {
 // watchPage counts what became of a visit to the pages of links and keys.
 func (a *App) watchPage(outcome string) {
 	a.Metrics.LinkPage(outcome)
+	a.seesPage(outcome)
 	if outcome == "limited" {
 		a.Metrics.Limit(wrongLinks)
 	}
@@ -128,6 +139,7 @@ func (a *App) watchPage(outcome string) {
 
 // watchLetter counts what the mail server said of a letter. What never came to it is not counted.
 func (a *App) watchLetter(kind string, err error) {
+	a.seesLetter(err)
 	var said *bot.SendError
 	switch {
 	case err == nil:
@@ -154,6 +166,7 @@ var received = map[string]string{
 // watchChannel counts what happens between a platform and us. What is sent is counted by the words that both channels have.
 func (a *App) watchChannel(name string) func(what string) {
 	return func(what string) {
+		a.seesChannel(name, what)
 		kind, failed := strings.CutPrefix(what, "send_")
 		result, came := received[what]
 		switch {
@@ -176,6 +189,7 @@ var webhooks = map[string]string{telegram.WebhookPath: telegram.Name, whatsapp.W
 func (a *App) watchRequest(route string, status int, took time.Duration) {
 	code := strconv.Itoa(status)
 	a.Metrics.Request(route, code)
+	a.seesAnswer(route, status)
 	if channel := webhooks[route]; channel != "" && status != http.StatusMethodNotAllowed {
 		a.Metrics.Webhook(channel, code, took)
 	}

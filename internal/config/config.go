@@ -50,6 +50,9 @@ type Config struct {
 	MailFrom string
 	ReportTo string // empty: nobody
 
+	PrivacyAddress string // where the institution lives, for the privacy notice; empty: not said
+	PrivacyOfficer string // its data protection officer; empty: to be asked for
+
 	MailRefusedRow int            // mailboxes refused in a row that count as trouble of the server; 0: never
 	BounceDomain   string         // of return addresses; empty: off
 	BounceAddr     BounceListener // where delivery reports are taken; set when BounceDomain is

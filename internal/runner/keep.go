@@ -247,7 +247,8 @@ func (k keeping) tryOnce(ctx context.Context, g *grip, doc document, owed []bot.
 	return effects, err
 }
 
-func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Effects, error) {
+func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (_ Effects, err error) {
+	defer panicked(&err)
 	p := owed[0]
 	ctx := believed.Context
 	switch what := p.What.(type) {

@@ -269,9 +269,10 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 
 // step steps, reserving at the unlock document when the turn asks for it. Where the flow has no answer to what it heard, the
 // person is asked again rather than left without a word for ever, and the operator is told.
-func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
+func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (next bot.Conversation, out bot.Outcome, err error) {
+	defer panicked(&err)
 	engine := r.engine.Load()
-	next, out, err := engine.Step(ctx, c, u, env)
+	next, out, err = engine.Step(ctx, c, u, env)
 	var need *bot.NeedsReservation
 	if errors.As(err, &need) {
 		res, rerr := r.Reserve(ctx, need.Ask)

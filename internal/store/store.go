@@ -45,6 +45,7 @@ type Store struct {
 	Intros        *IntroTable
 	Marks         *MarkTable
 	Ring          *RingTable
+	Breaches      *BreachTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -101,6 +102,7 @@ func newStore(engine Engine, book *AddressBook) *Store {
 		Intros:     newIntros(engine),
 		Marks:      newMarks(engine),
 		Ring:       newRing(engine),
+		Breaches:   newBreaches(engine),
 	}
 }
 

@@ -47,7 +47,7 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 	if !v.Agent.SecondFactor() {
 		switch e, err := d.Agents.Enrolment(r.Context(), v.Agent.Login); {
 		case err == nil:
-			data.Secret, data.Link, data.EnrolmentCode, data.Side = e.Secret(), template.URL(e.URL()), enrolmentPath, agent.EnrolmentSide
+			data.Secret, data.Link, data.EnrolmentCode, data.Side = e.Secret(), template.URL(e.URL()), enrolmentPath, agent.EnrolmentSide //nolint:gosec // of our own making: otpauth, and an issuer and login that are escaped
 		case !errors.Is(err, agent.ErrEnrolment):
 			return Unavailable(err)
 		}
