@@ -87,6 +87,8 @@ var storeCommands = []struct {
 	{"import --json -", importHeader + "\n" + importRow(1, affiliate.Locked), `"imported":1`},
 	{"understand --export", "", "step,no era esa,key_weak"},
 	{"events list --json", "", "[]"},
+	{"person erase -", "1714307103\n", "chats 0\n"},
+	{"person erase --json --chat 593991234567", "", `"chats":0`},
 	{"purge", "", "complaints 1\n"},
 	{"purge --json", "", `"complaints":0`},
 }

@@ -30,6 +30,9 @@ func (s *Service) Purge(ctx context.Context, id string) (purged bool, err error)
 		if d.Live != nil && !s.stays(d, d.Live, now) && (len(d.Used) == 0 || d.Live.NotMe == "") { // else the older ones are found by it
 			d.Live = nil
 		}
+		if d.TrimAsks(now.Add(-s.Limits.PerDay)); len(d.Asks) > 0 { // who asked is kept no longer than it counts
+			d.purgeBy(d.Asks[0].At.Add(s.Limits.PerDay))
+		}
 		if b := d.Bounced; b != nil && now.Before(b.Until) {
 			d.purgeBy(b.Until)
 		} else {
