@@ -32,6 +32,7 @@ type AddressBook struct {
 // heldKeys are a chat's keys as they were a moment ago.
 type heldKeys struct {
 	key, next secret.ChatKey
+	version   int64     // of the entry
 	read      time.Time // by this process's clock
 }
 
@@ -231,10 +232,13 @@ func (b *AddressBook) save(ctx context.Context, e *entry) error {
 func (b *AddressBook) hold(id string, e entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.keys[id].version > e.storedEntry.Version {
+		return // it was read before somebody else wrote it
+	}
 	if len(b.keys) >= keysMost {
 		clear(b.keys)
 	}
-	b.keys[id] = heldKeys{secret.ChatKeyOf(e.Key), secret.ChatKeyOf(e.Next), time.Now()}
+	b.keys[id] = heldKeys{secret.ChatKeyOf(e.Key), secret.ChatKeyOf(e.Next), e.storedEntry.Version, time.Now()}
 }
 
 func (b *AddressBook) drop(id string) {
