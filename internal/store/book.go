@@ -241,10 +241,13 @@ func (b *AddressBook) hold(id string, e entry) {
 	b.keys[id] = heldKeys{secret.ChatKeyOf(e.Key), secret.ChatKeyOf(e.Next), e.storedEntry.Version, time.Now()}
 }
 
+// drop has the keys be read again.
 func (b *AddressBook) drop(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.keys, id)
+	if h, ok := b.keys[id]; ok {
+		b.keys[id] = heldKeys{version: h.version}
+	}
 }
 
 func (b *AddressBook) held(id string) (heldKeys, bool) {
@@ -316,7 +319,9 @@ func (b *AddressBook) ending(ctx context.Context, conv string) (e entry, err err
 
 // end removes an entry that was marked, unless somebody has written meanwhile.
 func (b *AddressBook) end(ctx context.Context, e entry) error {
-	b.drop(e.ID)
+	b.mu.Lock()
+	delete(b.keys, e.ID)
+	b.mu.Unlock()
 	if err := b.entries.Delete(ctx, e.ID, e.Version); err != nil && !errors.Is(err, ErrConflict) {
 		return fmt.Errorf("forget an entry of the address book: %w", err)
 	}
