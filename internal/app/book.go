@@ -52,7 +52,9 @@ func (a *App) Carry(ctx context.Context) error {
 	if _, err := a.Store.Carry(ctx, slices.Sorted(maps.Keys(erasing)), a.isAlone()); err != nil {
 		return err
 	}
-	if _, err := a.Store.CarryUnlocks(ctx); err != nil {
+	until := a.older.Load()
+	last := a.isAlone() || until != nil && time.Now().After(*until)
+	if _, err := a.Store.CarryUnlocks(ctx, last); err != nil {
 		return fmt.Errorf("carry over who asked for links: %w", err)
 	}
 	return nil

@@ -141,7 +141,7 @@ func leave(t *testing.T, w *world.World, people []canaries) {
 	}
 	for range 4 { // as the job does
 		w.Later(15 * time.Second)
-		if err := w.App.EraseAgain(t.Context()); err != nil {
+		if err := w.App.EndErasing(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -303,9 +303,6 @@ func restored(t *testing.T, on world.Channel, dir string, people []canaries, bac
 			t.Fatal(err)
 		}
 		again := world.NewOn(t, on, "", "LLAVE_DATA_DIR="+dir)
-		if err := again.App.EraseAgain(context.Background()); err != nil {
-			t.Fatal(err)
-		}
 		found(t, people, dump(t, again.App.Store.Raw()), "the dump of a backup that was put back")
 		found(t, people, dump(t, again.App.Store.Engine(), store.Complaints), "what is read of a backup that was put back")
 		found(t, people, readFile(t, filepath.Join(dir, bolt.FileName)), "the file that was put back")

@@ -201,8 +201,7 @@ func forgetLines(path string, before time.Time) error {
 	return os.Rename(fresh, path)
 }
 
-// EraseAgain erases what the log of erasures has and the store does not show: it was put back as it was before. Then what was erased is
-// taken off the disk.
+// EraseAgain erases what the log of erasures has and the store does not show: it was put back as it was before. It reads the whole log.
 func (a *App) EraseAgain(ctx context.Context) error {
 	if a.erasures == nil {
 		return nil
@@ -213,15 +212,20 @@ func (a *App) EraseAgain(ctx context.Context) error {
 	}
 	if n > 0 {
 		a.options.Log.Warn("erased again: the store was put back as it was before", "chats", n)
+		if err := a.scrub(ctx); err != nil {
+			return err
+		}
 	}
-	let, err := a.Store.LetGo(ctx)
-	if err != nil {
+	return a.EndErasing(ctx)
+}
+
+// EndErasing drops the addresses of erased chats whose answer is out, and takes what was erased off the disk.
+func (a *App) EndErasing(ctx context.Context) error {
+	n, err := a.Store.LetGo(ctx)
+	if err != nil || n == 0 {
 		return err
 	}
-	if n > 0 || let > 0 {
-		return a.scrub(ctx)
-	}
-	return nil
+	return a.scrub(ctx)
 }
 
 // scrub overwrites what the embedded store's file keeps of what was removed.

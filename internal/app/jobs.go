@@ -37,7 +37,7 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
-		t.Add("erasures", "@every 15s", jobTTL, a.EraseAgain),
+		t.Add("erasures", "@every 15s", jobTTL, a.EndErasing),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("reseal", "@every 1m", jobTTL, a.reseal),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error {
@@ -181,6 +181,9 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		return f, err
 	}
 	if err := a.Carry(ctx); err != nil { // an earlier version may have run beside this one
+		return f, err
+	}
+	if err := a.EraseAgain(ctx); err != nil {
 		return f, err
 	}
 	if a.erasures != nil {

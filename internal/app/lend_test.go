@@ -91,6 +91,8 @@ var storeCommands = []struct {
 	{"breach add - --people 3", "una laptop perdida\n", "until "},
 	{"breach list --json", "", `"people":3`},
 	{"person export " + bottest.Cedula(1), "", `"status": "locked"`},
+	{"person erase -", "1714307103\n", "chats 0\n"},
+	{"person erase --json --chat 593991234567", "", `"chats":0`},
 	{"purge", "", "complaints 1\n"},
 	{"purge --json", "", `"complaints":0`},
 }

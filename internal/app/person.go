@@ -86,8 +86,15 @@ func (p *program) whose(arg string) (string, error) {
 	return arg, nil
 }
 
-// withPerson opens the store that the settings name, which must be there, to read and write what is kept of people.
-func (p *program) withPerson(ctx context.Context, do func(s *store.Store, v *secret.Vault, c config.Config) error) error {
+// opened is a store in which a command reads and writes what is kept of people.
+type opened struct {
+	*store.Store
+	vault    *secret.Vault
+	settings config.Config
+}
+
+// withPerson opens the store that the settings name, which must be there.
+func (p *program) withPerson(ctx context.Context, do func(s opened) error) error {
 	c, _, err := p.load()
 	if err != nil {
 		return err
@@ -101,22 +108,22 @@ func (p *program) withPerson(ctx context.Context, do func(s *store.Store, v *sec
 			return err
 		}
 		s.Seal(v)
-		return do(s, v, c)
+		return do(opened{s, v, c})
 	})
 }
 
 // chatsOf are the conversations of a person that a command names, and the record, by its keyed hash; "" for a chat.
-func chatsOf(ctx context.Context, s *store.Store, v *secret.Vault, c config.Config, who string, asChat bool) (convs []string, record string, err error) {
+func chatsOf(ctx context.Context, s opened, who string, asChat bool) (convs []string, record string, err error) {
 	if asChat {
-		convs, err = chatsCalled(ctx, s, who)
+		convs, err = chatsCalled(ctx, s.Store, who)
 		return convs, "", err
 	}
-	number := affiliate.ParseNumber(who, affiliate.ParseOptions{ForeignCode: c.ForeignCodePattern})
+	number := affiliate.ParseNumber(who, affiliate.ParseOptions{ForeignCode: s.settings.ForeignCodePattern})
 	switch {
 	case number.Number != "":
-		record = affiliate.Hash(v, number.Number)
+		record = affiliate.Hash(s.vault, number.Number)
 	case number.Code != "":
-		record = affiliate.Hash(v, affiliate.Canonical(number.Code))
+		record = affiliate.Hash(s.vault, affiliate.Canonical(number.Code))
 	default:
 		return nil, "", fmt.Errorf("%w: that is neither a cédula nor a foreigner's code; for a telephone number: --chat", errUsage)
 	}
@@ -153,12 +160,12 @@ func chatsCalled(ctx context.Context, s *store.Store, who string) (convs []strin
 }
 
 func (p *program) erasePerson(ctx context.Context, who string, asChat bool) (done erasedPerson, err error) {
-	err = p.withPerson(ctx, func(s *store.Store, v *secret.Vault, c config.Config) (err error) {
-		convs, record, err := chatsOf(ctx, s, v, c, who, asChat)
+	err = p.withPerson(ctx, func(s opened) (err error) {
+		convs, record, err := chatsOf(ctx, s, who, asChat)
 		if err != nil {
 			return err
 		}
-		log, closed, err := openErasures(ctx, c, s, func(msg string, _ ...any) { fmt.Fprintln(p.stderr, "warning:", msg) })
+		log, closed, err := openErasures(ctx, s.settings, s.Store, func(msg string, _ ...any) { fmt.Fprintln(p.stderr, "warning:", msg) })
 		if err != nil {
 			return err
 		}

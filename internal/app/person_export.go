@@ -16,8 +16,6 @@ import (
 	"llave/flows"
 	"llave/internal/affiliate"
 	"llave/internal/agent"
-	"llave/internal/config"
-	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/unlock"
 )
@@ -40,8 +38,8 @@ What is sealed is opened; hashes, tokens and keys are not printed. That it was e
 			if err != nil {
 				return err
 			}
-			return p.withPerson(cmd.Context(), func(s *store.Store, v *secret.Vault, _ config.Config) error {
-				data, err := exported(cmd.Context(), s, v, who, ofChat)
+			return p.withPerson(cmd.Context(), func(s opened) error {
+				data, err := exported(cmd.Context(), s, who, ofChat)
 				if err != nil {
 					return err
 				}
@@ -63,7 +61,7 @@ What is sealed is opened; hashes, tokens and keys are not printed. That it was e
 var errNothingKept = errors.New("nothing is kept of that person")
 
 // exported is what the command prints, once the audit says that it does.
-func exported(ctx context.Context, s *store.Store, v *secret.Vault, who string, ofChat bool) (data any, err error) {
+func exported(ctx context.Context, s opened, who string, ofChat bool) (data any, err error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the store's clock: %w", err)
@@ -71,9 +69,9 @@ func exported(ctx context.Context, s *store.Store, v *secret.Vault, who string, 
 	of := "record"
 	if ofChat {
 		of = "chat"
-		data, err = chatData(ctx, s, v, who, now)
+		data, err = chatData(ctx, s, who, now)
 	} else {
-		data, err = recordData(ctx, s, v, who, now)
+		data, err = recordData(ctx, s, who, now)
 	}
 	if err != nil {
 		return nil, err
@@ -121,7 +119,7 @@ type keptRecord struct {
 	MailboxFull time.Time         `json:"mailbox_takes_nothing_until,omitzero"`
 }
 
-func recordData(ctx context.Context, s *store.Store, v *secret.Vault, number string, now time.Time) (keptRecord, error) {
+func recordData(ctx context.Context, s opened, number string, now time.Time) (keptRecord, error) {
 	k := keptRecord{At: now}
 	rec, found, err := s.Affiliates.Find(ctx, number)
 	if err != nil {
@@ -130,7 +128,7 @@ func recordData(ctx context.Context, s *store.Store, v *secret.Vault, number str
 	if found {
 		k.Record, number = &rec, rec.ID
 	}
-	d, err := s.Unlocks.Load(ctx, affiliate.Hash(v, number))
+	d, err := s.Unlocks.Load(ctx, affiliate.Hash(s.vault, number))
 	if err != nil {
 		return k, fmt.Errorf("find the record's links: %w", err)
 	}
@@ -187,9 +185,9 @@ type keptSentence struct {
 	Last time.Time `json:"last"`
 }
 
-func chatData(ctx context.Context, s *store.Store, v *secret.Vault, who string, now time.Time) (keptChat, error) {
+func chatData(ctx context.Context, s opened, who string, now time.Time) (keptChat, error) {
 	data := keptChat{At: now, Chat: who}
-	convs, err := chatsCalled(ctx, s, who)
+	convs, err := chatsCalled(ctx, s.Store, who)
 	switch {
 	case err != nil:
 		return data, err
@@ -203,7 +201,7 @@ func chatData(ctx context.Context, s *store.Store, v *secret.Vault, who string, 
 		return data, err
 	}
 	if k.Conversation != nil {
-		c := flows.DataOf(v, *k.Conversation)
+		c := flows.DataOf(s.vault, *k.Conversation)
 		data.Conversation = &c
 	}
 	if c := k.Contact; c != nil {

@@ -39,7 +39,7 @@ func TestPerson_erase(t *testing.T) {
 				t.Fatalf("exit %d, %q, want one chat", code, out)
 			}
 			w.Later(15 * time.Second)
-			if err := w.App.EraseAgain(t.Context()); err != nil {
+			if err := w.App.EndErasing(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			k, err := w.App.Store.KeptOf(t.Context(), conversation(w, p.chat))

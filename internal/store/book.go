@@ -32,6 +32,7 @@ type AddressBook struct {
 // heldKeys are a chat's keys as they were a moment ago.
 type heldKeys struct {
 	key, next secret.ChatKey
+	version   int64     // of the entry
 	read      time.Time // by this process's clock
 }
 
@@ -231,16 +232,22 @@ func (b *AddressBook) save(ctx context.Context, e *entry) error {
 func (b *AddressBook) hold(id string, e entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.keys[id].version > e.storedEntry.Version {
+		return // it was read before somebody else wrote it
+	}
 	if len(b.keys) >= keysMost {
 		clear(b.keys)
 	}
-	b.keys[id] = heldKeys{secret.ChatKeyOf(e.Key), secret.ChatKeyOf(e.Next), time.Now()}
+	b.keys[id] = heldKeys{secret.ChatKeyOf(e.Key), secret.ChatKeyOf(e.Next), e.storedEntry.Version, time.Now()}
 }
 
+// drop has the keys be read again.
 func (b *AddressBook) drop(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.keys, id)
+	if h, ok := b.keys[id]; ok {
+		b.keys[id] = heldKeys{version: h.version}
+	}
 }
 
 func (b *AddressBook) held(id string) (heldKeys, bool) {
@@ -312,7 +319,9 @@ func (b *AddressBook) ending(ctx context.Context, conv string) (e entry, err err
 
 // end removes an entry that was marked, unless somebody has written meanwhile.
 func (b *AddressBook) end(ctx context.Context, e entry) error {
-	b.drop(e.ID)
+	b.mu.Lock()
+	delete(b.keys, e.ID)
+	b.mu.Unlock()
 	if err := b.entries.Delete(ctx, e.ID, e.Version); err != nil && !errors.Is(err, ErrConflict) {
 		return fmt.Errorf("forget an entry of the address book: %w", err)
 	}

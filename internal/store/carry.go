@@ -463,13 +463,28 @@ func (s *Store) AuditID(ctx context.Context, promise string) (string, error) {
 	return s.Book.Pseudonym(ctx, s.Book.Conv(conv), "chat", promise)
 }
 
-// CarryUnlocks carries over who asked for links, and says how many documents it had to leave. A document with a link that may be used, or that owes something, is left for another time:
-// its letters' tokens are of the chats' old names.
-func (s *Store) CarryUnlocks(ctx context.Context) (left int, err error) {
-	c := s
+// CarryUnlocks carries over who asked for links, and says how many documents it had to leave: one with a link that may be used, or that
+// owes something, since its letters' tokens are of the chats' old names. When nothing was left and no process of an earlier version is expected
+// any more ([last]), that is noted, and done no more.
+func (s *Store) CarryUnlocks(ctx context.Context, last bool) (left int, err error) {
+	if s.Book.vault == nil {
+		return 0, nil
+	}
+	_, err = s.engine.Get(ctx, Settings, unlocksCarried)
+	if !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	change := func(d *unlock.Document) bool {
+		renamed := d.Rename(s.Book.Conv)
+		return renamed && (d.TrimAsks(now.Add(-24*time.Hour)) || true)
+	}
 	var ids []string
-	err = c.Unlocks.documents.each(ctx, Query{}, func(d unlock.Document) bool {
-		if d.Rename(c.Book.Conv) {
+	err = s.Unlocks.documents.each(ctx, Query{}, func(d unlock.Document) bool {
+		if change(&d) {
 			ids = append(ids, d.ID)
 		}
 		return true
@@ -477,12 +492,8 @@ func (s *Store) CarryUnlocks(ctx context.Context) (left int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	now, err := c.Now(ctx)
-	if err != nil {
-		return 0, err
-	}
 	for _, id := range ids {
-		d, err := c.Unlocks.Load(ctx, id)
+		d, err := s.Unlocks.Load(ctx, id)
 		if err != nil {
 			return left, err
 		}
@@ -490,13 +501,20 @@ func (s *Store) CarryUnlocks(ctx context.Context) (left int, err error) {
 			left++
 			continue
 		}
-		if d.Rename(c.Book.Conv) {
-			if err := c.Unlocks.Save(ctx, d); errors.Is(err, ErrConflict) {
+		if change(d) {
+			if err := s.Unlocks.Save(ctx, d); errors.Is(err, ErrConflict) {
 				left++
 			} else if err != nil {
 				return left, err
 			}
 		}
 	}
-	return left, nil
+	if left == 0 && last {
+		err = insert(ctx, s.engine, Settings, bson.D{{Key: "_id", Value: unlocksCarried}, {Key: VersionField, Value: int64(1)}, {Key: "at", Value: now}})
+		err = ignoring(err, ErrDuplicate)
+	}
+	return left, err
 }
+
+// unlocksCarried notes that there is nothing left to carry over in the documents of links.
+const unlocksCarried = "carried/unlocks"

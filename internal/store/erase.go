@@ -50,8 +50,15 @@ func (s *Store) EraseChat(ctx context.Context, log ErasureLog, conv string, at t
 		return errors.New("erase a chat: the store is not sealed")
 	}
 	conv = s.Book.Conv(conv)
-	err := insert(ctx, s.engine, Erasures, erasure{ID: conv, At: at}) // first: what is logged and not under way is done without an answer
-	if err != nil && !errors.Is(err, ErrDuplicate) {
+	err := again(func() error { // first: what is logged and not under way is done without an answer
+		x, err := s.erasures().Load(ctx, conv)
+		if err != nil || !at.After(x.At) {
+			return err
+		}
+		x.At = at
+		return s.erasures().Save(ctx, &x)
+	})
+	if err != nil {
 		return fmt.Errorf("begin to erase a chat: %w", err)
 	}
 	if log != nil {
@@ -255,7 +262,7 @@ func (s *Store) EraseRecord(ctx context.Context, record string) error {
 const answeredFor = 40 * time.Second
 
 // LetGo drops the addresses of chats that were erased, once their answer is out or its time is over, unless the person has written
-// since. It says how many.
+// since. What a command began and did not end, which nobody has promised, is ended. It says how many.
 func (s *Store) LetGo(ctx context.Context) (n int, err error) {
 	now, err := s.Now(ctx)
 	if err != nil {
@@ -282,6 +289,18 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 	if err != nil {
 		return false, err
 	}
+	if slices.ContainsFunc(c.Promises, func(p bot.Promise) bool { return p.Kind() == bot.PromiseErase }) {
+		return false, nil // it is about to be erased
+	}
+	e, err := s.Book.load(ctx, x.ID)
+	if err != nil {
+		return false, err
+	}
+	if e.Version > 0 && (len(e.Next) > 0 || !e.Born.After(x.At)) {
+		if err := s.eraseChat(ctx, x.ID, x.At, false); err != nil {
+			return false, err
+		}
+	}
 	back := c.LastAt.After(x.At)
 	first, _ := s.answering.LoadOrStore(x.ID, now)
 	if !back && c.Head(bot.LaneChat) != nil && now.Before(first.(time.Time).Add(answeredFor)) {
@@ -307,7 +326,12 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 		return false, err
 	}
 	s.answering.Delete(x.ID)
-	return true, s.erasures().Delete(ctx, x.ID, -1)
+	if !back { // what became of the answer
+		if _, err := s.engine.DeleteRange(ctx, Query{Collection: Deliveries, Field: "conv", From: x.ID, To: x.ID + "\x00"}); err != nil {
+			return false, err
+		}
+	}
+	return true, ignoring(s.erasures().Delete(ctx, x.ID, x.Version), ErrConflict)
 }
 
 // Reapply erases again what the log has and the store shows no trace of: it was put back as it was before. It says how many chats that
@@ -323,20 +347,20 @@ func (s *Store) Reapply(ctx context.Context, log ErasureLog) (n int, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("read the log of erasures: %w", err)
 	}
-	open := map[string]bool{}
+	open := map[string]time.Time{}
 	pending, err := s.erasures().Scan(ctx, Query{})
 	if err != nil {
 		return 0, fmt.Errorf("find erased chats: %w", err)
 	}
 	for _, x := range pending {
-		open[x.ID] = true
+		open[x.ID] = x.At
 	}
 	for conv, at := range last {
 		e, err := s.Book.load(ctx, conv)
 		if err != nil {
 			return n, err
 		}
-		if e.Version == 0 || len(e.Next) == 0 && e.Born.After(at) || open[conv] {
+		if e.Version == 0 || len(e.Next) == 0 && e.Born.After(at) || !open[conv].Before(at) {
 			continue
 		}
 		if err := s.eraseChat(ctx, conv, at, false); err != nil {

@@ -54,7 +54,7 @@ func (d *Document) EraseAll(now time.Time) (changed bool) {
 // TrimAsks drops the requests that no limit counts any more, and says whether there were any.
 func (d *Document) TrimAsks(before time.Time) bool {
 	n := len(d.Asks)
-	d.Asks = slices.DeleteFunc(d.Asks, func(a Asked) bool { return a.At.Before(before) })
+	d.Asks = slices.DeleteFunc(d.Asks, func(a Asked) bool { return !a.At.After(before) })
 	return len(d.Asks) != n
 }
 

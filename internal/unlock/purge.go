@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"llave/bot"
@@ -72,7 +71,7 @@ func (s *Service) drop(d *Document, now time.Time) {
 	if d.Live != nil && !s.stays(d, d.Live, now) && (len(d.Used) == 0 || d.Live.NotMe == "") { // else the older ones are found by it
 		d.Live = nil
 	}
-	d.Asks = slices.DeleteFunc(d.Asks, func(a Asked) bool { return now.Sub(a.At) >= s.Limits.PerDay })
+	d.TrimAsks(now.Add(-s.Limits.PerDay)) // who asked is kept no longer than it counts
 	for _, a := range d.Asks {
 		d.purgeBy(a.At.Add(s.Limits.PerDay))
 	}
