@@ -23,7 +23,7 @@ type dataKey struct {
 
 // DataKey returns the vault over the store's data key, which the first process to ask makes. When the key was wrapped
 // by one that is no longer the first of [keys] it is wrapped again. Processes may do this at once, with different keys
-// in front while a rotation is rolled out.
+// in front while a rotation is rolled out. The audit's lines are chained with it from then on.
 func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("data key: no secret key given")
@@ -49,7 +49,11 @@ func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, e
 				return nil, fmt.Errorf("data key: %w", err)
 			}
 		}
-		return secret.New(key)
+		vault, err := secret.New(key)
+		if err == nil {
+			s.Audit.Chain(vault)
+		}
+		return vault, err
 	}
 }
 

@@ -49,7 +49,7 @@ func New(engine Engine) *Store {
 		Affiliates: &AffiliateTable{engine},
 		Complaints: &FileTable{engine, Complaints},
 		Cases:      &FileTable{engine, Cases},
-		Audit:      &AuditLog{engine},
+		Audit:      newAudit(engine),
 		Leases:     &LeaseTable{engine},
 		Processes:  &ProcessTable{&LeaseTable{engine}},
 		Counters:   &CounterTable{engine},
