@@ -134,8 +134,8 @@ func state(a agent.Agent) string {
 	switch {
 	case a.Disabled:
 		return "disabled"
-	case !a.LockedUntil.IsZero():
-		return "locked"
+	case !a.Guessed.IsZero():
+		return "guessed at"
 	}
 	return "active"
 }
@@ -165,7 +165,7 @@ func (p *program) agentsDisable() *cobra.Command {
 	var enable bool
 	cmd := &cobra.Command{
 		Use: "disable LOGIN", Short: "Keep somebody out, at once, or let them in again", Args: cobra.ExactArgs(1),
-		Long: "Ends what the account is signed in with and lets it in no more. With --enable it may sign in again, also where too many\nwrong tries had locked it.",
+		Long: "Ends what the account is signed in with and lets it in no more. With --enable it may sign in again, and what was tried for it\nis forgotten.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withAgents(cmd.Context(), func(ctx context.Context, agents *agent.Service, _ config.Config) error {
 				do, said := agents.Disable, "cannot sign in any more"

@@ -105,7 +105,7 @@ const (
 
 func (a *App) addDemoAgent(ctx context.Context) error {
 	a.demoPassword = rand.Text()
-	if _, err := a.Agents.Add(ctx, demoAgent, agent.Newcomer{Login: demoAgent, Name: demoAgentName, Role: agent.Supervisor}, a.demoPassword); err != nil {
+	if _, err := a.Agents.Add(ctx, agent.CommandLine, agent.Newcomer{Login: demoAgent, Name: demoAgentName, Role: agent.Supervisor}, a.demoPassword); err != nil {
 		return fmt.Errorf("make the demo's agent: %w", err)
 	}
 	return nil
@@ -113,7 +113,7 @@ func (a *App) addDemoAgent(ctx context.Context) error {
 
 // demoSignIn lets in whoever opens the demo's desk.
 func (a *App) demoSignIn(ctx context.Context) (agent.SignedIn, error) {
-	return a.Agents.SignIn(ctx, demoAgent, a.demoPassword, demoAgent)
+	return a.Agents.SignIn(ctx, demoAgent, a.demoPassword, agent.From{Source: demoAgent})
 }
 
 // lookUp says what stands in the record of a number, for somebody at the desk.

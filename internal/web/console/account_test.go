@@ -65,14 +65,15 @@ func TestAccount_guessing(t *testing.T) {
 	w := consoletest.NewDoor(t, "http")
 	b := w.Browser()
 	b.SignIn("ana", consoletest.Password)
-	turnOn(b)
+	secret := turnOn(b)
 	for range 4 {
 		b.Post("/agentes/cuenta", "hacer", "quitar", "actual", "no es esta").Want(t, 422, "No es su contraseña", "autofocus")
 	}
-	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", "no es esta").Want(t, 429, "Pruebe otra vez en 15 minutos")
+	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", "no es esta").Want(t, 429, "Pruebe otra vez en 30 segundos")
 	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password).Want(t, 429)
-	w.Clock.Advance(15 * time.Minute)
-	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password).To(t, "/agentes/cuenta?hecho=sin-codigo")
+	w.Clock.Advance(time.Minute)
+	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password, "codigo", "000000").Want(t, 422, "Ese código no sirve", "autofocus")
+	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password, "codigo", code(w, secret)).To(t, "/agentes/cuenta?hecho=sin-codigo")
 	b.Get("/agentes/cuenta?hecho=sin-codigo").Want(t, 200, "Ya no se le pide un código", "Empezar")
 	w.Browser().SignIn("ana", consoletest.Password).To(t, "/agentes")
 }

@@ -70,7 +70,7 @@ func New(o Options) (*Frame, error) {
 		return nil, err
 	}
 	c := &Frame{Options: o, door: door, parts: parts, pages: pages, freed: func() {}, beats: map[string]time.Time{}}
-	door.left, door.within, door.auto = c.left, c.showWithin, o.AutoSignIn != nil
+	door.left, door.within, door.auto, door.Zone = c.left, c.showWithin, o.AutoSignIn != nil, o.Desk.Zone
 	if o.Embed {
 		door.policy = web.Framed(web.Policy)
 	}
@@ -139,6 +139,9 @@ func (c *Frame) Quiet(role agent.Role, f Handler) http.Handler {
 func (c *Frame) Look(role agent.Role, f Handler) http.Handler {
 	return c.Kit.Page(c.door.ForStream(role, f))
 }
+
+// Proven is a handler of what would do harm in a browser that was left open: see Door.Proven.
+func (c *Frame) Proven(f Handler) Handler { return c.door.Proven(f) }
 
 // Live says whether a visit may go on: see Door.Live.
 func (c *Frame) Live(ctx context.Context, v Visit) (agent.Agent, error) { return c.door.Live(ctx, v) }
@@ -231,10 +234,14 @@ type Moment struct{ ISO, Day, Clock string }
 
 // Moment writes [t] for a page, at the desk's place.
 func (c *Frame) Moment(t time.Time) Moment {
+	return momentIn(t, c.Desk.Zone)
+}
+
+func momentIn(t time.Time, zone *time.Location) Moment {
 	if t.IsZero() {
 		return Moment{}
 	}
-	t = t.In(c.Desk.Zone)
+	t = t.In(zone)
 	return Moment{t.Format(time.RFC3339), t.Format("02/01/2006"), t.Format("15:04")}
 }
 

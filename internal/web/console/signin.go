@@ -92,7 +92,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	data := signInData{Back: ownPage(form.Get("volver")), Login: bot.Cut(form.Get("usuario"), 64), Wrong: true}
-	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.Kit.Source(r))
+	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.from(r))
 	if wait, ok := refused(w, err, agent.ErrWrong); ok {
 		data.Wait = wait
 		return d.askSignIn(w, data)
@@ -118,6 +118,7 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request, in agent.SignedIn, 
 		return Unavailable(err)
 	}
 	d.Kit.SetStrictCookie(w, sessionCookie, in.Token.Reveal(), in.Life)
+	d.setDevice(w, r, in.Device.Reveal())
 	return web.Redirect(w, r, back)
 }
 
@@ -138,7 +139,7 @@ func (d *Door) signInCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	data := signInData{Back: ownPage(form.Get("volver")), Wrong: true}
-	in, err := d.Agents.SignInCode(r.Context(), d.Kit.Cookie(r, codeCookie), form.Get("codigo"), d.Kit.Source(r))
+	in, err := d.Agents.SignInCode(r.Context(), d.Kit.Cookie(r, codeCookie), form.Get("codigo"), d.from(r))
 	if wait, ok := refused(w, err, agent.ErrCode); ok {
 		data.Wait = wait
 		return d.show(w, "signin_code", true, wait, data)

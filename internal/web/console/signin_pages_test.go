@@ -43,8 +43,21 @@ func TestDoor_pages(t *testing.T) {
 		{"account", accountData{Agent: ana, Failed: "confirm", Secret: "AAAA BBBB", EnrolmentCode: enrolmentPath}},
 		{"account", accountData{Agent: ana, Failed: "password", Problems: problems, Repeat: true, Secret: "AAAA BBBB", EnrolmentCode: enrolmentPath}},
 		{"account", accountData{Agent: on, Failed: "password", Present: true, Wait: wait}},
-		{"account", accountData{Agent: on, Failed: "end"}},
-		{"account", accountData{Agent: on, Done: "totp_on"}},
+		{"account", accountData{Agent: on, Failed: "end", Present: true}},
+		{"account", accountData{Agent: on, Failed: "end", Code: true, Required: true}},
+		{"account", accountData{Agent: on, Failed: "recovery", Present: true}},
+		{"account", accountData{Agent: on, Done: "recovery", Recovery: []string{"aaaaa-bbbbb"}}},
+		{"account", accountData{Agent: on, Done: "totp_on", Recovery: []string{"aaaaa-bbbbb"}, Sessions: []sessionRow{{ID: "a", Here: true}, {ID: "b", Browser: "<b>", Network: "10.0.x.x"}}}},
+		{"account", accountData{Agent: ana, Failed: "begin", Present: true}},
+		{"account", accountData{Agent: ana, Failed: "password", Same: true}},
+		{"account", accountData{Agent: ana, Failed: "begin", Busy: true, Wait: web.Wait(busyWait)}},
+		{"account", accountData{Agent: ana, Owes: agent.OwesPassword}},
+		{"account", accountData{Agent: ana, Owes: agent.OwesSecondFactor}},
+		{"account", accountData{Agent: ana, Owes: agent.OwesSecondFactor, Secret: "AAAA BBBB", EnrolmentCode: enrolmentPath}},
+		{"confirm", confirmData{Login: "ana", Back: Home}},
+		{"confirm", confirmData{Login: "ana", Back: Home, Wrong: true}},
+		{"confirm", confirmData{Login: "ana", Back: Home, Wrong: true, Wait: wait}},
+		{"confirm", confirmData{Login: "ana", Back: Home, Busy: true, Wait: web.Wait(busyWait)}},
 	} {
 		var b bytes.Buffer
 		if err := pages.Draw(&b, c.page, "frame", c.data); err != nil {

@@ -180,7 +180,14 @@ func TestAgents_add(t *testing.T) {
 	sup.Post(agentsPage, "hacer", "agregar", "usuario", "Luz", "nombre", "Luz <i>Prueba</i>", "rol", "agent", "contrasena", consoletest.Password).
 		To(t, agentsPage+"?de=luz&hecho=agregar")
 	sup.Get(agentsPage+"?de=luz&hecho=agregar").Want(t, http.StatusOK, "Luz &lt;i&gt;Prueba&lt;/i&gt; ya puede entrar")
-	d.As("luz").Get("/agentes/buscar").Want(t, http.StatusOK)
+	luz := d.As("luz")
+	luz.Get("/agentes/buscar").To(t, "/agentes/cuenta")
+	luz.Get("/agentes/cuenta").Want(t, http.StatusOK, "elija su propia contraseña")
+	luz.Post("/agentes/cuenta", "hacer", "contrasena", "actual", consoletest.Password, "nueva", consoletest.Password, "nueva2", consoletest.Password).
+		Want(t, http.StatusUnprocessableEntity, "Es la que ya tiene")
+	luz.Post("/agentes/cuenta", "hacer", "contrasena", "actual", consoletest.Password, "nueva", otherPassword, "nueva2", otherPassword).
+		To(t, "/agentes/cuenta?hecho=contrasena")
+	luz.Get("/agentes/buscar").Want(t, http.StatusOK)
 	sup.Get(agentsPage+"?de=%3Cscript%3E&hecho=agregar").Want(t, http.StatusOK)
 
 	tests := []struct {
@@ -222,12 +229,16 @@ func TestAgents_change(t *testing.T) {
 	sup.Post(agentsPage, "hacer", "nombre", "usuario", "nadie", "nombre", "Nadie").Want(t, http.StatusUnprocessableEntity, "Esa cuenta no existe")
 	sup.Post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", "corta").Want(t, http.StatusUnprocessableEntity, "Es muy corta")
 	sup.Post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", otherPassword).To(t, agentsPage+"?de=ana&hecho=contrasena")
-	d.Browser().SignIn("ana", otherPassword).To(t, "/agentes")
-	if _, err := d.Agents.BeginTOTP(t.Context(), "ana"); err != nil {
+	ana := d.Browser()
+	ana.SignIn("ana", otherPassword).To(t, "/agentes")
+	ana.Get("/agentes").To(t, "/agentes/cuenta") // a password that another chose is changed first
+	sup.Post(agentsPage, "hacer", "sesiones", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=sesiones")
+	ana.Get("/agentes").To(t, "/agentes/entrar")
+	if _, err := d.Agents.BeginTOTP(t.Context(), "ana", otherPassword, agent.From{}); err != nil {
 		t.Fatal(err)
 	}
 	sup.Post(agentsPage, "hacer", "sin-codigo", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=sin-codigo")
-	for _, what := range []string{"agent_renamed", "agent_role", "agent_password", "agent_totp_off"} {
+	for _, what := range []string{"agent_renamed", "agent_role", "agent_password", "agent_totp_off", "agent_sessions_ended"} {
 		if got := d.Told(what); len(got) == 0 || !strings.HasPrefix(got[0], "sup: ana") {
 			t.Errorf("the audit says of %s: %q", what, got)
 		}
