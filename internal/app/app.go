@@ -242,7 +242,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Kick:  func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
-	a.Agents = newAgents(c, a.Store, a.Vault)
+	a.Agents = newAgents(c, a.Store, a.Vault, a.alertDesk)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
 	a.publicURL = publicURL
 	fresh, err := a.refresh(c)
@@ -673,7 +673,11 @@ func (a *App) wrongLink(ctx context.Context, source string) (ok bool, retryAfter
 		return false, 0, err
 	}
 	now, err := a.Store.Now(ctx)
-	return n <= int64(a.options.Config.Limits.WrongLinksMinute), resets.Sub(now), err
+	most := int64(a.options.Config.Limits.WrongLinksMinute)
+	if err == nil && n == most+1 {
+		err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: "limit/" + rand.Text(), At: now, Who: "unknown", What: "limit_met", Detail: wrongLinks})
+	}
+	return n <= most, resets.Sub(now), err
 }
 
 func listen(setting, addr string) (net.Listener, error) {

@@ -15,6 +15,7 @@ import (
 	"llave/bot/whatsapp"
 	"llave/bot/wire"
 	"llave/flows"
+	"llave/internal/agent"
 	"llave/internal/handoff"
 	"llave/internal/metrics"
 	"llave/internal/runner"
@@ -40,7 +41,7 @@ func (a *App) watchEngine(e store.Engine) store.Engine { return store.Watched(e,
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
-	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}}
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks, deskLimits[agent.AlertGuessed], deskLimits[agent.AlertCodes]}}
 	for _, kind := range bot.PromiseKinds() {
 		e.Promises = append(e.Promises, string(kind))
 	}
@@ -62,6 +63,20 @@ var limitsMet = map[bot.Event]string{
 
 // wrongLinks is the limit that an address meets on the pages.
 const wrongLinks = "wrong_links"
+
+// deskLimits are what metrics call the limits that are met at the desk's door.
+var deskLimits = map[string]string{agent.AlertGuessed: "desk_passwords", agent.AlertCodes: "desk_codes"}
+
+// alertDesk tells the operators that somebody guesses at the desk's door; whose account it is the audit says.
+func (a *App) alertDesk(what string) {
+	a.Metrics.Limit(deskLimits[what])
+	switch what {
+	case agent.AlertGuessed:
+		a.options.Log.Warn("strangers guess at the password of an account of the desk: the audit says whose")
+	case agent.AlertCodes:
+		a.options.Log.Warn("somebody who has the password of an account of the desk guesses at its codes: give it another password; the audit says whose")
+	}
+}
 
 // watched counts what the runner does.
 type watched struct{ m *metrics.Metrics }

@@ -87,6 +87,9 @@ func (v Visit) Actor() handoff.Actor {
 	return handoff.Actor{Login: v.Agent.Login, Name: v.Agent.Name, Supervisor: v.Supervisor()}
 }
 
+// Fresh says whether the visitor typed the password a moment ago.
+func (v Visit) Fresh() bool { return v.fresh }
+
 // Supervisor says whether the visitor may do what supervisors do.
 func (v Visit) Supervisor() bool { return v.Agent.Role.Includes(agent.Supervisor) }
 

@@ -26,7 +26,7 @@ var (
 		"/agentes/supervision", "/agentes/supervision?dias=7", "/agentes/supervision?dias=30", "/agentes/supervision/agentes",
 		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", unheardPage, "/agentes/exportar.csv",
 	}
-	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=nada", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
+	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=C7KH4M9TX", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
 )
 
 func TestSupervisor_whoMayRead(t *testing.T) {
