@@ -61,6 +61,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Demo serves the page of `llave demo` at "/" and catches letters instead of sending them.
 	Demo bool
+	// DemoWord is told each word that opens the desk of a demo which other machines reach; each does once.
+	DemoWord func(word string)
 	// Terminal is the channel of `llave chat`; nil: off.
 	Terminal *terminal.Options
 	// Now is the embedded store's clock; nil is time.Now. For tests.
@@ -103,6 +105,7 @@ type App struct {
 	reports      *bounce.Listener // nil: no delivery reports are taken
 	bodies       *wire.Bodies     // room for what strangers send, of all ways in
 	demoPassword string           // of the agent in a demo
+	demoWord     word             // opens its desk where other machines reach it
 	jobs         *jobs.Table
 	trace        *trace.Tracer // nil: traces are off
 	engine       *bot.Engine   // the first: see fresh
@@ -263,7 +266,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.bodies = wire.NewBodies()
 	kit, err := web.New(web.Options{
 		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang, Count: a.watchRequest,
-		Chats: func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
+		Untrusted: a.forwardedBy(),
+		Chats:     func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
 	})
 	if err != nil {
 		return a, err

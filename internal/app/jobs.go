@@ -30,7 +30,7 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 }
 
 // newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
-// sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
+// sweep; every minute whose the sentences are that were not understood a day ago; hourly where the audit ends, and what is kept no longer.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
@@ -38,6 +38,7 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
+		t.Add("audit-end", "@hourly", jobTTL, a.noteAudit),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
 	)
 	return t, err

@@ -41,7 +41,7 @@ func (a *App) watchEngine(e store.Engine) store.Engine { return store.Watched(e,
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
-	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks, deskLimits[agent.AlertGuessed], deskLimits[agent.AlertCodes]}}
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks, untrustedProxy, deskLimits[agent.AlertGuessed], deskLimits[agent.AlertCodes]}}
 	for _, kind := range bot.PromiseKinds() {
 		e.Promises = append(e.Promises, string(kind))
 	}

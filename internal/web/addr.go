@@ -29,6 +29,11 @@ func (k *Kit) Addr(r *http.Request) netip.Addr {
 	return at
 }
 
+// forwarded says whether a request comes from no trusted proxy and says all the same that it was passed on.
+func (k *Kit) forwarded(r *http.Request) bool {
+	return (r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "") && !k.trusted(k.peer(r))
+}
+
 // peer is who connected to us.
 func (k *Kit) peer(r *http.Request) (at netip.Addr) {
 	if p, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {

@@ -18,7 +18,9 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +43,9 @@ type Options struct {
 	Embed  bool // the pages may stand in a frame of our own site
 	// AutoSignIn signs in whoever comes without a session; nil: they are asked who they are. For llave demo.
 	AutoSignIn func(ctx context.Context) (agent.SignedIn, error)
+	// Word signs in whoever has the word that llave demo printed, instead of a login and a password; agent.ErrWrong when it is
+	// another. nil: accounts sign in.
+	Word func(ctx context.Context, word string) (agent.SignedIn, error)
 }
 
 // Frame is what the rooms stand in. It is safe for use by many goroutines.
@@ -71,6 +76,7 @@ func New(o Options) (*Frame, error) {
 	}
 	c := &Frame{Options: o, door: door, parts: parts, pages: pages, freed: func() {}, beats: map[string]time.Time{}}
 	door.left, door.within, door.auto, door.Zone = c.left, c.showWithin, o.AutoSignIn != nil, o.Desk.Zone
+	door.word = o.Word
 	if o.Embed {
 		door.policy = web.Framed(web.Policy)
 	}
@@ -154,12 +160,24 @@ func (c *Frame) autoSignIn(w http.ResponseWriter, r *http.Request) (in bool, err
 	if _, _, err := c.Agents.Live(r.Context(), c.Kit.Cookie(r, sessionCookie)); whyNot(err) == "" {
 		return false, nil // signed in, or the store is away: what follows says so
 	}
+	if !ownHost(r.Host) { // a page of somebody else's whose name leads here
+		return false, &web.Error{Status: http.StatusForbidden}
+	}
 	s, err := c.AutoSignIn(r.Context())
 	if err != nil {
 		return false, Unavailable(err)
 	}
 	c.Kit.SetStrictCookie(w, sessionCookie, s.Token.Reveal(), s.Life)
 	return true, web.Redirect(w, r, r.URL.RequestURI())
+}
+
+// ownHost says whether a browser asked for this machine by a name that leads nowhere else.
+func ownHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // Where the pages of the rooms are that others lead to, and what is in the address of a page that reloads itself.

@@ -30,6 +30,7 @@ type Door struct {
 	policy string                                                                  // of its pages; "": web.Policy
 	left   func(ctx context.Context, login string) error                           // somebody has signed out
 	within func(w http.ResponseWriter, r *http.Request, v Visit, p web.View) error // shows a page of who is signed in
+	word   func(ctx context.Context, word string) (agent.SignedIn, error)          // signs in instead of login and password; nil: accounts do
 	auto   bool                                                                    // nobody is asked who they are: the next page signs them in
 }
 
@@ -131,7 +132,7 @@ func (d *Door) ask(role agent.Role, look lookup, f Handler) web.HandlerFunc {
 		case !a.Role.Includes(role):
 			return &web.Error{Status: http.StatusForbidden}
 		}
-		return f(w, r, Visit{a, token, sn.Fresh || d.auto})
+		return f(w, r, Visit{a, token, sn.Fresh || d.auto || d.word != nil})
 	}
 }
 

@@ -17,6 +17,7 @@ type signInData struct {
 	Why   string   // why the session ended: "idle", "over", "revoked", "left"; "none": there was none
 	Idle  web.Span // how long a session lasts without an action
 	Login string   // as it was typed
+	Word  bool     // a word is asked for, instead of login and password
 	Wrong bool
 	Wait  web.Span // until the next try; zero: now
 	Busy  bool     // nothing was judged: too much else is
@@ -41,7 +42,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) askSignIn(w http.ResponseWriter, data signInData) error {
-	data.Idle = web.Wait(d.Agents.Idle)
+	data.Idle, data.Word = web.Wait(d.Agents.Idle), d.word != nil
 	v := d.view("signin", data.Wrong, data.Wait, data)
 	if data.Busy {
 		v.Status = http.StatusServiceUnavailable
@@ -92,6 +93,9 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	data := signInData{Back: ownPage(form.Get("volver")), Login: bot.Cut(form.Get("usuario"), 64), Wrong: true}
+	if d.word != nil {
+		return d.signInWord(w, r, data)
+	}
 	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.from(r))
 	if wait, ok := refused(w, err, agent.ErrWrong); ok {
 		data.Wait = wait
@@ -108,6 +112,19 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 	if in.Code {
 		d.Kit.SetStrictCookie(w, codeCookie, in.Token.Reveal(), in.Life)
 		return web.Redirect(w, r, withBack(codePath, data.Back))
+	}
+	return d.enter(w, r, in, data.Back)
+}
+
+// signInWord judges the word that was printed.
+func (d *Door) signInWord(w http.ResponseWriter, r *http.Request, data signInData) error {
+	in, err := d.word(r.Context(), r.PostForm.Get("palabra"))
+	if errors.Is(err, agent.ErrWrong) {
+		data.Login = ""
+		return d.askSignIn(w, data)
+	}
+	if err != nil {
+		return Unavailable(err)
 	}
 	return d.enter(w, r, in, data.Back)
 }

@@ -35,6 +35,8 @@ func TestDoor_pages(t *testing.T) {
 		{"signin", signInData{Back: Home, Wrong: true, Login: `"><script>`}},
 		{"signin", signInData{Back: Home, Wrong: true, Wait: wait}},
 		{"signin", signInData{Back: Home, Busy: true, Login: "ana", Wait: web.Wait(busyWait)}},
+		{"signin", signInData{Back: Home, Word: true}},
+		{"signin", signInData{Back: Home, Word: true, Wrong: true}},
 		{"signin_code", signInData{Back: Home}},
 		{"signin_code", signInData{Back: Home, Wrong: true}},
 		{"signin_code", signInData{Back: Home, Wrong: true, Wait: wait}},
