@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"llave/internal/agent"
+	"llave/internal/key"
 )
 
 // A password that a supervisor chose is owed a change, from Add and from SetPassword; one's own, or the operator's, is not.
@@ -195,4 +196,31 @@ func TestProve(t *testing.T) {
 	fresh(false)
 	wantErr(t, "right", p.one.Prove(ctx, token, goodPassword, at("192.0.2.1")), nil)
 	fresh(true)
+}
+
+// A hash of a version before is right, and is made anew at the next sign-in, in less memory.
+func TestSignIn_hashOfBefore(t *testing.T) {
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	ctx := t.Context()
+	a, err := p.one.Find(ctx, "ana")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Hash, err = key.Hash(ctx, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	before := a.Hash
+	if err := p.store.Agents.Save(ctx, &a); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.one.SignIn(ctx, "ana", "no es esta", at("192.0.2.1"))
+	wantErr(t, "wrong", err, agent.ErrWrong)
+	token := p.signIn("ana")
+	a, err = p.one.Find(ctx, "ana")
+	if err != nil || a.Hash == before || key.Large(a.Hash) || !key.Large(before) {
+		t.Errorf("the hash stayed as it was: %v", err)
+	}
+	wantErr(t, "signed in", live(p.two, ctx, token), nil)
+	p.signIn("ana")
 }

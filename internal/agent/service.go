@@ -414,11 +414,28 @@ func (s *Service) hash(ctx context.Context, password, login, name string) (strin
 	if problems := CheckPassword(password, login, name); len(problems) > 0 {
 		return "", &Weak{problems}
 	}
-	hash, err := key.Hash(ctx, password)
+	hash, err := key.HashPassword(ctx, password)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
 	return hash, nil
+}
+
+// hashAnew keeps a right password's hash as it is made now, where a version before made it. Whoever changes the account at this
+// moment wins; the next sign-in does it then.
+func (s *Service) hashAnew(ctx context.Context, a Agent, password string) error {
+	if !key.Large(a.Hash) {
+		return nil
+	}
+	hash, err := key.HashPassword(ctx, password)
+	if err != nil {
+		return fmt.Errorf("hash password: %w", err)
+	}
+	a.Hash = hash
+	if err := s.Agents.Save(ctx, &a); err != nil && !errors.Is(err, bot.ErrConflict) {
+		return fmt.Errorf("save agent: %w", err)
+	}
+	return nil
 }
 
 func (s *Service) now(ctx context.Context) (time.Time, error) {
@@ -441,7 +458,7 @@ func (d *dummy) get(ctx context.Context) (string, error) {
 	if d.hash != "" {
 		return d.hash, nil
 	}
-	hash, err := key.Hash(ctx, rand.Text())
+	hash, err := key.HashPassword(ctx, rand.Text())
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}

@@ -90,6 +90,9 @@ func (s *Service) SignIn(ctx context.Context, login, password string, from From)
 	if !right || !known || a.Disabled {
 		return SignedIn{}, s.failed(ctx, who, "agent_sign_in_failed", tried, ErrWrong)
 	}
+	if err := s.hashAnew(ctx, a, password); err != nil {
+		return SignedIn{}, err
+	}
 	if a.SecondFactor() {
 		if err := s.takeBack(ctx, tried); err != nil {
 			return SignedIn{}, err

@@ -328,7 +328,25 @@ func atTheDoor() []deskPage {
 		{name: "account", who: "nuria", open: account},
 		{name: "password refused", who: "nuria", open: then(account, password("otra", "corta", "larga"))},
 		{name: "password changed", who: "nuria", open: then(account, password(deskPassword, "mesa azul con tres patas rotas", "mesa azul con tres patas rotas"))},
-		{name: "code begun", who: "nuria", walk: true, open: then(account, sends(`document.querySelector("[name=hacer][value=empezar]").form`))},
+		{name: "password owed", who: "nuria", open: func(c *clerk, m *morning) {
+			m.changes("nuria", func(a *agent.Agent) { a.MustChange = true })
+			contains(m.t, "the page", c.open(m.base+"/agentes"), "elija su propia contraseña")
+		}},
+		{name: "sessions", who: "nuria", open: func(c *clerk, m *morning) {
+			m.changes("nuria", func(a *agent.Agent) { a.MustChange = false })
+			for _, browser := range []string{"Firefox, Linux", "", "Chrome, Android"} {
+				if _, err := m.app.Agents.SignIn(m.t.Context(), "nuria", "mesa azul con tres patas rotas", agent.From{Source: "x", Browser: browser, Network: "190.12.x.x"}); err != nil {
+					m.t.Fatal(err)
+				}
+			}
+			account(c, m)
+		}},
+		{name: "sessions ended", who: "nuria", open: then(account, sends(`document.querySelector("[value=cerrar-otras]").form`))},
+		{name: "code not begun", who: "nuria", open: then(account, sends(`document.querySelector("[name=hacer][value=empezar]").form`))},
+		{name: "code begun", who: "nuria", walk: true, open: then(account, func(c *clerk) {
+			runs(`document.querySelector("#empezar").value = "mesa azul con tres patas rotas"`)(c)
+			sends(`document.querySelector("[name=hacer][value=empezar]").form`)(c)
+		})},
 		{name: "code wrong", who: "nuria", open: then(account, func(c *clerk) {
 			runs(`document.querySelector("#codigo").value = "000000"`)(c)
 			sends(`document.querySelector("#codigo").form`)(c)
@@ -340,8 +358,17 @@ func atTheDoor() []deskPage {
 			sends(`document.querySelector("#codigo").form`)(c)
 		}},
 		{name: "code stays", who: "nuria", open: then(account, func(c *clerk) {
-			runs(`document.querySelector("#quitar").value = "otra"`)(c)
+			runs(`document.querySelector("#quitar").value = "otra"; document.querySelector("#quitar-codigo").value = "000000"`)(c)
 			sends(`document.querySelector("#quitar").form`)(c)
+		})},
+		{name: "recovery codes", who: "nuria", walk: true, open: then(account, func(c *clerk) {
+			runs(`document.querySelector("#recuperacion").value = "mesa azul con tres patas rotas"`)(c)
+			sends(`document.querySelector("#recuperacion").form`)(c)
+		})},
+		{name: "asked for the password again", who: "nuria", walk: true, open: at("/agentes/confirmar?volver=/agentes/cuenta")},
+		{name: "wrong password again", who: "nuria", open: then(at("/agentes/confirmar"), func(c *clerk) {
+			runs(`document.querySelector("#actual").value = "otra"`)(c)
+			sends(`document.querySelector("#actual").form`)(c)
 		})},
 		{name: "asked for the code", who: "nuria", open: func(c *clerk, m *morning) {
 			c.at("/agentes/cuenta")
@@ -463,6 +490,19 @@ func atTheDesk() []deskPage {
 			m.closeDesk(time.Time{})
 			c.at("/agentes")
 		}},
+	}
+}
+
+// changes changes an account behind the desk's back.
+func (m *morning) changes(login string, change func(a *agent.Agent)) {
+	m.t.Helper()
+	a, _, err := m.app.Store.Agents.Find(m.t.Context(), login)
+	if err == nil {
+		change(&a)
+		err = m.app.Store.Agents.Save(m.t.Context(), &a)
+	}
+	if err != nil {
+		m.t.Fatal(err)
 	}
 }
 
