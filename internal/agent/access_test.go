@@ -77,7 +77,7 @@ func TestOwes_secondFactor(t *testing.T) {
 	}
 }
 
-// Turning the second factor on ends every other session of the account, and gives ten codes of which each works once.
+// P741: turning the second factor on ends every other session of the account, and gives ten codes of which each works once.
 func TestSecondFactor_recovery(t *testing.T) {
 	p := newServicePair(t)
 	p.add("ana", agent.Member)

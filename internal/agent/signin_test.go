@@ -52,7 +52,7 @@ func TestSignIn_growingWaits(t *testing.T) {
 	}
 }
 
-// Whoever guesses keeps nobody out but themself: neither the owner in another network, nor one in the same network whose browser
+// Whoever guesses keeps nobody out but themself (P740): neither the owner in another network, nor one in the same network whose browser
 // signed in before, nor one who is signed in and proves the password.
 func TestSignIn_nobodyIsKeptOut(t *testing.T) { storetest.Engines(t, nobodyIsKeptOut) }
 

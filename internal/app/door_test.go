@@ -41,7 +41,7 @@ func (s *service) addr(t *testing.T) string {
 	return "http://" + ready[0]["addr"].(string)
 }
 
-// What is unsafe is said at start, each setting by name.
+// What is unsafe is said at start, each setting by name (P744).
 func TestServe_unsafeSettings(t *testing.T) {
 	s := serving(t, []string{
 		"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_PPROF=on", "LLAVE_TRUSTED_PROXIES=::/0", "LLAVE_AGENT_IDLE=12h", "LLAVE_RETENTION_AUDIT=24h", "LLAVE_TELEGRAM_WEBHOOK_SECRET=abc",
@@ -192,7 +192,7 @@ func TestDesk_alert(t *testing.T) {
 }
 
 // The desk of a demo that other machines reach is opened by a word that is printed and works once; on this machine alone it opens by
-// itself, but not under a name that somebody else's page gave it.
+// itself, but not under a name that somebody else's page gave it (P745).
 func TestDemo_desk(t *testing.T) {
 	word := regexp.MustCompile(`The word that opens the desk, once: ([a-z2-7]{12})`)
 	demo := func(addr string) (server string, printed func() []string) {

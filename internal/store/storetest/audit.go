@@ -212,7 +212,7 @@ func auditDies(t *testing.T, s *store.Store) {
 	verified(t, l, left)
 }
 
-// What somebody does who can write the store and has not the key shows, each at its place.
+// What somebody does who can write the store and has not the key shows, each at its place (P743).
 func auditTampered(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	e := s.Engine()

@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -346,4 +347,36 @@ func TestAnswers(t *testing.T) {
 	if got := d.Told("desk_answers"); len(got) != 4 {
 		t.Errorf("the audit has %d edits of the answers, want 4: %q", len(got), got)
 	}
+}
+
+// What gives rights, or takes much away at once, wants the password again; of a form that was sent nothing is done.
+func TestProven(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	d.Keep(closedCase("C-AAAA-AA1", d.Clock.Now()))
+	sup := d.As("sup")
+	const file, cases = "/agentes/casos/C-AAAA-AA1/transcripcion.csv", "/agentes/exportar.csv?desde=2026-03-01&hasta=2026-03-02"
+	for _, page := range []string{agentsPage, cases, file} {
+		sup.Get(page).Want(t, http.StatusOK)
+	}
+	d.Clock.Advance(agent.ProofLife)
+	exported := len(d.Told("case_export"))
+	for _, page := range []string{agentsPage, cases, file} {
+		sup.Get(page).To(t, "/agentes/confirmar?"+url.Values{"volver": {page}}.Encode())
+	}
+	for _, form := range [][]string{
+		{"hacer", "rol", "usuario", "ana", "rol", "supervisor"}, {"hacer", "contrasena", "usuario", "ana", "contrasena", otherPassword}, {"hacer", "sin-codigo", "usuario", "ana"},
+		{"hacer", "agregar", "usuario", "eva", "nombre", "Eva", "rol", "supervisor", "contrasena", otherPassword},
+	} {
+		fields := url.Values{}
+		for i := 0; i < len(form); i += 2 {
+			fields.Set(form[i], form[i+1])
+		}
+		sup.Do(http.MethodPost, agentsPage, fields, "Referer", "http://localhost"+agentsPage+"?de=ana").To(t, "/agentes/confirmar?"+url.Values{"volver": {agentsPage + "?de=ana"}}.Encode())
+	}
+	if all, err := d.Agents.List(t.Context()); err != nil || len(all) != 2 || all[0].Role != agent.Member || len(d.Told("case_export")) != exported {
+		t.Errorf("something was done without the password: %v, %v", all, err)
+	}
+	sup.Post("/agentes/confirmar", "actual", consoletest.Password, "volver", cases).To(t, cases)
+	sup.Get(cases).Want(t, http.StatusOK)
+	sup.Post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "supervisor").To(t, agentsPage+"?de=ana&hecho=rol")
 }

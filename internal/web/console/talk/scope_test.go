@@ -12,7 +12,7 @@ import (
 	"llave/internal/web/console/consoletest"
 )
 
-// An agent reads what waits and what is theirs, and nothing else, by no road; a supervisor reads all. Each reading is written down, once
+// P742: an agent reads what waits and what is theirs, and nothing else, by no road; a supervisor reads all. Each reading is written down, once
 // an hour.
 func TestScope(t *testing.T) {
 	d := consoletest.NewDesk(t).Process()
