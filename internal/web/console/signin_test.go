@@ -233,7 +233,7 @@ func turnOn(b *consoletest.Browser) string {
 	t.Helper()
 	b.Post("/agentes/cuenta", "hacer", "empezar").Want(t, 422, "No es su contraseña")
 	b.Post("/agentes/cuenta", "hacer", "empezar", "actual", consoletest.Password).To(t, "/agentes/cuenta")
-	p := b.Get("/agentes/cuenta").Want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:ana?`)
+	p := b.Get("/agentes/cuenta").Want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:`)
 	m := secretText.FindStringSubmatch(p.Body)
 	if m == nil {
 		t.Fatalf("no secret on the page:\n%s", p.Main())
