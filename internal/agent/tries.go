@@ -150,7 +150,7 @@ func (s *Service) limited(ctx context.Context, limit string, first bool, wait ti
 		if err != nil {
 			return err
 		}
-		if err := s.tell(ctx, newEntry(now, "unknown", "agent_limit", limit)); err != nil {
+		if err := s.tell(ctx, newEntry(now, unknown, "limit_met", limit)); err != nil {
 			return err
 		}
 	}

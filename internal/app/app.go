@@ -104,6 +104,7 @@ type App struct {
 
 	reports      *bounce.Listener // nil: no delivery reports are taken
 	bodies       *wire.Bodies     // room for what strangers send, of all ways in
+	limits       chan limitMet    // for the audit
 	demoPassword string           // of the agent in a demo
 	demoWord     word             // opens its desk where other machines reach it
 	jobs         *jobs.Table
@@ -171,7 +172,7 @@ func keys(c config.Config) (secret.Keys, error) {
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
 	c := o.Config
-	a = &App{options: o, name: processName(), Metrics: newMetrics(), failed: make(chan error, 4)}
+	a = &App{options: o, name: processName(), Metrics: newMetrics(), limits: make(chan limitMet, 64), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
@@ -257,7 +258,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
+		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics, a.limits}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err
@@ -538,6 +539,7 @@ func (a *App) Start(ctx context.Context) error {
 	if a.admin != nil {
 		a.serve("admin server", a.adminRoutes(), a.admin)
 	}
+	a.background.Go(func() { a.auditLimits(ctx) })
 	if a.telegram != nil || a.whatsapp != nil {
 		a.background.Go(func() { a.shareRates(ctx) })
 	}

@@ -79,7 +79,10 @@ func (a *App) alertDesk(what string) {
 }
 
 // watched counts what the runner does.
-type watched struct{ m *metrics.Metrics }
+type watched struct {
+	m      *metrics.Metrics
+	limits chan<- limitMet // for the audit; what finds no room is counted all the same
+}
 
 // Turned counts a turn.
 func (w watched) Turned(t runner.Turned) {
@@ -96,6 +99,10 @@ func (w watched) Turned(t runner.Turned) {
 	}
 	if limit := limitsMet[t.Outcome.Event]; limit != "" {
 		w.m.Limit(limit)
+		select {
+		case w.limits <- limitMet{t.Channel, limit}:
+		default:
+		}
 	}
 	y := t.Outcome.Tally
 	if y.Sense != "" {

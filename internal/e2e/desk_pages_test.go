@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -332,8 +333,13 @@ func atTheDoor() []deskPage {
 			m.changes("nuria", func(a *agent.Agent) { a.MustChange = true })
 			contains(m.t, "the page", c.open(m.base+"/agentes"), "elija su propia contraseña")
 		}},
-		{name: "sessions", who: "nuria", open: func(c *clerk, m *morning) {
+		{name: "second factor owed", who: "nuria", walk: true, open: func(c *clerk, m *morning) {
 			m.changes("nuria", func(a *agent.Agent) { a.MustChange = false })
+			m.app.Agents.Require = agent.Everybody
+			defer func() { m.app.Agents.Require = agent.Optional }()
+			contains(m.t, "the page", c.open(m.base+"/agentes"), "ponga un código en su teléfono")
+		}},
+		{name: "sessions", who: "nuria", open: func(c *clerk, m *morning) {
 			for _, browser := range []string{"Firefox, Linux", "", "Chrome, Android"} {
 				if _, err := m.app.Agents.SignIn(m.t.Context(), "nuria", "mesa azul con tres patas rotas", agent.From{Source: "x", Browser: browser, Network: "190.12.x.x"}); err != nil {
 					m.t.Fatal(err)
@@ -446,6 +452,18 @@ func atTheDesk() []deskPage {
 			sent("nota")(c)
 		})},
 		{name: "connection lost", who: "ana", open: then(to(mine), runs(`document.querySelector("#sin-conexion").hidden = false; document.querySelector("#escribe").hidden = false`))},
+		{name: "number wants the password", who: "ana", open: func(c *clerk, m *morning) {
+			sessions, err := m.app.Store.Sessions.Of(m.t.Context(), "ana")
+			for i := range sessions {
+				sessions[i].Proved = time.Time{}
+				err = errors.Join(err, m.app.Store.Sessions.Save(m.t.Context(), &sessions[i]))
+			}
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			acted(sent("numero"))(c, m)
+			c.shows("escriba su contraseña")
+		}},
 		{name: "of a colleague", who: "ana", open: to(func(m *morning) string { return "/agentes/casos/" + m.others })},
 		{name: "of an agent", who: "eva", open: then(to(func(m *morning) string { return "/agentes/casos/" + m.others + "?ver=todos" }), runs(unfold))},
 		{name: "closed case", who: "ana", open: to(func(m *morning) string { return "/agentes/casos/" + m.closed + "?ver=cerrados" })},
@@ -625,6 +643,15 @@ func (p deskPage) check(t *testing.T, m *morning, sweep bottest.Sweep, i int) {
 	for _, view := range deskViews {
 		do(c.visitor, "size the window", chromedp.EmulateViewport(view.width, view.height))
 		c.layout(t, view)
+	}
+	if dir := os.Getenv("DOOR_SHOTS"); dir != "" {
+		for _, w := range []int64{360, 1280} {
+			do(c.visitor, "size the window", chromedp.EmulateViewport(w, 800))
+			shot, err := chromedp.Run(c.ctx, chromedp.FullScreenshot(100))
+			if err == nil {
+				_ = os.WriteFile(filepath.Join(dir, strings.ReplaceAll(p.name, " ", "-")+fmt.Sprint("-", w, ".png")), shot, 0o644)
+			}
+		}
 	}
 	// So tall that nothing is scrolled out of sight within the page: axe-core looks at what is there to be seen.
 	do(c.visitor, "size the window", chromedp.EmulateViewport(1280, 4000))

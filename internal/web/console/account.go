@@ -94,7 +94,7 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 	if data.Busy {
 		p.Status = http.StatusServiceUnavailable
 	}
-	if d.within != nil {
+	if d.within != nil && data.Owes == agent.OwesNothing { // else none of the other pages is to be had, nor what the frame asks by itself
 		return d.within(w, r, v, p)
 	}
 	return web.Show(w, d.pages, p)

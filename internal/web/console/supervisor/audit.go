@@ -65,6 +65,8 @@ func (c *Room) auditRow(e agent.AuditEntry) auditRow {
 		row.Refs = strings.Fields(rest)
 	case e.What == "agent_signed_in" && strings.HasPrefix(e.Detail, "recovery "):
 		row.Kind, row.Rest = "recovery", rest
+	case e.What == "limit_met":
+		row.Kind = "limit"
 	case e.What == auditUnheard:
 		row.Kind, row.Rest = "unheard", c.meaningTitle(e.Detail)
 	case e.What == "agent_added", e.What == "agent_role":
