@@ -644,15 +644,6 @@ func (p deskPage) check(t *testing.T, m *morning, sweep bottest.Sweep, i int) {
 		do(c.visitor, "size the window", chromedp.EmulateViewport(view.width, view.height))
 		c.layout(t, view)
 	}
-	if dir := os.Getenv("DOOR_SHOTS"); dir != "" {
-		for _, w := range []int64{360, 1280} {
-			do(c.visitor, "size the window", chromedp.EmulateViewport(w, 800))
-			shot, err := chromedp.Run(c.ctx, chromedp.FullScreenshot(100))
-			if err == nil {
-				_ = os.WriteFile(filepath.Join(dir, strings.ReplaceAll(p.name, " ", "-")+fmt.Sprint("-", w, ".png")), shot, 0o644)
-			}
-		}
-	}
 	// So tall that nothing is scrolled out of sight within the page: axe-core looks at what is there to be seen.
 	do(c.visitor, "size the window", chromedp.EmulateViewport(1280, 4000))
 	if sweep.Takes(i, 4) {
