@@ -224,3 +224,49 @@ func TestSignIn_hashOfBefore(t *testing.T) {
 	wantErr(t, "signed in", live(p.two, ctx, token), nil)
 	p.signIn("ana")
 }
+
+// A browser is known for half a year, and ten of an account are.
+func TestDevices(t *testing.T) {
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	ctx := t.Context()
+	in, err := p.one.SignIn(ctx, "ana", goodPassword, at("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := known("192.0.2.1", in)
+	knows := func(want bool) {
+		t.Helper()
+		a, err := p.one.Find(ctx, "ana")
+		if err != nil || len(a.Devices) > 10 || strings.Contains(fmt.Sprintf("%q", a.Devices), in.Device.Reveal()) {
+			t.Errorf("%d devices, %v", len(a.Devices), err)
+		}
+		for range agent.MaxWrong {
+			_, _ = p.two.SignIn(ctx, "ana", "no es esta", at("192.0.2.1"))
+		}
+		again, err := p.two.SignIn(ctx, "ana", goodPassword, browser)
+		if (err == nil) != want {
+			t.Errorf("signed in: %v, want the browser known: %v", err, want)
+		}
+		if want && again.Device != in.Device {
+			t.Error("the browser got another token")
+		}
+		p.clock.Advance(2 * time.Hour)
+	}
+	knows(true)
+	p.clock.Advance(agent.DeviceLife - 3*time.Hour)
+	knows(true)
+	p.clock.Advance(agent.DeviceLife)
+	knows(false)
+	if in, err = p.one.SignIn(ctx, "ana", goodPassword, at("192.0.2.1")); err != nil {
+		t.Fatal(err)
+	}
+	browser = known("192.0.2.1", in)
+	for i := range 10 {
+		if _, err := p.one.SignIn(ctx, "ana", goodPassword, at(fmt.Sprint("net ", i))); err != nil {
+			t.Fatal(err)
+		}
+		p.clock.Advance(time.Second)
+	}
+	knows(false)
+}

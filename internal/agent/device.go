@@ -23,10 +23,10 @@ func (s *Service) deviceID(login, token string) string {
 }
 
 // knownDevice returns the device that a browser is for an account, and its token.
-func (s *Service) knownDevice(a Agent, from From) (id, token string, ok bool) {
+func (s *Service) knownDevice(a Agent, from From, now time.Time) (id, token string, ok bool) {
 	for _, token := range from.Devices {
 		id := s.deviceID(a.Login, token)
-		if slices.ContainsFunc(a.Devices, func(d Device) bool { return d.ID == id }) {
+		if slices.ContainsFunc(a.Devices, func(d Device) bool { return d.ID == id && now.Sub(d.At) < DeviceLife }) {
 			return id, token, true
 		}
 	}
@@ -36,7 +36,7 @@ func (s *Service) knownDevice(a Agent, from From) (id, token string, ok bool) {
 // remember notes in the account that it was signed in from a browser, and returns the token by which that is known again: one that
 // it has, or a new one.
 func (s *Service) remember(a *Agent, from From, now time.Time) (token string) {
-	id, token, known := s.knownDevice(*a, from)
+	id, token, known := s.knownDevice(*a, from, now)
 	if !known {
 		token = newToken()
 		id = s.deviceID(a.Login, token)

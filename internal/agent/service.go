@@ -278,12 +278,12 @@ func (s *Service) SetPassword(ctx context.Context, by, login, password string) e
 	if err != nil {
 		return err
 	}
-	return s.setPassword(ctx, by, a, password, func(a *Agent) {
+	return s.setPassword(ctx, by, a, password, func(a *Agent, _ time.Time) {
 		a.MustChange, a.Devices = by != CommandLine, nil
 	})
 }
 
-func (s *Service) setPassword(ctx context.Context, by string, a Agent, password string, also func(a *Agent)) error {
+func (s *Service) setPassword(ctx context.Context, by string, a Agent, password string, also func(a *Agent, now time.Time)) error {
 	hash, err := s.hash(ctx, password, a.Login, a.Name)
 	if err != nil {
 		return err
@@ -291,7 +291,7 @@ func (s *Service) setPassword(ctx context.Context, by string, a Agent, password 
 	err = s.change(ctx, by, a.Login, func(a *Agent, now time.Time) (string, string, error) {
 		a.Hash, a.PasswordAt = hash, now
 		a.Epoch++
-		also(a)
+		also(a, now)
 		return "agent_password", a.Login, nil
 	})
 	if err != nil {
@@ -316,8 +316,8 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, password s
 	if present == password {
 		return SignedIn{}, ErrSame
 	}
-	err = s.setPassword(ctx, a.Login, a, password, func(a *Agent) {
-		id, _, known := s.knownDevice(*a, from)
+	err = s.setPassword(ctx, a.Login, a, password, func(a *Agent, now time.Time) {
+		id, _, known := s.knownDevice(*a, from, now)
 		a.MustChange = false
 		a.Devices = slices.DeleteFunc(a.Devices, func(d Device) bool { return !known || d.ID != id })
 	})

@@ -71,7 +71,11 @@ func (s *Service) SignIn(ctx context.Context, login, password string, from From)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("find agent: %w", err)
 	}
-	tried, err := s.begin(ctx, login, s.placeOf(a, from), from)
+	now, err := s.now(ctx)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	tried, err := s.begin(ctx, login, s.placeOf(a, from, now), from)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -130,7 +134,11 @@ func (s *Service) SignInCode(ctx context.Context, token, code string, from From)
 	if !found {
 		return SignedIn{}, ErrNoSession
 	}
-	at := s.placeOf(a, from)
+	now, err := s.now(ctx)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	at := s.placeOf(a, from, now)
 	if at.device == "" {
 		at.name = placeCodes
 	}

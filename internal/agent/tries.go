@@ -80,8 +80,8 @@ const (
 )
 
 // placeOf is where a browser's tries are counted: the device, where the account was signed in from it before, else the network.
-func (s *Service) placeOf(a Agent, from From) place {
-	if d, _, ok := s.knownDevice(a, from); ok {
+func (s *Service) placeOf(a Agent, from From, now time.Time) place {
+	if d, _, ok := s.knownDevice(a, from, now); ok {
 		return place{"device/" + d, d}
 	}
 	return place{name: "network/" + from.Source}

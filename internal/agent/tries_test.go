@@ -79,7 +79,7 @@ func TestTries_waitsGrow(t *testing.T) {
 				network := rapid.SampledFrom(networks).Draw(rt, "network")
 				o := of[network]
 				from := From{Source: network}
-				tried, err := s.begin(ctx, "ana", s.placeOf(Agent{Login: "ana"}, from), from)
+				tried, err := s.begin(ctx, "ana", s.placeOf(Agent{Login: "ana"}, from, book.now), from)
 				if o.locked.After(book.now) {
 					var later *Later
 					if !errors.As(err, &later) || later.Wait != o.locked.Sub(book.now) {

@@ -221,7 +221,9 @@ func (l *AuditLog) cut(ctx context.Context, before time.Time, limit int) (int64,
 		}
 		if next.Seq != h.Anchor.Seq {
 			next.Mark = next.mark(l.vault)
-			h.Anchor = next
+			if h.Anchor = next; next.Seq == h.Seq {
+				h.Last = chained{} // nothing is kept of it here either
+			}
 			if err = l.head.Save(ctx, &h); errors.Is(err, ErrConflict) {
 				continue
 			} else if err != nil {

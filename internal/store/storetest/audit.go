@@ -108,6 +108,9 @@ func auditChain(t *testing.T, s *store.Store) {
 		t.Errorf("forget everything: %d, %v", n, err)
 	}
 	verified(t, l, 0)
+	if head, err := s.Engine().Get(ctx, store.Settings, "audit_chain"); err != nil || strings.Contains(head.String(), "case_read") {
+		t.Errorf("the head keeps the last line: %v, %v", head, err)
+	}
 	must(t, l.Append(ctx, auditLine(20)))
 	if r := verified(t, l, 1); r.First != 12 {
 		t.Errorf("the chain goes on: got %+v", r)
