@@ -72,9 +72,19 @@ func (e Enrolment) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// BeginTOTP makes the secret of a second factor, which is off until ConfirmTOTP. ErrEnrolment means that one is on: taking
-// it off needs the password.
-func (s *Service) BeginTOTP(ctx context.Context, login string) (Enrolment, error) {
+// BeginTOTP makes the secret of a second factor, for somebody who proves their password (ErrWrong, *Later); it is off until
+// ConfirmTOTP. ErrEnrolment means that one is on: it must be taken off first.
+func (s *Service) BeginTOTP(ctx context.Context, login, password string, from From) (Enrolment, error) {
+	a, err := s.Find(ctx, login)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	if a.SecondFactor() {
+		return Enrolment{}, ErrEnrolment
+	}
+	if err := s.prove(ctx, a, password, from); err != nil {
+		return Enrolment{}, err
+	}
 	k, err := totp.Generate(totp.GenerateOpts{Issuer: "Llave", AccountName: login})
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("make a second factor: %w", err)
@@ -117,9 +127,15 @@ func (a Agent) enrolling(now time.Time) bool {
 }
 
 // ConfirmTOTP turns the second factor on that was begun, if the code is right (ErrCode). Signing in asks for one from then
-// on.
-func (s *Service) ConfirmTOTP(ctx context.Context, login, code string) error {
-	return s.change(ctx, login, login, func(a *Agent, now time.Time) (string, string, error) {
+// on. The other sessions of the account end, and what is returned goes on in place of the one with this token. The recovery codes
+// are shown once and kept as keyed hashes.
+func (s *Service) ConfirmTOTP(ctx context.Context, token, code string, from From) (SignedIn, RecoveryCodes, error) {
+	who, _, err := s.Session(ctx, token)
+	if err != nil {
+		return SignedIn{}, nil, err
+	}
+	codes := newRecoveryCodes()
+	err = s.change(ctx, who.Login, who.Login, func(a *Agent, now time.Time) (string, string, error) {
 		if !a.enrolling(now) {
 			return "", "", ErrEnrolment
 		}
@@ -128,31 +144,64 @@ func (s *Service) ConfirmTOTP(ctx context.Context, login, code string) error {
 			return "", "", err
 		}
 		a.TOTP, a.NewTOTP, a.NewTOTPAt = a.NewTOTP, "", time.Time{}
+		a.Recovery = s.recoveryHashes(a.Login, codes)
+		a.Epoch++
 		return "agent_totp_on", a.Login, nil
 	})
-}
-
-// EndTOTP takes the second factor off for somebody who is signed in and proves their password; a wrong one counts as a try.
-func (s *Service) EndTOTP(ctx context.Context, login, password, source string) error {
-	a, err := s.Find(ctx, login)
 	if err != nil {
-		return err
+		return SignedIn{}, nil, err
 	}
-	if err := s.prove(ctx, a, password, source); err != nil {
-		return err
-	}
-	return s.RemoveTOTP(ctx, login, login)
+	in, err := s.reopen(ctx, token, who.Login, from)
+	return in, codes, err
 }
 
-// RemoveTOTP takes the second factor off, for whoever lost the device.
+// EndTOTP takes the second factor off for somebody who is signed in, proves their password and has a code; a wrong one counts as a
+// try (ErrWrong, ErrCode). The other sessions of the account end, and what is returned goes on in place of the one with this token.
+func (s *Service) EndTOTP(ctx context.Context, token, password, code string, from From) (SignedIn, error) {
+	a, _, err := s.Session(ctx, token)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.prove(ctx, a, password, from); err != nil {
+		return SignedIn{}, err
+	}
+	tried, err := s.begin(ctx, a.Login, place{placeInside, placeInside}, from)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	err = s.change(ctx, a.Login, a.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if _, err := s.takeAnyCode(a, code, now); err != nil {
+			return "", "", err
+		}
+		a.endTOTP()
+		return "agent_totp_off", a.Login, nil
+	})
+	if errors.Is(err, ErrCode) {
+		return SignedIn{}, s.failed(ctx, a.Login, "agent_code_wrong", tried, ErrCode)
+	}
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.beginAnew(ctx, tried); err != nil {
+		return SignedIn{}, err
+	}
+	return s.reopen(ctx, token, a.Login, from)
+}
+
+// RemoveTOTP takes the second factor off, for whoever lost the device, and ends what the account is signed in with.
 func (s *Service) RemoveTOTP(ctx context.Context, by, login string) error {
 	return s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
 		if a.TOTP == "" && a.NewTOTP == "" {
 			return "", "", errUnchanged
 		}
-		a.TOTP, a.NewTOTP, a.TOTPStep, a.NewTOTPAt = "", "", 0, time.Time{}
+		a.endTOTP()
 		return "agent_totp_off", a.Login, nil
 	})
+}
+
+func (a *Agent) endTOTP() {
+	a.TOTP, a.NewTOTP, a.TOTPStep, a.NewTOTPAt, a.Recovery = "", "", 0, time.Time{}, nil
+	a.Epoch++
 }
 
 // takeCode notes in the agent which step a code is of, or returns ErrCode: it is of none near now, or of one that was taken.

@@ -63,6 +63,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Demo serves the page of `llave demo` at "/" and catches letters instead of sending them.
 	Demo bool
+	// DemoWord is told each word that opens the desk of a demo which other machines reach; each does once.
+	DemoWord func(word string)
 	// Terminal is the channel of `llave chat`; nil: off.
 	Terminal *terminal.Options
 	// Now is the embedded store's clock; nil is time.Now. For tests.
@@ -104,8 +106,10 @@ type App struct {
 
 	reports      *bounce.Listener // nil: no delivery reports are taken
 	security     security
-	bodies       *wire.Bodies // room for what strangers send, of all ways in
-	demoPassword string       // of the agent in a demo
+	bodies       *wire.Bodies  // room for what strangers send, of all ways in
+	limits       chan limitMet // for the audit
+	demoPassword string        // of the agent in a demo
+	demoWord     word          // opens its desk where other machines reach it
 	jobs         *jobs.Table
 	trace        *trace.Tracer // nil: traces are off
 	engine       *bot.Engine   // the first: see fresh
@@ -212,7 +216,7 @@ func openVault(ctx context.Context, c config.Config, s *store.Store) (k secret.K
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
 	c := o.Config
-	a = &App{options: o, name: processName(), Metrics: newMetrics(), failed: make(chan error, 4), storeHealth: newStoreHealth(o.Log)}
+	a = &App{options: o, name: processName(), Metrics: newMetrics(), limits: make(chan limitMet, 64), failed: make(chan error, 4), storeHealth: newStoreHealth(o.Log)}
 	defer func() {
 		if err != nil {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
@@ -297,7 +301,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
-	a.Agents = newAgents(c, a.Store, a.Vault)
+	a.Agents = newAgents(c, a.Store, a.Vault, a.alertDesk)
 	a.Agents.Audit = a.seesAgents(a.Agents.Audit)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
 	a.publicURL = publicURL
@@ -310,7 +314,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
 		Now: a.Store.Now, Open: func(conv, s string) (string, error) { return flows.OpenReply(a.Vault, conv, s) },
-		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics, a.sees}, Log: o.Log, Trace: a.trace,
+		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics, a.sees, a.limits}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err
@@ -319,7 +323,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.bodies = wire.NewBodies()
 	kit, err := web.New(web.Options{
 		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang, Count: a.watchRequest,
-		Chats: func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
+		Untrusted: a.forwardedBy(),
+		Chats:     func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
 	})
 	if err != nil {
 		return a, err
@@ -592,6 +597,7 @@ func (a *App) Start(ctx context.Context) error {
 	if a.admin != nil {
 		a.serve("admin server", a.adminRoutes(), a.admin)
 	}
+	a.background.Go(func() { a.auditLimits(ctx) })
 	a.background.Go(func() { a.stayAlive(ctx) })
 	a.background.Go(func() { a.watchTrouble(ctx) })
 	if a.Mailbox == nil && !a.options.NoSweep {
@@ -735,7 +741,11 @@ func (a *App) wrongLink(ctx context.Context, source string) (ok bool, retryAfter
 		return false, 0, err
 	}
 	now, err := a.Store.Now(ctx)
-	return n <= int64(a.options.Config.Limits.WrongLinksMinute), resets.Sub(now), err
+	most := int64(a.options.Config.Limits.WrongLinksMinute)
+	if err == nil && n == most+1 {
+		err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: "limit/" + rand.Text(), At: now, Who: "unknown", What: "limit_met", Detail: wrongLinks})
+	}
+	return n <= most, resets.Sub(now), err
 }
 
 func listen(setting, addr string) (net.Listener, error) {

@@ -30,7 +30,7 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 
 // newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links, erased chats and a net
 // under the sweep; every minute whose the sentences are that were not understood a day ago, and what is to be
-// sealed anew; hourly what is kept no longer, and breaches of which somebody is still to be told.
+// sealed anew; hourly where the audit ends, what is kept no longer, and breaches of which somebody is still to be told.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
@@ -40,6 +40,7 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("erasures", "@every 15s", jobTTL, a.EndErasing),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("reseal", "@every 1m", jobTTL, a.reseal),
+		t.Add("audit-end", "@hourly", jobTTL, a.noteAudit),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error {
 			_, err := a.Forget(ctx)
 			return errors.Join(err, a.remindOfBreaches(ctx))

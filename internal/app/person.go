@@ -17,6 +17,7 @@ import (
 	"llave/bot"
 	"llave/bot/whatsapp"
 	"llave/internal/affiliate"
+	"llave/internal/agent"
 	"llave/internal/config"
 	"llave/internal/secret"
 	"llave/internal/store"
@@ -159,6 +160,9 @@ func chatsCalled(ctx context.Context, s *store.Store, who string) (convs []strin
 	return convs, nil
 }
 
+// auditPersonErase is what the audit calls it, not of whom.
+const auditPersonErase = "person_erase"
+
 func (p *program) erasePerson(ctx context.Context, who string, asChat bool) (done erasedPerson, err error) {
 	err = p.withPerson(ctx, func(s opened) (err error) {
 		convs, record, err := chatsOf(ctx, s, who, asChat)
@@ -185,7 +189,7 @@ func (p *program) erasePerson(ctx context.Context, who string, asChat bool) (don
 				return err
 			}
 		}
-		err = s.Audit.Append(ctx, store.AuditEntry{ID: "person_erase/" + rand.Text(), At: now, Who: "operator", What: "person_erase"})
+		err = s.Audit.Append(ctx, store.AuditEntry{ID: auditPersonErase + "/" + rand.Text(), At: now, Who: agent.CommandLine, What: auditPersonErase})
 		if err != nil {
 			return fmt.Errorf("keep audit: %w", err)
 		}

@@ -173,10 +173,10 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 	const password = "un tranvía cruza la laguna"
 	_, err := w.App.Agents.Add(t.Context(), "ana", agent.Newcomer{Login: "luis", Name: "Luis", Role: agent.Member}, password)
 	must(err)
-	if _, err := w.App.Agents.SignIn(t.Context(), "luis", "otra", "192.0.2.1"); err == nil {
+	if _, err := w.App.Agents.SignIn(t.Context(), "luis", "otra", agent.From{Source: "192.0.2.1"}); err == nil {
 		t.Fatal("a wrong password is right")
 	}
-	_, err = w.App.Agents.SignIn(t.Context(), "luis", password, "192.0.2.1")
+	_, err = w.App.Agents.SignIn(t.Context(), "luis", password, agent.From{Source: "192.0.2.1"})
 	must(err)
 	must(w.App.Store.Events.Bury(t.Context(), store.DeadEvent{ID: "e1", Name: "key.unlocked", At: w.Now(), Died: w.Now(), Sealed: "s"}))
 	must(w.App.Store.Imports.Save(t.Context(), &store.Progress{ID: "sha256:1", Done: true, At: w.Now()}))

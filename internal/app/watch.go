@@ -13,6 +13,7 @@ import (
 	"llave/bot/whatsapp"
 	"llave/bot/wire"
 	"llave/flows"
+	"llave/internal/agent"
 	"llave/internal/handoff"
 	"llave/internal/metrics"
 	"llave/internal/runner"
@@ -37,7 +38,7 @@ func (a *App) watchEngine(e store.Engine) store.Engine {
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
-	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}, Pages: public.Outcomes, Links: []string{string(unlock.KindUnlock), string(unlock.KindGenerate)}}
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks, untrustedProxy, deskLimits[agent.AlertGuessed], deskLimits[agent.AlertCodes]}, Pages: public.Outcomes, Links: []string{string(unlock.KindUnlock), string(unlock.KindGenerate)}}
 	for _, kind := range bot.PromiseKinds() {
 		e.Promises = append(e.Promises, string(kind))
 	}
@@ -60,10 +61,25 @@ var limitsMet = map[bot.Event]string{
 // wrongLinks is the limit that an address meets on the pages.
 const wrongLinks = "wrong_links"
 
+// deskLimits are what metrics call the limits that are met at the desk's door.
+var deskLimits = map[string]string{agent.AlertGuessed: "desk_passwords", agent.AlertCodes: "desk_codes"}
+
+// alertDesk tells the operators that somebody guesses at the desk's door; whose account it is the audit says.
+func (a *App) alertDesk(what string) {
+	a.Metrics.Limit(deskLimits[what])
+	switch what {
+	case agent.AlertGuessed:
+		a.options.Log.Warn("strangers guess at the password of an account of the desk: the audit says whose")
+	case agent.AlertCodes:
+		a.options.Log.Warn("somebody who has the password of an account of the desk guesses at its codes: give it another password; the audit says whose")
+	}
+}
+
 // watched counts what the runner does.
 type watched struct {
-	m    *metrics.Metrics
-	sees func(event, of, what string)
+	m      *metrics.Metrics
+	sees   func(event, of, what string)
+	limits chan<- limitMet // for the audit; what finds no room is counted all the same
 }
 
 // Turned counts a turn.
@@ -82,6 +98,10 @@ func (w watched) Turned(t runner.Turned) {
 	if limit := limitsMet[t.Outcome.Event]; limit != "" {
 		w.m.Limit(limit)
 		w.sees(eventLimitReached, "limit", limit)
+		select {
+		case w.limits <- limitMet{t.Channel, limit}:
+		default:
+		}
 	}
 	y := t.Outcome.Tally
 	if y.Sense != "" {

@@ -68,6 +68,7 @@ type Config struct {
 	OfficeHours        handoff.Hours
 	AgentIdle          time.Duration  // how long a session lasts without an action
 	AgentSilence       time.Duration  // after how long without an answer a chat goes back to the queue
+	SecondFactor       SecondFactor   // who at the desk needs one
 	OfficesFile        string         // empty: no list
 	BreachedFile       string         // keys known to be stolen; empty: none are
 	ForeignCodePattern *regexp.Regexp // nil: the built-in rule
@@ -115,6 +116,16 @@ type Disclosure string
 const (
 	Guided  Disclosure = "guided"
 	Uniform Disclosure = "uniform"
+)
+
+// SecondFactor is who at the desk needs a second factor.
+type SecondFactor string
+
+// Whoever wants one, supervisors, everybody.
+const (
+	SecondFactorOptional    SecondFactor = "optional"
+	SecondFactorSupervisors SecondFactor = "supervisors"
+	SecondFactorAll         SecondFactor = "all"
 )
 
 // LogFormat is how log lines are written. Empty means text on a terminal, else JSON.

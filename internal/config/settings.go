@@ -134,6 +134,11 @@ var settings = []setting{
 			c.AgentSilence, err = between(v, time.Minute, 24*time.Hour)
 			return
 		}},
+	{"LLAVE_SECOND_FACTOR", "optional", "", "who at the desk needs a code besides the password: `optional`: who wants one; `supervisors`; `all`. It is set up at the next sign-in",
+		func(c *Config, v string) (err error) {
+			c.SecondFactor, err = oneOf(v, SecondFactorOptional, SecondFactorSupervisors, SecondFactorAll)
+			return
+		}},
 	{"LLAVE_TRUSTED_PROXIES", "", "empty: none", "networks whose `X-Forwarded-For` counts, separated by commas",
 		func(c *Config, v string) (err error) { c.TrustedProxies, err = prefixes(v); return }},
 

@@ -20,6 +20,11 @@ func (d *doctor) settings(s *section) {
 	} {
 		s.check(c.name, func(context.Context) result { return c.try(d.Config) })
 	}
+	for _, w := range d.Config.Unsafe() {
+		if w.Setting != "LLAVE_TRUSTED_PROXIES" { // "proxies" says it
+			s.add(w.Setting, warn(w.Do, "%s", w.What))
+		}
+	}
 	s.check("time zone", func(context.Context) result { return d.zone() })
 }
 

@@ -86,6 +86,7 @@ func newDeskPair(t testing.TB) *deskPair {
 				dp.audit[id] = who + " " + what + " " + detail
 				return nil
 			},
+			Mark:   func(string) string { return "mark" },
 			Typing: func(context.Context, string) {},
 			Known: func(_ context.Context, login string) (string, bool, error) {
 				return name(login), login != "nobody", nil

@@ -430,7 +430,7 @@ func (c carrier) files(ctx context.Context, channel, collection string) (int, er
 	})
 }
 
-// audit carries over entries that are called by the turn of a chat.
+// audit carries over entries that are called by the turn of a chat. They stay beside the chain, as their kind does.
 func (c carrier) audit(ctx context.Context, channel string) (int, error) {
 	from, to := of(channel, ":")
 	return c.each(ctx, Query{Collection: Audit, From: from, To: to}, func(doc bson.Raw) (bool, error) {
@@ -446,7 +446,7 @@ func (c carrier) audit(ctx context.Context, channel string) (int, error) {
 		if e.ID, err = c.AuditID(ctx, id); err != nil {
 			return false, err
 		}
-		if err := c.Audit.Append(ctx, e); err != nil {
+		if err := insert(ctx, c.lies, Audit, e); err != nil && !errors.Is(err, ErrDuplicate) {
 			return false, err
 		}
 		return false, c.lies.Delete(ctx, Audit, id, -1)

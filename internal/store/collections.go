@@ -51,8 +51,8 @@ var (
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was opened", Longest: 365 * day,
 	})
 	Audit = declare(Collection{Name: "audit",
-		Holds: "who did what: an agent's login, a deed, the chat or case (`detail`)", Why: "so that misuse can be found",
-		Until: "`LLAVE_RETENTION_AUDIT` after it", Longest: 365 * day,
+		Holds: "who did what: an agent's login, a deed, the case (`detail`); by the turn of a chat only under its pseudonym; chained by keyed hashes", Why: "so that misuse can be found",
+		Until: "`LLAVE_RETENTION_AUDIT` after it, from the chain's beginning on", Longest: 365 * day,
 	})
 	Leases = declare(Collection{Name: "leases",
 		Holds: "nobody: names of jobs and processes", Why: "one process at a time",
@@ -63,7 +63,7 @@ var (
 		Until: "a minute after the first", Longest: time.Minute,
 	})
 	Settings = declare(Collection{Name: "settings",
-		Holds: "nobody: wrapped keys, the desk's hours and ready answers, hashes of images and introductions, how far the sealing anew has come, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
+		Holds: "nobody: wrapped keys, the desk's hours and ready answers, hashes of images and introductions, how far the sealing anew has come, the end of the audit's chain, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
 		Until: "kept: one document for each setting, in place of the one before",
 	})
 	Imports = declare(Collection{Name: "imports",
@@ -99,15 +99,15 @@ var (
 		Until: "30 days after it", Longest: presenceKept,
 	})
 	Agents = declare(Collection{Name: "agents",
-		Holds: "login, name, role, the password's hash, the second factor (`totp`)", Why: "who may sign in at the desk",
-		Until: "kept: an account that is disabled stays, so that its login is nobody else's in the audit",
+		Holds: "login, name, role, the password's hash, the second factor (`totp`), keyed hashes of recovery codes and of browsers that it signed in from", Why: "who may sign in at the desk",
+		Until: "kept: an account that is disabled stays, so that its login is nobody else's in the audit; a browser is known for 180 days",
 	})
 	Sessions = declare(Collection{Name: "sessions",
 		Holds: "login and times of a session, under the keyed hash of its token", Why: "who is signed in",
 		Until: "when it ends, after 12 hours at most", Longest: 12 * time.Hour,
 	})
 	Tries = declare(Collection{Name: "tries",
-		Holds: "wrong passwords in a row, under the keyed hash of the login", Why: "so that nobody guesses them",
+		Holds: "wrong passwords in a row, under the keyed hash of the login and of the network or browser", Why: "so that nobody guesses them",
 		Until: "a day after the last", Longest: day,
 	})
 	Unheard = declare(Collection{Name: "unheard",

@@ -23,7 +23,7 @@ type dataKey struct {
 
 // DataKey returns the vault over the store's data key, which the first process to ask makes, with the ring of keys that seal (RingTable). When the key was wrapped
 // by one that is no longer the first of [keys] it is wrapped again. Processes may do this at once, with different keys
-// in front while a rotation is rolled out.
+// in front while a rotation is rolled out. The audit's lines are chained with it from then on.
 func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("data key: no secret key given")
@@ -54,6 +54,7 @@ func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, e
 		if err != nil {
 			return nil, err
 		}
+		s.Audit.Chain(vault)
 		return vault, s.Ring.open(ctx, keys, vault, fresh)
 	}
 }

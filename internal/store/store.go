@@ -59,7 +59,9 @@ func (s *Store) Seal(v *secret.Vault) {
 		engine = already.Engine
 	}
 	book := newBook(engine, v)
-	*s = *newStore(&sealed{engine, book}, book)
+	fresh := newStore(&sealed{engine, book}, book)
+	fresh.Ring, fresh.Audit = s.Ring, s.Audit // they have the vault already (DataKey)
+	*s = *fresh
 }
 
 // Opened is a document as it lies in the store, as its repository reads it.
@@ -82,7 +84,7 @@ func newStore(engine Engine, book *AddressBook) *Store {
 		Affiliates: &AffiliateTable{engine},
 		Complaints: &FileTable{engine, Complaints},
 		Cases:      &FileTable{engine, Cases},
-		Audit:      &AuditLog{engine},
+		Audit:      newAudit(engine),
 		Leases:     &LeaseTable{engine},
 		Processes:  &ProcessTable{&LeaseTable{engine}},
 		Counters:   &CounterTable{engine},

@@ -74,7 +74,23 @@ func TestUpgrade(t *testing.T) {
 			}
 		}
 		l.agentsSignIn(t)
+		l.auditGoesOn(t)
 	})
+}
+
+// auditGoesOn holds that what the earlier version wrote down stands beside the chain, and what was written down since in it.
+func (l *left) auditGoesOn(t *testing.T) {
+	t.Helper()
+	before := int64(0)
+	for _, d := range l.docs {
+		if d.collection == store.Audit {
+			before++
+		}
+	}
+	r, err := l.app.Store.Audit.Verify(t.Context(), store.AuditEnd{})
+	if err != nil || len(r.Faults) > 0 || r.Beside != before || r.Lines == 0 || before == 0 {
+		t.Errorf("the audit: got %+v, %v; want %d lines beside its chain, and some in it", r, err, before)
+	}
 }
 
 // allThere holds that what is in the store is what was left there. [carried]: a process of this version has begun, and chats go by

@@ -23,6 +23,7 @@ import (
 // RunRepositories is the suite of what is written over an engine.
 func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 	s := store.New(open(t))
+	s.Audit.Chain(auditVault(t))
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *store.Store)
@@ -44,6 +45,11 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"counters", counters},
 		{"files", files},
 		{"audit", audit},
+		{"the audit's chain", auditChain},
+		{"the audit's chain by 16", auditRace},
+		{"the audit's chain when processes die", auditDies},
+		{"the audit's chain when it is tampered with", auditTampered},
+		{"the audit's chain while it is cut", auditCut},
 		{"imports", imports},
 		{"people", people},
 		{"a new person for 16", peopleRace},
