@@ -83,7 +83,7 @@ func (p *program) breach() *cobra.Command {
 		Long: `Keeps the register of security incidents that touched personal data, with the deadlines of the law (LOPDP 43 and 46): the
 Superintendencia de Protección de Datos Personales and ARCOTEL hear of one within five working days of its being known, and the people
 whom it puts at risk within three. Whoever runs the service for the institution tells that within two. The service writes an error line
-every hour once a deadline is two days away. What to do: docs/runbook.md.`,
+every hour once a deadline is two days away. What to do: docs/security.md.`,
 		RunE: func(*cobra.Command, []string) error {
 			return fmt.Errorf("%w: a command is needed after breach: add, list, told", errUsage)
 		},

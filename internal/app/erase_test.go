@@ -22,6 +22,7 @@ import (
 	"llave/bot"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
+	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/bolt"
 	"llave/internal/store/storetest"
@@ -260,7 +261,7 @@ func noKeyBack(t *testing.T, w *world.World, people []canaries, before, after []
 				if size := int(binary.LittleEndian.Uint32(rest)); size > 0 && size < 1<<16 && len(rest) > size+5 {
 					for _, p := range people {
 						conv := conversation(w, p.chat)
-						plain, err := w.App.Vault.OpenAt("book", store.Book+"|sealed|"+conv, rest[5:5+size])
+						plain, err := w.App.Vault.OpenAt(secret.BookEntry.Of(conv), rest[5:5+size])
 						if err != nil {
 							continue
 						}

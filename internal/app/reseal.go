@@ -89,6 +89,7 @@ another matter: it wraps these keys, and is rotated by the setting.`,
 			if err != nil {
 				return err
 			}
+			s.Seal(vault)
 			say := p.resealProgress()
 			if err := p.awaitKey(cmd.Context(), s, fresh); err != nil {
 				return err

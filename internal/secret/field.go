@@ -12,6 +12,7 @@ type Field struct {
 	Name       string
 	Paths      []string // where values lie, dotted, through arrays too; none: at Name
 	Marked     string   // the field beside it that is true where it is sealed; empty: it always is
+	Bytes      bool     // values are of SealAt, a whole document each
 	Was        string   // label under which versions before sealed it, without saying where; empty: none did
 }
 
@@ -44,12 +45,14 @@ func (p Place) bound(key string) []byte {
 
 // Collections of what is sealed. The names are those of internal/store, which a test compares.
 const (
-	conversations = "conversations"
-	unlocks       = "unlocks"
-	deliveries    = "deliveries"
-	events        = "events"
-	agents        = "agents"
-	cookies       = "cookies" // no collection: browsers keep them
+	chats      = "chats"
+	book       = "book"
+	complaints = "complaints"
+	unlocks    = "unlocks"
+	deliveries = "deliveries"
+	events     = "events"
+	agents     = "agents"
+	cookies    = "cookies" // no collection: browsers keep them
 )
 
 const numberLabel, complaintLabel, replyLabel = "affiliate/number", "complaint", "reply"
@@ -64,13 +67,17 @@ var (
 	Complaint     = slot("complaint", complaintLabel)       // the one that is being written
 	ComplaintOld  = slot("complaint_old", complaintLabel)   // the one that it was before
 	ComplaintMade = slot("complaint_first", complaintLabel) // what may have been the first part
-	Reply         = &Field{Collection: conversations, Name: "promises.reply.text", Marked: "sealed", Was: replyLabel}
-	Said          = &Field{Collection: conversations, Name: "said", Paths: []string{"pieces.said", "answered.said"}, Was: replyLabel}
-	Each          = &Field{Collection: conversations, Name: "pieces.each", Was: replyLabel}
+	Reply         = &Field{Collection: chats, Name: "promises.reply.text", Marked: "sealed", Was: replyLabel}
+	Said          = &Field{Collection: chats, Name: "said", Paths: []string{"pieces.said", "answered.said"}, Was: replyLabel}
+	Each          = &Field{Collection: chats, Name: "pieces.each", Was: replyLabel}
 	Attempt       = &Field{Collection: unlocks, Name: "number", Paths: []string{"live.sealed", "used.sealed"}, Was: numberLabel}
 	Delivery      = &Field{Collection: deliveries, Name: "reply.text", Marked: "sealed", Was: replyLabel}
 	DeadEvent     = &Field{Collection: events, Name: "sealed", Was: "dead-event"}
 	TOTP          = &Field{Collection: agents, Name: "totp", Paths: []string{"totp", "new_totp"}, Was: "agent-totp"}
+
+	// BookEntry is an entry of the address book, with the key of a chat; Filed a complaint, which outlives its chat.
+	BookEntry = &Field{Collection: book, Name: "sealed", Bytes: true, Was: "book"}
+	Filed     = &Field{Collection: complaints, Name: "sealed", Bytes: true, Was: "complaint-document"}
 
 	// KeyPass is a cookie: nothing of it is stored, and it is over in ten minutes.
 	KeyPass = &Field{Collection: cookies, Name: "key_pass", Was: "ticket"}
@@ -79,12 +86,12 @@ var (
 // Stored are the fields of stored documents, all of them: what is not on the list is not sealed anew when the key changes, and cannot
 // be opened any more once the old key is gone.
 var Stored = []*Field{
-	Given, Number, Phone, Part, Typed, Complaint, ComplaintOld, ComplaintMade, Reply, Said, Each, Attempt, Delivery, DeadEvent, TOTP,
+	Given, Number, Phone, Part, Typed, Complaint, ComplaintOld, ComplaintMade, Reply, Said, Each, Attempt, Delivery, DeadEvent, TOTP, BookEntry, Filed,
 }
 
 // slot is a slot of conversations, which also stands in what they were before words that may have to be taken back.
 func slot(name, was string) *Field {
-	return &Field{Collection: conversations, Name: "slots." + name, Was: was, Paths: []string{
+	return &Field{Collection: chats, Name: "slots." + name, Was: was, Paths: []string{
 		"slots." + name, "pieces.before.slots." + name, "answered.before.slots." + name,
 	}}
 }

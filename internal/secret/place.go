@@ -10,17 +10,43 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// A sealed value that says where it stands cannot be carried to another place: the place (collection, field and id) is its
-// associated data.
-
-// SealAt encrypts bytes under a label, for one place.
-func (v *Vault) SealAt(label, place string, plain []byte) []byte {
-	return sealAt(v.sub("seal-at/"+label), place, plain)
+// SealAt is Seal of bytes: the length of the key's id, the id and the sealed value. While the form of versions before is written the id
+// is empty, and the key comes from the data key.
+func (v *Vault) SealAt(at Place, plain []byte) []byte {
+	r := v.ring.Load()
+	key := v.sub("seal-at/" + at.Field.Was)
+	if k := r.key(r.Current); k != nil {
+		key = k.sealing
+	}
+	named := append([]byte{byte(len(r.Current))}, r.Current...)
+	return append(named, sealAt(key, string(at.bound(r.Current)), plain)...)
 }
 
-// OpenAt returns what SealAt was given for that place, or ErrOpen.
-func (v *Vault) OpenAt(label, place string, sealed []byte) ([]byte, error) {
-	return openAt(v.sub("seal-at/"+label), place, sealed)
+// OpenAt returns what SealAt was given for the same place, or ErrOpen.
+func (v *Vault) OpenAt(at Place, sealed []byte) ([]byte, error) {
+	id, value, err := KeyAt(sealed)
+	switch {
+	case err != nil:
+		return nil, err
+	case id == "" && (!v.ring.Load().Before || at.Field.Was == ""):
+		return nil, ErrOpen
+	case id == "":
+		return openAt(v.sub("seal-at/"+at.Field.Was), string(at.bound("")), value)
+	}
+	k, err := v.find(id)
+	if err != nil {
+		return nil, err
+	}
+	return openAt(k.sealing, string(at.bound(id)), value)
+}
+
+// KeyAt is KeyOf what SealAt gave.
+func KeyAt(sealed []byte) (id string, value []byte, err error) {
+	if len(sealed) == 0 || len(sealed) <= int(sealed[0]) {
+		return "", nil, ErrOpen
+	}
+	n := 1 + int(sealed[0])
+	return string(sealed[1:n]), sealed[n:], nil
 }
 
 // ChatKey seals what one person wrote. It does not come from the data key: once it is destroyed nobody can open that. It prints
@@ -54,7 +80,7 @@ func (k ChatKey) Pseudonym(label, of string) string {
 	return v.Derive("pseudonym/"+label, of)[:22]
 }
 
-// SealAt encrypts bytes for one place.
+// SealAt encrypts bytes for one place, as whose associated data it cannot be carried to another.
 func (k ChatKey) SealAt(place string, plain []byte) []byte {
 	return sealAt(k.sub("seal-at"), place, plain)
 }

@@ -55,8 +55,11 @@ func TestSeal_moved(t *testing.T) {
 		}
 	}
 	for i, from := range places {
-		sealed := v.Seal(from, "1")
+		sealed, whole := v.Seal(from, "1"), v.SealAt(from, []byte("1"))
 		for j, to := range places {
+			if _, err := v.OpenAt(to, whole); (err == nil) != (i == j) {
+				t.Errorf("bytes sealed for %s.%s of %q, opened as %s.%s of %q: %v", from.Field.Collection, from.Field.Name, from.ID, to.Field.Collection, to.Field.Name, to.ID, err)
+			}
 			if _, err := v.Open(to, sealed); (err == nil) != (i == j) {
 				t.Errorf("sealed for %s.%s of %q, opened as %s.%s of %q: %v", from.Field.Collection, from.Field.Name, from.ID, to.Field.Collection, to.Field.Name, to.ID, err)
 			}
@@ -86,6 +89,44 @@ func TestSeal_before(t *testing.T) {
 	v.Use(ring)
 	if _, err := v.Open(secret.Number.Of("telegram:1"), before); !errors.Is(err, secret.ErrOpen) {
 		t.Errorf("got %v, want ErrOpen: none of the form before is left", err)
+	}
+}
+
+// TestSealAt shows that bytes are sealed as texts are: by the key of now, which they name, and by the data key while versions before may
+// be there.
+func TestSealAt(t *testing.T) {
+	v := vault(t)
+	at := secret.BookEntry.Of("telegram:~a")
+	id, key := v.Current(), mustHave(t, v)
+	v.Use(secret.Ring{Keys: []secret.Key{key}, Before: true})
+	before := v.SealAt(at, []byte("hola"))
+	v.Use(secret.Ring{Keys: []secret.Key{key}, Current: id, Before: true})
+	now := v.SealAt(at, []byte("hola"))
+	for name, c := range map[string]struct {
+		key    string
+		sealed []byte
+	}{"before": {"", before}, "now": {id, now}} {
+		by, _, err := secret.KeyAt(c.sealed)
+		if got, oerr := v.OpenAt(at, c.sealed); by != c.key || err != nil || oerr != nil || string(got) != "hola" {
+			t.Errorf("%s: opened %q by the key %q, %v, %v", name, got, by, err, oerr)
+		}
+		for n := range c.sealed {
+			flipped := bytes.Clone(c.sealed)
+			flipped[n] ^= 1
+			_, changed := v.OpenAt(at, flipped)
+			if _, cut := v.OpenAt(at, c.sealed[:n]); !errors.Is(changed, secret.ErrOpen) || !errors.Is(cut, secret.ErrOpen) {
+				t.Fatalf("%s, changed or cut at %d: %v, %v, want ErrOpen", name, n, changed, cut)
+			}
+		}
+	}
+	v.Use(secret.Ring{Keys: []secret.Key{key}, Current: id})
+	if _, err := v.OpenAt(at, before); !errors.Is(err, secret.ErrOpen) {
+		t.Errorf("got %v, want ErrOpen: none of the form before is left", err)
+	}
+	other := secret.NewKey()
+	v.Use(secret.Ring{Keys: []secret.Key{other}, Current: other.ID})
+	if _, err := v.OpenAt(at, now); !errors.Is(err, secret.ErrOpen) {
+		t.Errorf("got %v, want ErrOpen: the key is gone", err)
 	}
 }
 

@@ -190,7 +190,7 @@ func (b *AddressBook) open(s storedEntry) (c content, err error) {
 	case len(s.Sealed) == 0:
 		return c, nil
 	}
-	plain, err := b.vault.OpenAt("book", bookPlace(s.ID), s.Sealed)
+	plain, err := b.vault.OpenAt(secret.BookEntry.Of(s.ID), s.Sealed)
 	if err == nil {
 		err = bson.Unmarshal(plain, &c)
 	}
@@ -199,8 +199,6 @@ func (b *AddressBook) open(s storedEntry) (c content, err error) {
 	}
 	return c, nil
 }
-
-func bookPlace(id string) string { return Book + "|sealed|" + id }
 
 // save stores an entry as Documents.Save does. One that has no key gets it.
 func (b *AddressBook) save(ctx context.Context, e *entry) error {
@@ -219,7 +217,7 @@ func (b *AddressBook) save(ctx context.Context, e *entry) error {
 		if err != nil {
 			return fmt.Errorf("seal an entry of the address book: %w", err)
 		}
-		e.Sealed = b.vault.SealAt("book", bookPlace(e.ID), plain)
+		e.Sealed = b.vault.SealAt(secret.BookEntry.Of(e.ID), plain)
 	}
 	if err := b.entries.Save(ctx, &e.storedEntry); err != nil {
 		b.drop(e.ID)

@@ -7,6 +7,7 @@ type Collection struct {
 	Name  string
 	Holds string // what of a person stands in it, and in which fields
 	Why   string
+	Whole string // how whole documents are sealed; empty: they are not, or by fields alone (secret.Stored)
 	Until string // when a document goes; with settings by name
 	// Longest is how long anything stays at most after the last that was done for it, with the default settings and no promise unkept;
 	// zero: documents are kept, as Until says.
@@ -31,6 +32,7 @@ var (
 		Until: "kept: the records are the institution's own and come and go by its imports; the service is of no use without them",
 	})
 	Conversations = declare(Collection{Name: "chats",
+		Whole:   "all but times, keepers and the place in the queue, under the chat's key; in it ",
 		Holds:   "what a chat is in the middle of: the last lines, masked (`tail`), answers (`slots`), what is owed to it (`promises`), ids of updates (`seen`)",
 		Why:     "to answer the next message, once",
 		Until:   "emptied `LLAVE_RETENTION_IDLE` after the last word; deleted `LLAVE_RETENTION_SEEN` after it, or once what it owes beyond bubbles is kept, a month later at most",
@@ -43,6 +45,7 @@ var (
 		Longest: 30*day + 10*time.Minute,
 	})
 	Complaints = declare(Collection{Name: "complaints",
+		Whole: "all but topic, chat, time and status: ",
 		Holds: "what somebody wrote, masked (`body`), and the chat (`conv`)", Why: "so that the institution answers",
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was filed", Longest: 365 * day,
 	})
@@ -75,6 +78,7 @@ var (
 		Until: "with the conversation", Longest: 9 * day,
 	})
 	Book = declare(Collection{Name: "book",
+		Whole: "all but hashes of names: ",
 		Holds: "who a chat is with, sealed, and its key, wrapped", Why: "to send to them; without it nothing that they wrote can be read",
 		Until: "with the conversation, or when the last of what is kept of the chat goes", Longest: 366 * day,
 	})
@@ -87,10 +91,12 @@ var (
 		Until: "400 days after the erasure, longer than anything is kept that a backup could bring back", Longest: ErasuresKept,
 	})
 	Deliveries = declare(Collection{Name: "deliveries",
+		Whole: "all but chat, status and time, under the chat's key; in it ",
 		Holds: "what became of a message (`status`), its chat, and the message itself (`reply`) until it has arrived", Why: "one that did not arrive is sent again",
 		Until: "`LLAVE_RETENTION_SEEN` after its last report", Longest: 8 * day,
 	})
 	Lines = declare(Collection{Name: "lines",
+		Whole: "all but chat, case and time, under the chat's key",
 		Holds: "what was said in a conversation with a person at the desk, masked (`text`)", Why: "the next agent, and who must answer for what was said",
 		Until: "`LLAVE_RETENTION_TRANSCRIPT` after it was said", Longest: 30 * day,
 	})

@@ -50,7 +50,7 @@ func inventory() string {
 			}
 		}
 		slices.Sort(sealed)
-		b.WriteString("| `" + c.Name + "` | " + strings.Join([]string{c.Holds, c.Why, strings.Join(sealed, ", "), c.Until}, " | ") + " |\n")
+		b.WriteString("| `" + c.Name + "` | " + strings.Join([]string{c.Holds, c.Why, c.Whole + strings.Join(sealed, ", "), c.Until}, " | ") + " |\n")
 	}
 	return b.String()
 }

@@ -38,6 +38,7 @@ type Resealing struct {
 	Looked     int64     `bson:"looked" json:"looked"`          // of this pass
 	Sealed     int64     `bson:"sealed" json:"sealed"`          // values, of all passes
 	Broken     int64     `bson:"broken" json:"broken"`          // values of this pass that nobody can open
+	Older      int64     `bson:"older,omitempty" json:"-"`      // documents of this pass that were not carried over yet: see Carry
 	Needed     []string  `bson:"needed,omitempty" json:"-"`     // keys that links of this pass come from
 	Began      time.Time `bson:"began" json:"began"`
 	Ended      time.Time `bson:"ended,omitempty" json:"ended,omitzero"`
@@ -54,6 +55,15 @@ func fieldsOf() map[string][]*secret.Field {
 	return by
 }
 
+// over is the engine through which a collection is sealed anew: the one that seals whole documents under the keys of their chats, unless
+// that is what is sealed anew.
+func (s *Store) over(collection string) Engine {
+	if fieldsOf()[collection][0].Bytes {
+		return s.Raw()
+	}
+	return s.engine
+}
+
 // resealed are the collections that are gone through, in order.
 func resealed() []string {
 	var names []string
@@ -65,7 +75,7 @@ func resealed() []string {
 }
 
 // Reseal seals anew what is not sealed with the key of now, document by document, beside whatever else writes them: a document that
-// moved on is read again. It goes through all collections until a pass finds nothing, and then forgets the keys that nothing needs.
+// moved on is read again. What lies within a document that is sealed under the key of its chat is sealed anew in there. It goes through all collections until a pass finds nothing, and then forgets the keys that nothing needs.
 // What it has done is written down after each batch, so that it goes on there when it is called again after it broke off, in whichever
 // process; called when all is done it does nothing until there is another key, or keys have rested. One runs at a time, by the lease of
 // [holder]. [tell] hears how far it is.
@@ -131,7 +141,7 @@ func (s *Store) reseal(ctx context.Context, vault *secret.Vault, tell func(Resea
 		for _, id := range r.Needed {
 			needed[id] = true
 		}
-		if r.Forgot, err = s.Ring.forget(ctx, needed); err != nil {
+		if r.Forgot, err = s.Ring.forget(ctx, needed, r.Older > 0); err != nil {
 			return r, err
 		}
 		if r.Ended, err = s.engine.Now(ctx); err != nil {
@@ -152,6 +162,11 @@ func (s *Store) resealPass(ctx context.Context, vault *secret.Vault, r *Resealin
 	if r.Collection == "" {
 		r.Pass, r.Collection, r.From = r.Pass+1, names[0], ""
 		r.Again, r.Total, r.Looked, r.Broken, r.Needed = false, 0, 0, 0, nil
+		older, err := s.engine.Count(ctx, Query{Collection: oldConversations})
+		if err != nil {
+			return fmt.Errorf("count what is sealed: %w", err)
+		}
+		r.Older = older
 		for _, name := range names {
 			n, err := s.engine.Count(ctx, Query{Collection: name})
 			if err != nil {
@@ -192,7 +207,7 @@ func after(names []string, name string) string {
 
 // idsFrom are the ids of at most [limit] documents from one on; next is where to go on, empty at the end.
 func (s *Store) idsFrom(ctx context.Context, collection, from string, limit int) (ids []string, next string, err error) {
-	err = s.engine.Scan(ctx, Query{Collection: collection, From: from, Limit: limit + 1}, func(raw bson.Raw) bool {
+	err = s.Raw().Scan(ctx, Query{Collection: collection, From: from, Limit: limit + 1}, func(raw bson.Raw) bool {
 		id, broken := DocumentID(raw)
 		switch {
 		case broken != nil: // nobody's
@@ -211,13 +226,21 @@ func (s *Store) idsFrom(ctx context.Context, collection, from string, limit int)
 
 // resealDocument seals the values of one document anew, and notes which keys its links come from.
 func (s *Store) resealDocument(ctx context.Context, vault *secret.Vault, r *Resealing, id string) error {
+	over := s.over(r.Collection)
 	for {
-		raw, err := s.engine.Get(ctx, r.Collection, id)
-		if errors.Is(err, ErrNotFound) {
+		raw, err := over.Get(ctx, r.Collection, id)
+		switch {
+		case errors.Is(err, ErrNotFound):
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, secret.ErrOpen):
+			r.Broken++
+			return nil
+		case err != nil:
 			return fmt.Errorf("seal anew: %w", err)
+		}
+		if s.uncarried(r.Collection, raw) { // its id will be another
+			r.Older++
+			return nil
 		}
 		if r.Collection == Unlocks {
 			r.needs(raw)
@@ -230,7 +253,7 @@ func (s *Store) resealDocument(ctx context.Context, vault *secret.Vault, r *Rese
 			r.Broken += broken
 			return nil
 		}
-		err = s.engine.Replace(ctx, r.Collection, id, DocumentVersion(raw), sealed)
+		err = over.Replace(ctx, r.Collection, id, DocumentVersion(raw), sealed)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
@@ -240,6 +263,16 @@ func (s *Store) resealDocument(ctx context.Context, vault *secret.Vault, r *Rese
 		r.Sealed, r.Broken, r.Again = r.Sealed+anew, r.Broken+broken, true
 		return nil
 	}
+}
+
+// uncarried says whether a document is of an earlier version, which named its chat otherwise.
+func (s *Store) uncarried(collection string, raw bson.Raw) bool {
+	of := ofPeople[collection]
+	if of.chat == "" {
+		return false
+	}
+	conv, _ := raw.Lookup(of.chat).StringValueOK()
+	return s.Book.Conv(conv) != conv
 }
 
 // needs notes the keys that an unlock document's links come from.
@@ -276,17 +309,16 @@ func resealedDocument(vault *secret.Vault, collection, id string, raw bson.Raw) 
 	}
 	for _, f := range fieldsOf()[collection] {
 		for _, path := range f.At() {
-			eachValue(doc, strings.Split(path, "."), f.Marked, func(value string) string {
-				if key, _ := secret.KeyOf(value); value == "" || key == vault.Current() {
-					return value
-				}
-				text, err := vault.Open(f.Of(id), value)
-				if err != nil {
+			eachValue(doc, strings.Split(path, "."), f.Marked, func(value any) any {
+				fresh, err := resealedValue(vault, f.Of(id), value)
+				switch {
+				case err != nil:
 					broken++
-					return value
+				case fresh != nil:
+					anew++
+					return fresh
 				}
-				anew++
-				return vault.Seal(f.Of(id), text)
+				return value
 			})
 		}
 	}
@@ -297,19 +329,42 @@ func resealedDocument(vault *secret.Vault, collection, id string, raw bson.Raw) 
 	return sealed, anew, broken, err
 }
 
-// eachValue has each text at a path changed, in every document of an array on the way, where the field beside it that marks it is true.
-func eachValue(doc bson.D, path []string, marked string, change func(string) string) {
+// resealedValue is a value sealed with the key of now; nil: it is, or there is none.
+func resealedValue(vault *secret.Vault, at secret.Place, value any) (any, error) {
+	switch v := value.(type) {
+	case string:
+		if key, _ := secret.KeyOf(v); v == "" || key == vault.Current() {
+			return nil, nil
+		}
+		text, err := vault.Open(at, v)
+		if err != nil {
+			return nil, err
+		}
+		return vault.Seal(at, text), nil
+	case bson.Binary:
+		key, _, err := secret.KeyAt(v.Data)
+		if err != nil || key == vault.Current() {
+			return nil, err
+		}
+		plain, err := vault.OpenAt(at, v.Data)
+		if err != nil {
+			return nil, err
+		}
+		return bson.Binary{Data: vault.SealAt(at, plain)}, nil
+	}
+	return nil, nil
+}
+
+// eachValue has each value at a path changed, in every document of an array on the way, where the field beside it that marks it is true.
+func eachValue(doc bson.D, path []string, marked string, change func(any) any) {
 	for i := range doc {
 		if doc[i].Key != path[0] {
 			continue
 		}
-		if text, is := doc[i].Value.(string); is && len(path) == 1 {
-			if marked == "" || isMarked(doc, marked) {
-				doc[i].Value = change(text)
-			}
-			continue
-		}
 		if len(path) == 1 {
+			if marked == "" || isMarked(doc, marked) {
+				doc[i].Value = change(doc[i].Value)
+			}
 			continue
 		}
 		switch inner := doc[i].Value.(type) {

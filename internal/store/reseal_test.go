@@ -67,6 +67,7 @@ func open(t testing.TB, e store.Engine, keys secret.Keys) (*store.Store, *secret
 	s := store.New(e)
 	v, err := s.DataKey(t.Context(), keys)
 	must(t, err)
+	s.Seal(v)
 	return s, v
 }
 
@@ -80,7 +81,7 @@ func withEverything(t testing.TB, s *store.Store, v *secret.Vault, people int) m
 		return v.Seal(f.Of(id), text)
 	}
 	for i := range people {
-		conv := fmt.Sprintf("telegram:%d", i)
+		conv := s.Book.Conv(fmt.Sprintf("telegram:%d", i))
 		standing := map[string]string{"given": seal(secret.Given, conv), "want": "unlock"}
 		slots := map[string]string{"want": "unlock", "record": "no.secret"}
 		for name, f := range secret.Slots {
@@ -101,10 +102,16 @@ func withEverything(t testing.TB, s *store.Store, v *secret.Vault, people int) m
 			ID: record, Live: &unlock.Attempt{ID: "a2", Sealed: seal(secret.Attempt, record), KeyID: v.Current()},
 			Used: []unlock.Attempt{{ID: "a1", Sealed: seal(secret.Attempt, record)}, {ID: "a0"}},
 		}))
-		wamid := fmt.Sprintf("wamid.%d", i)
+		wamid := s.Book.Message(fmt.Sprintf("wamid.%d", i))
 		_, err := s.Deliveries.Move(t.Context(), wamid, "accepted", func(string) bool { return true }, func(d *store.Delivery) {
-			d.Conv, d.Reply = "whatsapp:1", &bot.Reply{Text: seal(secret.Delivery, wamid), Sealed: true}
+			d.Conv, d.Reply = s.Book.Conv("whatsapp:1"), &bot.Reply{Text: seal(secret.Delivery, wamid), Sealed: true}
 		})
+		must(t, err)
+		ref := fmt.Sprintf("Q%d", i)
+		says[secret.Filed.Collection+"/"+secret.Filed.Name+"/"+ref] = "what " + ref + " says"
+		must(t, s.Complaints.Insert(t.Context(), store.File{Ref: ref, Topic: "complaint", Body: "what " + ref + " says", Conv: conv, Status: store.Open}))
+		says[secret.BookEntry.Collection+"/"+secret.BookEntry.Name+"/"+conv] = fmt.Sprint(i)
+		_, err = s.Book.Enter(t.Context(), "telegram", fmt.Sprint(i))
 		must(t, err)
 		event := fmt.Sprintf("event%d", i)
 		must(t, s.Events.Bury(t.Context(), store.DeadEvent{ID: event, Sealed: seal(secret.DeadEvent, event)}))
@@ -120,9 +127,22 @@ func sealedWith(t testing.TB, s *store.Store, v *secret.Vault, says map[string]s
 	by := map[string]int{}
 	for _, f := range secret.Stored {
 		found := 0
-		must(t, s.Engine().Scan(t.Context(), store.Query{Collection: f.Collection}, func(raw bson.Raw) bool {
+		engine := s.Engine()
+		if f.Bytes {
+			engine = s.Raw()
+		}
+		must(t, engine.Scan(t.Context(), store.Query{Collection: f.Collection}, func(raw bson.Raw) bool {
 			id, err := store.DocumentID(raw)
 			must(t, err)
+			if _, value, is := raw.Lookup(f.Name).BinaryOK(); is && f.Bytes {
+				plain, err := v.OpenAt(f.Of(id), value)
+				if want, told := says[f.Collection+"/"+f.Name+"/"+id]; err != nil || told && !bytes.Contains(plain, []byte(want)) {
+					t.Errorf("%s of %s says %q (%v), want %q in it", f.Collection, id, plain, err, want)
+				}
+				key, _, _ := secret.KeyAt(value)
+				by[key]++
+				found++
+			}
 			for _, path := range f.At() {
 				for _, value := range valuesAt(raw, strings.Split(path, "."), f.Marked) {
 					text, err := v.Open(f.Of(id), value)
@@ -262,6 +282,113 @@ func TestReseal_linksKeepTheirKey(t *testing.T) {
 	}
 }
 
+// TestReseal_olderDocuments shows that documents of an earlier version, which get another id when they are carried over, are sealed anew
+// after that, and that the form they are sealed in opens until then.
+func TestReseal_olderDocuments(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, e store.Engine) {
+		c := clock(e)
+		beginsBefore(t, c)
+		s, v := open(t, c, key)
+		old := store.New(c)
+		_, err := old.Deliveries.Move(t.Context(), "wamid.1", "accepted", func(string) bool { return true }, func(d *store.Delivery) {
+			d.Conv, d.Reply = "whatsapp:593991234567", &bot.Reply{Text: v.Seal(secret.Delivery.Of("wamid.1"), "hola"), Sealed: true}
+		})
+		must(t, err)
+		conversation := bot.Conversation{ID: "whatsapp:593991234567", State: "Menu", Slots: map[string]string{"number": before(t, "1")}}
+		conversations := store.NewDocuments(c, "conversations", func(c *bot.Conversation) (*string, *int64) { return &c.ID, &c.Version })
+		must(t, conversations.Save(t.Context(), &conversation))
+
+		c.later(11 * time.Minute)
+		for range 3 {
+			if done, err := s.Reseal(t.Context(), v, "p", nobodyListens); err != nil || done.Sealed != 0 || done.Broken != 0 || done.Forgot != 0 {
+				t.Fatalf("before they are carried over: %+v, %v, want nothing sealed, broken or forgotten", done, err)
+			}
+			c.later(25 * time.Hour)
+		}
+		if left, err := s.Carry(t.Context(), []string{"whatsapp"}, true); err != nil || left != 0 {
+			t.Fatalf("%d left, %v", left, err)
+		}
+		done, err := s.Reseal(t.Context(), v, "p", nobodyListens)
+		if err != nil || done.Sealed != 2 || done.Broken != 0 || done.Forgot != 1 {
+			t.Fatalf("once they are carried over: %+v, %v, want two values, and the form before forgotten", done, err)
+		}
+		conv, id := s.Book.Conv("whatsapp:593991234567"), s.Book.Message("wamid.1")
+		fresh, err := s.Conversations.Load(t.Context(), conv)
+		must(t, err)
+		d, err := s.Deliveries.Move(t.Context(), id, "", func(string) bool { return false }, func(*store.Delivery) {})
+		must(t, err)
+		for _, value := range []struct {
+			at     secret.Place
+			sealed string
+			want   string
+		}{{secret.Number.Of(conv), fresh.Slots["number"], "1"}, {secret.Delivery.Of(id), d.Reply.Text, "hola"}} {
+			if text, err := v.Open(value.at, value.sealed); err != nil || text != value.want {
+				t.Errorf("%s says %q, %v, want %q", value.at.Field.Name, text, err, value.want)
+			}
+		}
+	})
+}
+
+// TestReseal_erased shows that sealing anew and erasing go together: what an erased chat leaves is no hindrance, and of the others all is
+// sealed with the key of now, within documents under the keys of their chats too.
+func TestReseal_erased(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, e store.Engine) {
+		c := clock(e)
+		beginsBefore(t, c)
+		s, v := open(t, c, key)
+		withEverything(t, s, v, 3)
+		c.later(11 * time.Minute)
+		_, err := s.Reseal(t.Context(), v, "p", nobodyListens)
+		must(t, err)
+		first := v.Current()
+		_, err = s.Ring.Renew(t.Context())
+		must(t, err)
+		c.later(31 * time.Second)
+		must(t, s.Ring.Look(t.Context()))
+		gone := s.Book.Conv("telegram:1")
+		erased := make(chan error, 1)
+		go func() {
+			now, err := s.Now(context.Background())
+			if err == nil {
+				err = s.EraseChat(context.Background(), nil, gone, now, false)
+			}
+			erased <- err
+		}()
+		_, err = s.Reseal(t.Context(), v, "p", nobodyListens)
+		must(t, errors.Join(err, <-erased))
+		done, err := s.Reseal(t.Context(), v, "p", nobodyListens)
+		if err != nil || done.Broken != 0 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		k, err := s.KeptOf(t.Context(), gone)
+		must(t, err)
+		if k.Chat != "" || k.Contact != nil || len(k.Complaints)+len(k.Deliveries)+len(k.Lines) > 0 || k.Conversation != nil && len(k.Conversation.Slots) > 0 {
+			t.Errorf("of the erased chat there is %+v", k)
+		}
+		for _, f := range secret.Stored {
+			engine := s.Engine()
+			if f.Bytes {
+				engine = s.Raw()
+			}
+			must(t, engine.Scan(t.Context(), store.Query{Collection: f.Collection}, func(raw bson.Raw) bool {
+				for _, path := range f.At() {
+					for _, value := range valuesAt(raw, strings.Split(path, "."), f.Marked) {
+						if id, _ := secret.KeyOf(value); id == first {
+							t.Errorf("a value of %s.%s is sealed with the key of before", f.Collection, f.Name)
+						}
+					}
+				}
+				if _, value, is := raw.Lookup(f.Name).BinaryOK(); is && f.Bytes {
+					if id, _, _ := secret.KeyAt(value); id == first {
+						t.Errorf("a document of %s is sealed with the key of before", f.Collection)
+					}
+				}
+				return true
+			}))
+		}
+	})
+}
+
 // beginsBefore makes the store's data key as a version before did: without a ring.
 func beginsBefore(t *testing.T, e store.Engine) {
 	t.Helper()
@@ -327,7 +454,7 @@ func TestReseal_beside(t *testing.T) {
 							t.Error(err)
 						}
 					}
-					conv := fmt.Sprintf("telegram:%d", i%10)
+					conv := mine.Book.Conv(fmt.Sprintf("telegram:%d", i%10))
 					doc, err := mine.Conversations.Load(t.Context(), conv)
 					if err != nil {
 						t.Error(err)

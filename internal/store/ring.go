@@ -197,9 +197,9 @@ func (t *RingTable) Renew(ctx context.Context) (from time.Time, err error) {
 	return from, err
 }
 
-// forget drops the keys that seal no more, rested long enough, and are not [needed], and the form of versions before likewise. It
-// returns how many there were.
-func (t *RingTable) forget(ctx context.Context, needed map[string]bool) (gone int, err error) {
+// forget drops the keys that seal no more, rested long enough, and are not [needed], and the form of versions before likewise, unless
+// there are documents of such ([older]). It returns how many there were.
+func (t *RingTable) forget(ctx context.Context, needed map[string]bool, older bool) (gone int, err error) {
 	err = t.change(ctx, func(r *storedRing, now time.Time) (bool, error) {
 		gone = 0
 		current, from := r.current(now)
@@ -211,7 +211,7 @@ func (t *RingTable) forget(ctx context.Context, needed map[string]bool) (gone in
 		})
 		gone = len(r.Keys) - len(left)
 		r.Keys = left
-		if r.Before {
+		if r.Before && !older {
 			r.Before = false
 			gone++
 		}

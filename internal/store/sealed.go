@@ -11,7 +11,7 @@ import (
 )
 
 // sealed is an engine whose repositories write and read whole documents, while those in the store show only what must be found or
-// counted there: the rest is one sealed value, under the key of the chat, or under the data key where it outlives the chat (P721).
+// counted there: the rest is one sealed value, under the key of the chat, or under the ring's where it outlives the chat (P721).
 // A document that is not sealed is read as it is: an earlier version wrote it, or nobody's words are in it.
 type sealed struct {
 	Engine
@@ -20,14 +20,15 @@ type sealed struct {
 
 // What a sealed document has besides what it shows.
 const (
-	keyField    = "k"      // names the key; nothing: the data key
+	keyField    = "k"      // names the chat's key; nothing: it is the ring's
 	sealedField = "sealed" // all of the document
 )
 
-// shows says what of a collection's documents stands open. Where [chat] is "" they are sealed under the data key, else under the key
-// of the conversation which that field names.
+// shows says what of a collection's documents stands open. They are sealed under the key of the conversation which the field [chat] names,
+// or where that is "" for [field], under the ring's.
 type shows struct {
 	chat   string
+	field  *secret.Field
 	fields []string
 	lists  map[string][]string // of an array of documents, their fields
 }
@@ -37,7 +38,7 @@ var ofPeople = map[string]shows{
 	Conversations: {chat: idField, fields: []string{"wake_at", "kept_till", "keepers", "handoff.queue", "handoff.moved", "handoff.ref"}, lists: map[string][]string{"promises": {"lane", "made", "waits"}}},
 	Lines:         {chat: "conv", fields: []string{"conv", "ref", "at"}},
 	Deliveries:    {chat: "conv", fields: []string{"conv", "status", "at"}},
-	Complaints:    {fields: []string{"topic", "conv", "made", "status"}},
+	Complaints:    {field: secret.Filed, fields: []string{"topic", "conv", "made", "status"}},
 }
 
 // unopened is the engine that reads documents as they lie in the store: for whoever needs no more than they show.
@@ -64,7 +65,7 @@ func (s *sealed) close(ctx context.Context, collection string, doc bson.Raw, ane
 	var key secret.ChatKey
 	switch {
 	case of.chat == "":
-		blob = s.book.vault.SealAt(collection, place(collection, id), doc)
+		blob = s.book.vault.SealAt(of.field.Of(id), doc)
 	default:
 		conv, _ := doc.Lookup(of.chat).StringValueOK()
 		if conv == "" {
@@ -167,7 +168,7 @@ func (s *sealed) open(ctx context.Context, collection string, doc bson.Raw) (bso
 	}
 	var plain []byte
 	if of.chat == "" {
-		plain, err = s.book.vault.OpenAt(collection, place(collection, id), blob)
+		plain, err = s.book.vault.OpenAt(of.field.Of(id), blob)
 	} else {
 		conv, _ := doc.Lookup(of.chat).StringValueOK()
 		keyID, _ := doc.Lookup(keyField).StringValueOK()
