@@ -180,6 +180,57 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 	must(err)
 	must(w.App.Store.Events.Bury(t.Context(), store.DeadEvent{ID: "e1", Name: "key.unlocked", At: w.Now(), Died: w.Now(), Sealed: "s"}))
 	must(w.App.Store.Imports.Save(t.Context(), &store.Progress{ID: "sha256:1", Done: true, At: w.Now()}))
+	other := int64(world.Chat + 1)
+	w.DoIn(other, func() error { w.Phone.Say(other, "hola"); return nil })
+	must(w.App.Store.EraseChat(t.Context(), store.NewErasureLog(w.App.Store.Engine()), conversation(w, other), w.Now(), false))
 	w.Vanish("ana")
 	return w, w.Now()
+}
+
+// TestRetention_transcript shows P735 of lines: they can be read for their time, longer than the conversation and whom it was with are kept;
+// then the key goes too.
+func TestRetention_transcript(t *testing.T) {
+	for _, on := range []world.Channel{world.Telegram, world.WhatsApp} {
+		t.Run(on.Name, func(t *testing.T) {
+			w := world.NewOn(t, on, onePerson)
+			w.Say("hola")
+			ana := w.Agent("ana", false)
+			w.Say("persona")
+			deed := handoff.Deed{Once: "1", Actor: ana, Ref: w.Case(world.Chat).Ref}
+			if err := w.App.Desk.Claim(t.Context(), deed); err != nil {
+				t.Fatal(err)
+			}
+			w.Settle()
+			w.Say("necesito que alguien me explique despacio")
+			deed.Once = "2"
+			if err := w.App.Desk.Resolve(t.Context(), deed, handoff.Solved); err != nil {
+				t.Fatal(err)
+			}
+			w.Settle()
+			later := func(d time.Duration) store.Kept {
+				t.Helper()
+				for range int(d / (24 * time.Hour)) {
+					w.Later(24 * time.Hour)
+					if _, err := w.App.Forget(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				k, err := w.App.Store.KeptOf(t.Context(), conversation(w, world.Chat))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return k
+			}
+			k := later(20 * 24 * time.Hour)
+			if k.Conversation != nil || k.Contact != nil || k.Chat != "" {
+				t.Errorf("after 20 days whom the conversation was with is kept: %+v", k)
+			}
+			if !slices.ContainsFunc(k.Lines, func(l store.KeptLine) bool { return strings.Contains(l.Text, "explique despacio") }) {
+				t.Errorf("after 20 days the lines are %+v, want what was said", k.Lines)
+			}
+			if k = later(12 * 24 * time.Hour); len(k.Lines) > 0 || !k.Since.IsZero() {
+				t.Errorf("after 32 days there are %d lines, and a key since %v", len(k.Lines), k.Since)
+			}
+		})
+	}
 }

@@ -315,6 +315,26 @@ func (b *AddressBook) ending(ctx context.Context, conv string) (e entry, err err
 	return e, err
 }
 
+// opens says whether anything is kept beside a conversation that its key opens.
+func (b *AddressBook) opens(ctx context.Context, conv string) (bool, error) {
+	for _, collection := range []string{Lines, Deliveries} {
+		n, err := b.entries.engine.Count(ctx, Query{Collection: collection, Field: "conv", From: conv, To: conv + "\x00"})
+		if err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	return false, nil
+}
+
+// endAddress drops the address of an entry that was marked, unless somebody has written meanwhile.
+func (b *AddressBook) endAddress(ctx context.Context, e entry) error {
+	if e.Chat == "" && !e.Known {
+		return nil
+	}
+	e.letGo()
+	return ignoring(b.save(ctx, &e), ErrConflict)
+}
+
 // end removes an entry that was marked, unless somebody has written meanwhile.
 func (b *AddressBook) end(ctx context.Context, e entry) error {
 	b.mu.Lock()

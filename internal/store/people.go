@@ -402,8 +402,9 @@ func (t *PeopleTable) Address(ctx context.Context, channel, chat string) (phone,
 	return c.Phone, c.UserID, nil
 }
 
-// Forget has [remove] remove what is kept of a chat, and then drops its entry in the address book and the names that lead there. It
-// stays when remove says that somebody wrote meanwhile, or somebody does.
+// Forget has [remove] remove a conversation, and then drops its entry in the address book and the names that lead there. It
+// stays when remove says that somebody wrote meanwhile, or somebody does; and its key, without the address, as long as lines or messages
+// are kept that it opens.
 func (t *PeopleTable) Forget(ctx context.Context, channel, chat string, remove func() (removed bool, err error)) (bool, error) {
 	e, err := t.book.ending(ctx, channel+":"+chat)
 	if err != nil {
@@ -424,10 +425,16 @@ func (t *PeopleTable) Forget(ctx context.Context, channel, chat string, remove f
 			return true, fmt.Errorf("forget name: %w", err)
 		}
 	}
+	if opens, err := t.book.opens(ctx, e.ID); err != nil {
+		return true, err
+	} else if opens {
+		return true, t.book.endAddress(ctx, e)
+	}
 	return true, t.book.end(ctx, e)
 }
 
-// ForgetStrays drops the entries of which nothing else is kept: a process died between the two.
+// ForgetStrays drops the entries of which nothing else is kept any more: what their keys opened has gone meanwhile, or a process died
+// between the two.
 func (t *PeopleTable) ForgetStrays(ctx context.Context) error {
 	var marked []string
 	err := t.book.entries.each(ctx, Query{}, func(e storedEntry) bool {
