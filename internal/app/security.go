@@ -78,7 +78,7 @@ func (a *App) seesAgents(audit func(ctx context.Context, e agent.AuditEntry) err
 			return err
 		}
 		write := a.options.Log.Info
-		for _, bad := range []string{"failed", "wrong", "locked"} {
+		for _, bad := range []string{"failed", "wrong", "locked", "guessed"} {
 			if strings.Contains(e.What, bad) {
 				write = a.options.Log.Warn
 			}

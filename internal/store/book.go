@@ -370,7 +370,7 @@ func (c contactBook) Save(ctx context.Context, k *Contact) error {
 	if k.entry != nil {
 		e = *k.entry
 	}
-	e.Contact, e.Known = *k, true
+	e.Contact, e.Known, e.Ends = *k, true, false
 	e.Contact.ID, e.Contact.Version, e.Contact.entry = "", 0, nil
 	e.Names = c.book.hashed(k)
 	if err := c.book.save(ctx, &e); err != nil {
