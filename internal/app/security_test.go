@@ -186,7 +186,7 @@ func TestSecurity_events(t *testing.T) {
 // owes has the chat owe what only a later version could keep.
 func owes(t *testing.T, w *world.World, kind string) {
 	t.Helper()
-	id := bot.ConversationID("telegram", fmt.Sprint(world.Chat))
+	id := w.App.Store.Book.Conv(bot.ConversationID("telegram", fmt.Sprint(world.Chat)))
 	c, found, err := w.App.Store.Conversations.Find(t.Context(), id)
 	if err != nil || !found {
 		t.Fatalf("the conversation: %t, %v", found, err)

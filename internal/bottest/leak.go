@@ -32,7 +32,7 @@ func Leaks(text string, canaries ...string) (found []string) {
 			tell("a canary", formsOf(c)[i])
 		}
 	}
-	for _, m := range leakNumber.FindAllStringSubmatch(text, -1) {
+	for _, m := range leakNumber.FindAllStringSubmatch(leakTook.ReplaceAllString(text, ""), -1) {
 		if checked(m[1][:9]) == m[1] && m[1][:2] >= "01" && m[1][:2] <= "24" {
 			tell("a national number", m[1])
 			break
@@ -49,6 +49,9 @@ func Leaks(text string, canaries ...string) (found []string) {
 	}
 	return found
 }
+
+// leakTook is how long something took, in nanoseconds: more than a second has as many digits as a number.
+var leakTook = regexp.MustCompile(`"took":\d+`)
 
 var formsKnown sync.Map
 
