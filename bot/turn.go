@@ -15,7 +15,7 @@ type Ask struct {
 	Trace   string // its reference, for whoever follows it; it decides nothing
 	Conv    string
 	Record  string // keyed hash of the number
-	Sealed  string // the number, sealed
+	Number  string // in clear: an ask is not kept, nor said to anybody but the record's keeper
 	Want    string // "unlock" or "generate"
 	Channel string
 	Lang    string // of the conversation; empty: the first

@@ -139,8 +139,12 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	}
 	return bot.NewEngine(bot.Options{
 		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
-		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
-		Open:    func(sealed string) (string, error) { return OpenReply(o.Vault, sealed) },
+		Seal: func(conv string, what bot.Sealed, text string) string {
+			return o.Vault.Seal(sealedAs[what].Of(conv), text)
+		},
+		Open: func(conv string, what bot.Sealed, sealed string) (string, error) {
+			return o.Vault.Open(sealedAs[what].Of(conv), sealed)
+		},
 		Whole:   f.isWhole,
 		Mask:    mask,
 		Spread:  affiliate.MaskSpread,
@@ -199,9 +203,6 @@ var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)
 func mask(text string) string {
 	return affiliate.MaskAll(address.ReplaceAllString(text, "•••@•••"))
 }
-
-// OpenReply opens a reply that was sealed because it holds a number.
-func OpenReply(v *secret.Vault, sealed string) (string, error) { return v.Open("reply", sealed) }
 
 // Languages are the catalogues, Spanish first. Each has a button for every language, under its own name. They are read
 // once; what is returned is the caller's own.

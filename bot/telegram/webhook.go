@@ -18,7 +18,7 @@ import (
 
 const (
 	bodyMax      = 4 << 20
-	secretHeader = "X-Telegram-Bot-Api-Secret-Token"
+	secretHeader = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // the name of a header
 )
 
 // Handler is the webhook. It answers 200 once the update's effect is durable (or nobody handles its kind), 503 when it

@@ -1,11 +1,14 @@
 package app_test
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
+	"llave/internal/store"
 )
 
 // The numbers that a chat has looked up count for their hour and their day, however soon the operator wants conversations
@@ -37,4 +40,39 @@ func TestLimits_outliveRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantConversations(t, w, 0)
+}
+
+// A limit that somebody in a chat meets stands in the audit, once an hour, and not whose chat it was (P742).
+func TestLimits_inAudit(t *testing.T) {
+	w := world.New(t, onePerson)
+	met := func() (lines []string) {
+		err := w.App.Store.Audit.Between(t.Context(), time.Time{}, w.Now().Add(time.Hour), func(e store.AuditEntry) bool {
+			if e.What == "limit_met" {
+				lines = append(lines, e.ID+" "+e.Who+" "+e.Detail)
+			}
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lines
+	}
+	asks := func() {
+		for i := range 5 {
+			for _, text := range []string{"hola", "1", "1", bottest.Cedula(200 + i), "1", "mis datos", "borrar mis datos", "sí"} {
+				w.Say(text)
+			}
+			w.Later(2 * time.Minute) // not too many messages in one
+		}
+	}
+	asks()
+	for end := time.Now().Add(20 * time.Second); len(met()) == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	}
+	w.Later(time.Minute)
+	asks()
+	time.Sleep(100 * time.Millisecond)
+	lines := met()
+	if len(lines) != 1 || !strings.HasSuffix(lines[0], " chat numbers") || strings.Contains(lines[0], strconv.FormatInt(world.Chat, 10)) {
+		t.Errorf("the audit has %q, want one line", lines)
+	}
 }

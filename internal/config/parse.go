@@ -182,7 +182,7 @@ func template(v string) (string, error) {
 }
 
 func smtpURL(v string) (Secret, error) {
-	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none"
+	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none" //nolint:gosec // what a refusal says is expected
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" {
 		return "", errors.New("is no mail server's address; " + expected + "; special characters in user and password are written as %XX (@ is %40, / is %2F, # is %23, ? is %3F, % is %25)")
@@ -282,6 +282,21 @@ func sentence(v string) (string, error) {
 	}
 	if last, _ := utf8.DecodeLastRuneInString(v); !strings.ContainsRune(".!?…", last) {
 		v += "."
+	}
+	return v, nil
+}
+
+// contact is how somebody is found, in words for people.
+func contact(v string) (string, error) {
+	v = strings.TrimSpace(v)
+	n := utf8.RuneCountInString(v)
+	switch {
+	case !utf8.ValidString(v):
+		return "", errors.New("is not UTF-8; expected plain text")
+	case n == 0 || n > sentenceMax:
+		return "", fmt.Errorf("has %d characters; expected 1 to %d", n, sentenceMax)
+	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("{}<>", r) }):
+		return "", errors.New("holds a line break or markup; expected plain text on one line, without { } < or >")
 	}
 	return v, nil
 }

@@ -16,9 +16,14 @@ func (d *doctor) settings(s *section) {
 		name string
 		try  func(config.Config) result
 	}{
-		{"channels", channels}, {"public address", publicURL}, {"proxies", proxies}, {"sender", sender},
+		{"channels", channels}, {"public address", publicURL}, {"proxies", proxies}, {"sender", sender}, {"privacy notice", privacyNotice},
 	} {
 		s.check(c.name, func(context.Context) result { return c.try(d.Config) })
+	}
+	for _, w := range d.Config.Unsafe() {
+		if w.Setting != "LLAVE_TRUSTED_PROXIES" { // "proxies" says it
+			s.add(w.Setting, warn(w.Do, "%s", w.What))
+		}
 	}
 	s.check("time zone", func(context.Context) result { return d.zone() })
 }
@@ -55,6 +60,17 @@ func proxies(c config.Config) result {
 		return good("none")
 	}
 	return good("%d trusted", len(c.TrustedProxies))
+}
+
+// privacyNotice looks for what the law wants in the notice and nobody but the institution knows (LOPDP 12, 8 and 9).
+func privacyNotice(c config.Config) result {
+	switch {
+	case c.PrivacyAddress == "":
+		return warn("set LLAVE_PRIVACY_ADDRESS to the institution's legal address", "the privacy notice does not say where who answers for the data lives")
+	case c.PrivacyOfficer == "":
+		return warn("set LLAVE_PRIVACY_OFFICER to how the data protection officer is reached", "the privacy notice does not say who protects data at the institution")
+	}
+	return good("says who answers for the data, and who protects them")
 }
 
 func sender(c config.Config) result {

@@ -268,7 +268,7 @@ func TestInbox(t *testing.T) {
 	if err != nil || len(lines) == 0 || lines[0].Text != "hola" {
 		t.Errorf("its lines: got %v, %v", lines, err)
 	}
-	closed, err := desk.Closed(ctx, dp.clock.Now().Add(-time.Hour), dp.clock.Now().Add(time.Hour), 10)
+	closed, err := desk.Closed(ctx, handoff.Actor{Supervisor: true}, dp.clock.Now().Add(-time.Hour), dp.clock.Now().Add(time.Hour), 10)
 	if err != nil || len(closed) != 1 || closed[0].Ref != refs[3] {
 		t.Errorf("closed: got %+v, %v", closed, err)
 	}
@@ -315,6 +315,7 @@ func TestLines_owed(t *testing.T) {
 
 // A search finds what was said, whatever the accents, says how far back it looked, and wants something to look for.
 func TestSearch(t *testing.T) {
+	looks := handoff.Deed{Once: "x", Actor: handoff.Actor{Login: "sup", Supervisor: true}}
 	dp := newDeskPair(t)
 	ctx, desk := t.Context(), dp.desks[0]
 	ref := dp.waits("1").Ref
@@ -331,7 +332,7 @@ func TestSearch(t *testing.T) {
 		{"página trab", 10, []string{"La PAGINA sigue trabada", "se me trabó la página"}}, {"pagina", 1, []string{"La PAGINA sigue trabada"}},
 		{"trabada otra", 10, nil}, {"asked", 10, nil},
 	} {
-		hits, _, err := desk.Search(ctx, tt.words, tt.limit)
+		hits, _, err := desk.Search(ctx, looks, tt.words, tt.limit)
 		var got []string
 		for _, hit := range hits {
 			got = append(got, hit.Line.Text)
@@ -343,7 +344,7 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%q: got %v, %v, want %v", tt.words, got, err, tt.want)
 		}
 	}
-	if _, _, err := desk.Search(ctx, " a b ", 10); !errors.Is(err, handoff.ErrTooShort) {
+	if _, _, err := desk.Search(ctx, looks, " a b ", 10); !errors.Is(err, handoff.ErrTooShort) {
 		t.Errorf("two letters: got %v", err)
 	}
 }

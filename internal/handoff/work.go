@@ -94,6 +94,9 @@ func (d *Desk) Resolve(ctx context.Context, deed Deed, reason string) error {
 // say why not. Whether a letter goes out is the record's to say, and not told to anybody in the chat.
 func (d *Desk) SendLink(ctx context.Context, deed Deed) error {
 	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskLink}, "")
+	if errors.Is(err, ErrRefused) {
+		err = errors.Join(err, d.writeDown(ctx, deed, AuditLimit))
+	}
 	return err
 }
 
@@ -148,6 +151,9 @@ const (
 	AuditExport = "case_export"
 	AuditHours  = "desk_hours"
 	AuditNotice = "notice_closed"
+	AuditRead   = "case_read"
+	AuditSearch = "desk_search"
+	AuditLimit  = "case_limit" // a link was not sent for the record's limits
 )
 
 // writeDown appends an audit entry of a deed.

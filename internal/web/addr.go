@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -28,6 +29,11 @@ func (k *Kit) Addr(r *http.Request) netip.Addr {
 	return at
 }
 
+// forwarded says whether a request comes from no trusted proxy and says all the same that it was passed on.
+func (k *Kit) forwarded(r *http.Request) bool {
+	return (r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "") && !k.trusted(k.peer(r))
+}
+
 // peer is who connected to us.
 func (k *Kit) peer(r *http.Request) (at netip.Addr) {
 	if p, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -46,6 +52,22 @@ func (k *Kit) Source(r *http.Request) string {
 		}
 	}
 	return a.String()
+}
+
+// Network is a client's address for people to recognise, with its last part left out: enough to tell one's home from elsewhere.
+func (k *Kit) Network(r *http.Request) string {
+	a := k.Addr(r)
+	switch {
+	case a.IsLoopback():
+		return "de este equipo"
+	case a.Is4():
+		b := a.As4()
+		return fmt.Sprintf("%d.%d.x.x", b[0], b[1])
+	case a.Is6():
+		b := a.As16()
+		return fmt.Sprintf("%x:%x:…", uint16(b[0])<<8|uint16(b[1]), uint16(b[2])<<8|uint16(b[3]))
+	}
+	return ""
 }
 
 func (k *Kit) trusted(a netip.Addr) bool {

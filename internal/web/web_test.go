@@ -365,3 +365,26 @@ func TestError_framed(t *testing.T) {
 		}
 	}
 }
+
+// Every answer says that no page may use a camera, a place or the like: pages, files, errors, what there is no route for.
+func TestPermissions(t *testing.T) {
+	k, err := New(Options{PublicURL: &url.URL{Scheme: "https", Host: "llave.example"}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	k.Routes(mux)
+	mux.Handle("GET /pagina", k.Page(func(w http.ResponseWriter, r *http.Request) error { return Redirect(w, r, "/otra") }))
+	mux.Handle("GET /error", k.Page(func(http.ResponseWriter, *http.Request) error { return &Error{Status: 503} }))
+	mux.HandleFunc("POST /webhooks/uno", func(http.ResponseWriter, *http.Request) {})
+	for _, path := range []string{"/pagina", "/error", "/nada", "/webhooks/uno"} {
+		rec := httptest.NewRecorder()
+		k.Wrap(mux).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+		p := rec.Header().Get("Permissions-Policy")
+		for _, feature := range []string{"camera=()", "microphone=()", "geolocation=()", "payment=()", "usb=()"} {
+			if !strings.Contains(p, feature) {
+				t.Errorf("%s: %d, Permissions-Policy %q lacks %s", path, rec.Code, p, feature)
+			}
+		}
+	}
+}

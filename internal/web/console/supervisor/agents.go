@@ -27,7 +27,7 @@ type agentsData struct {
 type agentRow struct {
 	agent.Agent
 	LastSeen console.Moment
-	Locked   console.Moment
+	Guessed  console.Moment
 	Open     bool        // its forms are unfolded: one of them was refused
 	Failed   agentFailed // of this account
 }
@@ -61,6 +61,9 @@ var agentForms = map[string]func(c *Room, r *http.Request, v console.Visit, logi
 	},
 	"sin-codigo": func(c *Room, r *http.Request, v console.Visit, login string) error {
 		return c.Agents.RemoveTOTP(r.Context(), v.Agent.Login, login)
+	},
+	"sesiones": func(c *Room, r *http.Request, v console.Visit, login string) error {
+		return c.Agents.EndSessions(r.Context(), v.Agent.Login, login)
 	},
 	"activar": func(c *Room, r *http.Request, v console.Visit, login string) error {
 		return c.Agents.Enable(r.Context(), v.Agent.Login, login)
@@ -99,7 +102,7 @@ func (c *Room) listAgents(w http.ResponseWriter, r *http.Request, v console.Visi
 		status = http.StatusUnprocessableEntity
 	}
 	for _, a := range all {
-		row := agentRow{Agent: a, LastSeen: c.Moment(a.LastIn), Locked: c.Moment(a.LockedUntil)}
+		row := agentRow{Agent: a, LastSeen: c.Moment(a.LastIn), Guessed: c.Moment(a.Guessed)}
 		if data.Failed.Do != "agregar" && data.Failed.Login == a.Login {
 			row.Open, row.Failed = true, data.Failed
 		}
