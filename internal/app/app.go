@@ -212,6 +212,19 @@ func openVault(ctx context.Context, c config.Config, s *store.Store) (k secret.K
 	return k, v, nil
 }
 
+// mendStore does what a store needs before anybody is served from it: what an earlier version left is carried over, free pages are
+// overwritten, and erasures that a backup took back are made again.
+func (a *App) mendStore(ctx context.Context) error {
+	if err := a.Carry(ctx); err != nil {
+		return err
+	}
+	a.expectOlder()
+	if err := a.scrub(ctx); err != nil {
+		return err
+	}
+	return a.openErasures(ctx)
+}
+
 // New opens the listeners and the store and builds the parts. It starts nothing that works by itself. The function is
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
@@ -262,14 +275,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
-	if err := a.Carry(ctx); err != nil {
-		return a, err
-	}
-	a.expectOlder()
-	if err := a.scrub(ctx); err != nil {
-		return a, err
-	}
-	if err := a.openErasures(ctx); err != nil {
+	if err := a.mendStore(ctx); err != nil {
 		return a, err
 	}
 	if err := a.openTrace(ctx); err != nil {

@@ -194,8 +194,15 @@ func auditDies(t *testing.T, s *store.Store) {
 		t.Errorf("only %d deaths were tried", deaths)
 	}
 	verified(t, l, 40)
-	left := int64(40)
-	for at := 0; ; at++ { // and while the beginning is removed
+	auditDiesCut(t, s, l, 40)
+}
+
+// auditDiesCut has processes die while the beginning of so many lines is removed.
+func auditDiesCut(t *testing.T, s *store.Store, l *store.AuditLog, lines int64) {
+	ctx := t.Context()
+	died := errors.New("died")
+	left := lines
+	for at := 0; ; at++ {
 		calls := 0
 		dying := auditOf(t, Around(s.Engine(), func(_ Call, do func() error) error {
 			if calls++; calls-1 == at {
@@ -204,7 +211,7 @@ func auditDies(t *testing.T, s *store.Store) {
 			return do()
 		}))
 		_, err := dying.Forget(ctx, auditDay.Add(time.Duration(at+1)*2*time.Minute), 100)
-		left = 40 - 2*int64(at+1)
+		left = lines - 2*int64(at+1)
 		if r, verr := auditOf(t, s.Engine()).Verify(ctx, store.AuditEnd{}); verr != nil || len(r.Faults) > 0 || r.Lines < left {
 			t.Fatalf("cut, death at call %d: got %+v, %v", at, r, verr)
 		}
