@@ -219,8 +219,8 @@ func (a *App) mendStore(ctx context.Context) error {
 		return err
 	}
 	a.expectOlder()
-	if err := a.scrub(ctx); err != nil {
-		return err
+	if err := a.scrub(ctx); err != nil { // a full disk: it is done again each hour
+		a.options.Log.Warn("what was removed is not off the disk yet", "error", err)
 	}
 	return a.openErasures(ctx)
 }

@@ -216,7 +216,7 @@ func (a *App) EraseAgain(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.EndErasing(ctx)
+	return nil
 }
 
 // EndErasing drops the addresses of erased chats whose answer is out, and takes what was erased off the disk.

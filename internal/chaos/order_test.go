@@ -366,10 +366,23 @@ func (m model) judge(ctx context.Context, v *secret.Vault, chat int64, got bot.C
 	if want, err = plain(v, want); err != nil {
 		return err
 	}
+	got.Tail = untaken(got.Tail, want.Tail)
 	if !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("chat %d:\n got %+v, case %+v\nwant %+v, case %+v\nafter %+v", chat, got, got.Handoff, want, want.Handoff, order)
 	}
 	return nil
+}
+
+// untaken is a transcript without answers that had gone out when the next piece of the same act came: the model, which sends nothing,
+// takes each of them back.
+func untaken(got, want []bot.Line) []bot.Line {
+	got = slices.Clone(got)
+	for i := 0; i+1 < len(got); i++ {
+		if got[i].From == bot.FromBot && got[i+1].From == bot.FromPerson && i < len(want) && reflect.DeepEqual(got[i+1], want[i]) {
+			got = slices.Delete(got, i, i+1)
+		}
+	}
+	return got
 }
 
 func permuted(rt *rapid.T, inputs []input) []input {
@@ -497,7 +510,7 @@ func TestOrder_processes(t *testing.T) {
 		other := invariant{name: "conversations that are not what the model makes of their updates"}
 		windows, inOrder := 0, 0
 		for i, p := range people {
-			c, err := s.Conversations.Load(t.Context(), p.conv)
+			c, err := s.Conversations.Load(t.Context(), s.Book.Conv(p.conv))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -562,7 +575,7 @@ func (dep *deployment) model(t *testing.T) (model, *store.Store) {
 		Documents: s.Unlocks, Affiliates: s.Affiliates, Vault: vault, Now: s.Now,
 		Limits: unlock.Limits{Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL},
 	}).Reserve
-	return model{engine: engine, reserve: reserve}, s
+	return model{engine: engine, reserve: reserve, conv: s.Book.Conv}, s
 }
 
 // come is what a conversation has come to, apart from what was said on the way.
@@ -572,6 +585,7 @@ func come(v *secret.Vault, c bot.Conversation) string {
 		slots[name] = opened(v, c.ID, name, value)
 	}
 	maps.DeleteFunc(slots, ofLetters)
+	delete(slots, "notice_at") // the model has no clock here
 	seen := map[string]int{}
 	for _, s := range c.Seen {
 		seen[s.ID]++
