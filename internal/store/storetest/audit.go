@@ -261,6 +261,14 @@ func auditTampered(t *testing.T, s *store.Store) {
 		{"one put in at the end", func() {
 			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}, {Key: "seq", Value: int64(11)}, {Key: "hash", Value: "z"}}))
 		}, []int64{11}, "after the end"},
+		{"one put in before the beginning", func() {
+			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}, {Key: "seq", Value: int64(-1)}, {Key: "hash", Value: "z"}}))
+		}, []int64{-1}, "before the beginning"},
+		{"one put in where the beginning was cut off", func() {
+			_, err := auditOf(t, e).Forget(ctx, auditDay.Add(4*time.Minute), 100)
+			must(t, err)
+			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay.Add(5 * time.Minute)}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}, {Key: "seq", Value: int64(2)}, {Key: "hash", Value: "z"}}))
+		}, []int64{2}, "before the beginning"},
 		{"two exchanged", func() {
 			a, b := line(2), line(4)
 			change(store.Audit, "line 2", a, "detail", "C-4")
