@@ -741,11 +741,7 @@ func (a *App) wrongLink(ctx context.Context, source string) (ok bool, retryAfter
 		return false, 0, err
 	}
 	now, err := a.Store.Now(ctx)
-	most := int64(a.options.Config.Limits.WrongLinksMinute)
-	if err == nil && n == most+1 {
-		err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: "limit/" + rand.Text(), At: now, Who: "unknown", What: "limit_met", Detail: wrongLinks})
-	}
-	return n <= most, resets.Sub(now), err
+	return n <= int64(a.options.Config.Limits.WrongLinksMinute), resets.Sub(now), err
 }
 
 func listen(setting, addr string) (net.Listener, error) {
