@@ -65,6 +65,26 @@ func TestErase_loggedByWhoEndsIt(t *testing.T) {
 	})
 }
 
+// What another process was keeping of a chat while it was erased goes too, once the erasure ends.
+func TestErase_keptMeanwhile(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, e store.Engine) {
+		c := clock(e)
+		s, _ := open(t, c, key)
+		conv := chatOf(t, s, "1")
+		now, err := s.Now(t.Context())
+		must(t, err)
+		must(t, s.EraseChat(t.Context(), nil, conv, now, false))
+		must(t, s.Desk.KeepLines(t.Context(), conv, "C1", []bot.Line{{Seq: 1, Text: "lo de antes"}}))
+		must(t, s.Complaints.Insert(t.Context(), store.File{Ref: "Q1", Topic: "complaint", Body: "no me atendieron", Conv: conv, Made: now, Status: store.Open}))
+		if n, err := s.LetGo(t.Context(), nil); err != nil || n != 1 {
+			t.Fatalf("ended %d, %v, want one", n, err)
+		}
+		if k, err := s.KeptOf(t.Context(), conv); err != nil || len(k.Lines)+len(k.Complaints) > 0 {
+			t.Errorf("of an erased chat there is %+v, %v", k, err)
+		}
+	})
+}
+
 // Who has their chat erased a second time is answered as they were the first time, also where the first was ended by another process
 // than this one, which had seen it.
 func TestErase_answeredAgain(t *testing.T) {
