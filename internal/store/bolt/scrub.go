@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	bbolt "go.etcd.io/bbolt"
 )
@@ -41,7 +42,10 @@ func (e *Engine) scrub(tx *bbolt.Tx) (n int, err error) {
 	clean, page := make([]byte, size), make([]byte, size)
 	wipe := func(id int64) (end bool, err error) {
 		got, err := e.file.ReadAt(page, id*int64(size))
-		if got == 0 {
+		switch {
+		case err != nil && !errors.Is(err, io.EOF):
+			return false, err
+		case got == 0:
 			return true, nil // behind the file's end
 		}
 		if bytes.Equal(page[:got], clean[:got]) {
