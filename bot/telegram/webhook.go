@@ -108,7 +108,7 @@ func (c *Channel) runWebhook(ctx context.Context) error {
 // all along.
 func (c *Channel) guardWebhook(ctx context.Context, another <-chan struct{}) bool {
 	for wait := lookSoon; ; wait = lookEvery {
-		timer := time.NewTimer(wait + rand.N(wait/5)) // not all processes at once
+		timer := time.NewTimer(wait + rand.N(wait/5)) //nolint:gosec // so that not all processes look at once; no secret
 		select {
 		case <-ctx.Done():
 			timer.Stop()

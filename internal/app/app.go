@@ -262,14 +262,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
-	if err := a.Carry(ctx); err != nil {
-		return a, err
-	}
-	a.expectOlder()
-	if err := a.scrub(ctx); err != nil {
-		return a, err
-	}
-	if err := a.openErasures(ctx); err != nil {
+	if err := a.takeOver(ctx); err != nil {
 		return a, err
 	}
 	if err := a.openTrace(ctx); err != nil {

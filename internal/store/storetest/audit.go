@@ -194,8 +194,14 @@ func auditDies(t *testing.T, s *store.Store) {
 		t.Errorf("only %d deaths were tried", deaths)
 	}
 	verified(t, l, 40)
-	left := int64(40)
-	for at := 0; ; at++ { // and while the beginning is removed
+	verified(t, l, auditCutDies(t, s, 40))
+}
+
+// auditCutDies has processes die while they remove the beginning of a chain of so many lines, and says how many are left.
+func auditCutDies(t *testing.T, s *store.Store, lines int64) (left int64) {
+	ctx := t.Context()
+	died := errors.New("died")
+	for at := 0; ; at++ {
 		calls := 0
 		dying := auditOf(t, Around(s.Engine(), func(_ Call, do func() error) error {
 			if calls++; calls-1 == at {
@@ -204,15 +210,14 @@ func auditDies(t *testing.T, s *store.Store) {
 			return do()
 		}))
 		_, err := dying.Forget(ctx, auditDay.Add(time.Duration(at+1)*2*time.Minute), 100)
-		left = 40 - 2*int64(at+1)
+		left = lines - 2*int64(at+1)
 		if r, verr := auditOf(t, s.Engine()).Verify(ctx, store.AuditEnd{}); verr != nil || len(r.Faults) > 0 || r.Lines < left {
 			t.Fatalf("cut, death at call %d: got %+v, %v", at, r, verr)
 		}
 		if err == nil {
-			break
+			return left
 		}
 	}
-	verified(t, l, left)
 }
 
 // What somebody does who can write the store and has not the key shows, each at its place (P743).
