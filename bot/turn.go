@@ -322,7 +322,7 @@ type Env struct {
 	Now         time.Time
 	Reservation *Reservation
 	Trace       string // reference of the turn, which what it promises carries; it decides nothing
-	Deaf        bool   // answer as if nothing had been understood, after ErrNoRow
+	Deaf        bool   // answer as if nothing had been understood, after ErrNoRow or a panic
 }
 
 // ErrNoRow is what Step returns when the table has no row for what was heard: a mistake in the flow. The update would

@@ -212,19 +212,6 @@ func openVault(ctx context.Context, c config.Config, s *store.Store) (k secret.K
 	return k, v, nil
 }
 
-// mendStore does what a store needs before anybody is served from it: what an earlier version left is carried over, free pages are
-// overwritten, and erasures that a backup took back are made again.
-func (a *App) mendStore(ctx context.Context) error {
-	if err := a.Carry(ctx); err != nil {
-		return err
-	}
-	a.expectOlder()
-	if err := a.scrub(ctx); err != nil { // a full disk: it is done again each hour
-		a.options.Log.Warn("what was removed is not off the disk yet", "error", err)
-	}
-	return a.openErasures(ctx)
-}
-
 // New opens the listeners and the store and builds the parts. It starts nothing that works by itself. The function is
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
@@ -275,7 +262,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
-	if err := a.mendStore(ctx); err != nil {
+	if err := a.takeOver(ctx); err != nil {
 		return a, err
 	}
 	if err := a.openTrace(ctx); err != nil {
@@ -747,11 +734,7 @@ func (a *App) wrongLink(ctx context.Context, source string) (ok bool, retryAfter
 		return false, 0, err
 	}
 	now, err := a.Store.Now(ctx)
-	most := int64(a.options.Config.Limits.WrongLinksMinute)
-	if err == nil && n == most+1 {
-		err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: "limit/" + rand.Text(), At: now, Who: "unknown", What: "limit_met", Detail: wrongLinks})
-	}
-	return n <= most, resets.Sub(now), err
+	return n <= int64(a.options.Config.Limits.WrongLinksMinute), resets.Sub(now), err
 }
 
 func listen(setting, addr string) (net.Listener, error) {

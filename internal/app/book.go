@@ -60,6 +60,18 @@ func (a *App) Carry(ctx context.Context) error {
 	return nil
 }
 
+// takeOver has the store be as this version and the log of erasures want it, before anything is served.
+func (a *App) takeOver(ctx context.Context) error {
+	if err := a.Carry(ctx); err != nil {
+		return err
+	}
+	a.expectOlder()
+	if err := a.scrub(ctx); err != nil { // a full disk: it is done again each hour
+		a.options.Log.Warn("what was removed is not off the disk yet", "error", err)
+	}
+	return a.openErasures(ctx)
+}
+
 // expectOlder has conversations be looked for that a process of an earlier version writes beside this one. An embedded store has no
 // other process.
 func (a *App) expectOlder() {

@@ -29,11 +29,12 @@ import (
 )
 
 // everything is every collection that a store has.
-var everything = []string{
-	store.Affiliates, store.Conversations, store.Book, store.Names, store.Unlocks, store.Complaints, store.Cases, store.Audit, store.Leases, store.Counters,
-	store.Settings, store.Imports, store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Unheard, store.Events,
-	store.Erasures, store.Erased,
-}
+var everything = func() (names []string) {
+	for _, c := range store.Collections {
+		names = append(names, c.Name)
+	}
+	return names
+}()
 
 // canaries are what a person is found by, eight of each person: the telephone, the user id, the number, and words said in five places.
 type canaries struct {
@@ -229,6 +230,50 @@ func erased(t *testing.T, w *world.World, people []canaries) {
 		if k.Conversation == nil || len(k.Conversation.Numbers) != 1 || len(k.Conversation.Filed) != 1 {
 			t.Fatalf("the limits do not stay: %+v", k.Conversation)
 		}
+	}
+}
+
+// Who has the chat erased while a link of theirs lives is taken off the record's document, by the chat's name and by the one that an
+// earlier version gave it; the link works for its owner all the same, and the chat hears nothing of it (P722).
+func TestErase_link(t *testing.T) {
+	for _, on := range []world.Channel{world.Telegram, world.WhatsApp} {
+		t.Run(on.Name, func(t *testing.T) {
+			w := world.NewOn(t, on, onePerson)
+			for _, text := range []string{"hola", "1", "1", theirs, "1", "1"} {
+				w.Say(text)
+			}
+			conv := conversation(w, world.Chat)
+			names := func() (n int) {
+				t.Helper()
+				err := w.App.Store.Raw().Scan(t.Context(), store.Query{Collection: store.Unlocks}, func(doc bson.Raw) bool {
+					n += strings.Count(doc.String(), conv) + strings.Count(doc.String(), fmt.Sprint(world.Chat))
+					return true
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			if names() == 0 {
+				t.Fatal("nobody has asked for the link: nothing is shown")
+			}
+			for _, text := range []string{"mis datos", "borrar mis datos", "sí, borrar"} {
+				w.Say(text)
+			}
+			w.Later(15 * time.Second)
+			if err := w.App.EndErasing(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := names(); n != 0 {
+				t.Errorf("the documents of links name the chat %d times", n)
+			}
+			said := len(w.Phone.Messages(world.Chat))
+			pressLink(t, w)
+			w.Settle()
+			if n := len(w.Phone.Messages(world.Chat)); n != said {
+				t.Errorf("the erased chat heard %d things of the link", n-said)
+			}
+		})
 	}
 }
 

@@ -178,21 +178,11 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 			}
 		}
 	}
-	if err := a.Store.People.ForgetStrays(ctx); err != nil {
-		return f, err
-	}
-	if err := a.Carry(ctx); err != nil { // an earlier version may have run beside this one
-		return f, err
-	}
-	if err := a.EraseAgain(ctx); err != nil {
-		return f, err
-	}
-	if a.erasures != nil {
-		if err := a.erasures.Forget(ctx, now.Add(-store.ErasuresKept)); err != nil {
-			return f, fmt.Errorf("forget erasures: %w", err)
-		}
-	}
-	return f, errors.Join(
+	strays := a.forgetStrays(ctx)
+	carried := a.Carry(ctx) // an earlier version may have run beside this one
+	again := a.EraseAgain(ctx)
+	return f, errors.Join( // what fails is no reason to keep anything else
+		strays, carried, again, a.forgetErasures(ctx, now),
 		all("complaints", &f.Complaints, func() (int64, error) { return a.Store.Complaints.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("cases", &f.Cases, func() (int64, error) { return a.Store.Cases.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
@@ -209,6 +199,32 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 		a.scrub(ctx),
 	)
+}
+
+// forgetStrays drops the entries of the address book of which nothing else is kept. Those that there never was a conversation to are
+// looked for once a day, as that reads the whole book.
+func (a *App) forgetStrays(ctx context.Context) error {
+	if err := a.Store.People.ForgetStrays(ctx); err != nil {
+		return err
+	}
+	due, err := a.Store.Marks.Due(ctx, "strays_marked", planEvery)
+	if err != nil || !due {
+		return err
+	}
+	if err := a.Store.People.MarkStrays(ctx); err != nil {
+		return err
+	}
+	return a.Store.Marks.Set(ctx, "strays_marked")
+}
+
+func (a *App) forgetErasures(ctx context.Context, now time.Time) error {
+	if a.erasures == nil {
+		return nil
+	}
+	if err := a.erasures.Forget(ctx, now.Add(-store.ErasuresKept)); err != nil {
+		return fmt.Errorf("forget erasures: %w", err)
+	}
+	return nil
 }
 
 // ended is what became of a conversation whose time was over.

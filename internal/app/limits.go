@@ -7,11 +7,19 @@ import (
 	"llave/internal/store"
 )
 
-// limitMet is that somebody in a chat met a limit.
-type limitMet struct{ channel, limit string }
+// limitMet is that somebody met a limit: in a chat of a channel, or on the pages.
+type limitMet struct{ who, where, limit string }
 
-// auditLimits writes the limits that chats meet into the audit: each once an hour for a channel, without whose chat it was, which the line
-// of the turn in the log says. It runs until [ctx] ends; what comes while the store is away is counted by the metrics alone.
+// meets has a limit written into the audit. What finds no room is counted all the same.
+func meets(limits chan<- limitMet, met limitMet) {
+	select {
+	case limits <- met:
+	default:
+	}
+}
+
+// auditLimits writes the limits that chats and pages meet into the audit: each once an hour for a channel, without whose chat it was, which
+// the line of the turn in the log says. It runs until [ctx] ends; what comes while the store is away is counted by the metrics alone.
 func (a *App) auditLimits(ctx context.Context) {
 	var hour string
 	known := map[limitMet]bool{}
@@ -29,7 +37,7 @@ func (a *App) auditLimits(ctx context.Context) {
 					continue
 				}
 				err = a.Store.Audit.Append(ctx, store.AuditEntry{
-					ID: "limit/" + met.limit + "/" + met.channel + "/" + hour, At: now.Truncate(time.Millisecond), Who: "chat", What: "limit_met", Detail: met.limit,
+					ID: "limit/" + met.limit + "/" + met.where + "/" + hour, At: now.Truncate(time.Millisecond), Who: met.who, What: "limit_met", Detail: met.limit,
 				})
 			}
 			if err != nil {

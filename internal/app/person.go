@@ -119,17 +119,22 @@ func chatsOf(ctx context.Context, s opened, who string, asChat bool) (convs []st
 		convs, err = chatsCalled(ctx, s.Store, who)
 		return convs, "", err
 	}
-	number := affiliate.ParseNumber(who, affiliate.ParseOptions{ForeignCode: s.settings.ForeignCodePattern})
-	switch {
-	case number.Number != "":
-		record = affiliate.Hash(s.vault, number.Number)
-	case number.Code != "":
-		record = affiliate.Hash(s.vault, affiliate.Canonical(number.Code))
-	default:
+	number := numberOf(s, who)
+	if number == "" {
 		return nil, "", fmt.Errorf("%w: that is neither a cédula nor a foreigner's code; for a telephone number: --chat", errUsage)
 	}
+	record = affiliate.Hash(s.vault, number)
 	convs, err = s.ChatsOf(ctx, record)
 	return convs, record, err
+}
+
+// numberOf is the cédula or foreigner's code that somebody typed, as records are named by it; "" when it is neither.
+func numberOf(s opened, typed string) string {
+	read := affiliate.ParseNumber(typed, affiliate.ParseOptions{ForeignCode: s.settings.ForeignCodePattern})
+	if read.Number != "" {
+		return read.Number
+	}
+	return affiliate.Canonical(read.Code)
 }
 
 // chatsCalled are the conversations of a chat by what its channel calls it, or of all that are called so.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -119,8 +120,9 @@ type keptRecord struct {
 	MailboxFull time.Time         `json:"mailbox_takes_nothing_until,omitzero"`
 }
 
-func recordData(ctx context.Context, s opened, number string, now time.Time) (keptRecord, error) {
+func recordData(ctx context.Context, s opened, typed string, now time.Time) (keptRecord, error) {
 	k := keptRecord{At: now}
+	number := cmp.Or(numberOf(s, typed), typed) // a record may go by what is neither
 	rec, found, err := s.Affiliates.Find(ctx, number)
 	if err != nil {
 		return k, fmt.Errorf("find the record: %w", err)

@@ -121,6 +121,11 @@ func TestPersonExport(t *testing.T) {
 				t.Errorf("the audit: %q", audit)
 			}
 
+			spaced := theirs[:3] + " " + theirs[3:6] + "-" + theirs[6:]
+			if code, stdout, stderr := export(spaced+"\n", "-"); code != 0 || !strings.Contains(stdout, `"_id": "`+theirs+`"`) || !strings.Contains(stdout, `"links": [`) {
+				t.Errorf("of the number as people write it: exit %d: %s\n%s", code, stderr, stdout)
+			}
+
 			for _, nobody := range [][]string{{"1720034063"}, {"--chat", on.Name + ":77"}, {"--chat", "fax:1"}} {
 				if code, stdout, stderr := export("", nobody...); code != 1 || stdout != "" || stderr != "llave: nothing is kept of that person\n" {
 					t.Errorf("%q: exit %d, %q, %q", nobody, code, stdout, stderr)

@@ -234,3 +234,59 @@ func TestRetention_transcript(t *testing.T) {
 		})
 	}
 }
+
+// TestRetention_noConversation shows P735 of the address book where no turn came of what somebody wrote, and of a chat that only the audit
+// names: nothing is kept of either two days later, and of somebody who wrote meanwhile all is.
+func TestRetention_noConversation(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, e store.Engine) {
+		timed := &timed{Engine: e}
+		w := world.NewOver(t, world.Telegram, timed)
+		timed.world.Store(w)
+		book := w.App.Store.Book
+		enter := func(chat int64) {
+			t.Helper()
+			if _, err := book.Enter(t.Context(), "telegram", fmt.Sprint(chat)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		address := func(chat int64) string {
+			t.Helper()
+			is, err := book.Chat(t.Context(), "telegram", book.Name("telegram", fmt.Sprint(chat)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return is
+		}
+		forget := func() {
+			t.Helper()
+			if _, err := w.App.Forget(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const never, late = world.Chat + 1, world.Chat + 2
+		w.Later(25 * time.Hour) // since the start, which has looked
+		enter(never)
+		enter(late)
+		if _, err := w.App.Store.AuditID(t.Context(), "telegram:5551239999/1/0"); err != nil {
+			t.Fatal(err)
+		}
+		forget()
+		if address(never) == "" || address(late) == "" {
+			t.Fatal("the address of somebody who has just written is gone")
+		}
+		if got := w.DoIn(late, func() error { w.Phone.Say(late, "hola"); return nil }); len(got) != 1 {
+			t.Fatalf("who writes meanwhile hears %+v", got)
+		}
+		w.Later(time.Hour)
+		forget()
+		w.Later(25 * time.Hour)
+		forget()
+		if address(late) == "" {
+			t.Error("the address of somebody who wrote is gone")
+		}
+		n, err := e.Count(t.Context(), store.Query{Collection: store.Book})
+		if err != nil || n != 1 {
+			t.Errorf("%d entries are in the address book (%v), want that of who wrote", n, err)
+		}
+	})
+}

@@ -78,7 +78,7 @@ func (a *App) alertDesk(what string) {
 type watched struct {
 	m      *metrics.Metrics
 	sees   func(event, of, what string)
-	limits chan<- limitMet // for the audit; what finds no room is counted all the same
+	limits chan<- limitMet // for the audit
 }
 
 // Turned counts a turn.
@@ -97,10 +97,7 @@ func (w watched) Turned(t runner.Turned) {
 	if limit := limitsMet[t.Outcome.Event]; limit != "" {
 		w.m.Limit(limit)
 		w.sees(eventLimitReached, "limit", limit)
-		select {
-		case w.limits <- limitMet{t.Channel, limit}:
-		default:
-		}
+		meets(w.limits, limitMet{"chat", t.Channel, limit})
 	}
 	y := t.Outcome.Tally
 	if y.Sense != "" {
@@ -153,6 +150,7 @@ func (a *App) watchPage(outcome string) {
 	a.seesPage(outcome)
 	if outcome == "limited" {
 		a.Metrics.Limit(wrongLinks)
+		meets(a.limits, limitMet{"unknown", "pages", wrongLinks})
 	}
 }
 

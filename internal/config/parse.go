@@ -270,24 +270,18 @@ const sentenceMax = 200
 
 // sentence is plain text for people, on one line, with a full stop. Braces would be taken for what is filled in.
 func sentence(v string) (string, error) {
-	v = strings.TrimSpace(v)
-	n := utf8.RuneCountInString(v)
-	switch {
-	case !utf8.ValidString(v):
-		return "", errors.New("is not UTF-8; expected plain text")
-	case n == 0 || n > sentenceMax:
-		return "", fmt.Errorf("has %d characters; expected 1 to %d", n, sentenceMax)
-	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("{}<>*_`", r) }):
-		return "", errors.New("holds a line break or markup; expected plain text on one line, without { } < > * _ or `")
-	}
-	if last, _ := utf8.DecodeLastRuneInString(v); !strings.ContainsRune(".!?…", last) {
+	v, err := plain(v, "{}<>*_`", "{ } < > * _ or `")
+	if last, _ := utf8.DecodeLastRuneInString(v); err == nil && !strings.ContainsRune(".!?…", last) {
 		v += "."
 	}
-	return v, nil
+	return v, err
 }
 
 // contact is how somebody is found, in words for people.
-func contact(v string) (string, error) {
+func contact(v string) (string, error) { return plain(v, "{}<>", "{ } < or >") }
+
+// plain is plain text on one line without some signs, which [named] names for people.
+func plain(v, without, named string) (string, error) {
 	v = strings.TrimSpace(v)
 	n := utf8.RuneCountInString(v)
 	switch {
@@ -295,8 +289,8 @@ func contact(v string) (string, error) {
 		return "", errors.New("is not UTF-8; expected plain text")
 	case n == 0 || n > sentenceMax:
 		return "", fmt.Errorf("has %d characters; expected 1 to %d", n, sentenceMax)
-	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("{}<>", r) }):
-		return "", errors.New("holds a line break or markup; expected plain text on one line, without { } < or >")
+	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(without, r) }):
+		return "", fmt.Errorf("holds a line break or markup; expected plain text on one line, without %s", named)
 	}
 	return v, nil
 }

@@ -57,6 +57,7 @@ func TestSettings(t *testing.T) {
 		"a proxy":                {[]string{"LLAVE_TRUSTED_PROXIES=10.0.0.1"}, "proxies", Green, "1 trusted"},
 		"https without":          {[]string{"LLAVE_PUBLIC_URL=https://clave.example"}, "proxies", Yellow, "none is trusted"},
 		"everybody":              {[]string{"LLAVE_TRUSTED_PROXIES=10.0.0.1,0.0.0.0/0"}, "proxies", Red, "everybody"},
+		"half of everybody":      {[]string{"LLAVE_TRUSTED_PROXIES=128.0.0.0/1"}, "proxies", Yellow, "128.0.0.0/1 is a trusted proxy"},
 		"everybody, IPv6":        {[]string{"LLAVE_TRUSTED_PROXIES=::/0"}, "proxies", Red, "everybody"},
 		"sender":                 {nil, "sender", Green, "correo.example"},
 		"sender on this machine": {[]string{"LLAVE_MAIL_FROM=IESS <no-responder@localhost>"}, "sender", Yellow, "localhost"},

@@ -21,7 +21,7 @@ func (d *doctor) settings(s *section) {
 		s.check(c.name, func(context.Context) result { return c.try(d.Config) })
 	}
 	for _, w := range d.Config.Unsafe() {
-		if w.Setting != "LLAVE_TRUSTED_PROXIES" { // "proxies" says it
+		if w.Setting != proxiesSetting { // "proxies" says it
 			s.add(w.Setting, warn(w.Do, "%s", w.What))
 		}
 	}
@@ -49,13 +49,17 @@ func publicURL(c config.Config) result {
 	return good("%s", c.PublicURL)
 }
 
+const proxiesSetting = "LLAVE_TRUSTED_PROXIES"
+
 func proxies(c config.Config) result {
 	everybody := slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 })
+	warnings := c.Unsafe()
+	unsafe := slices.IndexFunc(warnings, func(w config.Warning) bool { return w.Setting == proxiesSetting })
 	switch {
 	case everybody:
 		return bad("name the proxies alone in LLAVE_TRUSTED_PROXIES", "everybody is a trusted proxy: whoever writes X-Forwarded-For is believed, and no limit per address holds")
-	case len(c.TrustedProxies) == 0 && c.PublicURL.Scheme == "https":
-		return warn("set LLAVE_TRUSTED_PROXIES to the address of what ends TLS in front of Llave", "people come by https, so a proxy stands in front, and none is trusted: all of them count as one address")
+	case unsafe >= 0:
+		return warn(warnings[unsafe].Do, "%s", warnings[unsafe].What)
 	case len(c.TrustedProxies) == 0:
 		return good("none")
 	}

@@ -267,9 +267,25 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 	}
 }
 
-// step steps, reserving at the unlock document when the turn asks for it. Where the flow has no answer to what it heard, the
-// person is asked again rather than left without a word for ever, and the operator is told.
-func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (next bot.Conversation, out bot.Outcome, err error) {
+// step steps. Where the flow has no answer to what it heard, or words made it panic, the person is asked again rather than left without
+// a word for ever, and the operator is told: a platform would send what cannot be handled again and again, and nothing behind it.
+func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
+	next, out, err := r.stepOnce(ctx, c, u, env)
+	said := u.Kind != bot.Signal && u.Kind != bot.Desk
+	if errors.Is(err, bot.ErrNoRow) || said && errors.Is(err, errPanic) {
+		r.Watch.FlowFault()
+		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
+		env.Deaf = true
+		next, out, err = r.stepOnce(ctx, c, u, env)
+	}
+	if err != nil {
+		return c, out, fmt.Errorf("step conversation: %w", err)
+	}
+	return next, out, nil
+}
+
+// stepOnce steps, reserving at the unlock document when the turn asks for it.
+func (r *Runner) stepOnce(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (next bot.Conversation, out bot.Outcome, err error) {
 	defer panicked(&err)
 	engine := r.engine.Load()
 	next, out, err = engine.Step(ctx, c, u, env)
@@ -282,16 +298,7 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 		env.Reservation = &res
 		next, out, err = engine.Step(ctx, c, u, env)
 	}
-	if errors.Is(err, bot.ErrNoRow) {
-		r.Watch.FlowFault()
-		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
-		env.Deaf = true
-		next, out, err = engine.Step(ctx, c, u, env)
-	}
-	if err != nil {
-		return c, out, fmt.Errorf("step conversation: %w", err)
-	}
-	return next, out, nil
+	return next, out, err
 }
 
 // claim names this process keeper of every lane that has something due and no living keeper, and returns those lanes.

@@ -18,7 +18,7 @@ func (v *Vault) SealAt(at Place, plain []byte) []byte {
 	if k := r.key(r.Current); k != nil {
 		key = k.sealing
 	}
-	named := append([]byte{byte(len(r.Current))}, r.Current...) //nolint:gosec // an id has a few characters
+	named := append([]byte{byte(len(r.Current))}, r.Current...) //nolint:gosec // eight signs at most
 	return append(named, sealAt(key, string(at.bound(r.Current)), plain)...)
 }
 

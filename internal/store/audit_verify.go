@@ -147,7 +147,7 @@ func (w *chainWalk) end() {
 	}
 }
 
-// beyond finds lines after the chain's end, and beside it.
+// beyond finds lines after the chain's end, before its beginning, and beside it.
 func (l *AuditLog) beyond(ctx context.Context, w *chainWalk) error {
 	after := int64(0)
 	err := scan(ctx, l.engine, Query{Collection: Audit, Field: "seq", From: w.head.Seq + 1, Limit: 1, Descending: true}, func(c chained) bool {
@@ -165,6 +165,10 @@ func (l *AuditLog) beyond(ctx context.Context, w *chainWalk) error {
 	}
 	return scan(ctx, l.engine, Query{Collection: Audit, Field: "at"}, func(c chained) bool {
 		if c.Seq != 0 {
+			cut := c.Seq > 0 && c.At.Before(w.head.Anchor.Upto) // and about to be removed
+			if c.Seq <= w.head.Anchor.Seq && !cut {
+				w.fault(c.Seq, "a line of "+c.At.UTC().Format(time.RFC3339)+" stands before the beginning")
+			}
 			return true
 		}
 		w.r.Beside++

@@ -29,9 +29,10 @@ type AddressBook struct {
 	keys map[string]heldKeys // by chat
 }
 
-// heldKeys are a chat's keys as they were a moment ago.
+// heldKeys are a chat's keys, and its address, as they were a moment ago.
 type heldKeys struct {
 	key, next secret.ChatKey
+	chat      string    // "": not known here
 	version   int64     // of the entry
 	read      time.Time // by this process's clock
 }
@@ -147,12 +148,17 @@ func (b *AddressBook) Enter(ctx context.Context, channel, chat string) (name str
 	return name, nil
 }
 
-// Chat is what a channel calls the chat of that name; "" when nobody is there any more.
+// Chat is what a channel calls the chat of that name; "" when nobody is there any more. Who has just written is answered there, whatever
+// becomes of the entry meanwhile.
 func (b *AddressBook) Chat(ctx context.Context, channel, name string) (string, error) {
 	if b.vault == nil || !strings.HasPrefix(name, named) {
 		return name, nil
 	}
-	e, err := b.load(ctx, bot.ConversationID(channel, name))
+	id := bot.ConversationID(channel, name)
+	if h, ok := b.held(id); ok && h.chat != "" {
+		return h.chat, nil
+	}
+	e, err := b.load(ctx, id)
 	if err != nil {
 		return "", fmt.Errorf("find a chat's address: %w", err)
 	}
@@ -236,7 +242,7 @@ func (b *AddressBook) hold(id string, e entry) {
 	if len(b.keys) >= keysMost {
 		clear(b.keys)
 	}
-	b.keys[id] = heldKeys{secret.ChatKeyOf(e.Key), secret.ChatKeyOf(e.Next), e.storedEntry.Version, time.Now()}
+	b.keys[id] = heldKeys{secret.ChatKeyOf(e.Key), secret.ChatKeyOf(e.Next), e.Chat, e.storedEntry.Version, time.Now()}
 }
 
 // drop has the keys be read again.

@@ -80,7 +80,7 @@ var (
 	Book = declare(Collection{Name: "book",
 		Whole: "all but hashes of names: ",
 		Holds: "who a chat is with, sealed, and its key, wrapped", Why: "to send to them; without it nothing that they wrote can be read",
-		Until: "with the conversation; the key alone once the last line or message has gone that it opens", Longest: 31 * day,
+		Until: "with the conversation, or two days later where there never was one; the key alone once the last line or message has gone that it opens", Longest: 31 * day,
 	})
 	Erasures = declare(Collection{Name: "erasures",
 		Holds: "an erasure that is under way: the name of the chat", Why: "so that it is completed whatever dies",

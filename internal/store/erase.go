@@ -61,13 +61,22 @@ func (s *Store) EraseChat(ctx context.Context, log ErasureLog, conv string, at t
 	if err != nil {
 		return fmt.Errorf("begin to erase a chat: %w", err)
 	}
-	if log != nil {
-		if err := log.Append(ctx, conv, at); err != nil {
-			return fmt.Errorf("log an erasure: %w", err)
-		}
+	if err := logErasure(ctx, log, conv, at); err != nil {
+		return err
 	}
 	if err := s.eraseChat(ctx, conv, at, emptied); err != nil {
 		return fmt.Errorf("erase a chat: %w", err)
+	}
+	return nil
+}
+
+// logErasure notes an erasure where there is a log.
+func logErasure(ctx context.Context, log ErasureLog, conv string, at time.Time) error {
+	if log == nil {
+		return nil
+	}
+	if err := log.Append(ctx, conv, at); err != nil {
+		return fmt.Errorf("log an erasure: %w", err)
 	}
 	return nil
 }
@@ -262,8 +271,8 @@ func (s *Store) EraseRecord(ctx context.Context, record string) error {
 const answeredFor = 40 * time.Second
 
 // LetGo drops the addresses of chats that were erased, once their answer is out or its time is over, unless the person has written
-// since. What a command began and did not end, which nobody has promised, is ended. It says how many.
-func (s *Store) LetGo(ctx context.Context) (n int, err error) {
+// since. What a command began and did not end, which nobody has promised, is ended, and logged in case it was not. It says how many.
+func (s *Store) LetGo(ctx context.Context, log ErasureLog) (n int, err error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read the store's clock: %w", err)
@@ -272,8 +281,14 @@ func (s *Store) LetGo(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("find erased chats: %w", err)
 	}
+	s.answering.Range(func(key, _ any) bool {
+		if !slices.ContainsFunc(open, func(x erasure) bool { return x.answer() == key }) {
+			s.answering.Delete(key) // another process has ended it
+		}
+		return true
+	})
 	for _, x := range open {
-		done, err := s.letGo(ctx, x, now)
+		done, err := s.letGo(ctx, log, x, now)
 		if err != nil {
 			return n, fmt.Errorf("let an erased chat go: %w", err)
 		}
@@ -284,7 +299,15 @@ func (s *Store) LetGo(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool, err error) {
+// answer is one erasure of a chat: each is answered for itself.
+type answer struct {
+	conv string
+	at   int64
+}
+
+func (x erasure) answer() answer { return answer{x.ID, x.At.UnixMilli()} }
+
+func (s *Store) letGo(ctx context.Context, log ErasureLog, x erasure, now time.Time) (done bool, err error) {
 	c, err := s.Conversations.Load(ctx, x.ID)
 	if err != nil {
 		return false, err
@@ -297,12 +320,15 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 		return false, err
 	}
 	if e.Version > 0 && (len(e.Next) > 0 || !e.Born.After(x.At)) {
+		if err := logErasure(ctx, log, x.ID, x.At); err != nil {
+			return false, err
+		}
 		if err := s.eraseChat(ctx, x.ID, x.At, false); err != nil {
 			return false, err
 		}
 	}
 	back := c.LastAt.After(x.At)
-	first, _ := s.answering.LoadOrStore(x.ID, now)
+	first, _ := s.answering.LoadOrStore(x.answer(), now)
 	if !back && c.Head(bot.LaneChat) != nil && now.Before(first.(time.Time).Add(answeredFor)) {
 		return false, nil
 	}
@@ -325,9 +351,9 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 	if err != nil || !done {
 		return false, err
 	}
-	s.answering.Delete(x.ID)
-	if !back { // what became of the answer
-		if _, err := s.engine.DeleteRange(ctx, Query{Collection: Deliveries, Field: "conv", From: x.ID, To: x.ID + "\x00"}); err != nil {
+	s.answering.Delete(x.answer())
+	if !back { // what became of the answer, and what another process was about to keep at that moment
+		if err := s.erasePapers(ctx, x.ID, x.At); err != nil {
 			return false, err
 		}
 	}

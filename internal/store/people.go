@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"llave/bot"
 )
 
@@ -486,6 +488,44 @@ func (t *PeopleTable) ForgetStrays(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// MarkStrays marks the entries that there is no conversation to, for ForgetStrays to drop an hour later: no turn came of what somebody
+// wrote, or an earlier version kept something longer than the conversation. Whoever writes meanwhile takes the mark off. It reads the
+// whole book.
+func (t *PeopleTable) MarkStrays(ctx context.Context) error {
+	for from := ""; ; {
+		var ids []string
+		err := t.book.entries.each(ctx, Query{From: from, Limit: purgeOnce}, func(e storedEntry) bool {
+			ids = append(ids, e.ID)
+			return true
+		})
+		if err != nil {
+			return fmt.Errorf("read the address book: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		from = ids[len(ids)-1] + "\x00"
+		there := map[string]bool{}
+		q := Query{Collection: Conversations, From: ids[0], To: from, Only: []string{VersionField}}
+		err = unopened(t.book.entries.engine).Scan(ctx, q, func(doc bson.Raw) bool {
+			id, _ := DocumentID(doc)
+			there[id] = true
+			return true
+		})
+		if err != nil {
+			return fmt.Errorf("read which conversations there are: %w", err)
+		}
+		for _, id := range ids {
+			if there[id] {
+				continue
+			}
+			if _, err := t.book.ending(ctx, id); err != nil {
+				return fmt.Errorf("mark an entry of the address book: %w", err)
+			}
+		}
+	}
 }
 
 // ignoring is err unless it is [known].

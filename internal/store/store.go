@@ -19,7 +19,7 @@ import (
 // have a Store over the same database.
 type Store struct {
 	engine    Engine
-	answering *sync.Map // chats that were erased and still have their address, with when that was first seen
+	answering *sync.Map // erasures (answer) of chats that still have their address, with when that was first seen
 
 	Book          *AddressBook
 	Conversations *ConversationTable

@@ -194,14 +194,13 @@ func auditDies(t *testing.T, s *store.Store) {
 		t.Errorf("only %d deaths were tried", deaths)
 	}
 	verified(t, l, 40)
-	auditDiesCut(t, s, l, 40)
+	verified(t, l, auditCutDies(t, s, 40))
 }
 
-// auditDiesCut has processes die while the beginning of so many lines is removed.
-func auditDiesCut(t *testing.T, s *store.Store, l *store.AuditLog, lines int64) {
+// auditCutDies has processes die while they remove the beginning of a chain of so many lines, and says how many are left.
+func auditCutDies(t *testing.T, s *store.Store, lines int64) (left int64) {
 	ctx := t.Context()
 	died := errors.New("died")
-	left := lines
 	for at := 0; ; at++ {
 		calls := 0
 		dying := auditOf(t, Around(s.Engine(), func(_ Call, do func() error) error {
@@ -216,10 +215,9 @@ func auditDiesCut(t *testing.T, s *store.Store, l *store.AuditLog, lines int64) 
 			t.Fatalf("cut, death at call %d: got %+v, %v", at, r, verr)
 		}
 		if err == nil {
-			break
+			return left
 		}
 	}
-	verified(t, l, left)
 }
 
 // What somebody does who can write the store and has not the key shows, each at its place (P743).
@@ -268,6 +266,14 @@ func auditTampered(t *testing.T, s *store.Store) {
 		{"one put in at the end", func() {
 			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}, {Key: "seq", Value: int64(11)}, {Key: "hash", Value: "z"}}))
 		}, []int64{11}, "after the end"},
+		{"one put in before the beginning", func() {
+			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}, {Key: "seq", Value: int64(-1)}, {Key: "hash", Value: "z"}}))
+		}, []int64{-1}, "before the beginning"},
+		{"one put in where the beginning was cut off", func() {
+			_, err := auditOf(t, e).Forget(ctx, auditDay.Add(4*time.Minute), 100)
+			must(t, err)
+			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay.Add(5 * time.Minute)}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}, {Key: "seq", Value: int64(2)}, {Key: "hash", Value: "z"}}))
+		}, []int64{2}, "before the beginning"},
 		{"two exchanged", func() {
 			a, b := line(2), line(4)
 			change(store.Audit, "line 2", a, "detail", "C-4")
