@@ -324,7 +324,7 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, password s
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.reopen(ctx, token, a.Login, from)
+	return s.reopen(ctx, token, a.Login, time.Time{}, from)
 }
 
 // change loads an agent, lets [f] change it and say what was done, and saves; when somebody else was first it does so again.

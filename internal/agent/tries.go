@@ -75,8 +75,9 @@ type place struct {
 
 // The places that are neither a network nor a device.
 const (
-	placeInside = "inside" // of who is signed in and proves the password
-	placeCodes  = "codes"  // of strangers who have the password: their networks share one count
+	placeInside      = "inside"       // of who is signed in and proves the password
+	placeInsideCodes = "inside-codes" // of who is signed in, has the password and types a code
+	placeCodes       = "codes"        // of strangers who have the password: their networks share one count
 )
 
 // placeOf is where a browser's tries are counted: the device, where the account was signed in from it before, else the network.
