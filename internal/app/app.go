@@ -106,6 +106,7 @@ type App struct {
 
 	reports      *bounce.Listener // nil: no delivery reports are taken
 	security     security
+	auditEnd     store.AuditEnd // where the audit ended when that was said in the log last
 	bodies       *wire.Bodies  // room for what strangers send, of all ways in
 	limits       chan limitMet // for the audit
 	demoPassword string        // of the agent in a demo
@@ -262,6 +263,10 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
+	a.Store.Audit.OnBegin(a.auditBegan)
+	if err := a.Store.Audit.Begin(ctx); err != nil {
+		return a, err
+	}
 	if err := a.Carry(ctx); err != nil {
 		return a, err
 	}
