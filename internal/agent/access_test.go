@@ -332,3 +332,32 @@ func TestSecondFactor_guessingInside(t *testing.T) {
 		t.Errorf("the right code after the wait: %v", err)
 	}
 }
+
+// Logins that nobody has are told to the audit once a minute, however many are tried, by two processes too; those of an account each time.
+func TestSignIn_unknownFillNothing(t *testing.T) {
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	const tries = 30
+	for i := range tries {
+		for _, s := range []*agent.Service{p.one, p.two} {
+			_, err := s.SignIn(t.Context(), fmt.Sprint("nobody-", i), goodPassword, at(fmt.Sprint("net ", i)))
+			wantErr(t, "nobody's login", err, agent.ErrWrong)
+		}
+		if i < agent.MaxWrong-1 {
+			_, err := p.one.SignIn(t.Context(), "ana", otherPassword, at("192.0.2.1"))
+			wantErr(t, "a wrong password", err, agent.ErrWrong)
+		}
+	}
+	if n := p.audited("unknown agent_sign_in_failed"); n != 1 {
+		t.Errorf("%d lines of nobody within a minute, want 1", n)
+	}
+	if n := p.audited("ana agent_sign_in_failed"); n != agent.MaxWrong-1 {
+		t.Errorf("%d lines of an account, want %d", n, agent.MaxWrong-1)
+	}
+	p.clock.Advance(time.Minute)
+	_, err := p.one.SignIn(t.Context(), "nobody", goodPassword, at("192.0.2.1"))
+	wantErr(t, "a minute later", err, agent.ErrWrong)
+	if n := p.audited("unknown agent_sign_in_failed"); n != 2 {
+		t.Errorf("%d lines a minute later, want 2", n)
+	}
+}

@@ -250,9 +250,9 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 	if err != nil {
 		return err
 	}
-	entries := []AuditEntry{newEntry(now, who, what, "")}
+	entries := []AuditEntry{triedEntry(now, who, what, "")}
 	if tried.wait > 0 {
-		entries = append(entries, newEntry(now, who, "agent_locked", tried.wait.String()))
+		entries = append(entries, triedEntry(now, who, "agent_locked", tried.wait.String()))
 		wrong = &Later{tried.wait}
 	}
 	if tried.strange {
@@ -261,7 +261,7 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 			return err
 		}
 		if began {
-			entries = append(entries, newEntry(now, who, "agent_guessed", ""))
+			entries = append(entries, triedEntry(now, who, "agent_guessed", ""))
 			if who != unknown {
 				s.Alert(AlertGuessed)
 			}
@@ -274,6 +274,16 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 		return err
 	}
 	return wrong
+}
+
+// triedEntry is what the audit is told of a try: of logins that nobody has one line a minute of each sort, since whoever asks for the page
+// could fill the store with them for a year, and hide among them what is looked for.
+func triedEntry(now time.Time, who, what, detail string) AuditEntry {
+	e := newEntry(now, who, what, detail)
+	if who == unknown {
+		e.ID = "agent/" + unknown + "/" + what + "/" + now.UTC().Format("2006-01-02T15:04")
+	}
+	return e
 }
 
 // countStranger counts a wrong try from an unknown device, and says whether it is the one that makes the login one that is guessed
