@@ -151,7 +151,7 @@ func (s *Service) limited(ctx context.Context, limit string, first bool, wait ti
 		if err != nil {
 			return err
 		}
-		if err := s.tell(ctx, newEntry(now, unknown, "limit_met", limit)); err != nil {
+		if err := s.tell(ctx, triedEntry(now, unknown, "limit_met", limit)); err != nil {
 			return err
 		}
 	}

@@ -748,7 +748,7 @@ func (a *App) wrongLink(ctx context.Context, source string) (ok bool, retryAfter
 	now, err := a.Store.Now(ctx)
 	most := int64(a.options.Config.Limits.WrongLinksMinute)
 	if err == nil && n == most+1 {
-		err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: "limit/" + rand.Text(), At: now, Who: "unknown", What: "limit_met", Detail: wrongLinks})
+		err = a.Store.Audit.Append(ctx, store.AuditEntry{ID: "limit/" + wrongLinks + "/" + now.UTC().Format("2006-01-02T15"), At: now, Who: "unknown", What: "limit_met", Detail: wrongLinks})
 	}
 	return n <= most, resets.Sub(now), err
 }

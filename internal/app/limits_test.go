@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,5 +76,35 @@ func TestLimits_inAudit(t *testing.T) {
 	lines := met()
 	if len(lines) != 1 || !strings.HasSuffix(lines[0], " chat numbers") || strings.Contains(lines[0], strconv.FormatInt(world.Chat, 10)) {
 		t.Errorf("the audit has %q, want one line", lines)
+	}
+}
+
+// Wrong links that meet their limit are a line an hour, from however many addresses they come: whoever asks for pages could fill the store
+// with them for a year.
+func TestLimits_wrongLinksInAudit(t *testing.T) {
+	w := world.New(t, onePerson, "LLAVE_LIMIT_WRONG_LINKS_MINUTE=1", "LLAVE_TRUSTED_PROXIES=127.0.0.0/8,::1/128")
+	for i := range 20 {
+		for range 3 {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL("/desbloqueo/AAAAAAAAAAAAAAAAAAAAAA"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Forwarded-For", fmt.Sprintf("2001:db8:0:%x::1", i))
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+		}
+	}
+	n := 0
+	err := w.App.Store.Audit.Between(t.Context(), time.Time{}, w.Now().Add(time.Hour), func(e store.AuditEntry) bool {
+		if e.What == "limit_met" && e.Who == "unknown" {
+			n++
+		}
+		return true
+	})
+	if err != nil || n != 1 {
+		t.Errorf("the limit stands in the audit %d times, %v; want once", n, err)
 	}
 }
