@@ -107,10 +107,10 @@ type App struct {
 	reports      *bounce.Listener // nil: no delivery reports are taken
 	security     security
 	auditEnd     store.AuditEnd // where the audit ended when that was said in the log last
-	bodies       *wire.Bodies  // room for what strangers send, of all ways in
-	limits       chan limitMet // for the audit
-	demoPassword string        // of the agent in a demo
-	demoWord     word          // opens its desk where other machines reach it
+	bodies       *wire.Bodies   // room for what strangers send, of all ways in
+	limits       chan limitMet  // for the audit
+	demoPassword string         // of the agent in a demo
+	demoWord     word           // opens its desk where other machines reach it
 	jobs         *jobs.Table
 	trace        *trace.Tracer // nil: traces are off
 	engine       *bot.Engine   // the first: see fresh

@@ -117,9 +117,9 @@ type chainHead struct {
 	Began   time.Time `bson:"began"`
 	Older   bool      `bson:"older,omitempty"` // there were lines before, of versions that did not chain
 	Mark    string    `bson:"mark"`            // that both are as we wrote them
-	Seq     int64     `bson:"seq"`            // of the last line
-	Hash    string    `bson:"hash"`           // of the last line
-	Last    chained   `bson:"last,omitempty"` // the last line, which may not be stored yet
+	Seq     int64     `bson:"seq"`             // of the last line
+	Hash    string    `bson:"hash"`            // of the last line
+	Last    chained   `bson:"last,omitempty"`  // the last line, which may not be stored yet
 	Anchor  anchor    `bson:"anchor"`
 }
 
