@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +84,7 @@ func TestSecondFactor_recovery(t *testing.T) {
 	p.add("ana", agent.Member)
 	ctx := t.Context()
 	mine, other := p.signIn("ana"), p.signIn("ana")
-	e := p.begin("ana")
+	e := p.begin(mine)
 	in, codes, err := p.one.ConfirmTOTP(ctx, mine, code(t, e, p.clock.Now()), at("192.0.2.1"))
 	if err != nil {
 		t.Fatal(err)
@@ -269,4 +270,94 @@ func TestDevices(t *testing.T) {
 		p.clock.Advance(time.Second)
 	}
 	knows(false)
+}
+
+// The secret of a second factor is shown to the session alone with which the password was proved for it: who took another session of the
+// account neither sees it nor turns it on with it. The code is no password: it makes nothing fresh again.
+func TestSecondFactor_ofOneSession(t *testing.T) {
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	ctx := t.Context()
+	mine, taken := p.signIn("ana"), p.signIn("ana")
+	e := p.begin(mine)
+	_, err := p.two.Enrolment(ctx, taken)
+	wantErr(t, "the secret in another session", err, agent.ErrEnrolment)
+	_, _, err = p.two.ConfirmTOTP(ctx, taken, code(t, e, p.clock.Now()), at("198.51.100.7"))
+	wantErr(t, "turned on by another session", err, agent.ErrEnrolment)
+	if again, err := p.two.Enrolment(ctx, mine); err != nil || again.Secret() != e.Secret() {
+		t.Errorf("the secret in its own session, of another process: %v", err)
+	}
+	p.clock.Advance(agent.EnrolmentLife - time.Second)
+	in, _, err := p.two.ConfirmTOTP(ctx, mine, code(t, e, p.clock.Now()), at("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, sn, err := p.one.Live(ctx, in.Token.Reveal()); err != nil || !sn.Fresh {
+		t.Errorf("before a quarter of an hour is over: %+v, %v", sn, err)
+	}
+	p.clock.Advance(time.Second)
+	if _, sn, err := p.one.Live(ctx, in.Token.Reveal()); err != nil || sn.Fresh {
+		t.Errorf("a code has made the session fresh: %+v, %v", sn, err)
+	}
+}
+
+// Who sits at an open session and has the password too cannot guess the code with which the second factor is taken off: each right
+// password, there or elsewhere, leaves the count of codes as it is.
+func TestSecondFactor_guessingInside(t *testing.T) {
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	ctx := t.Context()
+	e := p.secondFactor("ana")
+	in, err := p.one.SignInCode(ctx, p.half("ana"), code(t, e, p.clock.Now()), at("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := in.Token.Reveal()
+	p.clock.Advance(time.Minute)
+	for range 40 {
+		if err := p.two.Prove(ctx, token, goodPassword, at("192.0.2.1")); err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.two.EndTOTP(ctx, token, goodPassword, "000000", at("192.0.2.1"))
+	}
+	later(t, "the fortieth guess", err, agent.FirstWait)
+	if n := p.audited("ana agent_code_wrong"); n != agent.MaxWrong {
+		t.Errorf("%d codes were judged, want %d", n, agent.MaxWrong)
+	}
+	if !slices.Contains(p.alert, agent.AlertCodes) {
+		t.Error("nobody was told")
+	}
+	p.clock.Advance(agent.FirstWait)
+	if _, err := p.one.EndTOTP(ctx, token, goodPassword, code(t, e, p.clock.Now()), at("192.0.2.1")); err != nil {
+		t.Errorf("the right code after the wait: %v", err)
+	}
+}
+
+// Logins that nobody has are told to the audit once a minute, however many are tried, by two processes too; those of an account each time.
+func TestSignIn_unknownFillNothing(t *testing.T) {
+	p := newServicePair(t)
+	p.add("ana", agent.Member)
+	const tries = 30
+	for i := range tries {
+		for _, s := range []*agent.Service{p.one, p.two} {
+			_, err := s.SignIn(t.Context(), fmt.Sprint("nobody-", i), goodPassword, at(fmt.Sprint("net ", i)))
+			wantErr(t, "nobody's login", err, agent.ErrWrong)
+		}
+		if i < agent.MaxWrong-1 {
+			_, err := p.one.SignIn(t.Context(), "ana", otherPassword, at("192.0.2.1"))
+			wantErr(t, "a wrong password", err, agent.ErrWrong)
+		}
+	}
+	if n := p.audited("unknown agent_sign_in_failed"); n != 1 {
+		t.Errorf("%d lines of nobody within a minute, want 1", n)
+	}
+	if n := p.audited("ana agent_sign_in_failed"); n != agent.MaxWrong-1 {
+		t.Errorf("%d lines of an account, want %d", n, agent.MaxWrong-1)
+	}
+	p.clock.Advance(time.Minute)
+	_, err := p.one.SignIn(t.Context(), "nobody", goodPassword, at("192.0.2.1"))
+	wantErr(t, "a minute later", err, agent.ErrWrong)
+	if n := p.audited("unknown agent_sign_in_failed"); n != 2 {
+		t.Errorf("%d lines a minute later, want 2", n)
+	}
 }

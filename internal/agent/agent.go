@@ -69,7 +69,8 @@ type Agent struct {
 	TOTPStep  int64     `bson:"totp_step,omitempty"` // of the last code that was taken
 	NewTOTP   string    `bson:"new_totp,omitempty"`  // sealed; shown, not yet proved by a code
 	NewTOTPAt time.Time `bson:"new_totp_at,omitempty"`
-	Recovery  []string  `bson:"recovery,omitempty"` // keyed hashes of the recovery codes that were not used
+	NewTOTPBy string    `bson:"new_totp_by,omitempty"` // the session that it was begun with
+	Recovery  []string  `bson:"recovery,omitempty"`    // keyed hashes of the recovery codes that were not used
 
 	Devices []Device `bson:"devices,omitempty"` // that it was signed in from, the latest first
 

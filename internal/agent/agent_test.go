@@ -74,6 +74,8 @@ func TestAdd(t *testing.T) {
 	}{
 		{"ana.paz", "Otra", goodPassword, agent.Member, agent.ErrTaken},
 		{"a", "Otra", goodPassword, agent.Member, agent.ErrLogin},
+		{"Unknown", "Otra", goodPassword, agent.Member, agent.ErrLogin}, // the audit says so of nobody
+		{"owner", "Otra", goodPassword, agent.Member, agent.ErrLogin},
 		{"otra", "", goodPassword, agent.Member, agent.ErrName},
 		{"otra", "Otra", goodPassword, "boss", agent.ErrRole},
 	} {

@@ -132,6 +132,9 @@ const CommandLine = "command line"
 // unknown is who tries a login that nobody has.
 const unknown = "unknown"
 
+// reserved are what the audit calls those who have no account: nobody is made whose deeds would be taken for theirs.
+var reserved = []string{unknown, "owner", "chat"}
+
 // Newcomer is whose account is made. Login and name may come as somebody typed them.
 type Newcomer struct {
 	Login, Name string
@@ -142,6 +145,9 @@ type Newcomer struct {
 // One that a supervisor chose must be changed at first use.
 func (s *Service) Add(ctx context.Context, by string, n Newcomer, password string) (Agent, error) {
 	login, err := ParseLogin(n.Login)
+	if err == nil && slices.Contains(reserved, login) {
+		err = ErrLogin
+	}
 	if err != nil {
 		return Agent{}, err
 	}
@@ -324,7 +330,7 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, password s
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.reopen(ctx, token, a.Login, from)
+	return s.reopen(ctx, token, a.Login, time.Time{}, from)
 }
 
 // change loads an agent, lets [f] change it and say what was done, and saves; when somebody else was first it does so again.

@@ -145,18 +145,19 @@ func code(t *testing.T, e agent.Enrolment, at time.Time) string {
 // secondFactor turns it on for a login and lets its first code be over.
 func (p *servicePair) secondFactor(login string) agent.Enrolment {
 	p.t.Helper()
-	e := p.begin(login)
-	if _, _, err := p.one.ConfirmTOTP(p.t.Context(), p.signIn(login), code(p.t, e, p.clock.Now()), at("192.0.2.1")); err != nil {
+	token := p.signIn(login)
+	e := p.begin(token)
+	if _, _, err := p.one.ConfirmTOTP(p.t.Context(), token, code(p.t, e, p.clock.Now()), at("192.0.2.1")); err != nil {
 		p.t.Fatal(err)
 	}
 	p.clock.Advance(time.Minute)
 	return e
 }
 
-// begin begins a second factor.
-func (p *servicePair) begin(login string) agent.Enrolment {
+// begin begins a second factor with a session.
+func (p *servicePair) begin(token string) agent.Enrolment {
 	p.t.Helper()
-	e, err := p.one.BeginTOTP(p.t.Context(), login, goodPassword, at("192.0.2.1"))
+	e, err := p.one.BeginTOTP(p.t.Context(), token, goodPassword, at("192.0.2.1"))
 	if err != nil {
 		p.t.Fatal(err)
 	}

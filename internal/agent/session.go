@@ -206,16 +206,16 @@ func (s *Service) enter(ctx context.Context, tried try, epoch int64, from From, 
 		if err := s.beginAnew(ctx, tried); err != nil {
 			return SignedIn{}, err
 		}
-		in, err := s.open(ctx, a, from)
+		in, err := s.open(ctx, a, time.Time{}, from)
 		in.Device = secret.Text(device)
 		return in, err
 	}
 }
 
-// open begins a session, of somebody who has just typed the password.
-func (s *Service) open(ctx context.Context, a Agent, from From) (SignedIn, error) {
+// open begins a session, of somebody who typed the password at [proved]; zero: just now.
+func (s *Service) open(ctx context.Context, a Agent, proved time.Time, from From) (SignedIn, error) {
 	token := newToken()
-	if err := s.begun(ctx, Session{ID: s.sessionID(token)}, a, MaxSession, from); err != nil {
+	if err := s.begun(ctx, Session{ID: s.sessionID(token), Proved: proved}, a, MaxSession, from); err != nil {
 		return SignedIn{}, err
 	}
 	return SignedIn{Token: secret.Text(token), Life: MaxSession, Agent: a}, nil
@@ -226,7 +226,10 @@ func (s *Service) begun(ctx context.Context, sn Session, a Agent, life time.Dura
 	if err != nil {
 		return err
 	}
-	sn.Login, sn.Epoch, sn.Made, sn.Seen, sn.Ends, sn.Proved = a.Login, a.Epoch, now, now, now.Add(life), now
+	sn.Login, sn.Epoch, sn.Made, sn.Seen, sn.Ends = a.Login, a.Epoch, now, now, now.Add(life)
+	if sn.Proved.IsZero() {
+		sn.Proved = now
+	}
 	sn.Browser, sn.Network = from.Browser, from.Network
 	if err := s.Sessions.Save(ctx, &sn); err != nil {
 		return fmt.Errorf("save session: %w", err)
@@ -234,8 +237,8 @@ func (s *Service) begun(ctx context.Context, sn Session, a Agent, life time.Dura
 	return nil
 }
 
-// reopen goes on in place of a session that a change of the account has ended.
-func (s *Service) reopen(ctx context.Context, token, login string, from From) (SignedIn, error) {
+// reopen goes on in place of a session that a change of the account has ended. The password was typed at [proved]; zero: just now.
+func (s *Service) reopen(ctx context.Context, token, login string, proved time.Time, from From) (SignedIn, error) {
 	a, err := s.Find(ctx, login)
 	if err != nil {
 		return SignedIn{}, err
@@ -243,7 +246,7 @@ func (s *Service) reopen(ctx context.Context, token, login string, from From) (S
 	if err := s.Sessions.Delete(ctx, s.sessionID(token), -1); err != nil {
 		return SignedIn{}, fmt.Errorf("end session: %w", err)
 	}
-	return s.open(ctx, a, from)
+	return s.open(ctx, a, proved, from)
 }
 
 // Session returns who is signed in with a token, and counts as an action of theirs. The error says why nobody is:

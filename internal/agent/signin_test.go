@@ -229,21 +229,21 @@ func TestSecondFactor(t *testing.T) {
 	p := newServicePair(t)
 	p.add("ana", agent.Member)
 	ctx := t.Context()
-	_, err := p.one.Enrolment(ctx, "ana")
-	wantErr(t, "not begun", err, agent.ErrEnrolment)
 	mine := p.signIn("ana")
+	_, err := p.one.Enrolment(ctx, mine)
+	wantErr(t, "not begun", err, agent.ErrEnrolment)
 	confirm := func(code string) (in agent.SignedIn, err error) {
 		in, _, err = p.one.ConfirmTOTP(ctx, mine, code, at("192.0.2.1"))
 		return in, err
 	}
 	wantErr(t, "a code of nothing", second(confirm("123456")), agent.ErrEnrolment)
-	_, err = p.one.BeginTOTP(ctx, "ana", "no es esta", at("192.0.2.1"))
+	_, err = p.one.BeginTOTP(ctx, mine, "no es esta", at("192.0.2.1"))
 	wantErr(t, "begun without the password", err, agent.ErrWrong)
-	e := p.begin("ana")
+	e := p.begin(mine)
 	if !strings.HasPrefix(e.URL(), "otpauth://totp/Llave:ana?") || fmt.Sprint(e) != "[redacted]" || len(e.Secret()) != 39 {
 		t.Errorf("got %q, printed %v, secret %q", e.URL(), e, e.Secret())
 	}
-	if again, err := p.two.Enrolment(ctx, "ana"); err != nil || again.Secret() != e.Secret() {
+	if again, err := p.two.Enrolment(ctx, mine); err != nil || again.Secret() != e.Secret() {
 		t.Errorf("shown in another process: %v", err)
 	}
 	if b, err := e.PNG(); err != nil || !strings.HasPrefix(string(b), "\x89PNG") {
@@ -254,10 +254,15 @@ func TestSecondFactor(t *testing.T) {
 	p.clock.Advance(agent.EnrolmentLife)
 	wantErr(t, "too late", second(confirm(code(t, e, p.clock.Now()))), agent.ErrEnrolment)
 
-	e = p.secondFactor("ana")
-	_, err = p.one.Enrolment(ctx, "ana")
+	e = p.begin(mine)
+	on, err := confirm(code(t, e, p.clock.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.clock.Advance(time.Minute)
+	_, err = p.one.Enrolment(ctx, on.Token.Reveal())
 	wantErr(t, "shown again", err, agent.ErrEnrolment)
-	_, err = p.one.BeginTOTP(ctx, "ana", goodPassword, at("192.0.2.1"))
+	_, err = p.one.BeginTOTP(ctx, on.Token.Reveal(), goodPassword, at("192.0.2.1"))
 	wantErr(t, "another in its place", err, agent.ErrEnrolment)
 
 	half := p.half("ana")

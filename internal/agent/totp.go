@@ -72,10 +72,11 @@ func (e Enrolment) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// BeginTOTP makes the secret of a second factor, for somebody who proves their password (ErrWrong, *Later); it is off until
-// ConfirmTOTP. ErrEnrolment means that one is on: it must be taken off first.
-func (s *Service) BeginTOTP(ctx context.Context, login, password string, from From) (Enrolment, error) {
-	a, err := s.Find(ctx, login)
+// BeginTOTP makes the secret of a second factor, for somebody who is signed in and proves their password (ErrWrong, *Later); it is off
+// until ConfirmTOTP. ErrEnrolment means that one is on: it must be taken off first. The secret is that session's alone: who has another
+// one of the account, a stolen one perhaps, neither sees it nor turns it on.
+func (s *Service) BeginTOTP(ctx context.Context, token, password string, from From) (Enrolment, error) {
+	a, sn, err := s.Session(ctx, token)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -85,15 +86,15 @@ func (s *Service) BeginTOTP(ctx context.Context, login, password string, from Fr
 	if err := s.prove(ctx, a, password, from); err != nil {
 		return Enrolment{}, err
 	}
-	k, err := totp.Generate(totp.GenerateOpts{Issuer: "Llave", AccountName: login})
+	k, err := totp.Generate(totp.GenerateOpts{Issuer: "Llave", AccountName: a.Login})
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("make a second factor: %w", err)
 	}
-	err = s.change(ctx, login, login, func(a *Agent, now time.Time) (string, string, error) {
+	err = s.change(ctx, a.Login, a.Login, func(a *Agent, now time.Time) (string, string, error) {
 		if a.SecondFactor() {
 			return "", "", ErrEnrolment
 		}
-		a.NewTOTP, a.NewTOTPAt = s.Vault.Seal(secret.TOTP.Of(a.Login), k.URL()), now
+		a.NewTOTP, a.NewTOTPAt, a.NewTOTPBy = s.Vault.Seal(secret.TOTP.Of(a.Login), k.URL()), now, sn.ID
 		return "agent_totp_begun", a.Login, nil
 	})
 	if err != nil {
@@ -102,17 +103,13 @@ func (s *Service) BeginTOTP(ctx context.Context, login, password string, from Fr
 	return Enrolment{k}, nil
 }
 
-// Enrolment returns the second factor that was begun and waits for its first code, or ErrEnrolment.
-func (s *Service) Enrolment(ctx context.Context, login string) (Enrolment, error) {
-	a, err := s.Find(ctx, login)
+// Enrolment returns the second factor that was begun with this session and waits for its first code, or ErrEnrolment.
+func (s *Service) Enrolment(ctx context.Context, token string) (Enrolment, error) {
+	a, sn, now, err := s.look(ctx, token)
 	if err != nil {
 		return Enrolment{}, err
 	}
-	now, err := s.now(ctx)
-	if err != nil {
-		return Enrolment{}, err
-	}
-	if !a.enrolling(now) {
+	if !a.enrolling(sn, now) {
 		return Enrolment{}, ErrEnrolment
 	}
 	k, err := s.openTOTP(a.Login, a.NewTOTP)
@@ -122,28 +119,28 @@ func (s *Service) Enrolment(ctx context.Context, login string) (Enrolment, error
 	return Enrolment{k}, nil
 }
 
-func (a Agent) enrolling(now time.Time) bool {
-	return a.NewTOTP != "" && now.Sub(a.NewTOTPAt) < EnrolmentLife
+func (a Agent) enrolling(with Session, now time.Time) bool {
+	return a.NewTOTP != "" && a.NewTOTPBy == with.ID && now.Sub(a.NewTOTPAt) < EnrolmentLife
 }
 
-// ConfirmTOTP turns the second factor on that was begun, if the code is right (ErrCode). Signing in asks for one from then
-// on. The other sessions of the account end, and what is returned goes on in place of the one with this token. The recovery codes
+// ConfirmTOTP turns the second factor on that was begun with this session, if the code is right (ErrCode). Signing in asks for one from
+// then on. The other sessions of the account end, and what is returned goes on in place of the one with this token. The recovery codes
 // are shown once and kept as keyed hashes.
 func (s *Service) ConfirmTOTP(ctx context.Context, token, code string, from From) (SignedIn, RecoveryCodes, error) {
-	who, _, err := s.Session(ctx, token)
+	who, with, err := s.Session(ctx, token)
 	if err != nil {
 		return SignedIn{}, nil, err
 	}
 	codes := newRecoveryCodes()
 	err = s.change(ctx, who.Login, who.Login, func(a *Agent, now time.Time) (string, string, error) {
-		if !a.enrolling(now) {
+		if !a.enrolling(with, now) {
 			return "", "", ErrEnrolment
 		}
 		a.TOTPStep = 0 // of another secret
 		if err := s.takeCode(a, a.NewTOTP, code, now); err != nil {
 			return "", "", err
 		}
-		a.TOTP, a.NewTOTP, a.NewTOTPAt = a.NewTOTP, "", time.Time{}
+		a.TOTP, a.NewTOTP, a.NewTOTPAt, a.NewTOTPBy = a.NewTOTP, "", time.Time{}, ""
 		a.Recovery = s.recoveryHashes(a.Login, codes)
 		a.Epoch++
 		return "agent_totp_on", a.Login, nil
@@ -151,12 +148,12 @@ func (s *Service) ConfirmTOTP(ctx context.Context, token, code string, from From
 	if err != nil {
 		return SignedIn{}, nil, err
 	}
-	in, err := s.reopen(ctx, token, who.Login, from)
+	in, err := s.reopen(ctx, token, who.Login, with.Proved, from) // a code is no password
 	return in, codes, err
 }
 
 // EndTOTP takes the second factor off for somebody who is signed in, proves their password and has a code; a wrong one counts as a
-// try (ErrWrong, ErrCode). The other sessions of the account end, and what is returned goes on in place of the one with this token.
+// try (ErrWrong, ErrCode). Codes have a count of their own, which no right password begins anew. The other sessions of the account end, and what is returned goes on in place of the one with this token.
 func (s *Service) EndTOTP(ctx context.Context, token, password, code string, from From) (SignedIn, error) {
 	a, _, err := s.Session(ctx, token)
 	if err != nil {
@@ -165,7 +162,7 @@ func (s *Service) EndTOTP(ctx context.Context, token, password, code string, fro
 	if err := s.prove(ctx, a, password, from); err != nil {
 		return SignedIn{}, err
 	}
-	tried, err := s.begin(ctx, a.Login, place{placeInside, placeInside}, from)
+	tried, err := s.begin(ctx, a.Login, place{placeInsideCodes, placeInsideCodes}, from)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -185,7 +182,7 @@ func (s *Service) EndTOTP(ctx context.Context, token, password, code string, fro
 	if err := s.beginAnew(ctx, tried); err != nil {
 		return SignedIn{}, err
 	}
-	return s.reopen(ctx, token, a.Login, from)
+	return s.reopen(ctx, token, a.Login, time.Time{}, from)
 }
 
 // RemoveTOTP takes the second factor off, for whoever lost the device, and ends what the account is signed in with.
@@ -200,7 +197,7 @@ func (s *Service) RemoveTOTP(ctx context.Context, by, login string) error {
 }
 
 func (a *Agent) endTOTP() {
-	a.TOTP, a.NewTOTP, a.TOTPStep, a.NewTOTPAt, a.Recovery = "", "", 0, time.Time{}, nil
+	a.TOTP, a.NewTOTP, a.TOTPStep, a.NewTOTPAt, a.NewTOTPBy, a.Recovery = "", "", 0, time.Time{}, "", nil
 	a.Epoch++
 }
 

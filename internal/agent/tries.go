@@ -75,8 +75,9 @@ type place struct {
 
 // The places that are neither a network nor a device.
 const (
-	placeInside = "inside" // of who is signed in and proves the password
-	placeCodes  = "codes"  // of strangers who have the password: their networks share one count
+	placeInside      = "inside"       // of who is signed in and proves the password
+	placeInsideCodes = "inside-codes" // of who is signed in, has the password and types a code
+	placeCodes       = "codes"        // of strangers who have the password: their networks share one count
 )
 
 // placeOf is where a browser's tries are counted: the device, where the account was signed in from it before, else the network.
@@ -150,7 +151,7 @@ func (s *Service) limited(ctx context.Context, limit string, first bool, wait ti
 		if err != nil {
 			return err
 		}
-		if err := s.tell(ctx, newEntry(now, unknown, "limit_met", limit)); err != nil {
+		if err := s.tell(ctx, triedEntry(now, unknown, "limit_met", limit)); err != nil {
 			return err
 		}
 	}
@@ -249,9 +250,9 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 	if err != nil {
 		return err
 	}
-	entries := []AuditEntry{newEntry(now, who, what, "")}
+	entries := []AuditEntry{triedEntry(now, who, what, "")}
 	if tried.wait > 0 {
-		entries = append(entries, newEntry(now, who, "agent_locked", tried.wait.String()))
+		entries = append(entries, triedEntry(now, who, "agent_locked", tried.wait.String()))
 		wrong = &Later{tried.wait}
 	}
 	if tried.strange {
@@ -260,7 +261,7 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 			return err
 		}
 		if began {
-			entries = append(entries, newEntry(now, who, "agent_guessed", ""))
+			entries = append(entries, triedEntry(now, who, "agent_guessed", ""))
 			if who != unknown {
 				s.Alert(AlertGuessed)
 			}
@@ -273,6 +274,16 @@ func (s *Service) failed(ctx context.Context, who, what string, tried try, wrong
 		return err
 	}
 	return wrong
+}
+
+// triedEntry is what the audit is told of a try: of logins that nobody has one line a minute of each sort, since whoever asks for the page
+// could fill the store with them for a year, and hide among them what is looked for.
+func triedEntry(now time.Time, who, what, detail string) AuditEntry {
+	e := newEntry(now, who, what, detail)
+	if who == unknown {
+		e.ID = "agent/" + unknown + "/" + what + "/" + now.UTC().Format("2006-01-02T15:04")
+	}
+	return e
 }
 
 // countStranger counts a wrong try from an unknown device, and says whether it is the one that makes the login one that is guessed

@@ -106,10 +106,11 @@ type App struct {
 
 	reports      *bounce.Listener // nil: no delivery reports are taken
 	security     security
-	bodies       *wire.Bodies  // room for what strangers send, of all ways in
-	limits       chan limitMet // for the audit
-	demoPassword string        // of the agent in a demo
-	demoWord     word          // opens its desk where other machines reach it
+	auditEnd     store.AuditEnd // where the audit ended when that was said in the log last
+	bodies       *wire.Bodies   // room for what strangers send, of all ways in
+	limits       chan limitMet  // for the audit
+	demoPassword string         // of the agent in a demo
+	demoWord     word           // opens its desk where other machines reach it
 	jobs         *jobs.Table
 	trace        *trace.Tracer // nil: traces are off
 	engine       *bot.Engine   // the first: see fresh
@@ -262,6 +263,10 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
+	a.Store.Audit.OnBegin(a.auditBegan)
+	if err := a.Store.Audit.Begin(ctx); err != nil {
+		return a, err
+	}
 	if err := a.takeOver(ctx); err != nil {
 		return a, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,6 +79,9 @@ func (p *program) auditReport(r store.AuditReport, asJSON bool) error {
 	} else {
 		print("%d lines, numbers %d to %d", r.Lines, r.First, r.Last)
 	}
+	if r.Began != nil {
+		print("the chain began on %s", r.Began.UTC().Format(time.RFC3339))
+	}
 	if r.CutUpto != nil {
 		print("what is older than %s was removed in its time", r.CutUpto.UTC().Format(time.RFC3339))
 	}
@@ -103,12 +107,33 @@ func (p *program) auditReport(r store.AuditReport, asJSON bool) error {
 	return nil
 }
 
-// noteAudit says in the log where the audit's chain ends: who can write the store cannot write there.
+// auditBegan says in the log that the audit's chain has begun. It does once in a store's life, so that a second time says that somebody
+// took it away.
+func (a *App) auditBegan(older bool) {
+	level := slog.LevelInfo
+	if older {
+		level = slog.LevelWarn
+	}
+	a.options.Log.Log(context.Background(), level, "security", "event", eventAuditBegan, "lines_before_it", older)
+}
+
+// noteAudit says in the log where the audit's chain ends: who can write the store cannot write there. It must still go through where it
+// ended when this process said so last.
 func (a *App) noteAudit(ctx context.Context) error {
+	if a.auditEnd.Seq > 0 {
+		switch through, err := a.Store.Audit.GoesThrough(ctx, a.auditEnd); {
+		case err != nil:
+			return err
+		case !through:
+			a.options.Log.Error("the audit does not go through where it ended before: llave audit verify --end", "end", a.auditEnd.String())
+			a.sees(eventControlFailed, "control", "audit_chain")
+		}
+	}
 	end, err := a.Store.Audit.End(ctx)
 	if err != nil {
 		return err
 	}
+	a.auditEnd = end
 	if end.Seq > 0 {
 		a.options.Log.Info("audit", "end", end.String())
 	}

@@ -24,6 +24,7 @@ const (
 	eventNotMe          = "link_disowned"    // "No fui yo"
 	eventUnexpected     = "unexpected_error" // an answer 500, a panic, words that the flow has no answer for, what nobody can keep
 	eventControlFailed  = "control_failed"   // what protects us did not work: TLS to the mail server, a token that is refused
+	eventAuditBegan     = "audit_began"      // the audit's chain: once in a store's life
 )
 
 // security writes events to the log. Strangers can cause most of them as often as they like, so each kind has a line a minute, with how

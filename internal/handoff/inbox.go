@@ -216,8 +216,7 @@ func (d *Desk) Search(ctx context.Context, deed Deed, words string, limit int) (
 		err = nil
 	}
 	if err == nil {
-		deed.Ref = searched(hits, d.Mark(strings.Join(wanted, " ")))
-		err = d.writeDown(context.WithoutCancel(ctx), deed, AuditSearch)
+		err = d.Audit(context.WithoutCancel(ctx), AuditSearch+"/"+deed.Actor.Login+"/"+deed.Once, deed.Actor.Login, AuditSearch, searched(hits, d.Mark(strings.Join(wanted, " "))))
 	}
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("search: %w", err)

@@ -14,11 +14,10 @@ func MayRead(who Actor, c Case) bool {
 
 // Read writes down that somebody reads a case: once an hour, however often the page is drawn. It comes before the lines are shown.
 func (d *Desk) Read(ctx context.Context, who Actor, ref string) error {
-	now, err := d.Now(ctx)
+	hour, err := d.hourNow(ctx)
 	if err != nil {
-		return fmt.Errorf("read the store's clock: %w", err)
+		return err
 	}
-	hour := now.UTC().Truncate(time.Hour).Format("2006-01-02T15")
 	key := reading{who.Login, ref, hour}
 	d.mu.Lock()
 	if d.hour != hour {
@@ -38,6 +37,15 @@ func (d *Desk) Read(ctx context.Context, who Actor, ref string) error {
 		d.readings[key] = true
 	}
 	return nil
+}
+
+// hourNow names the hour that it is.
+func (d *Desk) hourNow(ctx context.Context) (string, error) {
+	now, err := d.Now(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the store's clock: %w", err)
+	}
+	return now.UTC().Truncate(time.Hour).Format("2006-01-02T15"), nil
 }
 
 // reading is that somebody reads a case in an hour.

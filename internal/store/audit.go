@@ -42,6 +42,7 @@ type AuditLog struct {
 
 	mu    sync.Mutex // one append of this process at a time: others would only meet it at the head
 	vault *secret.Vault
+	begun func(older bool)
 
 	stored atomic.Int64 // up to this place lines are known to be stored
 }
@@ -57,6 +58,54 @@ func (l *AuditLog) Chain(v *secret.Vault) {
 	l.vault = v
 }
 
+// OnBegin is told when this process has begun the chain, and whether there were lines before it. That happens once in a store's life: a
+// second time somebody has taken the chain away. It is set before anything is appended.
+func (l *AuditLog) OnBegin(f func(older bool)) { l.begun = f }
+
+// Begin begins the chain, unless it was begun.
+func (l *AuditLog) Begin(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, err := l.settle(ctx)
+	if err == nil && h.Version == 0 {
+		if h, err = l.newHead(ctx); err == nil {
+			err = l.saveHead(ctx, &h)
+		}
+	}
+	if err != nil && !errors.Is(err, ErrConflict) { // else another process has
+		return fmt.Errorf("begin the audit's chain: %w", err)
+	}
+	return nil
+}
+
+// newHead is the head of a chain that begins now.
+func (l *AuditLog) newHead(ctx context.Context) (chainHead, error) {
+	if l.vault == nil {
+		return chainHead{}, errNoChain
+	}
+	now, err := l.engine.Now(ctx)
+	if err != nil {
+		return chainHead{}, err
+	}
+	lines, err := l.engine.Count(ctx, Query{Collection: Audit, Field: "at"})
+	if err != nil {
+		return chainHead{}, err
+	}
+	h := chainHead{ID: chainHeadID, Began: now.UTC().Truncate(time.Millisecond), Older: lines > 0}
+	h.Mark = h.mark(l.vault)
+	return h, nil
+}
+
+// saveHead saves the head, and tells of one that is new.
+func (l *AuditLog) saveHead(ctx context.Context, h *chainHead) error {
+	first := h.Version == 0
+	err := l.head.Save(ctx, h)
+	if err == nil && first && l.begun != nil {
+		l.begun(h.Older)
+	}
+	return err
+}
+
 var errNoChain = errors.New("the audit has no key to chain its lines with")
 
 const chainHeadID = "audit_chain"
@@ -66,9 +115,11 @@ type chainHead struct {
 	ID      string    `bson:"_id"`
 	Version int64     `bson:"v"`
 	Began   time.Time `bson:"began"`
-	Seq     int64     `bson:"seq"`            // of the last line
-	Hash    string    `bson:"hash"`           // of the last line
-	Last    chained   `bson:"last,omitempty"` // the last line, which may not be stored yet
+	Older   bool      `bson:"older,omitempty"` // there were lines before, of versions that did not chain
+	Mark    string    `bson:"mark"`            // that both are as we wrote them
+	Seq     int64     `bson:"seq"`             // of the last line
+	Hash    string    `bson:"hash"`            // of the last line
+	Last    chained   `bson:"last,omitempty"`  // the last line, which may not be stored yet
 	Anchor  anchor    `bson:"anchor"`
 }
 
@@ -95,6 +146,16 @@ func link(v *secret.Vault, before string, seq int64, e AuditEntry) string {
 		fmt.Fprintf(&b, "%d:%s", len(part), part)
 	}
 	return v.Hash("audit-line", b.String())
+}
+
+func (h chainHead) mark(v *secret.Vault) string {
+	return v.Hash("audit-began", fmt.Sprint(h.Began.UnixMilli(), " ", h.Older))
+}
+
+// beside says whether a line may stand beside the chain: it was written before, or by a process of the version before, while such ones
+// were being replaced.
+func (h chainHead) beside(at time.Time) bool {
+	return (h.Older || !at.Before(h.Began.Add(-besideGrace))) && !at.After(h.Began.Add(besideGrace))
 }
 
 func (a anchor) mark(v *secret.Vault) string {
@@ -142,14 +203,14 @@ func (l *AuditLog) Append(ctx context.Context, e AuditEntry) error {
 			return fmt.Errorf("append to the audit: %w", err)
 		}
 		if h.Version == 0 {
-			if h.Began, err = l.engine.Now(ctx); err != nil {
+			if h, err = l.newHead(ctx); err != nil {
 				return fmt.Errorf("append to the audit: %w", err)
 			}
 		}
 		h.Seq++
 		h.Hash = link(l.vault, h.Hash, h.Seq, e)
 		h.Last = chained{e, h.Seq, h.Hash}
-		if err = l.head.Save(ctx, &h); errors.Is(err, ErrConflict) {
+		if err = l.saveHead(ctx, &h); errors.Is(err, ErrConflict) {
 			continue // another process was quicker
 		}
 		if err != nil {
@@ -271,6 +332,30 @@ func ParseAuditEnd(s string) (AuditEnd, error) {
 		return AuditEnd{}, errors.New("not an end of the audit's chain: expected its number, a colon and its hash")
 	}
 	return AuditEnd{n, hash}, nil
+}
+
+// GoesThrough says whether the chain goes through a place that was its end before, or that place has been removed in its time. It looks at
+// one line: Verify reads all.
+func (l *AuditLog) GoesThrough(ctx context.Context, end AuditEnd) (bool, error) {
+	h, err := l.settle(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read audit: %w", err)
+	}
+	switch {
+	case end.Seq < h.Anchor.Seq:
+		return h.Anchor.whole(l.vault), nil
+	case end.Seq == h.Anchor.Seq:
+		return end.Hash == h.Anchor.Hash, nil
+	}
+	there := false
+	err = scan(ctx, l.engine, Query{Collection: Audit, Field: "seq", From: end.Seq, To: end.Seq + 1}, func(c chained) bool {
+		there = c.Hash == end.Hash
+		return there
+	})
+	if err != nil {
+		return false, fmt.Errorf("read audit: %w", err)
+	}
+	return there && end.Seq <= h.Seq, nil
 }
 
 // End returns the end of the chain; the zero AuditEnd before the first line.

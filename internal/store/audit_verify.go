@@ -28,6 +28,7 @@ type AuditReport struct {
 	Last    int64        `json:"last"`
 	Lines   int64        `json:"lines"`             // of the chain
 	Beside  int64        `json:"beside"`            // lines that versions before wrote
+	Began   *time.Time   `json:"began"`             // when the chain did; null: it has not
 	CutUpto *time.Time   `json:"cut_upto"`          // what was older has been removed; null: nothing was
 	End     string       `json:"end"`               // as AuditEnd.String; "" while there is no line
 	Faults  []AuditFault `json:"faults"`            // the first of them
@@ -65,6 +66,12 @@ func (l *AuditLog) verify(ctx context.Context, noted AuditEnd) (AuditReport, err
 	}
 	w := &chainWalk{vault: vault, head: h, noted: noted, seq: h.Anchor.Seq, hash: h.Anchor.Hash}
 	w.r = AuditReport{First: h.Anchor.Seq + 1, Last: h.Seq, Faults: []AuditFault{}}
+	if h.Version > 0 {
+		w.r.Began = &h.Began
+		if h.Mark != h.mark(vault) {
+			w.fault(0, "when the chain began was not written by us")
+		}
+	}
 	if h.Anchor.Seq > 0 {
 		w.r.CutUpto = &h.Anchor.Upto
 	}
@@ -163,7 +170,7 @@ func (l *AuditLog) beyond(ctx context.Context, w *chainWalk) error {
 	if err != nil {
 		return err
 	}
-	return scan(ctx, l.engine, Query{Collection: Audit, Field: "at"}, func(c chained) bool {
+	err = scan(ctx, l.engine, Query{Collection: Audit, Field: "at"}, func(c chained) bool {
 		if c.Seq != 0 {
 			cut := c.Seq > 0 && c.At.Before(w.head.Anchor.Upto) // and about to be removed
 			if c.Seq <= w.head.Anchor.Seq && !cut {
@@ -172,9 +179,13 @@ func (l *AuditLog) beyond(ctx context.Context, w *chainWalk) error {
 			return true
 		}
 		w.r.Beside++
-		if w.head.Version != 0 && c.At.After(w.head.Began.Add(besideGrace)) {
+		if w.head.Version != 0 && !w.head.beside(c.At) {
 			w.fault(0, "a line of "+c.At.UTC().Format(time.RFC3339)+" stands beside the chain")
 		}
 		return true
 	})
+	if err == nil && w.head.Version == 0 && w.r.Beside > 0 {
+		w.fault(0, "there are lines and no chain: it was taken away, or no process that chains has served from this store yet")
+	}
+	return err
 }

@@ -44,10 +44,17 @@ func (k *Kit) peer(r *http.Request) (at netip.Addr) {
 
 // Source is what limits per address count by: the address, or the /64 it is in, since one IPv6 customer has as many
 // addresses as they like.
-func (k *Kit) Source(r *http.Request) string {
+func (k *Kit) Source(r *http.Request) string { return k.within(r, 64) }
+
+// Site is Source for the desk's door: of IPv6 the /48, which is what anybody gets who asks. In it there are 65,536 networks to guess
+// passwords from, and in those there are no agents to keep out but such of the same site.
+func (k *Kit) Site(r *http.Request) string { return k.within(r, 48) }
+
+// within is the address, or of IPv6 so many bits of it.
+func (k *Kit) within(r *http.Request, bits int) string {
 	a := k.Addr(r)
 	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
+		if p, err := a.Prefix(bits); err == nil {
 			return p.String()
 		}
 	}

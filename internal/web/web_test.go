@@ -255,6 +255,9 @@ func TestAddr(t *testing.T) {
 		if got := k.Source(r); got != tt.source {
 			t.Errorf("%s: source: got %s, want %s", tt.name, got, tt.source)
 		}
+		if got, want := k.Site(r), strings.ReplaceAll(tt.source, "2001:db8:1:2::/64", "2001:db8:1::/48"); got != want { // the desk's door
+			t.Errorf("%s: site: got %s, want %s", tt.name, got, want)
+		}
 	}
 }
 

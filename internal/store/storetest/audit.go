@@ -70,16 +70,28 @@ func auditChain(t *testing.T, s *store.Store) {
 		t.Error("a line was appended without a key")
 	}
 	verified(t, l, 0)
+	var begun []bool
+	l.OnBegin(func(older bool) { begun = append(begun, older) })
 	must(t, insertLine(ctx, s.Engine(), bson.D{{Key: "_id", Value: "older"}, {Key: "v", Value: int64(1)}, {Key: "at", Value: auditDay.Add(-time.Hour)}, {Key: "who", Value: "sup"}, {Key: "what", Value: "x"}}))
 	for i := range 10 {
+		must(t, l.Begin(ctx))
+		must(t, auditOf(t, s.Engine()).Begin(ctx))
 		must(t, l.Append(ctx, auditLine(i)))
 		must(t, auditOf(t, s.Engine()).Append(ctx, auditLine(i))) // another process is asked to do it again
 	}
-	if r := verified(t, l, 10); r.First != 1 || r.Last != 10 || r.Beside != 1 || r.CutUpto != nil {
+	if !slices.Equal(begun, []bool{true}) {
+		t.Errorf("it was told that the chain began: %v", begun)
+	}
+	if r := verified(t, l, 10); r.First != 1 || r.Last != 10 || r.Beside != 1 || r.CutUpto != nil || r.Began == nil {
 		t.Errorf("got %+v", r)
 	}
 	end, err := l.End(ctx)
 	must(t, err)
+	for _, e := range []store.AuditEnd{end, {Seq: end.Seq, Hash: "z"}, {Seq: end.Seq + 1, Hash: end.Hash}} {
+		if through, err := l.GoesThrough(ctx, e); err != nil || through != (e == end) {
+			t.Errorf("goes through %v: %t, %v", e, through, err)
+		}
+	}
 	if again, err := store.ParseAuditEnd(end.String()); err != nil || again != end || end.Seq != 10 {
 		t.Errorf("end %v, read back %v, %v", end, again, err)
 	}
@@ -285,6 +297,25 @@ func auditTampered(t *testing.T, s *store.Store) {
 			must(t, err)
 			change(store.Settings, "audit_chain", head(), "anchor", bson.D{{Key: "seq", Value: int64(4)}, {Key: "hash", Value: hash}, {Key: "upto", Value: auditDay}, {Key: "mark", Value: "forged"}})
 		}, []int64{4}, "anchor"},
+		{"one put in as of long ago", func() {
+			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}}))
+		}, []int64{0}, "beside"},
+		{"one put in beside, and the beginning moved on", func() {
+			change(store.Settings, "audit_chain", head(), "began", time.Now().Add(1000*time.Hour))
+			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: time.Now().Add(48 * time.Hour)}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}}))
+		}, []int64{0}, "began"},
+		{"one put in as of long ago, and lines said to have been there", func() {
+			change(store.Settings, "audit_chain", head(), "older", true)
+			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}}))
+		}, []int64{0}, "began"},
+		{"the chain taken off all lines but one, which goes", func() {
+			must(t, e.Delete(ctx, store.Audit, "line 3", -1))
+			must(t, e.Delete(ctx, store.Settings, "audit_chain", -1))
+			for _, i := range []int{0, 1, 2, 4, 5, 6, 7, 8, 9} {
+				must(t, e.Delete(ctx, store.Audit, fmt.Sprint("line ", i), -1))
+				must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: fmt.Sprint("line ", i)}, {Key: "at", Value: auditDay}, {Key: "who", Value: "ana"}, {Key: "what", Value: "case_read"}}))
+			}
+		}, []int64{0}, "no chain"},
 		{"the head taken away", func() { must(t, e.Delete(ctx, store.Settings, "audit_chain", -1)) }, []int64{10}, "after the end"},
 	} {
 		l := auditOn(t, e)

@@ -76,7 +76,7 @@ func (d *Door) askAccount(w http.ResponseWriter, r *http.Request, v Visit, data 
 	data.Agent, data.Min, data.Max = v.Agent, agent.MinPassword, key.MaxLength
 	data.Owes, data.Required = d.Agents.Owes(v.Agent), d.Agents.Requires(v.Agent)
 	if !v.Agent.SecondFactor() {
-		switch e, err := d.Agents.Enrolment(r.Context(), v.Agent.Login); {
+		switch e, err := d.Agents.Enrolment(r.Context(), v.token); {
 		case err == nil:
 			data.Secret, data.Link, data.EnrolmentCode, data.Side = e.Secret(), template.URL(e.URL()), enrolmentPath, agent.EnrolmentSide //nolint:gosec // of our own making: otpauth, and an issuer and login that are escaped
 		case !errors.Is(err, agent.ErrEnrolment):
@@ -160,7 +160,7 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request, v Visit) e
 }
 
 func (d *Door) beginTOTP(w http.ResponseWriter, r *http.Request, v Visit) error {
-	if _, err := d.Agents.BeginTOTP(r.Context(), v.Agent.Login, r.PostForm.Get("actual"), d.from(r)); err != nil {
+	if _, err := d.Agents.BeginTOTP(r.Context(), v.token, r.PostForm.Get("actual"), d.from(r)); err != nil {
 		return d.refuseAccount(w, r, v, "begin", err)
 	}
 	return web.Redirect(w, r, accountPath)
@@ -173,7 +173,7 @@ func (d *Door) confirmTOTP(w http.ResponseWriter, r *http.Request, v Visit) erro
 		return d.refuseAccount(w, r, v, "confirm", err)
 	}
 	d.goOn(w, in)
-	return d.askAccount(w, r, Visit{in.Agent, in.Token.Reveal(), true}, accountData{Done: "totp_on", Recovery: codes})
+	return d.askAccount(w, r, Visit{in.Agent, in.Token.Reveal(), v.fresh}, accountData{Done: "totp_on", Recovery: codes})
 }
 
 func (d *Door) renewRecovery(w http.ResponseWriter, r *http.Request, v Visit) error {
@@ -209,7 +209,7 @@ func (d *Door) endOthers(w http.ResponseWriter, r *http.Request, v Visit) error 
 
 // enrolmentCode is the enrolment for the camera of another device.
 func (d *Door) enrolmentCode(w http.ResponseWriter, r *http.Request, v Visit) error {
-	e, err := d.Agents.Enrolment(r.Context(), v.Agent.Login)
+	e, err := d.Agents.Enrolment(r.Context(), v.token)
 	if errors.Is(err, agent.ErrEnrolment) {
 		return &web.Error{Status: http.StatusNotFound}
 	}

@@ -13,7 +13,7 @@ const maxDevices = 4
 
 // from is where a request comes from.
 func (d *Door) from(r *http.Request) agent.From {
-	return agent.From{Source: d.Kit.Source(r), Devices: d.devices(r), Browser: browserOf(r.UserAgent()), Network: d.Kit.Network(r)}
+	return agent.From{Source: d.Kit.Site(r), Devices: d.devices(r), Browser: browserOf(r.UserAgent()), Network: d.Kit.Network(r)}
 }
 
 // devices are the tokens that this browser is known by, the latest first.

@@ -108,7 +108,7 @@ func TestSignIn_otherSites(t *testing.T) {
 		t.Error("the cookie changed")
 	}
 	b.Get("/agentes").Want(t, 200, "here is ana")
-	if _, err := w.Agents.Enrolment(t.Context(), "ana"); err == nil {
+	if _, err := w.Agents.Enrolment(t.Context(), token); err == nil {
 		t.Error("a second factor was begun")
 	}
 	for _, path := range []string{"/agentes/salir"} { // a GET changes nothing

@@ -71,6 +71,9 @@ var agentForms = map[string]func(c *Room, r *http.Request, v console.Visit, logi
 	"desactivar": (*Room).disableAgent,
 }
 
+// ownForms are those that nobody sends for their own account, which has a page where the present password and the code are asked for.
+var ownForms = map[string]bool{"contrasena": true, "sin-codigo": true}
+
 // disableAgent throws somebody out at once; whoever they were talking to goes back to the queue, also when they had been
 // disabled before and that was cut short.
 func (c *Room) disableAgent(r *http.Request, v console.Visit, login string) error {
@@ -137,6 +140,9 @@ func (c *Room) changeAgent(w http.ResponseWriter, r *http.Request, v console.Vis
 		return &web.Error{Status: http.StatusBadRequest}
 	}
 	login := form.Get("usuario")
+	if own, err := agent.ParseLogin(login); err == nil && own == v.Agent.Login && ownForms[do] {
+		return &web.Error{Status: http.StatusForbidden}
+	}
 	err = change(c, r, v, login)
 	if err == nil {
 		if login, err = agent.ParseLogin(login); err != nil {

@@ -233,10 +233,11 @@ func TestAgents_change(t *testing.T) {
 	ana := d.Browser()
 	ana.SignIn("ana", otherPassword).To(t, "/agentes")
 	ana.Get("/agentes").To(t, "/agentes/cuenta") // a password that another chose is changed first
+	ana.Post("/agentes/cuenta", "hacer", "empezar", "actual", otherPassword).To(t, "/agentes/cuenta")
 	sup.Post(agentsPage, "hacer", "sesiones", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=sesiones")
 	ana.Get("/agentes").To(t, "/agentes/entrar")
-	if _, err := d.Agents.BeginTOTP(t.Context(), "ana", otherPassword, agent.From{}); err != nil {
-		t.Fatal(err)
+	for _, do := range []string{"contrasena", "sin-codigo"} { // one's own take the password, and the code
+		sup.Post(agentsPage, "hacer", do, "usuario", " Sup", "contrasena", otherPassword).Want(t, http.StatusForbidden)
 	}
 	sup.Post(agentsPage, "hacer", "sin-codigo", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=sin-codigo")
 	for _, what := range []string{"agent_renamed", "agent_role", "agent_password", "agent_totp_off", "agent_sessions_ended"} {

@@ -3,6 +3,7 @@ package talk_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -100,4 +101,41 @@ func TestScope_revealWantsThePassword(t *testing.T) {
 	ana.Post("/agentes/confirmar", "actual", consoletest.Password, "volver", page).To(t, page)
 	ana.Post(number, "once", nonce(t, ana.Get(page), number)).Want(t, http.StatusOK, "Número completo")
 	ana.Post("/agentes/confirmar", "actual", consoletest.Password, "volver", "https://otro.example/").To(t, "/agentes")
+}
+
+// Every number and every record that is shown stands in the audit, although the browser chooses how its presses are named: one name for
+// many cases, or one that was used long ago, leaves nothing out. Pressed twice it is one.
+func TestScope_revealIsWrittenDown(t *testing.T) {
+	d := consoletest.NewDesk(t).Process()
+	ana := d.As("ana")
+	once, want := "", 0
+	for _, chat := range []string{"1", "2", "3"} {
+		of := askWithNumber(d.Desk, chat)
+		d.Claim("ana", of)
+		show := func() {
+			t.Helper()
+			for what, told := range map[string]string{"numero": "case_reveal", "porque": "case_why"} {
+				form := casePath(of, what)
+				if once == "" {
+					once = nonce(t, ana.Get(casePath(of, "")), form)
+				}
+				for range 2 {
+					ana.Post(form, "once", once).Want(t, http.StatusOK)
+				}
+				if got := d.Told(told); len(got) != want || !slices.Contains(got, "ana: "+of.Ref) {
+					t.Errorf("case %s: %s stands there %d times, of %q; want %d", chat, told, len(got), got, want)
+				}
+			}
+		}
+		want++
+		show()
+		if chat == "3" {
+			for range 5 { // an hour and more, in which they are there
+				ana.Post("/agentes/confirmar", "actual", consoletest.Password)
+				d.Clock.Advance(agent.ProofLife - time.Minute)
+			}
+			want++
+			show()
+		}
+	}
 }
