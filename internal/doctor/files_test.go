@@ -131,6 +131,29 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// Where erasures are noted is judged as the rest: elsewhere than what a backup puts back, in a folder that is there, and there at all (P723).
+func TestFiles_erasureLog(t *testing.T) {
+	moved := folder(t, 0o700, "erasures", "", 0o600)
+	for name, tt := range map[string]struct {
+		set   []string
+		want  Status
+		words string
+	}{
+		"before the first start": {[]string{"LLAVE_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}, Green, "will be made"},
+		"in the data directory":  {[]string{"LLAVE_DATA_DIR=" + moved, "LLAVE_ERASURE_LOG=" + filepath.Join(moved, "log")}, Yellow, "takes it back too"},
+		"its copy":               {[]string{"LLAVE_DATA_DIR=" + moved, "LLAVE_ERASURE_LOG=" + filepath.Join(moved, "erasures")}, Yellow, "takes it back too"},
+		"gone":                   {[]string{"LLAVE_DATA_DIR=" + moved}, Yellow, "is gone"},
+		"in no folder":           {[]string{"LLAVE_ERASURE_LOG=" + filepath.Join(t.TempDir(), "no", "log")}, Red, "is no folder"},
+		"a folder":               {[]string{"LLAVE_ERASURE_LOG=" + t.TempDir()}, Red, "is a folder"},
+		"there":                  {[]string{"LLAVE_ERASURE_LOG=" + write(t, "log", "", 0o600)}, Green, "for its owner alone"},
+		"open to others":         {[]string{"LLAVE_ERASURE_LOG=" + write(t, "log", "", 0o644)}, Red, "which chats were erased"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			newClinic(t).set(tt.set...).findsIn("files", "erasure log", tt.want, tt.words)
+		})
+	}
+}
+
 func TestFiles_disk(t *testing.T) {
 	const gib, mib = 1 << 30, 1 << 20
 	for name, tt := range map[string]struct {
