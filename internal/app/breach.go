@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/agent"
 	"llave/internal/config"
 	"llave/internal/handoff"
 	"llave/internal/store"
@@ -93,8 +95,8 @@ every hour once a deadline is two days away. What to do: docs/security.md.`,
 	return cmd
 }
 
-// withBreaches changes an incident of the register, until nobody else has changed that meanwhile, and prints it.
-func (p *program) withBreaches(ctx context.Context, change func(b *store.Breaches, now time.Time, c config.Config) (number int, err error)) error {
+// withBreaches changes an incident of the register, until nobody else has changed that meanwhile, and prints it. The audit has what was done.
+func (p *program) withBreaches(ctx context.Context, what string, change func(b *store.Breaches, now time.Time, c config.Config) (number int, err error)) error {
 	return p.withStore(ctx, func(s *store.Store, c config.Config) error {
 		for {
 			now, err := s.Now(ctx)
@@ -111,13 +113,32 @@ func (p *program) withBreaches(ctx context.Context, change func(b *store.Breache
 			}
 			err = s.Breaches.Save(ctx, &b)
 			if err == nil {
-				return p.printBreaches(b.List[n-1:n], c.Timezone, now, false)
+				return errors.Join(auditBreach(ctx, s, c, what, n, now), p.printBreaches(b.List[n-1:n], c.Timezone, now, false))
 			}
 			if !errors.Is(err, bot.ErrConflict) {
 				return err
 			}
 		}
 	})
+}
+
+// What the audit calls what is done to the register, with the incident's number.
+const (
+	auditBreachNoted   = "breach_noted"
+	auditBreachChanged = "breach_changed"
+	auditBreachTold    = "breach_told"
+)
+
+func auditBreach(ctx context.Context, s *store.Store, c config.Config, what string, number int, at time.Time) error {
+	_, v, err := openVault(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	s.Seal(v)
+	if err := s.Audit.Append(ctx, store.AuditEntry{ID: what + "/" + rand.Text(), At: at, Who: agent.CommandLine, What: what, Detail: strconv.Itoa(number)}); err != nil {
+		return fmt.Errorf("keep audit: %w", err)
+	}
+	return nil
 }
 
 // incident is the number of one that is in the register.
@@ -177,7 +198,7 @@ now. --harmless says why it is unlikely to be a risk for anybody: nobody need be
 					return err
 				}
 			}
-			return p.withBreaches(cmd.Context(), func(b *store.Breaches, now time.Time, c config.Config) (int, error) {
+			return p.withBreaches(cmd.Context(), auditBreachNoted, func(b *store.Breaches, now time.Time, c config.Config) (int, error) {
 				at, err := momentOf(known, now, c.Timezone)
 				if err != nil {
 					return 0, err
@@ -228,7 +249,7 @@ risk for anybody, and nobody need be told. When it was known, and who was told w
 			if people < 0 || what == "" && harmless == "" && !flags.Changed("people") {
 				return fmt.Errorf("%w: say what is to be changed: --people N, --what WHAT, --harmless WHY", errUsage)
 			}
-			return p.withBreaches(cmd.Context(), func(b *store.Breaches, _ time.Time, _ config.Config) (int, error) {
+			return p.withBreaches(cmd.Context(), auditBreachChanged, func(b *store.Breaches, _ time.Time, _ config.Config) (int, error) {
 				n, err := incident(b, args[0])
 				if err != nil {
 					return 0, err
@@ -256,7 +277,7 @@ func (p *program) breachTold() *cobra.Command {
 		Long: `Notes when the authority was told of an incident, or with --people the people whom it puts at risk. What was noted stays: --again notes
 another moment in its place.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withBreaches(cmd.Context(), func(b *store.Breaches, now time.Time, c config.Config) (int, error) {
+			return p.withBreaches(cmd.Context(), auditBreachTold, func(b *store.Breaches, now time.Time, c config.Config) (int, error) {
 				n, err := incident(b, args[0])
 				if err != nil {
 					return 0, err

@@ -3,7 +3,9 @@ package app
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -126,6 +128,28 @@ func TestBreach_told(t *testing.T) {
 	}
 	if said := call(0, "change", "1", "--people", "40", "--harmless", "estaba cifrada"); !strings.Contains(said, "40") || !strings.Contains(said, "told "+day(28)) || !strings.Contains(said, "need not") || !strings.Contains(said, "estaba cifrada") {
 		t.Errorf("what was found out since: %s", said)
+	}
+	var done []string
+	if code := Main(t.Context(), []string{"audit", "verify"}, IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}); code != 0 {
+		t.Error("the audit is not as it was written")
+	}
+	c, err := config.Load(environ, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenStore(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Audit.Between(t.Context(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour), func(e store.AuditEntry) bool {
+		done = append(done, e.What+" "+e.Detail)
+		return true
+	})
+	if err := errors.Join(err, s.Engine().Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(done, ", "), "breach_noted 1, breach_told 1, breach_told 1, breach_changed 1"; got != want {
+		t.Errorf("the audit has %s, want %s", got, want)
 	}
 	if said := call(0, "list"); strings.Contains(said, "LATE") || !strings.Contains(said, day(30)) || !strings.Contains(said, "se perdió una laptop") {
 		t.Errorf("the register: %s", said)
