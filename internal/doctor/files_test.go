@@ -54,6 +54,8 @@ func TestSettings(t *testing.T) {
 		"public":                 {[]string{"LLAVE_PUBLIC_URL=https://clave.example"}, "public address", Green, "https://clave.example"},
 		"this machine":           {nil, "public address", Yellow, "leads to this machine"},
 		"no proxy":               {nil, "proxies", Green, "none"},
+		"an empty notice":        {nil, "privacy notice", Yellow, "nor who protects data"},
+		"a notice without whom":  {[]string{"LLAVE_PRIVACY_ADDRESS=Calle de Prueba 1"}, "privacy notice", Yellow, "who protects data"},
 		"a proxy":                {[]string{"LLAVE_TRUSTED_PROXIES=10.0.0.1"}, "proxies", Green, "1 trusted"},
 		"https without":          {[]string{"LLAVE_PUBLIC_URL=https://clave.example"}, "proxies", Yellow, "none is trusted"},
 		"everybody":              {[]string{"LLAVE_TRUSTED_PROXIES=10.0.0.1,0.0.0.0/0"}, "proxies", Red, "everybody"},
