@@ -57,7 +57,7 @@ func DataOf(v *secret.Vault, c bot.Conversation) PersonData {
 		Began: c.Born, LastWord: c.LastAt, KeptUntil: c.KeptTill, Place: string(c.State), Language: c.Lang, Way: c.Way,
 		Notice: c.Slots[slotNotice], NoticeAt: c.Slots[slotNoticeAt], Filed: c.Filed, Said: SaidLines(c.Tail), Remembers: maps.Clone(c.Slots),
 	}
-	for _, slot := range []string{slotNotice, slotNoticeAt} {
+	for _, slot := range []string{slotNotice, slotNoticeAt, slotRecord} { // the record's is a hash of a number that is told whole
 		delete(k.Remembers, slot)
 	}
 	opened := func(slot string) (text string, ok bool) {

@@ -229,11 +229,15 @@ func (p *program) agentsSecondFactor() *cobra.Command {
 			if reset == "" {
 				return fmt.Errorf("%w: say whose with --reset LOGIN", errUsage)
 			}
-			return p.withAgents(cmd.Context(), func(ctx context.Context, agents *agent.Service, _ config.Config) error {
+			return p.withAgents(cmd.Context(), func(ctx context.Context, agents *agent.Service, c config.Config) error {
 				if err := agents.RemoveTOTP(ctx, agent.CommandLine, reset); err != nil {
 					return fmt.Errorf("%s: %w", reset, err)
 				}
-				fmt.Fprintf(p.stderr, "%s signs in without a code.\n", reset)
+				next := "signs in without a code"
+				if c.SecondFactor != "" && c.SecondFactor != config.SecondFactorOptional {
+					next = fmt.Sprintf("is outside, and sets up a new code at the next sign-in where LLAVE_SECOND_FACTOR (%s) wants one: let nobody but them have the password meanwhile", c.SecondFactor)
+				}
+				fmt.Fprintf(p.stderr, "%s %s.\n", reset, next)
 				return nil
 			})
 		},

@@ -474,7 +474,7 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 	return flows.Options{
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
-		Mail: o.Mail, Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
+		Mail: o.Mail, Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard, Transcript: c.Retention.Transcript, Complaint: c.Retention.Complaint,
 		Limits: flows.Limits{
 			NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute,
 			ComplaintsHour: c.Limits.ComplaintsHour, ComplaintsDay: c.Limits.ComplaintsDay,

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/agent"
 	"llave/internal/config"
 	"llave/internal/handoff"
 	"llave/internal/store"
@@ -85,15 +88,15 @@ Superintendencia de Protección de Datos Personales and ARCOTEL hear of one with
 whom it puts at risk within three. Whoever runs the service for the institution tells that within two. The service writes an error line
 every hour once a deadline is two days away. What to do: docs/security.md.`,
 		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("%w: a command is needed after breach: add, list, told", errUsage)
+			return fmt.Errorf("%w: a command is needed after breach: add, change, list, told", errUsage)
 		},
 	}
-	cmd.AddCommand(p.breachAdd(), p.breachList(), p.breachTold())
+	cmd.AddCommand(p.breachAdd(), p.breachChange(), p.breachList(), p.breachTold())
 	return cmd
 }
 
-// withBreaches changes the register, until nobody else has meanwhile.
-func (p *program) withBreaches(ctx context.Context, change func(b *store.Breaches, now time.Time, c config.Config) error) error {
+// withBreaches changes an incident of the register, until nobody else has changed that meanwhile, and prints it. The audit has what was done.
+func (p *program) withBreaches(ctx context.Context, what string, change func(b *store.Breaches, now time.Time, c config.Config) (number int, err error)) error {
 	return p.withStore(ctx, func(s *store.Store, c config.Config) error {
 		for {
 			now, err := s.Now(ctx)
@@ -104,14 +107,58 @@ func (p *program) withBreaches(ctx context.Context, change func(b *store.Breache
 			if err != nil {
 				return err
 			}
-			if err := change(&b, now, c); err != nil {
+			n, err := change(&b, now, c)
+			if err != nil {
 				return err
 			}
-			if err := s.Breaches.Save(ctx, &b); !errors.Is(err, bot.ErrConflict) {
+			err = s.Breaches.Save(ctx, &b)
+			if err == nil {
+				return errors.Join(auditBreach(ctx, s, c, what, n, now), p.printBreaches(b.List[n-1:n], c.Timezone, now, false))
+			}
+			if !errors.Is(err, bot.ErrConflict) {
 				return err
 			}
 		}
 	})
+}
+
+// What the audit calls what is done to the register, with the incident's number.
+const (
+	auditBreachNoted   = "breach_noted"
+	auditBreachChanged = "breach_changed"
+	auditBreachTold    = "breach_told"
+)
+
+func auditBreach(ctx context.Context, s *store.Store, c config.Config, what string, number int, at time.Time) error {
+	_, v, err := openVault(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	s.Seal(v)
+	if err := s.Audit.Append(ctx, store.AuditEntry{ID: what + "/" + rand.Text(), At: at, Who: agent.CommandLine, What: what, Detail: strconv.Itoa(number)}); err != nil {
+		return fmt.Errorf("keep audit: %w", err)
+	}
+	return nil
+}
+
+// incident is the number of one that is in the register.
+func incident(b *store.Breaches, arg string) (int, error) {
+	n, err := strconv.Atoi(arg)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %q is no number of an incident: see llave breach list", errUsage, arg)
+	}
+	if n < 1 || n > len(b.List) {
+		return 0, fmt.Errorf("there is no incident %d: see llave breach list", n)
+	}
+	return n, nil
+}
+
+// inWords is an argument or flag that must say something, without numbers of people.
+func inWords(text, of string) (string, error) {
+	if strings.TrimSpace(text) == "" {
+		return "", fmt.Errorf("%w: %s is empty: say it in a line, without names", errUsage, of)
+	}
+	return affiliate.MaskAll(strings.TrimSpace(text)), nil
 }
 
 // momentOf reads when something was, by the institution's clock; empty is now.
@@ -119,7 +166,7 @@ func momentOf(text string, now time.Time, zone *time.Location) (time.Time, error
 	if text == "" {
 		return now, nil
 	}
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly, time.RFC3339} {
+	for _, layout := range []string{minute, "2006-01-02T15:04", time.DateOnly, time.RFC3339} {
 		if at, err := time.ParseInLocation(layout, text, zone); err == nil {
 			if at.After(now) {
 				return at, fmt.Errorf("%w: %s has not come yet", errUsage, text)
@@ -139,29 +186,26 @@ func (p *program) breachAdd() *cobra.Command {
 done about it; without names. - reads it from standard input. --known is when somebody had certainty of it, by LLAVE_TIMEZONE; without it,
 now. --harmless says why it is unlikely to be a risk for anybody: nobody need be told then, and the reason stays.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			what, err := p.whose(args[0])
+			what, err := p.happened(args[0])
 			if err != nil {
 				return err
 			}
-			if what == "" || people < 0 {
-				return fmt.Errorf("%w: say what happened, and to how many people if that is known", errUsage)
+			if people < 0 {
+				return fmt.Errorf("%w: --people is how many it touches; leave it out where that is not known", errUsage)
 			}
-			var noted store.Breach
-			var zone *time.Location
-			err = p.withBreaches(cmd.Context(), func(b *store.Breaches, now time.Time, c config.Config) error {
-				zone = c.Timezone
-				at, err := momentOf(known, now, zone)
-				if err != nil {
+			if cmd.Flags().Changed("harmless") {
+				if harmless, err = inWords(harmless, "--harmless"); err != nil {
 					return err
 				}
-				noted = store.Breach{Number: len(b.List) + 1, Known: at, Noted: now, What: affiliate.MaskAll(what), People: people, Harmless: affiliate.MaskAll(harmless)}
-				b.List = append(b.List, noted)
-				return nil
-			})
-			if err != nil {
-				return err
 			}
-			return p.printBreaches([]store.Breach{noted}, zone, time.Time{}, false)
+			return p.withBreaches(cmd.Context(), auditBreachNoted, func(b *store.Breaches, now time.Time, c config.Config) (int, error) {
+				at, err := momentOf(known, now, c.Timezone)
+				if err != nil {
+					return 0, err
+				}
+				b.List = append(b.List, store.Breach{Number: len(b.List) + 1, Known: at, Noted: now, What: what, People: people, Harmless: harmless})
+				return len(b.List), nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&known, "known", "", "when it was known, such as \"2026-03-02 15:04\"")
@@ -170,34 +214,96 @@ now. --harmless says why it is unlikely to be a risk for anybody: nobody need be
 	return cmd
 }
 
+// happened is what an argument says of an incident, or the first line of standard input for "-".
+func (p *program) happened(arg string) (string, error) {
+	if arg == "-" {
+		line, err := p.whose(arg)
+		if err != nil {
+			return "", fmt.Errorf("%w: say what happened", errUsage)
+		}
+		arg = line
+	}
+	return inWords(arg, "what happened")
+}
+
+// breachChange notes what was not known when an incident was: the law asks for the first word early, and for the rest later.
+func (p *program) breachChange() *cobra.Command {
+	var what, harmless string
+	var people int
+	cmd := &cobra.Command{
+		Use: "change NUMBER", Short: "Note what was found out of an incident since", Args: cobra.ExactArgs(1),
+		Long: `Changes what the register says of an incident: how many people it touches, what happened, or why it turned out to be unlikely to be a
+risk for anybody, and nobody need be told. When it was known, and who was told when, stays.`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			flags := cmd.Flags()
+			if flags.Changed("what") {
+				if what, err = p.happened(what); err != nil {
+					return err
+				}
+			}
+			if flags.Changed("harmless") {
+				if harmless, err = inWords(harmless, "--harmless"); err != nil {
+					return err
+				}
+			}
+			if people < 0 || what == "" && harmless == "" && !flags.Changed("people") {
+				return fmt.Errorf("%w: say what is to be changed: --people N, --what WHAT, --harmless WHY", errUsage)
+			}
+			return p.withBreaches(cmd.Context(), auditBreachChanged, func(b *store.Breaches, _ time.Time, _ config.Config) (int, error) {
+				n, err := incident(b, args[0])
+				if err != nil {
+					return 0, err
+				}
+				of := &b.List[n-1]
+				of.What, of.Harmless = cmp.Or(what, of.What), cmp.Or(harmless, of.Harmless)
+				if flags.Changed("people") {
+					of.People = people
+				}
+				return n, nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&what, "what", "", "what happened, in other words; - reads it from standard input")
+	cmd.Flags().IntVar(&people, "people", 0, "how many people it touches; 0: not known")
+	cmd.Flags().StringVar(&harmless, "harmless", "", "why it is unlikely to be a risk for anybody")
+	return cmd
+}
+
 func (p *program) breachTold() *cobra.Command {
-	var persons bool
+	var persons, again bool
 	var at string
 	cmd := &cobra.Command{
 		Use: "told NUMBER", Short: "Note that the authority, or the people, were told of one", Args: cobra.ExactArgs(1),
+		Long: `Notes when the authority was told of an incident, or with --people the people whom it puts at risk. What was noted stays: --again notes
+another moment in its place.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := strconv.Atoi(args[0])
-			if err != nil {
-				return fmt.Errorf("%w: %q is no number of an incident: see llave breach list", errUsage, args[0])
-			}
-			return p.withBreaches(cmd.Context(), func(b *store.Breaches, now time.Time, c config.Config) error {
-				if n < 1 || n > len(b.List) {
-					return fmt.Errorf("there is no incident %d: see llave breach list", n)
+			return p.withBreaches(cmd.Context(), auditBreachTold, func(b *store.Breaches, now time.Time, c config.Config) (int, error) {
+				n, err := incident(b, args[0])
+				if err != nil {
+					return 0, err
 				}
 				told, err := momentOf(at, now, c.Timezone)
 				if err != nil {
-					return err
+					return 0, err
 				}
+				of := &b.List[n-1]
+				if told.Before(of.Known.Truncate(time.Minute)) && dayOf(told, c.Timezone) != dayOf(of.Known, c.Timezone) {
+					return 0, fmt.Errorf("%w: incident %d was known on %s: nobody can have been told before", errUsage, n, of.Known.In(c.Timezone).Format(minute))
+				}
+				noted := &of.Authority
 				if persons {
-					b.List[n-1].Persons = told
-				} else {
-					b.List[n-1].Authority = told
+					noted = &of.Persons
 				}
-				return nil
+				if !noted.IsZero() && !again {
+					return 0, fmt.Errorf("it is noted already that they were told on %s: --again puts another moment there", noted.In(c.Timezone).Format(minute))
+				}
+				*noted = told
+				return n, nil
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&persons, "people", false, "the people whom it puts at risk, not the authority")
+	cmd.Flags().BoolVar(&again, "again", false, "in place of what was noted")
 	cmd.Flags().StringVar(&at, "at", "", "when; without it, now")
 	return cmd
 }
@@ -224,6 +330,11 @@ func (p *program) breachList() *cobra.Command {
 	return cmd
 }
 
+// minute is how moments are printed, and may be given.
+const minute = "2006-01-02 15:04"
+
+func dayOf(at time.Time, zone *time.Location) string { return at.In(zone).Format(time.DateOnly) }
+
 // shownBreach is an incident as the command prints it.
 type shownBreach struct {
 	store.Breach
@@ -236,20 +347,19 @@ func (p *program) printBreaches(list []store.Breach, zone *time.Location, now ti
 	shown := []shownBreach{}
 	for _, b := range list {
 		authority, persons := dues(b, zone)
-		late := !now.IsZero() && (!authority.IsZero() && !now.Before(authority) || !persons.IsZero() && !now.Before(persons))
+		late := !authority.IsZero() && !now.Before(authority) || !persons.IsZero() && !now.Before(persons)
 		shown = append(shown, shownBreach{b, authority, persons, late})
 	}
 	if asJSON {
 		return json.NewEncoder(p.stdout).Encode(shown)
 	}
-	const minute = "2006-01-02 15:04"
 	until := func(due, told time.Time, harmless string) string {
 		switch {
-		case harmless != "":
-			return "need not"
 		case !told.IsZero():
 			return "told " + told.In(zone).Format(minute)
-		case !now.IsZero() && !now.Before(due):
+		case harmless != "":
+			return "need not"
+		case !now.Before(due):
 			return "LATE, until " + due.In(zone).Format(minute)
 		}
 		return "until " + due.In(zone).Format(minute)

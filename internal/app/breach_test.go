@@ -3,7 +3,9 @@ package app
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -99,6 +101,61 @@ func lateOf(log, whom string) bool {
 	return false
 }
 
+// What was noted is not lost by being noted again, nothing is noted that cannot have been, and what was found out since can be added.
+func TestBreach_told(t *testing.T) {
+	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	call := func(want int, args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := Main(t.Context(), append([]string{"breach"}, args...), IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs}); code != want {
+			t.Errorf("%q: exit %d, want %d: %s", args, code, want, errs.String())
+		}
+		return out.String() + errs.String()
+	}
+	day := func(ago int) string { return time.Now().AddDate(0, 0, -ago).Format("2006-01-02") + " 12:00" }
+	if said := call(0, "add", "se perdió una laptop", "--known", day(30)); strings.Count(said, "LATE, until ") != 2 {
+		t.Errorf("an incident that is overdue when it is noted: %s", said)
+	}
+	call(2, "told", "1", "--at", day(40))
+	if said := call(0, "told", "1", "--at", day(29)); !strings.Contains(said, "told "+day(29)) {
+		t.Errorf("what was noted is not said: %s", said)
+	}
+	if said := call(1, "told", "1"); !strings.Contains(said, day(29)) || !strings.Contains(said, "--again") {
+		t.Errorf("told twice: %s", said)
+	}
+	if said := call(0, "told", "1", "--again", "--at", day(28)); !strings.Contains(said, "told "+day(28)) {
+		t.Errorf("noted again: %s", said)
+	}
+	if said := call(0, "change", "1", "--people", "40", "--harmless", "estaba cifrada"); !strings.Contains(said, "40") || !strings.Contains(said, "told "+day(28)) || !strings.Contains(said, "need not") || !strings.Contains(said, "estaba cifrada") {
+		t.Errorf("what was found out since: %s", said)
+	}
+	var done []string
+	if code := Main(t.Context(), []string{"audit", "verify"}, IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}); code != 0 {
+		t.Error("the audit is not as it was written")
+	}
+	c, err := config.Load(environ, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenStore(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Audit.Between(t.Context(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour), func(e store.AuditEntry) bool {
+		done = append(done, e.What+" "+e.Detail)
+		return true
+	})
+	if err := errors.Join(err, s.Engine().Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(done, ", "), "breach_noted 1, breach_told 1, breach_told 1, breach_changed 1"; got != want {
+		t.Errorf("the audit has %s, want %s", got, want)
+	}
+	if said := call(0, "list"); strings.Contains(said, "LATE") || !strings.Contains(said, day(30)) || !strings.Contains(said, "se perdió una laptop") {
+		t.Errorf("the register: %s", said)
+	}
+}
+
 // The register by its command: what is noted is listed with its deadlines until it was told, and a number in it is masked.
 func TestBreach_command(t *testing.T) {
 	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
@@ -138,6 +195,7 @@ func TestBreach_command(t *testing.T) {
 	}{
 		{1, []string{"told", "7"}}, {2, []string{"told", "x"}}, {2, []string{"add", ""}}, {2, []string{"add", "x", "--people", "-1"}},
 		{2, []string{"add", "x", "--known", "ayer"}}, {2, []string{"add", "x", "--known", "2999-01-01"}}, {2, []string{"told"}}, {2, nil},
+		{2, []string{"add", "x", "--harmless", ""}}, {2, []string{"change", "1"}}, {2, []string{"change", "1", "--what", " "}}, {1, []string{"change", "7", "--people", "3"}},
 	} {
 		if code, said := call("", tt.args...); code != tt.code {
 			t.Errorf("%q: exit %d, want %d: %s", tt.args, code, tt.code, said)

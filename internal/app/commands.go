@@ -47,7 +47,8 @@ func Main(ctx context.Context, args []string, with IO) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(with.Stderr, "llave: %v\nSee: llave help\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+		of, _ := errors.AsType[misused](err)
+		fmt.Fprintf(with.Stderr, "llave: %v\nSee: llave help%s\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "), of.command)
 		return 2
 	}
 	fmt.Fprintf(with.Stderr, "llave: %v\n", err)
@@ -85,8 +86,20 @@ func Run(ctx context.Context, args []string, with IO) error {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.audit(), p.events(), p.person(), p.breach(), p.purge(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
 	markUsage(root)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if errors.Is(err, errUsage) {
+		return misused{err, strings.TrimPrefix(cmd.CommandPath(), root.Name())}
+	}
+	return err
 }
+
+// misused is a mistake in how a command was called, whose help says how it is.
+type misused struct {
+	error
+	command string // with a blank before each word
+}
+
+func (m misused) Unwrap() error { return m.error }
 
 // markUsage makes what a command and those below it say of their arguments a mistake in how the program was called.
 func markUsage(c *cobra.Command) {

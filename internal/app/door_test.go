@@ -103,6 +103,32 @@ func TestServe_untrustedProxy(t *testing.T) {
 	}
 }
 
+// Whoever takes a second factor off reads what comes next, by who needs one.
+func TestSecondFactor_resetSays(t *testing.T) {
+	for factor, want := range map[string]string{"optional": "signs in without a code", "all": "sets up a new code at the next sign-in"} {
+		environ := []string{"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SECOND_FACTOR=" + factor}
+		if code, _, stderr := run(t, environ, "sopa verde con nube y tambor\n", "agents", "add", "sup", "--role", "supervisor"); code != 0 {
+			t.Fatal(stderr)
+		}
+		if code, _, stderr := run(t, environ, "", "agents", "second-factor", "--reset", "sup"); code != 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, %q, want %q", factor, code, stderr, want)
+		}
+	}
+}
+
+// llave doctor asks as a proxy would to learn whether one is trusted. That is no stranger's request, and the log does not warn of it.
+func TestDoctor_warnsNobody(t *testing.T) {
+	dir := t.TempDir()
+	s := serving(t, []string{"LLAVE_DATA_DIR=" + dir})
+	_, stdout, stderr := run(t, []string{"LLAVE_DATA_DIR=" + dir, "LLAVE_PUBLIC_URL=" + s.addr(t), "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none"}, "", "doctor")
+	if !strings.Contains(stdout, "this service answers") {
+		t.Fatalf("doctor did not ask: %s%s", stdout, stderr)
+	}
+	if strings.Contains(s.logged(), "X-Forwarded-For or Forwarded") {
+		t.Errorf("the log warns of it: %s", s.logged())
+	}
+}
+
 // Strangers who guess are told of in the log and the metrics, without whose account it is; the audit says whose, and verifies, while the
 // service runs, on either store, also when somebody has changed a line.
 func TestAudit_verify(t *testing.T) {

@@ -18,12 +18,9 @@ import (
 	"llave/internal/store/mongodb"
 )
 
-// erasuresSuffix is what stands behind the name of the data directory, or of the database, where the log of its erasures is: beside what
-// a backup puts back, so that it outlives that (P723).
-const (
-	erasuresSuffix = ".erasures"
-	erasuresInBase = "_erasures"
-)
+// erasuresInBase is what stands behind the name of the database where the log of its erasures is: beside what a backup puts back, so that it
+// outlives that (P723).
+const erasuresInBase = "_erasures"
 
 // openErasures opens the log of erasures of the store that the settings name.
 func openErasures(ctx context.Context, c config.Config, s *store.Store, warn func(msg string, args ...any)) (store.ErasureLog, func() error, error) {
@@ -35,19 +32,23 @@ func openErasures(ctx context.Context, c config.Config, s *store.Store, warn fun
 		}
 		return store.NewErasureLog(e), e.Close, nil
 	}
-	inside := filepath.Join(c.DataDir, "erasures")
-	dir, err := filepath.Abs(c.DataDir)
+	inside := filepath.Join(c.DataDir, config.ErasuresInside)
+	path, err := c.ErasureLogPath()
 	if err != nil {
-		return nil, nil, fmt.Errorf("find the data directory: %w", err)
+		return nil, nil, fmt.Errorf("find the log of erasures: %w", err)
 	}
-	path := dir + erasuresSuffix
-	if c.ErasureLog != "" {
-		path = c.ErasureLog
+	if c.ErasureLogIsInside() {
+		warn("the log of erasures is in the data directory: one that is put back as a whole forgets them; name a file elsewhere in LLAVE_ERASURE_LOG")
 	}
+	lost := c.ErasureLogIsLost()
 	log := &erasureFile{path: path, also: inside}
-	if err := log.try(); err != nil {
+	err = log.try()
+	if lost && err == nil {
+		warn("the log of erasures is gone, and begins anew from its copy in the data directory: if that was put back or moved, put the log beside it and start again, or those erased since come back", "file", path)
+	}
+	if err != nil {
 		if c.ErasureLog != "" {
-			return nil, nil, fmt.Errorf("LLAVE_ERASURE_LOG: %w", err)
+			return nil, nil, fmt.Errorf("LLAVE_ERASURE_LOG: %w; name a file in a folder that is there and may be written, outside the data directory", err)
 		}
 		warn("erasures are logged inside the data directory alone: one that is put back as a whole forgets them; name a file elsewhere in LLAVE_ERASURE_LOG", "error", err)
 		log.path, log.also = inside, ""
@@ -88,13 +89,20 @@ func (f *erasureFile) files() []string {
 	return []string{f.path, f.also}
 }
 
-// try says whether the file can be written.
+// try says whether the file can be written, and its copy.
 func (f *erasureFile) try() error {
 	file, err := os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	return file.Close()
+	if err := file.Close(); err != nil {
+		return err
+	}
+	copied, err := os.OpenFile(f.also, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) // by it a log that is gone is told from one that never was
+	if err != nil {
+		return err
+	}
+	return copied.Close()
 }
 
 // Append notes an erasure, durably.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,7 +48,7 @@ func (p *program) personErase() *cobra.Command {
 		Long: `Erases every chat in which the number, a cédula or a foreigner's code, was looked up or a link for it was asked for, as long as that
 is known, and who asked. With --chat the chat itself is named: a telephone number, Telegram's id of a chat, or either behind its
 channel (whatsapp:593991234567, telegram:5551234567). "-" reads it from the first line of standard input, so that it stands in no
-history.
+history. It prints how many chats were erased; 0 means that none is known by that.
 The chat's key is destroyed: what was written under it cannot be read any more, wherever a copy lies. Limits stay until they
 expire, complaints for their year, the audit under a name that leads to nobody, and the record of the institution. The service may
 run meanwhile. A backup that is put back later is erased again.`,
@@ -63,7 +64,12 @@ run meanwhile. A backup that is put back later is erased again.`,
 			if asJSON {
 				return json.NewEncoder(p.stdout).Encode(done)
 			}
-			_, err = fmt.Fprintf(p.stdout, "chats %d\n", done.Chats)
+			if _, err := fmt.Fprintf(p.stdout, "chats %d\n", done.Chats); err != nil {
+				return err
+			}
+			if done.Chats == 0 {
+				_, err = fmt.Fprintln(p.stderr, "No chat is known by that: is it written as it should be? By a number only chats are found that still know it; --chat names one.")
+			}
 			return err
 		},
 	}
@@ -119,31 +125,41 @@ func chatsOf(ctx context.Context, s opened, who string, asChat bool) (convs []st
 		convs, err = chatsCalled(ctx, s.Store, who)
 		return convs, "", err
 	}
-	number := numberOf(s, who)
-	if number == "" {
-		return nil, "", fmt.Errorf("%w: that is neither a cédula nor a foreigner's code; for a telephone number: --chat", errUsage)
+	number, _, err := numberOf(s, who)
+	if err != nil {
+		return nil, "", err
 	}
 	record = affiliate.Hash(s.vault, number)
 	convs, err = s.ChatsOf(ctx, record)
 	return convs, record, err
 }
 
-// numberOf is the cédula or foreigner's code that somebody typed, as records are named by it; "" when it is neither.
-func numberOf(s opened, typed string) string {
-	read := affiliate.ParseNumber(typed, affiliate.ParseOptions{ForeignCode: s.settings.ForeignCodePattern})
-	if read.Number != "" {
-		return read.Number
+// numberOf is the number or code that a command names, as records are kept under it, and whether its digits are those of a cédula. Nothing is
+// guessed, as in a chat that reads back what it guessed: a digit that was left out would lead to somebody else.
+func numberOf(s opened, who string) (number string, genuine bool, err error) {
+	switch r := affiliate.ParseNumber(who, affiliate.ParseOptions{ForeignCode: s.settings.ForeignCodePattern}); {
+	case r.Number != "" && r.Verdict != affiliate.AskLeadingZero && r.Verdict != affiliate.AskFirstTen:
+		return r.Number, affiliate.CheckDigit(r.Number), nil
+	case r.Number == "" && r.Code != "":
+		return affiliate.Canonical(r.Code), true, nil
 	}
-	return affiliate.Canonical(read.Code)
+	return "", false, fmt.Errorf("%w: that is neither a cédula of ten digits nor a foreigner's code; for a telephone number: --chat", errUsage)
 }
 
-// chatsCalled are the conversations of a chat by what its channel calls it, or of all that are called so.
+// chatsCalled are the conversations of a chat by what its channel calls it, or of all that are called so. A telephone number may be written as
+// it is dialled in the country.
 func chatsCalled(ctx context.Context, s *store.Store, who string) (convs []string, err error) {
 	names := slices.Sorted(maps.Keys(erasing))
-	if channel, chat, ok := strings.Cut(who, ":"); ok && slices.Contains(names, channel) {
+	if channel, chat, ok := strings.Cut(who, ":"); ok {
+		if !slices.Contains(names, channel) {
+			return nil, fmt.Errorf("%w: there is no channel %q; expected one of %s before the colon", errUsage, channel, strings.Join(names, ", "))
+		}
 		names, who = []string{channel}, chat
 	}
 	who = strings.NewReplacer("+", "", " ", "").Replace(who)
+	if inCountry.MatchString(who) {
+		who = "593" + who[1:]
+	}
 	for _, channel := range names {
 		chat := s.Book.Name(channel, who)
 		if channel == whatsapp.Name {
@@ -164,6 +180,9 @@ func chatsCalled(ctx context.Context, s *store.Store, who string) (convs []strin
 	}
 	return convs, nil
 }
+
+// inCountry is a mobile telephone number as it is dialled in Ecuador.
+var inCountry = regexp.MustCompile(`^09[0-9]{8}$`)
 
 // auditPersonErase is what the audit calls it, not of whom.
 const auditPersonErase = "person_erase"

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -109,32 +108,46 @@ func keptLinks(attempts []unlock.Attempt) (links []keptLink) {
 	return links
 }
 
+// keptMember is a record, without the times that nobody has said.
+type keptMember struct {
+	affiliate.Record
+	DataUpdatedAt time.Time `json:"data_updated_at,omitzero"`
+	UpdatedAt     time.Time `json:"updated_at,omitzero"`
+}
+
 // keptRecord is all that is kept under a number.
 type keptRecord struct {
-	At          time.Time         `json:"exported_at"`
-	Record      *affiliate.Record `json:"record,omitempty"`
-	Links       []keptLink        `json:"links,omitempty"`
-	Asked       []time.Time       `json:"letters_asked_for,omitempty"` // the limits count them
-	KeyMade     time.Time         `json:"key_made,omitzero"`
-	NoLetters   time.Time         `json:"no_letters_until,omitzero"`
-	MailboxFull time.Time         `json:"mailbox_takes_nothing_until,omitzero"`
+	At          time.Time   `json:"exported_at"`
+	Record      *keptMember `json:"record,omitempty"`
+	Links       []keptLink  `json:"links,omitempty"`
+	Asked       []time.Time `json:"letters_asked_for,omitempty"` // the limits count them
+	KeyMade     time.Time   `json:"key_made,omitzero"`
+	NoLetters   time.Time   `json:"no_letters_until,omitzero"`
+	MailboxFull time.Time   `json:"mailbox_takes_nothing_until,omitzero"`
 }
 
 func recordData(ctx context.Context, s opened, typed string, now time.Time) (keptRecord, error) {
 	k := keptRecord{At: now}
-	number := cmp.Or(numberOf(s, typed), typed) // a record may go by what is neither
+	number, genuine, err := numberOf(s, typed)
+	if err != nil {
+		return k, err
+	}
 	rec, found, err := s.Affiliates.Find(ctx, number)
 	if err != nil {
 		return k, fmt.Errorf("find the record: %w", err)
 	}
 	if found {
-		k.Record, number = &rec, rec.ID
+		k.Record, number = &keptMember{rec, rec.DataUpdatedAt, rec.UpdatedAt}, rec.ID
 	}
 	d, err := s.Unlocks.Load(ctx, affiliate.Hash(s.vault, number))
 	if err != nil {
 		return k, fmt.Errorf("find the record's links: %w", err)
 	}
-	if !found && d.Version == 0 {
+	switch {
+	case found || d.Version > 0:
+	case !genuine:
+		return k, fmt.Errorf("%w, and its digits are not those of a cédula: look at it again", errNothingKept)
+	default:
 		return k, errNothingKept
 	}
 	k.Links, k.KeyMade, k.NoLetters = keptLinks(d.All()), d.KeyAt, d.Hold

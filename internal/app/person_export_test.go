@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"llave/bot"
+	"llave/internal/bottest"
 	"llave/internal/bottest/world"
 	"llave/internal/handoff"
 	"llave/internal/store"
@@ -126,12 +127,21 @@ func TestPersonExport(t *testing.T) {
 				t.Errorf("of the number as people write it: exit %d: %s\n%s", code, stderr, stdout)
 			}
 
-			for _, nobody := range [][]string{{"1720034063"}, {"--chat", on.Name + ":77"}, {"--chat", "fax:1"}} {
+			for _, nobody := range [][]string{{bottest.Cedula(77)}, {"--chat", on.Name + ":77"}} {
 				if code, stdout, stderr := export("", nobody...); code != 1 || stdout != "" || stderr != "llave: nothing is kept of that person\n" {
 					t.Errorf("%q: exit %d, %q, %q", nobody, code, stdout, stderr)
 				}
 			}
-			for _, wrong := range [][]string{{}, {"-"}, {"--chat", ""}} {
+			// Whoever asks must not hear that nothing is kept because somebody mistyped: a digit that is wrong, left out, or another channel.
+			slip := []byte(theirs)
+			slip[9] = '0' + (slip[9]-'0'+1)%10
+			if code, stdout, stderr := export("", string(slip)); code != 1 || stdout != "" || !strings.Contains(stderr, "look at it again") {
+				t.Errorf("a wrong digit: exit %d, %q, %q", code, stdout, stderr)
+			}
+			if code, stdout, _ := export("", theirs[:3]+" "+theirs[3:6]+"-"+theirs[6:]); code != 0 || !strings.Contains(stdout, theirs) {
+				t.Errorf("with blanks between: exit %d, %q", code, stdout)
+			}
+			for _, wrong := range [][]string{{}, {"-"}, {"--chat", ""}, {"--chat", "fax:1"}, {theirs[:5]}, {theirs[:9]}} {
 				if code, _, _ := export("", wrong...); code != 2 {
 					t.Errorf("%q: exit %d, want 2", wrong, code)
 				}

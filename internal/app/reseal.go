@@ -95,6 +95,9 @@ another matter: it wraps these keys, and is rotated by the setting.`,
 				return err
 			}
 			done, err := s.Reseal(cmd.Context(), vault, processName(), say)
+			if cmd.Context().Err() != nil && err != nil {
+				return fmt.Errorf("interrupted: llave store reseal goes on where it was, and so does a service by itself (%w)", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -126,7 +129,7 @@ func (p *program) awaitKey(ctx context.Context, s *store.Store, fresh bool) erro
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("interrupted before anything was sealed anew: llave store reseal, without --new-key, goes on once the key seals (%w)", ctx.Err())
 		case <-time.After(min(time.Second, from.Sub(now))):
 		}
 	}

@@ -2,9 +2,11 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"llave/internal/affiliate"
+	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
 	"llave/internal/config"
@@ -84,6 +87,19 @@ func TestRotation_everywhere(t *testing.T) {
 }
 
 // TestStoreReseal_command shows P733: beside a service, and over the store itself, what another key sealed is sealed anew, once.
+// Who interrupts it reads how it goes on.
+func TestStoreReseal_interrupted(t *testing.T) {
+	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	inStore(t, environ, func(*store.Store) {})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var errs bytes.Buffer
+	code := app.Main(ctx, []string{"store", "reseal", "--new-key"}, app.IO{Environ: environ, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &errs})
+	if code != 1 || !strings.Contains(errs.String(), "goes on once the key seals") {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+}
+
 func TestStoreReseal_command(t *testing.T) {
 	eachStore(t, func(t *testing.T, environ []string) {
 		inStore(t, environ, func(s *store.Store) { ofAnotherKey(t, s, environ) })

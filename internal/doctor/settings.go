@@ -70,7 +70,11 @@ func proxies(c config.Config) result {
 func privacyNotice(c config.Config) result {
 	switch {
 	case c.PrivacyAddress == "":
-		return warn("set LLAVE_PRIVACY_ADDRESS to the institution's legal address", "the privacy notice does not say where who answers for the data lives")
+		do, not := "set LLAVE_PRIVACY_ADDRESS to the institution's legal address", "the privacy notice does not say where who answers for the data lives"
+		if c.PrivacyOfficer == "" {
+			do, not = do+", and LLAVE_PRIVACY_OFFICER to how its data protection officer is reached", not+", nor who protects data there"
+		}
+		return warn(do, "%s", not)
 	case c.PrivacyOfficer == "":
 		return warn("set LLAVE_PRIVACY_OFFICER to how the data protection officer is reached", "the privacy notice does not say who protects data at the institution")
 	}

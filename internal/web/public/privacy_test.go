@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"llave/internal/store"
 	"llave/internal/web"
 )
 
@@ -38,7 +39,7 @@ func TestPrivacy_law(t *testing.T) {
 				t.Errorf("%s: point %d is told of %d times", name, n, got)
 			}
 		}
-		for _, words := range []string{data.Address, data.Officer} {
+		for _, words := range []string{data.Address, data.Officer, "Su caso, si pidió hablar", "Que un chat se borró", fmt.Sprint(int(store.ErasuresKept.Hours()/24), " días. Así no vuelve")} {
 			if !strings.Contains(w.Body.String(), words) {
 				t.Errorf("%s: no %q", name, words)
 			}
