@@ -86,7 +86,7 @@ func (a *App) EraseAgain(ctx context.Context) error {
 
 // EndErasing drops the addresses of erased chats whose answer is out, and takes what was erased off the disk.
 func (a *App) EndErasing(ctx context.Context) error {
-	n, err := a.Store.LetGo(ctx)
+	n, err := a.Store.LetGo(ctx, a.erasures)
 	if err != nil || n == 0 {
 		return err
 	}

@@ -61,13 +61,22 @@ func (s *Store) EraseChat(ctx context.Context, log ErasureLog, conv string, at t
 	if err != nil {
 		return fmt.Errorf("begin to erase a chat: %w", err)
 	}
-	if log != nil {
-		if err := log.Append(ctx, conv, at); err != nil {
-			return fmt.Errorf("log an erasure: %w", err)
-		}
+	if err := logErasure(ctx, log, conv, at); err != nil {
+		return err
 	}
 	if err := s.eraseChat(ctx, conv, at, emptied); err != nil {
 		return fmt.Errorf("erase a chat: %w", err)
+	}
+	return nil
+}
+
+// logErasure notes an erasure where there is a log.
+func logErasure(ctx context.Context, log ErasureLog, conv string, at time.Time) error {
+	if log == nil {
+		return nil
+	}
+	if err := log.Append(ctx, conv, at); err != nil {
+		return fmt.Errorf("log an erasure: %w", err)
 	}
 	return nil
 }
@@ -87,7 +96,7 @@ func (s *Store) eraseChat(ctx context.Context, conv string, at time.Time, emptie
 	if anew {
 		return nil // it was done, and the person has written since
 	}
-	records, err := s.eraseConversation(ctx, conv, was, emptied)
+	records, err := s.eraseConversation(ctx, conv, was, at, emptied)
 	if err != nil {
 		return err
 	}
@@ -121,7 +130,7 @@ func (b *AddressBook) rekey(ctx context.Context, conv string, at time.Time) (e e
 		if !now.After(at) {
 			now = at.Add(time.Millisecond)
 		}
-		e.Next, e.Born = secret.NewChatKey().Bytes(), now
+		e.Next, e.Born, e.Since = secret.NewChatKey().Bytes(), now, silent
 		return b.save(ctx, &e)
 	})
 	return e, anew, err
@@ -135,7 +144,7 @@ func (b *AddressBook) destroy(ctx context.Context, conv string, goesOn bool) err
 			return err
 		}
 		e.Key, e.Next, e.Carried = e.Next, nil, ""
-		if !goesOn {
+		if !goesOn && e.Since != written {
 			e.letGo()
 		}
 		return b.save(ctx, &e)
@@ -143,11 +152,11 @@ func (b *AddressBook) destroy(ctx context.Context, conv string, goesOn bool) err
 }
 
 // letGo drops the address. Hashes of names still lead here, as the limits do that are kept here.
-func (e *entry) letGo() { e.Chat, e.Known, e.Contact = "", false, Contact{} }
+func (e *entry) letGo() { e.Chat, e.Known, e.Contact, e.Since = "", false, Contact{}, "" }
 
 // eraseConversation writes the conversation anew, under the second key: emptied, without what an earlier version called it. It returns
 // the records whose numbers were looked up in it.
-func (s *Store) eraseConversation(ctx context.Context, conv string, was []string, emptied bool) (records []string, err error) {
+func (s *Store) eraseConversation(ctx context.Context, conv string, was []string, at time.Time, emptied bool) (records []string, err error) {
 	err = again(func() error {
 		records = nil
 		c, found, err := s.Conversations.Find(ctx, conv)
@@ -167,9 +176,31 @@ func (s *Store) eraseConversation(ctx context.Context, conv string, was []string
 		if !c.Handoff.Open() {
 			c.Handoff = nil
 		}
+		c.DropUncounted(at)
+		if err := s.pinAudit(ctx, &c); err != nil {
+			return err
+		}
 		return s.Conversations.Save(ctx, &c)
 	})
 	return records, err
+}
+
+// pinAudit has what a conversation owes the audit keep the name that is derived from the key of now: it may stand there already, of a
+// process that died before it could say so.
+func (s *Store) pinAudit(ctx context.Context, c *bot.Conversation) error {
+	c.Promises = slices.Clone(c.Promises)
+	for i, p := range c.Promises {
+		what, is := p.What.(bot.KeepAudit)
+		if !is || what.As != "" {
+			continue
+		}
+		var err error
+		if what.As, err = s.AuditID(ctx, p.ID); err != nil {
+			return err
+		}
+		c.Promises[i].What = what
+	}
+	return nil
 }
 
 // names says whether an id holds what an earlier version called the chat.
@@ -262,8 +293,8 @@ func (s *Store) EraseRecord(ctx context.Context, record string) error {
 const answeredFor = 40 * time.Second
 
 // LetGo drops the addresses of chats that were erased, once their answer is out or its time is over, unless the person has written
-// since. What a command began and did not end, which nobody has promised, is ended. It says how many.
-func (s *Store) LetGo(ctx context.Context) (n int, err error) {
+// since. What a command began and did not end, which nobody has promised, is ended, and logged in case it was not. It says how many.
+func (s *Store) LetGo(ctx context.Context, log ErasureLog) (n int, err error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read the store's clock: %w", err)
@@ -273,7 +304,7 @@ func (s *Store) LetGo(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("find erased chats: %w", err)
 	}
 	for _, x := range open {
-		done, err := s.letGo(ctx, x, now)
+		done, err := s.letGo(ctx, log, x, now)
 		if err != nil {
 			return n, fmt.Errorf("let an erased chat go: %w", err)
 		}
@@ -284,7 +315,7 @@ func (s *Store) LetGo(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool, err error) {
+func (s *Store) letGo(ctx context.Context, log ErasureLog, x erasure, now time.Time) (done bool, err error) {
 	c, err := s.Conversations.Load(ctx, x.ID)
 	if err != nil {
 		return false, err
@@ -297,6 +328,9 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 		return false, err
 	}
 	if e.Version > 0 && (len(e.Next) > 0 || !e.Born.After(x.At)) {
+		if err := logErasure(ctx, log, x.ID, x.At); err != nil {
+			return false, err
+		}
 		if err := s.eraseChat(ctx, x.ID, x.At, false); err != nil {
 			return false, err
 		}
@@ -314,8 +348,8 @@ func (s *Store) letGo(ctx context.Context, x erasure, now time.Time) (done bool,
 		case len(e.Next) > 0:
 			done = false // it is being erased
 			return nil
-		case back || e.Version == 0 || e.Chat == "" && !e.Known:
-			done = true
+		case back || e.Since == written || e.Version == 0 || e.Chat == "" && !e.Known:
+			back, done = back || e.Since == written, true
 			return nil
 		}
 		done = true
