@@ -360,8 +360,8 @@ func (s *Store) letGo(ctx context.Context, log ErasureLog, x erasure, now time.T
 		return false, err
 	}
 	s.answering.Delete(x.ID)
-	if !back { // what became of the answer
-		if _, err := s.engine.DeleteRange(ctx, Query{Collection: Deliveries, Field: "conv", From: x.ID, To: x.ID + "\x00"}); err != nil {
+	if !back { // what became of the answer, and what another process was about to keep at that moment
+		if err := s.erasePapers(ctx, x.ID, x.At); err != nil {
 			return false, err
 		}
 	}
