@@ -171,6 +171,7 @@ type KeepAudit struct {
 	Deed   string `bson:"topic,omitempty"`
 	Agent  string `bson:"ref,omitempty"`  // login
 	Detail string `bson:"body,omitempty"` // to what
+	As     string `bson:"as,omitempty"`   // by what the audit has it where the chat's key was destroyed since; empty: that is derived
 }
 
 // EraseChat forgets the chat of a conversation, which was emptied in the same turn.

@@ -46,7 +46,10 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 }
 
 func (a *App) keepAudit(ctx context.Context, p bot.Promise, what bot.KeepAudit) (runner.Effects, error) {
-	id, err := a.Store.AuditID(ctx, p.ID)
+	id, err := what.As, error(nil)
+	if id == "" {
+		id, err = a.Store.AuditID(ctx, p.ID)
+	}
 	if err != nil {
 		return runner.Effects{}, err
 	}

@@ -62,7 +62,25 @@ type content struct {
 	Chat    string    `bson:"chat,omitempty"` // what the channel calls it; empty: the person has names
 	Known   bool      `bson:"known,omitempty"`
 	Contact `bson:",inline"`
+	Since   since  `bson:"since,omitempty"`
 	Carried string `bson:"carried,omitempty"` // digest of the document of an earlier version that the conversation was made from
+}
+
+// since is what has been since a chat was erased, as long as it has its address for the answer.
+type since string
+
+const (
+	silent  since = "silent"  // nobody has written: the address goes once the answer is out
+	written since = "written" // whoever wrote is answered
+)
+
+// wrote notes that somebody writes in the chat, and says whether that is new.
+func (c *content) wrote() bool {
+	if c.Since != silent {
+		return false
+	}
+	c.Since = written
+	return true
 }
 
 // entry is one that was opened.
@@ -136,7 +154,7 @@ func (b *AddressBook) Enter(ctx context.Context, channel, chat string) (name str
 	id := bot.ConversationID(channel, name)
 	err = again(func() error {
 		e, err := b.load(ctx, id)
-		if err != nil || e.Chat == chat && !e.Ends {
+		if came := e.wrote(); err != nil || e.Chat == chat && !e.Ends && !came {
 			return err
 		}
 		e.Chat, e.Ends = chat, false
@@ -171,11 +189,14 @@ func (b *AddressBook) Pseudonym(ctx context.Context, conv, label, of string) (st
 	if b.vault == nil {
 		return of, nil
 	}
-	k, err := b.sealing(ctx, conv, false)
-	if err != nil {
-		return "", err
+	h, ok := b.held(conv)
+	if !ok || h.key.IsZero() {
+		if _, err := b.sealing(ctx, conv, true); err != nil {
+			return "", err
+		}
+		h, _ = b.held(conv)
 	}
-	return label + "/" + k.Pseudonym(label, of), nil
+	return label + "/" + h.key.Pseudonym(label, of), nil // while it is erased too by the key of before: what is told again is the same
 }
 
 // load reads the entry of a conversation; of version 0 when there is none.

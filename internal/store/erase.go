@@ -96,7 +96,7 @@ func (s *Store) eraseChat(ctx context.Context, conv string, at time.Time, emptie
 	if anew {
 		return nil // it was done, and the person has written since
 	}
-	records, err := s.eraseConversation(ctx, conv, was, emptied)
+	records, err := s.eraseConversation(ctx, conv, was, at, emptied)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (b *AddressBook) rekey(ctx context.Context, conv string, at time.Time) (e e
 		if !now.After(at) {
 			now = at.Add(time.Millisecond)
 		}
-		e.Next, e.Born = secret.NewChatKey().Bytes(), now
+		e.Next, e.Born, e.Since = secret.NewChatKey().Bytes(), now, silent
 		return b.save(ctx, &e)
 	})
 	return e, anew, err
@@ -144,7 +144,7 @@ func (b *AddressBook) destroy(ctx context.Context, conv string, goesOn bool) err
 			return err
 		}
 		e.Key, e.Next, e.Carried = e.Next, nil, ""
-		if !goesOn {
+		if !goesOn && e.Since != written {
 			e.letGo()
 		}
 		return b.save(ctx, &e)
@@ -152,11 +152,11 @@ func (b *AddressBook) destroy(ctx context.Context, conv string, goesOn bool) err
 }
 
 // letGo drops the address. Hashes of names still lead here, as the limits do that are kept here.
-func (e *entry) letGo() { e.Chat, e.Known, e.Contact = "", false, Contact{} }
+func (e *entry) letGo() { e.Chat, e.Known, e.Contact, e.Since = "", false, Contact{}, "" }
 
 // eraseConversation writes the conversation anew, under the second key: emptied, without what an earlier version called it. It returns
 // the records whose numbers were looked up in it.
-func (s *Store) eraseConversation(ctx context.Context, conv string, was []string, emptied bool) (records []string, err error) {
+func (s *Store) eraseConversation(ctx context.Context, conv string, was []string, at time.Time, emptied bool) (records []string, err error) {
 	err = again(func() error {
 		records = nil
 		c, found, err := s.Conversations.Find(ctx, conv)
@@ -176,9 +176,31 @@ func (s *Store) eraseConversation(ctx context.Context, conv string, was []string
 		if !c.Handoff.Open() {
 			c.Handoff = nil
 		}
+		c.DropUncounted(at)
+		if err := s.pinAudit(ctx, &c); err != nil {
+			return err
+		}
 		return s.Conversations.Save(ctx, &c)
 	})
 	return records, err
+}
+
+// pinAudit has what a conversation owes the audit keep the name that is derived from the key of now: it may stand there already, of a
+// process that died before it could say so.
+func (s *Store) pinAudit(ctx context.Context, c *bot.Conversation) error {
+	c.Promises = slices.Clone(c.Promises)
+	for i, p := range c.Promises {
+		what, is := p.What.(bot.KeepAudit)
+		if !is || what.As != "" {
+			continue
+		}
+		var err error
+		if what.As, err = s.AuditID(ctx, p.ID); err != nil {
+			return err
+		}
+		c.Promises[i].What = what
+	}
+	return nil
 }
 
 // names says whether an id holds what an earlier version called the chat.
@@ -340,8 +362,8 @@ func (s *Store) letGo(ctx context.Context, log ErasureLog, x erasure, now time.T
 		case len(e.Next) > 0:
 			done = false // it is being erased
 			return nil
-		case back || e.Version == 0 || e.Chat == "" && !e.Known:
-			done = true
+		case back || e.Since == written || e.Version == 0 || e.Chat == "" && !e.Known:
+			back, done = back || e.Since == written, true
 			return nil
 		}
 		done = true

@@ -200,11 +200,11 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 	}
 	before, claimed := contact.Phone, contact.Version > 0
 	if claimed { // first, as it decides whose the names are
-		read := contact.Version
+		read, back := contact.Version, contact.entry.wrote()
 		if err := t.learn(ctx, &contact, who); err != nil {
 			return "", err
 		}
-		if !sure && contact.Version == read && !(byID.leadsTo(chat) && byPhone.leadsTo(chat)) {
+		if contact.Version == read && (back || !sure && !(byID.leadsTo(chat) && byPhone.leadsTo(chat))) {
 			if err := t.save(ctx, &contact); err != nil { // no name comes to a chat from which it was taken meanwhile
 				return "", err
 			}
