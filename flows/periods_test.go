@@ -22,7 +22,7 @@ func TestNotice_periods(t *testing.T) {
 		idle, transcript, complaint time.Duration
 		want, not                   []string
 	}{
-		{day, 30 * day, 365 * day, []string{"Se borra a las 24 horas sin uso, o un día después", "se guarda 30 días", "se guardan un año", "quejas, por un año"}, nil},
+		{day, 30 * day, 365 * day, []string{"Se borra a las 24 horas sin uso, o un día después", "se guarda 30 días", "se guardan un año", "quejas, por un año", "Una copia de todo se pide a "}, nil},
 		{48 * time.Hour, 60 * day, 730 * day, []string{"Se borra a las 48 horas sin uso, o 48 horas después", "se guarda 60 días", "se guardan 2 años", "quejas, por 2 años", "guardo 48 horas el paso"}, []string{"24 horas", "30 días", "un año", "un día"}},
 		{90 * time.Minute, 36 * time.Hour, 400 * day, []string{"Se borra a las 2 horas sin uso, o 2 horas después", "se guarda 36 horas", "se guardan 400 días"}, []string{"24 horas", "30 días", "un año"}},
 		{30 * time.Minute, 24 * time.Hour, 90*day + time.Hour, []string{"Se borra a los 30 minutos sin uso", "se guarda un día", "se guardan 91 días"}, []string{"24 horas", "30 días", "un año"}},

@@ -113,7 +113,7 @@ func (p *program) withBreaches(ctx context.Context, what string, change func(b *
 			}
 			err = s.Breaches.Save(ctx, &b)
 			if err == nil {
-				return errors.Join(auditBreach(ctx, s, c, what, n, now), p.printBreaches(b.List[n-1:n], c.Timezone, now, false))
+				return errors.Join(auditBreach(ctx, s, c, store.AuditEntry{ID: what + "/" + rand.Text(), At: now, Who: agent.CommandLine, What: what, Detail: strconv.Itoa(n)}), p.printBreaches(b.List[n-1:n], c.Timezone, now, false))
 			}
 			if !errors.Is(err, bot.ErrConflict) {
 				return err
@@ -129,13 +129,13 @@ const (
 	auditBreachTold    = "breach_told"
 )
 
-func auditBreach(ctx context.Context, s *store.Store, c config.Config, what string, number int, at time.Time) error {
+func auditBreach(ctx context.Context, s *store.Store, c config.Config, e store.AuditEntry) error {
 	_, v, err := openVault(ctx, c, s)
 	if err != nil {
 		return err
 	}
 	s.Seal(v)
-	if err := s.Audit.Append(ctx, store.AuditEntry{ID: what + "/" + rand.Text(), At: at, Who: agent.CommandLine, What: what, Detail: strconv.Itoa(number)}); err != nil {
+	if err := s.Audit.Append(ctx, e); err != nil {
 		return fmt.Errorf("keep audit: %w", err)
 	}
 	return nil
