@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,7 +25,8 @@ func (a *App) Handle(ctx context.Context, u bot.Update) (err error) {
 	if err := a.carryChat(ctx, u.Conv()); err != nil {
 		return err
 	}
-	return a.Runner.Handle(ctx, u)
+	err = a.Runner.Handle(ctx, u)
+	return errors.Join(err, a.Store.Heard(ctx, u.Conv()))
 }
 
 // address is what a channel calls the chat of that name; "" when nobody is there any more.

@@ -27,6 +27,7 @@ type AddressBook struct {
 
 	mu   sync.Mutex
 	keys map[string]heldKeys // by chat
+	back map[string][]int64  // of chats that were erased: what came and was not heard yet (content.Came)
 }
 
 // heldKeys are a chat's keys, and its address, as they were a moment ago.
@@ -62,25 +63,8 @@ type content struct {
 	Chat    string    `bson:"chat,omitempty"` // what the channel calls it; empty: the person has names
 	Known   bool      `bson:"known,omitempty"`
 	Contact `bson:",inline"`
-	Since   since  `bson:"since,omitempty"`
+	Came    int64  `bson:"came,omitempty"`    // once the chat was erased, and until its person is heard: 1, and one more for each thing that came
 	Carried string `bson:"carried,omitempty"` // digest of the document of an earlier version that the conversation was made from
-}
-
-// since is what has been since a chat was erased, as long as it has its address for the answer.
-type since string
-
-const (
-	silent  since = "silent"  // nobody has written: the address goes once the answer is out
-	written since = "written" // whoever wrote is answered
-)
-
-// wrote notes that somebody writes in the chat, and says whether that is new.
-func (c *content) wrote() bool {
-	if c.Since != silent {
-		return false
-	}
-	c.Since = written
-	return true
 }
 
 // entry is one that was opened.
@@ -92,7 +76,7 @@ type entry struct {
 func newBook(engine Engine, v *secret.Vault) *AddressBook {
 	return &AddressBook{
 		vault: v, entries: NewDocuments(engine, Book, func(e *storedEntry) (*string, *int64) { return &e.ID, &e.Version }),
-		now: engine.Now, keys: map[string]heldKeys{},
+		now: engine.Now, keys: map[string]heldKeys{}, back: map[string][]int64{},
 	}
 }
 
@@ -154,11 +138,12 @@ func (b *AddressBook) Enter(ctx context.Context, channel, chat string) (name str
 	id := bot.ConversationID(channel, name)
 	err = again(func() error {
 		e, err := b.load(ctx, id)
-		if came := e.wrote(); err != nil || e.Chat == chat && !e.Ends && !came {
+		if err != nil || e.Chat == chat && !e.Ends && e.Came == 0 {
 			return err
 		}
+		came := e.comes(e.Chat != "")
 		e.Chat, e.Ends = chat, false
-		return b.save(ctx, &e)
+		return b.saveCame(ctx, &e, came)
 	})
 	if err != nil {
 		return "", fmt.Errorf("enter a chat: %w", err)
@@ -397,10 +382,11 @@ func (c contactBook) Save(ctx context.Context, k *Contact) error {
 	if k.entry != nil {
 		e = *k.entry
 	}
+	came := !e.Known && e.comes(false)
 	e.Contact, e.Known, e.Ends = *k, true, false
 	e.Contact.ID, e.Contact.Version, e.Contact.entry = "", 0, nil
 	e.Names = c.book.hashed(k)
-	if err := c.book.save(ctx, &e); err != nil {
+	if err := c.book.saveCame(ctx, &e, came); err != nil {
 		return err
 	}
 	k.Version, k.entry = e.storedEntry.Version, &e

@@ -130,7 +130,7 @@ func (b *AddressBook) rekey(ctx context.Context, conv string, at time.Time) (e e
 		if !now.After(at) {
 			now = at.Add(time.Millisecond)
 		}
-		e.Next, e.Born, e.Since = secret.NewChatKey().Bytes(), now, silent
+		e.Next, e.Born, e.Came = secret.NewChatKey().Bytes(), now, 1
 		return b.save(ctx, &e)
 	})
 	return e, anew, err
@@ -144,7 +144,7 @@ func (b *AddressBook) destroy(ctx context.Context, conv string, goesOn bool) err
 			return err
 		}
 		e.Key, e.Next, e.Carried = e.Next, nil, ""
-		if !goesOn && e.Since != written {
+		if !goesOn && e.Came <= 1 {
 			e.letGo()
 		}
 		return b.save(ctx, &e)
@@ -152,7 +152,7 @@ func (b *AddressBook) destroy(ctx context.Context, conv string, goesOn bool) err
 }
 
 // letGo drops the address. Hashes of names still lead here, as the limits do that are kept here.
-func (e *entry) letGo() { e.Chat, e.Known, e.Contact, e.Since = "", false, Contact{}, "" }
+func (e *entry) letGo() { e.Chat, e.Known, e.Contact, e.Came = "", false, Contact{}, 0 }
 
 // eraseConversation writes the conversation anew, under the second key: emptied, without what an earlier version called it. It returns
 // the records whose numbers were looked up in it.
@@ -362,8 +362,8 @@ func (s *Store) letGo(ctx context.Context, log ErasureLog, x erasure, now time.T
 		case len(e.Next) > 0:
 			done = false // it is being erased
 			return nil
-		case back || e.Since == written || e.Version == 0 || e.Chat == "" && !e.Known:
-			back, done = back || e.Since == written, true
+		case back || e.Came > 1 || e.Version == 0 || e.Chat == "" && !e.Known:
+			back, done = back || e.Came > 1, true
 			return nil
 		}
 		done = true

@@ -200,11 +200,11 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 	}
 	before, claimed := contact.Phone, contact.Version > 0
 	if claimed { // first, as it decides whose the names are
-		read, back := contact.Version, contact.entry.wrote()
+		read := contact.Version
 		if err := t.learn(ctx, &contact, who); err != nil {
 			return "", err
 		}
-		if contact.Version == read && (back || !sure && !(byID.leadsTo(chat) && byPhone.leadsTo(chat))) {
+		if !sure && contact.Version == read && !(byID.leadsTo(chat) && byPhone.leadsTo(chat)) {
 			if err := t.save(ctx, &contact); err != nil { // no name comes to a chat from which it was taken meanwhile
 				return "", err
 			}
@@ -215,6 +215,11 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 	}
 	if !claimed {
 		return chat, t.learn(ctx, &contact, who)
+	}
+	if contact.entry.Came > 0 {
+		if err := t.book.comesTo(ctx, &contact); err != nil {
+			return "", err
+		}
 	}
 	if before != contact.Phone {
 		return chat, t.giveUp(ctx, channel, before, chat)
