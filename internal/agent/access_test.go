@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -359,5 +360,60 @@ func TestSignIn_unknownFillNothing(t *testing.T) {
 	wantErr(t, "a minute later", err, agent.ErrWrong)
 	if n := p.audited("unknown agent_sign_in_failed"); n != 2 {
 		t.Errorf("%d lines a minute later, want 2", n)
+	}
+}
+
+// begunTries says that a try was begun, which is then judged.
+type begunTries struct {
+	agent.TryBook
+	begun chan struct{}
+}
+
+func (b *begunTries) Save(ctx context.Context, t *agent.Tries) error {
+	defer func() { b.begun <- struct{}{} }()
+	return b.TryBook.Save(ctx, t)
+}
+
+// Whoever is disabled, or given another password, while a change of their own waits for its password to be judged does not win by having
+// begun earlier.
+func TestChange_begunBefore(t *testing.T) {
+	for name, takes := range map[string]func(p *servicePair) error{
+		"another password": func(p *servicePair) error { return p.two.SetPassword(t.Context(), "sup", "ana", otherPassword) },
+		"disabled":         func(p *servicePair) error { return p.two.Disable(t.Context(), "sup", "ana") },
+		"sessions ended":   func(p *servicePair) error { return p.two.EndSessions(t.Context(), "sup", "ana") },
+	} {
+		for what, begins := range map[string]func(p *servicePair, token string) error{
+			"password": func(p *servicePair, token string) error {
+				_, err := p.one.ChangePassword(t.Context(), token, goodPassword, "piedra azul sobre mesa redonda", at("192.0.2.1"))
+				return err
+			},
+			"second factor": func(p *servicePair, token string) error {
+				_, err := p.one.BeginTOTP(t.Context(), token, goodPassword, at("192.0.2.1"))
+				return err
+			},
+		} {
+			p := newServicePair(t)
+			p.add("sup", agent.Supervisor)
+			p.add("ana", agent.Member)
+			p.one.KnownPasswords = key.NewQueue(1, 16, time.Minute)
+			leave, err := p.one.KnownPasswords.Enter(t.Context()) // somebody's password is being judged
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, ended := p.signIn("ana"), make(chan error, 1)
+			begun := &begunTries{TryBook: p.one.Tries, begun: make(chan struct{}, 10)}
+			p.one.Tries = begun
+			go func() { ended <- begins(p, token) }()
+			<-begun.begun
+			if err := takes(p); err != nil {
+				t.Fatal(err)
+			}
+			leave()
+			wantErr(t, name+" meanwhile: "+what, <-ended, agent.ErrRevoked)
+			a, err := p.two.Find(t.Context(), "ana")
+			if err != nil || a.NewTOTP != "" || name == "another password" && !a.MustChange {
+				t.Errorf("%s meanwhile: %s: got %+v, %v", name, what, a, err)
+			}
+		}
 	}
 }

@@ -73,8 +73,11 @@ func (s *Service) RenewRecovery(ctx context.Context, login, password string, fro
 	if err := s.prove(ctx, a, password, from); err != nil {
 		return nil, err
 	}
-	codes := newRecoveryCodes()
+	codes, epoch := newRecoveryCodes(), a.Epoch
 	err = s.change(ctx, a.Login, a.Login, func(a *Agent, _ time.Time) (string, string, error) {
+		if err := a.still(epoch); err != nil {
+			return "", "", err
+		}
 		if !a.SecondFactor() {
 			return "", "", ErrEnrolment
 		}

@@ -284,20 +284,23 @@ func (s *Service) SetPassword(ctx context.Context, by, login, password string) e
 	if err != nil {
 		return err
 	}
-	return s.setPassword(ctx, by, a, password, func(a *Agent, _ time.Time) {
+	return s.setPassword(ctx, by, a, password, func(a *Agent, _ time.Time) error {
 		a.MustChange, a.Devices = by != CommandLine, nil
+		return nil
 	})
 }
 
-func (s *Service) setPassword(ctx context.Context, by string, a Agent, password string, also func(a *Agent, now time.Time)) error {
+func (s *Service) setPassword(ctx context.Context, by string, a Agent, password string, also func(a *Agent, now time.Time) error) error {
 	hash, err := s.hash(ctx, password, a.Login, a.Name)
 	if err != nil {
 		return err
 	}
 	err = s.change(ctx, by, a.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := also(a, now); err != nil {
+			return "", "", err
+		}
 		a.Hash, a.PasswordAt = hash, now
 		a.Epoch++
-		also(a, now)
 		return "agent_password", a.Login, nil
 	})
 	if err != nil {
@@ -322,15 +325,29 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, password s
 	if present == password {
 		return SignedIn{}, ErrSame
 	}
-	err = s.setPassword(ctx, a.Login, a, password, func(a *Agent, now time.Time) {
+	epoch := a.Epoch
+	err = s.setPassword(ctx, a.Login, a, password, func(a *Agent, now time.Time) error {
+		if err := a.still(epoch); err != nil {
+			return err
+		}
 		id, _, known := s.knownDevice(*a, from, now)
 		a.MustChange = false
 		a.Devices = slices.DeleteFunc(a.Devices, func(d Device) bool { return !known || d.ID != id })
+		return nil
 	})
 	if err != nil {
 		return SignedIn{}, err
 	}
 	return s.reopen(ctx, token, a.Login, time.Time{}, from)
+}
+
+// still says that an account is as it was when its session was found and its password proved, or ErrRevoked. That may have taken some
+// seconds, and whoever is disabled meanwhile or given another password does not win by having begun earlier.
+func (a Agent) still(epoch int64) error {
+	if a.Disabled || a.Epoch != epoch {
+		return ErrRevoked
+	}
+	return nil
 }
 
 // change loads an agent, lets [f] change it and say what was done, and saves; when somebody else was first it does so again.

@@ -91,6 +91,9 @@ func (s *Service) BeginTOTP(ctx context.Context, token, password string, from Fr
 		return Enrolment{}, fmt.Errorf("make a second factor: %w", err)
 	}
 	err = s.change(ctx, a.Login, a.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := a.still(sn.Epoch); err != nil {
+			return "", "", err
+		}
 		if a.SecondFactor() {
 			return "", "", ErrEnrolment
 		}
@@ -133,6 +136,9 @@ func (s *Service) ConfirmTOTP(ctx context.Context, token, code string, from From
 	}
 	codes := newRecoveryCodes()
 	err = s.change(ctx, who.Login, who.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := a.still(with.Epoch); err != nil {
+			return "", "", err
+		}
 		if !a.enrolling(with, now) {
 			return "", "", ErrEnrolment
 		}
@@ -155,7 +161,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, token, code string, from From
 // EndTOTP takes the second factor off for somebody who is signed in, proves their password and has a code; a wrong one counts as a
 // try (ErrWrong, ErrCode). Codes have a count of their own, which no right password begins anew. The other sessions of the account end, and what is returned goes on in place of the one with this token.
 func (s *Service) EndTOTP(ctx context.Context, token, password, code string, from From) (SignedIn, error) {
-	a, _, err := s.Session(ctx, token)
+	a, sn, err := s.Session(ctx, token)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -167,6 +173,9 @@ func (s *Service) EndTOTP(ctx context.Context, token, password, code string, fro
 		return SignedIn{}, err
 	}
 	err = s.change(ctx, a.Login, a.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := a.still(sn.Epoch); err != nil {
+			return "", "", err
+		}
 		if _, err := s.takeAnyCode(a, code, now); err != nil {
 			return "", "", err
 		}

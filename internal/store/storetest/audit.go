@@ -303,7 +303,7 @@ func auditTampered(t *testing.T, s *store.Store) {
 		{"one put in beside, and the beginning moved on", func() {
 			change(store.Settings, "audit_chain", head(), "began", time.Now().Add(1000*time.Hour))
 			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: time.Now().Add(48 * time.Hour)}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}}))
-		}, nil, "began"},
+		}, []int64{0, 0}, "began"},
 		{"one put in as of long ago, and lines said to have been there", func() {
 			change(store.Settings, "audit_chain", head(), "older", true)
 			must(t, insertLine(ctx, e, bson.D{{Key: "_id", Value: "x"}, {Key: "at", Value: auditDay}, {Key: "who", Value: "sup"}, {Key: "what", Value: "y"}}))
