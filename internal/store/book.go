@@ -123,6 +123,15 @@ func (b *AddressBook) Message(id string) string {
 	return named + b.vault.Hash("message", id)[:nameSize]
 }
 
+// Update is what the id of an update is called here that stands in the key of a turn, perhaps with something behind it.
+func (b *AddressBook) Update(id string) string {
+	message, more, found := strings.Cut(id, "/")
+	if message = b.Message(message); found {
+		message += "/" + more
+	}
+	return message
+}
+
 // tellingIDs is what such ids begin with.
 const tellingIDs = "wamid."
 

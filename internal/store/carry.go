@@ -479,7 +479,7 @@ func (s *Store) CarryUnlocks(ctx context.Context, last bool) (left int, err erro
 		return 0, err
 	}
 	change := func(d *unlock.Document) bool {
-		renamed := d.Rename(s.Book.Conv)
+		renamed := d.Rename(s.Book.Conv, s.Book.Update)
 		return renamed && (d.TrimAsks(now.Add(-24*time.Hour)) || true)
 	}
 	var ids []string

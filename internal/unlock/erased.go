@@ -32,7 +32,7 @@ func (d *Document) Erase(is func(conv string) bool) bool {
 			dead[conv] = bot.ConversationID(channel, erasedChat+rand.Text()[:12])
 		}
 		return dead[conv]
-	})
+	}, func(string) string { return rand.Text()[:12] }) // the ids of updates stay in the conversation, and would lead back
 	kept := d.Promises
 	d.Promises = slices.DeleteFunc(slices.Clone(kept), func(p bot.Promise) bool {
 		what, ok := p.What.(bot.SendSignal)

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Rename has the conversations that asked go by what [name] calls them, and says whether one was called otherwise.
-func (d *Document) Rename(name func(conv string) string) (changed bool) {
+// Rename has the conversations that asked go by what [name] calls them, and says whether one was called otherwise. Of the key of a turn
+// what stands behind the conversation's id, that of an update, goes by what [update] calls it then.
+func (d *Document) Rename(name, update func(id string) string) (changed bool) {
 	put := func(conv *string) {
 		if *conv == "" {
 			return
@@ -18,7 +19,11 @@ func (d *Document) Rename(name func(conv string) string) (changed bool) {
 	}
 	for i := range d.Asks {
 		if conv, rest, ok := strings.Cut(d.Asks[i].Turn, "/"); ok {
-			put(&conv)
+			if was := conv; conv != "" {
+				if put(&conv); conv != was {
+					rest = update(rest)
+				}
+			}
 			d.Asks[i].Turn = conv + "/" + rest
 		}
 	}

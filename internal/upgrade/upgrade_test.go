@@ -177,7 +177,7 @@ func (l *left) carried(t *testing.T, d document) (name string, want []byte) {
 		if u.Busy(l.clock.Now()) {
 			return d.collection + "/" + id, d.doc
 		}
-		if !u.Rename(book.Conv) {
+		if !u.Rename(book.Conv, book.Update) {
 			return d.collection + "/" + id, d.doc
 		}
 		return d.collection + "/" + id, marshal(u)
