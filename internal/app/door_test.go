@@ -15,8 +15,10 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"llave/internal/agent"
 	"llave/internal/app"
 	"llave/internal/bottest"
+	"llave/internal/bottest/world"
 	"llave/internal/store"
 )
 
@@ -320,3 +322,34 @@ func TestDemo_desk(t *testing.T) {
 type writer func(p []byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// At the desk's door a site of IPv6 is one network, however many its addresses are in.
+func TestServe_siteIsOneNetwork(t *testing.T) {
+	w := world.New(t, onePerson, "LLAVE_TRUSTED_PROXIES=127.0.0.0/8,::1/128")
+	try := func(from string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL("/agentes/entrar"), strings.NewReader("usuario=ana&contrasena=no+es+esta"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("X-Forwarded-For", from)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	for i := range agent.MaxWrong + 1 {
+		want := http.StatusUnprocessableEntity
+		if i >= agent.MaxWrong-1 {
+			want = http.StatusTooManyRequests
+		}
+		if got := try(fmt.Sprintf("2001:db8:1:%x::1", i)); got != want {
+			t.Errorf("try %d: got %d, want %d", i+1, got, want)
+		}
+	}
+	if got := try("2001:db8:2::1"); got != http.StatusUnprocessableEntity {
+		t.Errorf("from another site: got %d", got)
+	}
+}
