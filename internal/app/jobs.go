@@ -182,7 +182,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	carried := a.Carry(ctx) // an earlier version may have run beside this one
 	again := a.EraseAgain(ctx)
 	return f, errors.Join( // what fails is no reason to keep anything else
-		strays, carried, again, a.forgetErasures(ctx, now),
+		strays, carried, again, a.EndErasing(ctx), a.forgetErasures(ctx, now),
 		all("complaints", &f.Complaints, func() (int64, error) { return a.Store.Complaints.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("cases", &f.Cases, func() (int64, error) { return a.Store.Cases.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
