@@ -1,7 +1,9 @@
-# A static binary and nothing else: no shell, no package manager, no root. It writes to /data alone, so the root
-# filesystem may be read-only:
+# A static binary and nothing else: no shell, no package manager, no root. It writes to /data alone, and to /erasures where that is
+# named, so the root filesystem may be read-only:
 #
-#   docker run --read-only -v llave:/data -p 8080:8080 --env-file .env llave
+#   docker run --read-only -v llave:/data -v erasures:/erasures -e LLAVE_ERASURE_LOG=/erasures/log -p 8080:8080 --env-file .env llave
+#
+# The log of erasures is not inside /data, since a backup of that which is put back would forget them.
 #
 # The admin listener (metrics, health) listens on every address inside the container, or nobody outside could ask it: publish it
 # where your monitoring is and nowhere else, -p 127.0.0.1:9090:9090. On the host's own network set LLAVE_ADMIN_ADDR=127.0.0.1:9090.
@@ -16,12 +18,13 @@ ARG COMMIT
 ARG DATE
 # Time zones are part of the binary; certificates of the outside come from this image.
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION} -X llave/internal/app.Commit=${COMMIT} -X llave/internal/app.Date=${DATE}" -o /out/llave ./cmd/llave \
- && mkdir /out/data
+ && mkdir /out/data /out/erasures
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/llave /llave
 COPY --from=build --chown=65532:65532 /out/data /data
+COPY --from=build --chown=65532:65532 /out/erasures /erasures
 USER 65532:65532
 ENV LLAVE_DATA_DIR=/data LLAVE_ADMIN_ADDR=:9090
 VOLUME /data

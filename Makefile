@@ -6,8 +6,11 @@ LDFLAGS := -s -w -X llave/internal/app.Version=$(VERSION)
 # Commit and date the go command writes into the program by itself.
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+# The database of known vulnerabilities as a module, where a newer one cannot be had: its date is in its name.
+VULNDB := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
-.PHONY: all build test sweeps lint bench chaos disclosure flow fmt clean
+.PHONY: all build test sweeps lint supply fuzz bench chaos disclosure flow fmt clean
 
 all: build
 
@@ -27,11 +30,20 @@ test:
 	@echo "SMALL: the long sweeps; make sweeps tries everything" >&2
 	@test -n "$$TEST_MONGODB_URI" || echo "SKIPPED: the MongoDB part; set TEST_MONGODB_URI to a server that may be written to" >&2
 
-# vet, gofmt, and golangci-lint (which brings staticcheck) at a pinned version, built by the go command.
+# vet, gofmt, and golangci-lint (which brings staticcheck and gosec) at a pinned version, built by the go command.
 lint:
 	go vet ./...
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (make fmt):"; gofmt -l .; exit 1; }
 	go run $(GOLANGCI) run ./...
+
+# What we ship of others, and whether the same commit builds the same program: see .ci/supply.
+supply:
+	GOVULNCHECK=$(GOVULNCHECK) VULNDB=$(VULNDB) .ci/supply
+
+# Every fuzz target for a minute, the better part of an hour; FUZZ=10m for longer, ONLY=bot/whatsapp for some. What it keeps under
+# testdata/fuzz is replayed by make test.
+fuzz:
+	.ci/fuzz
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

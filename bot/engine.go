@@ -22,18 +22,28 @@ type Options struct {
 	Secrets map[string]func(t *Turn) string
 	Vars    map[string]func(t *Turn) string // fill {name} with what is no secret
 	Passing map[string]string               // names of what no transcript keeps once it was said, and the text that stands there instead; "": none
-	Seal    func(text string) string
-	Open    func(sealed string) (string, error) // opens it again; nil: no reply waits for more pieces of a sentence
-	Whole   func(t *Turn) bool                  // says of an update that it is no piece of a sentence, whatever came before it; nil: of none
-	Mask    func(text string) string            // hides national numbers in the transcript
-	Spread  func(texts []string) []string       // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
-	Digits  func(text string) string            // hides the digits of a text that gave a part of a number; nil: none
-	Hash    func(label, data string) string     // keyed
-	Lost    func(t *Turn)                       // told of a turn that was not understood, before it is answered; nil: nobody
-	Tally   func(t *Turn, ev Event, y *Tally)   // notes how far the person has come with what was heard; nil: nobody counts
-	Idle    time.Duration                       // how long a conversation left alone keeps its place
-	Seen    time.Duration                       // how long an emptied one keeps the ids it has seen (P406)
+	Seal    func(conv string, what Sealed, text string) string
+	Open    func(conv string, what Sealed, sealed string) (string, error) // opens it again; nil: no reply waits for more pieces of a sentence
+	Whole   func(t *Turn) bool                                            // says of an update that it is no piece of a sentence, whatever came before it; nil: of none
+	Mask    func(text string) string                                      // hides national numbers in the transcript
+	Spread  func(texts []string) []string                                 // hides what is spread over several lines of a person's, of which the last is new; nil: nothing
+	Digits  func(text string) string                                      // hides the digits of a text that gave a part of a number; nil: none
+	Hash    func(label, data string) string                               // keyed
+	Lost    func(t *Turn)                                                 // told of a turn that was not understood, before it is answered; nil: nobody
+	Tally   func(t *Turn, ev Event, y *Tally)                             // notes how far the person has come with what was heard; nil: nobody counts
+	Idle    time.Duration                                                 // how long a conversation left alone keeps its place
+	Seen    time.Duration                                                 // how long an emptied one keeps the ids it has seen (P406)
 }
+
+// Sealed is what the engine keeps sealed in a conversation.
+type Sealed string
+
+// What there is.
+const (
+	SealedReply Sealed = "reply" // the text of a reply that is owed
+	SealedSaid  Sealed = "said"  // words to which more may belong
+	SealedEach  Sealed = "each"  // what each message of several said
+)
 
 // Engine steps conversations through a table. It is safe for use by many goroutines.
 type Engine struct {
@@ -545,7 +555,7 @@ func (e *Engine) promise(t *Turn) {
 			}
 			e.note(t, line, t.sealed)
 			if t.sealed {
-				say.Reply.Text, say.Reply.Sealed = e.options.Seal(say.Reply.Text), true
+				say.Reply.Text, say.Reply.Sealed = e.options.Seal(next.ID, SealedReply, say.Reply.Text), true
 			}
 			if t.FromPerson() {
 				next.overtake(*say.Reply, t.Now)

@@ -39,7 +39,7 @@ func options() bot.Options {
 		Start: "Door", Languages: []bot.Catalogue{{Language: "es", Texts: texts, Labels: labels}},
 		Secrets: map[string]func(*bot.Turn) string{"secret": func(*bot.Turn) string { return "1790000002" }},
 		Vars:    map[string]func(*bot.Turn) string{"who": func(*bot.Turn) string { return "alguien" }},
-		Seal:    func(s string) string { return "sealed:" + fmt.Sprint(len(s)) },
+		Seal:    func(_ string, _ bot.Sealed, s string) string { return "sealed:" + fmt.Sprint(len(s)) },
 		Mask:    func(s string) string { return strings.ReplaceAll(s, "1790000002", "••••••••••") },
 		Hash:    func(label, data string) string { return label + "/" + data }, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
 	}

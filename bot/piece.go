@@ -142,8 +142,8 @@ func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, was Conver
 		each = append(slices.Clip(each), t.Own())
 	}
 	c.Pieces = &Pieces{
-		Since: p.since, Last: t.Now, Turn: t.Key(), Said: e.saidSoFar(heard, p.said), IDs: ids, Before: was.standing(), Kept: t.kept, Done: t.part,
-		Each: e.options.Seal(strings.Join(each, eachEnd)), Unread: t.unread || t.part && t.asks,
+		Since: p.since, Last: t.Now, Turn: t.Key(), Said: e.saidSoFar(c.ID, heard, p.said), IDs: ids, Before: was.standing(), Kept: t.kept, Done: t.part,
+		Each: e.options.Seal(c.ID, SealedEach, strings.Join(each, eachEnd)), Unread: t.unread || t.part && t.asks,
 	}
 }
 
@@ -151,8 +151,9 @@ func (e *Engine) gathered(t *Turn, s *stepped, p piece, heard Update, was Conver
 const eachEnd = "\x1e"
 
 // each is what each of some pieces says, in the order of their messages. An earlier version kept none.
-func (e *Engine) each(p *Pieces) []string {
-	said, err := e.options.Open(p.Each)
+func (e *Engine) each(c *Conversation) []string {
+	p := c.Pieces
+	said, err := e.options.Open(c.ID, SealedEach, p.Each)
 	if each := strings.Split(said, eachEnd); err == nil && len(each) == len(p.IDs) {
 		return each
 	}
@@ -160,11 +161,11 @@ func (e *Engine) each(p *Pieces) []string {
 }
 
 // saidSoFar is what was heard, sealed, where it was words.
-func (e *Engine) saidSoFar(heard Update, before string) string {
+func (e *Engine) saidSoFar(conv string, heard Update, before string) string {
 	if heard.Kind != Text {
 		return before
 	}
-	return e.options.Seal(heard.Text)
+	return e.options.Seal(conv, SealedSaid, heard.Text)
 }
 
 // messages are the channel's names for these messages and the turn's own, unless it is deleted.
@@ -303,7 +304,7 @@ type hearing struct {
 func (e *Engine) gather(ctx context.Context, c Conversation, u Update, env Env) (best stepped, err error) {
 	done, undone, withdrawn := c.takeBack()
 	best.sense = -1
-	ids, each := c.Pieces.IDs, e.each(c.Pieces)
+	ids, each := c.Pieces.IDs, e.each(&c)
 	if c.Pieces.Done { // it is the first of something else
 		ids, each = nil, nil
 	}
@@ -352,7 +353,7 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 			alone.in.Slots[name] = value
 		}
 	}
-	said, sentence, ok := e.sentence(p.Said, u)
+	said, sentence, ok := e.sentence(undone.ID, p.Said, u)
 	if !ok {
 		return []hearing{alone}
 	}
@@ -385,11 +386,11 @@ func (e *Engine) listening(c *Conversation, u Update, now time.Time) *Turn {
 }
 
 // sentence is the update as the end of what was said, if that was anything.
-func (e *Engine) sentence(sealed string, u Update) (said string, whole Update, ok bool) {
+func (e *Engine) sentence(conv, sealed string, u Update) (said string, whole Update, ok bool) {
 	if u.Kind != Text || sealed == "" {
 		return "", u, false
 	}
-	said, err := e.options.Open(sealed)
+	said, err := e.options.Open(conv, SealedSaid, sealed)
 	u.Text = said + " " + u.Text
 	return said, u, err == nil
 }

@@ -16,8 +16,8 @@ func chest(t testing.TB) *bot.Engine {
 	t.Helper()
 	o := options()
 	o.Start = "Chest"
-	o.Seal = func(s string) string { return "sealed:" + s }
-	o.Open = func(s string) (string, error) { return strings.TrimPrefix(s, "sealed:"), nil }
+	o.Seal = func(_ string, _ bot.Sealed, s string) string { return "sealed:" + s }
+	o.Open = func(_ string, _ bot.Sealed, s string) (string, error) { return strings.TrimPrefix(s, "sealed:"), nil }
 	o.Whole = func(t *bot.Turn) bool { return t.Says("help") != "" }
 	o.Languages = []bot.Catalogue{{Language: "es", Labels: labels, Texts: map[string]bot.Entry{
 		"chest": {Text: "¿Qué pone?", Buttons: []string{"yes", "no"}}, "note": {Text: "Nota: {note}.", Aside: true},

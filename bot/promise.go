@@ -50,7 +50,7 @@ var kinds = []kind{
 	kindOf[KeepCase](),
 	kindOf[KeepLines](),
 	kindOf[KeepAudit](),
-	kindOf[EraseLines](),
+	kindOf[EraseChat](),
 	kindOf[KeepUnheard](),
 	kindOf[EraseUnheard](),
 	kindOf[Spend](),
@@ -171,10 +171,11 @@ type KeepAudit struct {
 	Deed   string `bson:"topic,omitempty"`
 	Agent  string `bson:"ref,omitempty"`  // login
 	Detail string `bson:"body,omitempty"` // to what
+	As     string `bson:"as,omitempty"`   // by what the audit has it where the chat's key was destroyed since; empty: that is derived
 }
 
-// EraseLines forgets the lines of every handed-off chat of a conversation.
-type EraseLines struct {
+// EraseChat forgets the chat of a conversation, which was emptied in the same turn.
+type EraseChat struct {
 	Conv string `bson:"conv,omitempty"`
 }
 
@@ -188,7 +189,8 @@ type KeepUnheard struct {
 	Confidence float64 `bson:"confidence,omitempty"`
 }
 
-// EraseUnheard takes a conversation's sentences out of those that were not understood.
+// EraseUnheard takes a conversation's sentences out of those that were not understood. Versions before owed it beside EraseChat, which
+// does that now.
 type EraseUnheard struct {
 	Conv string `bson:"conv,omitempty"`
 }
@@ -236,9 +238,9 @@ func (KeepLines) Told() bool           { return false }           // Told is fal
 func (KeepAudit) Kind() PromiseKind    { return PromiseAudit }    // Kind is PromiseAudit.
 func (KeepAudit) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
 func (KeepAudit) Told() bool           { return false }           // Told is false: it is the operator's.
-func (EraseLines) Kind() PromiseKind   { return PromiseErase }    // Kind is PromiseErase.
-func (EraseLines) Lane() Lane          { return LaneEvent }       // Lane is that of everything else.
-func (EraseLines) Told() bool          { return true }            // Told is true: they asked for it.
+func (EraseChat) Kind() PromiseKind    { return PromiseErase }    // Kind is PromiseErase.
+func (EraseChat) Lane() Lane           { return LaneEvent }       // Lane is that of everything else.
+func (EraseChat) Told() bool           { return true }            // Told is true: they asked for it.
 func (KeepUnheard) Kind() PromiseKind  { return PromiseUnheard }  // Kind is PromiseUnheard.
 func (KeepUnheard) Lane() Lane         { return LaneEvent }       // Lane is that of everything else.
 func (KeepUnheard) Told() bool         { return false }           // Told is false: it is for the institution to learn from.

@@ -122,7 +122,7 @@ func TestPromise_notOnTheList(t *testing.T) {
 
 // Who was told of a letter, of a file's number or that their lines are forgotten hears when it cannot be done.
 func TestDuty_told(t *testing.T) {
-	for _, told := range []bot.Duty{bot.MailLink{}, bot.KeepFile{}, bot.EraseLines{}, bot.Unknown{}} {
+	for _, told := range []bot.Duty{bot.MailLink{}, bot.KeepFile{}, bot.EraseChat{}, bot.Unknown{}} {
 		if !told.Told() {
 			t.Errorf("of %T nobody was told, want that somebody was", told)
 		}

@@ -52,12 +52,12 @@ func (e *Engine) answered(t *Turn, s *stepped, p piece, heard Update, was Conver
 		}
 		return
 	}
-	now := &Answered{Since: p.since, At: t.Now, Told: s.told, Said: e.saidSoFar(heard, p.said), IDs: t.messages(p.ids), Before: was.standing()}
+	now := &Answered{Since: p.since, At: t.Now, Told: s.told, Said: e.saidSoFar(c.ID, heard, p.said), IDs: t.messages(p.ids), Before: was.standing()}
 	now.Long = !goesOn && p.said == "" && !isBrief(heard.Text)
 	if goesOn {
 		now.Told, now.Before, now.Since, now.At, now.Long = before.Told, before.Before, before.Since, before.at(), before.Long
-		if _, whole, ok := e.sentence(before.Said, heard); ok && p.said == "" { // it was heard by itself
-			now.Said, now.IDs = e.options.Seal(whole.Text), t.messages(before.IDs)
+		if _, whole, ok := e.sentence(c.ID, before.Said, heard); ok && p.said == "" { // it was heard by itself
+			now.Said, now.IDs = e.options.Seal(c.ID, SealedSaid, whole.Text), t.messages(before.IDs)
 		}
 	} else {
 		maps.DeleteFunc(now.Before.Slots, func(name, _ string) bool { return c.Slots[name] == "" }) // what the turn dropped is not kept
@@ -111,7 +111,7 @@ func (e *Engine) gatherRest(ctx context.Context, c Conversation, u Update, env E
 	if u.Kind != Text || !isBrief(u.Text) || hasDigit(u.Text) || c.Answered.Long && isOpen(u.Text) { // more than that is to follow
 		return e.step(ctx, c, u, env)
 	}
-	said, sentence, ok := e.sentence(c.Answered.Said, u)
+	said, sentence, ok := e.sentence(c.ID, c.Answered.Said, u)
 	if !ok {
 		return e.step(ctx, c, u, env)
 	}

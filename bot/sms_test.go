@@ -35,7 +35,8 @@ const PromiseSMS bot.PromiseKind = "example_sms"
 
 // SendSMS sends a short message.
 type SendSMS struct {
-	To   string `bson:"to"`   // the telephone's number, sealed by secret.Vault
+	Conv string `bson:"conv"` // whose it is, for which To is sealed
+	To   string `bson:"to"`   // the telephone's number, sealed: secret.SMS
 	Text string `bson:"text"` // names nobody
 }
 
@@ -50,11 +51,14 @@ func (SendSMS) Told() bool { return true }
 
 // end: kind
 
+// sms is secret.SMS in the example.
+var sms = &secret.Field{Collection: "conversations", Name: "promises.to"}
+
 // begin: keeper
 
 // sendSMS keeps promises of short messages. The id makes it happen once: the gateway drops one that it has had.
 func (a *smsApp) sendSMS(ctx context.Context, p bot.Promise, what SendSMS) (runner.Effects, error) {
-	to, err := a.Vault.Open("sms", what.To)
+	to, err := a.Vault.Open(sms.Of(what.Conv), what.To)
 	if err != nil {
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "number cannot be opened", Err: err}
 	}
@@ -188,7 +192,7 @@ func TestPromise_smsGatewayFails(t *testing.T) {
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer gateway.Close()
 	a := newSMSApp(t, gateway.URL)
-	_, err := a.sendSMS(t.Context(), bot.Promise{ID: "p"}, SendSMS{To: a.Vault.Seal("sms", "0990000000"), Text: "Su clave está lista."})
+	_, err := a.sendSMS(t.Context(), bot.Promise{ID: "p"}, SendSMS{Conv: "telegram:1", To: a.Vault.Seal(sms.Of("telegram:1"), "0990000000"), Text: "Su clave está lista."})
 	if err == nil || bot.KindOf(err) != bot.Temporary {
 		t.Errorf("got %v, want an error that is temporary", err)
 	}
@@ -199,7 +203,7 @@ func TestPromise_smsGatewayAway(t *testing.T) {
 	gateway := httptest.NewServer(http.NotFoundHandler())
 	a := newSMSApp(t, gateway.URL+"/?token=hidden&last=0990000000")
 	gateway.Close()
-	_, err := a.sendSMS(t.Context(), bot.Promise{ID: "p"}, SendSMS{To: a.Vault.Seal("sms", "0990000000"), Text: "Su clave está lista."})
+	_, err := a.sendSMS(t.Context(), bot.Promise{ID: "p"}, SendSMS{Conv: "telegram:1", To: a.Vault.Seal(sms.Of("telegram:1"), "0990000000"), Text: "Su clave está lista."})
 	if err == nil || bot.KindOf(err) != bot.Temporary || strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "0990000000") {
 		t.Errorf("got %v, want an error that is temporary and holds neither token nor number", err)
 	}
@@ -213,7 +217,7 @@ func (a *smsApp) flow(t *testing.T) *bot.Engine {
 			a.regrets.Add(1)
 			return "Heard", nil
 		}
-		t.Promise(bot.Promise{What: SendSMS{To: a.Vault.Seal("sms", "0990000000"), Text: "Su clave está lista."}})
+		t.Promise(bot.Promise{What: SendSMS{Conv: "telegram:1", To: a.Vault.Seal(sms.Of("telegram:1"), "0990000000"), Text: "Su clave está lista."}})
 		return "Heard", nil
 	})
 }
@@ -236,12 +240,13 @@ func TestPromise_contributing(t *testing.T) {
 			code = strings.ReplaceAll(strings.ReplaceAll(code, part.own, ""), `"example_sms"`, `"sms"`)
 		} else {
 			code = strings.ReplaceAll(strings.ReplaceAll(code, "smsApp", "App"), "what SendSMS", "what bot.SendSMS")
+			code = strings.ReplaceAll(code, "sms.Of", "secret.SMS.Of")
 		}
 		if !found || !strings.Contains(string(page), "```go\n"+code+"\n```") {
 			t.Errorf("CONTRIBUTING.md does not show this for the %s:\n%s", part.name, code)
 		}
 	}
-	for _, row := range []string{"kindOf[SendSMS](),", "runner.KeeperOf(a.sendSMS),", "t.Promise(bot.Promise{What: bot.SendSMS{To: f.Vault.Seal(\"sms\", "} {
+	for _, row := range []string{"kindOf[SendSMS](),", "runner.KeeperOf(a.sendSMS),", "To: f.Vault.Seal(secret.SMS.Of(t.Conv.ID), "} {
 		if !strings.Contains(string(page), row) {
 			t.Errorf("CONTRIBUTING.md does not show %s", row)
 		}

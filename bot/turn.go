@@ -15,7 +15,7 @@ type Ask struct {
 	Trace   string // its reference, for whoever follows it; it decides nothing
 	Conv    string
 	Record  string // keyed hash of the number
-	Sealed  string // the number, sealed
+	Number  string // in clear: an ask is not kept, nor said to anybody but the record's keeper
 	Want    string // "unlock" or "generate"
 	Channel string
 	Lang    string // of the conversation; empty: the first
@@ -322,7 +322,7 @@ type Env struct {
 	Now         time.Time
 	Reservation *Reservation
 	Trace       string // reference of the turn, which what it promises carries; it decides nothing
-	Deaf        bool   // answer as if nothing had been understood, after ErrNoRow
+	Deaf        bool   // answer as if nothing had been understood, after ErrNoRow or a panic
 }
 
 // ErrNoRow is what Step returns when the table has no row for what was heard: a mistake in the flow. The update would

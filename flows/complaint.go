@@ -67,7 +67,6 @@ const (
 	complaintRunes    = tooLong
 	complaintShown    = 700 // runes that are read back: the beginning and the end of a longer one
 	partEnd           = "\x1e"
-	complaintLabel    = "complaint" // of the vault; changing it orphans what is being written
 )
 
 // complains says whether a message is a part of a complaint and nothing else.
@@ -97,7 +96,7 @@ type complaintPart struct{ id, text string }
 
 // parts are what was written of a complaint so far. A version that knew no ids kept none.
 func (f *flow) parts(t *bot.Turn) (parts []complaintPart) {
-	text, err := f.Vault.Open(complaintLabel, t.Slot(slotComplaint))
+	text, err := f.kept(t, slotComplaint)
 	if err != nil || text == "" {
 		return nil
 	}
@@ -124,7 +123,7 @@ func (f *flow) keepParts(t *bot.Turn, parts []complaintPart) bool {
 	t.Forget(slotComplaint, slotComplaint+partIDs, slotUnread)
 	if len(parts) > 0 {
 		t.Remember(slotUnread, "1")
-		t.Remember(slotComplaint, f.Vault.Seal(complaintLabel, strings.Join(texts, partEnd)))
+		f.keeps(t, slotComplaint, strings.Join(texts, partEnd))
 		t.Remember(slotComplaint+partIDs, strings.Join(ids, partEnd))
 	}
 	return true
@@ -204,7 +203,7 @@ func (f *flow) takes(t *bot.Turn, p complaintPart) bool {
 		return false
 	case anew:
 		f.keepParts(t, parts[:since])
-		moveParts(t, slotComplaint, slotOld)
+		f.moveParts(t, slotComplaint, slotOld)
 		parts = parts[since:]
 	}
 	if !f.keepParts(t, parts) {
@@ -237,26 +236,26 @@ func anewSince(t *bot.Turn, parts []complaintPart) int {
 }
 
 // moveParts has the parts of one slot be those of another.
-func moveParts(t *bot.Turn, from, to string) {
-	for _, s := range []string{"", partIDs} {
-		was := t.Slot(from + s)
-		t.Forget(from+s, to+s)
-		if was != "" {
-			t.Remember(to+s, was)
-		}
+func (f *flow) moveParts(t *bot.Turn, from, to string) {
+	f.moves(t, from, to)
+	ids := t.Slot(from + partIDs)
+	t.Forget(from+partIDs, to+partIDs)
+	if ids != "" {
+		t.Remember(to+partIDs, ids)
 	}
 }
 
 // restores has the complaint that there was before this one be the one that is written. Who typed it finds this one in its place.
-func restores(t *bot.Turn) {
+func (f *flow) restores(t *bot.Turn) {
 	if t.Slot(slotOld) == "" {
 		return
 	}
-	is, ids := t.Slot(slotComplaint), t.Slot(slotComplaint+partIDs)
-	moveParts(t, slotOld, slotComplaint)
+	is, err := f.kept(t, slotComplaint)
+	ids := t.Slot(slotComplaint + partIDs)
+	f.moveParts(t, slotOld, slotComplaint)
 	t.Forget(slotAnew)
-	if is != "" && t.Update.Kind != bot.Press {
-		t.Remember(slotOld, is)
+	if err == nil && t.Update.Kind != bot.Press {
+		f.keeps(t, slotOld, is)
 		t.Remember(slotOld+partIDs, ids)
 	}
 }
@@ -321,7 +320,7 @@ func (f *flow) hearComplaint(_ context.Context, t *bot.Turn) (bot.Event, error) 
 		t.Remember(slotAnew, strconv.Itoa(len(f.parts(t))+1))
 		return ComplaintAnew, nil
 	case "restore":
-		restores(t)
+		f.restores(t)
 		return readsComplaint(t), nil
 	case "drop", "drop_yes":
 		dropComplaint(t)

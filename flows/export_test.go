@@ -34,7 +34,12 @@ func ReadMomentOf(said string, now, day time.Time) (time.Time, bool) {
 
 // OpenComplaint opens what a conversation has of a complaint that is not filed yet.
 func OpenComplaint(v *secret.Vault, c bot.Conversation) (string, error) {
-	return v.Open(complaintLabel, c.Slots[slotComplaint])
+	return OpenSlot(v, c, slotComplaint)
+}
+
+// OpenSlot opens what a slot of a conversation keeps sealed.
+func OpenSlot(v *secret.Vault, c bot.Conversation, slot string) (string, error) {
+	return v.Open(secret.Slots[slot].Of(c.ID), c.Slots[slot])
 }
 
 // Tellable is what is kept of a sentence.
@@ -57,3 +62,6 @@ var Writes = writes
 
 // What somebody who waits says that is not an agent's to answer.
 var SaysNeedsNobody, SaysAsksTheWait = saysNeedsNobody, saysAsksTheWait
+
+// ParseCatalogue reads the file of a language.
+var ParseCatalogue = parse

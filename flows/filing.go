@@ -147,15 +147,13 @@ func (f *flow) tells(t *bot.Turn) {
 // keepsTold keeps what may be the first part of a complaint while it is asked what was meant.
 func (f *flow) keepsTold(t *bot.Turn) {
 	if t.Update.Kind == bot.Text && tellsMore(t.Text()) {
-		t.Remember(slotFirst, f.Vault.Seal(complaintLabel, t.Update.MessageID+partEnd+affiliate.MaskAll(strings.TrimSpace(t.Text()), f.codesIn(t, t.Text())...)))
+		f.keeps(t, slotFirst, t.Update.MessageID+partEnd+affiliate.MaskAll(strings.TrimSpace(t.Text()), f.codesIn(t, t.Text())...))
 	}
 }
 
 // takesTold takes it, once a complaint was meant, unless its message says just that now.
-func (f *flow) takesTold(t *bot.Turn, sealed string) {
-	if told, err := f.Vault.Open(complaintLabel, sealed); err == nil {
-		if id, text, ok := strings.Cut(told, partEnd); ok && (id == "" || id != t.Update.MessageID) {
-			f.takes(t, complaintPart{id, text})
-		}
+func (f *flow) takesTold(t *bot.Turn, told string) {
+	if id, text, ok := strings.Cut(told, partEnd); ok && (id == "" || id != t.Update.MessageID) {
+		f.takes(t, complaintPart{id, text})
 	}
 }

@@ -62,6 +62,8 @@ type Options struct {
 	AbroadText  string         // LLAVE_ABROAD_TEXT: the institution's own words for people abroad
 	Announce    bool           // the institution's programs are told of complaints and of who asks for a person
 	Unheard     time.Duration  // how long sentences that were not understood are kept; 0: they are not
+	Transcript  time.Duration  // how long what is said to an agent is kept; 0: 30 days
+	Complaint   time.Duration  // how long complaints and cases are kept; 0: a year
 	PortalText  string         // LLAVE_PORTAL_TEXT: its own words for how one gets into the portal; "": the catalogue's
 	Silence     time.Duration  // how long an agent may leave a person without an answer; zero: DefaultSilence
 	Zone        *time.Location // of the people who write; nil: that of Ecuador's mainland
@@ -139,8 +141,12 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 	}
 	return bot.NewEngine(bot.Options{
 		Start: Start, Languages: languages, Idle: o.Idle, Seen: o.Seen,
-		Seal:    func(text string) string { return o.Vault.Seal("reply", text) },
-		Open:    func(sealed string) (string, error) { return OpenReply(o.Vault, sealed) },
+		Seal: func(conv string, what bot.Sealed, text string) string {
+			return o.Vault.Seal(sealedAs[what].Of(conv), text)
+		},
+		Open: func(conv string, what bot.Sealed, sealed string) (string, error) {
+			return o.Vault.Open(sealedAs[what].Of(conv), sealed)
+		},
 		Whole:   f.isWhole,
 		Mask:    mask,
 		Spread:  affiliate.MaskSpread,
@@ -150,7 +156,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 		Tally:   tally,
 		Passing: passing,
 		Secrets: map[string]func(*bot.Turn) string{"number": f.readAloud, "complaint": f.readComplaint, "written": f.complaint},
-		Vars: map[string]func(*bot.Turn) string{
+		Vars: f.withPeriods(map[string]func(*bot.Turn) string{
 			"erase":       func(t *bot.Turn) string { return f.erasing(t) },
 			"privacy_url": func(*bot.Turn) string { return o.PublicURL + "/privacidad" },
 			"life":        func(t *bot.Turn) string { return lasting(t, o.LinkTTL) },
@@ -177,7 +183,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"lost":        func(*bot.Turn) string { return "" }, // a turn that loses something says it
 			"news":        f.news,
 			"step":        f.mailStep,
-		},
+		}),
 	}, declared...)
 }
 
@@ -199,9 +205,6 @@ var address = regexp.MustCompile(`[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+`)
 func mask(text string) string {
 	return affiliate.MaskAll(address.ReplaceAllString(text, "•••@•••"))
 }
-
-// OpenReply opens a reply that was sealed because it holds a number.
-func OpenReply(v *secret.Vault, sealed string) (string, error) { return v.Open("reply", sealed) }
 
 // Languages are the catalogues, Spanish first. Each has a button for every language, under its own name. They are read
 // once; what is returned is the caller's own.

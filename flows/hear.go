@@ -409,7 +409,7 @@ func (f *flow) forgetWay(t *bot.Turn) {
 	if t.Slot(slotRecord) == "" {
 		c.Back = slices.DeleteFunc(c.Back, func(s bot.State) bool {
 			p := t.PlaceOf(s)
-			return needsNumberNow(t, p) && !(p.Is(ReadsBack) && given(t) != "") ||
+			return needsNumberNow(t, p) && !(p.Is(ReadsBack) && isAbout(t)) ||
 				!place.Is(InKey, Between) && p.Is(InKey, AfterKey) && t.Slot(slotUsed) == ""
 		})
 	}
@@ -805,12 +805,12 @@ func (f *flow) keepsNumber(t *bot.Turn) bool {
 	}
 	dropGiven(t)
 	if known != "" {
-		t.Remember(slotGiven, affiliate.Seal(f.Vault, known))
+		f.keeps(t, slotGiven, known)
 	}
 	if part != "" { // a whole number leaves none of what was begun
 		t.Remember(slotPart, part)
 	} else {
-		t.Remember(slotTyped, affiliate.Seal(f.Vault, typed))
+		f.keeps(t, slotTyped, typed)
 	}
 	if w := f.wishedWith(t); w == "generate" || t.Slot(slotWish) == "" {
 		t.Remember(slotWish, cmp.Or(w, "unlock"))
@@ -863,7 +863,7 @@ func (f *flow) begins(t *bot.Turn) bot.Event {
 // readsKept reads the number that came before the person agreed to go on. Of a part of one the rest may come at once; that they agreed
 // stays.
 func (f *flow) readsKept(t *bot.Turn) bot.Event {
-	typed, err := affiliate.Open(f.Vault, t.Slot(slotTyped))
+	typed, err := f.kept(t, slotTyped)
 	if err != nil {
 		typed, _ = f.partSoFar(t)
 	}
@@ -875,7 +875,7 @@ func (f *flow) readsKept(t *bot.Turn) bot.Event {
 			t.Part()
 		}
 		return ev
-	case given(t) != "": // kept by a version that took whole numbers only
+	case isAbout(t): // kept by a version that took whole numbers only
 		return GaveNumber
 	}
 	return ""
@@ -952,11 +952,11 @@ func (f *flow) askLink(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if _, lives := linkEnds(t); lives && isLate(t) { // one waits to go out already
 		return NotSentYet, nil
 	}
+	number, err := f.kept(t, slotNumber)
+	if err != nil {
+		return "", fmt.Errorf("open number: %w", err)
+	}
 	if !f.Uniform && f.numbersRetryAt(t, t.Slot(slotRecord)).IsZero() { // else the limit is told, and nothing looked up
-		number, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
-		if err != nil {
-			return "", fmt.Errorf("open number: %w", err)
-		}
 		rec, _, err := f.Records.Find(ctx, number)
 		if err != nil {
 			return "", fmt.Errorf("find record: %w", err)
@@ -969,7 +969,7 @@ func (f *flow) askLink(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return MailRefused, nil
 		}
 	}
-	ev, err := f.askLinkFor(t, t.Slot(slotRecord), t.Slot(slotNumber))
+	ev, err := f.askLinkFor(t, t.Slot(slotRecord), number)
 	if left, lives := linkEnds(t); ev == TooManyMails && lives {
 		t.Say("left", leaving(t, left))
 		return EnoughMails, err
@@ -980,12 +980,12 @@ func (f *flow) askLink(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 // askLinkFor is askLink for a number, which becomes the confirmed one if a mail is granted. What the record is does not show,
 // nor what became of its link in another chat: whether one lives already is what this chat's own clock says. In `uniform` that
 // clock is all that the chat knows of the link (P303).
-func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error) {
+func (f *flow) askLinkFor(t *bot.Turn, record, number string) (bot.Event, error) {
 	if at := f.numbersRetryAt(t, record); !at.IsZero() { // whatever road led here
 		t.Say("when", waiting(t, at))
 		return TooManyNumbers, nil
 	}
-	res, err := t.Reserve(bot.Ask{Record: record, Sealed: sealed, Want: want(t), Channel: t.Update.Channel, Lang: t.Conv.Lang})
+	res, err := t.Reserve(bot.Ask{Record: record, Number: number, Want: want(t), Channel: t.Update.Channel, Lang: t.Conv.Lang})
 	if err != nil {
 		return "", err
 	}
@@ -1005,7 +1005,7 @@ func (f *flow) askLinkFor(t *bot.Turn, record, sealed string) (bot.Event, error)
 	if !again {
 		t.Withdraw()
 	}
-	f.binds(t, record, sealed)
+	f.binds(t, record, number)
 	t.Forget(slotMade)
 	t.Conv.Attempt = res.Attempt
 	f.watchesMail(t, again)
@@ -1222,8 +1222,7 @@ func (f *flow) hearOwnData(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		if t.Conv.Handoff.Open() {
 			f.endCase(t, handoff.Erased)
 		}
-		t.Promise(bot.Promise{What: bot.EraseLines{Conv: t.Conv.ID}})
-		t.Promise(bot.Promise{What: bot.EraseUnheard{Conv: t.Conv.ID}})
+		t.Promise(bot.Promise{What: bot.EraseChat{Conv: t.Conv.ID}})
 		t.Empty()
 		return Erased, nil
 	case "erase_no":

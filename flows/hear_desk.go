@@ -153,27 +153,31 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 	return true, f.sayPosition(ctx, t)
 }
 
-// about is the sealed number that a case is about: one that was typed in it, else the confirmed one, else one that was not
-// confirmed yet. It is "" when there is none.
+// about is the slot of the number that a case is about: one that was typed in it, else the confirmed one, else one that was not
+// confirmed yet.
 func about(c *bot.Conversation) string {
+	first, second := slotNumber, slotGiven
 	if c.Handoff != nil && c.Slots[slotGivenTo] == c.Handoff.Ref {
-		return cmp.Or(c.Slots[slotGiven], c.Slots[slotNumber])
+		first, second = slotGiven, slotNumber
 	}
-	return cmp.Or(c.Slots[slotNumber], c.Slots[slotGiven])
+	if c.Slots[first] != "" {
+		return first
+	}
+	return second
 }
 
 // Number opens the number that a conversation is about; it is "" when there is none.
 func Number(v *secret.Vault, c bot.Conversation) (string, error) {
-	sealed := about(&c)
-	if sealed == "" {
+	slot := about(&c)
+	if c.Slots[slot] == "" {
 		return "", nil
 	}
-	return affiliate.Open(v, sealed)
+	return opens(v, &c, slot)
 }
 
 // masked is the mask of the number the conversation is about, or "".
 func (f *flow) masked(t *bot.Turn) string {
-	number, err := affiliate.Open(f.Vault, about(t.Conv))
+	number, err := f.kept(t, about(t.Conv))
 	if err != nil {
 		return ""
 	}
@@ -654,12 +658,11 @@ func writeDown(t *bot.Turn, act *bot.DeskAct, detail string) {
 // linkForAgent sends the link of the record's again, if a number is known. One that the person gave here is taken for
 // confirmed: the agent has read it.
 func (f *flow) linkForAgent(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
-	sealed := about(t.Conv)
-	number, err := affiliate.Open(f.Vault, sealed)
+	number, err := f.kept(t, about(t.Conv))
 	if err != nil {
 		return bot.NotSent, nil // there is none
 	}
-	ev, err := f.askLinkFor(t, affiliate.Hash(f.Vault, number), sealed)
+	ev, err := f.askLinkFor(t, affiliate.Hash(f.Vault, number), number)
 	switch {
 	case err != nil:
 		return "", err
@@ -683,7 +686,7 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 		return bot.NotYours, nil
 	}
 	switch p := t.PlaceOf(to); {
-	case p.Is(NeedsNumber) && t.Slot(slotGiven) != "" && about(t.Conv) == t.Slot(slotGiven): // it is confirmed first
+	case p.Is(NeedsNumber) && t.Slot(slotGiven) != "" && about(t.Conv) == slotGiven: // it is confirmed first
 		to = t.Leads(to, GaveNumber)
 	case p.Is(NeedsNumber) && t.Slot(slotRecord) == "":
 		to = t.Leads(to, WantsUnlock)

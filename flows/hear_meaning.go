@@ -323,7 +323,7 @@ func (f *flow) hearEmergency(t *bot.Turn) bot.Event {
 
 // forAnother hears that somebody writes for another: nobody is refused, nor asked to pretend.
 func (f *flow) forAnother(t *bot.Turn) bot.Event {
-	if given(t) != "" || t.Place().Is(AsksNumber) {
+	if isAbout(t) || t.Place().Is(AsksNumber) {
 		return HelpsAnother
 	}
 	f.dropNumber(t)
@@ -447,7 +447,7 @@ func (f *flow) hearMeant(t *bot.Turn) bot.Event {
 	if asked != askedMeant && !f.asks[asked] {
 		return ""
 	}
-	told := t.Slot(slotFirst)
+	told, _ := f.kept(t, slotFirst) // what cannot be opened is not there
 	t.Forget(slotFirst)
 	named := func(label string) bool {
 		return t.Update.Kind != bot.Text || bot.Fold(strings.TrimSpace(t.Text())) == bot.Fold(t.Title(label))

@@ -14,8 +14,8 @@ import (
 
 func (f *flow) parsing(t *bot.Turn) affiliate.ParseOptions {
 	o := affiliate.ParseOptions{ForeignCode: f.ForeignCode}
-	if sealed := t.Slot(slotPhone); sealed != "" {
-		o.Phone, _ = affiliate.Open(f.Vault, sealed) // one that cannot be opened is one we do not know
+	if t.Slot(slotPhone) != "" {
+		o.Phone, _ = f.kept(t, slotPhone) // one that cannot be opened is one we do not know
 	}
 	return o
 }
@@ -38,7 +38,7 @@ func (f *flow) reading(t *bot.Turn) affiliate.Reading {
 // readAloud is the number as it is read back: in groups. Where it remains in the chat it is whole once, and masked when the
 // question is asked again.
 func (f *flow) readAloud(t *bot.Turn) string {
-	number, err := affiliate.Open(f.Vault, given(t))
+	number, err := f.kept(t, given(t))
 	if err != nil {
 		return "…"
 	}
@@ -146,21 +146,29 @@ func (f *flow) takeNumber(t *bot.Turn, typed string) bot.Event {
 // gave keeps a number to be read back and confirmed. What was asked for with another one stays as it is until then.
 func (f *flow) gave(t *bot.Turn, number string, ev bot.Event) bot.Event {
 	dropGiven(t)
-	t.Remember(slotGiven, affiliate.Seal(f.Vault, number))
+	f.keeps(t, slotGiven, number)
 	return ev
 }
 
-// given is the sealed number that is read back: the one that was given, or on the way back the confirmed one.
-func given(t *bot.Turn) string { return cmp.Or(t.Slot(slotGiven), t.Slot(slotNumber)) }
+// given is the slot of the number that is read back: the one that was given, or on the way back the confirmed one.
+func given(t *bot.Turn) string {
+	if t.Slot(slotGiven) != "" {
+		return slotGiven
+	}
+	return slotNumber
+}
+
+// isAbout says whether there is a number to be read back.
+func isAbout(t *bot.Turn) bool { return t.Slot(given(t)) != "" }
 
 // isGiven says whether a number is the one that is read back.
 func (f *flow) isGiven(t *bot.Turn, number string) bool {
-	was, err := affiliate.Open(f.Vault, given(t))
+	was, err := f.kept(t, given(t))
 	return err == nil && was == number
 }
 
 // binds makes a number the one that links are asked for with. What was asked for with another one is not waited for any more.
-func (f *flow) binds(t *bot.Turn, record, sealed string) {
+func (f *flow) binds(t *bot.Turn, record, number string) {
 	if record != t.Slot(slotRecord) {
 		t.Forget(slotEnded, slotUsed, slotMade)
 		waitsNoMore(t)
@@ -168,7 +176,7 @@ func (f *flow) binds(t *bot.Turn, record, sealed string) {
 		t.Conv.Attempt = ""
 	}
 	t.Forget(slotGiven, slotGivenTo, slotDoubt, slotPart, slotTyped, slotRests, slotLeft)
-	t.Remember(slotNumber, sealed)
+	f.keeps(t, slotNumber, number)
 	t.Remember(slotRecord, record)
 	counts(t, record)
 }
@@ -192,8 +200,7 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 	default:
 		return "", nil
 	}
-	sealed := given(t)
-	number, err := affiliate.Open(f.Vault, sealed)
+	number, err := f.kept(t, given(t))
 	if err != nil {
 		return "", fmt.Errorf("open number: %w", err)
 	}
@@ -202,7 +209,7 @@ func (f *flow) hearConfirm(ctx context.Context, t *bot.Turn) (bot.Event, error) 
 		t.Say("when", waiting(t, at))
 		return TooManyNumbers, nil
 	}
-	f.binds(t, record, sealed)
+	f.binds(t, record, number)
 	rec, _, err := f.Records.Find(ctx, number)
 	if err != nil {
 		return "", fmt.Errorf("find record: %w", err)

@@ -316,7 +316,7 @@ func (h *played) open(r bot.Reply) string {
 	if !r.Sealed {
 		return r.Text
 	}
-	text, err := flows.OpenReply(h.v, r.Text)
+	text, err := flows.OpenReply(h.v, h.c.ID, r.Text)
 	if err != nil {
 		h.breaks("error", "%v", err)
 	}
@@ -630,8 +630,8 @@ func (h *played) keepsLines(u bot.Update, got turn) {
 // whole, or in parts, whatever was said between them.
 func (h *played) takesNumber(m note, got turn, edited bool) {
 	d := digitsOf(m.words)
-	given, err := affiliate.Open(h.v, h.c.Slots["given"])
-	was, _ := affiliate.Open(h.v, got.was.Slots["given"])
+	given, err := flows.OpenSlot(h.v, h.c, "given")
+	was, _ := flows.OpenSlot(h.v, got.was, "given")
 	asked := flows.Marked(flows.AsksNumber)
 	if !slices.Contains(asked, got.out.From) || !slices.Contains(asked, got.was.State) {
 		h.digits = nil
@@ -865,7 +865,7 @@ func (h *played) keepsLetters(got turn) {
 	}
 	for _, p := range got.letters {
 		h.counts["letters"]++
-		number, err := affiliate.Open(h.v, h.c.Slots["number"])
+		number, err := flows.OpenSlot(h.v, h.c, "number")
 		if err != nil || p.Record != affiliate.Hash(h.v, number) || !h.wrote(number) {
 			h.breaks("letters", "one goes to another number than the one that is confirmed")
 		}

@@ -274,7 +274,7 @@ func TestMap_whoKeepsWordsIsFreeText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	given := map[string]string{"number": affiliate.Seal(o.Vault, bottest.Nobodys(0)), "record": affiliate.Hash(o.Vault, bottest.Nobodys(0))}
+	given := map[string]string{"number": o.Vault.Seal(secret.Number.Of("webchat:1"), bottest.Nobodys(0)), "record": affiliate.Hash(o.Vault, bottest.Nobodys(0))}
 	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 	sentences := slices.DeleteFunc(labelled(t), func(s string) bool { return len(s) < 25 })
 	keeping, step := map[bot.State]bool{}, bottest.NewSweep(t).Of(50, 500)

@@ -70,7 +70,7 @@ func TestCut_anywhere(t *testing.T) {
 				t.Errorf("seed %d: %q every %s: %q leads to %s (%s)", seed, parts, pause, part, k.c.State, out.Event)
 			}
 		}
-		if got, _ := affiliate.Open(k.v, k.c.Slots["given"]); got != number && faults < 5 {
+		if got, _ := flows.OpenSlot(k.v, k.c, "given"); got != number && faults < 5 {
 			faults++
 			t.Errorf("seed %d: %q every %s: in %s with %q", seed, parts, pause, k.c.State, k.reply.Text)
 		}

@@ -31,7 +31,7 @@ const fewestAlone = 3
 
 // partsKept are the parts of a number that were given so far, as they are kept.
 func (f *flow) partsKept(t *bot.Turn) []string {
-	kept, err := affiliate.Open(f.Vault, t.Slot(slotPart))
+	kept, err := f.kept(t, slotPart)
 	if err != nil || kept == "" {
 		return nil
 	}
@@ -62,7 +62,7 @@ func (f *flow) keepPart(t *bot.Turn, digits string, before []string) {
 		ids = append(slices.Clone(t.Earlier()), t.Update.MessageID)
 	}
 	part := digits + partEnds + strings.Join(ids, " ")
-	t.Remember(slotPart, affiliate.Seal(f.Vault, strings.Join(append(slices.Clip(before), part), partBreak)))
+	f.keeps(t, slotPart, strings.Join(append(slices.Clip(before), part), partBreak))
 }
 
 // dropPart forgets what a message gave that is edited now: the last part, or, where others came behind it, all of them.
@@ -74,7 +74,7 @@ func (f *flow) dropPart(t *bot.Turn) {
 	})
 	switch {
 	case i > 0 && i == len(parts)-1:
-		t.Remember(slotPart, affiliate.Seal(f.Vault, strings.Join(parts[:i], partBreak)))
+		f.keeps(t, slotPart, strings.Join(parts[:i], partBreak))
 	case i >= 0, len(parts) > 0 && !strings.Contains(parts[0], partEnds): // by an earlier version
 		t.Forget(slotPart)
 	}
@@ -328,7 +328,7 @@ func (f *flow) partOfOther(t *bot.Turn) bot.Event {
 	t.HideDigits()
 	j := f.joins(t, t.Text())
 	said := cmp.Or(j.whole, j.typed)
-	inUse, err := affiliate.Open(f.Vault, t.Slot(slotNumber))
+	inUse, err := f.kept(t, slotNumber)
 	switch {
 	case len(said) >= nationalDigits:
 		f.cleansParts(t)
@@ -369,7 +369,7 @@ func (f *flow) keepsPart(t *bot.Turn) string {
 func (f *flow) partForAgent(t *bot.Turn) string {
 	j := f.joins(t, t.Text())
 	_, stops, alone := affiliate.Part(t.Text())
-	if h := t.Conv.Handoff; alone && len(stops) >= fewestAlone && (h.Number != "" || t.Slot(slotRecord) != "" || given(t) != "") {
+	if h := t.Conv.Handoff; alone && len(stops) >= fewestAlone && (h.Number != "" || t.Slot(slotRecord) != "" || isAbout(t)) {
 		t.HideDigits() // beside the number that they gave it would show
 	}
 	switch {

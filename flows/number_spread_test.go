@@ -115,7 +115,7 @@ func TestSpread_neverInClear(t *testing.T) {
 			}
 			whole = whole || strings.Contains(digitsOf(words), known)
 			for _, slot := range []string{"given", "number"} {
-				if n, err := affiliate.Open(k.v, k.c.Slots[slot]); err == nil && n == known && place != flows.ConfirmNumber && place != flows.LinkSent && place != flows.KeyStep2 {
+				if n, err := flows.OpenSlot(k.v, k.c, slot); err == nil && n == known && place != flows.ConfirmNumber && place != flows.LinkSent && place != flows.KeyStep2 {
 					whole = true
 				}
 			}

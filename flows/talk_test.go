@@ -94,7 +94,7 @@ func (k *talk) step(u bot.Update) bot.Outcome {
 		if say, ok := p.What.(bot.Say); ok {
 			k.said, k.reply = true, *say.Reply
 			if k.reply.Sealed {
-				if k.reply.Text, err = flows.OpenReply(k.v, k.reply.Text); err != nil {
+				if k.reply.Text, err = flows.OpenReply(k.v, k.c.ID, k.reply.Text); err != nil {
 					k.t.Fatal(err)
 				}
 			}

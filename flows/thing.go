@@ -110,7 +110,7 @@ func (f *flow) thing(t *bot.Turn) bot.Event {
 	switch said := thingSaid[u.Media]; {
 	case u.Kind == bot.Contact:
 		if u.Phone != "" {
-			t.Remember(slotPhone, affiliate.Seal(f.Vault, u.Phone))
+			f.keeps(t, slotPhone, u.Phone)
 		}
 		return SentContact
 	case said != "":

@@ -21,7 +21,7 @@ import (
 
 // collections are all there are in the store.
 var collections = []string{
-	store.Affiliates, store.Conversations, store.Unlocks, store.Complaints, store.Cases, store.Leases, store.Counters, store.Audit, store.Names, store.Contacts,
+	store.Affiliates, store.Conversations, store.Unlocks, store.Complaints, store.Cases, store.Leases, store.Counters, store.Audit, store.Names, store.Book,
 	store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Unheard, store.Events,
 }
 

@@ -181,13 +181,14 @@ func (x *Trial) stand(state, language string, now time.Time) bot.Conversation {
 			c.Back = append(c.Back, before.State)
 		}
 	}
-	c.Slots = map[string]string{slotNotice: strconv.Itoa(keepsUnheard)} // nobody is asked about it
+	c.Slots = map[string]string{slotNotice: strconv.Itoa(lawUnheardNotice)} // nobody is asked about it
 	if slices.Contains(way, "number") {
 		c.Slots[slotWant] = "unlock"
-		c.Slots[slotNumber], c.Slots[slotRecord] = affiliate.Seal(x.vault, exampleNumber), affiliate.Hash(x.vault, exampleNumber)
+		c.Slots[slotNumber] = x.vault.Seal(secret.Number.Of(c.ID), exampleNumber)
+		c.Slots[slotRecord] = affiliate.Hash(x.vault, exampleNumber)
 	}
 	if p.Is(ReadsBack) {
-		c.Slots[slotGiven] = c.Slots[slotNumber]
+		c.Slots[slotGiven] = x.vault.Seal(secret.Given.Of(c.ID), exampleNumber)
 	}
 	if slices.Contains(way, "ready") {
 		c.Attempt = trialAttempt
@@ -258,7 +259,7 @@ func (x *Trial) step(tried *Tried, said string) (bot.Outcome, error) {
 	tried.effect = effect{state: string(next.State), want: next.Slots[slotWant], wish: next.Slots[slotWish], lang: next.Lang, way: next.Way}
 	for _, p := range next.Promises {
 		if say, ok := p.What.(bot.Say); ok {
-			err = errors.Join(err, x.tell(tried, *say.Reply))
+			err = errors.Join(err, x.tell(tried, next.ID, *say.Reply))
 		}
 	}
 	tried.effect.text = tried.Answer
@@ -266,10 +267,10 @@ func (x *Trial) step(tried *Tried, said string) (bot.Outcome, error) {
 }
 
 // tell writes down what is said.
-func (x *Trial) tell(tried *Tried, reply bot.Reply) (err error) {
+func (x *Trial) tell(tried *Tried, conv string, reply bot.Reply) (err error) {
 	tried.Answer = reply.Text
 	if reply.Sealed {
-		tried.Answer, err = OpenReply(x.vault, reply.Text)
+		tried.Answer, err = OpenReply(x.vault, conv, reply.Text)
 	}
 	tried.Buttons, tried.labels = nil, nil
 	for _, b := range reply.Buttons {

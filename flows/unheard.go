@@ -15,79 +15,18 @@ import (
 )
 
 // Sentences that were not understood, or asked about ("¿Quiso decir …?"), are kept to learn from (P413): masked, never where
-// people write in their own words or to an agent, and only of who has agreed to a notice that says so. Who agreed to an
-// older notice is asked once, where nothing is half done.
+// people write in their own words or to an agent, and only of who has agreed to a notice that says so (flows/notice.go).
 
-// The events of a notice that has changed.
-const NoticeChanged, NoticeAgreed bot.Event = "NoticeChanged", "NoticeAgreed"
-
-// noticeChanged is the question whether one goes on with a notice that has changed.
-const noticeChanged = "notice.changed"
-
-// The slots: a chat that has none of them agreed to the first notice, if any.
-const (
-	slotNotice      = "notice"       // number of the notice that was agreed to
-	slotNoticeAsked = "notice_asked" // number of the one that was asked about
-	slotTold        = "told"         // how many sentences of this visit were kept
-)
-
-// The notices there have been. What is kept by a later one only is kept of nobody who has not agreed to it.
-const (
-	firstNotice  = 1
-	keepsUnheard = 2 // says that sentences that were not understood are kept
-)
+// slotTold is how many sentences of this visit were kept.
+const slotTold = "told"
 
 // mostTold bounds what one visit can fill the store with.
 const mostTold = 50
-
-// notice is the number of the notice that is shown now.
-func (f *flow) notice() int {
-	if f.Unheard == 0 {
-		return firstNotice
-	}
-	return keepsUnheard
-}
 
 // number is a slot that counts; an empty one is zero.
 func number(t *bot.Turn, slot string) int {
 	n, _ := strconv.Atoi(t.Slot(slot))
 	return n
-}
-
-// agrees notes that the person goes on with the notice as it is now.
-func (f *flow) agrees(t *bot.Turn) { t.Remember(slotNotice, strconv.Itoa(f.notice())) }
-
-// asksNotice says whether the person is asked about a notice that has changed, instead of what they are answered with [ev]:
-// at the menu, or when they come back after long. Never where a link lives or a key is made, nor when it was asked before.
-func (f *flow) asksNotice(t *bot.Turn, ev bot.Event) bool {
-	place := t.Place()
-	atMenu := place.Has(WantsMore) && (ev == SaidHello || ev == AskedMenu)
-	if !atMenu && ev != CameBack || place.Is(BeforeTerms, bot.FreeText, LinkLives, InKey) || t.Conv.Handoff.Open() {
-		return false
-	}
-	if max(number(t, slotNotice), firstNotice, number(t, slotNoticeAsked)) >= f.notice() {
-		return false
-	}
-	t.Remember(slotNoticeAsked, strconv.Itoa(f.notice()))
-	return true
-}
-
-// hearNotice hears the answer to that, and to the whole notice when it was read first.
-func (f *flow) hearNotice(t *bot.Turn) bot.Event {
-	if t.Place().Is(BeforeTerms) || t.Conv.Text != noticeChanged && t.Conv.Text != "welcome.notice" {
-		return ""
-	}
-	switch t.Choice() {
-	case "notice":
-		return AskedNotice
-	case "continue":
-		f.agrees(t)
-		return NoticeAgreed
-	case "decline":
-		t.Empty()
-		return Declined
-	}
-	return ""
 }
 
 // unheardSaid is what a notice says of it, after a blank; nothing where nothing is kept.
@@ -108,7 +47,7 @@ var private = []string{"emergency", "stolen", "not_me"}
 // keepUnheard promises that what the person wrote and was not understood is kept, with the likeliest of [guesses].
 func (f *flow) keepUnheard(t *bot.Turn, guesses []guess) {
 	place := t.Place()
-	if f.Unheard == 0 || number(t, slotNotice) < keepsUnheard || place.Name == "" || place.Is(BeforeTerms, bot.FreeText, AtDesk) {
+	if f.Unheard == 0 || !saysUnheard(number(t, slotNotice)) || place.Name == "" || place.Is(BeforeTerms, bot.FreeText, AtDesk) {
 		return
 	}
 	if len(guesses) == 0 || slices.ContainsFunc(guesses, func(g guess) bool {

@@ -18,7 +18,7 @@ import (
 
 const (
 	bodyMax      = 4 << 20
-	secretHeader = "X-Telegram-Bot-Api-Secret-Token"
+	secretHeader = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // the name of a header
 )
 
 // Handler is the webhook. It answers 200 once the update's effect is durable (or nobody handles its kind), 503 when it
@@ -108,7 +108,7 @@ func (c *Channel) runWebhook(ctx context.Context) error {
 // all along.
 func (c *Channel) guardWebhook(ctx context.Context, another <-chan struct{}) bool {
 	for wait := lookSoon; ; wait = lookEvery {
-		timer := time.NewTimer(wait + rand.N(wait/5)) // not all processes at once
+		timer := time.NewTimer(wait + rand.N(wait/5)) //nolint:gosec // so that not all processes look at once; no secret
 		select {
 		case <-ctx.Done():
 			timer.Stop()

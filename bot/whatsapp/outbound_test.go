@@ -220,7 +220,7 @@ func (o *outbound) notes() []noted {
 	return append([]noted(nil), o.sent...)
 }
 
-var telltale = regexp.MustCompile(`EAAtest|106540352242922|-of-a-test|5939\d{8}|EC\.\d|wamid\.`)
+var telltale = regexp.MustCompile(`EAAtest|106540352242922|-of-a-test|an app secret|a verify token|5939\d{8}|EC\.\d|wamid\.`)
 
 // clean looks through everything that left the channel during a test: no secret, no person.
 func (o *outbound) clean() {

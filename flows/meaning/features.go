@@ -131,7 +131,7 @@ func drawnOut(w []byte, c byte) bool {
 func fold(r rune) byte {
 	switch {
 	case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '?':
-		return byte(r)
+		return byte(r) //nolint:gosec // ASCII
 	case r >= 'A' && r <= 'Z':
 		return byte(r) + 'a' - 'A'
 	case r < utf8.RuneSelf && r != '\'':
@@ -250,7 +250,7 @@ func (s *scratch) ofLetters() {
 	var padded [longest + 2]byte
 	for _, w := range s.sounds {
 		n := copy(padded[1:], s.heard[w[0]:w[1]])
-		padded[0], padded[n+1] = '_', '_'
+		padded[0], padded[n+1] = '_', '_' //nolint:gosec // padded is longer than any word by two
 		for i := range n + 2 {
 			h := hash(seed, "c")
 			for j := i; j < min(i+5, n+2); j++ {

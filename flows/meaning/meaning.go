@@ -308,7 +308,7 @@ func (c *cutter) number() int {
 	return int(binary.LittleEndian.Uint32(b))
 }
 
-func (c *cutter) float() float32 { return math.Float32frombits(uint32(c.number())) }
+func (c *cutter) float() float32 { return math.Float32frombits(uint32(c.number())) } //nolint:gosec // read from 32 bits
 
 func (c *cutter) strings(n int) []string {
 	list := make([]string, n)

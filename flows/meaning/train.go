@@ -56,7 +56,7 @@ func learn(e *Examples, each func() error) (*learner, error) {
 	for i := range order {
 		order[i] = i
 	}
-	dice := rand.New(rand.NewPCG(chance, chance))
+	dice := rand.New(rand.NewPCG(chance, chance)) //nolint:gosec // an order that must be the same each time; no secret
 	for round := range rounds {
 		dice.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		rate := firstRate * (1 - 0.9*float32(round)/rounds)
@@ -123,7 +123,7 @@ func (l *learner) vectors(e *Examples) (all []vector, meant []int) {
 				v.at, v.value = append(v.at, n), append(v.value, s.values[i])
 			}
 		}
-		v.at, v.value = append(v.at, int32(len(l.hashes))), append(v.value, 1)
+		v.at, v.value = append(v.at, int32(len(l.hashes))), append(v.value, 1) //nolint:gosec // as many as a model has features
 		k, _ := slices.BinarySearch(e.Meanings, said.Meaning)
 		all, meant = append(all, v), append(meant, k)
 	}
@@ -352,10 +352,10 @@ func (l *learner) file(e *Examples, heat float32) []byte {
 	}
 	f = putFloat(putFloat(f, scale), heat)
 	for _, name := range slices.Concat(e.Meanings, e.States) {
-		f = append(append(f, byte(len(name))), name...)
+		f = append(append(f, byte(len(name))), name...) //nolint:gosec // names are short
 	}
 	f = append(f, e.boundsTable()...)
-	for _, b := range l.row(int32(len(l.hashes))) {
+	for _, b := range l.row(int32(len(l.hashes))) { //nolint:gosec // as many as a model has features
 		f = putFloat(f, b)
 	}
 	f = append(f, l.bucketTable()...)
@@ -378,7 +378,7 @@ func (l *learner) forget(least float32) {
 		copy(l.row(int32(n)), row)
 		n++
 	}
-	copy(l.row(int32(n)), l.row(int32(len(l.hashes)))) // the biases
+	copy(l.row(int32(n)), l.row(int32(len(l.hashes)))) //nolint:gosec // as many as a model has features
 	l.hashes, l.rarities = l.hashes[:n], l.rarities[:n]
 }
 
@@ -401,7 +401,7 @@ func appendRow(to []byte, weights []float32, rarity byte, scale, least float32) 
 		if n%2 == 0 {
 			fours = append(fours, 0)
 		}
-		fours[n/2] |= byte(four+8) << (4 * (n % 2))
+		fours[n/2] |= byte(four+8) << (4 * (n % 2)) //nolint:gosec // -8 to 7
 		n++
 	}
 	to = append(to, rarity, own) // rowRarity, rowScale
@@ -445,7 +445,7 @@ func (l *learner) bucketTable() (table []byte) {
 	return table
 }
 
-func put(to []byte, n int) []byte { return binary.LittleEndian.AppendUint32(to, uint32(n)) }
+func put(to []byte, n int) []byte { return binary.LittleEndian.AppendUint32(to, uint32(n)) } //nolint:gosec // counts of a model
 
 func putFloat(to []byte, x float32) []byte { return put(to, int(math.Float32bits(x))) }
 

@@ -95,7 +95,7 @@ func plain(r rune) string {
 	case r == '⓿':
 		return "0"
 	case r >= '🄀' && r <= '🄊': // "🄁" is a digit with a comma
-		return []string{"0", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}[r-'🄀'] + " "
+		return []string{"0", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}[r-'🄀'] + " " //nolint:gosec // eleven of them, as the case says
 	}
 	return bot.Clean(string(r))
 }
@@ -113,16 +113,16 @@ var counted = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}
 // order, and the ranges of unicode.Nd hold whole tens (a test holds it to that).
 func digitValue(r rune) byte {
 	if r < utf8.RuneSelf {
-		return byte(r)
+		return byte(r) //nolint:gosec // ASCII
 	}
 	for _, t := range unicode.Nd.R16 {
 		if r >= rune(t.Lo) && r <= rune(t.Hi) {
-			return '0' + byte((r-rune(t.Lo))%10)
+			return '0' + byte((r-rune(t.Lo))%10) //nolint:gosec // 0 to 9
 		}
 	}
 	for _, t := range unicode.Nd.R32 {
-		if r >= rune(t.Lo) && r <= rune(t.Hi) {
-			return '0' + byte((r-rune(t.Lo))%10)
+		if r >= rune(t.Lo) && r <= rune(t.Hi) { //nolint:gosec // Unicode ends at 0x10FFFF
+			return '0' + byte((r-rune(t.Lo))%10) //nolint:gosec // 0 to 9
 		}
 	}
 	return '0'

@@ -298,23 +298,8 @@ func Mask(number string) string {
 	return string(r[:head]) + strings.Repeat(string(bullet), min(len(r)-head-tail, 10)) + string(r[len(r)-tail:])
 }
 
-// Labels of the vault; changing one orphans what was made with it.
-const (
-	hashLabel = "affiliate/number"
-	sealLabel = "affiliate/number"
-)
+// hashLabel is of the vault: changing it orphans what was made with it.
+const hashLabel = "affiliate/number"
 
 // Hash is the keyed hash that stands for a number or code outside the affiliates collection.
 func Hash(v *secret.Vault, number string) string { return v.Hash(hashLabel, number) }
-
-// Seal encrypts a number or code for as long as a conversation needs it.
-func Seal(v *secret.Vault, number string) string { return v.Seal(sealLabel, number) }
-
-// Open is the inverse of Seal.
-func Open(v *secret.Vault, sealed string) (string, error) {
-	number, err := v.Open(sealLabel, sealed)
-	if err != nil {
-		return "", fmt.Errorf("open number: %w", err)
-	}
-	return number, nil
-}

@@ -337,17 +337,10 @@ func TestMaskAll(t *testing.T) {
 	}
 }
 
-func TestSealAndHash(t *testing.T) {
+func TestHash(t *testing.T) {
 	v, err := secret.New(secret.NewDataKey())
 	if err != nil {
 		t.Fatal(err)
-	}
-	sealed := Seal(v, "1714307103")
-	if got, err := Open(v, sealed); err != nil || got != "1714307103" {
-		t.Errorf("open: got %q, %v", got, err)
-	}
-	if _, err := Open(v, sealed+"x"); err == nil {
-		t.Error("a changed value was opened")
 	}
 	if Hash(v, "1714307103") != Hash(v, "1714307103") || Hash(v, "1714307103") == Hash(v, "1714307104") {
 		t.Error("hash does not tell numbers apart")

@@ -5,15 +5,22 @@
 // reads two documents, session and agent, and a disabled account is out at the next request of any process. No list of
 // sessions has to be walked through.
 //
-// Tries at signing in are counted before they are judged, in a document under the keyed hash of the login. At most five can
-// be under way, however many arrive at once in however many processes. A login without an account is counted, locked and
-// answered in the same words, after the same work, as one that has an account.
+// Tries at signing in are counted before they are judged, in a document of the login and the place they come from: the device,
+// where the account was signed in from it before, else the network. At most five from one place can be under way, however many
+// arrive at once in however many processes; after that each wrong one makes the place wait twice as long as the one before.
+// Nobody else waits, so nobody can keep somebody else out. Who guesses from many networks is told of (Options.Alert), and waits
+// after the first wrong one from each. A login without an account is counted and answered in the same words, after the same
+// work, as one that has an account.
 //
 // A right password takes its own try back. Only a completed sign-in resets the count, and only of tries that began before
 // it. So whoever knows the password cannot use it to try more codes, and the owner's own sign-ins give nobody more guesses.
 //
 // A second factor (TOTP, RFC 6238) is on once a code of it was right. The time step of the last accepted code is kept in
-// the agent's document by the conditional write that accepts it, so each code works once.
+// the agent's document by the conditional write that accepts it, so each code works once. Ten recovery codes stand in for a lost
+// telephone, each once. What an account owes before it may do anything (a password of its own, a second factor where it is
+// required) is said by Owes.
+//
+// What would do harm in a browser that was left open wants the password once more: a session knows when it was proved last.
 //
 // Whatever is done to an account goes to the audit. The change and its audit line are one write: the document carries its
 // latest lines, and the next change first appends those that a process left out when it died.
@@ -56,17 +63,23 @@ type Agent struct {
 	Hash       string    `bson:"hash"` // of the password; argon2id
 	PasswordAt time.Time `bson:"password_at"`
 
+	MustChange bool `bson:"must_change,omitempty"` // somebody else chose the password
+
 	TOTP      string    `bson:"totp,omitempty"`      // sealed; empty: no second factor
 	TOTPStep  int64     `bson:"totp_step,omitempty"` // of the last code that was taken
 	NewTOTP   string    `bson:"new_totp,omitempty"`  // sealed; shown, not yet proved by a code
 	NewTOTPAt time.Time `bson:"new_totp_at,omitempty"`
+	NewTOTPBy string    `bson:"new_totp_by,omitempty"` // the session that it was begun with
+	Recovery  []string  `bson:"recovery,omitempty"`    // keyed hashes of the recovery codes that were not used
+
+	Devices []Device `bson:"devices,omitempty"` // that it was signed in from, the latest first
 
 	Disabled bool      `bson:"disabled,omitempty"`
 	Epoch    int64     `bson:"epoch"` // sessions of an earlier one are over
 	Made     time.Time `bson:"made"`
 	LastIn   time.Time `bson:"last_in,omitempty"`
 
-	LockedUntil time.Time `bson:"-"` // told by List; zero: not locked
+	Guessed time.Time `bson:"-"` // told by List: since when strangers guess at it; zero: they do not
 
 	Audited []AuditEntry `bson:"deeds,omitempty"` // of the latest change; stored under its first name
 }
@@ -100,6 +113,7 @@ var (
 	ErrRole           = errors.New("role is agent or supervisor")
 	ErrLastSupervisor = errors.New("no other supervisor could sign in")
 	ErrEnrolment      = errors.New("no second factor can be set up now")
+	ErrSame           = errors.New("new password is the present one")
 )
 
 // Why there is no session (any more).

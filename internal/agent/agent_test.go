@@ -74,6 +74,8 @@ func TestAdd(t *testing.T) {
 	}{
 		{"ana.paz", "Otra", goodPassword, agent.Member, agent.ErrTaken},
 		{"a", "Otra", goodPassword, agent.Member, agent.ErrLogin},
+		{"Unknown", "Otra", goodPassword, agent.Member, agent.ErrLogin}, // the audit says so of nobody
+		{"owner", "Otra", goodPassword, agent.Member, agent.ErrLogin},
 		{"otra", "", goodPassword, agent.Member, agent.ErrName},
 		{"otra", "Otra", goodPassword, "boss", agent.ErrRole},
 	} {
@@ -145,7 +147,7 @@ func TestChanges_endSessions(t *testing.T) {
 		_, _, err := p.two.Session(ctx, token)
 		wantErr(t, c.name, err, c.want)
 	}
-	_, err := p.one.SignIn(ctx, "ana", goodPassword, "192.0.2.1")
+	_, err := p.one.SignIn(ctx, "ana", goodPassword, at("192.0.2.1"))
 	wantErr(t, "disabled, signing in", err, agent.ErrWrong)
 	if err := p.one.Enable(ctx, "sup", "ana"); err != nil {
 		t.Error(err)
@@ -258,30 +260,30 @@ func TestChangePassword(t *testing.T) {
 	p.add("ana", agent.Member)
 	ctx := t.Context()
 	mine, other := p.signIn("ana"), p.signIn("ana")
-	_, err := p.one.ChangePassword(ctx, mine, "no es esta", otherPassword, "192.0.2.1")
+	_, err := p.one.ChangePassword(ctx, mine, "no es esta", otherPassword, at("192.0.2.1"))
 	wantErr(t, "wrong present password", err, agent.ErrWrong)
 	var weak *agent.Weak
-	if _, err = p.one.ChangePassword(ctx, mine, goodPassword, "corta", "192.0.2.1"); !errors.As(err, &weak) {
+	if _, err = p.one.ChangePassword(ctx, mine, goodPassword, "corta", at("192.0.2.1")); !errors.As(err, &weak) {
 		t.Errorf("weak: got %v", err)
 	}
-	in, err := p.one.ChangePassword(ctx, mine, goodPassword, otherPassword, "192.0.2.1")
+	in, err := p.one.ChangePassword(ctx, mine, goodPassword, otherPassword, at("192.0.2.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantErr(t, "the new session", live(p.two, ctx, in.Token.Reveal()), nil)
 	wantErr(t, "the old session", live(p.two, ctx, mine), agent.ErrNoSession)
 	wantErr(t, "the other browser's", live(p.two, ctx, other), agent.ErrRevoked)
-	_, err = p.two.SignIn(ctx, "ana", goodPassword, "192.0.2.1")
+	_, err = p.two.SignIn(ctx, "ana", goodPassword, at("192.0.2.1"))
 	wantErr(t, "the old password", err, agent.ErrWrong)
-	if _, err = p.two.SignIn(ctx, "ana", otherPassword, "192.0.2.1"); err != nil {
+	if _, err = p.two.SignIn(ctx, "ana", otherPassword, at("192.0.2.1")); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 	for range agent.MaxWrong - 1 {
-		_, err = p.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, "192.0.2.9")
+		_, err = p.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, at("192.0.2.9"))
 		wantErr(t, "guessing in a session", err, agent.ErrWrong)
 	}
-	_, err = p.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, "192.0.2.9")
-	later(t, "the fifth guess", err, agent.LockedFor)
+	_, err = p.one.ChangePassword(ctx, in.Token.Reveal(), "no es esta", goodPassword, at("192.0.2.9"))
+	later(t, "the fifth guess", err, agent.FirstWait)
 }
 
 func TestSession_ends(t *testing.T) {

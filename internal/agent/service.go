@@ -31,6 +31,8 @@ type Sessions interface {
 	Save(ctx context.Context, s *Session) error
 	// Delete removes the session, whatever its version when that is negative.
 	Delete(ctx context.Context, id string, version int64) error
+	// Of returns those of a login.
+	Of(ctx context.Context, login string) ([]Session, error)
 }
 
 // Counters counts within windows, exactly and across processes.
@@ -48,8 +50,58 @@ type Options struct {
 	Vault    *secret.Vault
 	Now      func(ctx context.Context) (time.Time, error) // the store's clock
 	Idle     time.Duration                                // how long a session lasts without an action
-	// Passwords is where passwords wait to be judged; nil: one at a time, 16 waiting for 5 s.
-	Passwords *key.Queue
+	// Require says who needs a second factor; "": nobody.
+	Require Policy
+	// Alert is told of what an operator should hear at once; nil: nobody is. It must not block.
+	Alert func(what string)
+	// Passwords is where passwords wait to be judged, and KnownPasswords where those from known devices do; nil: one at a time,
+	// 16 waiting for 5 s.
+	Passwords, KnownPasswords *key.Queue
+}
+
+// What Options.Alert is told.
+const (
+	AlertGuessed = "guessed" // strangers guess at the password of an account
+	AlertCodes   = "codes"   // somebody who has a password guesses at its codes
+)
+
+// Policy says who needs a second factor.
+type Policy string
+
+// The policies.
+const (
+	Optional    Policy = "optional"
+	Supervisors Policy = "supervisors"
+	Everybody   Policy = "all"
+)
+
+// wants says whether an account needs a second factor.
+func (p Policy) wants(a Agent) bool {
+	return p == Everybody || p == Supervisors && a.Role == Supervisor
+}
+
+// Owed is what an account must do before it may do anything else.
+type Owed string
+
+// What may be owed.
+const (
+	OwesNothing      Owed = ""
+	OwesPassword     Owed = "password"      // one of its own
+	OwesSecondFactor Owed = "second-factor" // it has none, and needs one
+)
+
+// Requires says whether an account needs a second factor.
+func (s *Service) Requires(a Agent) bool { return s.Require.wants(a) }
+
+// Owes says what an account owes.
+func (s *Service) Owes(a Agent) Owed {
+	switch {
+	case a.MustChange:
+		return OwesPassword
+	case s.Require.wants(a) && !a.SecondFactor():
+		return OwesSecondFactor
+	}
+	return OwesNothing
 }
 
 // sourceAtOnce is how many passwords from one address are judged or wait at once.
@@ -63,14 +115,25 @@ type Service struct {
 
 // New makes a service.
 func New(o Options) *Service {
-	if o.Passwords == nil {
-		o.Passwords = key.NewQueue(1, 16, 5*time.Second)
+	for _, q := range []**key.Queue{&o.Passwords, &o.KnownPasswords} {
+		if *q == nil {
+			*q = key.NewQueue(1, 16, 5*time.Second)
+		}
+	}
+	if o.Alert == nil {
+		o.Alert = func(string) {}
 	}
 	return &Service{Options: o}
 }
 
 // CommandLine is who acts when nobody is signed in: the operator at the server.
 const CommandLine = "command line"
+
+// unknown is who tries a login that nobody has.
+const unknown = "unknown"
+
+// reserved are what the audit calls those who have no account: nobody is made whose deeds would be taken for theirs.
+var reserved = []string{unknown, "owner", "chat"}
 
 // Newcomer is whose account is made. Login and name may come as somebody typed them.
 type Newcomer struct {
@@ -79,8 +142,12 @@ type Newcomer struct {
 }
 
 // Add makes an account in the name of [by]. The password may be refused as *Weak, the rest as ErrLogin, ErrName, ErrRole or ErrTaken.
+// One that a supervisor chose must be changed at first use.
 func (s *Service) Add(ctx context.Context, by string, n Newcomer, password string) (Agent, error) {
 	login, err := ParseLogin(n.Login)
+	if err == nil && slices.Contains(reserved, login) {
+		err = ErrLogin
+	}
 	if err != nil {
 		return Agent{}, err
 	}
@@ -102,7 +169,7 @@ func (s *Service) Add(ctx context.Context, by string, n Newcomer, password strin
 	if err != nil {
 		return Agent{}, err
 	}
-	a := Agent{Login: login, Name: name, Role: n.Role, Hash: hash, PasswordAt: now, Made: now, Epoch: 1}
+	a := Agent{Login: login, Name: name, Role: n.Role, Hash: hash, PasswordAt: now, MustChange: by != CommandLine, Made: now, Epoch: 1}
 	a.Audited = []AuditEntry{newEntry(now, by, "agent_added", login+", "+string(n.Role))}
 	if err = s.Agents.Save(ctx, &a); errors.Is(err, bot.ErrConflict) {
 		return Agent{}, ErrTaken
@@ -129,7 +196,7 @@ func (s *Service) Find(ctx context.Context, login string) (Agent, error) {
 	return a, nil
 }
 
-// List returns every account in order of login, with how long it is locked.
+// List returns every account in order of login, with since when it is guessed at.
 func (s *Service) List(ctx context.Context) ([]Agent, error) {
 	all, err := s.Agents.All(ctx)
 	if err != nil {
@@ -144,8 +211,8 @@ func (s *Service) List(ctx context.Context) ([]Agent, error) {
 		if err != nil {
 			return nil, fmt.Errorf("load tries: %w", err)
 		}
-		if t.LockedUntil.After(now) {
-			all[i].LockedUntil = t.LockedUntil
+		if t.guessed(now) {
+			all[i].Guessed = t.StrangeSince
 		}
 	}
 	return all, nil
@@ -164,7 +231,7 @@ func (s *Service) Disable(ctx context.Context, by, login string) error {
 	})
 }
 
-// Enable lets an account in again, and ends a lock.
+// Enable lets an account in again, and forgets what was tried for it.
 func (s *Service) Enable(ctx context.Context, by, login string) error {
 	err := s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
 		if !a.Disabled {
@@ -210,17 +277,28 @@ func (s *Service) SetRole(ctx context.Context, by, login string, role Role) erro
 	})
 }
 
-// SetPassword gives an account a new password, or refuses it as *Weak. It ends the account's sessions and a lock.
+// SetPassword gives an account a new password, or refuses it as *Weak. It ends the account's sessions, knows none of its devices
+// any more, and forgets what was tried for it. One that a supervisor chose must be changed at first use.
 func (s *Service) SetPassword(ctx context.Context, by, login, password string) error {
 	a, err := s.Find(ctx, login)
 	if err != nil {
 		return err
 	}
+	return s.setPassword(ctx, by, a, password, func(a *Agent, _ time.Time) error {
+		a.MustChange, a.Devices = by != CommandLine, nil
+		return nil
+	})
+}
+
+func (s *Service) setPassword(ctx context.Context, by string, a Agent, password string, also func(a *Agent, now time.Time) error) error {
 	hash, err := s.hash(ctx, password, a.Login, a.Name)
 	if err != nil {
 		return err
 	}
-	err = s.change(ctx, by, login, func(a *Agent, now time.Time) (string, string, error) {
+	err = s.change(ctx, by, a.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := also(a, now); err != nil {
+			return "", "", err
+		}
 		a.Hash, a.PasswordAt = hash, now
 		a.Epoch++
 		return "agent_password", a.Login, nil
@@ -228,12 +306,12 @@ func (s *Service) SetPassword(ctx context.Context, by, login, password string) e
 	if err != nil {
 		return err
 	}
-	return s.forgive(ctx, login)
+	return s.forgive(ctx, a.Login)
 }
 
-// ChangePassword is SetPassword by the agent themself, who proves the present one; a wrong one counts as a try. The other
-// sessions of the account end, and what is returned goes on in place of the one with this token.
-func (s *Service) ChangePassword(ctx context.Context, token, present, password, source string) (SignedIn, error) {
+// ChangePassword is SetPassword by the agent themself, who proves the present one; a wrong one counts as a try. ErrSame when the new
+// one is that. The other sessions of the account end, and what is returned goes on in place of the one with this token.
+func (s *Service) ChangePassword(ctx context.Context, token, present, password string, from From) (SignedIn, error) {
 	a, _, err := s.Session(ctx, token)
 	if err != nil {
 		return SignedIn{}, err
@@ -241,19 +319,35 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, password, 
 	if problems := CheckPassword(password, a.Login, a.Name); len(problems) > 0 {
 		return SignedIn{}, &Weak{problems}
 	}
-	if err := s.prove(ctx, a, present, source); err != nil {
+	if err := s.prove(ctx, a, present, from); err != nil {
 		return SignedIn{}, err
 	}
-	if err := s.SetPassword(ctx, a.Login, a.Login, password); err != nil {
+	if present == password {
+		return SignedIn{}, ErrSame
+	}
+	epoch := a.Epoch
+	err = s.setPassword(ctx, a.Login, a, password, func(a *Agent, now time.Time) error {
+		if err := a.still(epoch); err != nil {
+			return err
+		}
+		id, _, known := s.knownDevice(*a, from, now)
+		a.MustChange = false
+		a.Devices = slices.DeleteFunc(a.Devices, func(d Device) bool { return !known || d.ID != id })
+		return nil
+	})
+	if err != nil {
 		return SignedIn{}, err
 	}
-	if a, err = s.Find(ctx, a.Login); err != nil {
-		return SignedIn{}, err
+	return s.reopen(ctx, token, a.Login, time.Time{}, from)
+}
+
+// still says that an account is as it was when its session was found and its password proved, or ErrRevoked. That may have taken some
+// seconds, and whoever is disabled meanwhile or given another password does not win by having begun earlier.
+func (a Agent) still(epoch int64) error {
+	if a.Disabled || a.Epoch != epoch {
+		return ErrRevoked
 	}
-	if err := s.Sessions.Delete(ctx, s.sessionID(token), -1); err != nil {
-		return SignedIn{}, fmt.Errorf("end session: %w", err)
-	}
-	return s.open(ctx, a)
+	return nil
 }
 
 // change loads an agent, lets [f] change it and say what was done, and saves; when somebody else was first it does so again.
@@ -343,11 +437,28 @@ func (s *Service) hash(ctx context.Context, password, login, name string) (strin
 	if problems := CheckPassword(password, login, name); len(problems) > 0 {
 		return "", &Weak{problems}
 	}
-	hash, err := key.Hash(ctx, password)
+	hash, err := key.HashPassword(ctx, password)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
 	return hash, nil
+}
+
+// hashAnew keeps a right password's hash as it is made now, where a version before made it. Whoever changes the account at this
+// moment wins; the next sign-in does it then.
+func (s *Service) hashAnew(ctx context.Context, a Agent, password string) error {
+	if !key.Large(a.Hash) {
+		return nil
+	}
+	hash, err := key.HashPassword(ctx, password)
+	if err != nil {
+		return fmt.Errorf("hash password: %w", err)
+	}
+	a.Hash = hash
+	if err := s.Agents.Save(ctx, &a); err != nil && !errors.Is(err, bot.ErrConflict) {
+		return fmt.Errorf("save agent: %w", err)
+	}
+	return nil
 }
 
 func (s *Service) now(ctx context.Context) (time.Time, error) {
@@ -370,7 +481,7 @@ func (d *dummy) get(ctx context.Context) (string, error) {
 	if d.hash != "" {
 		return d.hash, nil
 	}
-	hash, err := key.Hash(ctx, rand.Text())
+	hash, err := key.HashPassword(ctx, rand.Text())
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}

@@ -29,6 +29,7 @@ type servicePair struct {
 	t     *testing.T
 	clock *storetest.Clock
 	store *store.Store
+	alert []string
 	one   *agent.Service
 	two   *agent.Service
 }
@@ -49,14 +50,24 @@ func newServicePairOn(t *testing.T, e store.Engine) *servicePair {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.store.Audit.Chain(vault)
 	service := func() *agent.Service {
 		return agent.New(agent.Options{
 			Agents: p.store.Agents, Sessions: p.store.Sessions, Tries: p.store.Tries, Counters: p.store.Counters,
 			Audit: p.store.Audit.AppendAgent, Vault: vault, Now: p.store.Now, Idle: 30 * time.Minute,
+			Alert: func(what string) { p.alert = append(p.alert, what) },
 		})
 	}
 	p.one, p.two = service(), service()
 	return p
+}
+
+// at is a stranger's browser in a network.
+func at(network string) agent.From { return agent.From{Source: network} }
+
+// known is a browser in a network that a sign-in made known.
+func known(network string, in agent.SignedIn) agent.From {
+	return agent.From{Source: network, Devices: []string{in.Device.Reveal()}}
 }
 
 func (p *servicePair) add(login string, role agent.Role) {
@@ -69,7 +80,7 @@ func (p *servicePair) add(login string, role agent.Role) {
 // signIn signs in with the right password, and fails the test when that is refused.
 func (p *servicePair) signIn(login string) string {
 	p.t.Helper()
-	in, err := p.one.SignIn(p.t.Context(), login, goodPassword, "192.0.2.1")
+	in, err := p.one.SignIn(p.t.Context(), login, goodPassword, at("192.0.2.1"))
 	if err != nil || in.Code {
 		p.t.Fatalf("sign in: got %v, code %v", err, in.Code)
 	}
@@ -134,21 +145,29 @@ func code(t *testing.T, e agent.Enrolment, at time.Time) string {
 // secondFactor turns it on for a login and lets its first code be over.
 func (p *servicePair) secondFactor(login string) agent.Enrolment {
 	p.t.Helper()
-	e, err := p.one.BeginTOTP(p.t.Context(), login)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if err := p.one.ConfirmTOTP(p.t.Context(), login, code(p.t, e, p.clock.Now())); err != nil {
+	token := p.signIn(login)
+	e := p.begin(token)
+	if _, _, err := p.one.ConfirmTOTP(p.t.Context(), token, code(p.t, e, p.clock.Now()), at("192.0.2.1")); err != nil {
 		p.t.Fatal(err)
 	}
 	p.clock.Advance(time.Minute)
 	return e
 }
 
+// begin begins a second factor with a session.
+func (p *servicePair) begin(token string) agent.Enrolment {
+	p.t.Helper()
+	e, err := p.one.BeginTOTP(p.t.Context(), token, goodPassword, at("192.0.2.1"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return e
+}
+
 // half signs in as far as the code.
 func (p *servicePair) half(login string) string {
 	p.t.Helper()
-	in, err := p.two.SignIn(p.t.Context(), login, goodPassword, "192.0.2.1")
+	in, err := p.two.SignIn(p.t.Context(), login, goodPassword, at("192.0.2.1"))
 	if err != nil || !in.Code {
 		p.t.Fatalf("sign in: got %v, code %v, want a code to be asked for", err, in.Code)
 	}

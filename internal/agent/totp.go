@@ -17,6 +17,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"llave/bot"
+	"llave/internal/secret"
 )
 
 // EnrolmentLife is how long a second factor that was begun waits for its first code.
@@ -71,18 +72,32 @@ func (e Enrolment) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// BeginTOTP makes the secret of a second factor, which is off until ConfirmTOTP. ErrEnrolment means that one is on: taking
-// it off needs the password.
-func (s *Service) BeginTOTP(ctx context.Context, login string) (Enrolment, error) {
-	k, err := totp.Generate(totp.GenerateOpts{Issuer: "Llave", AccountName: login})
+// BeginTOTP makes the secret of a second factor, for somebody who is signed in and proves their password (ErrWrong, *Later); it is off
+// until ConfirmTOTP. ErrEnrolment means that one is on: it must be taken off first. The secret is that session's alone: who has another
+// one of the account, a stolen one perhaps, neither sees it nor turns it on.
+func (s *Service) BeginTOTP(ctx context.Context, token, password string, from From) (Enrolment, error) {
+	a, sn, err := s.Session(ctx, token)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	if a.SecondFactor() {
+		return Enrolment{}, ErrEnrolment
+	}
+	if err := s.prove(ctx, a, password, from); err != nil {
+		return Enrolment{}, err
+	}
+	k, err := totp.Generate(totp.GenerateOpts{Issuer: "Llave", AccountName: a.Login})
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("make a second factor: %w", err)
 	}
-	err = s.change(ctx, login, login, func(a *Agent, now time.Time) (string, string, error) {
+	err = s.change(ctx, a.Login, a.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := a.still(sn.Epoch); err != nil {
+			return "", "", err
+		}
 		if a.SecondFactor() {
 			return "", "", ErrEnrolment
 		}
-		a.NewTOTP, a.NewTOTPAt = s.Vault.Seal(totpLabel, k.URL()), now
+		a.NewTOTP, a.NewTOTPAt, a.NewTOTPBy = s.Vault.Seal(secret.TOTP.Of(a.Login), k.URL()), now, sn.ID
 		return "agent_totp_begun", a.Login, nil
 	})
 	if err != nil {
@@ -91,67 +106,108 @@ func (s *Service) BeginTOTP(ctx context.Context, login string) (Enrolment, error
 	return Enrolment{k}, nil
 }
 
-// Enrolment returns the second factor that was begun and waits for its first code, or ErrEnrolment.
-func (s *Service) Enrolment(ctx context.Context, login string) (Enrolment, error) {
-	a, err := s.Find(ctx, login)
+// Enrolment returns the second factor that was begun with this session and waits for its first code, or ErrEnrolment.
+func (s *Service) Enrolment(ctx context.Context, token string) (Enrolment, error) {
+	a, sn, now, err := s.look(ctx, token)
 	if err != nil {
 		return Enrolment{}, err
 	}
-	now, err := s.now(ctx)
-	if err != nil {
-		return Enrolment{}, err
-	}
-	if !a.enrolling(now) {
+	if !a.enrolling(sn, now) {
 		return Enrolment{}, ErrEnrolment
 	}
-	k, err := s.openTOTP(a.NewTOTP)
+	k, err := s.openTOTP(a.Login, a.NewTOTP)
 	if err != nil {
 		return Enrolment{}, err
 	}
 	return Enrolment{k}, nil
 }
 
-func (a Agent) enrolling(now time.Time) bool {
-	return a.NewTOTP != "" && now.Sub(a.NewTOTPAt) < EnrolmentLife
+func (a Agent) enrolling(with Session, now time.Time) bool {
+	return a.NewTOTP != "" && a.NewTOTPBy == with.ID && now.Sub(a.NewTOTPAt) < EnrolmentLife
 }
 
-// ConfirmTOTP turns the second factor on that was begun, if the code is right (ErrCode). Signing in asks for one from then
-// on.
-func (s *Service) ConfirmTOTP(ctx context.Context, login, code string) error {
-	return s.change(ctx, login, login, func(a *Agent, now time.Time) (string, string, error) {
-		if !a.enrolling(now) {
+// ConfirmTOTP turns the second factor on that was begun with this session, if the code is right (ErrCode). Signing in asks for one from
+// then on. The other sessions of the account end, and what is returned goes on in place of the one with this token. The recovery codes
+// are shown once and kept as keyed hashes.
+func (s *Service) ConfirmTOTP(ctx context.Context, token, code string, from From) (SignedIn, RecoveryCodes, error) {
+	who, with, err := s.Session(ctx, token)
+	if err != nil {
+		return SignedIn{}, nil, err
+	}
+	codes := newRecoveryCodes()
+	err = s.change(ctx, who.Login, who.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := a.still(with.Epoch); err != nil {
+			return "", "", err
+		}
+		if !a.enrolling(with, now) {
 			return "", "", ErrEnrolment
 		}
 		a.TOTPStep = 0 // of another secret
 		if err := s.takeCode(a, a.NewTOTP, code, now); err != nil {
 			return "", "", err
 		}
-		a.TOTP, a.NewTOTP, a.NewTOTPAt = a.NewTOTP, "", time.Time{}
+		a.TOTP, a.NewTOTP, a.NewTOTPAt, a.NewTOTPBy = a.NewTOTP, "", time.Time{}, ""
+		a.Recovery = s.recoveryHashes(a.Login, codes)
+		a.Epoch++
 		return "agent_totp_on", a.Login, nil
 	})
-}
-
-// EndTOTP takes the second factor off for somebody who is signed in and proves their password; a wrong one counts as a try.
-func (s *Service) EndTOTP(ctx context.Context, login, password, source string) error {
-	a, err := s.Find(ctx, login)
 	if err != nil {
-		return err
+		return SignedIn{}, nil, err
 	}
-	if err := s.prove(ctx, a, password, source); err != nil {
-		return err
-	}
-	return s.RemoveTOTP(ctx, login, login)
+	in, err := s.reopen(ctx, token, who.Login, with.Proved, from) // a code is no password
+	return in, codes, err
 }
 
-// RemoveTOTP takes the second factor off, for whoever lost the device.
+// EndTOTP takes the second factor off for somebody who is signed in, proves their password and has a code; a wrong one counts as a
+// try (ErrWrong, ErrCode). Codes have a count of their own, which no right password begins anew. The other sessions of the account end, and what is returned goes on in place of the one with this token.
+func (s *Service) EndTOTP(ctx context.Context, token, password, code string, from From) (SignedIn, error) {
+	a, sn, err := s.Session(ctx, token)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.prove(ctx, a, password, from); err != nil {
+		return SignedIn{}, err
+	}
+	tried, err := s.begin(ctx, a.Login, place{placeInsideCodes, placeInsideCodes}, from)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	err = s.change(ctx, a.Login, a.Login, func(a *Agent, now time.Time) (string, string, error) {
+		if err := a.still(sn.Epoch); err != nil {
+			return "", "", err
+		}
+		if _, err := s.takeAnyCode(a, code, now); err != nil {
+			return "", "", err
+		}
+		a.endTOTP()
+		return "agent_totp_off", a.Login, nil
+	})
+	if errors.Is(err, ErrCode) {
+		return SignedIn{}, s.failed(ctx, a.Login, "agent_code_wrong", tried, ErrCode)
+	}
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.beginAnew(ctx, tried); err != nil {
+		return SignedIn{}, err
+	}
+	return s.reopen(ctx, token, a.Login, time.Time{}, from)
+}
+
+// RemoveTOTP takes the second factor off, for whoever lost the device, and ends what the account is signed in with.
 func (s *Service) RemoveTOTP(ctx context.Context, by, login string) error {
 	return s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
 		if a.TOTP == "" && a.NewTOTP == "" {
 			return "", "", errUnchanged
 		}
-		a.TOTP, a.NewTOTP, a.TOTPStep, a.NewTOTPAt = "", "", 0, time.Time{}
+		a.endTOTP()
 		return "agent_totp_off", a.Login, nil
 	})
+}
+
+func (a *Agent) endTOTP() {
+	a.TOTP, a.NewTOTP, a.TOTPStep, a.NewTOTPAt, a.NewTOTPBy, a.Recovery = "", "", 0, time.Time{}, "", nil
+	a.Epoch++
 }
 
 // takeCode notes in the agent which step a code is of, or returns ErrCode: it is of none near now, or of one that was taken.
@@ -159,7 +215,7 @@ func (s *Service) takeCode(a *Agent, sealed, code string, now time.Time) error {
 	if sealed == "" {
 		return ErrCode
 	}
-	k, err := s.openTOTP(sealed)
+	k, err := s.openTOTP(a.Login, sealed)
 	if err != nil {
 		return err
 	}
@@ -171,7 +227,7 @@ func (s *Service) takeCode(a *Agent, sealed, code string, now time.Time) error {
 	}, bot.Fold(code))
 	present := now.Unix() / stepLength
 	for step := present - 1; step <= present+1; step++ {
-		want, err := hotp.GenerateCode(k.Secret(), uint64(step))
+		want, err := hotp.GenerateCode(k.Secret(), uint64(step)) //nolint:gosec // half minutes since 1970
 		if err != nil {
 			return fmt.Errorf("compute code: %w", err)
 		}
@@ -183,10 +239,8 @@ func (s *Service) takeCode(a *Agent, sealed, code string, now time.Time) error {
 	return ErrCode
 }
 
-const totpLabel = "agent-totp"
-
-func (s *Service) openTOTP(sealed string) (*otp.Key, error) {
-	text, err := s.Vault.Open(totpLabel, sealed)
+func (s *Service) openTOTP(login, sealed string) (*otp.Key, error) {
+	text, err := s.Vault.Open(secret.TOTP.Of(login), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open the second factor: %w", err)
 	}

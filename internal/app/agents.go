@@ -23,10 +23,10 @@ import (
 )
 
 // newAgents makes the accounts of the desk over a store.
-func newAgents(c config.Config, s *store.Store, v *secret.Vault) *agent.Service {
+func newAgents(c config.Config, s *store.Store, v *secret.Vault, alert func(what string)) *agent.Service {
 	return agent.New(agent.Options{
 		Agents: s.Agents, Sessions: s.Sessions, Tries: s.Tries, Counters: s.Counters, Audit: s.Audit.AppendAgent,
-		Vault: v, Now: s.Now, Idle: c.AgentIdle,
+		Vault: v, Now: s.Now, Idle: c.AgentIdle, Require: agent.Policy(c.SecondFactor), Alert: alert,
 	})
 }
 
@@ -44,7 +44,7 @@ supervisor can do the same in the console.`,
 			return fmt.Errorf("%w: a command is needed after agents: %s", errUsage, strings.Join(names, ", "))
 		},
 	}
-	cmd.AddCommand(p.agentsAdd(), p.agentsList(), p.agentsDisable(), p.agentsPassword())
+	cmd.AddCommand(p.agentsAdd(), p.agentsList(), p.agentsDisable(), p.agentsPassword(), p.agentsSecondFactor())
 	return cmd
 }
 
@@ -134,8 +134,8 @@ func state(a agent.Agent) string {
 	switch {
 	case a.Disabled:
 		return "disabled"
-	case !a.LockedUntil.IsZero():
-		return "locked"
+	case !a.Guessed.IsZero():
+		return "guessed at"
 	}
 	return "active"
 }
@@ -165,7 +165,7 @@ func (p *program) agentsDisable() *cobra.Command {
 	var enable bool
 	cmd := &cobra.Command{
 		Use: "disable LOGIN", Short: "Keep somebody out, at once, or let them in again", Args: cobra.ExactArgs(1),
-		Long: "Ends what the account is signed in with and lets it in no more. With --enable it may sign in again, also where too many\nwrong tries had locked it.",
+		Long: "Ends what the account is signed in with and lets it in no more. With --enable it may sign in again, and what was tried for it\nis forgotten.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withAgents(cmd.Context(), func(ctx context.Context, agents *agent.Service, _ config.Config) error {
 				do, said := agents.Disable, "cannot sign in any more"
@@ -219,6 +219,33 @@ func (p *program) agentsPassword() *cobra.Command {
 	return cmd
 }
 
+func (p *program) agentsSecondFactor() *cobra.Command {
+	var reset string
+	cmd := &cobra.Command{
+		Use: "second-factor --reset LOGIN", Short: "Take the second factor off, for whoever lost the telephone and the recovery codes", Args: cobra.NoArgs,
+		Long: "Takes the second factor and the recovery codes off an account and ends what it is signed in with. Where LLAVE_SECOND_FACTOR\n" +
+			"wants one it is set up anew at the next sign-in: give it back to nobody but the person themself.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if reset == "" {
+				return fmt.Errorf("%w: say whose with --reset LOGIN", errUsage)
+			}
+			return p.withAgents(cmd.Context(), func(ctx context.Context, agents *agent.Service, c config.Config) error {
+				if err := agents.RemoveTOTP(ctx, agent.CommandLine, reset); err != nil {
+					return fmt.Errorf("%s: %w", reset, err)
+				}
+				next := "signs in without a code"
+				if c.SecondFactor != "" && c.SecondFactor != config.SecondFactorOptional {
+					next = fmt.Sprintf("is outside, and sets up a new code at the next sign-in where LLAVE_SECOND_FACTOR (%s) wants one: let nobody but them have the password meanwhile", c.SecondFactor)
+				}
+				fmt.Fprintf(p.stderr, "%s %s.\n", reset, next)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reset, "reset", "", "the login of the account")
+	return cmd
+}
+
 // withStore opens the store for as long as do runs.
 func (p *program) withStore(ctx context.Context, do func(s *store.Store, c config.Config) error) error {
 	c, _, err := p.load()
@@ -254,7 +281,7 @@ func OpenAgents(ctx context.Context, c config.Config, s *store.Store) (*agent.Se
 	if err != nil {
 		return nil, err
 	}
-	return newAgents(c, s, v), nil
+	return newAgents(c, s, v, nil), nil
 }
 
 // askPassword reads a password: typed twice on a terminal, where nothing shows, else the first line of standard input.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/internal/agent"
 	"llave/internal/app"
 	"llave/internal/config"
 	"llave/internal/store"
@@ -89,7 +90,7 @@ func signsIn(t *testing.T, environ []string, login, password string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in, err := agents.SignIn(ctx, login, password, "192.0.2.1"); err != nil || in.Code {
+	if in, err := agents.SignIn(ctx, login, password, agent.From{Source: "192.0.2.1"}); err != nil || in.Code {
 		t.Errorf("sign in: got %v, code %v", err, in.Code)
 	}
 	var audit []string

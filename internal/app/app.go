@@ -63,6 +63,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Demo serves the page of `llave demo` at "/" and catches letters instead of sending them.
 	Demo bool
+	// DemoWord is told each word that opens the desk of a demo which other machines reach; each does once.
+	DemoWord func(word string)
 	// Terminal is the channel of `llave chat`; nil: off.
 	Terminal *terminal.Options
 	// Now is the embedded store's clock; nil is time.Now. For tests.
@@ -103,8 +105,12 @@ type App struct {
 	events   *events.Sender // nil: nobody is told
 
 	reports      *bounce.Listener // nil: no delivery reports are taken
-	bodies       *wire.Bodies     // room for what strangers send, of all ways in
-	demoPassword string           // of the agent in a demo
+	security     security
+	auditEnd     store.AuditEnd // where the audit ended when that was said in the log last
+	bodies       *wire.Bodies   // room for what strangers send, of all ways in
+	limits       chan limitMet  // for the audit
+	demoPassword string         // of the agent in a demo
+	demoWord     word           // opens its desk where other machines reach it
 	jobs         *jobs.Table
 	trace        *trace.Tracer // nil: traces are off
 	engine       *bot.Engine   // the first: see fresh
@@ -114,7 +120,10 @@ type App struct {
 
 	handler       http.Handler // of the public listener
 	public, admin net.Listener
-	alone         bool // nobody else can have the store open
+	alone         bool                      // nobody else can have the store open
+	raw           store.Engine              // as it is, which the socket lends
+	erasures      store.ErasureLog          // nil: a demo's, or a command's that erases nobody
+	older         atomic.Pointer[time.Time] // until when an earlier version may still write beside this one; nil: never
 	stopping      atomic.Bool
 	undo          []step
 	background    sync.WaitGroup
@@ -208,7 +217,7 @@ func openVault(ctx context.Context, c config.Config, s *store.Store) (k secret.K
 // long and straight on purpose: wiring is read from top to bottom.
 func New(ctx context.Context, o Options) (a *App, err error) {
 	c := o.Config
-	a = &App{options: o, name: processName(), Metrics: newMetrics(), failed: make(chan error, 4), storeHealth: newStoreHealth(o.Log)}
+	a = &App{options: o, name: processName(), Metrics: newMetrics(), limits: make(chan limitMet, 64), failed: make(chan error, 4), storeHealth: newStoreHealth(o.Log)}
 	defer func() {
 		if err != nil {
 			_ = a.Stop(context.WithoutCancel(ctx)) // the first error is the one to tell
@@ -233,6 +242,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 
 	if o.Engine != nil {
+		a.raw = o.Engine
 		a.Store = store.New(a.watchEngine(o.Engine))
 	} else {
 		if a.Store, err = holdStore(ctx, c, o.Now); err != nil {
@@ -242,15 +252,24 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		if a.alone = c.Embedded(); a.alone {
 			a.lendStore()
 		}
-		a.Store = store.New(a.watchEngine(a.Store.Engine()))
+		a.raw = a.Store.Engine()
+		a.Store = store.New(a.watchEngine(a.raw))
 	}
 	k, vault, err := openVault(ctx, c, a.Store)
 	if err != nil {
 		return a, err
 	}
 	a.Vault = vault
+	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
+	a.Store.Audit.OnBegin(a.auditBegan)
+	if err := a.Store.Audit.Begin(ctx); err != nil {
+		return a, err
+	}
+	if err := a.takeOver(ctx); err != nil {
+		return a, err
+	}
 	if err := a.openTrace(ctx); err != nil {
 		return a, err
 	}
@@ -276,11 +295,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			Burst: c.Limits.MailsWindow, Window: config.MailWindow, Day: c.Limits.MailsDay, PerDay: 24 * time.Hour, LinkTTL: c.LinkTTL,
 		},
 		Hold: c.NotMeHold, Uniform: c.Disclosure == config.Uniform, Announce: c.EventsURL != nil, Keys: keys, Trace: a.trace,
-		Watch: a.watchLink,
-		Kick:  func(record string) { a.Runner.Kick(record) },
+		Watch: a.watchLink, Conv: a.Store.Book.Conv,
+		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
-	a.Agents = newAgents(c, a.Store, a.Vault)
+	a.Agents = newAgents(c, a.Store, a.Vault, a.alertDesk)
+	a.Agents.Audit = a.seesAgents(a.Agents.Audit)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))
 	a.publicURL = publicURL
 	fresh, err := a.refresh(c)
@@ -291,8 +311,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.engine = fresh.engine
 	a.Runner, err = runner.New(runner.Options{
 		Name: a.name, Conversations: a.Store.Conversations, Unlocks: a.Store.Unlocks, Processes: a.Store.Processes, Alone: a.alone, Engine: a.engine, Reserve: a.Unlock.Reserve,
-		Now: a.Store.Now, Open: func(s string) (string, error) { return flows.OpenReply(a.Vault, s) },
-		Keepers: a.keepers(publicURL), Watch: watched{a.Metrics}, Log: o.Log, Trace: a.trace,
+		Now: a.Store.Now, Open: func(conv, s string) (string, error) { return flows.OpenReply(a.Vault, conv, s) },
+		Address: a.address, Keepers: a.keepers(publicURL), Watch: watched{a.Metrics, a.sees, a.limits}, Log: o.Log, Trace: a.trace,
 	})
 	if err != nil {
 		return a, err
@@ -301,7 +321,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.bodies = wire.NewBodies()
 	kit, err := web.New(web.Options{
 		PublicURL: publicURL, TrustedProxies: c.TrustedProxies, Bodies: a.bodies, Log: o.Log, Framed: o.Demo, Lang: public.Lang, Count: a.watchRequest,
-		Chats: func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
+		Untrusted: a.forwardedBy(),
+		Chats:     func(r *http.Request) []web.Chat { return public.Back(r, a.chats()) },
 	})
 	if err != nil {
 		return a, err
@@ -309,7 +330,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	mux := http.NewServeMux()
 	kit.Routes(mux)
 	site, err := public.New(public.Options{
-		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
+		Kit: kit, Links: a.Unlock, LinkTTL: c.LinkTTL, GenerateURL: text(c.GenerateURL), Address: c.PrivacyAddress, Officer: c.PrivacyOfficer, NoHome: o.Demo, Offices: func() affiliate.Offices { return a.fresh.Load().offices }, Log: o.Log,
 		Retention: public.Retention{Idle: c.Retention.Idle, Seen: c.Retention.Seen, Transcript: c.Retention.Transcript, Audit: c.Retention.Audit, Complaint: c.Retention.Complaint, Unheard: c.Retention.Unheard},
 		Chats:     a.chats, Limit: a.wrongLink, Count: a.watchPage,
 	})
@@ -357,7 +378,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 		mux.Handle(whatsapp.WebhookPath, a.whatsapp.Handler())
 	}
 	if o.Demo {
-		a.web = webchat.New(webchat.Options{Handle: a.Runner.Handle, PersonTyping: a.talk.PersonTyping, Images: flows.Image, Log: o.Log})
+		a.web = webchat.New(webchat.Options{Handle: a.Handle, PersonTyping: a.personTyping, Images: flows.Image, Log: o.Log})
 		if err := a.bind(webchat.Name, a.web, nil); err != nil {
 			return err
 		}
@@ -370,7 +391,7 @@ func (a *App) bindChannels(kit *web.Kit, mux *http.ServeMux, publicURL *url.URL)
 	}
 	if o.Terminal != nil {
 		t := *o.Terminal
-		t.Handle, t.Letters = a.Runner.Handle, a.chatLetters
+		t.Handle, t.Letters = a.Handle, a.chatLetters
 		a.Chat = terminal.New(t)
 		if err := a.bind(terminal.Name, a.Chat, nil); err != nil { // the command runs it, and ends with it
 			return err
@@ -453,7 +474,7 @@ func flowOptions(c config.Config, o FlowOptions) (flows.Options, error) {
 	return flows.Options{
 		Records: o.Records, Vault: o.Vault, Offices: o.Offices, ForeignCode: c.ForeignCodePattern, Uniform: c.Disclosure == config.Uniform,
 		PublicURL: strings.TrimSuffix(o.PublicURL.String(), "/"), LinkTTL: c.LinkTTL, Idle: c.Retention.Idle, Seen: c.Retention.Seen,
-		Mail: o.Mail, Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard,
+		Mail: o.Mail, Desk: o.Desk, Silence: c.AgentSilence, Unheard: c.Retention.Unheard, Transcript: c.Retention.Transcript, Complaint: c.Retention.Complaint,
 		Limits: flows.Limits{
 			NumbersHour: c.Limits.NumbersHour, NumbersDay: c.Limits.NumbersDay, MessagesMinute: c.Limits.MessagesMinute,
 			ComplaintsHour: c.Limits.ComplaintsHour, ComplaintsDay: c.Limits.ComplaintsDay,
@@ -517,7 +538,7 @@ func (a *App) newTelegram(publicURL *url.URL) (*telegram.Channel, error) {
 		Token: c.TelegramToken, APIURL: c.TelegramAPIURL, Mode: telegram.Mode(c.TelegramMode),
 		PublicURL: strings.TrimSuffix(publicURL.String(), "/"), Secret: telegram.Secret(hook), Rate: float64(c.TelegramRate),
 		Introduce: a.introduction(), Images: flows.Image, Shown: a.Store.Images,
-		Handle: a.Runner.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
+		Handle: a.Handle, Lease: pollLease{a}, Count: a.watchChannel(telegram.Name), Log: a.options.Log,
 		Now: a.options.Now,
 	})
 	if err != nil {
@@ -566,12 +587,15 @@ func (a *App) Start(ctx context.Context) error {
 		a.Runner.Start(ctx)
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
+		a.background.Go(func() { a.carryAlong(ctx) })
+		a.background.Go(func() { a.lookKeys(ctx) })
 	}
 	a.takeReports()
 	a.serve("public server", a.handler, a.public)
 	if a.admin != nil {
 		a.serve("admin server", a.adminRoutes(), a.admin)
 	}
+	a.background.Go(func() { a.auditLimits(ctx) })
 	a.background.Go(func() { a.stayAlive(ctx) })
 	a.background.Go(func() { a.watchTrouble(ctx) })
 	if a.Mailbox == nil && !a.options.NoSweep {

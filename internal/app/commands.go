@@ -47,7 +47,8 @@ func Main(ctx context.Context, args []string, with IO) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(with.Stderr, "llave: %v\nSee: llave help\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+		of, _ := errors.AsType[misused](err)
+		fmt.Fprintf(with.Stderr, "llave: %v\nSee: llave help%s\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "), of.command)
 		return 2
 	}
 	fmt.Fprintf(with.Stderr, "llave: %v\n", err)
@@ -83,10 +84,22 @@ func Run(ctx context.Context, args []string, with IO) error {
 	root.SetOut(with.Stdout)
 	root.SetErr(with.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.events(), p.purge(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.audit(), p.events(), p.person(), p.breach(), p.purge(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
 	markUsage(root)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if errors.Is(err, errUsage) {
+		return misused{err, strings.TrimPrefix(cmd.CommandPath(), root.Name())}
+	}
+	return err
 }
+
+// misused is a mistake in how a command was called, whose help says how it is.
+type misused struct {
+	error
+	command string // with a blank before each word
+}
+
+func (m misused) Unwrap() error { return m.error }
 
 // markUsage makes what a command and those below it say of their arguments a mistake in how the program was called.
 func markUsage(c *cobra.Command) {
@@ -157,6 +170,7 @@ With --check it only tries settings, files, their rights and the catalogue, with
 			var ready time.Time
 			err = p.run(cmd.Context(), Options{Config: c, Log: log, Hangup: hangup, Again: again, Level: &p.level}, func(a *App) {
 				ready = time.Now()
+				a.warnUnsafe()
 				if len(a.channels) == 0 {
 					log.Warn("no channel is on: set LLAVE_TELEGRAM_TOKEN, or LLAVE_WHATSAPP_TOKEN and what goes with it")
 				}
@@ -237,7 +251,7 @@ func (p *program) try(ctx context.Context, o Options, change func(*config.Config
 		return fmt.Errorf("make a folder for the store: %w", err)
 	}
 	defer os.RemoveAll(c.DataDir) // it holds fictional people only
-	c.MongoDBURI, c.SecretKey, c.AdminAddr = "", nil, ""
+	c.MongoDBURI, c.SecretKey, c.AdminAddr, c.SecondFactor = "", nil, "", config.SecondFactorOptional
 	c.WhatsApp, c.EventsURL, c.Telemetry = config.WhatsApp{}, nil, nil
 	change(&c)
 	o.Config = c
@@ -249,14 +263,16 @@ func (p *program) demo() *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "Try it: chat, mailbox, agents' desk and store embedded, no configuration", Args: cobra.NoArgs,
 		Long: `Opens a page with a phone, its mailbox and the agents' desk side by side, with fictional people to try. Nothing leaves the
-machine and nothing is kept. The desk is open at any hour, on days of rest too, unless LLAVE_OFFICE_HOURS says other hours
+machine and nothing is kept. Where other machines reach it (LLAVE_HTTP_ADDR), its desk asks for a word that is printed here and
+works once; the next one is printed then. The desk is open at any hour, on days of rest too, unless LLAVE_OFFICE_HOURS says other hours
 than its default.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			unset, err := config.Load(nil, os.DevNull)
 			if err != nil {
 				return err
 			}
-			return p.try(cmd.Context(), Options{Demo: true}, func(c *config.Config) {
+			told := func(word string) { fmt.Fprintf(p.stderr, "The word that opens the desk, once: %s\n", word) }
+			return p.try(cmd.Context(), Options{Demo: true, DemoWord: told}, func(c *config.Config) {
 				if c.HTTPAddr == unset.HTTPAddr {
 					c.HTTPAddr = "127.0.0.1:8080" // everybody's demo is their own
 				}
@@ -319,9 +335,9 @@ func (p *program) purge() *cobra.Command {
 					Forgotten
 				}{links, forgotten})
 			}
-			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\nevents %d\n", links,
+			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\nevents %d\nunlocks %d\nimports %d\npresence %d\n", links,
 				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Deliveries,
-				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events)
+				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events, forgotten.Unlocks, forgotten.Imports, forgotten.Presence)
 			return err
 		},
 	}

@@ -48,7 +48,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestHelp(t *testing.T) {
 	commands := []string{
-		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password",
+		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password", "agents second-factor", "audit", "audit verify", "person", "person erase", "person export", "breach", "breach add", "breach change", "breach list", "breach told", "store", "store reseal",
 		"events", "events list", "events resend", "purge", "flow", "understand", "train", "doctor", "health", "version", "config",
 	}
 	for _, command := range commands {

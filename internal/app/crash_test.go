@@ -53,7 +53,7 @@ func (m *mortal) call(c storetest.Call, do func() error) error {
 	default:
 	}
 	dies := false
-	if slices.Contains([]string{store.Conversations, store.Unlocks, store.Affiliates, store.Unheard}, c.Collection) {
+	if slices.Contains([]string{store.Conversations, store.Book, store.Unlocks, store.Affiliates, store.Unheard}, c.Collection) {
 		m.calls++
 		if m.k > 0 {
 			m.k--
@@ -220,7 +220,7 @@ func (c *crash) writes(text string) {
 	u := bot.Update{
 		ID: fmt.Sprint(1000 + id), Channel: telegram.Name, Chat: fmt.Sprint(c.chat), Kind: bot.Text, Text: text, MessageID: fmt.Sprint(id),
 	}
-	c.does(text, func(a *app.App) error { return a.Runner.Handle(c.t.Context(), u) })
+	c.does(text, func(a *app.App) error { return a.Handle(c.t.Context(), u) })
 }
 
 // murmurs is what nobody understands, in words that nobody else says.
@@ -314,7 +314,7 @@ func owing(all []bot.Promise) (n int) {
 func (c *crash) ending() ending {
 	t, a := c.t, c.process
 	t.Helper()
-	conv, err := a.Store.Conversations.Load(t.Context(), bot.ConversationID(telegram.Name, fmt.Sprint(c.chat)))
+	conv, err := a.Store.Conversations.Load(t.Context(), a.Store.Book.Conv(bot.ConversationID(telegram.Name, fmt.Sprint(c.chat))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"fmt"
+	"net"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"llave/bot"
@@ -42,6 +46,7 @@ func (a *App) newDesk() *handoff.Desk {
 			}
 			return a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: now, Who: who, What: what, Detail: detail})
 		},
+		Mark:   func(words string) string { return a.Vault.Hash("search", words)[:12] },
 		Typing: a.showTyping,
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			who, found, err := a.Store.Agents.Find(ctx, login)
@@ -59,8 +64,11 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 		steps = append(steps, talk.Step{State: s, Label: name(s)})
 	}
 	o := console.Options{Kit: kit, Desk: a.Desk, Agents: a.Agents, Log: a.options.Log, Embed: a.options.Demo}
-	if a.options.Demo {
+	switch {
+	case a.options.Demo && a.onLoopback():
 		o.AutoSignIn = a.demoSignIn
+	case a.options.Demo:
+		o.Word = a.demoWord.signIn(a)
 	}
 	frame, err := console.New(o)
 	if err != nil {
@@ -104,8 +112,11 @@ const (
 )
 
 func (a *App) addDemoAgent(ctx context.Context) error {
+	if !a.onLoopback() {
+		a.demoWord.next(a.options.DemoWord)
+	}
 	a.demoPassword = rand.Text()
-	if _, err := a.Agents.Add(ctx, demoAgent, agent.Newcomer{Login: demoAgent, Name: demoAgentName, Role: agent.Supervisor}, a.demoPassword); err != nil {
+	if _, err := a.Agents.Add(ctx, agent.CommandLine, agent.Newcomer{Login: demoAgent, Name: demoAgentName, Role: agent.Supervisor}, a.demoPassword); err != nil {
 		return fmt.Errorf("make the demo's agent: %w", err)
 	}
 	return nil
@@ -113,7 +124,42 @@ func (a *App) addDemoAgent(ctx context.Context) error {
 
 // demoSignIn lets in whoever opens the demo's desk.
 func (a *App) demoSignIn(ctx context.Context) (agent.SignedIn, error) {
-	return a.Agents.SignIn(ctx, demoAgent, a.demoPassword, demoAgent)
+	return a.Agents.SignIn(ctx, demoAgent, a.demoPassword, agent.From{Source: demoAgent})
+}
+
+// onLoopback says whether the public listener is reached from this machine alone.
+func (a *App) onLoopback() bool {
+	tcp, ok := a.public.Addr().(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// word opens the desk of a demo that other machines reach, once; then there is another. It is printed where the demo was started.
+type word struct {
+	mu   sync.Mutex
+	text string
+}
+
+// next makes another word and has it told.
+func (w *word) next(tell func(word string)) {
+	w.text = strings.ToLower(rand.Text()[:12]) // 60 bits
+	if tell != nil {
+		tell(w.text)
+	}
+}
+
+func (w *word) signIn(a *App) func(ctx context.Context, typed string) (agent.SignedIn, error) {
+	return func(ctx context.Context, typed string) (agent.SignedIn, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if typed = bot.Fold(strings.TrimSpace(typed)); w.text == "" || subtle.ConstantTimeCompare([]byte(typed), []byte(w.text)) == 0 {
+			return agent.SignedIn{}, agent.ErrWrong
+		}
+		in, err := a.demoSignIn(ctx)
+		if err == nil {
+			w.next(a.options.DemoWord)
+		}
+		return in, err
+	}
 }
 
 // lookUp says what stands in the record of a number, for somebody at the desk.
@@ -139,7 +185,10 @@ const typingFor = 3 * time.Second
 func (a *App) showTyping(ctx context.Context, conv string) {
 	ctx, cancel := context.WithTimeout(ctx, typingFor)
 	defer cancel()
-	switch channel, chat := bot.SplitConversationID(conv); {
+	channel, name := bot.SplitConversationID(conv)
+	chat, err := a.address(ctx, channel, name)
+	switch {
+	case err != nil || chat == "":
 	case channel == telegram.Name && a.telegram != nil:
 		a.telegram.Typing(ctx, chat)
 	case channel == whatsapp.Name && a.whatsapp != nil:

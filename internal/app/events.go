@@ -22,9 +22,6 @@ import (
 // deadFor is how long an event that nobody took can be sent again.
 const deadFor = 30 * 24 * time.Hour
 
-// sealedEvent is the label under which a dead event is sealed.
-const sealedEvent = "dead-event"
-
 // keepEvent tells the institution's programs. Where they are told no more it is kept by that. When its day is over it is tried a
 // last time, also where nobody ran for the whole day, and kept among the dead ones then: with what is known of it, where its record
 // cannot be read.
@@ -75,7 +72,7 @@ func (a *App) bury(ctx context.Context, e events.Event, dead store.DeadEvent) er
 	if err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
-	dead.ID, dead.Name, dead.At, dead.Sealed = e.ID, e.Name, e.At, a.Vault.Seal(sealedEvent, string(whole))
+	dead.ID, dead.Name, dead.At, dead.Sealed = e.ID, e.Name, e.At, a.Vault.Seal(secret.DeadEvent.Of(e.ID), string(whole))
 	if err := a.Store.Events.Bury(ctx, dead); err != nil {
 		return fmt.Errorf("keep a dead event: %w", err)
 	}
@@ -247,7 +244,7 @@ func chosen(ctx context.Context, s *store.Store, ids []string) ([]store.DeadEven
 func sendAgain(ctx context.Context, s *store.Store, vault *secret.Vault, sender *events.Sender, dead []store.DeadEvent) ([]resent, error) {
 	done, failed := []resent{}, 0
 	for _, d := range dead {
-		whole, err := vault.Open(sealedEvent, d.Sealed)
+		whole, err := vault.Open(secret.DeadEvent.Of(d.ID), d.Sealed)
 		if err != nil {
 			return done, fmt.Errorf("open event %s: %w", d.ID, err)
 		}

@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"llave/internal/secret"
+	"llave/internal/store"
 )
 
 // hidden is a handler of log lines in which no chat can be recognised: wherever a conversation's id stands, in a value, an
-// error or the message, the chat in it is named by a keyed hash (P405). The same chat has the same name in every line, and
-// another one under another secret key.
+// error or the message, the chat in it is named by a keyed hash (P405), the one by which it goes in the store. The same chat has the
+// same name in every line, and another one under another secret key.
 type hidden struct {
 	next  slog.Handler
 	vault *secret.Vault
@@ -26,15 +27,10 @@ func hideChats(log *slog.Logger, v *secret.Vault) *slog.Logger {
 }
 
 // conversations finds ids as bot.ConversationID makes them, of every channel that there is.
-var conversations = regexp.MustCompile(`\b(` + strings.Join(slices.Sorted(maps.Keys(erasing)), "|") + `):[A-Za-z0-9+_=-]+(?:\.[A-Za-z0-9+_=-]+)*`)
-
-// shownHash is how much of a hash stands in a line: enough that two chats are not taken for one.
-const shownHash = 12
+var conversations = regexp.MustCompile(`\b(` + strings.Join(slices.Sorted(maps.Keys(erasing)), "|") + `):~?[A-Za-z0-9+_=-]+(?:\.[A-Za-z0-9+_=-]+)*`)
 
 func (h hidden) text(s string) string {
-	return conversations.ReplaceAllStringFunc(s, func(id string) string {
-		return conversations.FindStringSubmatch(id)[1] + ":" + h.vault.Hash("log", id)[:shownHash]
-	})
+	return conversations.ReplaceAllStringFunc(s, func(id string) string { return store.ConversationName(h.vault, id) })
 }
 
 func (h hidden) attr(a slog.Attr) slog.Attr {

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"llave/bot"
-	"llave/bot/whatsapp"
 	"llave/internal/jobs"
+	"llave/internal/store"
 )
 
 const (
@@ -29,64 +28,112 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 	return l.a.Store.Leases.Hold(ctx, name, l.a.name, ttl, do)
 }
 
-// newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links and a net under the
-// sweep; every minute whose the sentences are that were not understood a day ago; hourly what is kept no longer.
+// newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links, erased chats and a net
+// under the sweep; every minute whose the sentences are that were not understood a day ago, and what is to be
+// sealed anew; hourly where the audit ends, what is kept no longer, and breaches of which somebody is still to be told.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
+		t.Add("erasures", "@every 15s", jobTTL, a.EndErasing),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
-		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error { _, err := a.Forget(ctx); return err }),
+		t.Add("reseal", "@every 1m", jobTTL, a.reseal),
+		t.Add("audit-end", "@hourly", jobTTL, a.noteAudit),
+		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error {
+			_, err := a.Forget(ctx)
+			return errors.Join(err, a.remindOfBreaches(ctx))
+		}),
 	)
 	return t, err
 }
 
-// PurgeLinks takes expired links off their records and says how many.
+// PurgeLinks takes expired links off their records, and what else of the unlock documents is over, and says how many links.
 func (a *App) PurgeLinks(ctx context.Context) (int64, error) {
-	var purged atomic.Int64
+	links, _, err := a.purgeUnlocks(ctx)
+	return links, err
+}
+
+func (a *App) purgeUnlocks(ctx context.Context) (links, documents int64, err error) {
 	for {
 		now, err := a.Store.Now(ctx)
 		if err != nil {
-			return purged.Load(), fmt.Errorf("read the store's clock: %w", err)
+			return links, documents, fmt.Errorf("read the store's clock: %w", err)
 		}
 		ids, err := a.Store.Unlocks.Purgeable(ctx, now, purgeBatch)
 		if err != nil {
-			return purged.Load(), fmt.Errorf("find expired links: %w", err)
+			return links, documents, fmt.Errorf("find expired links: %w", err)
 		}
 		if len(ids) == 0 {
-			return purged.Load(), nil
+			return links, documents, nil
 		}
-		var wg sync.WaitGroup
-		var mu sync.Mutex
-		var problems []error
-		gate := make(chan struct{}, purgers)
-		for _, id := range ids {
-			gate <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-gate }()
-				gone, err := a.Unlock.Purge(ctx, id)
-				if gone {
-					purged.Add(1)
-				}
-				if err != nil {
-					mu.Lock()
-					problems = append(problems, err)
-					mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
-		if err := errors.Join(problems...); err != nil {
-			return purged.Load(), fmt.Errorf("purge links: %w", err)
+		l, d, err := a.purgeThese(ctx, ids)
+		links, documents = links+l, documents+d
+		if err != nil {
+			return links, documents, err
 		}
 	}
 }
 
+func (a *App) purgeThese(ctx context.Context, ids []string) (links, documents int64, err error) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var problems []error
+	gate := make(chan struct{}, purgers)
+	for _, id := range ids {
+		gate <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-gate }()
+			gone, err := a.Unlock.Purge(ctx, id)
+			mu.Lock()
+			defer mu.Unlock()
+			if gone.Link {
+				links++
+			}
+			if gone.Document {
+				documents++
+			}
+			if err != nil {
+				problems = append(problems, err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(problems...); err != nil {
+		return links, documents, fmt.Errorf("purge links: %w", err)
+	}
+	return links, documents, nil
+}
+
+// planUnlocks looks at the unlock documents that nobody would look at again, because a version before wrote them, or a process of one
+// that is still there: once a day, as that reads them all.
+func (a *App) planUnlocks(ctx context.Context) (documents int64, err error) {
+	due, err := a.Store.Marks.Due(ctx, "unlocks_planned", planEvery)
+	if err != nil || !due {
+		return 0, err
+	}
+	for from := ""; ; {
+		ids, next, err := a.Store.Unlocks.Unplanned(ctx, from, purgeBatch)
+		if err != nil {
+			return documents, err
+		}
+		_, gone, err := a.purgeThese(ctx, ids)
+		if documents += gone; err != nil {
+			return documents, err
+		}
+		if from = next; from == "" {
+			return documents, a.Store.Marks.Set(ctx, "unlocks_planned")
+		}
+	}
+}
+
+const planEvery = 24 * time.Hour
+
 // Forgotten is what a run of the retention removed.
 type Forgotten struct {
 	Conversations int64 `json:"conversations"`
+	Unlocks       int64 `json:"unlocks"`
 	Complaints    int64 `json:"complaints"`
 	Cases         int64 `json:"cases"`
 	Audit         int64 `json:"audit"`
@@ -97,9 +144,11 @@ type Forgotten struct {
 	Tries         int64 `json:"tries"`
 	Unheard       int64 `json:"unheard"`
 	Events        int64 `json:"events"`
+	Imports       int64 `json:"imports"`
+	Presence      int64 `json:"presence"`
 }
 
-// Forget removes what is kept no longer.
+// Forget removes what is kept no longer, in every collection that is declared with a retention (store.Collections).
 func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	r := a.options.Config.Retention
 	now, err := a.Store.Now(ctx)
@@ -108,6 +157,14 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 	}
 	if f.Conversations, err = a.forgetConversations(ctx, now); err != nil {
 		return f, err
+	}
+	_, gone, err := a.purgeUnlocks(ctx)
+	if f.Unlocks = gone; err != nil {
+		return f, err
+	}
+	planned, err := a.planUnlocks(ctx)
+	if f.Unlocks += planned; err != nil {
+		return f, fmt.Errorf("forget unlock documents: %w", err)
 	}
 	all := func(what string, n *int64, step func() (int64, error)) error {
 		for {
@@ -121,7 +178,11 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 			}
 		}
 	}
-	return f, errors.Join(
+	strays := a.forgetStrays(ctx)
+	carried := a.Carry(ctx) // an earlier version may have run beside this one
+	again := a.EraseAgain(ctx)
+	return f, errors.Join( // what fails is no reason to keep anything else
+		strays, carried, again, a.EndErasing(ctx), a.forgetErasures(ctx, now),
 		all("complaints", &f.Complaints, func() (int64, error) { return a.Store.Complaints.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("cases", &f.Cases, func() (int64, error) { return a.Store.Cases.Forget(ctx, now.Add(-r.Complaint), purgeBatch) }),
 		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
@@ -132,9 +193,38 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),
 		all("sentences", &f.Unheard, func() (int64, error) { return a.Store.Unheard.Forget(ctx, keptSince(now, r.Unheard), purgeBatch) }),
 		all("dead events", &f.Events, func() (int64, error) { return a.Store.Events.Forget(ctx, now.Add(-deadFor), purgeBatch) }),
+		all("imports", &f.Imports, func() (int64, error) { return a.Store.ForgetImports(ctx, now, purgeBatch) }),
+		all("presence", &f.Presence, func() (int64, error) { return a.Store.ForgetPresence(ctx, now, purgeBatch) }),
 		a.dropTellers(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
+		a.scrub(ctx),
 	)
+}
+
+// forgetStrays drops the entries of the address book of which nothing else is kept. Those that there never was a conversation to are
+// looked for once a day, as that reads the whole book.
+func (a *App) forgetStrays(ctx context.Context) error {
+	if err := a.Store.People.ForgetStrays(ctx); err != nil {
+		return err
+	}
+	due, err := a.Store.Marks.Due(ctx, "strays_marked", planEvery)
+	if err != nil || !due {
+		return err
+	}
+	if err := a.Store.People.MarkStrays(ctx); err != nil {
+		return err
+	}
+	return a.Store.Marks.Set(ctx, "strays_marked")
+}
+
+func (a *App) forgetErasures(ctx context.Context, now time.Time) error {
+	if a.erasures == nil {
+		return nil
+	}
+	if err := a.erasures.Forget(ctx, now.Add(-store.ErasuresKept)); err != nil {
+		return fmt.Errorf("forget erasures: %w", err)
+	}
+	return nil
 }
 
 // ended is what became of a conversation whose time was over.
@@ -182,13 +272,15 @@ func (a *App) forgetConversation(ctx context.Context, id string, now time.Time) 
 	if slices.ContainsFunc(owed, func(p bot.Promise) bool { return now.Before(p.Made.Add(oweMonth)) }) {
 		return a.postpone(ctx, c, now)
 	}
-	if channel, chat := bot.SplitConversationID(id); channel == whatsapp.Name { // first: without the conversation nobody would find them
-		if err := a.Store.People.Forget(ctx, channel, chat); err != nil {
-			return stays, fmt.Errorf("forget a person's names: %w", err)
-		}
+	channel, chat := bot.SplitConversationID(id)
+	removed, err := a.Store.People.Forget(ctx, channel, chat, func() (bool, error) {
+		return a.Store.Conversations.Delete(ctx, id, c.Version) == nil, nil // else somebody wrote meanwhile, or the next run will
+	})
+	if err != nil {
+		return stays, fmt.Errorf("forget a chat's entry in the address book: %w", err)
 	}
-	if err := a.Store.Conversations.Delete(ctx, id, c.Version); err != nil {
-		return stays, nil // somebody wrote meanwhile, or the next run will
+	if !removed {
+		return stays, nil
 	}
 	for _, p := range owed {
 		a.Runner.GaveUp(p, false, errKeptNoLonger)

@@ -21,7 +21,7 @@ import (
 // A purge that dies half-way leaves nothing that the next one does not find: neither the names nor the conversation (P407).
 func TestForget_halfWay(t *testing.T) {
 	clock := storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC))
-	for _, fails := range []string{store.Names, store.Contacts, store.Conversations} {
+	for _, fails := range []string{store.Names, store.Book, store.Conversations} {
 		t.Run(fails, func(t *testing.T) {
 			down := false
 			s := store.New(storetest.Around(storetest.Bolt(t, clock.Now), func(c storetest.Call, do func() error) error {
@@ -117,7 +117,7 @@ func TestDeliveries_failedBeforeNoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := whatsappDeliveries{store.New(storetest.Bolt(t, nil)).Deliveries, v}
+	d := whatsappDeliveries{store.New(storetest.Bolt(t, nil)).Deliveries, v, func(wamid string) string { return wamid }}
 	if _, _, _, err := d.Moved(t.Context(), "wamid.1", whatsapp.Sent); err != nil {
 		t.Fatal(err)
 	}

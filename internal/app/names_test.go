@@ -68,7 +68,7 @@ type crossing struct {
 }
 
 func (x *crossing) around(c storetest.Call, do func() error) error {
-	if c.Collection != store.Names && c.Collection != store.Contacts && !(c.Collection == store.Conversations && c.Write) {
+	if c.Collection != store.Names && c.Collection != store.Book && !(c.Collection == store.Conversations && c.Write) {
 		return do()
 	}
 	x.mu.Lock()

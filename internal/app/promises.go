@@ -29,7 +29,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.keepCase),
 		runner.KeeperOf(a.keepLines),
 		runner.KeeperOf(a.keepAudit),
-		runner.KeeperOf(a.eraseLines),
+		runner.KeeperOf(a.eraseChat),
 		runner.KeeperOf(a.keepUnheard),
 		runner.KeeperOf(a.eraseUnheard),
 		runner.KeeperOf(a.keepRevoked),
@@ -37,17 +37,28 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.activate),
 		runner.KeeperOf(a.lock),
 		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Effects, error) {
+			if what.Conv = a.Store.Book.Conv(what.Conv); unlock.Erased(what.Conv) {
+				return runner.Effects{}, nil
+			}
 			return a.Runner.Deliver(ctx, p, what)
 		}),
 	}
 }
 
 func (a *App) keepAudit(ctx context.Context, p bot.Promise, what bot.KeepAudit) (runner.Effects, error) {
-	return runner.Effects{}, a.Store.Audit.Append(ctx, store.AuditEntry{ID: p.ID, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
+	id, err := what.As, error(nil)
+	if id == "" {
+		id, err = a.Store.AuditID(ctx, p.ID)
+	}
+	if err != nil {
+		return runner.Effects{}, err
+	}
+	return runner.Effects{}, a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: p.Made, Who: what.Agent, What: what.Deed, Detail: what.Detail})
 }
 
-func (a *App) eraseLines(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Effects, error) {
-	return runner.Effects{}, a.Store.Desk.EraseLines(ctx, what.Conv)
+// eraseChat forgets a chat whose person asked for it.
+func (a *App) eraseChat(ctx context.Context, p bot.Promise, what bot.EraseChat) (runner.Effects, error) {
+	return runner.Effects{}, a.Store.EraseChat(ctx, a.erasures, what.Conv, p.Made, true)
 }
 
 func (a *App) activate(ctx context.Context, p bot.Promise, _ bot.Activate) (runner.Effects, error) {
@@ -230,7 +241,7 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 	if !ok {
 		return runner.Effects{}, fmt.Errorf("keep file: topic %q has no table", what.Topic)
 	}
-	f := store.File{Ref: what.Ref, Topic: what.Topic, Body: what.Body, Conv: what.Conv, Made: p.Made, Status: status}
+	f := store.File{Ref: what.Ref, Topic: what.Topic, Body: what.Body, Conv: a.Store.Book.Conv(what.Conv), Made: p.Made, Status: status}
 	if err := table.Insert(ctx, f); err != nil {
 		return runner.Effects{}, fmt.Errorf("keep file: %w", err)
 	}

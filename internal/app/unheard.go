@@ -39,7 +39,7 @@ func (a *App) eraseUnheard(ctx context.Context, _ bot.Promise, what bot.EraseUnh
 }
 
 // teller is what a chat is called beside its sentences.
-func (a *App) teller(conv string) string { return a.Vault.Hash("unheard/chat", conv) }
+func (a *App) teller(conv string) string { return a.Store.Book.Teller(a.Store.Book.Conv(conv)) }
 
 // dropTellers forgets whose the sentences are that were said a day ago.
 func (a *App) dropTellers(ctx context.Context) error {

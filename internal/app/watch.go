@@ -12,6 +12,7 @@ import (
 	"llave/bot/telegram"
 	"llave/bot/whatsapp"
 	"llave/flows"
+	"llave/internal/agent"
 	"llave/internal/handoff"
 	"llave/internal/metrics"
 	"llave/internal/runner"
@@ -36,7 +37,7 @@ func (a *App) watchEngine(e store.Engine) store.Engine {
 
 // watchNow has the metrics ask how things are, and names what will be counted. Call it once every part is there.
 func (a *App) watchNow() {
-	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks}, Pages: public.Outcomes, Links: []string{string(unlock.KindUnlock), string(unlock.KindGenerate)}}
+	e := metrics.Expected{Stages: flows.Stages, Operations: store.Operations, Jobs: a.jobs.Names(), Limits: []string{wrongLinks, untrustedProxy, deskLimits[agent.AlertGuessed], deskLimits[agent.AlertCodes]}, Pages: public.Outcomes, Links: []string{string(unlock.KindUnlock), string(unlock.KindGenerate)}}
 	for _, kind := range bot.PromiseKinds() {
 		e.Promises = append(e.Promises, string(kind))
 	}
@@ -59,8 +60,26 @@ var limitsMet = map[bot.Event]string{
 // wrongLinks is the limit that an address meets on the pages.
 const wrongLinks = "wrong_links"
 
+// deskLimits are what metrics call the limits that are met at the desk's door.
+var deskLimits = map[string]string{agent.AlertGuessed: "desk_passwords", agent.AlertCodes: "desk_codes"}
+
+// alertDesk tells the operators that somebody guesses at the desk's door; whose account it is the audit says.
+func (a *App) alertDesk(what string) {
+	a.Metrics.Limit(deskLimits[what])
+	switch what {
+	case agent.AlertGuessed:
+		a.options.Log.Warn("strangers guess at the password of an account of the desk: the audit says whose")
+	case agent.AlertCodes:
+		a.options.Log.Warn("somebody who has the password of an account of the desk guesses at its codes: give it another password; the audit says whose")
+	}
+}
+
 // watched counts what the runner does.
-type watched struct{ m *metrics.Metrics }
+type watched struct {
+	m      *metrics.Metrics
+	sees   func(event, of, what string)
+	limits chan<- limitMet // for the audit
+}
 
 // Turned counts a turn.
 func (w watched) Turned(t runner.Turned) {
@@ -77,6 +96,8 @@ func (w watched) Turned(t runner.Turned) {
 	}
 	if limit := limitsMet[t.Outcome.Event]; limit != "" {
 		w.m.Limit(limit)
+		w.sees(eventLimitReached, "limit", limit)
+		meets(w.limits, limitMet{"chat", t.Channel, limit})
 	}
 	y := t.Outcome.Tally
 	if y.Sense != "" {
@@ -93,13 +114,19 @@ func (w watched) Turned(t runner.Turned) {
 // Tried counts what became of a promise.
 func (w watched) Tried(t runner.Tried) {
 	w.m.Promise(string(t.Kind), t.Result, t.Took)
+	if t.Result == runner.PromiseGivenUp {
+		w.sees(eventUnexpected, "promise", string(t.Kind))
+	}
 	if t.Kind == bot.PromiseSay && t.Result == runner.PromiseKept {
 		w.m.Reply(t.Channel, t.Owed)
 	}
 }
 
 // FlowFault counts an update for which the flow had no answer.
-func (w watched) FlowFault() { w.m.FlowFault() }
+func (w watched) FlowFault() {
+	w.m.FlowFault()
+	w.sees(eventUnexpected, "flow", "no_answer")
+}
 
 // watchLink counts a step of a link.
 func (a *App) watchLink(h unlock.Happened) {
@@ -120,13 +147,16 @@ func (a *App) watchLink(h unlock.Happened) {
 // watchPage counts what became of a visit to the pages of links and keys.
 func (a *App) watchPage(outcome string) {
 	a.Metrics.LinkPage(outcome)
+	a.seesPage(outcome)
 	if outcome == "limited" {
 		a.Metrics.Limit(wrongLinks)
+		meets(a.limits, limitMet{"unknown", "pages", wrongLinks})
 	}
 }
 
 // watchLetter counts what the mail server said of a letter. What never came to it is not counted.
 func (a *App) watchLetter(kind string, err error) {
+	a.seesLetter(err)
 	var said *bot.SendError
 	switch {
 	case err == nil:
@@ -153,6 +183,7 @@ var received = map[string]string{
 // watchChannel counts what happens between a platform and us. What is sent is counted by the words that both channels have.
 func (a *App) watchChannel(name string) func(what string) {
 	return func(what string) {
+		a.seesChannel(name, what)
 		kind, failed := strings.CutPrefix(what, "send_")
 		result, came := received[what]
 		switch {
@@ -175,6 +206,7 @@ var webhooks = map[string]string{telegram.WebhookPath: telegram.Name, whatsapp.W
 func (a *App) watchRequest(route string, status int, took time.Duration) {
 	code := strconv.Itoa(status)
 	a.Metrics.Request(route, code)
+	a.seesAnswer(route, status)
 	if channel := webhooks[route]; channel != "" && status != http.StatusMethodNotAllowed {
 		a.Metrics.Webhook(channel, code, took)
 	}

@@ -17,8 +17,8 @@ func (a *App) newWhatsApp() (*whatsapp.Channel, error) {
 	w, err := whatsapp.New(whatsapp.Options{
 		Tokens: c.Tokens(), PhoneNumberID: whatsapp.Secret(c.PhoneNumberID), AppSecret: c.AppSecret,
 		VerifyToken: c.VerifyToken, APIURL: c.APIURL, APIVersion: c.APIVersion, Template: c.Template,
-		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Runner.Handle, People: whatsappPeople{a.Store.People, a.chatLeft},
-		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: a.watchChannel(whatsapp.Name),
+		Rate: float64(a.options.Config.WhatsAppRate), Handle: a.Handle, People: whatsappPeople{a.Store.People, a.chatLeft},
+		Deliveries: whatsappDeliveries{a.Store.Deliveries, a.Vault, a.Store.Book.Message}, Images: flows.Image, Shown: a.Store.Images, Bodies: a.bodies, Count: a.watchChannel(whatsapp.Name),
 		Introduce: a.introduction(), Log: a.options.Log, Now: a.options.Now,
 	})
 	if err != nil {
@@ -65,13 +65,14 @@ func (p whatsappPeople) Address(ctx context.Context, chat string) (n whatsapp.Na
 type whatsappDeliveries struct {
 	table *store.DeliveryTable
 	vault *secret.Vault
+	name  func(wamid string) string // what a message is called here
 }
 
 func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.Reply) error {
-	_, err := d.table.Move(ctx, wamid, string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
+	_, err := d.table.Move(ctx, d.name(wamid), string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
 		doc.Conv = bot.ConversationID(whatsapp.Name, chat)
 		if s := whatsapp.Status(doc.Status); s != whatsapp.Delivered && s != whatsapp.Read { // also when the report that it failed was first
-			r.Text, r.Sealed = d.vault.Seal("reply", r.Text), true
+			r.Text, r.Sealed = d.vault.Seal(secret.Delivery.Of(d.name(wamid)), r.Text), true
 			doc.Reply = &r
 		}
 	})
@@ -84,7 +85,7 @@ const noting = 2 * time.Second
 func (d whatsappDeliveries) Moved(ctx context.Context, wamid string, s whatsapp.Status) (chat string, r *bot.Reply, forward bool, err error) {
 	var doc store.Delivery
 	for waited := time.Duration(0); ; waited += noting / 8 {
-		doc, err = d.table.Move(ctx, wamid, string(s), func(before string) bool {
+		doc, err = d.table.Move(ctx, d.name(wamid), string(s), func(before string) bool {
 			return s.Follows(whatsapp.Status(before)) && (s != whatsapp.Failed || before != "")
 		}, func(doc *store.Delivery) {
 			if s == whatsapp.Delivered || s == whatsapp.Read {
@@ -104,5 +105,18 @@ func (d whatsappDeliveries) Moved(ctx context.Context, wamid string, s whatsapp.
 		}
 	}
 	_, chat = bot.SplitConversationID(doc.Conv)
-	return chat, doc.Reply, doc.Status == string(s), nil
+	return chat, d.again(doc), doc.Status == string(s), nil
+}
+
+// again is the message of a delivery as its conversation would owe it anew: sealed there. One that cannot be opened is as it is, and
+// whoever sends it says so.
+func (d whatsappDeliveries) again(doc store.Delivery) *bot.Reply {
+	if doc.Reply == nil || !doc.Reply.Sealed {
+		return doc.Reply
+	}
+	r := *doc.Reply
+	if text, err := d.vault.Open(secret.Delivery.Of(doc.ID), r.Text); err == nil {
+		r.Text = d.vault.Seal(secret.Reply.Of(doc.Conv), text)
+	}
+	return &r
 }

@@ -211,7 +211,7 @@ func TestWhatsApp_statuses(t *testing.T) {
 		t.Helper()
 		id := w.Graph.WAMID(world.Chat, m.ID)
 		for range 200 { // it is noted beside the conversation
-			d, err := w.App.Store.Deliveries.Move(t.Context(), id, "", func(string) bool { return false }, func(*store.Delivery) {})
+			d, err := w.App.Store.Deliveries.Move(t.Context(), w.App.Store.Book.Message(id), "", func(string) bool { return false }, func(*store.Delivery) {})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -303,7 +303,7 @@ func TestWhatsApp_recycledNumber(t *testing.T) {
 	if err := w.App.Desk.Say(t.Context(), handoff.Deed{Once: "3", Ref: h.Ref, Actor: ana}, "su secreto"); err == nil {
 		t.Error("an agent could still write into the old case")
 	}
-	old, found, err := w.App.Store.Conversations.Find(t.Context(), bot.ConversationID("whatsapp", strconv.FormatInt(world.Chat, 10)))
+	old, found, err := w.App.Store.Conversations.Find(t.Context(), w.App.Store.Book.Conv(bot.ConversationID("whatsapp", strconv.FormatInt(world.Chat, 10))))
 	if err != nil || !found || len(old.Slots) > 0 || len(old.Tail) > 0 || old.Attempt != "" {
 		t.Errorf("the old conversation holds %+v (%v)", old, err)
 	}

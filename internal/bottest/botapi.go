@@ -421,6 +421,13 @@ func (b *BotAPI) SendUpdate(raw string) error {
 	return nil
 }
 
+// NumberFrom has the next update bear that number: those before went to another process.
+func (b *BotAPI) NumberFrom(update int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.nextID = max(b.nextID, update)
+}
+
 // Repeat delivers the newest update of a chat once more, under the same update_id, as Telegram does when an answer
 // was lost. By getUpdates it only comes when the bot has not confirmed it yet.
 func (b *BotAPI) Repeat(chat int64) {

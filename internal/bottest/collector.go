@@ -81,6 +81,9 @@ func (c *Collector) take(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	if leaks := Leaks(string(raw)); len(leaks) > 0 {
+		c.broken = append(c.broken, fmt.Errorf("a trace holds %q", leaks))
+	}
 	c.headers = append(c.headers, r.Header.Clone())
 	c.raw = append(c.raw, raw...)
 	for _, of := range in.ResourceSpans {

@@ -65,7 +65,7 @@ func Listen(o Options) (*Listener, error) {
 		return nil, err
 	}
 	if o.Network == "unix" {
-		if err := os.Chmod(o.Addr, 0o660); err != nil { // the mail server's group may write
+		if err := os.Chmod(o.Addr, 0o660); err != nil { //nolint:gosec // the mail server's group may write
 			ln.Close()
 			return nil, err
 		}

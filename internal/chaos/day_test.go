@@ -309,7 +309,7 @@ func (dep *deployment) adds(t *testing.T, day samples, people []*person) {
 		if record.Status == affiliate.Active {
 			unlockedRecords++
 		}
-		c, err := s.Conversations.Load(t.Context(), p.conv)
+		c, err := s.Conversations.Load(t.Context(), s.Book.Conv(p.conv))
 		if err != nil {
 			t.Fatal(err)
 		}

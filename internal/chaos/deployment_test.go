@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -129,6 +130,7 @@ func newDeployment(t *testing.T, k kind, settings ...string) *deployment {
 		dep.fleet.instances = append(dep.fleet.instances, &instance{addr: freeAddr(t), admin: freeAddr(t)})
 	}
 	t.Cleanup(func() {
+		wantNoLeak(t, dep.logPath)
 		if t.Failed() {
 			t.Logf("what the processes complained of:\n%s", complaints(dep.logPath))
 		}
@@ -324,6 +326,34 @@ func (dep *deployment) begun() (out []*person) {
 		}
 	}
 	return out
+}
+
+// wantNoLeak looks for people and secrets in all that the processes wrote.
+func wantNoLeak(t *testing.T, path string) {
+	t.Helper()
+	log, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	const atOnce = 1 << 20
+	var some strings.Builder
+	lines := bufio.NewScanner(log)
+	lines.Buffer(nil, atOnce)
+	for more := true; more && !t.Failed(); {
+		more = lines.Scan()
+		some.WriteString(lines.Text() + "\n")
+		if more && some.Len() < atOnce {
+			continue
+		}
+		for _, leak := range bottest.Leaks(some.String(), token, secretKey, "app-secret-of-the-deployment", "verify-token-of-the-deployment") {
+			t.Errorf("the log holds %s", leak)
+		}
+		some.Reset()
+	}
+	if err := lines.Err(); err != nil {
+		t.Errorf("read the log: %v", err)
+	}
 }
 
 // complaints returns the last warnings and errors of a log. Of those that say the same only the first few are among them.

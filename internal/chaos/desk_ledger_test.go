@@ -58,16 +58,16 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 		if c.failed != nil {
 			v.ended.breaks("person %d: %v", c.index, c.failed)
 		}
-		conv, err := s.Conversations.Load(t.Context(), c.conv)
+		conv, err := s.Conversations.Load(t.Context(), s.Book.Conv(c.conv))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if n := owes(conv); n > 0 {
 			v.owed.breaks("person %d: %d", c.index, n)
 		}
-		v.judgeFiles(c, conv, recorded[c.conv])
+		v.judgeFiles(c, conv, recorded[s.Book.Conv(c.conv)])
 		var all []*history
-		for _, r := range recorded[c.conv] {
+		for _, r := range recorded[s.Book.Conv(c.conv)] {
 			lines, err := s.Desk.Lines(t.Context(), r.Ref, 0, 10_000)
 			if err != nil {
 				t.Fatal(err)

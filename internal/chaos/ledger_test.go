@@ -71,6 +71,7 @@ func (dep *deployment) openStore(t *testing.T) (*store.Store, *secret.Vault) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Seal(vault)
 	dep.store, dep.vault = s, vault
 	t.Cleanup(dep.closeStore)
 	return s, vault
@@ -116,7 +117,7 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 		if p.failed != nil {
 			ended.breaks("person %d: %v", p.index, p.failed)
 		}
-		c, err := s.Conversations.Load(t.Context(), p.conv)
+		c, err := s.Conversations.Load(t.Context(), s.Book.Conv(p.conv))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +125,7 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 			ended.breaks("person %d: state %s", p.index, c.State)
 		}
 		for _, id := range slices.Concat(acked[p.conv], acked[p.alias]) {
-			if !slices.ContainsFunc(c.Seen, func(u bot.Seen) bool { return u.ID == id }) {
+			if !slices.ContainsFunc(c.Seen, func(u bot.Seen) bool { return u.ID == s.Book.Message(id) }) {
 				lost.breaks("person %d: update %s", p.index, id)
 			}
 		}
@@ -320,7 +321,7 @@ func (dep *deployment) reports(t *testing.T, s *store.Store) *invariant {
 	v := &invariant{name: "messages of which a report that was acknowledged is not kept, or that ran backwards"}
 	nobodys := 0
 	for id, statuses := range dep.front.reported {
-		d, err := s.Deliveries.Move(t.Context(), id, "", func(string) bool { return false }, func(*store.Delivery) {})
+		d, err := s.Deliveries.Move(t.Context(), s.Book.Message(id), "", func(string) bool { return false }, func(*store.Delivery) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -427,7 +427,7 @@ func refusal(t *testing.T, k kind, uniform bool) {
 	}
 	s, vault := dep.openStore(t)
 	for _, p := range refused {
-		c, err := s.Conversations.Load(t.Context(), p.conv)
+		c, err := s.Conversations.Load(t.Context(), s.Book.Conv(p.conv))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -218,7 +218,7 @@ func (q *probing) kept(t *testing.T, dep *deployment) {
 			}
 			acked++
 			id := strconv.Itoa(a.update)
-			c, err := s.Conversations.Load(t.Context(), bot.ConversationID("telegram", id))
+			c, err := s.Conversations.Load(t.Context(), s.Book.Conv(bot.ConversationID("telegram", id)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -153,8 +153,8 @@ func (dep *deployment) seed(t *testing.T, links []*seeded, ttl time.Duration) {
 			Limits: unlock.Limits{Burst: 3, Window: 15 * time.Minute, Day: 6, PerDay: 24 * time.Hour, LinkTTL: ttl},
 		})
 		res, err := service.Reserve(ctx, bot.Ask{
-			Turn: "seed/" + l.person.number, Conv: bot.ConversationID("telegram", fmt.Sprint(l.person.chat)), Record: record,
-			Sealed: affiliate.Seal(vault, l.person.number), Want: string(unlock.Unlock), Channel: "telegram",
+			Turn: "seed/" + l.person.number, Conv: s.Book.Conv(bot.ConversationID("telegram", fmt.Sprint(l.person.chat))), Record: record,
+			Number: l.person.number, Want: string(unlock.Unlock), Channel: "telegram",
 		})
 		if err != nil {
 			return err

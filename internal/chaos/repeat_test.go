@@ -46,7 +46,7 @@ func TestRepeat_fiveTimesAtOnce(t *testing.T) {
 		asks := invariant{name: "records asked other than once"}
 		answered := 0
 		for _, p := range people {
-			c, err := s.Conversations.Load(t.Context(), p.conv)
+			c, err := s.Conversations.Load(t.Context(), s.Book.Conv(p.conv))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,6 +33,7 @@ type Config struct {
 	MongoDBURI      Secret // empty: the embedded store
 	MongoDBDatabase string
 	DataDir         string
+	ErasureLog      string      // empty: beside DataDir
 	SecretKey       secret.Keys // nil only with the embedded store: then EnsureSecretKey finds or makes one
 
 	TelegramToken         Secret // empty: channel off
@@ -49,6 +50,9 @@ type Config struct {
 	MailFrom string
 	ReportTo string // empty: nobody
 
+	PrivacyAddress string // where the institution lives, for the privacy notice; empty: not said
+	PrivacyOfficer string // its data protection officer; empty: to be asked for
+
 	MailRefusedRow int            // mailboxes refused in a row that count as trouble of the server; 0: never
 	BounceDomain   string         // of return addresses; empty: off
 	BounceAddr     BounceListener // where delivery reports are taken; set when BounceDomain is
@@ -64,6 +68,7 @@ type Config struct {
 	OfficeHours        handoff.Hours
 	AgentIdle          time.Duration  // how long a session lasts without an action
 	AgentSilence       time.Duration  // after how long without an answer a chat goes back to the queue
+	SecondFactor       SecondFactor   // who at the desk needs one
 	OfficesFile        string         // empty: no list
 	BreachedFile       string         // keys known to be stolen; empty: none are
 	ForeignCodePattern *regexp.Regexp // nil: the built-in rule
@@ -111,6 +116,16 @@ type Disclosure string
 const (
 	Guided  Disclosure = "guided"
 	Uniform Disclosure = "uniform"
+)
+
+// SecondFactor is who at the desk needs a second factor.
+type SecondFactor string
+
+// Whoever wants one, supervisors, everybody.
+const (
+	SecondFactorOptional    SecondFactor = "optional"
+	SecondFactorSupervisors SecondFactor = "supervisors"
+	SecondFactorAll         SecondFactor = "all"
 )
 
 // LogFormat is how log lines are written. Empty means text on a terminal, else JSON.

@@ -76,7 +76,7 @@ func TestLoad_production(t *testing.T) {
 		"LLAVE_TELEGRAM_API_URL=http://botapi.internal:8081/", "LLAVE_SMTP_URL=smtps://u:p%2F@mail.example:465",
 		"LLAVE_TRUSTED_PROXIES=10.1.2.3/8, 2001:db8::1", "LLAVE_FOREIGN_CODE_PATTERN=^[A-Z]{2}[0-9]{6}$",
 		"LLAVE_GENERATE_URL=https://portal.example/clave", "LLAVE_EVENTS_URL=https://iam.example/hook", "LLAVE_EVENTS_SECRET=whsec_" + aKey,
-		"LLAVE_MODEL_FILE=own.bin", "LLAVE_BREACHED_FILE=/var/stolen.txt", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.",
+		"LLAVE_MODEL_FILE=own.bin", "LLAVE_BREACHED_FILE=/var/stolen.txt", "LLAVE_ABROAD_TEXT= Llame al consulado ", "LLAVE_PORTAL_TEXT=¿Dónde? En Trámites.", "LLAVE_PRIVACY_ADDRESS= Calle de Prueba 1, Quito ", "LLAVE_PRIVACY_OFFICER=delegado_datos@iess.example, 02 000 0000",
 		"LLAVE_REPORT_TO=<mesa@example.org>", "LLAVE_LIMIT_MAILS_DAY=7", "LLAVE_MAIL_REFUSED_ROW=0", "LLAVE_LIMIT_COMPLAINTS_HOUR=1", "LLAVE_LIMIT_COMPLAINTS_DAY=2", "LLAVE_RETENTION_IDLE=48h", "LLAVE_RETENTION_UNHEARD=0", "LLAVE_LOG_LEVEL=DEBUG", "LLAVE_LOG_FORMAT=json",
 	}, t.TempDir(), config.NeedMail)
 	if err != nil {
@@ -101,6 +101,8 @@ func TestLoad_production(t *testing.T) {
 		{"stolen keys", c.BreachedFile, "/var/stolen.txt"},
 		{"words for people abroad", c.AbroadText, "Llame al consulado."},
 		{"the way into the portal", c.PortalText, "¿Dónde? En Trámites."},
+		{"where the institution lives", c.PrivacyAddress, "Calle de Prueba 1, Quito"},
+		{"who protects data there", c.PrivacyOfficer, "delegado_datos@iess.example, 02 000 0000"},
 		{"mails a day", c.Limits.MailsDay, 7},
 		{"refused in a row", c.MailRefusedRow, 0},
 		{"who is told when nobody is at the desk", c.ReportTo, "mesa@example.org"},
@@ -143,7 +145,7 @@ func TestLoad_refuses(t *testing.T) {
 		"LLAVE_OFFICE_HOURS=always", "LLAVE_OFFICE_HOURS=mon-fri 17:00-08:00", "LLAVE_OFFICE_HOURS=mon-fri 08:00-17:00,",
 		"LLAVE_OFFICE_HOURS=mon-xyz 08:00-17:00", "LLAVE_TRUSTED_PROXIES=10.0.0.0/33", "LLAVE_TRUSTED_PROXIES=proxy",
 		"LLAVE_FOREIGN_CODE_PATTERN=[", "LLAVE_ABROAD_TEXT=" + strings.Repeat("á", 201), "LLAVE_ABROAD_TEXT=una\notra", "LLAVE_ABROAD_TEXT= ",
-		"LLAVE_PORTAL_TEXT=Vea <b>aquí</b>", "LLAVE_PORTAL_TEXT=Toque {portal}", "LLAVE_PORTAL_TEXT=\xff", "LLAVE_LIMIT_NUMBERS_HOUR=-1", "LLAVE_LIMIT_COMPLAINTS_HOUR=0", "LLAVE_LIMIT_COMPLAINTS_DAY=few", "LLAVE_RETENTION_IDLE=1s", "LLAVE_RETENTION_UNHEARD=23h", "LLAVE_RETENTION_UNHEARD=-1s", "LLAVE_LOG_LEVEL=loud", "LLAVE_LOG_FORMAT=xml",
+		"LLAVE_PORTAL_TEXT=Vea <b>aquí</b>", "LLAVE_PRIVACY_ADDRESS=<b>Quito</b>", "LLAVE_PRIVACY_OFFICER=\xff", "LLAVE_PORTAL_TEXT=Toque {portal}", "LLAVE_PORTAL_TEXT=\xff", "LLAVE_LIMIT_NUMBERS_HOUR=-1", "LLAVE_LIMIT_COMPLAINTS_HOUR=0", "LLAVE_LIMIT_COMPLAINTS_DAY=few", "LLAVE_RETENTION_IDLE=1s", "LLAVE_RETENTION_UNHEARD=23h", "LLAVE_RETENTION_UNHEARD=-1s", "LLAVE_LOG_LEVEL=loud", "LLAVE_LOG_FORMAT=xml",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		_, err := config.Load([]string{pair}, t.TempDir())

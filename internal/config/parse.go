@@ -182,7 +182,7 @@ func template(v string) (string, error) {
 }
 
 func smtpURL(v string) (Secret, error) {
-	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none"
+	const expected = "expected smtp://user:pass@host:587, smtps://user:pass@host:465 or smtp://localhost:1025?tls=none" //nolint:gosec // what a refusal says is expected
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" {
 		return "", errors.New("is no mail server's address; " + expected + "; special characters in user and password are written as %XX (@ is %40, / is %2F, # is %23, ? is %3F, % is %25)")
@@ -270,6 +270,18 @@ const sentenceMax = 200
 
 // sentence is plain text for people, on one line, with a full stop. Braces would be taken for what is filled in.
 func sentence(v string) (string, error) {
+	v, err := plain(v, "{}<>*_`", "{ } < > * _ or `")
+	if last, _ := utf8.DecodeLastRuneInString(v); err == nil && !strings.ContainsRune(".!?…", last) {
+		v += "."
+	}
+	return v, err
+}
+
+// contact is how somebody is found, in words for people.
+func contact(v string) (string, error) { return plain(v, "{}<>", "{ } < or >") }
+
+// plain is plain text on one line without some signs, which [named] names for people.
+func plain(v, without, named string) (string, error) {
 	v = strings.TrimSpace(v)
 	n := utf8.RuneCountInString(v)
 	switch {
@@ -277,11 +289,8 @@ func sentence(v string) (string, error) {
 		return "", errors.New("is not UTF-8; expected plain text")
 	case n == 0 || n > sentenceMax:
 		return "", fmt.Errorf("has %d characters; expected 1 to %d", n, sentenceMax)
-	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("{}<>*_`", r) }):
-		return "", errors.New("holds a line break or markup; expected plain text on one line, without { } < > * _ or `")
-	}
-	if last, _ := utf8.DecodeLastRuneInString(v); !strings.ContainsRune(".!?…", last) {
-		v += "."
+	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(without, r) }):
+		return "", fmt.Errorf("holds a line break or markup; expected plain text on one line, without %s", named)
 	}
 	return v, nil
 }

@@ -80,3 +80,40 @@ func makeSecretKey(dir, path string) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+// ErasuresInside is the copy of the log of erasures in the data directory.
+const ErasuresInside = "erasures"
+
+// ErasureLogPath is the file with the embedded store's log of erasures: beside the data directory, unless a setting names another.
+func (c Config) ErasureLogPath() (string, error) {
+	if c.ErasureLog != "" {
+		return filepath.Abs(c.ErasureLog)
+	}
+	dir, err := filepath.Abs(c.DataDir)
+	return dir + ".erasures", err
+}
+
+// ErasureLogIsInside says that the log is in the data directory itself, where a backup that is put back as a whole takes it back too.
+func (c Config) ErasureLogIsInside() bool {
+	path, err := c.ErasureLogPath()
+	if err != nil {
+		return false
+	}
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return false
+	}
+	in, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(in)
+}
+
+// ErasureLogIsLost says that there was a log, as its copy in the data directory shows, and that it is not there any more.
+func (c Config) ErasureLogIsLost() bool {
+	path, err := c.ErasureLogPath()
+	if err != nil {
+		return false
+	}
+	_, lost := os.Stat(path)
+	_, there := os.Stat(filepath.Join(c.DataDir, ErasuresInside))
+	return errors.Is(lost, fs.ErrNotExist) && there == nil
+}

@@ -40,6 +40,8 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.MongoDBDatabase, err = databaseName(v); return }},
 	{"LLAVE_DATA_DIR", "./data", "", "where the embedded store keeps its files",
 		func(c *Config, v string) error { c.DataDir = v; return nil }},
+	{"LLAVE_ERASURE_LOG", "", "embedded store: beside the data directory", "file that lists which chats were erased; it must outlive what a backup puts back",
+		func(c *Config, v string) error { c.ErasureLog = v; return nil }},
 	{"LLAVE_SECRET_KEY", "", "embedded store: made in the data directory; MongoDB: required", "32 bytes or more in base64; a comma-separated list rotates: the first signs, all verify",
 		func(c *Config, v string) (err error) { c.SecretKey, err = secretKeys(v); return }},
 
@@ -93,6 +95,10 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.NotMeHold, err = between(v, 0, 720*time.Hour); return }},
 	{"LLAVE_REPORT_TO", "", "empty: nobody", "who is written to when an owner presses \"No fui yo\" and nobody is at the desk",
 		func(c *Config, v string) (err error) { c.ReportTo, err = mailbox(v); return }},
+	{"LLAVE_PRIVACY_ADDRESS", "", "empty: not said", "the institution's legal address, for the privacy notice, which the law wants there: one line, 200 characters at most",
+		func(c *Config, v string) (err error) { c.PrivacyAddress, err = contact(v); return }},
+	{"LLAVE_PRIVACY_OFFICER", "", "empty: to be asked for at the institution's telephone", "how its data protection officer (delegado) is reached, for the same",
+		func(c *Config, v string) (err error) { c.PrivacyOfficer, err = contact(v); return }},
 	{"LLAVE_GENERATE_URL", "", "empty: built-in key page", "the institution's own \"Generar / Recuperar Clave\" page; the built-in page is then off",
 		func(c *Config, v string) (err error) { c.GenerateURL, err = secure(v); return }},
 	{"LLAVE_BREACHED_FILE", "", "empty: off", "keys known to be stolen, which nobody may choose: a local file of sorted SHA-1 hashes (see \"Stolen keys\")",
@@ -126,6 +132,11 @@ var settings = []setting{
 	{"LLAVE_AGENT_SILENCE", "10m", "", "after how long without an answer of the agent a chat goes back to the queue; 1m to 24h",
 		func(c *Config, v string) (err error) {
 			c.AgentSilence, err = between(v, time.Minute, 24*time.Hour)
+			return
+		}},
+	{"LLAVE_SECOND_FACTOR", "optional", "", "who at the desk needs a code besides the password: `optional`: who wants one; `supervisors`; `all`. It is set up at the next sign-in",
+		func(c *Config, v string) (err error) {
+			c.SecondFactor, err = oneOf(v, SecondFactorOptional, SecondFactorSupervisors, SecondFactorAll)
 			return
 		}},
 	{"LLAVE_TRUSTED_PROXIES", "", "empty: none", "networks whose `X-Forwarded-For` counts, separated by commas",

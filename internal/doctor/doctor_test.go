@@ -318,3 +318,10 @@ func (c *clinic) findsIn(section, check string, status Status, words string) {
 	c.t.Helper()
 	c.compare(c.report(CheckFiles), section, check, status, words)
 }
+
+// What serve warns of at start is found here too.
+func TestDoctor_unsafeSettings(t *testing.T) {
+	newClinic(t).set("LLAVE_PPROF=on").finds("settings", "LLAVE_PPROF", Yellow, "profiles")
+	c := newClinic(t).set("LLAVE_SECOND_FACTOR=optional")
+	c.finds("settings", "LLAVE_SECOND_FACTOR", Yellow, "a password alone")
+}

@@ -25,6 +25,7 @@ func (d *doctor) files(s *section) {
 		s.check("store file", func(context.Context) result {
 			return private(filepath.Join(c.DataDir, bolt.FileName), "the store: all that was written to the bot", "it will be made at the start")
 		})
+		s.check("erasure log", func(context.Context) result { return erasureLog(c) })
 	}
 	s.check("secret key", d.secretKey)
 	s.check(".env", func(context.Context) result {
@@ -93,6 +94,30 @@ func private(path, is, missing string) result {
 		return bad("look at the disk", "%v", err)
 	}
 	return open(path, info.Mode(), is)
+}
+
+// erasureLog judges where it is noted which chats were erased, so that a backup that is put back is erased again.
+func erasureLog(c config.Config) result {
+	path, err := c.ErasureLogPath()
+	if err != nil {
+		return bad("set LLAVE_ERASURE_LOG to a file", "%v", err)
+	}
+	folder := filepath.Dir(path)
+	info, err := os.Stat(existing(folder))
+	switch {
+	case err != nil:
+		return bad("set LLAVE_ERASURE_LOG to a file in a folder that this user may read", "%v", err)
+	case c.ErasureLog != "" && existing(folder) != folder || !info.IsDir():
+		return bad("make the folder, or set LLAVE_ERASURE_LOG to a file in one that is there", "%s is no folder", folder)
+	case c.ErasureLogIsInside():
+		return warn("set LLAVE_ERASURE_LOG to a file outside the data directory", "it is in the data directory: a backup that is put back takes it back too, and who was erased since is there again")
+	case c.ErasureLogIsLost():
+		return warn("if the data directory was put back or moved, put the log beside it before serve starts; else start llave serve: it begins a new one", "%s is gone: nobody knows who was erased since the data directory was copied", path)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return bad("set LLAVE_ERASURE_LOG to a file", "%s is a folder", path)
+	}
+	return private(path, "which chats were erased, and when", "it will be made at the start, at "+path)
 }
 
 // secretFile judges a file that holds one secret. Docker and Kubernetes put it there with rights of their own unless they are told

@@ -54,9 +54,12 @@ func TestSettings(t *testing.T) {
 		"public":                 {[]string{"LLAVE_PUBLIC_URL=https://clave.example"}, "public address", Green, "https://clave.example"},
 		"this machine":           {nil, "public address", Yellow, "leads to this machine"},
 		"no proxy":               {nil, "proxies", Green, "none"},
+		"an empty notice":        {nil, "privacy notice", Yellow, "nor who protects data"},
+		"a notice without whom":  {[]string{"LLAVE_PRIVACY_ADDRESS=Calle de Prueba 1"}, "privacy notice", Yellow, "who protects data"},
 		"a proxy":                {[]string{"LLAVE_TRUSTED_PROXIES=10.0.0.1"}, "proxies", Green, "1 trusted"},
 		"https without":          {[]string{"LLAVE_PUBLIC_URL=https://clave.example"}, "proxies", Yellow, "none is trusted"},
 		"everybody":              {[]string{"LLAVE_TRUSTED_PROXIES=10.0.0.1,0.0.0.0/0"}, "proxies", Red, "everybody"},
+		"half of everybody":      {[]string{"LLAVE_TRUSTED_PROXIES=128.0.0.0/1"}, "proxies", Yellow, "128.0.0.0/1 is a trusted proxy"},
 		"everybody, IPv6":        {[]string{"LLAVE_TRUSTED_PROXIES=::/0"}, "proxies", Red, "everybody"},
 		"sender":                 {nil, "sender", Green, "correo.example"},
 		"sender on this machine": {[]string{"LLAVE_MAIL_FROM=IESS <no-responder@localhost>"}, "sender", Yellow, "localhost"},
@@ -128,6 +131,29 @@ func TestFiles(t *testing.T) {
 		c := newClinic(t)
 		c.opt.EnvFile = write(t, ".env", "LLAVE_X=1\n", mode)
 		c.findsIn("files", ".env", want, "")
+	}
+}
+
+// Where erasures are noted is judged as the rest: elsewhere than what a backup puts back, in a folder that is there, and there at all (P723).
+func TestFiles_erasureLog(t *testing.T) {
+	moved := folder(t, 0o700, "erasures", "", 0o600)
+	for name, tt := range map[string]struct {
+		set   []string
+		want  Status
+		words string
+	}{
+		"before the first start": {[]string{"LLAVE_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}, Green, "will be made"},
+		"in the data directory":  {[]string{"LLAVE_DATA_DIR=" + moved, "LLAVE_ERASURE_LOG=" + filepath.Join(moved, "log")}, Yellow, "takes it back too"},
+		"its copy":               {[]string{"LLAVE_DATA_DIR=" + moved, "LLAVE_ERASURE_LOG=" + filepath.Join(moved, "erasures")}, Yellow, "takes it back too"},
+		"gone":                   {[]string{"LLAVE_DATA_DIR=" + moved}, Yellow, "is gone"},
+		"in no folder":           {[]string{"LLAVE_ERASURE_LOG=" + filepath.Join(t.TempDir(), "no", "log")}, Red, "is no folder"},
+		"a folder":               {[]string{"LLAVE_ERASURE_LOG=" + t.TempDir()}, Red, "is a folder"},
+		"there":                  {[]string{"LLAVE_ERASURE_LOG=" + write(t, "log", "", 0o600)}, Green, "for its owner alone"},
+		"open to others":         {[]string{"LLAVE_ERASURE_LOG=" + write(t, "log", "", 0o644)}, Red, "which chats were erased"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			newClinic(t).set(tt.set...).findsIn("files", "erasure log", tt.want, tt.words)
+		})
 	}
 }
 

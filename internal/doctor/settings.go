@@ -16,9 +16,14 @@ func (d *doctor) settings(s *section) {
 		name string
 		try  func(config.Config) result
 	}{
-		{"channels", channels}, {"public address", publicURL}, {"proxies", proxies}, {"sender", sender},
+		{"channels", channels}, {"public address", publicURL}, {"proxies", proxies}, {"sender", sender}, {"privacy notice", privacyNotice},
 	} {
 		s.check(c.name, func(context.Context) result { return c.try(d.Config) })
+	}
+	for _, w := range d.Config.Unsafe() {
+		if w.Setting != proxiesSetting { // "proxies" says it
+			s.add(w.Setting, warn(w.Do, "%s", w.What))
+		}
 	}
 	s.check("time zone", func(context.Context) result { return d.zone() })
 }
@@ -44,17 +49,36 @@ func publicURL(c config.Config) result {
 	return good("%s", c.PublicURL)
 }
 
+const proxiesSetting = "LLAVE_TRUSTED_PROXIES"
+
 func proxies(c config.Config) result {
 	everybody := slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 })
+	warnings := c.Unsafe()
+	unsafe := slices.IndexFunc(warnings, func(w config.Warning) bool { return w.Setting == proxiesSetting })
 	switch {
 	case everybody:
 		return bad("name the proxies alone in LLAVE_TRUSTED_PROXIES", "everybody is a trusted proxy: whoever writes X-Forwarded-For is believed, and no limit per address holds")
-	case len(c.TrustedProxies) == 0 && c.PublicURL.Scheme == "https":
-		return warn("set LLAVE_TRUSTED_PROXIES to the address of what ends TLS in front of Llave", "people come by https, so a proxy stands in front, and none is trusted: all of them count as one address")
+	case unsafe >= 0:
+		return warn(warnings[unsafe].Do, "%s", warnings[unsafe].What)
 	case len(c.TrustedProxies) == 0:
 		return good("none")
 	}
 	return good("%d trusted", len(c.TrustedProxies))
+}
+
+// privacyNotice looks for what the law wants in the notice and nobody but the institution knows (LOPDP 12, 8 and 9).
+func privacyNotice(c config.Config) result {
+	switch {
+	case c.PrivacyAddress == "":
+		do, not := "set LLAVE_PRIVACY_ADDRESS to the institution's legal address", "the privacy notice does not say where who answers for the data lives"
+		if c.PrivacyOfficer == "" {
+			do, not = do+", and LLAVE_PRIVACY_OFFICER to how its data protection officer is reached", not+", nor who protects data there"
+		}
+		return warn(do, "%s", not)
+	case c.PrivacyOfficer == "":
+		return warn("set LLAVE_PRIVACY_OFFICER to how the data protection officer is reached", "the privacy notice does not say who protects data at the institution")
+	}
+	return good("says who answers for the data, and who protects them")
 }
 
 func sender(c config.Config) result {

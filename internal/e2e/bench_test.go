@@ -141,7 +141,7 @@ func BenchmarkTurn(b *testing.B) {
 	}
 	r, err := runner.New(runner.Options{
 		Name: "bench", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: flow, Now: s.Now,
-		Open:    func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) },
+		Open:    func(conv, sealed string) (string, error) { return flows.OpenReply(vault, conv, sealed) },
 		Keepers: runnertest.Keepers(), Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})
 	if err != nil {

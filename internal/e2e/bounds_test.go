@@ -188,8 +188,8 @@ func TestBounds_signIns(t *testing.T) {
 	if answers[http.StatusUnprocessableEntity]+answers[http.StatusServiceUnavailable] != strangers || answers[http.StatusUnprocessableEntity] < 17 {
 		t.Errorf("got %v, want 422 or 503, and those who had room judged", answers)
 	}
-	if grown >= 36<<10 && !bottest.Raced {
-		t.Errorf("it cost %s, want less than 36 MB", megabytes(grown))
+	if grown >= 20<<10 && !bottest.Raced {
+		t.Errorf("it cost %s, want less than 20 MB", megabytes(grown))
 	}
 	if status, err := signIn("ana", deskPassword, "192.0.2.1"); err != nil || status != http.StatusSeeOther {
 		t.Errorf("sign in afterwards: got %d, %v", status, err)

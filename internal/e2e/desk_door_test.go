@@ -135,7 +135,7 @@ func TestDesk_fixation(t *testing.T) {
 	o := newOffice(t)
 	o.hire("ana", "Ana", agent.Member)
 	o.hire("luis", "Luis", agent.Member)
-	own, err := o.app.Agents.SignIn(t.Context(), "luis", deskPassword, "192.0.2.1")
+	own, err := o.app.Agents.SignIn(t.Context(), "luis", deskPassword, agent.From{Source: "192.0.2.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,6 +193,7 @@ func TestDesk_code(t *testing.T) {
 	o := newOffice(t)
 	ana := o.sits("ana", agent.Member)
 	ana.at("/agentes/cuenta")
+	do(ana.visitor, "type the password", chromedp.SendKeys(chromedp.CSS("#empezar"), deskPassword))
 	ana.press("Empezar")
 	secret := look[string](ana.visitor, `document.querySelector(".secret").innerText`)
 	types := func(code, button string) string {
@@ -202,6 +203,7 @@ func TestDesk_code(t *testing.T) {
 	}
 	used := codeOf(t, secret, o.now())
 	contains(t, "after the first code", types(used, "Poner el código"), "al entrar se le pide también un código")
+	recovery := look[string](ana.visitor, `document.querySelector(".codes code").innerText`)
 	if strings.Contains(look[string](ana.visitor, `document.documentElement.outerHTML`), secret) {
 		t.Error("the secret is still on the page")
 	}
@@ -214,13 +216,22 @@ func TestDesk_code(t *testing.T) {
 	o.later(time.Minute)
 	contains(t, "a right code", types(codeOf(t, secret, o.now()), "Entrar"), "En espera")
 	ana.listening()
+	ana.press("Salir")
+	contains(t, "after the password", ana.signIn("ana", deskPassword), "Escriba los seis números")
+	contains(t, "a code for recovery", types(recovery, "Entrar"), "En espera")
+	contains(t, "the account", ana.at("/agentes/cuenta"), "Le quedan 9 códigos")
 }
 
-// After five wrong passwords even the right one is not judged for a quarter of an hour, whatever browser it comes from.
-func TestDesk_lockout(t *testing.T) {
+// After five wrong passwords a browser waits, and so does another of the same network, for a while; one that signed in there before does
+// not.
+func TestDesk_waits(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.hire("ana", "Ana", agent.Member)
+	known := newVisitor(t)
+	known.open(o.base + "/agentes/entrar")
+	contains(t, "signed in", known.signIn("ana", deskPassword), "En espera")
+	known.press("Salir")
 	v := newVisitor(t)
 	v.open(o.base + "/agentes/entrar")
 	for i := range agent.MaxWrong {
@@ -232,7 +243,8 @@ func TestDesk_lockout(t *testing.T) {
 	other := newVisitor(t)
 	other.open(o.base + "/agentes/entrar")
 	contains(t, "the right password", other.signIn("ana", deskPassword), "Hubo demasiados intentos")
-	o.later(agent.LockedFor + time.Second)
+	contains(t, "where she signed in before", known.signIn("ana", deskPassword), "En espera")
+	o.later(agent.FirstWait + time.Second)
 	other.open(o.base + "/agentes/entrar")
-	contains(t, "a quarter of an hour later", other.signIn("ana", deskPassword), "En espera")
+	contains(t, "half a minute later", other.signIn("ana", deskPassword), "En espera")
 }

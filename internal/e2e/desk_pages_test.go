@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -328,7 +329,30 @@ func atTheDoor() []deskPage {
 		{name: "account", who: "nuria", open: account},
 		{name: "password refused", who: "nuria", open: then(account, password("otra", "corta", "larga"))},
 		{name: "password changed", who: "nuria", open: then(account, password(deskPassword, "mesa azul con tres patas rotas", "mesa azul con tres patas rotas"))},
-		{name: "code begun", who: "nuria", walk: true, open: then(account, sends(`document.querySelector("[name=hacer][value=empezar]").form`))},
+		{name: "password owed", who: "nuria", open: func(c *clerk, m *morning) {
+			m.changes("nuria", func(a *agent.Agent) { a.MustChange = true })
+			contains(m.t, "the page", c.open(m.base+"/agentes"), "elija su propia contraseña")
+		}},
+		{name: "second factor owed", who: "nuria", walk: true, open: func(c *clerk, m *morning) {
+			m.changes("nuria", func(a *agent.Agent) { a.MustChange = false })
+			m.app.Agents.Require = agent.Everybody
+			defer func() { m.app.Agents.Require = agent.Optional }()
+			contains(m.t, "the page", c.open(m.base+"/agentes"), "ponga un código en su teléfono")
+		}},
+		{name: "sessions", who: "nuria", open: func(c *clerk, m *morning) {
+			for _, browser := range []string{"Firefox, Linux", "", "Chrome, Android"} {
+				if _, err := m.app.Agents.SignIn(m.t.Context(), "nuria", "mesa azul con tres patas rotas", agent.From{Source: "x", Browser: browser, Network: "190.12.x.x"}); err != nil {
+					m.t.Fatal(err)
+				}
+			}
+			account(c, m)
+		}},
+		{name: "sessions ended", who: "nuria", open: then(account, sends(`document.querySelector("[value=cerrar-otras]").form`))},
+		{name: "code not begun", who: "nuria", open: then(account, sends(`document.querySelector("[name=hacer][value=empezar]").form`))},
+		{name: "code begun", who: "nuria", walk: true, open: then(account, func(c *clerk) {
+			runs(`document.querySelector("#empezar").value = "mesa azul con tres patas rotas"`)(c)
+			sends(`document.querySelector("[name=hacer][value=empezar]").form`)(c)
+		})},
 		{name: "code wrong", who: "nuria", open: then(account, func(c *clerk) {
 			runs(`document.querySelector("#codigo").value = "000000"`)(c)
 			sends(`document.querySelector("#codigo").form`)(c)
@@ -340,8 +364,17 @@ func atTheDoor() []deskPage {
 			sends(`document.querySelector("#codigo").form`)(c)
 		}},
 		{name: "code stays", who: "nuria", open: then(account, func(c *clerk) {
-			runs(`document.querySelector("#quitar").value = "otra"`)(c)
+			runs(`document.querySelector("#quitar").value = "otra"; document.querySelector("#quitar-codigo").value = "000000"`)(c)
 			sends(`document.querySelector("#quitar").form`)(c)
+		})},
+		{name: "recovery codes", who: "nuria", walk: true, open: then(account, func(c *clerk) {
+			runs(`document.querySelector("#recuperacion").value = "mesa azul con tres patas rotas"`)(c)
+			sends(`document.querySelector("#recuperacion").form`)(c)
+		})},
+		{name: "asked for the password again", who: "nuria", walk: true, open: at("/agentes/confirmar?volver=/agentes/cuenta")},
+		{name: "wrong password again", who: "nuria", open: then(at("/agentes/confirmar"), func(c *clerk) {
+			runs(`document.querySelector("#actual").value = "otra"`)(c)
+			sends(`document.querySelector("#actual").form`)(c)
 		})},
 		{name: "asked for the code", who: "nuria", open: func(c *clerk, m *morning) {
 			c.at("/agentes/cuenta")
@@ -419,6 +452,18 @@ func atTheDesk() []deskPage {
 			sent("nota")(c)
 		})},
 		{name: "connection lost", who: "ana", open: then(to(mine), runs(`document.querySelector("#sin-conexion").hidden = false; document.querySelector("#escribe").hidden = false`))},
+		{name: "number wants the password", who: "ana", open: func(c *clerk, m *morning) {
+			sessions, err := m.app.Store.Sessions.Of(m.t.Context(), "ana")
+			for i := range sessions {
+				sessions[i].Proved = time.Time{}
+				err = errors.Join(err, m.app.Store.Sessions.Save(m.t.Context(), &sessions[i]))
+			}
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			acted(sent("numero"))(c, m)
+			c.shows("escriba su contraseña")
+		}},
 		{name: "of a colleague", who: "ana", open: to(func(m *morning) string { return "/agentes/casos/" + m.others })},
 		{name: "of an agent", who: "eva", open: then(to(func(m *morning) string { return "/agentes/casos/" + m.others + "?ver=todos" }), runs(unfold))},
 		{name: "closed case", who: "ana", open: to(func(m *morning) string { return "/agentes/casos/" + m.closed + "?ver=cerrados" })},
@@ -463,6 +508,19 @@ func atTheDesk() []deskPage {
 			m.closeDesk(time.Time{})
 			c.at("/agentes")
 		}},
+	}
+}
+
+// changes changes an account behind the desk's back.
+func (m *morning) changes(login string, change func(a *agent.Agent)) {
+	m.t.Helper()
+	a, _, err := m.app.Store.Agents.Find(m.t.Context(), login)
+	if err == nil {
+		change(&a)
+		err = m.app.Store.Agents.Save(m.t.Context(), &a)
+	}
+	if err != nil {
+		m.t.Fatal(err)
 	}
 }
 

@@ -148,7 +148,7 @@ func (g *gallery) letter(key affiliate.Status) unlock.Letter {
 	}
 	record := affiliate.Hash(g.vault, number)
 	res, err := g.links.Reserve(ctx, bot.Ask{
-		Turn: fmt.Sprint("telegram:1/", g.people), Conv: "telegram:1", Record: record, Sealed: affiliate.Seal(g.vault, number),
+		Turn: fmt.Sprint("telegram:1/", g.people), Conv: "telegram:1", Record: record, Number: number,
 		Want: "unlock", Channel: "telegram", Lang: g.lang,
 	})
 	if err != nil || !res.Granted {

@@ -108,12 +108,12 @@ func load(t *testing.T, rate int, settings ...string) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("person %d was answered:\n%s\nwant:\n%s", who, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
-		c, err := s.Conversations.Load(t.Context(), bot.ConversationID("whatsapp", fmt.Sprint(chat)))
+		c, err := s.Conversations.Load(t.Context(), s.Book.Conv(bot.ConversationID("whatsapp", fmt.Sprint(chat))))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range e.graph.History(chat) {
-			if id := e.graph.WAMID(chat, m.ID); !m.Bot && !slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return s.ID == id }) {
+			if id := e.graph.WAMID(chat, m.ID); !m.Bot && !slices.ContainsFunc(c.Seen, func(seen bot.Seen) bool { return seen.ID == s.Book.Message(id) }) {
 				t.Errorf("person %d's %q was acknowledged and is not in the store", who, m.Text)
 			}
 		}

@@ -77,7 +77,12 @@ func start(t testing.TB, env []string, args ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		p.Kill() // it has ended already in a test that went well
+		p.Kill()                // it has ended already in a test that went well
+		if args[0] == "serve" { // chat and demo print the people that one may try
+			for _, leak := range bottest.Leaks(p.stdout.String()+p.stderr.String(), token, hookSecret, graphToken, oldGraphToken, appSecret, verifyToken, secretKey) {
+				t.Errorf("the log holds %s", leak)
+			}
+		}
 		if t.Failed() {
 			t.Logf("llave %s wrote:\n%s%s", strings.Join(args, " "), p.stdout, p.stderr)
 		}

@@ -184,6 +184,7 @@ func (e *environment) openStore(t testing.TB) (*store.Store, *secret.Vault) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Seal(vault)
 	return s, vault
 }
 

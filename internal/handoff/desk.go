@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"llave/bot"
@@ -113,18 +114,26 @@ type Options struct {
 	Look func(ctx context.Context, number string) (Finding, error)
 	// Audit appends an audit entry: who did what to which case. [id] is the deed's idempotency key.
 	Audit func(ctx context.Context, id, who, what, detail string) error
+	// Mark is a keyed hash of words that were looked for, by which the audit can be asked whether somebody looked for them.
+	Mark func(words string) string
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
 	// Known says whether an agent with that login may take conversations, and what people are told they are called.
 	Known func(ctx context.Context, login string) (name string, ok bool, err error)
 }
 
-// Desk is the help desk. It is safe for use by many goroutines and keeps nothing: any number of processes may each have
-// one over the same store.
-type Desk struct{ Options }
+// Desk is the help desk. It is safe for use by many goroutines, and keeps nothing but what it has written down this hour: any number
+// of processes may each have one over the same store.
+type Desk struct {
+	Options
+
+	mu       sync.Mutex
+	hour     string
+	readings map[reading]bool
+}
 
 // NewDesk makes a desk.
-func NewDesk(o Options) *Desk { return &Desk{o} }
+func NewDesk(o Options) *Desk { return &Desk{Options: o} }
 
 // The errors that somebody at the desk can do something about.
 var (

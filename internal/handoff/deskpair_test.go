@@ -86,6 +86,7 @@ func newDeskPair(t testing.TB) *deskPair {
 				dp.audit[id] = who + " " + what + " " + detail
 				return nil
 			},
+			Mark:   func(string) string { return "mark" },
 			Typing: func(context.Context, string) {},
 			Known: func(_ context.Context, login string) (string, bool, error) {
 				return name(login), login != "nobody", nil
@@ -101,7 +102,7 @@ func newDeskPair(t testing.TB) *deskPair {
 		}
 		dp.runners[i], err = runner.New(runner.Options{
 			Name: "process " + strconv.Itoa(i), Conversations: dp.written, Unlocks: dp.store.Unlocks, Processes: dp.store.Processes, Engine: flow, Now: dp.store.Now,
-			Reserve: dp.reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Reserve: dp.reserve, Open: func(conv, sealed string) (string, error) { return flows.OpenReply(v, conv, sealed) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Keepers: runnertest.Keepers(
 				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
 					return runner.Effects{}, dp.store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
@@ -109,7 +110,7 @@ func newDeskPair(t testing.TB) *deskPair {
 				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepLines) (runner.Effects, error) {
 					return runner.Effects{}, dp.store.Desk.KeepLines(ctx, what.Conv, what.Ref, what.Lines)
 				}),
-				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseLines) (runner.Effects, error) {
+				runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.EraseChat) (runner.Effects, error) {
 					return runner.Effects{}, dp.store.Desk.EraseLines(ctx, what.Conv)
 				}),
 			),

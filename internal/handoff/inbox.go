@@ -132,11 +132,12 @@ func (d *Desk) Lines(ctx context.Context, ref string, after int64) ([]bot.Line, 
 	return lines, nil
 }
 
-// Closed returns the cases that were asked for in [from] ≤ asked < [to] and are over, the latest first, at most [limit].
-func (d *Desk) Closed(ctx context.Context, from, to time.Time, limit int) ([]CaseFile, error) {
+// Closed returns the cases that were asked for in [from] ≤ asked < [to], are over, and that somebody may read, the latest first, at
+// most [limit].
+func (d *Desk) Closed(ctx context.Context, who Actor, from, to time.Time, limit int) ([]CaseFile, error) {
 	var out []CaseFile
 	err := d.Store.EachCase(ctx, from, to, func(r CaseFile) bool {
-		if !r.Open && !r.Notice {
+		if !r.Open && !r.Notice && MayRead(who, Case{Handoff: r.Handoff}) {
 			out = append(out, r)
 		}
 		return len(out) < limit
@@ -187,8 +188,11 @@ type Hit struct {
 
 // Search looks for words in what was said in handed-off chats, the latest first: every word must stand in the line, without
 // regard to accents and capitals. It gives up when [ctx] ends and returns what it has, and the moment down to which it looked.
-// ErrTooShort when there is nothing to look for.
-func (d *Desk) Search(ctx context.Context, words string, limit int) (hits []Hit, downTo time.Time, err error) {
+// ErrTooShort when there is nothing to look for, ErrNotYours for agents. What was looked for is written down, as a keyed hash.
+func (d *Desk) Search(ctx context.Context, deed Deed, words string, limit int) (hits []Hit, downTo time.Time, err error) {
+	if !deed.Actor.Supervisor {
+		return nil, time.Time{}, ErrNotYours
+	}
 	wanted := strings.Fields(bot.Fold(words))
 	if utf8.RuneCountInString(strings.Join(wanted, "")) < 3 {
 		return nil, time.Time{}, ErrTooShort
@@ -211,10 +215,27 @@ func (d *Desk) Search(ctx context.Context, words string, limit int) (hits []Hit,
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil
 	}
+	if err == nil {
+		err = d.Audit(context.WithoutCancel(ctx), AuditSearch+"/"+deed.Actor.Login+"/"+deed.Once, deed.Actor.Login, AuditSearch, searched(hits, d.Mark(strings.Join(wanted, " "))))
+	}
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("search: %w", err)
 	}
 	return hits, downTo, nil
+}
+
+// searchedMost is how many cases that a search showed are named in the audit.
+const searchedMost = 20
+
+// searched is what is written down of a search: how many lines it showed, the mark of its words, and of which cases they were.
+func searched(hits []Hit, mark string) string {
+	var refs []string
+	for _, h := range hits {
+		if !slices.Contains(refs, h.Ref) && len(refs) < searchedMost {
+			refs = append(refs, h.Ref)
+		}
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", len(hits), mark, strings.Join(refs, " ")))
 }
 
 // ErrTooShort means that what is looked for is too short to be looked for.

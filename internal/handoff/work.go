@@ -94,6 +94,9 @@ func (d *Desk) Resolve(ctx context.Context, deed Deed, reason string) error {
 // say why not. Whether a letter goes out is the record's to say, and not told to anybody in the chat.
 func (d *Desk) SendLink(ctx context.Context, deed Deed) error {
 	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskLink}, "")
+	if errors.Is(err, ErrRefused) {
+		err = errors.Join(err, d.writeDown(ctx, deed, AuditLimit))
+	}
 	return err
 }
 
@@ -116,7 +119,7 @@ func (d *Desk) Reveal(ctx context.Context, deed Deed) (string, error) {
 	if number == "" {
 		return "", ErrNoNumber
 	}
-	if err := d.writeDown(ctx, deed, AuditReveal); err != nil {
+	if err := d.writeDownShown(ctx, deed, AuditReveal); err != nil {
 		return "", err
 	}
 	return number, nil
@@ -135,7 +138,7 @@ func (d *Desk) Why(ctx context.Context, deed Deed) (Finding, error) {
 	if number == "" {
 		return Finding{}, ErrNoNumber
 	}
-	if err := d.writeDown(ctx, deed, AuditWhy); err != nil {
+	if err := d.writeDownShown(ctx, deed, AuditWhy); err != nil {
 		return Finding{}, err
 	}
 	return d.Look(ctx, number)
@@ -148,14 +151,28 @@ const (
 	AuditExport = "case_export"
 	AuditHours  = "desk_hours"
 	AuditNotice = "notice_closed"
+	AuditRead   = "case_read"
+	AuditSearch = "desk_search"
+	AuditLimit  = "case_limit" // a link was not sent for the record's limits
 )
 
-// writeDown appends an audit entry of a deed.
+// writeDown appends an audit entry of a deed. The browser chooses Once, so the id says of which case it is too: else the same one for
+// another case would not be written down.
 func (d *Desk) writeDown(ctx context.Context, deed Deed, what string) error {
-	if err := d.Audit(ctx, what+"/"+deed.Actor.Login+"/"+deed.Once, deed.Actor.Login, what, deed.Ref); err != nil {
+	if err := d.Audit(ctx, what+"/"+deed.Actor.Login+"/"+deed.Ref+"/"+deed.Once, deed.Actor.Login, what, deed.Ref); err != nil {
 		return fmt.Errorf("write down %s: %w", what, err)
 	}
 	return nil
+}
+
+// writeDownShown is writeDown for what is shown anew each time that it is asked for: the same deed is the same within an hour alone.
+func (d *Desk) writeDownShown(ctx context.Context, deed Deed, what string) error {
+	hour, err := d.hourNow(ctx)
+	if err != nil {
+		return err
+	}
+	deed.Once += "/" + hour
+	return d.writeDown(ctx, deed, what)
 }
 
 // allowed returns the conversation of a case that the actor has, or any open one for a supervisor.

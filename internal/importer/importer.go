@@ -352,7 +352,7 @@ func (p *pass) row(rows rowReader, raw []byte) error {
 	if first, ok := p.seen[id]; ok {
 		return p.reject(p.in.number, rejected(p.twice(rec, written, int64(first))), rows.forRejects(line))
 	}
-	p.seen[id] = uint32(p.in.number)
+	p.seen[id] = uint32(p.in.number) //nolint:gosec // a line's number; a file has fewer than 2^32
 	if rec.IDType == affiliate.ForeignCode {
 		p.codes = append(p.codes, coded{record: rec, written: written, line: p.in.number, raw: bytes.Clone(rows.forRejects(line))})
 		return nil

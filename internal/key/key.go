@@ -180,6 +180,10 @@ func readable(key string) bool {
 
 var params = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
+// small are of the same cost to whoever guesses, in less memory and more rounds (OWASP's password storage cheat sheet has both): for
+// passwords, which strangers may have judged at any time.
+var small = &argon2id.Params{Memory: 7 * 1024, Iterations: 5, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
 // turns is a semaphore with one permit for every hash that may be computed at once, on however many processors.
 var turns = make(chan struct{}, 2)
 
@@ -207,7 +211,20 @@ func turn(ctx context.Context) (done func(), err error) {
 }
 
 // Hash returns the key as it is kept: a PHC string with its own salt. It waits for its turn, or for [ctx].
-func Hash(ctx context.Context, key string) (string, error) {
+func Hash(ctx context.Context, key string) (string, error) { return hash(ctx, key, params) }
+
+// HashPassword is Hash for a password of the desk.
+func HashPassword(ctx context.Context, password string) (string, error) {
+	return hash(ctx, password, small)
+}
+
+// Large says whether a password's hash is of a version before, which took more memory.
+func Large(hash string) bool {
+	p, _, _, err := argon2id.DecodeHash(hash)
+	return err == nil && p.Memory > small.Memory
+}
+
+func hash(ctx context.Context, key string, params *argon2id.Params) (string, error) {
 	done, err := turn(ctx)
 	if err != nil {
 		return "", fmt.Errorf("hash key: %w", err)

@@ -52,12 +52,25 @@ func (l Letter) check() error {
 	switch {
 	case l.Subject == "" || address.HasUnseen(l.Subject):
 		return errors.New("the subject is empty or holds a character that is not seen")
-	case l.MessageID == "" || strings.ContainsFunc(l.MessageID, notInMessageID) || strings.Count(l.MessageID, "@") > 1:
+	case !isMessageID(l.MessageID):
 		return errors.New("the Message-ID is empty or holds a character that does not belong there")
 	case l.Text == "":
 		return errors.New("the letter has no text")
 	}
 	return nil
+}
+
+// isMessageID says whether an id is one that every mail program reads (RFC 5322 3.6.4, without quotes), with a domain or without.
+func isMessageID(id string) bool {
+	left, right, domain := strings.Cut(id, "@")
+	for _, half := range []string{left, right} {
+		switch {
+		case half == "" && !domain && left != "":
+		case half == "" || strings.ContainsFunc(half, notInMessageID) || strings.Contains(half, "@") || strings.Contains("."+half+".", ".."):
+			return false
+		}
+	}
+	return true
 }
 
 func notInMessageID(r rune) bool {

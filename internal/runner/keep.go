@@ -153,7 +153,7 @@ func (r *Runner) bubble(doc document, owed []bot.Promise, now time.Time) (bot.Re
 	for _, p := range inOrder {
 		reply := *said(p)
 		if reply.Sealed {
-			text, err := r.Open(reply.Text)
+			text, err := r.Open(doc.id(), reply.Text)
 			if err != nil {
 				return bot.Reply{}, &bot.SendError{Failure: bot.Permanent, Reason: "text cannot be opened", Err: err}
 			}
@@ -247,7 +247,8 @@ func (k keeping) tryOnce(ctx context.Context, g *grip, doc document, owed []bot.
 	return effects, err
 }
 
-func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Effects, error) {
+func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (_ Effects, err error) {
+	defer panicked(&err)
 	p := owed[0]
 	ctx := believed.Context
 	switch what := p.What.(type) {
@@ -256,6 +257,10 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 		ch, ok := k.channels[channel]
 		if !ok {
 			return Effects{}, &bot.SendError{Failure: bot.Temporary, Reason: "channel " + channel + " is off"}
+		}
+		chat, err := k.address(ctx, channel, chat)
+		if err != nil {
+			return Effects{}, err
 		}
 		if d, ok := what.(bot.Delete); ok {
 			return Effects{}, ch.Delete(ctx, chat, d.MessageID)
@@ -277,6 +282,15 @@ func (k keeping) perform(believed leased, doc document, owed []bot.Promise) (Eff
 		return Effects{}, errUnknown
 	}
 	return k.keeps[p.Kind()](context.WithValue(ctx, believedKey{}, believed), p) // New saw to it that there is one
+}
+
+// address is what the channel calls a chat.
+func (k keeping) address(ctx context.Context, channel, chat string) (string, error) {
+	address, err := k.Address(ctx, channel, chat)
+	if err == nil && address == "" {
+		err = &bot.SendError{Failure: bot.Gone, Reason: "the chat was erased"}
+	}
+	return address, err
 }
 
 // mark writes down what became of a try, with what it caused. It does not give up before the process does: an accepted

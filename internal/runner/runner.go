@@ -88,7 +88,7 @@ type Effects struct {
 	Asked  *bot.Asked  // the bubble that was sent, noted in the same write
 }
 
-// Options are what a runner needs. All are required but Watch, Alone and Trace.
+// Options are what a runner needs. All are required but Watch, Alone, Trace and Address: without that a chat goes by one name.
 type Options struct {
 	Name          string // of this process, unlike any other's
 	Conversations Conversations
@@ -98,9 +98,10 @@ type Options struct {
 	Engine        *bot.Engine
 	Reserve       func(ctx context.Context, a bot.Ask) (bot.Reservation, error)
 	Now           func(ctx context.Context) (time.Time, error) // the store's clock
-	Open          func(sealed string) (string, error)
-	Keepers       []Keeper // one for each kind of promise but those in Own
-	Watch         Watcher  // nil: nobody counts
+	Open          func(conv, sealed string) (string, error)
+	Address       func(ctx context.Context, channel, chat string) (string, error) // what a channel calls a chat; "": nobody is there any more
+	Keepers       []Keeper                                                        // one for each kind of promise but those in Own
+	Watch         Watcher                                                         // nil: nobody counts
 	Log           *slog.Logger
 	Trace         *trace.Tracer // nil: turns are not exported
 }
@@ -140,6 +141,9 @@ func New(o Options) (*Runner, error) {
 	}
 	if o.Watch == nil {
 		o.Watch = nobody{}
+	}
+	if o.Address == nil {
+		o.Address = func(_ context.Context, _, chat string) (string, error) { return chat, nil }
 	}
 	r := &Runner{
 		Options: o, keeps: keeps, late: map[bot.PromiseKind]bool{}, channels: map[string]Channel{}, locks: newKeyed(), slots: map[bot.Lane]chan struct{}{},
@@ -263,11 +267,28 @@ func (r *Runner) turn(ctx context.Context, id string, u bot.Update) (out bot.Out
 	}
 }
 
-// step steps, reserving at the unlock document when the turn asks for it. Where the flow has no answer to what it heard, the
-// person is asked again rather than left without a word for ever, and the operator is told.
+// step steps. Where the flow has no answer to what it heard, or words made it panic, the person is asked again rather than left without
+// a word for ever, and the operator is told: a platform would send what cannot be handled again and again, and nothing behind it.
 func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (bot.Conversation, bot.Outcome, error) {
+	next, out, err := r.stepOnce(ctx, c, u, env)
+	said := u.Kind != bot.Signal && u.Kind != bot.Desk
+	if errors.Is(err, bot.ErrNoRow) || said && errors.Is(err, errPanic) {
+		r.Watch.FlowFault()
+		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
+		env.Deaf = true
+		next, out, err = r.stepOnce(ctx, c, u, env)
+	}
+	if err != nil {
+		return c, out, fmt.Errorf("step conversation: %w", err)
+	}
+	return next, out, nil
+}
+
+// stepOnce steps, reserving at the unlock document when the turn asks for it.
+func (r *Runner) stepOnce(ctx context.Context, c bot.Conversation, u bot.Update, env bot.Env) (next bot.Conversation, out bot.Outcome, err error) {
+	defer panicked(&err)
 	engine := r.engine.Load()
-	next, out, err := engine.Step(ctx, c, u, env)
+	next, out, err = engine.Step(ctx, c, u, env)
 	var need *bot.NeedsReservation
 	if errors.As(err, &need) {
 		res, rerr := r.Reserve(ctx, need.Ask)
@@ -277,16 +298,7 @@ func (r *Runner) step(ctx context.Context, c bot.Conversation, u bot.Update, env
 		env.Reservation = &res
 		next, out, err = engine.Step(ctx, c, u, env)
 	}
-	if errors.Is(err, bot.ErrNoRow) {
-		r.Watch.FlowFault()
-		r.Log.Error("the flow has no answer", "conv", c.ID, "error", err)
-		env.Deaf = true
-		next, out, err = engine.Step(ctx, c, u, env)
-	}
-	if err != nil {
-		return c, out, fmt.Errorf("step conversation: %w", err)
-	}
-	return next, out, nil
+	return next, out, err
 }
 
 // claim names this process keeper of every lane that has something due and no living keeper, and returns those lanes.

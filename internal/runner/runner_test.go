@@ -92,7 +92,7 @@ type cluster struct {
 	store  *store.Store
 	clock  *storetest.Clock
 	engine *bot.Engine
-	open   func(sealed string) (string, error)
+	open   func(conv, sealed string) (string, error)
 	wire   *wire
 }
 
@@ -112,7 +112,7 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := func(sealed string) (string, error) { return flows.OpenReply(v, sealed) }
+	open := func(conv, sealed string) (string, error) { return flows.OpenReply(v, conv, sealed) }
 	return &cluster{t: t, store: s, clock: clock, engine: e, open: open, wire: &wire{}}
 }
 

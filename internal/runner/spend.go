@@ -44,6 +44,10 @@ func (k keeping) edit(ctx context.Context, doc document, p bot.Promise, what bot
 	if !ok {
 		return nil // what cannot be changed there stays
 	}
+	chat, err := k.address(ctx, channel, chat)
+	if err != nil {
+		return err
+	}
 	for wait := editSoon; ; wait = min(2*wait, editSeldom) {
 		if now, err := k.Now(ctx); err != nil || now.After(p.Until) {
 			return errWorthless

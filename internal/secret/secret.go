@@ -3,6 +3,10 @@
 // Keyed hashes, sealed fields, link tokens and cookies use this random key. It is kept in the store, wrapped by
 // LLAVE_SECRET_KEY (XChaCha20-Poly1305): rotating the setting re-wraps the data key and breaks nothing that was made with
 // it. Every use has a label of its own, so that one use's output means nothing to another.
+//
+// What is sealed, and the tokens of links, come from keys of their own, the ring, which are wrapped likewise and can be changed
+// (ring.go): a sealed value names its key and is bound to its place (field.go). Hashes stay with the data key, since stored documents
+// are named by them.
 package secret
 
 import (
@@ -16,6 +20,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -29,14 +35,21 @@ var encoding = base64.RawURLEncoding
 type Vault struct {
 	key  []byte
 	subs sync.Map // label → derived 32-byte key
+	ring atomic.Pointer[Ring]
+
+	fetching sync.Mutex
+	fetch    func() // has the ring read again, because a value names a key that is not in it; nil: nobody does
+	fetched  time.Time
 }
 
-// New makes a vault over a data key of 32 bytes.
+// New makes a vault over a data key of 32 bytes. Until it is given a ring, it has one with a key that comes from the data key.
 func New(dataKey []byte) (*Vault, error) {
 	if len(dataKey) != 32 {
 		return nil, fmt.Errorf("data key has %d bytes, want 32", len(dataKey))
 	}
-	return &Vault{key: append([]byte(nil), dataKey...)}, nil
+	v := &Vault{key: append([]byte(nil), dataKey...)}
+	v.Use(Ring{Keys: []Key{{ID: "0", Secret: v.sub("ring")}}, Current: "0", Before: true})
+	return v, nil
 }
 
 // NewDataKey returns 32 random bytes.
@@ -73,9 +86,24 @@ func (v *Vault) Hash(label, data string) string {
 	return encoding.EncodeToString(v.mac("hash/"+label, data))
 }
 
-// Derive is the secret that belongs to an id, for tokens and Message-IDs: 43 characters, URL-safe.
+// Derive is the secret that belongs to an id for good, for Message-IDs: 43 characters, URL-safe.
 func (v *Vault) Derive(label, id string) string {
 	return encoding.EncodeToString(v.mac("derive/"+label, id))
+}
+
+// DeriveBy is Derive with a key of the ring, for tokens: who keeps the key's id derives the same for as long as the ring has it. The key
+// "" is the data key, for good.
+func (v *Vault) DeriveBy(key, label, id string) string {
+	if key == "" {
+		return v.Derive(label, id)
+	}
+	k, err := v.find(key)
+	if err != nil { // nobody can derive it any more: it is a token that nobody has
+		return encoding.EncodeToString(v.mac("lost/"+key+"/"+label, id))
+	}
+	m := hmac.New(sha256.New, k.deriving)
+	m.Write([]byte(label + "\x00" + id))
+	return encoding.EncodeToString(m.Sum(nil))
 }
 
 func (v *Vault) mac(label, data string) []byte {
@@ -84,27 +112,42 @@ func (v *Vault) mac(label, data string) []byte {
 	return m.Sum(nil)
 }
 
-// Seal encrypts [text] under a label (XChaCha20-Poly1305, random nonce). Sealing twice gives two values.
-func (v *Vault) Seal(label, text string) string {
-	return seal(v.sub("seal/"+label), text)
+// Seal encrypts [text] for one place (XChaCha20-Poly1305, random nonce), with the ring's current key. Sealing twice gives two values.
+func (v *Vault) Seal(at Place, text string) string {
+	r := v.ring.Load()
+	if r.Current == "" {
+		return seal(v.sub("seal/"+at.Field.Was), text, nil)
+	}
+	return r.Current + idEnd + seal(r.key(r.Current).sealing, text, at.bound(r.Current))
 }
 
-// Open returns what Seal was given, or ErrOpen.
-func (v *Vault) Open(label, sealed string) (string, error) {
-	return open(v.sub("seal/"+label), sealed)
+// Open returns what Seal was given for the same place, or ErrOpen.
+func (v *Vault) Open(at Place, sealed string) (string, error) {
+	id, value := KeyOf(sealed)
+	if id == "" {
+		if !v.ring.Load().Before || at.Field.Was == "" {
+			return "", ErrOpen
+		}
+		return open(v.sub("seal/"+at.Field.Was), sealed, nil)
+	}
+	k, err := v.find(id)
+	if err != nil {
+		return "", ErrOpen
+	}
+	return open(k.sealing, value, at.bound(id))
 }
 
-func seal(key []byte, text string) string {
+func seal(key []byte, text string, bound []byte) string {
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {
 		panic(err)
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(text)+aead.Overhead())
 	rand.Read(nonce)
-	return encoding.EncodeToString(aead.Seal(nonce, nonce, []byte(text), nil))
+	return encoding.EncodeToString(aead.Seal(nonce, nonce, []byte(text), bound))
 }
 
-func open(key []byte, sealed string) (string, error) {
+func open(key []byte, sealed string, bound []byte) (string, error) {
 	b, err := encoding.DecodeString(sealed)
 	if err != nil {
 		return "", ErrOpen
@@ -116,7 +159,7 @@ func open(key []byte, sealed string) (string, error) {
 	if len(b) < aead.NonceSize() {
 		return "", ErrOpen
 	}
-	text, err := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], nil)
+	text, err := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], bound)
 	if err != nil {
 		return "", ErrOpen
 	}
@@ -161,15 +204,23 @@ func (Keys) Format(f fmt.State, _ rune) { io.WriteString(f, "[redacted]") }
 func (Keys) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 // Wrap encrypts the data key with the first key.
-func (k Keys) Wrap(dataKey []byte) string {
-	return seal(k.wrapping(0), string(dataKey))
+func (k Keys) Wrap(dataKey []byte) string { return k.WrapAs("", dataKey) }
+
+// WrapAs encrypts a key with the first key, under a name that unwrapping must say: one wrapped key cannot stand for another.
+func (k Keys) WrapAs(name string, key []byte) string {
+	return seal(k.wrapping(0), string(key), []byte(name))
 }
 
 // Unwrap opens a wrapped data key with whichever key fits. [stale] says that it was not the first, so that it should be
 // wrapped again.
 func (k Keys) Unwrap(wrapped string) (dataKey []byte, stale bool, err error) {
+	return k.UnwrapAs("", wrapped)
+}
+
+// UnwrapAs is Unwrap of what WrapAs gave under that name.
+func (k Keys) UnwrapAs(name, wrapped string) (key []byte, stale bool, err error) {
 	for i := range k {
-		if text, err := open(k.wrapping(i), wrapped); err == nil {
+		if text, err := open(k.wrapping(i), wrapped, []byte(name)); err == nil {
 			return []byte(text), i > 0, nil
 		}
 	}

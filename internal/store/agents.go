@@ -34,6 +34,11 @@ func newSessions(engine Engine) *SessionTable {
 	return &SessionTable{NewDocuments(engine, Sessions, func(s *agent.Session) (*string, *int64) { return &s.ID, &s.Version })}
 }
 
+// Of returns the sessions of a login.
+func (t *SessionTable) Of(ctx context.Context, login string) ([]agent.Session, error) {
+	return t.Scan(ctx, Query{Field: "login", From: login, To: login + "\x00"})
+}
+
 // Forget removes at most [limit] sessions that ended before a moment, and says how many.
 func (t *SessionTable) Forget(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.engine.DeleteRange(ctx, Query{Collection: Sessions, Field: "ends", To: before, Limit: limit})
@@ -49,9 +54,4 @@ func newTries(engine Engine) *TryTable {
 // Forget removes at most [limit] of those that ended before a moment, and says how many.
 func (t *TryTable) Forget(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.engine.DeleteRange(ctx, Query{Collection: Tries, Field: "ends", To: before, Limit: limit})
-}
-
-// AppendAgent appends what was done with an account of the desk.
-func (l *AuditLog) AppendAgent(ctx context.Context, d agent.AuditEntry) error {
-	return l.Append(ctx, AuditEntry(d))
 }

@@ -21,9 +21,9 @@ type dataKey struct {
 	Wrapped string `bson:"wrapped"`
 }
 
-// DataKey returns the vault over the store's data key, which the first process to ask makes. When the key was wrapped
+// DataKey returns the vault over the store's data key, which the first process to ask makes, with the ring of keys that seal (RingTable). When the key was wrapped
 // by one that is no longer the first of [keys] it is wrapped again. Processes may do this at once, with different keys
-// in front while a rotation is rolled out.
+// in front while a rotation is rolled out. The audit's lines are chained with it from then on.
 func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("data key: no secret key given")
@@ -35,8 +35,9 @@ func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, e
 			return nil, fmt.Errorf("data key: %w", err)
 		}
 		var key []byte
-		stale := stored.Version == 0
-		if stale {
+		fresh := stored.Version == 0
+		stale := fresh
+		if fresh {
 			key = secret.NewDataKey()
 		} else if key, stale, err = keys.Unwrap(stored.Wrapped); err != nil {
 			return nil, fmt.Errorf("data key: %w", ErrSecretKey)
@@ -49,7 +50,12 @@ func (s *Store) DataKey(ctx context.Context, keys secret.Keys) (*secret.Vault, e
 				return nil, fmt.Errorf("data key: %w", err)
 			}
 		}
-		return secret.New(key)
+		vault, err := secret.New(key)
+		if err != nil {
+			return nil, err
+		}
+		s.Audit.Chain(vault)
+		return vault, s.Ring.open(ctx, keys, vault, fresh)
 	}
 }
 

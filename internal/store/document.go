@@ -56,11 +56,11 @@ func WithVersion(doc bson.Raw, version int64) (bson.Raw, error) {
 			return WithField(doc, VersionField, bson.RawValue{Type: bson.TypeInt64, Value: bsoncore.AppendInt64(nil, version)})
 		}
 		at := len(doc) - len(rest) - 8
-		if binary.LittleEndian.Uint64(doc[at:]) == uint64(version) {
+		if binary.LittleEndian.Uint64(doc[at:]) == uint64(version) { //nolint:gosec // the bits are what is wanted
 			return doc, nil
 		}
 		out := append(bson.Raw(nil), doc...)
-		binary.LittleEndian.PutUint64(out[at:], uint64(version))
+		binary.LittleEndian.PutUint64(out[at:], uint64(version)) //nolint:gosec // the bits are what is wanted
 		return out, nil
 	}
 	if !ok {

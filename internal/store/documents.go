@@ -109,7 +109,7 @@ func (d *Documents[T]) IDsUpTo(ctx context.Context, field string, moment time.Ti
 	var ids []string
 	var broken error
 	q := Query{Collection: d.collection, Field: field, To: upTo(moment), Limit: limit}
-	err := d.engine.Scan(ctx, q, func(raw bson.Raw) bool {
+	err := unopened(d.engine).Scan(ctx, q, func(raw bson.Raw) bool {
 		var id string
 		id, broken = DocumentID(raw)
 		ids = append(ids, id)
@@ -126,7 +126,7 @@ func (d *Documents[T]) IDsUpTo(ctx context.Context, field string, moment time.Ti
 func (d *Documents[T]) held(ctx context.Context, until time.Time, by func(who string) bool) ([]string, error) {
 	var ids []string
 	q := Query{Collection: d.collection, Field: "wake_at", To: upTo(until)}
-	err := d.engine.Scan(ctx, q, func(raw bson.Raw) bool {
+	err := unopened(d.engine).Scan(ctx, q, func(raw bson.Raw) bool {
 		for _, lane := range bot.Lanes {
 			who, ok := raw.Lookup("keepers", string(lane), "who").StringValueOK()
 			if !ok || !by(who) {

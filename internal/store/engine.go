@@ -89,28 +89,11 @@ type Engine interface {
 	Close() error
 }
 
-// The collections.
+// Collections of earlier versions, in which chats go by what their channels call them: see Store.Carry.
 const (
-	Affiliates    = "affiliates"
-	Conversations = "conversations"
-	Unlocks       = "unlocks"
-	Complaints    = "complaints"
-	Cases         = "cases"
-	Audit         = "audit"
-	Leases        = "leases"
-	Counters      = "counters"
-	Settings      = "settings"
-	Imports       = "imports"
-	Names         = "names"
-	Contacts      = "contacts"
-	Deliveries    = "deliveries"
-	Lines         = "lines"
-	Presence      = "presence"
-	Agents        = "agents"
-	Sessions      = "sessions"
-	Tries         = "tries"
-	Unheard       = "unheard"
-	Events        = "events"
+	oldConversations = "conversations"
+	oldNames         = "names"
+	oldContacts      = "contacts"
 )
 
 // Indexes is the whole table; engines apply it at start, which is safe to run twice.
@@ -125,16 +108,23 @@ var Indexes = []Index{
 	{Complaints, "made"},
 	{Cases, "made"},
 	{Audit, "at"},
+	{Audit, "seq"},
 	{Deliveries, "at"},
+	{Deliveries, "conv"},
+	{Complaints, "conv"},
+	{Cases, "conv"},
 	{Conversations, "handoff.queue"},
 	{Conversations, "handoff.moved"},
 	{Conversations, "handoff.ref"},
 	{Lines, "conv"},
 	{Lines, "at"},
 	{Sessions, "ends"},
+	{Sessions, "login"},
 	{Tries, "ends"},
 	{Unheard, "times"},
 	{Unheard, "last"},
 	{Unheard, "drop_at"},
 	{Events, "died"},
+	{Imports, "at"},
+	{Presence, "at"},
 }

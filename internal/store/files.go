@@ -73,47 +73,6 @@ func (t *FileTable) Forget(ctx context.Context, before time.Time, limit int) (in
 	return t.engine.DeleteRange(ctx, Query{Collection: t.collection, Field: "made", To: before, Limit: limit})
 }
 
-// AuditEntry is one line of the audit: who did what, and when. Detail holds no number, address or token.
-type AuditEntry struct {
-	ID     string    `bson:"_id"`
-	At     time.Time `bson:"at"`
-	Who    string    `bson:"who"`
-	What   string    `bson:"what"`
-	Detail string    `bson:"detail,omitempty"`
-}
-
-// AuditLog keeps the audit. It is only appended to, until its time has passed.
-type AuditLog struct{ engine Engine }
-
-// Append stores an entry. The id is the caller's and names what happened: appending it again changes nothing.
-func (l *AuditLog) Append(ctx context.Context, e AuditEntry) error {
-	if err := insert(ctx, l.engine, Audit, e); err != nil && !errors.Is(err, ErrDuplicate) {
-		return err
-	}
-	return nil
-}
-
-// Between calls [each] for the entries in [from] ≤ at < [to], earliest first, until it returns false.
-func (l *AuditLog) Between(ctx context.Context, from, to time.Time, each func(AuditEntry) bool) error {
-	var broken error
-	err := l.engine.Scan(ctx, Query{Collection: Audit, Field: "at", From: from, To: to}, func(raw bson.Raw) bool {
-		var e AuditEntry
-		if broken = bson.Unmarshal(raw, &e); broken != nil {
-			return false
-		}
-		return each(e)
-	})
-	if err = errors.Join(err, broken); err != nil {
-		return fmt.Errorf("read audit: %w", err)
-	}
-	return nil
-}
-
-// Forget removes at most limit entries older than a moment, and says how many.
-func (l *AuditLog) Forget(ctx context.Context, before time.Time, limit int) (int64, error) {
-	return l.engine.DeleteRange(ctx, Query{Collection: Audit, Field: "at", To: before, Limit: limit})
-}
-
 func insert(ctx context.Context, engine Engine, collection string, doc any) error {
 	raw, err := bson.Marshal(doc)
 	if err == nil {

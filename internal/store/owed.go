@@ -42,7 +42,7 @@ func (s *Store) Owed(ctx context.Context) (map[bot.Lane]Owed, error) {
 	all := map[bot.Lane]Owed{}
 	for _, collection := range []string{Conversations, Unlocks} {
 		q := Query{Collection: collection, Field: "wake_at", To: now.Add(owedAhead), Limit: owedMost, Only: owedReads}
-		err := scan(ctx, s.engine, q, func(o outbox) bool {
+		err := scan(ctx, unopened(s.engine), q, func(o outbox) bool {
 			for _, p := range o.Promises {
 				if p.Waits {
 					continue

@@ -1,10 +1,15 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"llave/bot"
 )
 
 // PeopleTable finds the chat of a person on a channel where a person has two names, a phone number and a user id, either of
@@ -18,24 +23,27 @@ import (
 // A user id is one person's for good; a number changes hands (P116). Under a number that comes with another user id than its
 // chat's is somebody else, who begins anew. Only the channel's own word (Move) takes a chat to other names.
 type PeopleTable struct {
+	book     *AddressBook
 	names    *Documents[personName]
-	contacts *Documents[Contact]
+	contacts contactBook
 }
 
 // Contact is how the person of a chat is called now.
 type Contact struct {
-	ID       string   `bson:"_id"` // channel:chat
-	Version  int64    `bson:"v"`
+	ID       string   `bson:"_id,omitempty"` // channel:chat
+	Version  int64    `bson:"v,omitempty"`
 	Phone    string   `bson:"phone,omitempty"`
 	UserID   string   `bson:"user_id,omitempty"`
 	Hidden   bool     `bson:"hidden,omitempty"`    // the last message came without the phone number
 	Lost     string   `bson:"lost,omitempty"`      // the name that was taken from it for another chat
 	WasPhone []string `bson:"was_phone,omitempty"` // numbers it had before
 	WasID    []string `bson:"was_id,omitempty"`    // user ids it had before, which still lead here: messages may be late
+
+	entry *entry // of the address book, which it is a part of
 }
 
 type personName struct {
-	ID      string `bson:"_id"` // channel/name
+	ID      string `bson:"_id"` // channel/name, which is a keyed hash
 	Version int64  `bson:"v"`
 	Chat    string `bson:"chat"`             // empty: nobody's now
 	Former  string `bson:"former,omitempty"` // the chat that it led to before
@@ -45,10 +53,11 @@ type personName struct {
 // other chat has the number. It may be called again for the same chat. An error ends what called it, to be done again.
 type Left func(ctx context.Context, chat string) error
 
-func newPeople(engine Engine) *PeopleTable {
+func newPeople(engine Engine, book *AddressBook) *PeopleTable {
 	return &PeopleTable{
+		book:     book,
 		names:    NewDocuments(engine, Names, func(n *personName) (*string, *int64) { return &n.ID, &n.Version }),
-		contacts: NewDocuments(engine, Contacts, func(c *Contact) (*string, *int64) { return &c.ID, &c.Version }),
+		contacts: contactBook{book},
 	}
 }
 
@@ -111,7 +120,7 @@ func (t *PeopleTable) follow(ctx context.Context, channel string, who KnownBy) (
 		if l.by == "" {
 			continue
 		}
-		if l.name, err = t.names.Load(ctx, channel+"/"+l.by); err != nil {
+		if l.name, err = t.names.Load(ctx, t.book.nameID(channel, l.by)); err != nil {
 			return byID, byPhone, fmt.Errorf("find person: %w", err)
 		}
 		switch chat := l.name.Chat; {
@@ -206,6 +215,11 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 	}
 	if !claimed {
 		return chat, t.learn(ctx, &contact, who)
+	}
+	if contact.entry.Came > 0 {
+		if err := t.book.comesTo(ctx, &contact); err != nil {
+			return "", err
+		}
 	}
 	if before != contact.Phone {
 		return chat, t.giveUp(ctx, channel, before, chat)
@@ -395,6 +409,15 @@ func (t *PeopleTable) cutOff(ctx context.Context, channel string, l led, left Le
 	return t.giveUp(ctx, channel, l.by, l.name.Chat)
 }
 
+// Led is the chat to which a name leads, or last led; "" when it is nobody's.
+func (t *PeopleTable) Led(ctx context.Context, channel, name string) (chat string, err error) {
+	n, err := t.names.Load(ctx, t.book.nameID(channel, name))
+	if err != nil {
+		return "", fmt.Errorf("find name: %w", err)
+	}
+	return cmp.Or(n.Chat, n.Former), nil
+}
+
 // Address returns what the person of a chat is called now: the phone number, unless the last message came without it. A number
 // that does not lead to the chat is not theirs: it was being learned when a process died, and is perhaps another's since.
 func (t *PeopleTable) Address(ctx context.Context, channel, chat string) (phone, userID string, err error) {
@@ -405,7 +428,7 @@ func (t *PeopleTable) Address(ctx context.Context, channel, chat string) (phone,
 	if c.Hidden && c.UserID != "" || c.Phone == "" {
 		return "", c.UserID, nil
 	}
-	n, err := t.names.Load(ctx, channel+"/"+c.Phone)
+	n, err := t.names.Load(ctx, t.book.nameID(channel, c.Phone))
 	switch {
 	case err != nil:
 		return "", "", fmt.Errorf("find address: %w", err)
@@ -415,37 +438,117 @@ func (t *PeopleTable) Address(ctx context.Context, channel, chat string) (phone,
 	return c.Phone, c.UserID, nil
 }
 
-// Forget drops what a chat's person was called, once nothing else is kept of the chat.
-func (t *PeopleTable) Forget(ctx context.Context, channel, chat string) error {
-	c, found, err := t.contacts.Find(ctx, channel+":"+chat)
-	if err != nil || !found {
-		return err
+// Forget has [remove] remove a conversation, and then drops its entry in the address book and the names that lead there. It
+// stays when remove says that somebody wrote meanwhile, or somebody does; and its key, without the address, as long as lines or messages
+// are kept that it opens.
+func (t *PeopleTable) Forget(ctx context.Context, channel, chat string, remove func() (removed bool, err error)) (bool, error) {
+	e, err := t.book.ending(ctx, channel+":"+chat)
+	if err != nil {
+		return false, err
 	}
-	for _, name := range slices.Concat([]string{c.Phone, c.UserID, c.Lost}, c.WasPhone, c.WasID) {
-		n, found, err := t.names.Find(ctx, channel+"/"+name)
+	if removed, err := remove(); err != nil || !removed || e.Version == 0 {
+		return removed, err
+	}
+	for _, id := range e.Names {
+		n, found, err := t.names.Find(ctx, id)
 		if err != nil {
-			return fmt.Errorf("find name: %w", err)
+			return true, fmt.Errorf("find name: %w", err)
 		}
 		if !found || n.Chat != chat && (n.Chat != "" || n.Former != chat) {
 			continue
 		}
 		if err := t.names.Delete(ctx, n.ID, n.Version); err != nil && !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("forget name: %w", err)
+			return true, fmt.Errorf("forget name: %w", err)
 		}
 	}
-	if err := t.contacts.Delete(ctx, c.ID, c.Version); err != nil && !errors.Is(err, ErrConflict) {
-		return fmt.Errorf("forget contact: %w", err)
+	if opens, err := t.book.opens(ctx, e.ID); err != nil {
+		return true, err
+	} else if opens {
+		return true, t.book.endAddress(ctx, e)
 	}
-	return nil // changed meanwhile: they write again
+	return true, t.book.end(ctx, e)
+}
+
+// ForgetStrays drops the entries of which nothing else is kept any more: what their keys opened has gone meanwhile, or a process died
+// between the two.
+func (t *PeopleTable) ForgetStrays(ctx context.Context) error {
+	var marked []string
+	err := t.book.entries.each(ctx, Query{}, func(e storedEntry) bool {
+		if e.Ends {
+			marked = append(marked, e.ID)
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("find what is left in the address book: %w", err)
+	}
+	for _, id := range marked {
+		channel, chat := bot.SplitConversationID(id)
+		_, err := t.Forget(ctx, channel, chat, func() (bool, error) {
+			_, err := t.book.entries.engine.Get(ctx, Conversations, id)
+			return errors.Is(err, ErrNotFound), ignoring(err, ErrNotFound)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MarkStrays marks the entries that there is no conversation to, for ForgetStrays to drop an hour later: no turn came of what somebody
+// wrote, or an earlier version kept something longer than the conversation. Whoever writes meanwhile takes the mark off. It reads the
+// whole book.
+func (t *PeopleTable) MarkStrays(ctx context.Context) error {
+	for from := ""; ; {
+		var ids []string
+		err := t.book.entries.each(ctx, Query{From: from, Limit: purgeOnce}, func(e storedEntry) bool {
+			ids = append(ids, e.ID)
+			return true
+		})
+		if err != nil {
+			return fmt.Errorf("read the address book: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		from = ids[len(ids)-1] + "\x00"
+		there := map[string]bool{}
+		q := Query{Collection: Conversations, From: ids[0], To: from, Only: []string{VersionField}}
+		err = unopened(t.book.entries.engine).Scan(ctx, q, func(doc bson.Raw) bool {
+			id, _ := DocumentID(doc)
+			there[id] = true
+			return true
+		})
+		if err != nil {
+			return fmt.Errorf("read which conversations there are: %w", err)
+		}
+		for _, id := range ids {
+			if there[id] {
+				continue
+			}
+			if _, err := t.book.ending(ctx, id); err != nil {
+				return fmt.Errorf("mark an entry of the address book: %w", err)
+			}
+		}
+	}
+}
+
+// ignoring is err unless it is [known].
+func ignoring(err, known error) error {
+	if errors.Is(err, known) {
+		return nil
+	}
+	return err
 }
 
 // free is a new chat: named by its person, unless that was a chat's name already.
 func (t *PeopleTable) free(ctx context.Context, channel string, who KnownBy) (chat string, c Contact, err error) {
-	name := who.Phone
-	if name == "" {
-		name = who.UserID
+	first := who.Phone
+	if first == "" {
+		first = who.UserID
 	}
-	for chat, n := name, 2; ; chat, n = fmt.Sprintf("%s.%d", name, n), n+1 {
+	for name, n := first, 2; ; name, n = fmt.Sprintf("%s.%d", first, n), n+1 {
+		chat = t.book.Name(channel, name)
 		if c, err = t.contacts.Load(ctx, channel+":"+chat); err != nil {
 			return "", c, fmt.Errorf("find chat: %w", err)
 		}
@@ -475,7 +578,7 @@ func (t *PeopleTable) giveUp(ctx context.Context, channel, name, chat string) er
 	if name == "" {
 		return nil
 	}
-	n, found, err := t.names.Find(ctx, channel+"/"+name)
+	n, found, err := t.names.Find(ctx, t.book.nameID(channel, name))
 	if err != nil {
 		return fmt.Errorf("find name: %w", err)
 	}

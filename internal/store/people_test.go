@@ -23,7 +23,7 @@ func TestPeople_takenMeanwhile(t *testing.T) {
 			{nil, []string{"EC.2", "EC.1"}},
 		} {
 			for at := 1; ; at++ {
-				for _, collection := range []string{store.Names, store.Contacts} {
+				for _, collection := range []string{store.Names, store.Book} {
 					if _, err := e.DeleteRange(t.Context(), store.Query{Collection: collection}); err != nil {
 						t.Fatal(err)
 					}

@@ -2,19 +2,26 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/secret"
 	"llave/internal/unlock"
 )
 
 // Store is every repository over one engine. Repositories keep nothing themselves: any number of processes may each
 // have a Store over the same database.
 type Store struct {
-	engine Engine
+	engine    Engine
+	answering *sync.Map // erasures (answer) of chats that still have their address, with when that was first seen
 
+	Book          *AddressBook
 	Conversations *ConversationTable
 	Unlocks       *UnlockTable
 	Affiliates    *AffiliateTable
@@ -36,12 +43,40 @@ type Store struct {
 	Unheard       *UnheardTable
 	Events        *EventTable
 	Intros        *IntroTable
+	Marks         *MarkTable
+	Ring          *RingTable
+	Breaches      *BreachTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
-func New(engine Engine) *Store {
+func New(engine Engine) *Store { return newStore(engine, newBook(engine, nil)) }
+
+// Seal has everything of a chat kept under its name in the address book, and what its person wrote sealed: for every process that
+// reads or writes chats.
+func (s *Store) Seal(v *secret.Vault) {
+	engine := s.engine
+	if already, ok := engine.(*sealed); ok {
+		engine = already.Engine
+	}
+	book := newBook(engine, v)
+	fresh := newStore(&sealed{engine, book}, book)
+	fresh.Ring, fresh.Audit = s.Ring, s.Audit // they have the vault already (DataKey)
+	*s = *fresh
+}
+
+// Opened is a document as it lies in the store, as its repository reads it.
+func (s *Store) Opened(ctx context.Context, collection string, doc bson.Raw) (bson.Raw, error) {
+	if e, ok := s.engine.(*sealed); ok {
+		return e.open(ctx, collection, doc)
+	}
+	return doc, nil
+}
+
+func newStore(engine Engine, book *AddressBook) *Store {
 	return &Store{
 		engine:        engine,
+		answering:     new(sync.Map),
+		Book:          book,
 		Conversations: &ConversationTable{NewDocuments(engine, Conversations, headOfConversation)},
 		Unlocks: &UnlockTable{NewDocuments(engine, Unlocks, func(r *unlock.Document) (*string, *int64) {
 			return &r.ID, &r.Version
@@ -49,14 +84,14 @@ func New(engine Engine) *Store {
 		Affiliates: &AffiliateTable{engine},
 		Complaints: &FileTable{engine, Complaints},
 		Cases:      &FileTable{engine, Cases},
-		Audit:      &AuditLog{engine},
+		Audit:      newAudit(engine),
 		Leases:     &LeaseTable{engine},
 		Processes:  &ProcessTable{&LeaseTable{engine}},
 		Counters:   &CounterTable{engine},
 		Imports: NewDocuments(engine, Imports, func(p *Progress) (*string, *int64) {
 			return &p.ID, &p.Version
 		}),
-		People:     newPeople(engine),
+		People:     newPeople(engine, book),
 		Deliveries: newDeliveries(engine),
 		Images:     newImages(engine),
 		Desk:       newDesk(engine, NewDocuments(engine, Conversations, headOfConversation)),
@@ -67,11 +102,28 @@ func New(engine Engine) *Store {
 		Unheard:    newUnheard(engine),
 		Events:     newEvents(engine),
 		Intros:     newIntros(engine),
+		Marks:      newMarks(engine),
+		Ring:       newRing(engine),
+		Breaches:   newBreaches(engine),
 	}
 }
 
 // Engine is what the store stands on, for repositories that live elsewhere (NewDocuments).
 func (s *Store) Engine() Engine { return s.engine }
+
+// Raw is the engine below all: documents as they lie in the store.
+func (s *Store) Raw() Engine { return unopened(s.engine) }
+
+// Knows says whether anything is kept under a conversation's id, or whom it is with.
+func (s *Store) Knows(ctx context.Context, conv string) (bool, error) {
+	for _, collection := range []string{Book, Conversations} {
+		_, err := s.Raw().Get(ctx, collection, conv)
+		if !errors.Is(err, ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
 
 // Now is the store's clock: the same in every process, whatever their own clocks say.
 func (s *Store) Now(ctx context.Context) (time.Time, error) { return s.engine.Now(ctx) }
@@ -149,6 +201,30 @@ func (t *UnlockTable) Purgeable(ctx context.Context, now time.Time, limit int) (
 	return t.documents.IDsUpTo(ctx, "purge_at", now, limit)
 }
 
+// Unplanned returns the ids of at most [limit] documents with an id of [from] or higher that nobody will look at again by themselves,
+// because a version before wrote them so; [next] is where to go on, empty at the end.
+func (t *UnlockTable) Unplanned(ctx context.Context, from string, limit int) (ids []string, next string, err error) {
+	looked := 0
+	err = t.documents.engine.Scan(ctx, Query{Collection: Unlocks, From: from, Limit: limit + 1}, func(raw bson.Raw) bool {
+		id, broken := DocumentID(raw)
+		if broken != nil {
+			return true
+		}
+		if looked++; looked > limit {
+			next = id
+			return false
+		}
+		if _, planned := Lookup(raw, "purge_at"); !planned {
+			ids = append(ids, id)
+		}
+		return true
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("scan %s: %w", Unlocks, err)
+	}
+	return ids, next, nil
+}
+
 // Delete removes a document where its version is [version], or whatever it is when that is negative.
 func (t *UnlockTable) Delete(ctx context.Context, id string, version int64) error {
 	return t.documents.Delete(ctx, id, version)
@@ -156,6 +232,17 @@ func (t *UnlockTable) Delete(ctx context.Context, id string, version int64) erro
 
 // Progress is how far an import has come.
 type Progress = affiliate.ImportMark
+
+// ForgetImports removes at most [limit] marks of imports whose last step was before what is kept of them, and ForgetPresence what is
+// known of agents' consoles that were not there for as long.
+func (s *Store) ForgetImports(ctx context.Context, now time.Time, limit int) (int64, error) {
+	return s.engine.DeleteRange(ctx, Query{Collection: Imports, Field: "at", To: now.Add(-importsKept), Limit: limit})
+}
+
+// ForgetPresence is as ForgetImports says.
+func (s *Store) ForgetPresence(ctx context.Context, now time.Time, limit int) (int64, error) {
+	return s.engine.DeleteRange(ctx, Query{Collection: Presence, Field: "at", To: now.Add(-presenceKept), Limit: limit})
+}
 
 // CounterTable keeps counters that start again when their window has passed.
 type CounterTable struct{ engine Engine }

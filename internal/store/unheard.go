@@ -55,6 +55,18 @@ func (t *UnheardTable) Erase(ctx context.Context, who string) error {
 	return t.eachTold(ctx, nil, func(r *unheard.Row) bool { return r.Erase(who) })
 }
 
+// eachOf calls each for the rows that a chat, by its keyed hash, said within the last day.
+func (t *UnheardTable) eachOf(ctx context.Context, who string, each func(unheard.Row)) error {
+	return t.rows.each(ctx, Query{Field: "drop_at"}, func(r unheard.Row) bool {
+		for _, teller := range r.Tellers {
+			if teller.Who == who {
+				each(r)
+			}
+		}
+		return true
+	})
+}
+
 // Drop forgets which chats said what longer ago than unheard.Known.
 func (t *UnheardTable) Drop(ctx context.Context, now time.Time) error {
 	return t.eachTold(ctx, upTo(now), func(r *unheard.Row) bool { return r.Drop(now) })

@@ -200,7 +200,7 @@ func TestPurge_waitsForPromises(t *testing.T) {
 		s.redeem(s.link(locked).Token, "n")
 		r := s.document(locked)
 		s.clock.Advance(time.Hour)
-		if purged, err := s.Purge(t.Context(), r.ID); err != nil || purged {
+		if purged, err := s.Purge(t.Context(), r.ID); err != nil || purged.Link {
 			t.Errorf("got %t, %v, want nothing purged", purged, err)
 		}
 		if o, err := s.Owner(t.Context(), r.ID, r.Live.ID); err != nil || o.Email == "" {

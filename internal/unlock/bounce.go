@@ -124,7 +124,7 @@ func (s *Service) short(label, data string, n int) []byte {
 // returnOf is the local part of the return address of a letter: of an attempt to an address, for a conversation, "" for a letter to
 // the owner, asked for at [sent]. A decoy has one of the same shape, which leads nowhere.
 func (s *Service) returnOf(d *Document, a *Attempt, to, conv string, sent time.Time) string {
-	r := Return{domain: domainOf(to), sent: uint32(max(0, sent.Unix()))}
+	r := Return{domain: domainOf(to), sent: uint32(max(0, sent.Unix()))} //nolint:gosec // until the year 2106
 	known := a.NotMe
 	if d.Live != nil && d.Live.NotMe != "" {
 		known = d.Live.NotMe // by which the document is found, from attempt to attempt
@@ -157,7 +157,7 @@ func (s *Service) mailboxTag(record, to string) []byte {
 
 func domainOf(to string) byte {
 	_, domain, _ := strings.Cut(to, "@")
-	return byte(max(0, slices.Index(MailDomains, strings.ToLower(domain))))
+	return byte(max(0, slices.Index(MailDomains, strings.ToLower(domain)))) //nolint:gosec // a short list of domains
 }
 
 // NoticeReturn is the local part of the return address of a promised letter to the owner at [to].

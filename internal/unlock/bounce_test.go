@@ -19,7 +19,7 @@ func (s *service) mails(conv, number string) unlock.Letter {
 	s.t.Helper()
 	turn, record := conv+"/"+s.next(), affiliate.Hash(s.vault, number)
 	res, err := s.Reserve(s.t.Context(), bot.Ask{
-		Turn: turn, Conv: conv, Record: record, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram",
+		Turn: turn, Conv: conv, Record: record, Number: number, Want: "unlock", Channel: "telegram",
 	})
 	if err != nil || !res.Granted {
 		s.t.Fatalf("asking: %+v, %v", res, err)

@@ -15,7 +15,7 @@ func (s *service) askAs(conv, number string) unlock.Letter {
 	s.t.Helper()
 	record := affiliate.Hash(s.vault, number)
 	res, err := s.Reserve(s.t.Context(), bot.Ask{
-		Turn: s.next(), Conv: conv, Record: record, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram",
+		Turn: s.next(), Conv: conv, Record: record, Number: number, Want: "unlock", Channel: "telegram",
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -61,29 +61,31 @@ type Asked struct {
 
 // Attempt is one link from its first request to its end.
 type Attempt struct {
-	ID       string    `bson:"id"`
-	Kind     Kind      `bson:"kind"`
-	Want     Want      `bson:"want"`
-	Link     string    `bson:"link,omitempty"`   // keyed hash of what the tokens of all chats begin with; empty for a decoy
-	NotMe    string    `bson:"not_me,omitempty"` // keyed hash of what all "No fui yo" tokens of the document begin with
-	Since    string    `bson:"since,omitempty"`  // the attempt that this beginning is derived from; empty: its own
-	Tagged   bool      `bson:"tagged,omitempty"` // its letters' "No fui yo" say that they are its own; false: a version before made it
-	Sealed   string    `bson:"sealed"`           // the number
-	Channel  string    `bson:"channel"`          // where it was first asked for
-	Convs    []string  `bson:"convs"`            // the conversations that asked
-	Spoken   []Spoken  `bson:"spoken,omitempty"` // in which languages they did; none: in the first alone
-	Asked    time.Time `bson:"asked"`
-	Accepted time.Time `bson:"accepted,omitempty"` // when the mail server first took the mail
-	Refused  time.Time `bson:"refused,omitempty"`  // when the mailbox refused for good
-	Voided   time.Time `bson:"voided,omitempty"`   // "No fui yo"
-	Redeemed time.Time `bson:"redeemed,omitempty"`
-	By       string    `bson:"by,omitempty"`    // the conversation whose letter's link was used; empty: a version wrote it that told all
-	Nonce    string    `bson:"nonce,omitempty"` // keyed hash of the winning browser's nonce
-	KeyMade  time.Time `bson:"key_made,omitempty"`
-	Case     string    `bson:"case,omitempty"`     // number of the case that "No fui yo" opened
-	Revoked  time.Time `bson:"revoked,omitempty"`  // when "No fui yo" had the record locked again
-	Dropped  bool      `bson:"dropped,omitempty"`  // and whether there was a key that it took
-	Returned []string  `bson:"returned,omitempty"` // the delivery reports that were heeded
+	ID         string    `bson:"id"`
+	Kind       Kind      `bson:"kind"`
+	Want       Want      `bson:"want"`
+	Link       string    `bson:"link,omitempty"`         // keyed hash of what the tokens of all chats begin with; empty for a decoy
+	NotMe      string    `bson:"not_me,omitempty"`       // keyed hash of what all "No fui yo" tokens of the document begin with
+	Since      string    `bson:"since,omitempty"`        // the attempt that this beginning is derived from; empty: its own
+	KeyID      string    `bson:"key_id,omitempty"`       // the key that its tokens are derived with, until it ends; empty: the data key
+	SinceKeyID string    `bson:"since_key_id,omitempty"` // that of the attempt in Since
+	Tagged     bool      `bson:"tagged,omitempty"`       // its letters' "No fui yo" say that they are its own; false: a version before made it
+	Sealed     string    `bson:"sealed"`                 // the number
+	Channel    string    `bson:"channel"`                // where it was first asked for
+	Convs      []string  `bson:"convs"`                  // the conversations that asked
+	Spoken     []Spoken  `bson:"spoken,omitempty"`       // in which languages they did; none: in the first alone
+	Asked      time.Time `bson:"asked"`
+	Accepted   time.Time `bson:"accepted,omitempty"` // when the mail server first took the mail
+	Refused    time.Time `bson:"refused,omitempty"`  // when the mailbox refused for good
+	Voided     time.Time `bson:"voided,omitempty"`   // "No fui yo"
+	Redeemed   time.Time `bson:"redeemed,omitempty"`
+	By         string    `bson:"by,omitempty"`    // the conversation whose letter's link was used; empty: a version wrote it that told all
+	Nonce      string    `bson:"nonce,omitempty"` // keyed hash of the winning browser's nonce
+	KeyMade    time.Time `bson:"key_made,omitempty"`
+	Case       string    `bson:"case,omitempty"`     // number of the case that "No fui yo" opened
+	Revoked    time.Time `bson:"revoked,omitempty"`  // when "No fui yo" had the record locked again
+	Dropped    bool      `bson:"dropped,omitempty"`  // and whether there was a key that it took
+	Returned   []string  `bson:"returned,omitempty"` // the delivery reports that were heeded
 }
 
 // Spoken is one change of the language that a conversation asks in, the newest last; before any it is the first language. Each

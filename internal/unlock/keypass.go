@@ -10,10 +10,8 @@ import (
 	"llave/bot"
 	"llave/internal/affiliate"
 	"llave/internal/key"
+	"llave/internal/secret"
 )
-
-// keyPassLabel is what key passes are sealed under: the first word for them. Browsers keep them, so it stays as it was.
-const keyPassLabel = "ticket"
 
 // Holder is who holds a key pass, for the key page.
 type Holder struct {
@@ -26,11 +24,11 @@ type Holder struct {
 
 // KeyPass opens the cookie's key pass, or ErrKeyPass.
 func (s *Service) KeyPass(ctx context.Context, pass string) (Holder, error) {
-	_, a, now, err := s.holder(ctx, pass)
+	d, a, now, err := s.holder(ctx, pass)
 	if err != nil {
 		return Holder{}, err
 	}
-	rec, err := s.find(ctx, a.Sealed)
+	rec, err := s.find(ctx, d, a)
 	if err != nil {
 		return Holder{}, err
 	}
@@ -57,7 +55,7 @@ func (s *Service) holder(ctx context.Context, pass string) (*Document, *Attempt,
 	if err != nil {
 		return nil, nil, now, fmt.Errorf("read the store's clock: %w", err)
 	}
-	text, err := s.Vault.Open(keyPassLabel, pass)
+	text, err := s.Vault.Open(secret.KeyPass.Of(""), pass)
 	if err != nil {
 		return nil, nil, now, ErrKeyPass
 	}
@@ -89,7 +87,7 @@ func (s *Service) MakeKey(ctx context.Context, pass, chosen string) ([]key.Probl
 	if !a.KeyMade.IsZero() {
 		return nil, same(ctx, d, chosen)
 	}
-	rec, err := s.find(ctx, a.Sealed)
+	rec, err := s.find(ctx, d, a)
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 		return Letter{}, err
 	}
 	a := d.attempt(p.Attempt)
+	conv = s.as(a, conv)
 	switch {
 	case a == nil, a.By == conv && conv != "":
 		return Letter{}, ErrOver
@@ -49,7 +50,7 @@ func (s *Service) Letter(ctx context.Context, p bot.Promise, conv string) (Lette
 		as.Accepted = now
 	}
 	l := Letter{Kind: a.Kind, Want: a.Want, Channel: a.Channel, Asked: a.Asked, Life: min(s.Limits.LinkTTL, as.Ends(s.Limits.LinkTTL).Sub(now))}
-	rec, err := s.find(ctx, a.Sealed)
+	rec, err := s.find(ctx, d, a)
 	if err != nil {
 		return Letter{}, err
 	}
@@ -77,7 +78,7 @@ func (s *Service) Accepted(ctx context.Context, p bot.Promise) (ends time.Time, 
 	_, err = s.change(ctx, p.Record, func(d *Document, now time.Time) error {
 		happened = nil
 		a := d.attempt(p.Attempt)
-		if what, _ := p.What.(bot.MailLink); a == nil || a.By != "" && a.By == what.Conv {
+		if what, _ := p.What.(bot.MailLink); a == nil || a.By != "" && a.By == s.as(a, what.Conv) {
 			return ErrOver
 		}
 		wrote := false

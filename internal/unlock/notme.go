@@ -128,6 +128,7 @@ func (s *Service) NotMe(ctx context.Context, token string) (Disowned, error) {
 			happened.add(d.Live, StepDisowned, 0)
 		}
 		d.Hold = now.Add(s.Hold)
+		d.purgeBy(d.Hold)
 		out = s.came(d, own, ref, now)
 		s.disownedBy(d, newest, out, now)
 		first = true

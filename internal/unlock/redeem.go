@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/secret"
 )
 
 // View is what the page of a link shows. The chat is the one whose letter the link is of; it is told beside ErrExpired and ErrUsed too.
@@ -147,6 +148,6 @@ func (s *Service) Redeem(ctx context.Context, token, nonce string) (Redeemed, er
 		}
 	}
 	s.Kick(d.ID)
-	out.KeyPass = s.Vault.Seal(keyPassLabel, d.ID+"|"+d.Live.ID)
+	out.KeyPass = s.Vault.Seal(secret.KeyPass.Of(""), d.ID+"|"+d.Live.ID)
 	return out, nil
 }

@@ -1,19 +1,19 @@
 package unlock
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"llave/bot"
 	"llave/internal/affiliate"
+	"llave/internal/secret"
 )
 
 // Reserve gives the turn one mail of the number's live link, or says when to come back. Reserving twice for one turn
 // is reserving once. What the record is decides what the attempt will be, and nothing the caller can see.
 func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, error) {
-	rec, err := s.find(ctx, ask.Sealed)
+	rec, err := s.record(ctx, ask.Number)
 	if err != nil {
 		return bot.Reservation{}, err
 	}
@@ -58,10 +58,11 @@ func (s *Service) Reserve(ctx context.Context, ask bot.Ask) (bot.Reservation, er
 			s.mint(d, ask, kind, now)
 			happened.add(d.Live, StepMade, 0)
 		}
-		if !slices.Contains(d.Live.Convs, ask.Conv) {
-			d.Live.Convs = append(d.Live.Convs, ask.Conv)
+		conv := s.as(d.Live, ask.Conv)
+		if !slices.Contains(d.Live.Convs, conv) {
+			d.Live.Convs = append(d.Live.Convs, conv)
 		}
-		d.Live.hears(ask.Conv, ask.Lang)
+		d.Live.hears(conv, ask.Lang)
 		d.Asks = append(d.Asks, Asked{Turn: ask.Turn, Trace: ask.Trace, Attempt: d.Live.ID, At: now})
 		d.PurgeAt = d.Live.Ends(s.Limits.LinkTTL)
 		res.Granted, res.Attempt, res.Ends = true, d.Live.ID, d.Live.Ends(s.Limits.LinkTTL)
@@ -100,8 +101,8 @@ func (s *Service) retryAt(asks []Asked, now time.Time) time.Time {
 // and reserve at a second record, whose link must be no link of the first.
 func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	a := &Attempt{
-		ID: s.Vault.Hash("attempt", ask.Turn+"|"+ask.Record)[:22], Kind: kind, Want: Want(ask.Want), Sealed: ask.Sealed,
-		Channel: ask.Channel, Asked: now, Tagged: true,
+		ID: s.Vault.Hash("attempt", ask.Turn+"|"+ask.Record)[:22], Kind: kind, Want: Want(ask.Want), Sealed: s.Vault.Seal(secret.Attempt.Of(d.ID), ask.Number),
+		Channel: ask.Channel, Asked: now, Tagged: true, KeyID: s.Vault.Current(),
 	}
 	if old := d.Live; old != nil {
 		if old.Kind != KindDecoy && now.Before(old.notMeEnds()) {
@@ -113,7 +114,7 @@ func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 			d.Used = append(d.Used, gone)
 		}
 		if len(d.Used) > 0 && old.NotMe != "" {
-			a.Since = old.notMe()
+			a.SinceKeyID, a.Since = old.notMe()
 		}
 	}
 	if kind != KindDecoy {
@@ -125,5 +126,10 @@ func (s *Service) mint(d *Document, ask bot.Ask, kind Kind, now time.Time) {
 	d.Live = a
 }
 
-// notMe is the attempt from which the beginning of its letters' "No fui yo" is derived.
-func (a *Attempt) notMe() string { return cmp.Or(a.Since, a.ID) }
+// notMe is the attempt from which the beginning of its letters' "No fui yo" is derived, and by which key.
+func (a *Attempt) notMe() (key, of string) {
+	if a.Since != "" {
+		return a.SinceKeyID, a.Since
+	}
+	return a.KeyID, a.ID
+}

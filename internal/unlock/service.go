@@ -31,6 +31,8 @@ type Documents interface {
 	Load(ctx context.Context, id string) (*Document, error)
 	// Save writes where the version is the one that was loaded, else bot.ErrConflict.
 	Save(ctx context.Context, d *Document) error
+	// Delete removes the document where its version is that, else bot.ErrConflict; one that is not there is no error.
+	Delete(ctx context.Context, id string, version int64) error
 	// FindBy returns the document whose indexed field has that value, or nil.
 	FindBy(ctx context.Context, field, value string) (*Document, error)
 	// FindByPrefix is FindBy by how the value begins; of several the first.
@@ -67,6 +69,8 @@ type Options struct {
 	Watch      func(h Happened) // told what happened to a link, for counting; it does not wait
 	Kick       func(id string)  // tells the runner that the document with that id owes something now
 	Trace      *trace.Tracer    // nil: presses are not exported
+	// Conv is what a conversation is called now that an earlier version called otherwise; nil: they are called as ever.
+	Conv func(conv string) string
 }
 
 // Service asks for links, mints, redeems and ends them. It is safe for use by many goroutines and processes.
@@ -189,7 +193,7 @@ func (s *Service) set(ctx context.Context, record, attempt string, to affiliate.
 		if a == nil || a.Sealed == "" || !may(d, a) {
 			return nil
 		}
-		rec, err := s.find(ctx, a.Sealed)
+		rec, err := s.find(ctx, d, a)
 		if err != nil {
 			return err
 		}
@@ -252,16 +256,21 @@ func (s *Service) person(ctx context.Context, record, attempt string) (rec affil
 	if a = d.attempt(attempt); a == nil || a.Sealed == "" {
 		return rec, a, nil // purged, after its promises were kept
 	}
-	rec, err = s.find(ctx, a.Sealed)
+	rec, err = s.find(ctx, d, a)
 	return rec, a, err
 }
 
-// find is the institution's record of a sealed number, empty when it is not there.
-func (s *Service) find(ctx context.Context, sealed string) (affiliate.Record, error) {
-	number, err := affiliate.Open(s.Vault, sealed)
+// find is the institution's record of an attempt's number, empty when it is not there.
+func (s *Service) find(ctx context.Context, d *Document, a *Attempt) (affiliate.Record, error) {
+	number, err := s.Vault.Open(secret.Attempt.Of(d.ID), a.Sealed)
 	if err != nil {
 		return affiliate.Record{}, fmt.Errorf("open number: %w", err)
 	}
+	return s.record(ctx, number)
+}
+
+// record is the institution's record of a number, empty when it is not there.
+func (s *Service) record(ctx context.Context, number string) (affiliate.Record, error) {
 	rec, _, err := s.Affiliates.Find(ctx, number)
 	if err != nil {
 		return affiliate.Record{}, fmt.Errorf("find record: %w", err)

@@ -9,16 +9,16 @@ import (
 // linkToken is the token of the link in the letters that a conversation asked for. The first one's is what all have in
 // common; another's goes on with a tag.
 func (s *Service) linkToken(a *Attempt, conv string) string {
-	token := beginning(s.Vault.Derive("link", a.ID), a.Link, s.hashLink)
+	token := beginning(s.Vault.DeriveBy(a.KeyID, "link", a.ID), a.Link, s.hashLink)
 	if conv == "" || slices.Index(a.Convs, conv) <= 0 {
 		return token
 	}
-	return token + s.chatTag(a.ID, conv)
+	return token + s.chatTag(a, conv)
 }
 
 // chatTag tells one chat's link from another's.
-func (s *Service) chatTag(attempt, conv string) string {
-	return s.Vault.Derive("link-chat", attempt+"|"+conv)[:tagSize]
+func (s *Service) chatTag(a *Attempt, conv string) string {
+	return s.Vault.DeriveBy(a.KeyID, "link-chat", a.ID+"|"+conv)[:tagSize]
 }
 
 // Sizes of a token's parts, in characters of base64url. 128 bits are enough to be unguessable, and so short that a link stays in one line
@@ -77,7 +77,7 @@ func (s *Service) findBy(ctx context.Context, field string, t token, hash func(s
 // asker is the conversation whose letters bear a tag; "" when there is none.
 func (s *Service) asker(a *Attempt, tag string) string {
 	for i, conv := range a.Convs {
-		if tag == "" && i == 0 || tag != "" && i > 0 && subtle.ConstantTimeCompare([]byte(tag), []byte(s.chatTag(a.ID, conv))) == 1 {
+		if tag == "" && i == 0 || tag != "" && i > 0 && subtle.ConstantTimeCompare([]byte(tag), []byte(s.chatTag(a, conv))) == 1 {
 			return conv
 		}
 	}
@@ -90,7 +90,10 @@ func (s *Service) notMeToken(a *Attempt, lang string) string {
 	return beginning(s.notMeDerived(a), a.NotMe, s.hashNotMe) + s.notMeTag(a, lang)
 }
 
-func (s *Service) notMeDerived(a *Attempt) string { return s.Vault.Derive("not-me", a.notMe()) }
+func (s *Service) notMeDerived(a *Attempt) string {
+	key, of := a.notMe()
+	return s.Vault.DeriveBy(key, "not-me", of)
+}
 
 // notMeTag says whose "No fui yo" it is, and in which language its page speaks.
 func (s *Service) notMeTag(a *Attempt, lang string) string {
@@ -98,7 +101,7 @@ func (s *Service) notMeTag(a *Attempt, lang string) string {
 	if lang != "" {
 		id += "|" + lang
 	}
-	return s.Vault.Derive("not-me-attempt", id)[:tagSize]
+	return s.Vault.DeriveBy(a.KeyID, "not-me-attempt", id)[:tagSize]
 }
 
 // notMeLang says whether a tag is the attempt's, and in which language the letter was.

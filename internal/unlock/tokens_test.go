@@ -18,11 +18,12 @@ func (s *service) olderVersion(l unlock.Letter) (unlock.Letter, string) {
 	s.t.Helper()
 	d := s.document(locked)
 	link, notMe := s.vault.Derive("link", d.Live.ID), s.vault.Derive("not-me", d.Live.ID)
+	d.Live.KeyID = "" // such a version knows one key
 	d.Live.Link, d.Live.NotMe = s.vault.Hash("link", link), s.vault.Hash("not-me", notMe)
 	if err := s.store.Unlocks.Save(s.t.Context(), d); err != nil {
 		s.t.Fatal(err)
 	}
-	l.Token, l.NotMe = link+l.Token[22:], notMe+l.NotMe[22:]
+	l.Token, l.NotMe = link, notMe+s.vault.Derive("not-me-attempt", d.Live.ID)[:8]
 	return l, notMe
 }
 
@@ -78,7 +79,7 @@ func (s *service) askIn(lang, conv string) unlock.Letter {
 	s.t.Helper()
 	record := affiliate.Hash(s.vault, locked)
 	res, err := s.Reserve(s.t.Context(), bot.Ask{
-		Turn: s.next(), Conv: conv, Record: record, Sealed: affiliate.Seal(s.vault, locked), Want: "unlock", Channel: "telegram", Lang: lang,
+		Turn: s.next(), Conv: conv, Record: record, Number: locked, Want: "unlock", Channel: "telegram", Lang: lang,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -59,7 +59,7 @@ func newService(t *testing.T) *service {
 func (s *service) ask(number, turn string) bot.Reservation {
 	s.t.Helper()
 	res, err := s.Reserve(s.t.Context(), bot.Ask{
-		Turn: turn, Conv: "telegram:1", Record: affiliate.Hash(s.vault, number), Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram",
+		Turn: turn, Conv: "telegram:1", Record: affiliate.Hash(s.vault, number), Number: number, Want: "unlock", Channel: "telegram",
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -360,11 +360,11 @@ func TestPurge(t *testing.T) {
 	l := s.link(locked)
 	hash := affiliate.Hash(s.vault, locked)
 	s.clock.Advance(3*time.Minute - time.Second)
-	if gone, err := s.Purge(t.Context(), hash); err != nil || gone {
+	if gone, err := s.Purge(t.Context(), hash); err != nil || gone.Link {
 		t.Errorf("a live link was purged (%v)", err)
 	}
 	s.clock.Advance(time.Second)
-	if gone, err := s.Purge(t.Context(), hash); err != nil || !gone {
+	if gone, err := s.Purge(t.Context(), hash); err != nil || !gone.Link {
 		t.Errorf("an expired link was not purged (%v)", err)
 	}
 	if live := s.document(locked).Live; live.Link != "" || live.Sealed != "" {

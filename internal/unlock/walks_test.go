@@ -96,7 +96,7 @@ func twoProcesses(t *testing.T, s *service, w *watched, uniform bool) (both [2]*
 		}
 		both[i], err = runner.New(runner.Options{
 			Name: "process " + strconv.Itoa(i), Conversations: w, Unlocks: s.store.Unlocks, Processes: s.store.Processes, Engine: flow, Now: s.Now,
-			Reserve: s.Reserve, Open: func(sealed string) (string, error) { return flows.OpenReply(s.vault, sealed) },
+			Reserve: s.Reserve, Open: func(conv, sealed string) (string, error) { return flows.OpenReply(s.vault, conv, sealed) },
 			Keepers: runnertest.Keepers(), Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

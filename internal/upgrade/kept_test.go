@@ -39,7 +39,9 @@ func (l *left) times(t *testing.T, p owed, all []owed) int {
 	case "lines":
 		return l.transcribed(t, p)
 	case "audit":
-		return l.found(t, p.ID, store.Audit)
+		id, err := l.app.Store.AuditID(t.Context(), p.ID)
+		must(t, err)
+		return l.found(t, id, store.Audit)
 	case "erase":
 		return l.erased(t, p)
 	}
@@ -53,7 +55,7 @@ func (l *left) text(t *testing.T, p owed) string {
 	if !p.Reply.Sealed {
 		return p.Reply.Text
 	}
-	text, err := flows.OpenReply(l.app.Vault, p.Reply.Text)
+	text, err := flows.OpenReply(l.app.Vault, p.by, p.Reply.Text)
 	must(t, err)
 	return text
 }
@@ -133,7 +135,7 @@ func (l *left) heard(t *testing.T, p owed) (n int) {
 			ID string `bson:"id"`
 		} `bson:"seen"`
 	}
-	l.get(t, store.Conversations, p.Conv, &c)
+	l.get(t, store.Conversations, l.conv(p.Conv), &c)
 	for _, s := range c.Seen {
 		if s.ID == "signal/"+p.ID {
 			n++
@@ -145,7 +147,7 @@ func (l *left) heard(t *testing.T, p owed) (n int) {
 // get reads a document, and says whether there is one.
 func (l *left) get(t *testing.T, collection, id string, into any) bool {
 	t.Helper()
-	raw, err := l.engine.Get(t.Context(), collection, id)
+	raw, err := l.reads().Get(t.Context(), collection, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return false
 	}
@@ -187,7 +189,7 @@ func (l *left) transcribed(t *testing.T, p owed) int {
 			Text string `bson:"text"`
 			Conv string `bson:"conv"`
 		}
-		if !l.get(t, store.Lines, fmt.Sprintf("%s/%08d", p.Ref, line.Seq), &kept) || kept.Text != line.Text || kept.Conv != p.Conv {
+		if !l.get(t, store.Lines, fmt.Sprintf("%s/%08d", p.Ref, line.Seq), &kept) || kept.Text != line.Text || kept.Conv != l.conv(p.Conv) {
 			return 0
 		}
 	}
@@ -197,7 +199,7 @@ func (l *left) transcribed(t *testing.T, p owed) int {
 // erased is 1 when nothing is kept of what was said with the desk.
 func (l *left) erased(t *testing.T, p owed) int {
 	t.Helper()
-	n, err := l.engine.Count(t.Context(), store.Query{Collection: store.Lines, Field: "conv", From: p.Conv, To: p.Conv + "\x00"})
+	n, err := l.engine.Count(t.Context(), store.Query{Collection: store.Lines, Field: "conv", From: l.conv(p.Conv), To: l.conv(p.Conv) + "\x00"})
 	must(t, err)
 	if n == 0 {
 		return 1

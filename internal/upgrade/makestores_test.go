@@ -357,10 +357,13 @@ type document struct {
 	doc        bson.Raw
 }
 
-// collections are all that a store has.
+// conversations is where earlier versions kept them.
+const conversations = "conversations"
+
+// collections are all that a store has that an earlier version wrote.
 var collections = []string{
-	store.Affiliates, store.Conversations, store.Unlocks, store.Complaints, store.Cases, store.Audit, store.Leases, store.Counters, store.Settings, store.Imports,
-	store.Names, store.Contacts, store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries,
+	store.Affiliates, conversations, store.Unlocks, store.Complaints, store.Cases, store.Audit, store.Leases, store.Counters, store.Settings, store.Imports,
+	"names", "contacts", store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries,
 }
 
 // dumped reads every document of these collections.

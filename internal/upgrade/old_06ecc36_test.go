@@ -239,7 +239,7 @@ const takes = time.Second
 func (o *oldProcess) round(t *testing.T) {
 	t.Helper()
 	o.rounds++
-	for i, d := range dumped(t, o.engine, store.Conversations) {
+	for i, d := range dumped(t, o.engine, conversations) {
 		var c oldConversation
 		must(t, bson.Unmarshal(d.doc, &c))
 		head := c.head("chat")
@@ -302,7 +302,7 @@ func (o *oldProcess) claim(t *testing.T, c *oldConversation, id string, now time
 func (o *oldProcess) save(t *testing.T, c *oldConversation) bool {
 	t.Helper()
 	c.wake(c.Timers)
-	return o.replace(t, store.Conversations, c.ID, c.Version, c)
+	return o.replace(t, conversations, c.ID, c.Version, c)
 }
 
 func (o *oldProcess) replace(t *testing.T, collection, id string, version int64, doc any) bool {

@@ -47,7 +47,7 @@ type owed struct {
 // owedBy are all promises of a store.
 func owedBy(docs []document) (all []owed) {
 	for _, d := range docs {
-		if d.collection != store.Conversations && d.collection != store.Unlocks {
+		if d.collection != conversations && d.collection != store.Conversations && d.collection != store.Unlocks {
 			continue
 		}
 		var doc struct {

@@ -176,16 +176,32 @@ func (l *left) sweep(t *testing.T) error {
 	if err := l.app.Desk.Beat(ctx, l.actor(), false); err != nil {
 		return err
 	}
+	if err := l.app.Carry(ctx); err != nil {
+		return err
+	}
 	if err := l.app.Runner.Sweep(ctx); err != nil {
 		return err
 	}
 	return l.app.Runner.Idle(ctx)
 }
 
+// reads is what the store is read by: through the process, once there is one that can open what is sealed.
+func (l *left) reads() store.Engine {
+	if l.app != nil && l.app.Vault != nil {
+		s := store.New(l.engine)
+		s.Seal(l.app.Vault)
+		return s.Engine()
+	}
+	return l.engine
+}
+
+// conv is what a conversation of the store is called now.
+func (l *left) conv(id string) string { return l.app.Store.Book.Conv(id) }
+
 // owes are the promises that nobody has kept yet, but for those that wait until the person writes.
 func (l *left) owes(t *testing.T) (open []owed) {
 	t.Helper()
-	for _, p := range owedBy(dumped(t, l.engine, store.Conversations, store.Unlocks)) {
+	for _, p := range owedBy(dumped(t, l.reads(), conversations, store.Conversations, store.Unlocks)) {
 		if !p.Waits {
 			open = append(open, p)
 		}

@@ -1,16 +1,19 @@
 package upgrade
 
 import (
-	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"llave/bot"
 	"llave/internal/affiliate"
@@ -29,10 +32,10 @@ const believed = 6 * time.Second
 // where it was (P410).
 func TestUpgrade(t *testing.T) {
 	stores(t, func(t *testing.T, l *left) {
-		l.allThere(t)
+		l.allThere(t, false)
 		must(t, l.start(t, l.engine, false))
 		defer func() { l.stop(t) }()
-		l.allThere(t)
+		l.allThere(t, true)
 		l.listen(t)
 		all := owedBy(l.docs)
 		l.clock.Advance(believed)
@@ -71,26 +74,173 @@ func TestUpgrade(t *testing.T) {
 			}
 		}
 		l.agentsSignIn(t)
+		l.auditGoesOn(t)
 	})
 }
 
-// allThere holds that opening a store changes no document in it. A change that migrates when a store is opened says here
-// what it makes of which document.
-func (l *left) allThere(t *testing.T) {
+// auditGoesOn holds that what the earlier version wrote down stands beside the chain, and what was written down since in it.
+func (l *left) auditGoesOn(t *testing.T) {
+	t.Helper()
+	before := int64(0)
+	for _, d := range l.docs {
+		if d.collection == store.Audit {
+			before++
+		}
+	}
+	r, err := l.app.Store.Audit.Verify(t.Context(), store.AuditEnd{})
+	if err != nil || len(r.Faults) > 0 || r.Beside != before || r.Lines == 0 || before == 0 {
+		t.Errorf("the audit: got %+v, %v; want %d lines beside its chain, and some in it", r, err, before)
+	}
+}
+
+// allThere holds that what is in the store is what was left there. [carried]: a process of this version has begun, and chats go by
+// their names in the address book.
+func (l *left) allThere(t *testing.T, carried bool) {
 	t.Helper()
 	is := map[string][]byte{}
-	for _, d := range dumped(t, l.engine, collections...) {
+	for _, d := range dumped(t, l.reads(), append(slices.Clone(collections), store.Conversations)...) {
 		is[d.collection+"/"+d.doc.Lookup("_id").StringValue()] = d.doc
 	}
 	for _, d := range l.docs {
-		name := d.collection + "/" + d.doc.Lookup("_id").StringValue()
-		switch {
-		case d.collection == store.Leases: // taken anew by whoever starts
-		case is[name] == nil:
-			t.Errorf("%s is gone", name)
-		case !bytes.Equal(is[name], d.doc):
-			t.Errorf("%s is another: %s, was %s", name, is[name], d.doc)
+		id := d.doc.Lookup("_id").StringValue()
+		name, want := d.collection+"/"+id, []byte(d.doc)
+		if carried {
+			name, want = l.carried(t, d)
 		}
+		switch {
+		case d.collection == store.Leases, name == "": // taken anew by whoever starts; shown by contact
+		case is[name] == nil:
+			t.Errorf("%s/%s is gone", d.collection, id)
+		case unversioned(t, is[name]) != unversioned(t, want):
+			t.Errorf("%s is another: %.300s, was %.300s", name, bson.Raw(is[name]), bson.Raw(want))
+		}
+	}
+	if !carried {
+		return
+	}
+	raw := regexp.MustCompile(`(telegram|whatsapp)[:/][0-9A-Z]`)
+	for _, d := range dumped(t, l.engine, append(slices.Clone(collections), store.Conversations, store.Book, store.Names)...) {
+		if at := raw.FindIndex(d.doc); at != nil && d.collection != store.Unlocks && d.collection != conversations { // a link that lives is known by what was then the chat's name
+			t.Errorf("%s names a chat as its channel does: %q", d.collection, d.doc[at[0]:min(len(d.doc), at[1]+20)])
+		}
+	}
+}
+
+// carried is what a document has become, and under which name.
+func (l *left) carried(t *testing.T, d document) (name string, want []byte) {
+	t.Helper()
+	id := d.doc.Lookup("_id").StringValue()
+	marshal := func(doc any) []byte {
+		raw, err := bson.Marshal(doc)
+		must(t, err)
+		return raw
+	}
+	book := l.app.Store.Book
+	switch d.collection {
+	case "names":
+		return "", nil
+	case "contacts":
+		l.contact(t, d)
+		return "", nil
+	case conversations:
+		var c bot.Conversation
+		must(t, bson.Unmarshal(d.doc, &c))
+		for _, k := range c.Keepers {
+			if l.shared && k.Until.After(l.clock.Now()) {
+				return d.collection + "/" + id, d.doc // another process may be at it
+			}
+		}
+		c.ID = book.Conv(id)
+		for i := range c.Seen {
+			c.Seen[i].ID = book.Message(c.Seen[i].ID)
+		}
+		for i := range c.Promises {
+			switch what := c.Promises[i].What.(type) {
+			case bot.KeepFile:
+				what.Conv = c.ID
+				c.Promises[i].What = what
+			case bot.KeepCase:
+				what.Conv = c.ID
+				c.Promises[i].What = what
+			case bot.KeepLines:
+				what.Conv = c.ID
+				c.Promises[i].What = what
+			case bot.EraseChat:
+				what.Conv = c.ID
+				c.Promises[i].What = what
+			}
+		}
+		return store.Conversations + "/" + c.ID, marshal(c)
+	case store.Unlocks:
+		var u unlock.Document
+		must(t, bson.Unmarshal(d.doc, &u))
+		if u.Busy(l.clock.Now()) {
+			return d.collection + "/" + id, d.doc
+		}
+		if !u.Rename(book.Conv, book.Update) {
+			return d.collection + "/" + id, d.doc
+		}
+		return d.collection + "/" + id, marshal(u)
+	case store.Audit:
+		called, err := l.app.Store.AuditID(t.Context(), id)
+		must(t, err)
+		return d.collection + "/" + called, put(t, d.doc, "_id", called)
+	case store.Deliveries:
+		doc := put(t, d.doc, "_id", book.Message(id))
+		return d.collection + "/" + book.Message(id), l.recalled(t, doc)
+	case store.Lines, store.Complaints, store.Cases:
+		return d.collection + "/" + id, l.recalled(t, d.doc)
+	}
+	return d.collection + "/" + id, d.doc
+}
+
+// recalled is a document whose conversation has its new name.
+func (l *left) recalled(t *testing.T, doc bson.Raw) bson.Raw {
+	t.Helper()
+	conv, _ := doc.Lookup("conv").StringValueOK()
+	if conv == "" {
+		return doc
+	}
+	return put(t, doc, "conv", l.conv(conv))
+}
+
+func put(t *testing.T, doc bson.Raw, field, value string) bson.Raw {
+	t.Helper()
+	typ, data, err := bson.MarshalValue(value)
+	must(t, err)
+	out, err := store.WithField(doc, field, bson.RawValue{Type: typ, Value: data})
+	must(t, err)
+	return out
+}
+
+// unversioned is a document as it is read and written by nobody: neither its version nor the order of its fields counts.
+func unversioned(t *testing.T, doc bson.Raw) string {
+	t.Helper()
+	out, err := store.WithVersion(doc, 1)
+	must(t, err)
+	text, err := bson.MarshalExtJSON(out, true, false)
+	must(t, err)
+	var fields map[string]any
+	must(t, json.Unmarshal(text, &fields))
+	text, err = json.Marshal(fields)
+	must(t, err)
+	return string(text)
+}
+
+// contact holds that what a person is called is known of their chat, and leads there.
+func (l *left) contact(t *testing.T, d document) {
+	t.Helper()
+	var was store.Contact
+	must(t, bson.Unmarshal(d.doc, &was))
+	k, err := l.app.Store.KeptOf(t.Context(), was.ID)
+	must(t, err)
+	if k.Contact == nil || k.Contact.Phone != was.Phone || k.Contact.UserID != was.UserID || k.Contact.Hidden != was.Hidden {
+		t.Errorf("of %s the address book knows %+v, want %+v", was.ID, k.Contact, was)
+		return
+	}
+	chat, err := l.app.Store.People.Find(t.Context(), onWhatsApp, store.KnownBy{Phone: was.Phone, UserID: was.UserID}, nil)
+	if want := strings.TrimPrefix(l.conv(was.ID), onWhatsApp+":"); err != nil || chat != want {
+		t.Errorf("the names of %s lead to %s (%v), want %s", was.ID, chat, err, want)
 	}
 }
 
@@ -131,7 +281,7 @@ func (l *left) everybodyGoesOn(t *testing.T) {
 	t.Helper()
 	states, links := map[string]int{}, 0
 	for _, p := range l.People {
-		c, err := l.app.Store.Conversations.Load(t.Context(), l.conversation(p))
+		c, err := l.app.Store.Conversations.Load(t.Context(), l.conv(l.conversation(p)))
 		must(t, err)
 		state := string(c.State)
 		next, known := onward[state]
@@ -179,7 +329,7 @@ func (l *left) goesOn(t *testing.T, p person, say string) bool {
 	case "@agent":
 		l.phone(p).Say(p.Chat, "Sigo aquí.")
 		l.settle(t)
-		c, err := l.app.Store.Conversations.Load(t.Context(), l.conversation(p))
+		c, err := l.app.Store.Conversations.Load(t.Context(), l.conv(l.conversation(p)))
 		must(t, err)
 		must(t, l.app.Desk.Say(t.Context(), handoff.Deed{Once: "goes on", Actor: l.actor(), Ref: c.Handoff.Ref}, "Yo también."))
 	default:
@@ -377,6 +527,15 @@ func TestUpgrade_besideOld(t *testing.T) {
 			}
 			if p.Lane == "chat" && n > old.sent[p.ID] {
 				byNew++
+			}
+		}
+		l.clock.Advance(believed)
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { // what the old one had a claim on when it died
+			if n, err := l.engine.Count(t.Context(), store.Query{Collection: conversations}); err != nil || n == 0 {
+				must(t, err)
+				break
+			} else if time.Now().After(end) {
+				t.Fatalf("%d conversations were not carried over", n)
 			}
 		}
 		t.Logf("chats were told by the old process %d times and by the new one %d; the old one claimed %d times, died %d times and wrote %d times",

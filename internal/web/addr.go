@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -28,6 +29,11 @@ func (k *Kit) Addr(r *http.Request) netip.Addr {
 	return at
 }
 
+// forwarded says whether a request comes from no trusted proxy and says all the same that it was passed on.
+func (k *Kit) forwarded(r *http.Request) bool {
+	return (r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "") && !k.trusted(k.peer(r))
+}
+
 // peer is who connected to us.
 func (k *Kit) peer(r *http.Request) (at netip.Addr) {
 	if p, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -38,14 +44,37 @@ func (k *Kit) peer(r *http.Request) (at netip.Addr) {
 
 // Source is what limits per address count by: the address, or the /64 it is in, since one IPv6 customer has as many
 // addresses as they like.
-func (k *Kit) Source(r *http.Request) string {
+func (k *Kit) Source(r *http.Request) string { return k.within(r, 64) }
+
+// Site is Source for the desk's door: of IPv6 the /48, which is what anybody gets who asks. In it there are 65,536 networks to guess
+// passwords from, and in those there are no agents to keep out but such of the same site.
+func (k *Kit) Site(r *http.Request) string { return k.within(r, 48) }
+
+// within is the address, or of IPv6 so many bits of it.
+func (k *Kit) within(r *http.Request, bits int) string {
 	a := k.Addr(r)
 	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
+		if p, err := a.Prefix(bits); err == nil {
 			return p.String()
 		}
 	}
 	return a.String()
+}
+
+// Network is a client's address for people to recognise, with its last part left out: enough to tell one's home from elsewhere.
+func (k *Kit) Network(r *http.Request) string {
+	a := k.Addr(r)
+	switch {
+	case a.IsLoopback():
+		return "de este equipo"
+	case a.Is4():
+		b := a.As4()
+		return fmt.Sprintf("%d.%d.x.x", b[0], b[1])
+	case a.Is6():
+		b := a.As16()
+		return fmt.Sprintf("%x:%x:…", uint16(b[0])<<8|uint16(b[1]), uint16(b[2])<<8|uint16(b[3]))
+	}
+	return ""
 }
 
 func (k *Kit) trusted(a netip.Addr) bool {

@@ -76,5 +76,6 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path.Ext(f.name) == ".svg" {
 		h.Set("Content-Type", "image/svg+xml") // not every system's table of types knows it
 	}
+	r.Header.Del("Range") // a file is small, and a thousand ranges of it cost more than it (GO-2026-6609)
 	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.content))
 }

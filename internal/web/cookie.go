@@ -8,7 +8,7 @@ import (
 // SetCookie gives the browser a cookie that only this site's servers see: HttpOnly, SameSite=Lax (a link in a letter
 // comes from another site, and must bring it along), Secure and under "__Host-" unless we are http on loopback.
 func (k *Kit) SetCookie(w http.ResponseWriter, name, value string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the address is https: see Kit
 		Name: k.cookieName(name), Value: value, Path: "/", MaxAge: max(int(life/time.Second), 1),
 		HttpOnly: true, Secure: k.secure, SameSite: http.SameSiteLaxMode,
 	})
@@ -16,7 +16,7 @@ func (k *Kit) SetCookie(w http.ResponseWriter, name, value string, life time.Dur
 
 // SetStrictCookie is SetCookie for what no other site needs to bring along, not even with a link: SameSite=Strict.
 func (k *Kit) SetStrictCookie(w http.ResponseWriter, name, value string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the address is https: see Kit
 		Name: k.cookieName(name), Value: value, Path: "/", MaxAge: max(int(life/time.Second), 1),
 		HttpOnly: true, Secure: k.secure, SameSite: http.SameSiteStrictMode,
 	})
@@ -24,7 +24,7 @@ func (k *Kit) SetStrictCookie(w http.ResponseWriter, name, value string, life ti
 
 // DropCookie takes a cookie from the browser.
 func (k *Kit) DropCookie(w http.ResponseWriter, name string) {
-	http.SetCookie(w, &http.Cookie{Name: k.cookieName(name), Path: "/", MaxAge: -1, HttpOnly: true, Secure: k.secure, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: k.cookieName(name), Path: "/", MaxAge: -1, HttpOnly: true, Secure: k.secure, SameSite: http.SameSiteStrictMode}) //nolint:gosec // Secure wherever the address is https: see Kit
 }
 
 // Cookie is the value of a cookie, or "".

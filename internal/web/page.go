@@ -192,6 +192,12 @@ func assetFunc(own []*Assets) func(string) (string, error) {
 // Policy is the Content-Security-Policy of a page. Nothing outside this site is ever asked for or posted to.
 const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// Permissions is the Permissions-Policy of every answer: no page of ours asks for any of it, and none may have it asked in its name.
+// What the desk uses (sound, notifications) needs none.
+const Permissions = "accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), " +
+	"hid=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), screen-wake-lock=(), " +
+	"serial=(), usb=(), web-share=(), xr-spatial-tracking=()"
+
 // Framed is a policy that lets a page stand in a frame of our own site.
 func Framed(policy string) string {
 	return strings.ReplaceAll(policy, "frame-ancestors 'none'", "frame-ancestors 'self'")
@@ -236,6 +242,7 @@ func Secure(h http.Header, policy string, form bool) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Permissions-Policy", Permissions)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")

@@ -40,6 +40,8 @@ type Options struct {
 	Lang func(r *http.Request) string
 	// Chats are those that a request's error page leads back to; nil: to none.
 	Chats func(r *http.Request) []Chat
+	// Untrusted is told of a peer that is no trusted proxy and says for whom it asks; nil: nobody is.
+	Untrusted func(peer netip.Addr)
 	// Count is told of every request, under its route; nil: not counted.
 	Count func(route string, status int, took time.Duration)
 }
@@ -60,6 +62,9 @@ func New(o Options) (*Kit, error) {
 	}
 	if o.Count == nil {
 		o.Count = func(string, int, time.Duration) {}
+	}
+	if o.Untrusted == nil {
+		o.Untrusted = func(netip.Addr) {}
 	}
 	if o.Lang == nil {
 		o.Lang = func(*http.Request) string { return "" }
@@ -212,6 +217,10 @@ func (k *Kit) Wrap(mux http.Handler) http.Handler {
 		w := &recorder{ResponseWriter: rw, request: r}
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Permissions-Policy", Permissions)
+		if k.forwarded(r) && h.Get(ProbeHeader) == "" { // llave doctor asks as a proxy would, and says itself what it finds
+			k.options.Untrusted(k.peer(r))
+		}
 		if k.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}

@@ -255,6 +255,9 @@ func TestAddr(t *testing.T) {
 		if got := k.Source(r); got != tt.source {
 			t.Errorf("%s: source: got %s, want %s", tt.name, got, tt.source)
 		}
+		if got, want := k.Site(r), strings.ReplaceAll(tt.source, "2001:db8:1:2::/64", "2001:db8:1::/48"); got != want { // the desk's door
+			t.Errorf("%s: site: got %s, want %s", tt.name, got, want)
+		}
 	}
 }
 
@@ -362,6 +365,29 @@ func TestError_framed(t *testing.T) {
 		got := strings.Contains(w.Header().Get("Content-Security-Policy"), "frame-ancestors 'self'")
 		if w.Code != http.StatusNotFound || got != framed {
 			t.Errorf("framed %t: status %d, may be framed: %t", framed, w.Code, got)
+		}
+	}
+}
+
+// Every answer says that no page may use a camera, a place or the like: pages, files, errors, what there is no route for.
+func TestPermissions(t *testing.T) {
+	k, err := New(Options{PublicURL: &url.URL{Scheme: "https", Host: "llave.example"}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	k.Routes(mux)
+	mux.Handle("GET /pagina", k.Page(func(w http.ResponseWriter, r *http.Request) error { return Redirect(w, r, "/otra") }))
+	mux.Handle("GET /error", k.Page(func(http.ResponseWriter, *http.Request) error { return &Error{Status: 503} }))
+	mux.HandleFunc("POST /webhooks/uno", func(http.ResponseWriter, *http.Request) {})
+	for _, path := range []string{"/pagina", "/error", "/nada", "/webhooks/uno"} {
+		rec := httptest.NewRecorder()
+		k.Wrap(mux).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+		p := rec.Header().Get("Permissions-Policy")
+		for _, feature := range []string{"camera=()", "microphone=()", "geolocation=()", "payment=()", "usb=()"} {
+			if !strings.Contains(p, feature) {
+				t.Errorf("%s: %d, Permissions-Policy %q lacks %s", path, rec.Code, p, feature)
+			}
 		}
 	}
 }

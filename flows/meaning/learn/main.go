@@ -30,13 +30,13 @@ func run(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(to, "model.bin"), model, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(to, "model.bin"), model, 0o644); err != nil { //nolint:gosec // stands in the repository
 		return err
 	}
 	if err := pack(e, from, to); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(to, "language.bin"), meaning.LearnAt(e.Languages(), 1), 0o644)
+	return os.WriteFile(filepath.Join(to, "language.bin"), meaning.LearnAt(e.Languages(), 1), 0o644) //nolint:gosec // stands in the repository
 }
 
 func pack(e *meaning.Examples, from, to string) error {
@@ -48,5 +48,5 @@ func pack(e *meaning.Examples, from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(to, "said.gz"), packed, 0o644)
+	return os.WriteFile(filepath.Join(to, "said.gz"), packed, 0o644) //nolint:gosec // stands in the repository
 }

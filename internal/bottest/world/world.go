@@ -94,6 +94,11 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.SMTP.Close() })
+	t.Cleanup(func() { // once the process has written its last line
+		if w.App != nil {
+			w.wantNoLeak("the log", w.Log.String(), from.importCSV)
+		}
+	})
 	environ := append([]string{
 		"LLAVE_HTTP_ADDR=127.0.0.1:0", "LLAVE_ADMIN_ADDR=127.0.0.1:0", "LLAVE_DATA_DIR=" + t.TempDir(),
 		"LLAVE_SECRET_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)),
@@ -129,6 +134,15 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	if err := w.App.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // before it stops
+		res, err := http.Get("http://" + w.App.AdminAddr() + "/metrics")
+		if err != nil {
+			return // the test has stopped it
+		}
+		_, scraped := read(t, res, nil)
+		http.DefaultClient.CloseIdleConnections()
+		w.wantNoLeak("/metrics", scraped, from.importCSV)
+	})
 	ready()
 	w.Browser = NewBrowser(t)
 	return w
@@ -280,7 +294,7 @@ func read(t testing.TB, res *http.Response, err error) (int, string) {
 // kept is the conversation of a chat on the world's channel as it is stored.
 func (w *World) kept(chat int64) (c bot.Conversation, found bool) {
 	w.t.Helper()
-	c, found, err := w.App.Store.Conversations.Find(w.t.Context(), bot.ConversationID(w.channel, fmt.Sprint(chat)))
+	c, found, err := w.App.Store.Conversations.Find(w.t.Context(), w.App.Store.Book.Conv(bot.ConversationID(w.channel, fmt.Sprint(chat))))
 	if err != nil {
 		w.t.Fatalf("read the conversation: %v", err)
 	}

@@ -17,7 +17,7 @@ func Flow(t testing.TB, hear bot.Hear) *bot.Engine {
 	}
 	same := func(s string) string { return s }
 	e, err := bot.NewEngine(bot.Options{
-		Start: "Home", Languages: []bot.Catalogue{{Language: "es", Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}}, Seal: same, Mask: same,
+		Start: "Home", Languages: []bot.Catalogue{{Language: "es", Texts: map[string]bot.Entry{"heard": {Text: "Sí."}}}}, Seal: func(_ string, _ bot.Sealed, text string) string { return text }, Mask: same,
 		Hash: func(label, data string) string { return label + data }, Idle: 24 * time.Hour, Seen: 192 * time.Hour,
 	}, bot.In("Home", "heard", hear), bot.In("Away", "heard", hear), bot.In(bot.Any, "", func(context.Context, *bot.Turn) (bot.Event, error) { return "", nil }, rows...))
 	if err != nil {

@@ -44,6 +44,7 @@ type Engine struct {
 	now     func() time.Time
 	holder  string             // path of the file that says who holds this one
 	indexes map[string][]index // by collection
+	reads   sync.RWMutex       // held by reads, for Scrub to wait for
 	once    sync.Once
 	closed  error
 }
@@ -69,6 +70,8 @@ func (e *Engine) view(ctx context.Context, read func(*bbolt.Tx) error) (err erro
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer e.health.recovered(&err)
+	e.reads.RLock()
+	defer e.reads.RUnlock()
 	err = e.db.View(read)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return errClosed

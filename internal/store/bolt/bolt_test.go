@@ -244,8 +244,8 @@ func change(t testing.TB, path string, f func(*bbolt.Tx) error) {
 func TestOpen_buildsIndexes(t *testing.T) {
 	dir := t.TempDir()
 	change(t, filled(t, dir), func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucket([]byte("index/conversations/no_longer"))
-		return errors.Join(err, tx.DeleteBucket([]byte("index/conversations/wake_at")))
+		_, err := tx.CreateBucket([]byte("index/chats/no_longer"))
+		return errors.Join(err, tx.DeleteBucket([]byte("index/chats/wake_at")))
 	})
 	e := openIn(t, dir)
 	n, err := e.Count(t.Context(), store.Query{Collection: store.Conversations, Field: "wake_at", To: time.UnixMilli(1000)})
@@ -255,7 +255,7 @@ func TestOpen_buildsIndexes(t *testing.T) {
 	}
 	must(t, e.Close())
 	change(t, filepath.Join(dir, bolt.FileName), func(tx *bbolt.Tx) error {
-		if tx.Bucket([]byte("index/conversations/no_longer")) != nil {
+		if tx.Bucket([]byte("index/chats/no_longer")) != nil {
 			t.Error("an index that is not declared was kept")
 		}
 		return nil

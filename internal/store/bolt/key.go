@@ -30,7 +30,7 @@ var (
 )
 
 func appendInt(dst []byte, kind byte, n int64) []byte {
-	return binary.BigEndian.AppendUint64(append(dst, kind), uint64(n)^1<<63)
+	return binary.BigEndian.AppendUint64(append(dst, kind), uint64(n)^1<<63) //nolint:gosec // the bits are what is wanted
 }
 
 func appendString(dst []byte, s string) []byte {

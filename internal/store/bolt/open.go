@@ -193,7 +193,7 @@ func readMeta(f io.ReaderAt, at int64) (meta, bool) {
 	}
 	return meta{
 		pageSize: int64(order.Uint32(b[8:])),
-		pages:    int64(order.Uint64(b[40:])),
+		pages:    int64(order.Uint64(b[40:])), //nolint:gosec // pages of a file
 		txid:     order.Uint64(b[48:]),
 	}, true
 }

@@ -48,6 +48,7 @@ type Options struct {
 	AppName  string        // how the server's own lists call us
 	Select   time.Duration // how long to look for a server; 0 is 5 s, or what the URI says
 	Timeout  time.Duration // the longest an operation without a deadline of its own may take; 0 is 10 s, or what the URI says
+	Bare     bool          // the database has no indexes: it is read whole
 }
 
 // Engine is a store.Engine over one database.
@@ -67,7 +68,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	e := &Engine{client: client, db: client.Database(opt.Database)}
-	if err := e.prepare(ctx); err != nil {
+	if err := e.prepare(ctx, opt.Bare); err != nil {
 		_ = e.disconnect() // the first error is the one to tell
 		return nil, fmt.Errorf("open store: MongoDB at %s, database %s: %w", hosts, opt.Database, err)
 	}
@@ -119,7 +120,7 @@ func defaulted(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-func (e *Engine) prepare(ctx context.Context) error {
+func (e *Engine) prepare(ctx context.Context, bare bool) error {
 	if err := e.Ping(ctx); err != nil {
 		return err
 	}
@@ -128,6 +129,9 @@ func (e *Engine) prepare(ctx context.Context) error {
 	}
 	models := map[string][]mongo.IndexModel{}
 	for _, ix := range store.Indexes {
+		if bare {
+			break
+		}
 		models[ix.Collection] = append(models[ix.Collection],
 			mongo.IndexModel{Keys: bson.D{{Key: ix.Field, Value: 1}, {Key: "_id", Value: 1}}})
 	}

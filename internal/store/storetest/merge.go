@@ -15,7 +15,7 @@ import (
 
 func getMany(t *testing.T, e store.Engine) {
 	ctx := t.Context()
-	const c = store.Cases
+	c := store.Cases
 	got := func(ids ...string) map[string]string {
 		t.Helper()
 		found := map[string]string{}

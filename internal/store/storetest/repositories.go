@@ -23,6 +23,7 @@ import (
 // RunRepositories is the suite of what is written over an engine.
 func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 	s := store.New(open(t))
+	s.Audit.Chain(auditVault(t))
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *store.Store)
@@ -44,6 +45,11 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"counters", counters},
 		{"files", files},
 		{"audit", audit},
+		{"the audit's chain", auditChain},
+		{"the audit's chain by 16", auditRace},
+		{"the audit's chain when processes die", auditDies},
+		{"the audit's chain when it is tampered with", auditTampered},
+		{"the audit's chain while it is cut", auditCut},
 		{"imports", imports},
 		{"people", people},
 		{"a new person for 16", peopleRace},
@@ -649,7 +655,9 @@ func dataKey(t *testing.T, s *store.Store) {
 }
 
 func dataKeyRace(t *testing.T, s *store.Store) {
-	must(t, s.Engine().Delete(t.Context(), store.Settings, "data_key", -1))
+	for _, id := range []string{"data_key", "sealing_keys"} {
+		must(t, s.Engine().Delete(t.Context(), store.Settings, id, -1))
+	}
 	var hashes [writers]string
 	together([]store.Engine{s.Engine()}, func(w int, _ store.Engine) {
 		v, err := s.DataKey(t.Context(), keysOf(t, byte(5+w%2), byte(5+(w+1)%2))) // half of them with the new key in front

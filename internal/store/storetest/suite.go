@@ -257,7 +257,7 @@ func runQueries(t *testing.T, e store.Engine, cases []queryCase) {
 }
 
 func scanByID(t *testing.T, e store.Engine) {
-	const c = store.Imports
+	c := store.Imports
 	if got := ids(t, e, store.Query{Collection: "unheard_of"}); got != "" {
 		t.Errorf("scan of a collection that does not exist: got %q", got)
 	}
@@ -283,7 +283,7 @@ func scanByID(t *testing.T, e store.Engine) {
 }
 
 func scanByTime(t *testing.T, e store.Engine) {
-	const c = store.Conversations
+	c := store.Conversations
 	clear(t, e, c)
 	base := time.Date(2025, 9, 1, 0, 0, 0, 0, time.UTC)
 	at := func(ms int) time.Time { return base.Add(time.Duration(ms) * time.Millisecond) }
@@ -312,7 +312,7 @@ func scanByTime(t *testing.T, e store.Engine) {
 
 // scanOnly: what the caller reads is there as it was stored, whatever else is handed out.
 func scanOnly(t *testing.T, e store.Engine) {
-	const c = store.Conversations
+	c := store.Conversations
 	clear(t, e, c)
 	at := time.Date(2025, 9, 1, 0, 0, 0, 0, time.UTC)
 	must(t, e.Insert(t.Context(), c, doc(t, "a", "wake_at", at, "tail", "much", "promises", bson.A{
@@ -342,7 +342,7 @@ func scanOnly(t *testing.T, e store.Engine) {
 }
 
 func scanByString(t *testing.T, e store.Engine) {
-	const c = store.Unlocks
+	c := store.Unlocks
 	clear(t, e, c)
 	for id, link := range map[string]string{
 		"1": "b", "2": "a", "3": "a\x00", "4": "a\x00b", "5": "ab", "6": "", "7": "a\x01", "8": "ñ", "9": "a",
@@ -398,7 +398,7 @@ func scanWhileWriting(t *testing.T, e store.Engine) {
 
 func indexFollows(t *testing.T, e store.Engine) {
 	ctx := t.Context()
-	const c = store.Unlocks
+	c := store.Unlocks
 	clear(t, e, c)
 	with := func(link string) bson.Raw { return doc(t, "r", "live", bson.D{{Key: "link", Value: link}}) }
 	find := func(link string) string {
@@ -469,7 +469,7 @@ func increment(t *testing.T, e store.Engine) {
 
 func bulkUpsert(t *testing.T, e store.Engine) {
 	ctx := t.Context()
-	const c = store.Affiliates
+	c := store.Affiliates
 	at := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
 	must(t, e.BulkUpsert(ctx, c, nil))
 	must(t, e.BulkUpsert(ctx, c, []bson.Raw{
@@ -509,7 +509,7 @@ func bulkUpsert(t *testing.T, e store.Engine) {
 
 func deleteRange(t *testing.T, e store.Engine) {
 	ctx := t.Context()
-	const c = store.Audit
+	c := store.Audit
 	base := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 10 {
 		must(t, e.Insert(ctx, c, doc(t, fmt.Sprint(i), "at", base.AddDate(0, 0, i))))
@@ -617,7 +617,7 @@ func together(engines []store.Engine, f func(writer int, e store.Engine)) {
 func compareAndSet(t *testing.T, engines []store.Engine) {
 	e := engines[0]
 	ctx := t.Context()
-	const c, rounds = store.Settings, 12
+	c, rounds := store.Settings, 12
 	must(t, e.Insert(ctx, c, doc(t, "cas", "sum", int64(0))))
 	var wins [writers]int64
 	together(engines, func(w int, e store.Engine) {
@@ -716,7 +716,7 @@ func incrementOverExpiry(t *testing.T, engines []store.Engine) {
 func claim(t *testing.T, engines []store.Engine) {
 	e := engines[0]
 	ctx := t.Context()
-	const c, n = store.Conversations, 10
+	c, n := store.Conversations, 10
 	clear(t, e, c)
 	now := time.Date(2025, 9, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {

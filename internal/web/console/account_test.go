@@ -1,10 +1,12 @@
 package console_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"llave/internal/agent"
 	"llave/internal/bottest"
 	"llave/internal/web/console/consoletest"
 )
@@ -65,14 +67,75 @@ func TestAccount_guessing(t *testing.T) {
 	w := consoletest.NewDoor(t, "http")
 	b := w.Browser()
 	b.SignIn("ana", consoletest.Password)
-	turnOn(b)
+	secret := turnOn(b)
 	for range 4 {
 		b.Post("/agentes/cuenta", "hacer", "quitar", "actual", "no es esta").Want(t, 422, "No es su contraseña", "autofocus")
 	}
-	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", "no es esta").Want(t, 429, "Pruebe otra vez en 15 minutos")
+	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", "no es esta").Want(t, 429, "Pruebe otra vez en 30 segundos")
 	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password).Want(t, 429)
-	w.Clock.Advance(15 * time.Minute)
-	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password).To(t, "/agentes/cuenta?hecho=sin-codigo")
+	w.Clock.Advance(time.Minute)
+	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password, "codigo", "000000").Want(t, 422, "Ese código no sirve", "autofocus")
+	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password, "codigo", code(w, secret)).To(t, "/agentes/cuenta?hecho=sin-codigo")
 	b.Get("/agentes/cuenta?hecho=sin-codigo").Want(t, 200, "Ya no se le pide un código", "Empezar")
 	w.Browser().SignIn("ana", consoletest.Password).To(t, "/agentes")
+}
+
+// Where a second factor is required nothing but the account is to be had before it is set up; afterwards everything is.
+func TestAccount_secondFactorOwed(t *testing.T) {
+	w := consoletest.NewDoor(t, "http")
+	w.Agents.Require = agent.Supervisors
+	w.Browser().SignIn("ana", consoletest.Password).To(t, "/agentes")
+	b := w.Browser()
+	b.SignIn("sup", consoletest.Password).To(t, "/agentes")
+	b.Get("/agentes").To(t, "/agentes/cuenta")
+	b.Get("/agentes/hoy").To(t, "/agentes/cuenta")
+	b.Get("/agentes/confirmar").To(t, "/agentes/cuenta")
+	b.Post("/agentes/caso/C-1").To(t, "/agentes/cuenta")
+	if p := b.Do("GET", "/agentes/vivo", nil, "Sec-Fetch-Dest", "empty"); p.Status != 401 || strings.Contains(p.Body, "here is") {
+		t.Errorf("a stream: got %d", p.Status)
+	}
+	p := b.Get("/agentes/cuenta").Want(t, 200, "ponga un código en su teléfono")
+	if strings.Contains(p.Body, "Cambiar la contraseña") || strings.Contains(p.Body, "Volver a la bandeja") {
+		t.Error("the page offers what cannot be done yet")
+	}
+	secret := turnOn(b)
+	b.Get("/agentes").Want(t, 200, "here is sup")
+	w.Clock.Advance(time.Minute)
+	b.Post("/agentes/cuenta", "hacer", "quitar", "actual", consoletest.Password, "codigo", code(w, secret)).To(t, "/agentes/cuenta?hecho=sin-codigo")
+	b.Get("/agentes").To(t, "/agentes/cuenta") // to set up the next one
+	if err := w.Agents.RemoveTOTP(t.Context(), agent.CommandLine, "sup"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Everybody sees where their account is open, and ends it there.
+func TestAccount_sessions(t *testing.T) {
+	w := consoletest.NewDoor(t, "http")
+	in := func(agent string) *consoletest.Browser {
+		b := w.Browser()
+		b.Do("POST", "/agentes/entrar", url.Values{"usuario": {"ana"}, "contrasena": {consoletest.Password}}, "User-Agent", agent).To(t, "/agentes")
+		w.Clock.Advance(time.Second)
+		return b
+	}
+	one := in("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	two := in("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Mobile Safari/537.36")
+	three := in("<script>")
+	p := one.Get("/agentes/cuenta").Want(t, 200, "Firefox, Linux", "Chrome, Android", "Otro navegador", "red de este equipo", "02/03/2026 a las 15:00", ">esta<")
+	if strings.Contains(p.Body, "<script>") || strings.Contains(p.Body, "Mozilla") || strings.Count(p.Body, `name="sesion"`) != 2 {
+		t.Error("the page shows too much, or not the two others to be ended")
+	}
+	_, rest, _ := strings.Cut(p.Body, "Chrome, Android")
+	_, rest, _ = strings.Cut(rest, `name="sesion" value="`)
+	id, _, _ := strings.Cut(rest, `"`)
+	other := w.Browser()
+	other.SignIn("sup", consoletest.Password)
+	other.Post("/agentes/cuenta", "hacer", "cerrar", "sesion", id).To(t, "/agentes/cuenta?hecho=cerrada")
+	two.Get("/agentes").Want(t, 200) // it was not theirs
+	one.Post("/agentes/cuenta", "hacer", "cerrar", "sesion", id).To(t, "/agentes/cuenta?hecho=cerrada")
+	two.Get("/agentes").To(t, "/agentes/entrar")
+	three.Get("/agentes").Want(t, 200)
+	one.Post("/agentes/cuenta", "hacer", "cerrar-otras").To(t, "/agentes/cuenta?hecho=cerradas")
+	three.Get("/agentes").To(t, "/agentes/entrar")
+	one.Get("/agentes/cuenta?hecho=cerradas").Want(t, 200, "Sus demás sesiones se cerraron")
+	other.Get("/agentes").Want(t, 200)
 }

@@ -18,7 +18,9 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +43,9 @@ type Options struct {
 	Embed  bool // the pages may stand in a frame of our own site
 	// AutoSignIn signs in whoever comes without a session; nil: they are asked who they are. For llave demo.
 	AutoSignIn func(ctx context.Context) (agent.SignedIn, error)
+	// Word signs in whoever has the word that llave demo printed, instead of a login and a password; agent.ErrWrong when it is
+	// another. nil: accounts sign in.
+	Word func(ctx context.Context, word string) (agent.SignedIn, error)
 }
 
 // Frame is what the rooms stand in. It is safe for use by many goroutines.
@@ -70,7 +75,8 @@ func New(o Options) (*Frame, error) {
 		return nil, err
 	}
 	c := &Frame{Options: o, door: door, parts: parts, pages: pages, freed: func() {}, beats: map[string]time.Time{}}
-	door.left, door.within, door.auto = c.left, c.showWithin, o.AutoSignIn != nil
+	door.left, door.within, door.auto, door.Zone = c.left, c.showWithin, o.AutoSignIn != nil, o.Desk.Zone
+	door.word = o.Word
 	if o.Embed {
 		door.policy = web.Framed(web.Policy)
 	}
@@ -102,7 +108,7 @@ func (c *Frame) showWithin(w http.ResponseWriter, r *http.Request, v Visit, p we
 		}
 	}
 	return c.Show(w, r, c.pages, View{Visit: v, Name: "within", Here: HereAccount, Status: p.Status, Data: struct{ Title, Main template.HTML }{
-		template.HTML(title.String()), template.HTML(main.String()),
+		template.HTML(title.String()), template.HTML(main.String()), //nolint:gosec // made by templates, which escaped what people wrote
 	}})
 }
 
@@ -140,6 +146,9 @@ func (c *Frame) Look(role agent.Role, f Handler) http.Handler {
 	return c.Kit.Page(c.door.ForStream(role, f))
 }
 
+// Proven is a handler of what would do harm in a browser that was left open: see Door.Proven.
+func (c *Frame) Proven(f Handler) Handler { return c.door.Proven(f) }
+
 // Live says whether a visit may go on: see Door.Live.
 func (c *Frame) Live(ctx context.Context, v Visit) (agent.Agent, error) { return c.door.Live(ctx, v) }
 
@@ -151,12 +160,24 @@ func (c *Frame) autoSignIn(w http.ResponseWriter, r *http.Request) (in bool, err
 	if _, _, err := c.Agents.Live(r.Context(), c.Kit.Cookie(r, sessionCookie)); whyNot(err) == "" {
 		return false, nil // signed in, or the store is away: what follows says so
 	}
+	if !ownHost(r.Host) { // a page of somebody else's whose name leads here
+		return false, &web.Error{Status: http.StatusForbidden}
+	}
 	s, err := c.AutoSignIn(r.Context())
 	if err != nil {
 		return false, Unavailable(err)
 	}
 	c.Kit.SetStrictCookie(w, sessionCookie, s.Token.Reveal(), s.Life)
 	return true, web.Redirect(w, r, r.URL.RequestURI())
+}
+
+// ownHost says whether a browser asked for this machine by a name that leads nowhere else.
+func ownHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // Where the pages of the rooms are that others lead to, and what is in the address of a page that reloads itself.
@@ -231,10 +252,14 @@ type Moment struct{ ISO, Day, Clock string }
 
 // Moment writes [t] for a page, at the desk's place.
 func (c *Frame) Moment(t time.Time) Moment {
+	return momentIn(t, c.Desk.Zone)
+}
+
+func momentIn(t time.Time, zone *time.Location) Moment {
 	if t.IsZero() {
 		return Moment{}
 	}
-	t = t.In(c.Desk.Zone)
+	t = t.In(zone)
 	return Moment{t.Format(time.RFC3339), t.Format("02/01/2006"), t.Format("15:04")}
 }
 

@@ -54,7 +54,7 @@ func TestEmbedded(t *testing.T) {
 	p := d.Process(func(o *console.Options) {
 		o.Embed = true
 		o.AutoSignIn = func(ctx context.Context) (agent.SignedIn, error) {
-			return d.Agents.SignIn(ctx, "ana", consoletest.Password, "192.0.2.9")
+			return d.Agents.SignIn(ctx, "ana", consoletest.Password, agent.From{Source: "192.0.2.9"})
 		}
 	})
 	b := p.Browser()

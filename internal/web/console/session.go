@@ -23,12 +23,14 @@ var files embed.FS
 type Door struct {
 	Kit    *web.Kit
 	Agents *agent.Service
+	Zone   *time.Location // of the times shown; nil: UTC
 	pages  web.Pages
 
 	// What the rooms behind it may set.
 	policy string                                                                  // of its pages; "": web.Policy
 	left   func(ctx context.Context, login string) error                           // somebody has signed out
 	within func(w http.ResponseWriter, r *http.Request, v Visit, p web.View) error // shows a page of who is signed in
+	word   func(ctx context.Context, word string) (agent.SignedIn, error)          // signs in instead of login and password; nil: accounts do
 	auto   bool                                                                    // nobody is asked who they are: the next page signs them in
 }
 
@@ -52,6 +54,8 @@ func (d *Door) Routes(mux *http.ServeMux) {
 	mux.Handle("GET "+accountPath, page(d.For(agent.Member, d.showAccount)))
 	mux.Handle("POST "+accountPath, page(d.For(agent.Member, d.changeAccount)))
 	mux.Handle("GET "+enrolmentPath, page(d.For(agent.Member, d.enrolmentCode)))
+	mux.Handle("GET "+confirmPath, page(d.For(agent.Member, d.showConfirm)))
+	mux.Handle("POST "+confirmPath, page(d.For(agent.Member, d.confirm)))
 }
 
 // Where the door's pages are. Home is where signing in leads when nobody asked for another page.
@@ -62,24 +66,30 @@ const (
 	signOutPath   = "/agentes/salir"
 	accountPath   = "/agentes/cuenta"
 	enrolmentPath = "/agentes/cuenta/codigo.png"
+	confirmPath   = "/agentes/confirmar"
 )
 
 // The cookies, before web.Kit puts "__Host-" in front.
 const (
 	sessionCookie = "agente"
 	codeCookie    = "agente-codigo" // between password and code
+	deviceCookie  = "agente-equipo" // that somebody signed in from here before
 )
 
 // Visit is a request of somebody who is signed in.
 type Visit struct {
 	Agent agent.Agent
 	token string
+	fresh bool // the password was typed a moment ago
 }
 
 // Actor is who does what a visit asks for.
 func (v Visit) Actor() handoff.Actor {
 	return handoff.Actor{Login: v.Agent.Login, Name: v.Agent.Name, Supervisor: v.Supervisor()}
 }
+
+// Fresh says whether the visitor typed the password a moment ago.
+func (v Visit) Fresh() bool { return v.fresh }
 
 // Supervisor says whether the visitor may do what supervisors do.
 func (v Visit) Supervisor() bool { return v.Agent.Role.Includes(agent.Supervisor) }
@@ -89,7 +99,8 @@ type Handler = func(w http.ResponseWriter, r *http.Request, v Visit) error
 
 // For turns a handler that wants somebody signed in, with a role, into one that anybody may ask. Whoever is not signed in is
 // sent to do so and comes back to the page; a script, which could not show that page, is answered 401. Without the role the
-// answer is 403. Every request counts as an action of the agent.
+// answer is 403. Who owes something (a password of their own, a second factor) is sent to their account and gets no other page.
+// Every request counts as an action of the agent.
 func (d *Door) For(role agent.Role, f Handler) web.HandlerFunc {
 	return d.ask(role, d.Agents.Session, f)
 }
@@ -110,16 +121,18 @@ type lookup func(ctx context.Context, token string) (agent.Agent, agent.Session,
 func (d *Door) ask(role agent.Role, look lookup, f Handler) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		token := d.Kit.Cookie(r, sessionCookie)
-		a, _, err := look(r.Context(), token)
+		a, sn, err := look(r.Context(), token)
 		switch {
 		case whyNot(err) != "":
 			return sendToSignIn(w, r)
 		case err != nil:
 			return Unavailable(err)
+		case d.Agents.Owes(a) != agent.OwesNothing && !strings.HasPrefix(r.URL.Path, accountPath):
+			return sendTo(w, r, accountPath)
 		case !a.Role.Includes(role):
 			return &web.Error{Status: http.StatusForbidden}
 		}
-		return f(w, r, Visit{a, token})
+		return f(w, r, Visit{a, token, sn.Fresh || d.auto || d.word != nil})
 	}
 }
 
@@ -142,16 +155,21 @@ func whyNot(err error) string {
 func Ended(err error) bool { return whyNot(err) != "" }
 
 func sendToSignIn(w http.ResponseWriter, r *http.Request) error {
+	back := Home
+	if r.Method == http.MethodGet {
+		back = r.URL.RequestURI()
+	}
+	return sendTo(w, r, withBack(SignInPath, back))
+}
+
+// sendTo leads a browser to a page of the door; a script, which could not show that, is answered 401.
+func sendTo(w http.ResponseWriter, r *http.Request, to string) error {
 	if r.Header.Get("Sec-Fetch-Dest") == "empty" {
 		web.Secure(w.Header(), "", true)
 		w.WriteHeader(http.StatusUnauthorized)
 		return nil
 	}
-	back := Home
-	if r.Method == http.MethodGet {
-		back = r.URL.RequestURI()
-	}
-	return web.Redirect(w, r, withBack(SignInPath, back))
+	return web.Redirect(w, r, to)
 }
 
 // withBack adds to an address where to go afterwards, unless that is Home anyway.
@@ -173,7 +191,7 @@ func ownPage(back string) string {
 		return Home
 	}
 	switch u.Path {
-	case SignInPath, codePath, signOutPath, enrolmentPath:
+	case SignInPath, codePath, signOutPath, enrolmentPath, confirmPath:
 		return Home
 	}
 	return back

@@ -17,6 +17,7 @@ type signInData struct {
 	Why   string   // why the session ended: "idle", "over", "revoked", "left"; "none": there was none
 	Idle  web.Span // how long a session lasts without an action
 	Login string   // as it was typed
+	Word  bool     // a word is asked for, instead of login and password
 	Wrong bool
 	Wait  web.Span // until the next try; zero: now
 	Busy  bool     // nothing was judged: too much else is
@@ -41,7 +42,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) askSignIn(w http.ResponseWriter, data signInData) error {
-	data.Idle = web.Wait(d.Agents.Idle)
+	data.Idle, data.Word = web.Wait(d.Agents.Idle), d.word != nil
 	v := d.view("signin", data.Wrong, data.Wait, data)
 	if data.Busy {
 		v.Status = http.StatusServiceUnavailable
@@ -92,7 +93,10 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	data := signInData{Back: ownPage(form.Get("volver")), Login: bot.Cut(form.Get("usuario"), 64), Wrong: true}
-	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.Kit.Source(r))
+	if d.word != nil {
+		return d.signInWord(w, r, data)
+	}
+	in, err := d.Agents.SignIn(r.Context(), form.Get("usuario"), form.Get("contrasena"), d.from(r))
 	if wait, ok := refused(w, err, agent.ErrWrong); ok {
 		data.Wait = wait
 		return d.askSignIn(w, data)
@@ -112,12 +116,26 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 	return d.enter(w, r, in, data.Back)
 }
 
+// signInWord judges the word that was printed.
+func (d *Door) signInWord(w http.ResponseWriter, r *http.Request, data signInData) error {
+	in, err := d.word(r.Context(), r.PostForm.Get("palabra"))
+	if errors.Is(err, agent.ErrWrong) {
+		data.Login = ""
+		return d.askSignIn(w, data)
+	}
+	if err != nil {
+		return Unavailable(err)
+	}
+	return d.enter(w, r, in, data.Back)
+}
+
 // enter gives the browser its session and sends it on.
 func (d *Door) enter(w http.ResponseWriter, r *http.Request, in agent.SignedIn, back string) error {
 	if err := d.Agents.SignOut(r.Context(), d.Kit.Cookie(r, sessionCookie)); err != nil {
 		return Unavailable(err)
 	}
 	d.Kit.SetStrictCookie(w, sessionCookie, in.Token.Reveal(), in.Life)
+	d.setDevice(w, r, in.Device.Reveal())
 	return web.Redirect(w, r, back)
 }
 
@@ -138,7 +156,7 @@ func (d *Door) signInCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	data := signInData{Back: ownPage(form.Get("volver")), Wrong: true}
-	in, err := d.Agents.SignInCode(r.Context(), d.Kit.Cookie(r, codeCookie), form.Get("codigo"), d.Kit.Source(r))
+	in, err := d.Agents.SignInCode(r.Context(), d.Kit.Cookie(r, codeCookie), form.Get("codigo"), d.from(r))
 	if wait, ok := refused(w, err, agent.ErrCode); ok {
 		data.Wait = wait
 		return d.show(w, "signin_code", true, wait, data)

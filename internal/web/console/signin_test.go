@@ -108,7 +108,7 @@ func TestSignIn_otherSites(t *testing.T) {
 		t.Error("the cookie changed")
 	}
 	b.Get("/agentes").Want(t, 200, "here is ana")
-	if _, err := w.Agents.Enrolment(t.Context(), "ana"); err == nil {
+	if _, err := w.Agents.Enrolment(t.Context(), token); err == nil {
 		t.Error("a second factor was begun")
 	}
 	for _, path := range []string{"/agentes/salir"} { // a GET changes nothing
@@ -178,22 +178,52 @@ func TestSignIn_oneAddress(t *testing.T) {
 	}
 }
 
-func TestSignIn_lock(t *testing.T) {
+func TestSignIn_wait(t *testing.T) {
 	w := consoletest.NewDoor(t, "http")
 	b := w.Browser()
 	for range agent.MaxWrong - 1 {
 		b.SignIn("ana", "no es esta").Want(t, 422)
 	}
-	p := b.SignIn("ana", "no es esta").Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 15 minutos")
-	if got := p.Header.Get("Retry-After"); got != "900" {
-		t.Errorf("Retry-After: got %q, want 900", got)
+	p := b.SignIn("ana", "no es esta").Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 30 segundos")
+	if got := p.Header.Get("Retry-After"); got != "30" {
+		t.Errorf("Retry-After: got %q, want 30", got)
 	}
-	w.Clock.Advance(time.Minute)
-	b.SignIn("ana", consoletest.Password).Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 14 minutos")
+	w.Clock.Advance(10 * time.Second)
+	b.SignIn("ana", consoletest.Password).Want(t, 429, "El usuario o la contraseña no son correctos", "Pruebe otra vez en 20 segundos")
 	w.Browser().SignIn("sup", consoletest.Password).To(t, "/agentes")
-	w.Clock.Advance(14 * time.Minute)
+	w.Clock.Advance(20 * time.Second)
 	b.SignIn("ana", consoletest.Password).To(t, "/agentes")
 }
+
+// A browser that signed in before is spared what others do from the same address: it has a cookie of its own, which the session is not
+// in and which lets nobody in.
+func TestSignIn_knownBrowser(t *testing.T) {
+	w := consoletest.NewDoor(t, "http")
+	b, thief := w.Browser(), w.Browser()
+	b.SignIn("ana", consoletest.Password).To(t, "/agentes")
+	device := b.Cookie("agente-equipo")
+	if len(device) != 43 || device == b.Cookie("agente") {
+		t.Fatalf("device %q", device)
+	}
+	b.Post("/agentes/salir")
+	for range 2 * agent.SourceTries {
+		thief.SignIn("ana", "no es esta")
+	}
+	thief.SignIn("ana", consoletest.Password).Want(t, 429)
+	w.Browser().SignIn("ana", consoletest.Password).Want(t, 429)
+	b.SignIn("ana", consoletest.Password).To(t, "/agentes")
+	b.Post("/agentes/salir")
+	b.SignIn("sup", consoletest.Password).Want(t, 429) // it is another's there, and the address is out of tries
+	w.Clock.Advance(time.Hour)
+	b.SignIn("sup", consoletest.Password).To(t, "/agentes")
+	if got := b.Cookie("agente-equipo"); !strings.HasSuffix(got, "."+device) {
+		t.Errorf("two who share a browser: got %q, want the first one's token kept: %q", got, device)
+	}
+	b.Post("/agentes/salir")
+	b.Get("/agentes").To(t, "/agentes/entrar")
+}
+
+var recoveryText = regexp.MustCompile(`<code>([a-z2-7]{5}-[a-z2-7]{5})</code>`)
 
 var secretText = regexp.MustCompile(`<strong class="secret">([A-Z2-7 ]+)</strong>`)
 
@@ -201,8 +231,9 @@ var secretText = regexp.MustCompile(`<strong class="secret">([A-Z2-7 ]+)</strong
 func turnOn(b *consoletest.Browser) string {
 	t := b.Site.T
 	t.Helper()
-	b.Post("/agentes/cuenta", "hacer", "empezar").To(t, "/agentes/cuenta")
-	p := b.Get("/agentes/cuenta").Want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:ana?`)
+	b.Post("/agentes/cuenta", "hacer", "empezar").Want(t, 422, "No es su contraseña")
+	b.Post("/agentes/cuenta", "hacer", "empezar", "actual", consoletest.Password).To(t, "/agentes/cuenta")
+	p := b.Get("/agentes/cuenta").Want(t, 200, `autocomplete="one-time-code"`, `href="otpauth://totp/Llave:`)
 	m := secretText.FindStringSubmatch(p.Body)
 	if m == nil {
 		t.Fatalf("no secret on the page:\n%s", p.Main())
@@ -212,8 +243,14 @@ func turnOn(b *consoletest.Browser) string {
 		t.Errorf("enrolment code: got %d, %v", code.Status, code.Header)
 	}
 	b.Post("/agentes/cuenta", "hacer", "confirmar", "codigo", "000000").Want(t, 422, "Ese código no sirve", m[1])
-	b.Post("/agentes/cuenta", "hacer", "confirmar", "codigo", code(b.Site, secret)).To(t, "/agentes/cuenta?hecho=codigo")
-	b.Get("/agentes/cuenta?hecho=codigo").Want(t, 200, "se le pide también un código", "Quitar el código")
+	before := b.Cookie("agente")
+	p = b.Post("/agentes/cuenta", "hacer", "confirmar", "codigo", code(b.Site, secret)).Want(t, 200, "se le pide también un código", "Quitar el código", "Sus códigos de recuperación")
+	if n := len(recoveryText.FindAllString(p.Body, -1)); n != 10 || b.Cookie("agente") == before || p.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d recovery codes, session kept: %v", n, b.Cookie("agente") == before)
+	}
+	if p := b.Get("/agentes/cuenta"); recoveryText.MatchString(p.Body) {
+		t.Error("the recovery codes are shown again")
+	}
 	b.Get("/agentes/cuenta/codigo.png").Want(t, 404)
 	if p := b.Get("/agentes/cuenta"); strings.Contains(p.Body, m[1]) || strings.Contains(p.Body, "otpauth") {
 		t.Error("the secret is shown again")

@@ -26,7 +26,7 @@ func (s *site) letterOn(channel, number string) string {
 	s.turns++
 	conv, record := bot.ConversationID(channel, "1"), affiliate.Hash(s.vault, number)
 	res, err := s.links.Reserve(s.t.Context(), bot.Ask{
-		Turn: fmt.Sprint(conv, "/", s.turns), Conv: conv, Record: record, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: channel,
+		Turn: fmt.Sprint(conv, "/", s.turns), Conv: conv, Record: record, Number: number, Want: "unlock", Channel: channel,
 	})
 	if err != nil || !res.Granted {
 		s.t.Fatalf("reserve: %+v, %v", res, err)

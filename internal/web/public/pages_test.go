@@ -23,7 +23,7 @@ var samples = map[string]any{
 	"key_over": sampleLink, "key_done": sampleLink, "key_made_before": sampleLink, "home": anyChat{sampleChats},
 	"notme_ask": anyChat{sampleChats}, "notme_late": anyChat{sampleChats}, "notme_done": notMeData{bot.SayRef("N22222222"), true, true, true, web.Wait(24 * time.Hour), sampleChats},
 	"key_ask": keyData{Life: web.Wait(9 * time.Minute), Min: 8, Max: 128, Problems: []key.Problem{key.TooShort, key.HasName}, Repeat: []key.Problem{key.NotRepeated}, Chats: sampleChats},
-	"privacy": privacyData{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), true, sampleChats},
+	"privacy": privacyData{web.Wait(24 * time.Hour), web.Wait(8 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(365 * 24 * time.Hour), web.Wait(30 * 24 * time.Hour), true, "Calle de Prueba 1, Quito", "Persona de Prueba, delegado@iess.example", sampleChats},
 	"office":  sheetData{affiliate.Office{Name: "Centro de prueba", Province: "Loja", City: "Loja", Address: "Calle de Prueba 1", Hours: "lunes a viernes 08:00-16:00", Note: "Entrada por la esquina", Code: "loja"}, anyChat{sampleChats}},
 }
 

@@ -65,6 +65,8 @@ type Options struct {
 	LinkTTL     time.Duration // shown on the page
 	GenerateURL string        // the institution's own key page; /clave is off then
 	Retention   Retention
+	Address     string                   // where the institution lives, for the privacy notice; "": not said
+	Officer     string                   // its data protection officer; "": to be asked for
 	NoHome      bool                     // somebody else serves "/"
 	Offices     func() affiliate.Offices // those that are known at this moment; nil: none
 	// Chats are the chats that there are to lead back to, at this moment; nil: none.
@@ -407,6 +409,7 @@ func (s *Site) deadNotMe(w http.ResponseWriter, r *http.Request, chat unlock.Cha
 type privacyData struct {
 	Idle, Seen, Transcript, Audit, Complaint, Unheard web.Span
 	KeepsUnheard                                      bool
+	Address, Officer                                  string
 	Chats                                             []web.Chat
 }
 
@@ -414,7 +417,7 @@ func (s *Site) privacy(w http.ResponseWriter, r *http.Request) error {
 	d := s.Retention
 	return s.pages.Show(w, "", web.View{Name: "privacy", Data: privacyData{
 		web.Wait(d.Idle), web.Wait(cmp.Or(d.Seen, 8*24*time.Hour)), web.Wait(d.Transcript), web.Wait(d.Audit), web.Wait(d.Complaint), web.Wait(d.Unheard),
-		d.Unheard > 0, s.Chats(),
+		d.Unheard > 0, s.Address, s.Officer, s.Chats(),
 	}})
 }
 

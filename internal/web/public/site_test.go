@@ -128,7 +128,7 @@ func (s *site) letterIn(lang, number string) unlock.Letter {
 	s.turns++
 	rec := affiliate.Hash(s.vault, number)
 	res, err := s.links.Reserve(ctx, bot.Ask{
-		Turn: fmt.Sprint("telegram:1/", s.turns), Conv: "telegram:1", Record: rec, Sealed: affiliate.Seal(s.vault, number), Want: "unlock", Channel: "telegram", Lang: lang,
+		Turn: fmt.Sprint("telegram:1/", s.turns), Conv: "telegram:1", Record: rec, Number: number, Want: "unlock", Channel: "telegram", Lang: lang,
 	})
 	if err != nil || !res.Granted {
 		s.t.Fatalf("reserve: %+v, %v", res, err)

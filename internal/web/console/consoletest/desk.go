@@ -64,6 +64,7 @@ func NewDesk(t *testing.T) *Desk {
 		Audit: func(ctx context.Context, id, who, what, detail string) error {
 			return s.Audit.Append(ctx, store.AuditEntry{ID: id, At: w.Clock.Now(), Who: who, What: what, Detail: detail})
 		},
+		Mark:   func(words string) string { return vault.Hash("search", words)[:12] },
 		Typing: func(context.Context, string) {},
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			a, found, err := s.Agents.Find(ctx, login)
@@ -81,7 +82,7 @@ func NewDesk(t *testing.T) *Desk {
 	}
 	d.calls, err = runner.New(runner.Options{
 		Name: "one", Conversations: s.Conversations, Unlocks: s.Unlocks, Processes: s.Processes, Engine: engine, Reserve: links.Reserve, Now: s.Now,
-		Open: func(sealed string) (string, error) { return flows.OpenReply(vault, sealed) }, Log: w.log(),
+		Open: func(conv, sealed string) (string, error) { return flows.OpenReply(vault, conv, sealed) }, Log: w.log(),
 		Keepers: runnertest.Keepers(
 			runner.KeeperOf(func(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
 				return runner.Effects{}, s.Desk.KeepCase(ctx, what.Conv, *what.Handoff)

@@ -45,6 +45,7 @@ func newSite(t *testing.T) (w *Site, s *store.Store, vault *secret.Vault) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Audit.Chain(vault)
 	w.Agents = agent.New(agent.Options{
 		Agents: s.Agents, Sessions: s.Sessions, Tries: s.Tries, Counters: s.Counters, Audit: s.Audit.AppendAgent,
 		Vault: vault, Now: s.Now, Idle: 30 * time.Minute,

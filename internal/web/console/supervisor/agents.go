@@ -27,7 +27,7 @@ type agentsData struct {
 type agentRow struct {
 	agent.Agent
 	LastSeen console.Moment
-	Locked   console.Moment
+	Guessed  console.Moment
 	Open     bool        // its forms are unfolded: one of them was refused
 	Failed   agentFailed // of this account
 }
@@ -62,11 +62,17 @@ var agentForms = map[string]func(c *Room, r *http.Request, v console.Visit, logi
 	"sin-codigo": func(c *Room, r *http.Request, v console.Visit, login string) error {
 		return c.Agents.RemoveTOTP(r.Context(), v.Agent.Login, login)
 	},
+	"sesiones": func(c *Room, r *http.Request, v console.Visit, login string) error {
+		return c.Agents.EndSessions(r.Context(), v.Agent.Login, login)
+	},
 	"activar": func(c *Room, r *http.Request, v console.Visit, login string) error {
 		return c.Agents.Enable(r.Context(), v.Agent.Login, login)
 	},
 	"desactivar": (*Room).disableAgent,
 }
+
+// ownForms are those that nobody sends for their own account, which has a page where the present password and the code are asked for.
+var ownForms = map[string]bool{"contrasena": true, "sin-codigo": true}
 
 // disableAgent throws somebody out at once; whoever they were talking to goes back to the queue, also when they had been
 // disabled before and that was cut short.
@@ -99,7 +105,7 @@ func (c *Room) listAgents(w http.ResponseWriter, r *http.Request, v console.Visi
 		status = http.StatusUnprocessableEntity
 	}
 	for _, a := range all {
-		row := agentRow{Agent: a, LastSeen: c.Moment(a.LastIn), Locked: c.Moment(a.LockedUntil)}
+		row := agentRow{Agent: a, LastSeen: c.Moment(a.LastIn), Guessed: c.Moment(a.Guessed)}
 		if data.Failed.Do != "agregar" && data.Failed.Login == a.Login {
 			row.Open, row.Failed = true, data.Failed
 		}
@@ -134,6 +140,9 @@ func (c *Room) changeAgent(w http.ResponseWriter, r *http.Request, v console.Vis
 		return &web.Error{Status: http.StatusBadRequest}
 	}
 	login := form.Get("usuario")
+	if own, err := agent.ParseLogin(login); err == nil && own == v.Agent.Login && ownForms[do] {
+		return &web.Error{Status: http.StatusForbidden}
+	}
 	err = change(c, r, v, login)
 	if err == nil {
 		if login, err = agent.ParseLogin(login); err != nil {

@@ -26,8 +26,9 @@ type auditData struct {
 type auditRow struct {
 	At        console.Moment
 	Who, What string
-	Kind      string // "case": Ref and Rest; "hours": Change, Date and Rest; "role": Login and Rest; "unheard" and "": Rest alone
+	Kind      string // "case": Ref and Rest; "hours": Change, Date and Rest; "search": Rest, Change and Refs; "role": Login and Rest; "unheard" and "": Rest alone
 	Ref       string
+	Refs      []string // of a search: the cases it showed
 	Login     string
 	Change    string
 	Date      string
@@ -57,6 +58,15 @@ func (c *Room) auditRow(e agent.AuditEntry) auditRow {
 		case "day":
 			row.Date, row.Rest, _ = strings.Cut(rest, " ")
 		}
+	case e.What == handoff.AuditSearch:
+		row.Kind = "search"
+		row.Rest, rest, _ = strings.Cut(e.Detail, " ")
+		row.Change, rest, _ = strings.Cut(rest, " ")
+		row.Refs = strings.Fields(rest)
+	case e.What == "agent_signed_in" && strings.HasPrefix(e.Detail, "recovery "):
+		row.Kind, row.Rest = "recovery", rest
+	case e.What == "limit_met":
+		row.Kind = "limit"
 	case e.What == auditUnheard:
 		row.Kind, row.Rest = "unheard", c.meaningTitle(e.Detail)
 	case e.What == "agent_added", e.What == "agent_role":

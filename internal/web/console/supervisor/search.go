@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/url"
@@ -24,13 +25,15 @@ const (
 
 // searchData is the page of the search.
 type searchData struct {
-	Words  string
-	Short  bool // too short to look for
-	NoCase string
-	Asked  bool
-	Hits   []hitRow
-	Full   bool           // there may be more
-	DownTo console.Moment // how far back it looked; zero: to the end
+	Words    string
+	Short    bool // too short to look for
+	Cases    bool // only cases by their number: the visitor is no supervisor
+	NotYours bool // words were looked for all the same
+	NoCase   string
+	Asked    bool
+	Hits     []hitRow
+	Full     bool           // there may be more
+	DownTo   console.Moment // how far back it looked; zero: to the end
 }
 
 // hitRow is a line that was found.
@@ -51,7 +54,7 @@ type piece struct {
 // search looks for words in the transcripts, or goes to the case whose number was typed.
 func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 	words := strings.TrimSpace(bot.Cut(r.URL.Query().Get("q"), 200))
-	data := searchData{Words: words, Asked: words != ""}
+	data := searchData{Words: words, Asked: words != "", Cases: !v.Supervisor()}
 	if ref, ok := bot.ParseRef(words); ok {
 		switch path, err := c.numbered(r.Context(), ref); {
 		case err == nil:
@@ -65,8 +68,10 @@ func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) e
 	if data.Asked && data.NoCase == "" {
 		ctx, cancel := context.WithTimeout(r.Context(), searchTime)
 		defer cancel()
-		hits, downTo, err := c.Desk.Search(ctx, words, searchHits)
+		hits, downTo, err := c.Desk.Search(ctx, handoff.Deed{Once: rand.Text(), Actor: v.Actor()}, words, searchHits)
 		switch {
+		case errors.Is(err, handoff.ErrNotYours):
+			data.NotYours = true
 		case errors.Is(err, handoff.ErrTooShort):
 			data.Short = true
 		case err != nil:
@@ -81,7 +86,11 @@ func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) e
 			}
 		}
 	}
-	return c.show(w, r, console.View{Visit: v, Name: "search", Here: console.HereSearch, Data: data})
+	status := http.StatusOK
+	if data.NotYours {
+		status = http.StatusForbidden
+	}
+	return c.show(w, r, console.View{Visit: v, Name: "search", Here: console.HereSearch, Status: status, Data: data})
 }
 
 // numbered is the page of a case, or of a notice, with that number. handoff.ErrNoCase when there is none.
@@ -249,7 +258,7 @@ func (c *Room) closed(w http.ResponseWriter, r *http.Request, v console.Visit) e
 	if err != nil {
 		return console.Unavailable(err)
 	}
-	records, err := c.Desk.Closed(r.Context(), day.begins, day.ends, page*pageSize+1)
+	records, err := c.Desk.Closed(r.Context(), v.Actor(), day.begins, day.ends, page*pageSize+1)
 	if err != nil {
 		return console.Unavailable(err)
 	}

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,15 +38,26 @@ func TestSearch(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	d.Keep(closedCase("C-AAAA-AA1", d.Clock.Now()))
 	lines(d, "C-AAAA-AA1", "Hola, buenos días", "No me llega el CORREO de la contraseña", `<script>correo</script> contrasena`)
-	ana := d.As("ana")
-	ana.Get("/agentes/buscar").Want(t, http.StatusOK, `type="search"`)
-	ana.Get("/agentes/buscar?q=contrase%C3%B1a+correo").Want(t, http.StatusOK,
+	sup := d.As("sup")
+	sup.Get("/agentes/buscar").Want(t, http.StatusOK, `type="search"`)
+	sup.Get("/agentes/buscar?q=contrase%C3%B1a+correo").Want(t, http.StatusOK,
 		"2 líneas", "<mark>CORREO</mark>", "<mark>contraseña</mark>", "&lt;script&gt;<mark>correo</mark>&lt;/script&gt; <mark>contrasena</mark>",
 		`href="/agentes/casos/C-AAAA-AA1"`, "Persona", "02/03/2026 10:00", "todo lo que se guarda")
-	ana.Get("/agentes/buscar?q=buenos").Want(t, http.StatusOK, "1 línea,")
-	ana.Get("/agentes/buscar?q=cohete").Want(t, http.StatusOK, "Nada con esas palabras", `value="cohete"`)
-	ana.Get("/agentes/buscar?q=ab").Want(t, http.StatusOK, "al menos tres letras")
-	ana.Get("/agentes/buscar?q=%22%3E%3Cscript%3E").Want(t, http.StatusOK, "&#34;&gt;&lt;script&gt;")
+	sup.Get("/agentes/buscar?q=buenos").Want(t, http.StatusOK, "1 línea,")
+	sup.Get("/agentes/buscar?q=cohete").Want(t, http.StatusOK, "Nada con esas palabras", `value="cohete"`)
+	sup.Get("/agentes/buscar?q=ab").Want(t, http.StatusOK, "al menos tres letras")
+	sup.Get("/agentes/buscar?q=%22%3E%3Cscript%3E").Want(t, http.StatusOK, "&#34;&gt;&lt;script&gt;")
+	told := d.Told("desk_search")
+	slices.Sort(told)
+	if len(told) != 4 || !strings.HasPrefix(told[3], "sup: 2 ") || !strings.HasSuffix(told[3], " C-AAAA-AA1") || strings.Contains(strings.Join(told, ""), "correo") {
+		t.Errorf("the audit says %q; want each search with its lines and cases, and not the words", told)
+	}
+	ana := d.As("ana") // agents open cases by their number
+	p := ana.Get("/agentes/buscar?q=contrase%C3%B1a+correo").Want(t, http.StatusForbidden, "busca solo quien supervisa")
+	if strings.Contains(p.Body, "AAAA") || len(d.Told("desk_search")) != 4 {
+		t.Error("an agent has searched")
+	}
+	ana.Get("/agentes/buscar").Want(t, http.StatusOK, "Número de un caso")
 }
 
 func TestSearch_caseNumber(t *testing.T) {
@@ -65,7 +77,7 @@ func TestSearch_caseNumber(t *testing.T) {
 	notice(d, "N7KH4M9TX")
 	ana.Get("/agentes/buscar?q=n7k+h4m+9tx").To(t, "/agentes/avisos/N7KH4M9TX")
 	lines(d, "C7KH4M9TX", "mis cuidados")
-	ana.Get("/agentes/buscar?q=cuidados").Want(t, http.StatusOK, "1 línea,") // it may be read as a number, and is a word
+	d.As("sup").Get("/agentes/buscar?q=cuidados").Want(t, http.StatusOK, "1 línea,") // it may be read as a number, and is a word
 }
 
 // What was not looked at is said.
@@ -77,7 +89,7 @@ func TestSearch_full(t *testing.T) {
 	}
 	lines(d, "C-AAAA-AA1", texts...)
 	d.Clock.Advance(5 * time.Minute)
-	p := d.As("ana").Get("/agentes/buscar?q=clave").Want(t, http.StatusOK, "100 líneas", "hay más atrás", "Agregue palabras")
+	p := d.As("sup").Get("/agentes/buscar?q=clave").Want(t, http.StatusOK, "100 líneas", "hay más atrás", "Agregue palabras")
 	if strings.Contains(p.Body, "</mark> 29<") || !strings.Contains(p.Body, "</mark> 129<") {
 		t.Error("not the latest lines are shown")
 	}
@@ -104,6 +116,9 @@ func TestClosed(t *testing.T) {
 		t.Error("an agent is offered the file of a transcript")
 	}
 	ana.Get("/agentes/cerrados?pagina=2").Want(t, http.StatusOK, "C-AAAA-050", "C-AAAA-059", "Anteriores")
-	ana.Get("/agentes/cerrados?dia=2026-02-27").Want(t, http.StatusOK, "C-BBBB-001", "La persona no esperó", "Día siguiente")
+	if p := ana.Get("/agentes/cerrados?dia=2026-02-27"); strings.Contains(p.Body, "C-BBBB-001") {
+		t.Error("an agent sees a case that was never theirs")
+	}
+	d.As("sup").Get("/agentes/cerrados?dia=2026-02-27").Want(t, http.StatusOK, "C-BBBB-001", "La persona no esperó", "Día siguiente")
 	ana.Get("/agentes/cerrados?dia=%22%3E%3Cscript%3E").Want(t, http.StatusUnprocessableEntity, "No es una fecha", "&#34;&gt;&lt;script&gt;")
 }

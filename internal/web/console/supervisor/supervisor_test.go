@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ var (
 		"/agentes/supervision", "/agentes/supervision?dias=7", "/agentes/supervision?dias=30", "/agentes/supervision/agentes",
 		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", unheardPage, "/agentes/exportar.csv",
 	}
-	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=nada", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
+	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=C7KH4M9TX", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
 )
 
 func TestSupervisor_whoMayRead(t *testing.T) {
@@ -180,7 +181,14 @@ func TestAgents_add(t *testing.T) {
 	sup.Post(agentsPage, "hacer", "agregar", "usuario", "Luz", "nombre", "Luz <i>Prueba</i>", "rol", "agent", "contrasena", consoletest.Password).
 		To(t, agentsPage+"?de=luz&hecho=agregar")
 	sup.Get(agentsPage+"?de=luz&hecho=agregar").Want(t, http.StatusOK, "Luz &lt;i&gt;Prueba&lt;/i&gt; ya puede entrar")
-	d.As("luz").Get("/agentes/buscar").Want(t, http.StatusOK)
+	luz := d.As("luz")
+	luz.Get("/agentes/buscar").To(t, "/agentes/cuenta")
+	luz.Get("/agentes/cuenta").Want(t, http.StatusOK, "elija su propia contraseña")
+	luz.Post("/agentes/cuenta", "hacer", "contrasena", "actual", consoletest.Password, "nueva", consoletest.Password, "nueva2", consoletest.Password).
+		Want(t, http.StatusUnprocessableEntity, "Es la que ya tiene")
+	luz.Post("/agentes/cuenta", "hacer", "contrasena", "actual", consoletest.Password, "nueva", otherPassword, "nueva2", otherPassword).
+		To(t, "/agentes/cuenta?hecho=contrasena")
+	luz.Get("/agentes/buscar").Want(t, http.StatusOK)
 	sup.Get(agentsPage+"?de=%3Cscript%3E&hecho=agregar").Want(t, http.StatusOK)
 
 	tests := []struct {
@@ -222,12 +230,17 @@ func TestAgents_change(t *testing.T) {
 	sup.Post(agentsPage, "hacer", "nombre", "usuario", "nadie", "nombre", "Nadie").Want(t, http.StatusUnprocessableEntity, "Esa cuenta no existe")
 	sup.Post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", "corta").Want(t, http.StatusUnprocessableEntity, "Es muy corta")
 	sup.Post(agentsPage, "hacer", "contrasena", "usuario", "ana", "contrasena", otherPassword).To(t, agentsPage+"?de=ana&hecho=contrasena")
-	d.Browser().SignIn("ana", otherPassword).To(t, "/agentes")
-	if _, err := d.Agents.BeginTOTP(t.Context(), "ana"); err != nil {
-		t.Fatal(err)
+	ana := d.Browser()
+	ana.SignIn("ana", otherPassword).To(t, "/agentes")
+	ana.Get("/agentes").To(t, "/agentes/cuenta") // a password that another chose is changed first
+	ana.Post("/agentes/cuenta", "hacer", "empezar", "actual", otherPassword).To(t, "/agentes/cuenta")
+	sup.Post(agentsPage, "hacer", "sesiones", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=sesiones")
+	ana.Get("/agentes").To(t, "/agentes/entrar")
+	for _, do := range []string{"contrasena", "sin-codigo"} { // one's own take the password, and the code
+		sup.Post(agentsPage, "hacer", do, "usuario", " Sup", "contrasena", otherPassword).Want(t, http.StatusForbidden)
 	}
 	sup.Post(agentsPage, "hacer", "sin-codigo", "usuario", "ana").To(t, agentsPage+"?de=ana&hecho=sin-codigo")
-	for _, what := range []string{"agent_renamed", "agent_role", "agent_password", "agent_totp_off"} {
+	for _, what := range []string{"agent_renamed", "agent_role", "agent_password", "agent_totp_off", "agent_sessions_ended"} {
 		if got := d.Told(what); len(got) == 0 || !strings.HasPrefix(got[0], "sup: ana") {
 			t.Errorf("the audit says of %s: %q", what, got)
 		}
@@ -335,4 +348,36 @@ func TestAnswers(t *testing.T) {
 	if got := d.Told("desk_answers"); len(got) != 4 {
 		t.Errorf("the audit has %d edits of the answers, want 4: %q", len(got), got)
 	}
+}
+
+// What gives rights, or takes much away at once, wants the password again; of a form that was sent nothing is done.
+func TestProven(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	d.Keep(closedCase("C-AAAA-AA1", d.Clock.Now()))
+	sup := d.As("sup")
+	const file, cases = "/agentes/casos/C-AAAA-AA1/transcripcion.csv", "/agentes/exportar.csv?desde=2026-03-01&hasta=2026-03-02"
+	for _, page := range []string{agentsPage, cases, file} {
+		sup.Get(page).Want(t, http.StatusOK)
+	}
+	d.Clock.Advance(agent.ProofLife)
+	exported := len(d.Told("case_export"))
+	for _, page := range []string{agentsPage, cases, file} {
+		sup.Get(page).To(t, "/agentes/confirmar?"+url.Values{"volver": {page}}.Encode())
+	}
+	for _, form := range [][]string{
+		{"hacer", "rol", "usuario", "ana", "rol", "supervisor"}, {"hacer", "contrasena", "usuario", "ana", "contrasena", otherPassword}, {"hacer", "sin-codigo", "usuario", "ana"},
+		{"hacer", "agregar", "usuario", "eva", "nombre", "Eva", "rol", "supervisor", "contrasena", otherPassword},
+	} {
+		fields := url.Values{}
+		for i := 0; i < len(form); i += 2 {
+			fields.Set(form[i], form[i+1])
+		}
+		sup.Do(http.MethodPost, agentsPage, fields, "Referer", "http://localhost"+agentsPage+"?de=ana").To(t, "/agentes/confirmar?"+url.Values{"volver": {agentsPage + "?de=ana"}}.Encode())
+	}
+	if all, err := d.Agents.List(t.Context()); err != nil || len(all) != 2 || all[0].Role != agent.Member || len(d.Told("case_export")) != exported {
+		t.Errorf("something was done without the password: %v, %v", all, err)
+	}
+	sup.Post("/agentes/confirmar", "actual", consoletest.Password, "volver", cases).To(t, cases)
+	sup.Get(cases).Want(t, http.StatusOK)
+	sup.Post(agentsPage, "hacer", "rol", "usuario", "ana", "rol", "supervisor").To(t, agentsPage+"?de=ana&hecho=rol")
 }

@@ -38,6 +38,7 @@ const (
 	saidLater        = "later"         // the store was not there
 	saidPerhaps      = "perhaps"       // it may have gone out, and the conversation is not the agent's any more
 	saidNoticeClosed = "notice_closed" // somebody closed it meanwhile
+	saidProve        = "prove"         // the password must be typed first; Name is the case
 )
 
 // The forms of a conversation, by the last part of their address.
@@ -124,7 +125,11 @@ func (c *Room) onFormShowing(name string, do func(ctx context.Context, d handoff
 		ctx, cancel := console.Detached(r)
 		defer cancel()
 		p := pressed{name: name, form: form}
-		p.err = do(ctx, handoff.Deed{Once: onceOf(form), Ref: r.PathValue("ref"), Actor: v.Actor()}, form, &p.shown)
+		if name == formNumber && !v.Fresh() {
+			p.err = &refusal{said{saidProve, r.PathValue("ref")}, http.StatusForbidden}
+		} else {
+			p.err = do(ctx, handoff.Deed{Once: onceOf(form), Ref: r.PathValue("ref"), Actor: v.Actor()}, form, &p.shown)
+		}
 		c.live.hurry()
 		if p.err == nil && name == formSay {
 			p.err = c.stillMine(ctx, v, r.PathValue("ref"))
@@ -257,7 +262,7 @@ func (c *Room) part(name string, data any) (template.HTML, error) {
 	if err := c.pages.Draw(&b, "inbox", name, data); err != nil {
 		return "", fmt.Errorf("draw %s: %w", name, err)
 	}
-	return template.HTML(b.String()), nil
+	return template.HTML(b.String()), nil //nolint:gosec // made by a template, which escaped what people wrote
 }
 
 // text is what a form says, within what can be kept.

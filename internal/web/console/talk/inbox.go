@@ -163,7 +163,7 @@ const (
 // closedCases are the visitor's own closed cases of the last days, or everybody's for a supervisor. The record of one that was
 // closed a moment ago may not be kept yet: its conversation has it.
 func (c *Room) closedCases(ctx context.Context, v console.Visit, now time.Time) ([]handoff.Case, error) {
-	records, err := c.Desk.Closed(ctx, now.AddDate(0, 0, -closedDays), now.Add(time.Minute), 10*closedMost)
+	records, err := c.Desk.Closed(ctx, v.Actor(), now.AddDate(0, 0, -closedDays), now.Add(time.Minute), closedMost)
 	if err != nil {
 		return nil, fmt.Errorf("read closed cases: %w", err)
 	}
@@ -179,7 +179,7 @@ func (c *Room) closedCases(ctx context.Context, v console.Visit, now time.Time) 
 	}
 	late := len(out)
 	for _, r := range records {
-		if r.Handoff.Agent != v.Agent.Login && !v.Supervisor() || slices.ContainsFunc(out[:late], func(of handoff.Case) bool { return of.Ref == r.Ref }) {
+		if slices.ContainsFunc(out[:late], func(of handoff.Case) bool { return of.Ref == r.Ref }) {
 			continue
 		}
 		channel, _ := bot.SplitConversationID(r.Conv)
@@ -307,6 +307,8 @@ func (c *Room) showDesk(w http.ResponseWriter, r *http.Request, v console.Visit,
 	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}}
 	reload := console.Home + "?" + url.Values{"ver": {d.Filter}, console.ReloadParam: {""}}.Encode()
 	switch {
+	case d.Talk != nil && d.Talk.Shut:
+		reload = ""
 	case d.Talk != nil:
 		q.Set("caso", d.Talk.Ref)
 		q.Set("desde", strconv.FormatInt(d.Talk.Latest, 10))

@@ -385,7 +385,11 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 			return nil, err
 		}
 	}
-	s.c.live.watch(s.subscriber, of.Conv)
+	if handoff.MayRead(s.v.Actor(), of) {
+		s.c.live.watch(s.subscriber, of.Conv)
+	} else {
+		s.c.live.watch(s.subscriber, "") // whether the person writes is not theirs to know any more
+	}
 	t, err := s.c.talkHead(ctx, s.v, s.filter, of)
 	if err != nil {
 		return nil, err
@@ -394,9 +398,14 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 	if of.Version == s.version && t.Shape == s.shape {
 		return nil, nil
 	}
-	lines, err := s.lines(ctx)
-	if err != nil {
-		return nil, err
+	var lines []bot.Line
+	if !t.Shut {
+		if err := s.c.Desk.Read(ctx, s.v.Actor(), of.Ref); err != nil {
+			return nil, err
+		}
+		if lines, err = s.lines(ctx); err != nil {
+			return nil, err
+		}
 	}
 	t.Lines = s.c.talkLines(lines, console.Moment{})
 	if len(lines) > 0 {

@@ -46,6 +46,7 @@ type talkData struct {
 	Typed    map[string]string
 	SameOnce string // its name, where pressing it again is to be the same press
 	Said     said
+	Shut     bool // it is another's, and not for the visitor to read
 }
 
 // formData is what every form of the page carries.
@@ -136,6 +137,11 @@ func (c *Room) talkHead(ctx context.Context, v console.Visit, filter string, of 
 	if err != nil {
 		return talkData{}, fmt.Errorf("read the store's clock: %w", err)
 	}
+	if !handoff.MayRead(v.Actor(), of) {
+		t := talkData{listed: listed{Case: handoff.Case{Handoff: bot.Handoff{Ref: of.Ref, Status: of.Status, Agent: of.Agent, AgentName: of.AgentName, Ended: of.Ended}, Channel: of.Channel, Version: of.Version}, Filter: filter}, Shut: true}
+		t.Shape = shape(t)
+		return t, nil
+	}
 	t := talkData{listed: c.listed(v, filter, of, now), Can: mayDo(v, of), Begun: c.Moment(of.Born), AskedAt: c.Moment(of.Asked), Steps: c.Steps, Reasons: handoff.Reasons, Place: c.StateName(of.From), Turn: trace.ID(of.Trace)}
 	if t.Can.Pass {
 		if t.Colleagues, err = c.colleagues(ctx, v, of.Agent); err != nil {
@@ -165,7 +171,10 @@ func (c *Room) talk(ctx context.Context, v console.Visit, filter, ref string, af
 		return talkData{}, err
 	}
 	t, err := c.talkHead(ctx, v, filter, of)
-	if err != nil {
+	if err != nil || t.Shut {
+		return t, err
+	}
+	if err := c.Desk.Read(ctx, v.Actor(), ref); err != nil {
 		return t, err
 	}
 	latest := after < 0
@@ -209,6 +218,9 @@ func (c *Room) askTalk(w http.ResponseWriter, r *http.Request, v console.Visit, 
 	}
 	t.Said.Code = r.FormValue("dicho")
 	change(&t)
+	if t.Shut && status == 0 && t.Said.Code == "" {
+		status = http.StatusForbidden
+	}
 	for i := range d.Rows {
 		d.Rows[i].Here = d.Rows[i].Ref == t.Ref
 	}
@@ -221,6 +233,16 @@ func (c *Room) olderLines(w http.ResponseWriter, r *http.Request, v console.Visi
 	before, err := strconv.ParseInt(r.FormValue("antes"), 10, 64)
 	if err != nil || before < 1 {
 		return &web.Error{Status: http.StatusBadRequest}
+	}
+	of, err := c.Desk.Find(r.Context(), r.PathValue("ref"))
+	if err != nil {
+		return talkFailed(err)
+	}
+	if !handoff.MayRead(v.Actor(), of) {
+		return &web.Error{Status: http.StatusForbidden}
+	}
+	if err := c.Desk.Read(r.Context(), v.Actor(), of.Ref); err != nil {
+		return console.Unavailable(err)
 	}
 	lines, err := c.Desk.Lines(r.Context(), r.PathValue("ref"), max(1, before-linesShown)-1)
 	if err != nil {
@@ -251,6 +273,9 @@ func (c *Room) news(w http.ResponseWriter, r *http.Request, v console.Visit) err
 	since, _ := strconv.ParseInt(r.FormValue("desde"), 10, 64)
 	d := newsData{
 		Ref: of.Ref, Filter: filterOf(v, r.FormValue("ver")), New: max(0, of.Lines-since), Gone: !mayDo(v, of).Note,
+	}
+	if !handoff.MayRead(v.Actor(), of) {
+		d.New = 0
 	}
 	w.Header().Set("Refresh", "20")
 	return web.Show(w, c.pages, web.View{Name: "news", Form: true, Policy: web.Framed(console.Policy), Data: d})

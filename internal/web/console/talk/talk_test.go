@@ -234,7 +234,8 @@ func TestTalk_passedOn(t *testing.T) {
 	p := ana.Get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, `<option value="sup">Persona de Prueba</option>`)
 	ana.Post(pass, "once", nonce(t, p, pass), "ver", "mios", "a", "sup", "texto", "Es para ti.").To(t, casePath(of, "")+"?ver=mios&dicho=pasar")
 	sup.Get(casePath(of, "")+"?ver=mios").Want(t, http.StatusOK, "Lo atiende usted", "Es para ti.")
-	ana.Get(casePath(of, "")).Want(t, http.StatusOK, "Lo atiende <strong>Persona de Prueba</strong>")
+	ana.Get(casePath(of, "")+"?ver=mios&dicho=pasar").Want(t, http.StatusOK, "Listo: ahora lo atiende su colega", "Lo atiende <strong>Persona de Prueba</strong>")
+	ana.Get(casePath(of, "")).Want(t, http.StatusForbidden, "Lo atiende <strong>Persona de Prueba</strong>")
 
 	release := casePath(of, "soltar")
 	sup.Post(release, "once", nonce(t, sup.Get(casePath(of, "")), release)).To(t, casePath(of, "")+"?ver=espera&dicho=soltar")
