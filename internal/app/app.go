@@ -263,10 +263,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.Store.Seal(a.Vault)
 	o.Log = slog.New(spare{hideChats(o.Log, a.Vault).Handler(), a.storeHealth})
 	a.options.Log = o.Log
-	a.Store.Audit.OnBegin(a.auditBegan)
-	if err := a.Store.Audit.Begin(ctx); err != nil {
-		return a, err
-	}
 	if err := a.takeOver(ctx); err != nil {
 		return a, err
 	}

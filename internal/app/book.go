@@ -62,8 +62,12 @@ func (a *App) Carry(ctx context.Context) error {
 	return nil
 }
 
-// takeOver has the store be as this version and the log of erasures want it, before anything is served.
+// takeOver has the store be as this version and the log of erasures want it, and the audit's chain begun, before anything is served.
 func (a *App) takeOver(ctx context.Context) error {
+	a.Store.Audit.OnBegin(a.auditBegan)
+	if err := a.Store.Audit.Begin(ctx); err != nil {
+		return err
+	}
 	if err := a.Carry(ctx); err != nil {
 		return err
 	}

@@ -189,14 +189,9 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 			return "", err
 		}
 	}
-	chat, contact := byID.chat, byID.contact
-	if chat == "" {
-		chat, contact = byPhone.chat, byPhone.contact
-	}
-	if chat == "" {
-		if chat, contact, err = t.free(ctx, channel, who); err != nil {
-			return "", err
-		}
+	chat, contact, err := t.theirs(ctx, channel, who, byID, byPhone)
+	if err != nil {
+		return "", err
 	}
 	before, claimed := contact.Phone, contact.Version > 0
 	if claimed { // first, as it decides whose the names are
@@ -225,6 +220,17 @@ func (t *PeopleTable) find(ctx context.Context, channel string, who KnownBy, lef
 		return chat, t.giveUp(ctx, channel, before, chat)
 	}
 	return chat, nil
+}
+
+// theirs is the chat that the names lead to, the user id first, or a new one.
+func (t *PeopleTable) theirs(ctx context.Context, channel string, who KnownBy, byID, byPhone led) (string, Contact, error) {
+	switch {
+	case byID.chat != "":
+		return byID.chat, byID.contact, nil
+	case byPhone.chat != "":
+		return byPhone.chat, byPhone.contact, nil
+	}
+	return t.free(ctx, channel, who)
 }
 
 // prepare makes sure of the chat that a number is about to be taken for: its user id leads there, and what the person is called is
