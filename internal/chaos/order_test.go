@@ -186,6 +186,10 @@ func (m model) talk(rt *rapid.T, chat int64, number string, n int) []input {
 			d.Text = words.Draw(rt, "words")
 		}
 		next, err := m.step(context.Background(), c, d.update(chat), time.Now())
+		if err == nil && slices.Contains(next.Shown, "erase_yes") { // what is kept is written anew beside the turns then: no part of the model
+			d.Text, d.Button, d.Prompt = "menú", "", 0
+			next, err = m.step(context.Background(), c, d.update(chat), time.Now())
+		}
 		if err != nil {
 			rt.Fatal(err)
 		}
