@@ -588,9 +588,9 @@ type slow struct {
 	busy func() (done func())
 }
 
-func (s slow) Moved(ctx context.Context, wamid string, to Status) (string, *bot.Reply, bool, error) {
+func (s slow) Moved(ctx context.Context, wamid string, to Status, code int) (string, *bot.Reply, bool, error) {
 	defer s.busy()()
-	return s.ledger.Moved(ctx, wamid, to)
+	return s.ledger.Moved(ctx, wamid, to, code)
 }
 
 // TestHandler_senderGone: when Meta has hung up, what was not begun is left for the next time.
