@@ -17,6 +17,10 @@ type Store interface {
 	Moved(ctx context.Context, since time.Time, limit int) ([]Case, error)
 	FindCase(ctx context.Context, ref string) (bot.Conversation, bool, error)
 	Ahead(ctx context.Context, queue string) (int, error)
+	Between(ctx context.Context, from, to string) ([]string, error)
+	MovedRefs(ctx context.Context, since time.Time) (map[string]bool, error)
+	Line(ctx context.Context) (Line, error)
+	SaveLine(ctx context.Context, l *Line) error
 	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)
 	EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error
 	Case(ctx context.Context, ref string) (CaseFile, bool, error)
@@ -127,13 +131,15 @@ type Options struct {
 type Desk struct {
 	Options
 
+	placing chan struct{} // holds who takes a place in the queue
+
 	mu       sync.Mutex
 	hour     string
 	readings map[reading]bool
 }
 
 // NewDesk makes a desk.
-func NewDesk(o Options) *Desk { return &Desk{Options: o} }
+func NewDesk(o Options) *Desk { return &Desk{Options: o, placing: make(chan struct{}, 1)} }
 
 // The errors that somebody at the desk can do something about.
 var (

@@ -66,7 +66,7 @@ var (
 		Until: "a minute after the first", Longest: time.Minute,
 	})
 	Settings = declare(Collection{Name: "settings",
-		Holds: "nobody: wrapped keys, the desk's hours and ready answers, hashes of images and introductions, how far the sealing anew has come, the end of the audit's chain, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
+		Holds: "nobody: wrapped keys, the desk's hours and ready answers, the numbers of cases that are just about to stand in the queue, hashes of images and introductions, how far the sealing anew has come, the end of the audit's chain, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
 		Until: "kept: one document for each setting, in place of the one before",
 	})
 	Imports = declare(Collection{Name: "imports",
