@@ -111,7 +111,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			rank = handoff.RankSlowly
 		}
 		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
-		h.Trace = t.Trace()
+		h.Trace, h.Meaning = t.Trace(), f.caseMeaning(t)
 		h.Since = t.Now
 		t.Conv.Handoff = h
 		if t.Slot(slotGivenTo) == givenNext {

@@ -486,7 +486,7 @@ func TestHandler_reports(t *testing.T) {
 		return `{"id":"` + wamid + `","status":"` + status + `","timestamp":"1795300000","recipient_id":"593990000001"` + more + `}`
 	}
 	for _, id := range []string{"wamid.1", "wamid.2", "wamid.3"} {
-		if err := b.ledger.Sent(t.Context(), id, "593990000001", bot.Reply{Text: id}); err != nil {
+		if _, err := b.ledger.Sent(t.Context(), id, "593990000001", bot.Reply{Text: id}); err != nil {
 			t.Fatal(err)
 		}
 	}

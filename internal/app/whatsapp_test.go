@@ -184,6 +184,7 @@ func TestWhatsApp_failedLater(t *testing.T) {
 			sayIn(t, w, world.Chat, "1", "¿Qué necesita hoy?")
 			w.Graph.FailStatus(world.Chat, c.code)
 			sayIn(t, w, world.Chat, "1", "")
+			w.Heard(world.Chat, "status/")
 			arrived := func(act func() error) (n int) {
 				for _, m := range w.Do(act) {
 					n += strings.Count(m.Text, "número de cédula")

@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,6 +110,7 @@ type Options struct {
 	Schedules Schedules
 	Hours     Hours          // the setting's
 	Zone      *time.Location // of the hours
+	Target    time.Duration  // within which the desk means to give a first answer; 0: TargetUsual
 	Now       func(ctx context.Context) (time.Time, error)
 	// Answer has the runner answer an update, and says what came of it.
 	Answer func(ctx context.Context, u bot.Update) (bot.Outcome, error)
@@ -138,8 +140,14 @@ type Desk struct {
 	readings map[reading]bool
 }
 
+// TargetUsual is the target that the setting has where nobody sets another.
+const TargetUsual = 2 * time.Minute
+
 // NewDesk makes a desk.
-func NewDesk(o Options) *Desk { return &Desk{Options: o, placing: make(chan struct{}, 1)} }
+func NewDesk(o Options) *Desk {
+	o.Target = cmp.Or(o.Target, TargetUsual)
+	return &Desk{Options: o, placing: make(chan struct{}, 1)}
+}
 
 // The errors that somebody at the desk can do something about.
 var (

@@ -50,7 +50,7 @@ var (
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was filed", Longest: 365 * day,
 	})
 	Cases = declare(Collection{Name: "cases",
-		Holds: "what was recorded of a case with a person: times, agent, mask of the number, what was found, and the chat (`conv`)", Why: "how the desk works; what became of a notice",
+		Holds: "what was recorded of a case with a person: times, agent, what it was about (`meaning`), mask of the number, what was found, and the chat (`conv`)", Why: "how the desk works; what became of a notice",
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was opened", Longest: 365 * day,
 	})
 	Audit = declare(Collection{Name: "audit",
