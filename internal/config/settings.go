@@ -122,7 +122,7 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.PortalText, err = sentence(v); return }},
 	{"LLAVE_TIMEZONE", "America/Guayaquil", "", "of hours and days told to people",
 		func(c *Config, v string) (err error) { c.Timezone, err = location(v); return }},
-	{"LLAVE_OFFICE_HOURS", "mon-fri 08:00-17:00", "", "when agents are expected; several spans are separated by commas, and what people write is read too: `lunes a viernes 08h00 a 12h30, 13h30 a 17h00`",
+	{"LLAVE_OFFICE_HOURS", "mon-fri 08:00-17:00", "", "when agents are expected, as one writes it in English or Spanish; several spans are separated by commas",
 		func(c *Config, v string) (err error) { c.OfficeHours, err = handoff.ParseHours(v); return }},
 	{"LLAVE_AGENT_IDLE", "30m", "", "how long an agent stays signed in without doing anything; 5m to 12h",
 		func(c *Config, v string) (err error) {

@@ -76,7 +76,8 @@ func (d Exception) Spans() []Times {
 func (d *Exception) SetSpans(all []Times) {
 	d.Opens, d.Closes, d.More = "", "", nil
 	if len(all) > 0 {
-		d.Opens, d.Closes, d.More = all[0].Opens, all[0].Closes, slices.Clone(all[1:])
+		d.Opens, d.Closes = all[0].Opens, all[0].Closes
+		d.More = append(d.More, all[1:]...)
 	}
 }
 

@@ -295,12 +295,13 @@ func read(t testing.TB, res *http.Response, err error) (int, string) {
 // Heard waits until a conversation has heard an update whose id begins so: of what is told to it beside all else.
 func (w *World) Heard(chat int64, prefix string) {
 	w.t.Helper()
-	if !w.Phone.Wait(10*time.Second, func() bool {
-		c, _ := w.kept(chat)
-		return slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return strings.HasPrefix(s.ID, prefix) })
-	}) {
-		w.t.Fatalf("the conversation has not heard %q", prefix)
+	for range 1000 {
+		if c, _ := w.kept(chat); slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return strings.HasPrefix(s.ID, prefix) }) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
+	w.t.Fatalf("the conversation has not heard %q", prefix)
 }
 
 // kept is the conversation of a chat on the world's channel as it is stored.
