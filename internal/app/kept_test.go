@@ -146,7 +146,7 @@ func deliveriesOf(t *testing.T, e store.Engine) whatsappDeliveries {
 	return whatsappDeliveries{store.New(e).Deliveries, v, func(wamid string) string { return wamid }}
 }
 
-// Reports that messages failed which are nobody's here cost three calls to the store each, and hold the webhook no longer.
+// Reports that messages failed which are nobody's here cost three calls to the store each, and hold the webhook no longer (P784).
 func TestDeliveries_foreignFailures(t *testing.T) {
 	var calls atomic.Int64
 	d := deliveriesOf(t, storetest.Around(storetest.Bolt(t, nil), func(_ storetest.Call, do func() error) error {

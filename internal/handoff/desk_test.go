@@ -411,7 +411,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// Every figure counts just the cases that it opens, whatever it is looked through by.
+// Every figure counts just the cases that it opens, whatever it is looked through by (P782).
 func TestReport_opensItsCases(t *testing.T) {
 	dp := newDeskPair(t)
 	ctx, desk := t.Context(), dp.desks[0]

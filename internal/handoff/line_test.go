@@ -64,7 +64,7 @@ func (g *gathering) wait(c *bot.Conversation) {
 	}
 }
 
-// In a burst, in two processes, everybody is told a place of their own, and that is where they stand (P505). What it costs the
+// In a burst, in two processes, everybody is told a place of their own, and that is where they stand (P505, P781). What it costs the
 // store does not grow with how many they are.
 func TestLineUp_burst(t *testing.T) {
 	const people = 15

@@ -371,7 +371,7 @@ type boardRow struct {
 // boardMost is how many of those that wait the board lists.
 const boardMost = 30
 
-// pace says by the target how long a wait is: "calm", "near" from half of it on, "late" beyond it.
+// pace (P783) says by the target how long a wait is: "calm", "near" from half of it on, "late" beyond it.
 func pace(wait, target time.Duration) string {
 	switch {
 	case wait >= target:

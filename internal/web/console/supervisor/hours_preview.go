@@ -12,7 +12,7 @@ import (
 )
 
 // hoursPreview is what would come of a change of the hours at once. Nothing of it counts before the supervisor has seen it: a
-// saved closing is told to everybody who waits.
+// saved closing is told to everybody who waits (P780).
 type hoursPreview struct {
 	Do      string
 	Effect  string // "closes", "opens" or "same"
