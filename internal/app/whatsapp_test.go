@@ -193,6 +193,7 @@ func TestWhatsApp_failedLater(t *testing.T) {
 				w.Phone.Say(world.Chat, "1")
 				w.Settle()
 				w.Heard(world.Chat, "status/") // it is told of beside the sending
+				w.Settle()
 				w.Later(time.Minute)
 				return nil
 			}); got != c.soon {
