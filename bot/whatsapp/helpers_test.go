@@ -136,7 +136,7 @@ func newLedger() *ledger {
 	return &ledger{chats: map[string]string{}, sent: map[string]bot.Reply{}, at: map[string]Status{}, code: map[string]int{}}
 }
 
-func (l *ledger) Sent(_ context.Context, wamid, chat string, r bot.Reply) (*Overtaken, error) {
+func (l *ledger) Sent(_ context.Context, wamid, chat string, r bot.Reply) (*Lost, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.chats[wamid], l.sent[wamid] = chat, r
@@ -144,7 +144,7 @@ func (l *ledger) Sent(_ context.Context, wamid, chat string, r bot.Reply) (*Over
 		l.at[wamid] = Accepted
 	}
 	if l.at[wamid] == Failed {
-		return &Overtaken{l.code[wamid], &r}, nil
+		return &Lost{l.code[wamid], &r}, nil
 	}
 	return nil, nil
 }

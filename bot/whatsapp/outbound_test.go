@@ -163,7 +163,7 @@ func (o *outbound) Address(_ context.Context, chat string) (Names, error) {
 	return o.people[chat], o.failed
 }
 
-func (o *outbound) Sent(ctx context.Context, wamid, chat string, r bot.Reply) (*Overtaken, error) {
+func (o *outbound) Sent(ctx context.Context, wamid, chat string, r bot.Reply) (*Lost, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := ctx.Err(); err != nil {

@@ -151,7 +151,7 @@ func (c *Channel) remember(ctx context.Context, id, chat string, to Names, r bot
 	if overtaken == nil {
 		return
 	}
-	if err := c.undelivered(ctx, id, chat, overtaken.Code, overtaken.Again, c.now()); err != nil {
+	if err := c.undelivered(ctx, id, chat, *overtaken, c.now()); err != nil {
 		c.log.Error("that a message failed could not be told to its conversation", "err", without(err, id, chat, to.Phone, to.UserID))
 	}
 }

@@ -318,14 +318,14 @@ func (c *Channel) takeStatus(ctx context.Context, in incoming) error {
 	if in.status != Failed || !forward || chat == "" {
 		return nil
 	}
-	return c.undelivered(ctx, in.ID, chat, in.code, again, in.At)
+	return c.undelivered(ctx, in.ID, chat, Lost{in.code, again}, in.At)
 }
 
 // undelivered tells a conversation that a message of ours failed. Told twice it is heard once.
-func (c *Channel) undelivered(ctx context.Context, wamid, chat string, code int, again *bot.Reply, at time.Time) error {
-	c.dropImage(ctx, code, again)
-	again, failure := withoutImage(code, again, failureOf(code))
-	c.log.Warn("message not delivered", "code", code, "failure", failure.String())
+func (c *Channel) undelivered(ctx context.Context, wamid, chat string, o Lost, at time.Time) error {
+	c.dropImage(ctx, o.Code, o.Again)
+	again, failure := withoutImage(o.Code, o.Again, failureOf(o.Code))
+	c.log.Warn("message not delivered", "code", o.Code, "failure", failure.String())
 	return c.handle(ctx, bot.Update{
 		ID: "status/" + wamid, Channel: Name, Chat: chat, Kind: bot.Undelivered, Failure: failure, Again: again, At: at,
 	})

@@ -67,7 +67,7 @@ type whatsappDeliveries struct {
 	name  func(wamid string) string // what a message is called here
 }
 
-func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.Reply) (*whatsapp.Overtaken, error) {
+func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.Reply) (*whatsapp.Lost, error) {
 	var code int
 	doc, err := d.table.Move(ctx, d.name(wamid), string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
 		code, doc.Code = doc.Code, 0
@@ -80,7 +80,7 @@ func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.
 	if err != nil || whatsapp.Status(doc.Status) != whatsapp.Failed {
 		return nil, err
 	}
-	return &whatsapp.Overtaken{Code: code, Again: d.again(doc)}, nil
+	return &whatsapp.Lost{Code: code, Again: d.again(doc)}, nil
 }
 
 // Moved keeps a report in three calls to the store at most, and waits for nothing: that of a message which is not noted yet, or is not

@@ -433,7 +433,7 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 	if seen == "corregir" {
 		return c.drawHours(w, r, v, was, hoursData{Failed: do, Back: true, Typed: data.Typed})
 	}
-	preview, err := c.preview(ctx, do, was, s, data.Typed, now)
+	preview, err := c.preview(ctx, hoursChange{do, was, s, data.Typed}, now)
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,16 @@ func hiddenFields(form url.Values) (all []hiddenField) {
 	return all
 }
 
-// preview says what would come of saving a schedule in place of another.
-func (c *Room) preview(ctx context.Context, do string, was, next handoff.Schedule, typed hoursTyped, now time.Time) (*hoursPreview, error) {
+// hoursChange is a schedule that would take the place of another, by a form and what was typed into it.
+type hoursChange struct {
+	do        string
+	was, next handoff.Schedule
+	typed     hoursTyped
+}
+
+// preview says what would come of it.
+func (c *Room) preview(ctx context.Context, change hoursChange, now time.Time) (*hoursPreview, error) {
+	do, was, next := change.do, change.was, change.next
 	before := handoff.Calendar{Hours: c.Desk.Hours, Schedule: was, Zone: c.Desk.Zone}
 	after := handoff.Calendar{Hours: c.Desk.Hours, Schedule: next, Zone: c.Desk.Zone}
 	p := &hoursPreview{Do: do, Effect: "same", Opens: after.Open(now)}
@@ -74,10 +82,10 @@ func (c *Room) preview(ctx context.Context, do string, was, next handoff.Schedul
 			p.Week = wordsOf(own)
 		}
 	case "dia":
-		i := slices.IndexFunc(next.Days, func(d handoff.Exception) bool { return string(d.Date) == typed.Date })
+		i := slices.IndexFunc(next.Days, func(d handoff.Exception) bool { return string(d.Date) == change.typed.Date })
 		p.Day = &dayRow{next.Days[i], dateOf(next.Days[i].Date)}
 	case "quitar":
-		p.Date = dateOf(handoff.Date(typed.Date))
+		p.Date = dateOf(handoff.Date(change.typed.Date))
 	case "cerrar":
 		p.Note = next.ClosedNow.Note
 		if until := next.ClosedNow.Until; !until.IsZero() {
