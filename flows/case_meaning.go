@@ -13,6 +13,7 @@ const wordsForMeaning = 3
 // age or their family is in no figures.
 var ofNoUse = []string{
 	"person", "yes", "no", "menu", "back", "repeat", "help", "cancel", "wait", "number", "correct", "remind", "slow", "english", "other_language", "bot",
+	"hello", "thanks", "goodbye", "not_understood", "upset", "out_of_scope",
 	"deaf", "low_vision", "cannot_read", "voice", "minor", "deceased", "survivor", "relative", "emergency", "passport",
 }
 
