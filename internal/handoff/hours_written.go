@@ -222,9 +222,9 @@ func weekday(word string) (time.Weekday, bool) {
 	return 0, false
 }
 
-var clockDigits = regexp.MustCompile(`^(\d{1,2})(?:[:.h](\d{2}))?$`)
+var clockDigits = regexp.MustCompile(`^(\d{1,2})(?:[:.h](\d{2}))? ?h?$`)
 
-// clock reads a time of the day up to 24:00, also "8", "08h00" and "8.30".
+// clock reads a time of the day up to 24:00, also "8", "17h", "08h00" and "8.30".
 func clock(v string) (time.Duration, bool) {
 	m := clockDigits.FindStringSubmatch(strings.ToLower(strings.TrimSpace(v)))
 	if m == nil {

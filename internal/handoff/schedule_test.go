@@ -35,7 +35,7 @@ func TestSchedule_setDay(t *testing.T) {
 		{"a rest without a name", Exception{Date: "2026-12-24", Name: " \u200b"}, Exception{}, ErrDayName},
 		{"a long name", Exception{Date: "2026-12-24", Name: long + "ñ"}, Exception{}, ErrDayName},
 		{"a rest with hours", Exception{Date: "2026-12-24", Name: "Decreto", Opens: "08:00", Closes: "12:00"}, Exception{}, ErrDayTimes},
-		{"two spans", spans("2026-12-31", "13h30", "17", "8:00", "12:30"), spans("2026-12-31", "08:00", "12:30", "13:30", "17:00"), nil},
+		{"two spans", spans("2026-12-31", "13h30", "17h", "8:00", "12:30"), spans("2026-12-31", "08:00", "12:30", "13:30", "17:00"), nil},
 		{"spans that overlap", spans("2026-12-31", "08:00", "12:30", "12:00", "17:00"), Exception{}, ErrOverlap},
 		{"a span that does not close", spans("2026-12-31", "08:00", "12:30", "13:30", ""), Exception{}, ErrDayTimes},
 		{"seven spans", spans("2026-12-31", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14"), Exception{}, ErrManySpans},
