@@ -73,8 +73,9 @@ func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.
 		code, doc.Code = doc.Code, 0
 		doc.Conv = bot.ConversationID(whatsapp.Name, chat)
 		if s := whatsapp.Status(doc.Status); s != whatsapp.Delivered && s != whatsapp.Read { // also when the report that it failed was first
-			r.Text, r.Sealed = d.vault.Seal(secret.Delivery.Of(d.name(wamid)), r.Text), true
-			doc.Reply = &r
+			kept := r // sealed anew where a report came in between
+			kept.Text, kept.Sealed = d.vault.Seal(secret.Delivery.Of(d.name(wamid)), r.Text), true
+			doc.Reply = &kept
 		}
 	})
 	if err != nil || whatsapp.Status(doc.Status) != whatsapp.Failed {

@@ -190,11 +190,11 @@ func TestWhatsApp_failedLater(t *testing.T) {
 				return n
 			}
 			if got := arrived(func() error {
-				w.Phone.Say(world.Chat, "1")
-				w.Settle()
+				sayIn(t, w, world.Chat, "1", "")
 				w.Heard(world.Chat, "status/") // it is told of beside the sending
-				w.Settle()
-				w.Later(time.Minute)
+				for range 12 {
+					w.Later(5 * time.Second)
+				}
 				return nil
 			}); got != c.soon {
 				t.Errorf("within a minute it arrived %d times, want %d", got, c.soon)
