@@ -20,13 +20,14 @@ const (
 
 // Handoff is a conversation's case with the help desk.
 type Handoff struct {
-	Ref       string    `bson:"ref"`              // the number the person was told
-	Status    string    `bson:"status"`           // one of Handoff…
-	Queue     string    `bson:"queue,omitempty"`  // where it stands among all: see internal/handoff; empty when closed
-	Rank      int       `bson:"rank"`             // lower comes first
-	From      State     `bson:"from,omitempty"`   // where the conversation was
-	Number    string    `bson:"number,omitempty"` // mask of the number it is about
-	Agent     string    `bson:"agent,omitempty"`  // login of who has it, or had it last
+	Ref       string    `bson:"ref"`               // the number the person was told
+	Status    string    `bson:"status"`            // one of Handoff…
+	Queue     string    `bson:"queue,omitempty"`   // where it stands among all: see internal/handoff; empty when closed
+	Rank      int       `bson:"rank"`              // lower comes first
+	From      State     `bson:"from,omitempty"`    // where the conversation was
+	Meaning   string    `bson:"meaning,omitempty"` // what the person's words came to before they asked; empty: nothing that is known
+	Number    string    `bson:"number,omitempty"`  // mask of the number it is about
+	Agent     string    `bson:"agent,omitempty"`   // login of who has it, or had it last
 	AgentName string    `bson:"agent_name,omitempty"`
 	Asked     time.Time `bson:"asked"`
 	Taken     time.Time `bson:"taken,omitempty"`    // by the first agent

@@ -35,7 +35,11 @@ func (d *frontDesk) Calendar(context.Context) (handoff.Calendar, error) {
 }
 
 func (d *frontDesk) Ahead(context.Context, string) (int, error) { return int(d.ahead.Load()), nil }
-func (d *frontDesk) Staffed(context.Context) (bool, error)      { return !d.empty.Load(), nil }
+func (d *frontDesk) LineUp(ctx context.Context, h *bot.Handoff) (int, error) {
+	handoff.Wait(h)
+	return d.Ahead(ctx, h.Queue)
+}
+func (d *frontDesk) Staffed(context.Context) (bool, error) { return !d.empty.Load(), nil }
 
 // staffedTalk is a talk with a desk.
 func staffedTalk(t testing.TB) (*talk, *frontDesk) {

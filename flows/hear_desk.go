@@ -75,6 +75,9 @@ type Desk interface {
 	Calendar(ctx context.Context) (handoff.Calendar, error)
 	// Ahead is how many cases stand in the queue before the one with that key.
 	Ahead(ctx context.Context, queue string) (int, error)
+	// LineUp puts a new case into the queue and returns how many stand before it, those included who ask at the same moment. The
+	// same case again stays where it is.
+	LineUp(ctx context.Context, h *bot.Handoff) (ahead int, err error)
 	// Staffed says whether anybody is there now.
 	Staffed(ctx context.Context) (bool, error)
 }
@@ -86,8 +89,9 @@ func (noDesk) Calendar(context.Context) (handoff.Calendar, error) {
 	return handoff.Calendar{Zone: time.UTC}, nil
 }
 
-func (noDesk) Ahead(context.Context, string) (int, error) { return 0, nil }
-func (noDesk) Staffed(context.Context) (bool, error)      { return false, nil }
+func (noDesk) Ahead(context.Context, string) (int, error)        { return 0, nil }
+func (noDesk) LineUp(context.Context, *bot.Handoff) (int, error) { return 0, nil }
+func (noDesk) Staffed(context.Context) (bool, error)             { return false, nil }
 
 // hardEnough difficulties are believed. The way of speaking alone is chosen by two words, and moves nobody ahead.
 const hardEnough = 2
@@ -107,7 +111,7 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			rank = handoff.RankSlowly
 		}
 		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
-		h.Trace = t.Trace()
+		h.Trace, h.Meaning = t.Trace(), f.caseMeaning(t)
 		h.Since = t.Now
 		t.Conv.Handoff = h
 		if t.Slot(slotGivenTo) == givenNext {
@@ -148,6 +152,14 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 		handoff.Defer(t.Conv.Handoff)
 		sayOpening(t, calendar)
 		return false, nil
+	}
+	if h := t.Conv.Handoff; h.Status == "" { // a new one
+		ahead, err := f.Desk.LineUp(ctx, h)
+		if err != nil {
+			return false, fmt.Errorf("line up: %w", err)
+		}
+		sayAhead(t, ahead)
+		return true, nil
 	}
 	handoff.Wait(t.Conv.Handoff)
 	return true, f.sayPosition(ctx, t)
@@ -190,9 +202,13 @@ func (f *flow) sayPosition(ctx context.Context, t *bot.Turn) error {
 	if err != nil {
 		return fmt.Errorf("find the position in the queue: %w", err)
 	}
+	sayAhead(t, ahead)
+	return nil
+}
+
+func sayAhead(t *bot.Turn, ahead int) {
 	t.Conv.Handoff.Told = ahead + 1
 	t.Say("spot", ahead+1)
-	return nil
 }
 
 // sayOpening fills in when the desk opens next.

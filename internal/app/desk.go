@@ -35,6 +35,7 @@ const tendEvery = "@every 5s"
 func (a *App) newDesk() *handoff.Desk {
 	return handoff.NewDesk(handoff.Options{
 		Store: a.Store.Desk, Schedules: a.Store.Schedule, Hours: a.options.Config.OfficeHours, Zone: a.options.Config.Timezone,
+		Target: a.options.Config.FirstAnswerTarget,
 		Now:    a.Store.Now,
 		Answer: func(ctx context.Context, u bot.Update) (bot.Outcome, error) { return a.Runner.Answer(ctx, u) },
 		Number: func(c bot.Conversation) (string, error) { return flows.Number(a.Vault, c) },

@@ -68,6 +68,7 @@ type Config struct {
 	OfficeHours        handoff.Hours
 	AgentIdle          time.Duration  // how long a session lasts without an action
 	AgentSilence       time.Duration  // after how long without an answer a chat goes back to the queue
+	FirstAnswerTarget  time.Duration  // within which the desk means to give a first answer
 	SecondFactor       SecondFactor   // who at the desk needs one
 	OfficesFile        string         // empty: no list
 	BreachedFile       string         // keys known to be stolen; empty: none are

@@ -298,6 +298,13 @@ func sends(form string) func(c *clerk) {
 	}
 }
 
+// presses presses what a selector finds, which leads to another page.
+func presses(selector string) func(c *clerk) {
+	return func(c *clerk) {
+		c.read("press "+selector, leaving(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).click()`, selector))))
+	}
+}
+
 // unfold opens whatever is folded.
 const unfold = `document.querySelectorAll("main details").forEach((d) => { d.open = true; })`
 
@@ -560,7 +567,12 @@ func atTheSupervisor() []deskPage {
 	return []deskPage{
 		{name: "figures", who: "eva", walk: true, open: on("supervision", runs(unfold))},
 		{name: "figures of a week", who: "eva", open: at("/agentes/supervision?dias=7")},
-		{name: "export refused", who: "eva", open: on("supervision", both(fill(`{desde: "2026-03-02", hasta: "2026-03-01"}`), of("desde")))},
+		{name: "figures of some days", who: "eva", open: at("/agentes/supervision?desde=2026-02-20&hasta=2026-03-02&canal=telegram")},
+		{name: "figures without cases", who: "eva", open: at("/agentes/supervision?desde=2026-01-20&hasta=2026-01-21")},
+		{name: "days refused", who: "eva", open: on("supervision", both(fill(`{desde: "2026-03-02", hasta: "2026-03-01"}`), of("desde")))},
+		{name: "cases of a figure", who: "eva", walk: true, open: at("/agentes/supervision/casos?dias=7")},
+		{name: "no cases of a figure", who: "eva", open: at("/agentes/supervision/casos?dias=1&cuales=rated&canal=whatsapp")},
+		{name: "board", who: "eva", walk: true, open: at("/agentes/supervision/tablero")},
 		{name: "accounts", who: "eva", open: at("/agentes/supervision/agentes")},
 		{name: "accounts unfolded", who: "eva", walk: true, open: on("supervision/agentes", runs(unfold))},
 		{name: "account refused", who: "eva", open: on("supervision/agentes", of("nuevo-usuario"))},
@@ -572,9 +584,14 @@ func atTheSupervisor() []deskPage {
 		{name: "hours", who: "eva", open: at("/agentes/supervision/horario")},
 		{name: "hours unfolded", who: "eva", walk: true, open: on("supervision/horario", runs(unfold))},
 		{name: "week refused", who: "eva", open: on("supervision/horario", both(fill(`{horas: "lun-vie de ocho a cinco"}`), of("horas")))},
-		{name: "week set", who: "eva", open: on("supervision/horario", both(fill(`{horas: "lun-vie 08:00-12:30, lun-vie 13:30-17:00"}`), of("horas")))},
+		{name: "row refused", who: "eva", open: on("supervision/horario", both(fill(`{"cierra-3-1": "07:00"}`), of("abre-3-1")))},
+		{name: "week seen first", who: "eva", walk: true, open: on("supervision/horario", both(fill(`{horas: "lun-vie 08:00-12:30, 13:30-17:00"}`), of("horas")))},
+		{name: "week set", who: "eva", open: on("supervision/horario", both(fill(`{"cierra-1-1": "12h30", "abre-1-2": "13h30", "cierra-1-2": "17h"}`), of("abre-1-1"), presses("[name=visto]")))},
+		{name: "day seen first", who: "eva", open: on("supervision/horario", both(fill(`{fecha: "2026-03-16", "dia-nombre": "Reunión", "abre-1": "08:00", "cierra-1": "10:00", "abre-2": "14:00", "cierra-2": "16:00"}`), runs(`document.querySelector("[name=tipo][value=horas]").checked = true`), of("fecha")))},
+		{name: "day corrected", who: "eva", open: on("supervision/horario", both(fill(`{fecha: "2026-03-16", "dia-nombre": "Reunión"}`), of("fecha"), presses("[name=visto][value=corregir]")))},
 		{name: "closing refused", who: "eva", open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-01T10:00"}`), of("cerrar-hasta")))},
-		{name: "closed by hand", who: "eva", open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-02T16:30", "cerrar-nota": "Simulacro"}`), of("cerrar-hasta")))},
+		{name: "closing seen first", who: "eva", walk: true, open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-02T16:30", "cerrar-nota": "Simulacro"}`), of("cerrar-hasta")))},
+		{name: "closed by hand", who: "eva", open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-02T16:30", "cerrar-nota": "Simulacro"}`), of("cerrar-hasta"), presses("[name=visto]")))},
 		{name: "changed by another", who: "eva", open: func(c *clerk, m *morning) {
 			c.at("/agentes/supervision/horario")
 			m.closeDesk(m.now().Add(time.Hour))
@@ -585,6 +602,9 @@ func atTheSupervisor() []deskPage {
 		{name: "answer refused", who: "eva", open: on("supervision/respuestas", both(fill(`{nombre: "dos palabras", texto: ""}`), of("nombre")))},
 		{name: "not understood", who: "eva", open: at("/agentes/supervision/no-entendido")},
 		{name: "audit", who: "eva", open: at("/agentes/supervision/auditoria")},
+		{name: "audit of a name and a deed", who: "eva", walk: true, open: at("/agentes/supervision/auditoria?quien=ana&que=case_claim")},
+		{name: "audit of nothing", who: "eva", open: at("/agentes/supervision/auditoria?quien=nadie")},
+		{name: "audit of no case", who: "eva", open: at("/agentes/supervision/auditoria?caso=x")},
 		{name: "audit refused", who: "eva", open: at("/agentes/supervision/auditoria?desde=2026-03-02&hasta=2026-03-01")},
 		{name: "closed cases", who: "eva", walk: true, open: at("/agentes/cerrados")},
 		{name: "no closed cases", who: "ana", open: at("/agentes/cerrados?dia=2026-02-20")},

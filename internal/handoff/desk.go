@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,10 @@ type Store interface {
 	Moved(ctx context.Context, since time.Time, limit int) ([]Case, error)
 	FindCase(ctx context.Context, ref string) (bot.Conversation, bool, error)
 	Ahead(ctx context.Context, queue string) (int, error)
+	Between(ctx context.Context, from, to string) ([]string, error)
+	MovedRefs(ctx context.Context, since time.Time) (map[string]bool, error)
+	Line(ctx context.Context) (Line, error)
+	SaveLine(ctx context.Context, l *Line) error
 	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)
 	EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error
 	Case(ctx context.Context, ref string) (CaseFile, bool, error)
@@ -105,6 +110,7 @@ type Options struct {
 	Schedules Schedules
 	Hours     Hours          // the setting's
 	Zone      *time.Location // of the hours
+	Target    time.Duration  // within which the desk means to give a first answer; 0: TargetUsual
 	Now       func(ctx context.Context) (time.Time, error)
 	// Answer has the runner answer an update, and says what came of it.
 	Answer func(ctx context.Context, u bot.Update) (bot.Outcome, error)
@@ -127,13 +133,21 @@ type Options struct {
 type Desk struct {
 	Options
 
+	placing chan struct{} // holds who takes a place in the queue
+
 	mu       sync.Mutex
 	hour     string
 	readings map[reading]bool
 }
 
+// TargetUsual is the target that the setting has where nobody sets another.
+const TargetUsual = 2 * time.Minute
+
 // NewDesk makes a desk.
-func NewDesk(o Options) *Desk { return &Desk{Options: o} }
+func NewDesk(o Options) *Desk {
+	o.Target = cmp.Or(o.Target, TargetUsual)
+	return &Desk{Options: o, placing: make(chan struct{}, 1)}
+}
 
 // The errors that somebody at the desk can do something about.
 var (

@@ -63,6 +63,18 @@ func (d *Desk) Inbox(ctx context.Context) ([]Case, error) {
 	return all, nil
 }
 
+// Waiting is how many stand in the queue, and how many wait for the next opening.
+func (d *Desk) Waiting(ctx context.Context) (queued, scheduled int, err error) {
+	for prefix, n := range map[string]*int{QueueWaiting: &queued, QueueScheduled: &scheduled} {
+		keys, err := d.Store.Between(ctx, prefix, prefix+"\U0010ffff")
+		if err != nil {
+			return 0, 0, fmt.Errorf("count who waits: %w", err)
+		}
+		*n = len(keys)
+	}
+	return queued, scheduled, nil
+}
+
 // Late is for how long a change may have been on its way into the store after the moment written in it.
 const Late = 10 * time.Second
 

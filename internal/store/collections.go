@@ -50,7 +50,7 @@ var (
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was filed", Longest: 365 * day,
 	})
 	Cases = declare(Collection{Name: "cases",
-		Holds: "what was recorded of a case with a person: times, agent, mask of the number, what was found, and the chat (`conv`)", Why: "how the desk works; what became of a notice",
+		Holds: "what was recorded of a case with a person: times, agent, what it was about (`meaning`), mask of the number, what was found, and the chat (`conv`)", Why: "how the desk works; what became of a notice",
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was opened", Longest: 365 * day,
 	})
 	Audit = declare(Collection{Name: "audit",
@@ -66,7 +66,7 @@ var (
 		Until: "a minute after the first", Longest: time.Minute,
 	})
 	Settings = declare(Collection{Name: "settings",
-		Holds: "nobody: wrapped keys, the desk's hours and ready answers, hashes of images and introductions, how far the sealing anew has come, the end of the audit's chain, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
+		Holds: "nobody: wrapped keys, the desk's hours and ready answers, the numbers of cases that are just about to stand in the queue, hashes of images and introductions, how far the sealing anew has come, the end of the audit's chain, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
 		Until: "kept: one document for each setting, in place of the one before",
 	})
 	Imports = declare(Collection{Name: "imports",

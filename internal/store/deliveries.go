@@ -16,6 +16,7 @@ type Delivery struct {
 	Version int64      `bson:"v"`
 	Conv    string     `bson:"conv,omitempty"` // empty: a report came before we could note whose it is
 	Status  string     `bson:"status,omitempty"`
+	Code    int        `bson:"code,omitempty"` // why it failed, in the channel's numbers, until it is known whose it is
 	Reply   *bot.Reply `bson:"reply,omitempty"`
 	At      time.Time  `bson:"at"`
 }

@@ -23,6 +23,7 @@ type DeskTable struct {
 	cases         *Documents[File]
 	presence      *Documents[handoff.Presence]
 	answers       *Documents[handoff.Answers]
+	line          *Documents[handoff.Line]
 }
 
 func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTable {
@@ -32,6 +33,7 @@ func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTab
 		cases:    NewDocuments(engine, Cases, func(f *File) (*string, *int64) { return &f.Ref, &f.Version }),
 		presence: NewDocuments(engine, Presence, func(p *handoff.Presence) (*string, *int64) { return &p.Login, &p.Version }),
 		answers:  NewDocuments(engine, Settings, func(a *handoff.Answers) (*string, *int64) { return &a.ID, &a.Version }),
+		line:     NewDocuments(engine, Settings, func(l *handoff.Line) (*string, *int64) { return &l.ID, &l.Version }),
 	}
 }
 
@@ -40,6 +42,46 @@ func (t *DeskTable) Ahead(ctx context.Context, queue string) (int, error) {
 	n, err := t.engine.Count(ctx, Query{Collection: Conversations, Field: "handoff.queue", From: handoff.QueueWaiting, To: queue})
 	return int(n), err
 }
+
+// Between returns the keys of the cases that stand in the queue from one key to another, that one not included.
+func (t *DeskTable) Between(ctx context.Context, from, to string) (keys []string, err error) {
+	err = t.shown(ctx, Query{Field: "handoff.queue", From: from, To: to}, func(key string) { keys = append(keys, key) })
+	return keys, err
+}
+
+// MovedRefs returns which cases moved at a moment or later.
+func (t *DeskTable) MovedRefs(ctx context.Context, since time.Time) (map[string]bool, error) {
+	refs := map[string]bool{}
+	err := t.shown(ctx, Query{Field: "handoff.moved", From: since, Only: []string{"handoff.ref"}}, func(ref string) { refs[ref] = true })
+	return refs, err
+}
+
+// shown calls each with the one field that is asked for, or else the one that is looked through, of conversations. It opens none.
+func (t *DeskTable) shown(ctx context.Context, q Query, each func(value string)) error {
+	if q.Collection = Conversations; len(q.Only) == 0 {
+		q.Only = []string{q.Field}
+	}
+	err := unopened(t.engine).Scan(ctx, q, func(raw bson.Raw) bool {
+		if value, ok := Lookup(raw, q.Only[0]); ok {
+			if s, ok := value.StringValueOK(); ok {
+				each(s)
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("scan the queue: %w", err)
+	}
+	return nil
+}
+
+// Line returns who is about to stand in the queue.
+func (t *DeskTable) Line(ctx context.Context) (handoff.Line, error) {
+	return t.line.Load(ctx, handoff.LineID)
+}
+
+// SaveLine stores it as Documents.Save does.
+func (t *DeskTable) SaveLine(ctx context.Context, l *handoff.Line) error { return t.line.Save(ctx, l) }
 
 // Queue returns at most limit cases whose queue key begins with a prefix, in their order.
 func (t *DeskTable) Queue(ctx context.Context, prefix string, limit int) ([]handoff.Case, error) {

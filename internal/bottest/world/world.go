@@ -14,6 +14,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -289,6 +290,18 @@ func read(t testing.TB, res *http.Response, err error) (int, string) {
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(body)
+}
+
+// Heard waits until a conversation has heard an update whose id begins so: of what is told to it beside all else.
+func (w *World) Heard(chat int64, prefix string) {
+	w.t.Helper()
+	for range 1000 {
+		if c, _ := w.kept(chat); slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return strings.HasPrefix(s.ID, prefix) }) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.t.Fatalf("the conversation has not heard %q", prefix)
 }
 
 // kept is the conversation of a chat on the world's channel as it is stored.
