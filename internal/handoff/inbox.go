@@ -29,6 +29,7 @@ type Case struct {
 	Born    time.Time // the person's first message
 	Turns   int64     // messages of the person in all
 	Tried   int       // different numbers that were looked up in the last day
+	Silent  time.Time // when who has it loses it unless they answer; zero: nobody owes an answer
 }
 
 // CaseOf is the case of a conversation that has one.
@@ -41,6 +42,7 @@ func CaseOf(c bot.Conversation) Case {
 	if n := len(c.Tail); n > 0 {
 		out.Last = c.Tail[n-1]
 	}
+	out.Silent, _ = c.TimerAt(bot.SignalAgentSilent)
 	for _, p := range c.Promises {
 		if p.Kind() == bot.PromiseSay {
 			out.Unsent++

@@ -359,7 +359,10 @@ func (c *Room) why(ctx context.Context, d handoff.Deed, _ url.Values, t *talkDat
 func (c *Room) typing(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 	ctx, cancel := console.Detached(r)
 	defer cancel()
-	c.Desk.Type(ctx, handoff.Deed{Ref: r.PathValue("ref"), Actor: v.Actor()})
+	err := c.Desk.Type(ctx, handoff.Deed{Ref: r.PathValue("ref"), Actor: v.Actor()}, r.FormValue("que") == formNote)
+	if err != nil && !errors.Is(err, handoff.ErrNotYours) && !errors.Is(err, handoff.ErrNoCase) {
+		return console.Unavailable(err)
+	}
 	web.Secure(w.Header(), "", false)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
