@@ -618,7 +618,9 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return bot.NotYours, nil
 		}
 		handoff.Hold(h, act.Agent, act.Name, t.Now)
-		h.Before, h.Lost, h.LostBy, h.LostByName = "", "", "", ""
+		if h.Before == act.Agent { // who lost it has it again
+			h.Before, h.Lost, h.LostBy, h.LostByName = "", "", "", ""
+		}
 		writeDown(t, act, h.Ref)
 		t.Say("agent", act.Name)
 		t.Transcribe(bot.FromEvent, act.Name, NoteTaken)
