@@ -304,3 +304,56 @@ func TestDesk_stillThere(t *testing.T) {
 	o.moved.Add(int64(31 * time.Minute))
 	ana.until("without an answer it ends", `location.pathname === "/agentes/entrar"`)
 }
+
+// A conversation has the room: six tenths of the height at 1280 by 800, at most 70 letters in a line at 1920; on a telephone its head and
+// its field stand, and what can be done is behind one link.
+func TestDesk_room(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	ana := o.sits("ana", agent.Member)
+	p := o.person()
+	ref := p.asks()
+	ana.takes(ref)
+	p.hears("Hola, le atiende Ana")
+	for i := range 8 {
+		ana.writes(fmt.Sprintf("%d. %s", i, strings.Repeat("Abra su correo y busque el mensaje que le llegó hoy. ", 6)))
+		p.hears(fmt.Sprintf("%d. Abra", i))
+	}
+	for _, window := range []struct{ width, height int64 }{{1280, 800}, {1920, 1080}} {
+		do(ana.visitor, "size the window", chromedp.EmulateViewport(window.width, window.height))
+		ana.at("/agentes/casos/" + ref)
+		if got := look[float64](ana.visitor, `document.querySelector("#lineas").clientHeight / innerHeight`); got < 0.6 {
+			t.Errorf("at %d by %d the talk has %.0f %% of the height, want 60", window.width, window.height, got*100)
+		}
+		longest := look[int](ana.visitor, `(() => {
+			let most = 0;
+			for (const p of document.querySelectorAll("#lista-lineas .line.agent .text")) {
+				const text = p.firstChild, r = document.createRange();
+				let top = null, letters = 0;
+				for (let i = 0; i < text.length; i++) {
+					r.setStart(text, i);
+					r.setEnd(text, i + 1);
+					const y = Math.round(r.getBoundingClientRect().top);
+					letters = y === top ? letters + 1 : 1;
+					top = y;
+					most = Math.max(most, letters);
+				}
+			}
+			return most;
+		})()`)
+		if longest > 74 || longest < 40 { // within a few letters: they are not all of one width
+			t.Errorf("at %d a line has %d letters, want 70 at most", window.width, longest)
+		}
+	}
+	do(ana.visitor, "a telephone", chromedp.EmulateViewport(360, 740))
+	ana.at("/agentes/casos/" + ref)
+	ana.until("head and field stand", `(() => {
+		const head = document.querySelector(".talk-top").getBoundingClientRect(), field = document.querySelector("#texto").getBoundingClientRect();
+		return head.top >= 0 && head.top < 20 && field.bottom <= innerHeight && document.scrollingElement.scrollHeight <= innerHeight + 1
+			&& getComputedStyle(document.querySelector("#acciones")).display === "none";
+	})()`)
+	do(ana.visitor, "see what can be done", click(`.back a[href="#acciones"]`))
+	ana.until("it lies over the talk", `getComputedStyle(document.querySelector("#acciones")).display === "block"`)
+	do(ana.visitor, "go back", click(".close-acts a"))
+	ana.until("the talk is there", `getComputedStyle(document.querySelector("#acciones")).display === "none"`)
+}
