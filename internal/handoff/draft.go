@@ -68,7 +68,7 @@ func (d *Desk) KeepDraft(ctx context.Context, who Actor, ref, text string, note 
 		return "", fmt.Errorf("read the store's clock: %w", err)
 	}
 	masked = d.masked(text, note)
-	return masked, d.changeDraft(ctx, ref, who.Login, func(draft *Draft) bool {
+	err = d.changeDraft(ctx, ref, who.Login, func(draft *Draft) bool {
 		writes := c.Handoff.Agent == who.Login || draft.Version > 0 || note && who.Supervisor
 		if kept := draft.of(note); writes && *kept != masked {
 			*kept, draft.Conv, draft.Ref, draft.At = masked, c.ID, ref, now
@@ -76,6 +76,16 @@ func (d *Desk) KeepDraft(ctx context.Context, who Actor, ref, text string, note 
 		}
 		return false
 	})
+	if err != nil {
+		return "", err
+	}
+	// The case may have ended, and its chat been forgotten, while this was on its way.
+	if c, found, err := d.Store.FindCase(ctx, ref); err != nil {
+		return "", fmt.Errorf("find case: %w", err)
+	} else if !found || !c.Handoff.Open() {
+		return masked, d.dropDraft(ctx, who, ref)
+	}
+	return masked, nil
 }
 
 // sent takes words that went out off the agent's draft, unless they have written something else since.
