@@ -148,7 +148,8 @@ func TestDesk_takenFromUnderTheHands(t *testing.T) {
 	o.later(50 * time.Second)
 	do(ana.visitor, "type", chromedp.Steps(chromedp.Focus(chromedp.CSS("#texto")), pressing("Esto")))
 	ana.until("typing is seen", `document.querySelector("#texto").value === "Esto"`)
-	waitUntil(t, "typing counts", func() bool {
+	waitUntil(t, "typing counts", func() bool { // the page says so every few seconds
+		do(ana.visitor, "type on", chromedp.Evaluate[chromedp.Void](`document.querySelector("#texto").dispatchEvent(new Event("input", { bubbles: true })); undefined`))
 		c, err := o.app.Desk.Find(t.Context(), ref)
 		return err == nil && c.Silent.After(o.now().Add(30*time.Second))
 	})
