@@ -159,10 +159,12 @@ func TestDesk_takenFromUnderTheHands(t *testing.T) {
 	}
 	o.later(3 * time.Minute)
 	o.waits(ref)
+	p.hears("Ana no pudo seguir")
 	ana.shows("Este caso salió de sus manos: nadie respondió a tiempo. Ahora está en la cola.")
 	ana.until("what was typed is there", `document.querySelector("#texto-guardado")?.value === "Esto" && document.activeElement !== document.body`)
 	ana.keys("c", "c", "t", "n")
 	luis.takes(ref)
+	p.hears("Hola, le atiende Luis")
 	luis.writes("Soy Luis.")
 	p.hears("Soy Luis.")
 	if got := o.held(ref); got != "luis" {
