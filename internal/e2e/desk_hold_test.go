@@ -170,9 +170,10 @@ func TestDesk_takenFromUnderTheHands(t *testing.T) {
 	if got := o.held(ref); got != "luis" {
 		t.Errorf("a letter that was typed on took the case: %q has it", got)
 	}
-	ana.shows("Ahora lo atiende Luis.")
+	ana.shows("Lo atiende Luis")
 	ana.at("/agentes/casos/" + ref)
-	ana.shows("Esto")
+	ana.shows("Ahora lo atiende Luis.")
+	ana.until("what was typed is kept", `document.querySelector("#texto-guardado")?.value === "Esto"`)
 }
 
 func waitUntil(t *testing.T, what string, is func() bool) {
