@@ -326,6 +326,7 @@ const talk = (() => {
     if (!box() && !aside()) writing.prepend(one("#detenido").content.cloneNode(true));
     const into = box() ?? aside();
     if (into.value.trim() !== text.trim()) into.value = into.value.trim() ? `${text}\n${into.value}` : text;
+    if (!box()) post(`${place}/borrador`, { que: "decir", texto: into.value }).catch(() => {}); // it is theirs, also when the case is not
     drafts.texto.changed();
   }
 
