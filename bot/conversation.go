@@ -37,6 +37,16 @@ type Timer struct {
 	At      time.Time `bson:"at"`
 }
 
+// TimerAt is when the timer of a signal goes off, and whether there is one.
+func (c *Conversation) TimerAt(signal string) (at time.Time, runs bool) {
+	for _, t := range c.Timers {
+		if t.Signal == signal {
+			return t.At, true
+		}
+	}
+	return time.Time{}, false
+}
+
 func (t Timer) is(u Update, now time.Time) bool {
 	return u.Kind == Signal && t.Signal == u.Signal && t.Attempt == u.Attempt && !t.At.After(now)
 }

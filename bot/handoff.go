@@ -33,15 +33,22 @@ type Handoff struct {
 	Taken     time.Time `bson:"taken,omitempty"`    // by the first agent
 	Answered  time.Time `bson:"answered,omitempty"` // the first word of an agent
 	Ended     time.Time `bson:"ended,omitempty"`
-	Since     time.Time `bson:"since,omitempty"`  // the person has been writing without an answer since; zero: answered
-	Told      int       `bson:"told,omitempty"`   // the position in the queue that the person heard last
-	Reason    string    `bson:"reason,omitempty"` // closed: how it ended
-	Rating    int       `bson:"rating,omitempty"` // 1 to 5; 0: none
-	Lines     int64     `bson:"lines,omitempty"`  // how many lines of transcript were kept
-	Said      int       `bson:"said,omitempty"`   // of these, what the person wrote
-	Rev       int64     `bson:"rev"`              // grows when what the case file holds changes
-	Moved     time.Time `bson:"moved,omitempty"`  // the last turn that the desk should see
-	Trace     string    `bson:"trace,omitempty"`  // reference of the turn that asked for a person
+	Since     time.Time `bson:"since,omitempty"`    // the person has been writing without an answer since; zero: answered
+	Told      int       `bson:"told,omitempty"`     // the position in the queue that the person heard last
+	Reason    string    `bson:"reason,omitempty"`   // closed: how it ended
+	Rating    int       `bson:"rating,omitempty"`   // 1 to 5; 0: none
+	Lines     int64     `bson:"lines,omitempty"`    // how many lines of transcript were kept
+	Said      int       `bson:"said,omitempty"`     // of these, what the person wrote
+	Rev       int64     `bson:"rev"`                // grows when what the case file holds changes
+	Moved     time.Time `bson:"moved,omitempty"`    // the last turn that the desk should see
+	Trace     string    `bson:"trace,omitempty"`    // reference of the turn that asked for a person
+	Patience  time.Time `bson:"patience,omitempty"` // until then at most typing puts off the end of the agent's silence; zero: it has not yet
+
+	// How an agent lost it last, so that their page can say where it went.
+	Before     string `bson:"before,omitempty"`    // login of who had it; "": it was taken since
+	Lost       string `bson:"lost,omitempty"`      // one of Lost…
+	LostBy     string `bson:"lost_by,omitempty"`   // login of who took it away; "": nobody of the desk
+	LostByName string `bson:"lost_name,omitempty"` // and what they are called
 }
 
 // Open says whether the case is not over. It may be asked of nil.
@@ -62,9 +69,18 @@ func (c *Conversation) Stir(now time.Time) {
 
 // recorded is what the case file holds: all but what moves with every line.
 func (h Handoff) recorded() Handoff {
-	h.Lines, h.Said, h.Rev, h.Moved, h.Since, h.Told = 0, 0, 0, time.Time{}, time.Time{}, 0
+	h.Lines, h.Said, h.Rev, h.Moved, h.Since, h.Told, h.Patience = 0, 0, 0, time.Time{}, time.Time{}, 0, time.Time{}
 	return h
 }
+
+// How an agent loses a case.
+const (
+	LostSilent   = "silent"   // did not answer for too long
+	LostGone     = "gone"     // the console was not there any more
+	LostReleased = "released" // put back into the queue
+	LostPassed   = "passed"   // given to a colleague
+	LostOver     = "over"     // the case is closed: Reason says how
+)
 
 // What an agent does with a conversation.
 const (
@@ -77,6 +93,7 @@ const (
 	DeskResolve = "resolve" // close the case, for Reason
 	DeskLink    = "link"    // send the link again
 	DeskOffice  = "office"  // tell the in-person route
+	DeskType    = "type"    // is writing to the person: the end of the silence is put off
 )
 
 // What comes of a deed of the desk that changes nothing. Flows has rows for both.

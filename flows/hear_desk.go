@@ -28,6 +28,7 @@ const (
 	DeskOpened, DeskOpenedAside                        bot.Event = "DeskOpened", "DeskOpenedAside"
 	DeskClosed, DeskClosedAside                        bot.Event = "DeskClosed", "DeskClosedAside"
 	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
+	AgentTyped                                         bot.Event = "AgentTyped"
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
@@ -425,13 +426,34 @@ func (f *flow) gaveAgent(t *bot.Turn, number string) {
 func (f *flow) expectAnswer(t *bot.Turn) {
 	if !slices.ContainsFunc(t.Conv.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalAgentSilent }) {
 		t.Later(bot.SignalAgentSilent, "", t.Now.Add(f.Silence))
+		t.Conv.Handoff.Patience = time.Time{}
+	}
+}
+
+// isTyping puts off the end of the agent's silence: who is being written to is not forgotten. Typing alone does so for as long
+// again at most (P765).
+func (f *flow) isTyping(t *bot.Turn) {
+	h := t.Conv.Handoff
+	end, runs := t.Conv.TimerAt(bot.SignalAgentSilent)
+	if !runs {
+		return
+	}
+	if h.Patience.IsZero() {
+		h.Patience = end.Add(f.Silence)
+	}
+	later := t.Now.Add(f.Silence)
+	if later.After(h.Patience) {
+		later = h.Patience
+	}
+	if later.After(end) {
+		t.Later(bot.SignalAgentSilent, "", later)
 	}
 }
 
 // answered ends that time: the person was told something, and whatever comes next is theirs to say.
 func answered(t *bot.Turn) {
 	t.Never(bot.SignalAgentSilent)
-	t.Conv.Handoff.Since = time.Time{}
+	t.Conv.Handoff.Since, t.Conv.Handoff.Patience = time.Time{}, time.Time{}
 }
 
 // leave ends the case because the person does not want to wait, or goes elsewhere.
@@ -441,7 +463,12 @@ func (f *flow) leave(t *bot.Turn) bot.Event {
 	return LeftDesk
 }
 
-func (f *flow) endCase(t *bot.Turn, reason string) {
+// endCase ends the case without an agent.
+func (f *flow) endCase(t *bot.Turn, reason string) { f.endCaseBy(t, reason, &bot.DeskAct{}) }
+
+// endCaseBy ends the case by what an agent does.
+func (f *flow) endCaseBy(t *bot.Turn, reason string, act *bot.DeskAct) {
+	handoff.Lose(t.Conv.Handoff, bot.LostOver, act.Agent, act.Name)
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
 	t.Never(bot.SignalAgentSilent)
 	t.Never(bot.SignalStillWaiting)
@@ -505,12 +532,12 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		if !h.Held() {
 			return bot.Ignored, nil
 		}
-		return f.loseAgent(ctx, t, NoteSilent)
+		return f.loseAgent(ctx, t, NoteSilent, &bot.DeskAct{})
 	case bot.SignalAgentGone:
 		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent {
 			return bot.Ignored, nil
 		}
-		return f.loseAgent(ctx, t, NoteGone)
+		return f.loseAgent(ctx, t, NoteGone, &bot.DeskAct{})
 	}
 	return bot.Ignored, nil
 }
@@ -576,9 +603,13 @@ func linkEnded(t *bot.Turn, ev bot.Event) {
 	linkEndedInstead(t, ev)
 }
 
+// lostAs is how an agent's page calls what a line of the transcript says.
+var lostAs = map[string]string{NoteSilent: bot.LostSilent, NoteGone: bot.LostGone, NoteReleased: bot.LostReleased}
+
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.
-func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Event, error) {
+func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string, act *bot.DeskAct) (bot.Event, error) {
 	h := t.Conv.Handoff
+	handoff.Lose(h, lostAs[why], act.Agent, act.Name)
 	t.Transcribe(bot.FromEvent, h.AgentName, why)
 	t.Never(bot.SignalAgentSilent)
 	t.Say("agent", h.AgentName)
@@ -603,6 +634,9 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return bot.NotYours, nil
 		}
 		handoff.Hold(h, act.Agent, act.Name, t.Now)
+		if h.Before == act.Agent { // who lost it has it again
+			h.Before, h.Lost, h.LostBy, h.LostByName = "", "", "", ""
+		}
 		writeDown(t, act, h.Ref)
 		t.Say("agent", act.Name)
 		t.Transcribe(bot.FromEvent, act.Name, NoteTaken)
@@ -627,6 +661,9 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		}
 		t.Relay(discreet(t.Text()), act.Name)
 		return AgentSpoke, nil
+	case bot.DeskType:
+		f.isTyping(t)
+		return AgentTyped, nil
 	case bot.DeskNote:
 		t.Transcribe(bot.FromNote, act.Name, t.Text())
 		return AgentNoted, nil
@@ -638,6 +675,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		if note := t.Text(); note != "" {
 			t.Transcribe(bot.FromNote, act.Name, note)
 		}
+		handoff.Lose(h, bot.LostPassed, act.Agent, act.Name)
 		handoff.Hold(h, act.To, act.ToName, t.Now)
 		writeDown(t, act, h.Ref+" "+act.To)
 		t.Never(bot.SignalAgentSilent)
@@ -646,12 +684,15 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return Passed, nil
 	case bot.DeskRelease:
 		writeDown(t, act, h.Ref)
-		return f.loseAgent(ctx, t, NoteReleased)
+		return f.loseAgent(ctx, t, NoteReleased, act)
 	case bot.DeskReturn:
 		return f.handBack(t, act)
 	case bot.DeskResolve:
-		f.endCase(t, act.Reason)
+		f.endCaseBy(t, act.Reason, act)
 		writeDown(t, act, h.Ref+" "+act.Reason)
+		if why := strings.TrimSpace(t.Text()); why != "" {
+			t.Transcribe(bot.FromNote, act.Name, why)
+		}
 		t.Transcribe(bot.FromEvent, act.Name, NoteResolved)
 		t.Remember(slotRates, h.Ref)
 		t.Conv.Case = h.Ref
@@ -707,7 +748,7 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	case p.Is(NeedsNumber) && t.Slot(slotRecord) == "":
 		to = t.Leads(to, WantsUnlock)
 	}
-	f.endCase(t, handoff.Returned)
+	f.endCaseBy(t, handoff.Returned, act)
 	writeDown(t, act, act.Ref+" "+string(to))
 	t.Transcribe(bot.FromEvent, act.Name, NoteReturned)
 	if i := slices.Index(t.Conv.Back, to); i >= 0 {
@@ -722,6 +763,12 @@ var official = regexp.MustCompile(`(?i)\b[a-z][a-z._-]*@(?:[a-z0-9-]+\.)*iess\.g
 
 // goesOn says that an address only begins like an official one.
 var goesOn = regexp.MustCompile(`^[.-]?[\pL\d@]`)
+
+// Discreet is what of an agent's words goes out to the person, and Noted what is kept of a note.
+func Discreet(text string) string { return discreet(text) }
+
+// Noted is what is kept of a note.
+func Noted(text string) string { return mask(text) }
 
 // discreet masks what no chat may hold in an agent's words: numbers, and addresses that are not the institution's.
 func discreet(text string) string {

@@ -258,7 +258,7 @@ func (f *flow) places() []bot.Place {
 			on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
 			on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
 			on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText),
-			on(AgentNoted, bot.Stay, bot.NoText), on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
+			on(AgentNoted, bot.Stay, bot.NoText), on(AgentTyped, bot.Stay, bot.NoText), on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
 			on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"),
 			on(AgentSentLink, bot.Stay, "person.link"), on(AgentToOffice, bot.Stay, "person.office"),
 			on(bot.NotYours, bot.Stay, bot.NoText), on(bot.NotSent, bot.Stay, bot.NoText),

@@ -47,8 +47,9 @@ func (a *App) newDesk() *handoff.Desk {
 			}
 			return a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: now, Who: who, What: what, Detail: detail})
 		},
-		Mark:   func(words string) string { return a.Vault.Hash("search", words)[:12] },
-		Typing: a.showTyping,
+		Mark:     func(words string) string { return a.Vault.Hash("search", words)[:12] },
+		Typing:   a.showTyping,
+		Discreet: flows.Discreet, Noted: flows.Noted, Silence: a.options.Config.AgentSilence,
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			who, found, err := a.Store.Agents.Find(ctx, login)
 			return who.Name, found && !who.Disabled, err

@@ -140,6 +140,7 @@ type Forgotten struct {
 	Counters      int64 `json:"counters"`
 	Deliveries    int64 `json:"deliveries"`
 	Lines         int64 `json:"lines"`
+	Drafts        int64 `json:"drafts"`
 	Sessions      int64 `json:"sessions"`
 	Tries         int64 `json:"tries"`
 	Unheard       int64 `json:"unheard"`
@@ -188,6 +189,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
 		all("counters", &f.Counters, func() (int64, error) { return a.Store.Counters.Purge(ctx, purgeBatch) }),
 		all("deliveries", &f.Deliveries, func() (int64, error) { return a.Store.Deliveries.Forget(ctx, now.Add(-r.Seen), purgeBatch) }),
+		all("drafts", &f.Drafts, func() (int64, error) { return a.Store.Desk.ForgetDrafts(ctx, now, purgeBatch) }),
 		all("lines", &f.Lines, func() (int64, error) { return a.Store.Desk.ForgetLines(ctx, now.Add(-r.Transcript), purgeBatch) }),
 		all("sessions", &f.Sessions, func() (int64, error) { return a.Store.Sessions.Forget(ctx, now, purgeBatch) }),
 		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),

@@ -159,6 +159,9 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 		t.Fatal(err)
 	}
 	say("gracias")
+	if _, err := w.App.Desk.KeepDraft(t.Context(), w.Agent("eva", true), h.Ref, "Ver si es el mismo correo", true); err != nil {
+		t.Fatal(err)
+	}
 	deed.Once = "end"
 	if err := w.App.Desk.Resolve(t.Context(), deed, handoff.Solved); err != nil {
 		t.Fatal(err)
@@ -184,6 +187,7 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 	w.DoIn(other, func() error { w.Phone.Say(other, "hola"); return nil })
 	must(w.App.Store.EraseChat(t.Context(), store.NewErasureLog(w.App.Store.Engine()), conversation(w, other), w.Now(), false))
 	w.Vanish("ana")
+	w.Vanish("eva")
 	return w, w.Now()
 }
 

@@ -236,7 +236,7 @@ func (c *clerk) takes(ref string) {
 func (c *clerk) writes(text string) {
 	c.t.Helper()
 	do(c.visitor, "write", chromedp.Steps(
-		chromedp.SetValue(chromedp.CSS("#texto"), text), click("#decir > .send button"),
+		chromedp.SetValue(chromedp.CSS("#texto"), text), click("#decir .line-of button"),
 	))
 }
 

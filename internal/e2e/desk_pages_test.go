@@ -458,6 +458,18 @@ func atTheDesk() []deskPage {
 			runs(`document.querySelector("#nota").value = "Llama desde el trabajo."`)(c)
 			sent("nota")(c)
 		})},
+		{name: "masked before it goes", who: "ana", open: then(to(mine), func(c *clerk) {
+			do(c.visitor, "type a number", chromedp.Steps(chromedp.Focus(chromedp.CSS("#texto")), pressing("El 1710034065")))
+			c.until("what will go out is shown", `!document.querySelector("#texto-vista").hidden`)
+		})},
+		{name: "asked about", who: "ana", open: then(to(mine), func(c *clerk) {
+			runs(`document.querySelector("#texto").value = "/xyz"`)(c)
+			sent("decir")(c)
+			c.until("it is asked about", `document.querySelector("#dicho .ask") !== null`)
+			runs(`document.querySelector("#texto").value = ""; document.querySelector("#texto").dispatchEvent(new Event("input", { bubbles: true }))`)(c)
+		})},
+		{name: "still there", who: "ana", open: then(at("/agentes"), runs(`document.querySelector("#sigue-en").textContent = "1:30"; document.querySelector("#sigue").showModal()`))},
+		{name: "a case that left", who: "ana", open: then(at("/agentes"), runs(`toast("Eva puso este caso otra vez en la cola. Ahora está en la cola.")`))},
 		{name: "connection lost", who: "ana", open: then(to(mine), runs(`document.querySelector("#sin-conexion").hidden = false; document.querySelector("#escribe").hidden = false`))},
 		{name: "number wants the password", who: "ana", open: func(c *clerk, m *morning) {
 			sessions, err := m.app.Store.Sessions.Of(m.t.Context(), "ana")

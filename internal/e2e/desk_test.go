@@ -140,7 +140,7 @@ func TestDesk_chat(t *testing.T) {
 	}
 
 	do(ana.visitor, "write a note", chromedp.Steps(
-		click("#nota-caja summary"), chromedp.SendKeys(chromedp.CSS("#nota"), "Parece que usa otro correo."),
+		click("[data-mode=nota]"), chromedp.SendKeys(chromedp.CSS("#nota"), "Parece que usa otro correo."),
 		click("#nota-caja form button"),
 	))
 	ana.until("the note is kept", `document.querySelector("#lista-lineas .line.note")?.innerText.includes("Parece que usa otro correo.")`)

@@ -31,6 +31,9 @@ type Store interface {
 	Present(ctx context.Context) ([]Presence, error)
 	Answers(ctx context.Context) (Answers, error)
 	SaveAnswers(ctx context.Context, a *Answers) error
+	Draft(ctx context.Context, ref, login string) (Draft, error)
+	SaveDraft(ctx context.Context, d *Draft) error
+	DropDraft(ctx context.Context, d Draft) error
 }
 
 // Schedules keeps the one schedule.
@@ -122,6 +125,10 @@ type Options struct {
 	Audit func(ctx context.Context, id, who, what, detail string) error
 	// Mark is a keyed hash of words that were looked for, by which the audit can be asked whether somebody looked for them.
 	Mark func(words string) string
+	// Discreet is what goes out of an agent's words to the person; Noted what is kept of a note: both masked.
+	Discreet, Noted func(text string) string
+	// Silence is how long an agent may leave a person without an answer.
+	Silence time.Duration
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
 	// Known says whether an agent with that login may take conversations, and what people are told they are called.

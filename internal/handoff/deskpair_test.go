@@ -88,7 +88,7 @@ func newDeskPair(t testing.TB) *deskPair {
 				return nil
 			},
 			Mark:   func(string) string { return "mark" },
-			Typing: func(context.Context, string) {},
+			Typing: func(context.Context, string) {}, Discreet: flows.Discreet, Noted: flows.Noted, Silence: flows.DefaultSilence,
 			Known: func(_ context.Context, login string) (string, bool, error) {
 				return name(login), login != "nobody", nil
 			},

@@ -35,6 +35,7 @@ const (
 	NoAnswer = "no_answer" // the person does not write any more
 	NotOurs  = "not_ours"  // about something else
 	Misuse   = "misuse"    // insults, attempts at somebody else's key
+	Other    = "other"     // what the agent wrote beside it
 	Left     = "left"      // the person did not want to wait
 	Returned = "returned"  // given back to the bot
 	Erased   = "erased"    // the person had their chat forgotten
@@ -43,7 +44,7 @@ const (
 )
 
 // Reasons are what an agent may close a case for, in the order they are offered.
-var Reasons = []string{Solved, InPerson, NoAnswer, NotOurs, Misuse}
+var Reasons = []string{Solved, InPerson, NoAnswer, NotOurs, Misuse, Other}
 
 // New opens a case. It stands nowhere until Wait or Defer.
 func New(ref string, rank int, from bot.State, number string, now time.Time) *bot.Handoff {
@@ -78,6 +79,13 @@ func Hold(h *bot.Handoff, login, name string, now time.Time) {
 	h.Queue = fmt.Sprintf("%s%s/%013d/%s", QueueHeld, login, h.Asked.UnixMilli(), h.Ref)
 	if h.Taken.IsZero() {
 		h.Taken = now
+	}
+}
+
+// Lose notes how the agent who has a case is about to lose it, and who took it away: "" nobody of the desk.
+func Lose(h *bot.Handoff, how, by, byName string) {
+	if h.Held() {
+		h.Before, h.Lost, h.LostBy, h.LostByName = h.Agent, how, by, byName
 	}
 }
 

@@ -29,6 +29,7 @@ type Case struct {
 	Born    time.Time // the person's first message
 	Turns   int64     // messages of the person in all
 	Tried   int       // different numbers that were looked up in the last day
+	Silent  time.Time // when who has it loses it unless they answer; zero: nobody owes an answer
 }
 
 // CaseOf is the case of a conversation that has one.
@@ -41,6 +42,7 @@ func CaseOf(c bot.Conversation) Case {
 	if n := len(c.Tail); n > 0 {
 		out.Last = c.Tail[n-1]
 	}
+	out.Silent, _ = c.TimerAt(bot.SignalAgentSilent)
 	for _, p := range c.Promises {
 		if p.Kind() == bot.PromiseSay {
 			out.Unsent++
@@ -202,6 +204,17 @@ type Hit struct {
 // regard to accents and capitals. It gives up when [ctx] ends and returns what it has, and the moment down to which it looked.
 // ErrTooShort when there is nothing to look for, ErrNotYours for agents. What was looked for is written down, as a keyed hash.
 func (d *Desk) Search(ctx context.Context, deed Deed, words string, limit int) (hits []Hit, downTo time.Time, err error) {
+	return d.SearchIn(ctx, deed, words, Within{}, limit)
+}
+
+// Within narrows a search.
+type Within struct {
+	From, To time.Time                                  // when it was said; zero: whenever
+	Has      func(ctx context.Context, ref string) bool // nil: any case
+}
+
+// SearchIn is Search within some cases and days.
+func (d *Desk) SearchIn(ctx context.Context, deed Deed, words string, in Within, limit int) (hits []Hit, downTo time.Time, err error) {
 	if !deed.Actor.Supervisor {
 		return nil, time.Time{}, ErrNotYours
 	}
@@ -214,11 +227,15 @@ func (d *Desk) Search(ctx context.Context, deed Deed, words string, limit int) (
 		return nil, time.Time{}, fmt.Errorf("read the store's clock: %w", err)
 	}
 	downTo = now
-	err = d.Store.EachLine(ctx, time.Time{}, now.Add(time.Minute), func(ref string, l bot.Line) bool {
+	to := now.Add(time.Minute)
+	if !in.To.IsZero() && in.To.Before(to) {
+		to = in.To
+	}
+	err = d.Store.EachLine(ctx, in.From, to, func(ref string, l bot.Line) bool {
 		downTo = l.At
 		if l.From != bot.FromEvent {
 			text := bot.Fold(l.Text)
-			if !slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(text, w) }) {
+			if !slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(text, w) }) && (in.Has == nil || in.Has(ctx, ref)) {
 				hits = append(hits, Hit{ref, l})
 			}
 		}

@@ -34,13 +34,26 @@ func (d *Desk) Claim(ctx context.Context, deed Deed) error {
 	return ErrNotYours
 }
 
-// Say writes to the person. Numbers and addresses in it are masked.
+// Say writes to the person, a long text in several messages. Numbers and addresses in it are masked.
 func (d *Desk) Say(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskSay}, text)
-	return err
+	return d.write(ctx, deed, bot.DeskSay, text)
+}
+
+// write sends a text as its parts, or keeps them as notes, each once; then it is no draft any more.
+func (d *Desk) write(ctx context.Context, deed Deed, do, text string) error {
+	once := deed.Once
+	for i, part := range Parts(text) {
+		if i > 0 {
+			deed.Once = fmt.Sprintf("%s-%d", once, i)
+		}
+		if _, _, err := d.act(ctx, deed, bot.DeskAct{Do: do}, part); err != nil {
+			return err
+		}
+	}
+	return d.sent(ctx, deed.Actor, deed.Ref, text, do == bot.DeskNote)
 }
 
 // Note keeps a note for colleagues.
@@ -48,8 +61,7 @@ func (d *Desk) Note(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskNote}, text)
-	return err
+	return d.write(ctx, deed, bot.DeskNote, text)
 }
 
 // Pass gives a conversation to a colleague who is there, with a note that may be empty.
@@ -83,10 +95,18 @@ func (d *Desk) Return(ctx context.Context, deed Deed, step bot.State) error {
 
 // Resolve closes a case for one of Reasons. The person is asked how they were helped.
 func (d *Desk) Resolve(ctx context.Context, deed Deed, reason string) error {
+	return d.ResolveSaying(ctx, deed, reason, "")
+}
+
+// ResolveSaying is Resolve with the agent's own words about how it ended, which stand in the transcript as a note.
+func (d *Desk) ResolveSaying(ctx context.Context, deed Deed, reason, words string) error {
 	if !slices.Contains(Reasons, reason) {
 		return fmt.Errorf("resolve: %q is no reason", reason)
 	}
-	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskResolve, Reason: reason}, "")
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskResolve, Reason: reason}, strings.TrimSpace(words))
+	if err == nil {
+		err = d.dropDraft(ctx, deed.Actor, deed.Ref)
+	}
 	return err
 }
 
@@ -189,11 +209,31 @@ func (d *Desk) allowed(ctx context.Context, deed Deed) (bot.Conversation, error)
 	return c, nil
 }
 
-// Type shows the person that the agent who has the conversation is writing, where the channel can.
-func (d *Desk) Type(ctx context.Context, deed Deed) {
-	if c, err := d.allowed(ctx, deed); err == nil && c.Handoff.Agent == deed.Actor.Login {
+// putOffEvery is by how much, as a part of the silence, typing puts off its end at least: not every key is a write.
+const putOffEvery = 20
+
+// Type shows the person that the agent who has the conversation is writing, where the channel can, and counts as an answer for as long
+// again as the agent may be silent at most (P765). What is written for colleagues, a note, counts too, and is not shown.
+func (d *Desk) Type(ctx context.Context, deed Deed, note bool) error {
+	c, err := d.allowed(ctx, deed)
+	if err != nil || c.Handoff.Agent != deed.Actor.Login {
+		return err
+	}
+	if !note {
 		d.Typing(ctx, c.ID)
 	}
+	now, err := d.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store's clock: %w", err)
+	}
+	end, runs := c.TimerAt(bot.SignalAgentSilent)
+	h := c.Handoff
+	if !runs || now.Add(d.Silence-d.Silence/putOffEvery).Before(end) || !h.Patience.IsZero() && !end.Before(h.Patience) {
+		return nil
+	}
+	deed.Once = fmt.Sprintf("type-%d", end.UnixMilli())
+	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskType}, "")
+	return err
 }
 
 // Beat says that an agent's console is there. Away: it is, but takes no new conversation for now.

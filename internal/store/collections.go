@@ -100,6 +100,11 @@ var (
 		Holds: "what was said in a conversation with a person at the desk, masked (`text`)", Why: "the next agent, and who must answer for what was said",
 		Until: "`LLAVE_RETENTION_TRANSCRIPT` after it was said", Longest: 30 * day,
 	})
+	Drafts = declare(Collection{Name: "drafts",
+		Whole: "all but chat and time, under the chat's key; the case and the agent's login are its id",
+		Holds: "what an agent has begun to write in a case, masked (`text`, `note`)", Why: "it is there again on another device, or after an accident",
+		Until: "once it was sent, or the agent closed the case; 7 days after it was changed last", Longest: draftsKept,
+	})
 	Presence = declare(Collection{Name: "presence",
 		Holds: "when an agent's console was there last", Why: "an agent who vanishes frees their conversations",
 		Until: "30 days after it", Longest: presenceKept,
@@ -129,5 +134,6 @@ var (
 // How long documents are kept for which there is no setting.
 const (
 	importsKept  = 30 * day
+	draftsKept   = 7 * day
 	presenceKept = 30 * day
 )

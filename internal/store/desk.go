@@ -24,6 +24,7 @@ type DeskTable struct {
 	presence      *Documents[handoff.Presence]
 	answers       *Documents[handoff.Answers]
 	line          *Documents[handoff.Line]
+	drafts        *Documents[handoff.Draft]
 }
 
 func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTable {
@@ -32,6 +33,7 @@ func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTab
 		lines:    NewDocuments(engine, Lines, func(l *storedLine) (*string, *int64) { return &l.ID, &l.Version }),
 		cases:    NewDocuments(engine, Cases, func(f *File) (*string, *int64) { return &f.Ref, &f.Version }),
 		presence: NewDocuments(engine, Presence, func(p *handoff.Presence) (*string, *int64) { return &p.Login, &p.Version }),
+		drafts:   NewDocuments(engine, Drafts, func(d *handoff.Draft) (*string, *int64) { return &d.ID, &d.Version }),
 		answers:  NewDocuments(engine, Settings, func(a *handoff.Answers) (*string, *int64) { return &a.ID, &a.Version }),
 		line:     NewDocuments(engine, Settings, func(l *handoff.Line) (*string, *int64) { return &l.ID, &l.Version }),
 	}
@@ -108,6 +110,7 @@ type glance struct {
 	Handoff  bot.Handoff   `bson:"handoff"`
 	Turns    int64         `bson:"turns"`
 	Born     time.Time     `bson:"born"`
+	Timers   []bot.Timer   `bson:"timers"`
 	Promises []struct {
 		Kind  bot.PromiseKind `bson:"kind"`
 		Waits bool            `bson:"waits"`
@@ -138,6 +141,11 @@ func (g *glance) asCase() (c handoff.Case, err error) {
 		if p.Kind == bot.PromiseSay {
 			c.Unsent++
 			c.Waits = c.Waits || p.Waits
+		}
+	}
+	for _, t := range g.Timers {
+		if t.Signal == bot.SignalAgentSilent {
+			c.Silent = t.At
 		}
 	}
 	c.Last, err = lastLine(g.Tail)

@@ -118,6 +118,8 @@ var Indexes = []Index{
 	{Conversations, "handoff.ref"},
 	{Lines, "conv"},
 	{Lines, "at"},
+	{Drafts, "conv"},
+	{Drafts, "at"},
 	{Sessions, "ends"},
 	{Sessions, "login"},
 	{Tries, "ends"},

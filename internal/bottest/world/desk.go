@@ -151,8 +151,11 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 		return desk.Release(ctx, deed)
 	case returns:
 		return desk.Return(ctx, deed, bot.State(step))
+	case what == "is typing":
+		return desk.Type(ctx, deed, false)
 	case what == "resolves it":
-		return desk.Resolve(ctx, deed, words)
+		reason, why, _ := strings.Cut(words, ", ")
+		return desk.ResolveSaying(ctx, deed, reason, why)
 	case what == "sends the link":
 		return desk.SendLink(ctx, deed)
 	case what == "tells the offices":

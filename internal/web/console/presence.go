@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -72,9 +73,22 @@ func (c *Frame) pause(w http.ResponseWriter, r *http.Request, v Visit) error {
 	return web.Redirect(w, r, ownPage(form.Get("volver")))
 }
 
-// beatNow is the page's word that it is there.
-func (c *Frame) beatNow(w http.ResponseWriter, _ *http.Request, _ Visit) error {
+// beatNow is the page's word that it is there, and answers how many seconds the session lasts yet: without an action, and at most. Of
+// who is on duty it counts as an action: waiting for cases is their work. Who is on a break is asked before they are signed out (P768).
+func (c *Frame) beatNow(w http.ResponseWriter, r *http.Request, v Visit) error {
+	away, err := c.away(r.Context(), v.Agent.Login)
+	if err != nil {
+		return Unavailable(err)
+	}
+	idle, whole, err := c.Agents.Left(r.Context(), v.token, !away || r.FormValue("sigo") != "")
+	switch {
+	case Ended(err):
+		return sendToSignIn(w, r)
+	case err != nil:
+		return Unavailable(err)
+	}
 	web.Secure(w.Header(), "", false)
-	w.WriteHeader(http.StatusNoContent)
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	fmt.Fprintf(w, `{"idle":%d,"whole":%d}`, int(idle.Seconds()), int(whole.Seconds()))
 	return nil
 }

@@ -36,7 +36,7 @@ type Door struct {
 
 // NewDoor makes the door.
 func NewDoor(kit *web.Kit, agents *agent.Service) (*Door, error) {
-	pages, err := web.ParsePages(files, "templates")
+	pages, err := web.ParsePages(files, "templates", assets)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,8 @@ func NewDesk(t *testing.T) *Desk {
 		Audit: func(ctx context.Context, id, who, what, detail string) error {
 			return s.Audit.Append(ctx, store.AuditEntry{ID: id, At: w.Clock.Now(), Who: who, What: what, Detail: detail})
 		},
-		Mark:   func(words string) string { return vault.Hash("search", words)[:12] },
+		Mark:     func(words string) string { return vault.Hash("search", words)[:12] },
+		Discreet: flows.Discreet, Noted: flows.Noted, Silence: flows.DefaultSilence,
 		Typing: func(context.Context, string) {},
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			a, found, err := s.Agents.Find(ctx, login)

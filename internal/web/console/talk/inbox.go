@@ -128,6 +128,8 @@ type counts struct {
 	All        int `json:"all"`
 	Closed     int `json:"closed"` // closedMost at most
 	Notices    int `json:"notices"`
+
+	Held string `json:"held"` // the numbers of mine, for the page to come back with
 }
 
 // Queue are those that no agent has.
@@ -135,7 +137,7 @@ func (n counts) Queue() int { return n.Waiting + n.Later }
 
 func count(v console.Visit, cases []handoff.Case, notices int) counts {
 	n := counts{Notices: notices}
-	for _, c := range cases {
+	for _, c := range slices.SortedFunc(slices.Values(cases), func(a, b handoff.Case) int { return cmp.Compare(a.Ref, b.Ref) }) {
 		switch {
 		case !c.Open():
 			continue
@@ -145,6 +147,7 @@ func count(v console.Visit, cases []handoff.Case, notices int) counts {
 			n.Later++
 		case c.Agent == v.Agent.Login:
 			n.Mine++
+			n.Held += c.Ref + " "
 			if !c.Since.IsZero() {
 				n.Unanswered++
 			}
@@ -338,24 +341,38 @@ func (c *Room) next(w http.ResponseWriter, r *http.Request, v console.Visit) err
 	if !isOnce(once) {
 		return &web.Error{Status: http.StatusBadRequest}
 	}
-	open, err := c.Desk.Inbox(r.Context())
-	if err != nil {
-		return console.Unavailable(err)
-	}
 	ctx, cancel := console.Detached(r)
 	defer cancel()
+	switch ref, err := c.takeNext(ctx, v, once); {
+	case err != nil:
+		return console.Unavailable(err)
+	case ref == "":
+		return web.Redirect(w, r, nobodyPath)
+	default:
+		return web.Redirect(w, r, taken(ref))
+	}
+}
+
+// taken is the page of a case that has just become the visitor's.
+func taken(ref string) string { return console.CasePath + ref + "?ver=" + console.HereMine }
+
+// takeNext takes the first case of the queue and says which; "" when nobody waits.
+func (c *Room) takeNext(ctx context.Context, v console.Visit, once string) (ref string, err error) {
+	open, err := c.Desk.Inbox(ctx)
+	if err != nil {
+		return "", err
+	}
 	press := func(ref string) handoff.Deed {
 		return handoff.Deed{Once: once + "-" + ref, Ref: ref, Actor: v.Actor()}
 	}
-	taken := func(ref string) error { return web.Redirect(w, r, "/agentes/casos/"+ref+"?ver="+console.HereMine) }
 	for _, of := range open {
 		if !in(console.HereMine, v, of) {
 			continue
 		}
 		if came, err := c.Desk.Came(ctx, press(of.Ref)); err != nil {
-			return console.Unavailable(err)
+			return "", err
 		} else if came {
-			return taken(of.Ref)
+			return of.Ref, nil
 		}
 	}
 	for _, row := range c.list(v, console.HereWaiting, open, time.Now()) {
@@ -368,12 +385,12 @@ func (c *Room) next(w http.ResponseWriter, r *http.Request, v console.Visit) err
 			continue
 		}
 		if err != nil {
-			return console.Unavailable(err)
+			return "", err
 		}
 		c.live.hurry()
-		return taken(row.Ref)
+		return row.Ref, nil
 	}
-	return web.Redirect(w, r, console.Home+"?ver="+console.HereWaiting+"&dicho=nadie")
+	return "", nil
 }
 
 // showNotice is the list with a notice beside it.
@@ -415,6 +432,9 @@ func (c *Room) askNotice(w http.ResponseWriter, r *http.Request, v console.Visit
 	}
 	return c.showDesk(w, r, v, d, was.status)
 }
+
+// nobodyPath is the list that says that the queue was empty.
+const nobodyPath = console.Home + "?ver=" + console.HereWaiting + "&dicho=nadie"
 
 // closeNotice closes a notice with what was found, which has to be written. Numbers in it are masked.
 func (c *Room) closeNotice(w http.ResponseWriter, r *http.Request, v console.Visit) error {

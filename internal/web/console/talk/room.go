@@ -65,6 +65,7 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /agentes/casos/{ref}", page(agent.Member, c.showTalk))
 	mux.Handle("GET /agentes/casos/{ref}/lineas", page(agent.Member, c.olderLines))
 	mux.Handle("POST /agentes/casos/{ref}/respuesta", page(agent.Member, c.putReady))
+	mux.Handle("POST /agentes/casos/{ref}/borrador", page(agent.Member, c.draft))
 	mux.Handle("POST /agentes/casos/{ref}/escribiendo", page(agent.Member, c.typing))
 	mux.Handle("POST /agentes/casos/{ref}/tomar", press(formClaim, c.claim))
 	mux.Handle("POST /agentes/casos/{ref}/decir", press(formSay, c.say))

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"llave/bot"
@@ -20,10 +22,11 @@ import (
 
 // How a stream lives.
 const (
-	askEvery  = time.Second      // whether the agent may go on
-	pingEvery = 15 * time.Second // the page answers with a word that it is there
-	writeTime = 5 * time.Second  // a browser that takes nothing for so long is dropped
-	readTime  = 5 * time.Second  // one look at the store
+	askEvery  = time.Second     // whether the agent may go on
+	pingEvery = 5 * time.Second // a page that hears nothing for longer takes its connection for dead
+	beatEvery = 3               // of so many pings the page answers one with a word that it is there
+	writeTime = 5 * time.Second // a browser that takes nothing for so long is dropped
+	readTime  = 5 * time.Second // one look at the store
 )
 
 // event is one thing that a page is told.
@@ -57,6 +60,13 @@ type (
 	refEvent struct {
 		Ref string `json:"ref"`
 	}
+	pingEvent struct {
+		Beat bool `json:"beat,omitempty"` // the page is to say that it is there
+	}
+	leftEvent struct { // a case that was the visitor's is not any more
+		Ref  string        `json:"ref"`
+		HTML template.HTML `json:"html"`
+	}
 	outEvent struct {
 		To string `json:"to"`
 	}
@@ -78,6 +88,7 @@ type stream struct {
 	counted counts
 	waiting map[string]bool  // those in the queue
 	wrote   map[string]int64 // how many messages the persons of the agent's conversations have sent
+	held    []string         // the agent's cases as the page knew them when it was connected last
 	closed  int
 	notices string
 
@@ -105,7 +116,7 @@ func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) e
 	}
 	s := &stream{
 		c: c, v: v, w: w, out: http.NewResponseController(w), subscriber: sub, filter: filterOf(v, q.Get("ver")), none: !q.Has("ver"),
-		digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
+		held: strings.Fields(q.Get("tenia")), digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
 	}
 	s.last, _ = strconv.ParseInt(after, 10, 64)
 	s.version, _ = strconv.ParseInt(q.Get("v"), 10, 64)
@@ -121,9 +132,10 @@ func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) e
 
 // run ends when the browser goes or takes nothing, when the agent may not go on, or when the process stops.
 func (s *stream) run(ctx context.Context) {
-	if !s.send(event{Name: "ping", Data: struct{}{}}) {
+	if !s.send(event{Name: "ping", Data: pingEvent{true}}) {
 		return
 	}
+	pings := 0
 	ask, ping := time.NewTicker(askEvery), time.NewTicker(pingEvery)
 	defer ask.Stop()
 	defer ping.Stop()
@@ -142,8 +154,12 @@ func (s *stream) run(ctx context.Context) {
 				return
 			}
 		case <-ping.C:
-			s.again = true // who else is there is no move of the conversation
-			if !s.send(event{Name: "ping", Data: struct{}{}}) || !s.look(ctx) {
+			pings++
+			beat := pings%beatEvery == 0
+			if !s.send(event{Name: "ping", Data: pingEvent{beat}}) {
+				return
+			}
+			if s.again = s.again || beat; beat && !s.look(ctx) { // who else is there is no move of the conversation
 				return
 			}
 		}
@@ -242,6 +258,11 @@ func (s *stream) changes(ctx context.Context, p snapshot) ([]event, error) {
 		events = append(events, event{Name: "counts", Data: n})
 	}
 	events = append(events, s.arrivals(p)...)
+	lost, err := s.departures(p)
+	events = append(events, lost...)
+	if err != nil {
+		return events, err
+	}
 	s.begun, s.closed = true, p.closed
 	return events, nil
 }
@@ -365,6 +386,28 @@ func (s *stream) arrivals(p snapshot) []event {
 	}
 	s.waiting, s.wrote = waiting, wrote
 	return events
+}
+
+// departures are the cases that were the agent's and were taken away from them: each says where it went (P765).
+func (s *stream) departures(p snapshot) ([]event, error) {
+	var events []event
+	var held []string
+	for _, c := range p.cases {
+		if in(console.HereMine, s.v, c) {
+			held = append(held, c.Ref)
+			continue
+		}
+		if !slices.Contains(s.held, c.Ref) || !left(s.v, c) {
+			continue
+		}
+		html, err := s.c.part("left", &listed{Case: c})
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event{Name: "left", Data: leftEvent{c.Ref, html}})
+	}
+	s.held = held
+	return events, nil
 }
 
 // openTalk are the lines and forms of the open conversation that changed.

@@ -47,6 +47,27 @@ type talkData struct {
 	SameOnce string // its name, where pressing it again is to be the same press
 	Said     said
 	Shut     bool // it is another's, and not for the visitor to read
+
+	Left    bool          // it was the visitor's, and somebody or something took it away
+	Silence *silence      // until when the visitor has to answer; nil: they owe no answer
+	Draft   handoff.Draft // what the visitor has begun to write
+	Line    int64         // the line that the page opens at; 0: the last
+	Waiting int           // how many stand in the queue: the next one can be taken
+}
+
+// nextData is the form that takes the next case.
+type nextData struct {
+	N    int
+	Once string
+}
+
+// Next is the form that takes the next case.
+func (t talkData) Next() nextData { return nextData{t.Waiting, newOnce()} }
+
+// silence is the time that an agent has to answer, as a ring shows it.
+type silence struct {
+	Until, Whole int64 // its end and its length, in milliseconds
+	At           console.Moment
 }
 
 // formData is what every form of the page carries.
@@ -63,12 +84,17 @@ func (t talkData) Form(name string) formData {
 	return formData{newOnce(), t.Filter}
 }
 
-// Was is what had been typed into a field of the form that was refused.
+// Was is what had been typed into a field: of the form that was refused, or as it was kept.
 func (t talkData) Was(form, field string) string {
-	if form != t.Refused {
-		return ""
+	switch {
+	case form == t.Refused:
+		return t.Typed[field]
+	case form == formSay && field == "texto":
+		return t.Draft.Text
+	case form == formNote && field == "texto":
+		return t.Draft.Note
 	}
-	return t.Typed[field]
+	return ""
 }
 
 // may is what the visitor can do with the conversation.
@@ -139,10 +165,19 @@ func (c *Room) talkHead(ctx context.Context, v console.Visit, filter string, of 
 	}
 	if !handoff.MayRead(v.Actor(), of) {
 		t := talkData{listed: listed{Case: handoff.Case{Handoff: bot.Handoff{Ref: of.Ref, Status: of.Status, Agent: of.Agent, AgentName: of.AgentName, Ended: of.Ended}, Channel: of.Channel, Version: of.Version}, Filter: filter}, Shut: true}
-		t.Shape = shape(t)
-		return t, nil
+		t.Before, t.Lost, t.LostBy, t.LostByName = of.Before, of.Lost, of.LostBy, of.LostByName
+		t.Shape, t.Left = shape(t), left(v, of)
+		t.Draft, err = c.Desk.Draft(ctx, of.Ref, v.Agent.Login)
+		return t, err
 	}
 	t := talkData{listed: c.listed(v, filter, of, now), Can: mayDo(v, of), Begun: c.Moment(of.Born), AskedAt: c.Moment(of.Asked), Steps: c.Steps, Reasons: handoff.Reasons, Place: c.StateName(of.From), Turn: trace.ID(of.Trace)}
+	t.Left = left(v, of)
+	if t.Mine && !of.Silent.IsZero() {
+		t.Silence = &silence{of.Silent.UnixMilli(), c.Desk.Silence.Milliseconds(), c.Moment(of.Silent)}
+	}
+	if t.Draft, err = c.Desk.Draft(ctx, of.Ref, v.Agent.Login); err != nil {
+		return t, err
+	}
 	if t.Can.Pass {
 		if t.Colleagues, err = c.colleagues(ctx, v, of.Agent); err != nil {
 			return t, err
@@ -155,6 +190,12 @@ func (c *Room) talkHead(ctx context.Context, v console.Visit, filter string, of 
 	}
 	t.Shape = shape(t)
 	return t, nil
+}
+
+// left says whether a case was taken away from the visitor, who has not done it themself.
+func left(v console.Visit, of handoff.Case) bool {
+	me := v.Agent.Login
+	return of.Before == me && of.LostBy != me && !(of.Held() && of.Agent == me)
 }
 
 // shape is a text that changes when the forms of the page do.
@@ -208,6 +249,10 @@ func (c *Room) askTalk(w http.ResponseWriter, r *http.Request, v console.Visit, 
 	if before, err := strconv.ParseInt(r.FormValue("antes"), 10, 64); err == nil && before > 0 {
 		after = max(0, before-1-linesShown)
 	}
+	line, err := strconv.ParseInt(r.FormValue("linea"), 10, 64) // one that a search found
+	if err == nil && line > 0 {
+		after = max(0, line-1-linesShown/2)
+	}
 	t, err := c.talk(r.Context(), v, filter, r.PathValue("ref"), after)
 	if err != nil {
 		return talkFailed(err)
@@ -224,6 +269,8 @@ func (c *Room) askTalk(w http.ResponseWriter, r *http.Request, v console.Visit, 
 	for i := range d.Rows {
 		d.Rows[i].Here = d.Rows[i].Ref == t.Ref
 	}
+	t.Waiting = d.Counts.Waiting
+	t.Line = max(0, line)
 	d.Talk = &t
 	return c.showDesk(w, r, v, d, status)
 }
