@@ -32,6 +32,7 @@ const (
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
 	UnsentWaiting, AskedPositionAndLink                bot.Event = "UnsentWaiting", "AskedPositionAndLink"
+	Postponed, PostponedUnsaid, CaseResumed, LateKept  bot.Event = "Postponed", "PostponedUnsaid", "CaseResumed", "LateKept"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -62,6 +63,14 @@ const (
 	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
 	NoteLeaving     = "leaving"      // the person is being asked whether to leave
 	NoteStayed      = "stayed"       // and stays
+	NoteReopened    = "reopened"     // the person has more to say of it, or of what was done
+	NoteRatingWords = "rating_words" // the line before is what the person says of the help
+	NotePostponed   = "postponed"    // By put the case off until a moment
+	NotePutOff      = "put_off"      // By put it off until the person writes
+	NoteResumed     = "resumed"      // it is to be gone on with
+	NoteLate        = "late"         // By has something said later
+	NoteUnsaid      = "unsaid"       // By took that back
+	NoteLateUnsaid  = "late_unsaid"  // what By had said later is not said: By has the case no more
 
 	NoteChangedHands = "changed_hands" // the chat's telephone number is somebody else's now
 )
@@ -77,6 +86,8 @@ type Desk interface {
 	Ahead(ctx context.Context, queue string) (int, error)
 	// Staffed says whether anybody is there now.
 	Staffed(ctx context.Context) (bool, error)
+	// Takes says whether an agent is on duty and has room for one conversation more.
+	Takes(ctx context.Context, login string) (bool, error)
 }
 
 // noDesk is the desk of a program that has none: never open.
@@ -89,6 +100,9 @@ func (noDesk) Calendar(context.Context) (handoff.Calendar, error) {
 func (noDesk) Ahead(context.Context, string) (int, error) { return 0, nil }
 func (noDesk) Staffed(context.Context) (bool, error)      { return false, nil }
 
+// Takes is false.
+func (noDesk) Takes(context.Context, string) (bool, error) { return false, nil }
+
 // hardEnough difficulties are believed. The way of speaking alone is chosen by two words, and moves nobody ahead.
 const hardEnough = 2
 
@@ -97,6 +111,9 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	again := h.Open()
 	if !again {
+		if asksSame(t, true) {
+			return AskedSame, nil
+		}
 		ref := t.Slot(slotCaseNumber) // a case from before there were agents
 		if ref == "" {
 			ref = t.Ref("C")
@@ -117,6 +134,11 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Transcribe(bot.FromEvent, "", NoteAsked)
 		f.announce(t, bot.ToldHandoff, ref)
 	}
+	return f.toQueue(ctx, t, again)
+}
+
+// toQueue lines a case up and says what can be promised; [again]: it stood there.
+func (f *flow) toQueue(ctx context.Context, t *bot.Turn, again bool) (bot.Event, error) {
 	open, err := f.lineUp(ctx, t)
 	switch {
 	case err != nil:
@@ -385,6 +407,8 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 		h.Since = t.Now
 	}
 	if h.Held() {
+		handoff.Resume(h)
+		setDue(t)
 		f.expectAnswer(t)
 	}
 	switch said := f.unseen(t); {
@@ -426,13 +450,15 @@ func (f *flow) leave(t *bot.Turn) bot.Event {
 }
 
 func (f *flow) endCase(t *bot.Turn, reason string) {
+	leavesUnsaid(t)
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
+	setDue(t)
 	t.Never(bot.SignalAgentSilent)
 	t.Never(bot.SignalStillWaiting)
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting}
+var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting, bot.SignalDeskDue}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
@@ -440,7 +466,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 	if u.Signal == bot.SignalStillWaiting {
 		return f.asksStill(t), nil
 	}
-	if !h.Open() || u.Signal != bot.SignalAgentSilent && h.Ref != u.Text {
+	if !h.Open() || u.Signal != bot.SignalAgentSilent && u.Signal != bot.SignalDeskDue && h.Ref != u.Text {
 		return bot.Ignored, nil
 	}
 	switch u.Signal {
@@ -491,10 +517,12 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		}
 		return f.loseAgent(ctx, t, NoteSilent)
 	case bot.SignalAgentGone:
-		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent {
+		if !h.Held() || h.IsPostponed() || u.Desk == nil || h.Agent != u.Desk.Agent {
 			return bot.Ignored, nil
 		}
 		return f.loseAgent(ctx, t, NoteGone)
+	case bot.SignalDeskDue:
+		return f.due(ctx, t)
 	}
 	return bot.Ignored, nil
 }
@@ -564,9 +592,11 @@ func linkEnded(t *bot.Turn, ev bot.Event) {
 func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Event, error) {
 	h := t.Conv.Handoff
 	t.Transcribe(bot.FromEvent, h.AgentName, why)
+	leavesUnsaid(t)
 	t.Never(bot.SignalAgentSilent)
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
+	setDue(t)
 	switch {
 	case err != nil:
 		return "", err
@@ -594,24 +624,18 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return Taken, nil
 	}
 	others := act.Supervisor && (act.Do == bot.DeskRelease || act.Do == bot.DeskResolve || act.Do == bot.DeskNote || act.Do == bot.DeskPass)
-	if h.Agent != act.Agent && !others || !h.Held() && act.Do != bot.DeskNote {
+	asked := act.Do == bot.DeskNote && h.MentionOf(act.Agent) > 0 // a note named them, and they answer
+	if h.Agent != act.Agent && !others && !asked || !h.Held() && act.Do != bot.DeskNote {
 		return bot.NotYours, nil
 	}
 	t.Say("agent", act.Name)
 	switch act.Do {
 	case bot.DeskSay:
-		answered(t)
-		if h.Answered.IsZero() {
-			h.Answered = t.Now
-		}
-		if t.Conv.Gone {
-			t.Transcribe(bot.FromAgent, act.Name, discreet(t.Text()))
-			t.Transcribe(bot.FromEvent, "", NoteBlocked)
-			return AgentSpoke, nil
-		}
-		t.Relay(discreet(t.Text()), act.Name)
-		return AgentSpoke, nil
+		handoff.Resume(h)
+		setDue(t)
+		return speaks(t, act.Name, discreet(t.Text())), nil
 	case bot.DeskNote:
+		h.Mention(act.Mentions)
 		t.Transcribe(bot.FromNote, act.Name, t.Text())
 		return AgentNoted, nil
 	case bot.DeskPass:
@@ -622,7 +646,9 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		if note := t.Text(); note != "" {
 			t.Transcribe(bot.FromNote, act.Name, note)
 		}
+		leavesUnsaid(t)
 		handoff.Hold(h, act.To, act.ToName, t.Now)
+		setDue(t)
 		writeDown(t, act, h.Ref+" "+act.To)
 		t.Never(bot.SignalAgentSilent)
 		f.expectAnswer(t)
@@ -637,17 +663,45 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		f.endCase(t, act.Reason)
 		writeDown(t, act, h.Ref+" "+act.Reason)
 		t.Transcribe(bot.FromEvent, act.Name, NoteResolved)
-		t.Remember(slotRates, h.Ref)
 		t.Conv.Case = h.Ref
 		f.dropNumber(t)
+		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle)) // who writes within a day is asked whether it is about the same
+		if act.Reason == handoff.Misuse {
+			return ResolvedMisuse, nil
+		}
+		t.Remember(slotRates, h.Ref)
 		return Resolved, nil
 	case bot.DeskLink:
 		return f.linkForAgent(t, act)
 	case bot.DeskOffice:
 		answered(t)
 		return AgentToOffice, nil
+	case bot.DeskPostpone:
+		return f.postpones(ctx, t, act)
+	case bot.DeskResume:
+		return resumesCase(t, act)
+	case bot.DeskLater:
+		return f.saysLater(t, act)
+	case bot.DeskUnsay:
+		return takesBack(t, act)
 	}
 	return bot.NotYours, nil
+}
+
+// speaks says an agent's words to the person.
+func speaks(t *bot.Turn, name, words string) bot.Event {
+	h := t.Conv.Handoff
+	answered(t)
+	if h.Answered.IsZero() {
+		h.Answered = t.Now
+	}
+	if t.Conv.Gone {
+		t.Transcribe(bot.FromAgent, name, words)
+		t.Transcribe(bot.FromEvent, "", NoteBlocked)
+		return AgentSpoke
+	}
+	t.Relay(words, name)
+	return AgentSpoke
 }
 
 // writeDown promises the audit an agent's deed.

@@ -27,6 +27,8 @@ type Case struct {
 	State   bot.State // where the bot is
 	Lang    string
 	Born    time.Time // the person's first message
+	LastAt  time.Time // their last word
+	Late    *bot.Late // what the agent has said later
 	Turns   int64     // messages of the person in all
 	Tried   int       // different numbers that were looked up in the last day
 }
@@ -36,7 +38,7 @@ func CaseOf(c bot.Conversation) Case {
 	channel, _ := bot.SplitConversationID(c.ID)
 	out := Case{
 		Handoff: *c.Handoff, Conv: c.ID, Channel: channel, Version: c.Version, Gone: c.Gone, Slowly: c.Way != "",
-		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers),
+		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers), LastAt: c.LastAt, Late: c.Late,
 	}
 	if n := len(c.Tail); n > 0 {
 		out.Last = c.Tail[n-1]

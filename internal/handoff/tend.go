@@ -61,7 +61,7 @@ func (d *Desk) tendAgents(ctx context.Context, now time.Time) error {
 	}
 	var problems []error
 	for _, c := range held {
-		if !here[c.Agent] {
+		if !here[c.Agent] && !c.IsPostponed() {
 			problems = append(problems, d.free(ctx, c))
 		}
 	}

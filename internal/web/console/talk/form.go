@@ -38,6 +38,9 @@ const (
 	saidLater        = "later"         // the store was not there
 	saidPerhaps      = "perhaps"       // it may have gone out, and the conversation is not the agent's any more
 	saidNoticeClosed = "notice_closed" // somebody closed it meanwhile
+	saidNotThen      = "not_then"      // not at that moment
+	saidEnough       = "enough"        // the agent has as many conversations as one may
+	saidNoRoom       = "no_room"       // the colleague has
 	saidProve        = "prove"         // the password must be typed first; Name is the case
 )
 
@@ -54,6 +57,11 @@ const (
 	formResolve = "resolver"
 	formNumber  = "numero"
 	formWhy     = "porque"
+
+	formPostpone = "posponer"
+	formGoOn     = "retomar"
+	formLater    = "programar"
+	formUnsay    = "quitar"
 )
 
 // refusal is a form that changed nothing, and what the page says about it.
@@ -81,6 +89,7 @@ func refusalOf(err error) (r *refusal, ok bool) {
 	}{
 		{handoff.ErrNoCase, saidOver}, {handoff.ErrNotYours, saidNotYours}, {handoff.ErrNotHere, saidNotHere},
 		{handoff.ErrNoNumber, saidNoNumber}, {handoff.ErrRefused, saidLimit},
+		{handoff.ErrNotThen, saidNotThen}, {handoff.ErrEnough, saidEnough}, {handoff.ErrNoRoom, saidNoRoom},
 	} {
 		if errors.Is(err, known.err) {
 			return &refusal{said{Code: known.code}, http.StatusConflict}, true
@@ -101,7 +110,7 @@ func isOnce(s string) bool {
 // are another deed, not the same one again.
 func onceOf(form url.Values) string {
 	h := fnv.New64a()
-	for _, field := range []string{"texto", "a", "paso", "motivo"} {
+	for _, field := range []string{"texto", "a", "paso", "motivo", "hasta", "dia", "hora", "posponer"} {
 		fmt.Fprintf(h, "%q", form[field])
 	}
 	return form.Get("once") + "-" + strconv.FormatUint(h.Sum64(), 36)
@@ -173,7 +182,7 @@ func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visi
 		switch p.name {
 		case formClaim:
 			to = "/agentes/casos/" + r.PathValue("ref") + "?ver=" + console.HereMine
-		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote:
+		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote, formPostpone, formGoOn, formLater, formUnsay:
 			to += "&dicho=" + p.name
 		}
 		return web.Redirect(w, r, to)
