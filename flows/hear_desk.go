@@ -591,8 +591,8 @@ func linkEnded(t *bot.Turn, ev bot.Event) {
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.
 func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Event, error) {
 	h := t.Conv.Handoff
-	t.Transcribe(bot.FromEvent, h.AgentName, why)
 	leavesUnsaid(t)
+	t.Transcribe(bot.FromEvent, h.AgentName, why)
 	t.Never(bot.SignalAgentSilent)
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
