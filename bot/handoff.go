@@ -155,7 +155,7 @@ type DeskAct struct {
 	To, ToName string   // pass
 	State      State    // return
 	Reason     string   // resolve
-	Mentions   []string // note: logins that it names
+	Names      []string // note: the logins of the colleagues it names
 	Until      string   // postpone, later: one of Until…
 	At         time.Time
 }
@@ -192,6 +192,17 @@ func (t *Turn) Transcribe(from, by, text string) {
 	t.lines = append(t.lines, Line{From: from, By: by, Text: Cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
 }
 
+// notKept are the lines of a tail behind the last that is kept of a case.
+func notKept(tail []Line) []Line {
+	kept := 0
+	for i, l := range tail {
+		if l.Seq > 0 {
+			kept = i + 1
+		}
+	}
+	return slices.Clone(tail[kept:])
+}
+
 // later says whether a line of a turn stands after the person's.
 func later(l Line) int {
 	if l.From == FromPerson {
@@ -220,7 +231,7 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 		if t.tail != nil {
 			tail = t.tail
 		}
-		t.lines = append(slices.DeleteFunc(slices.Clone(tail), func(l Line) bool { return !l.At.After(was.Moved) }), t.lines...)
+		t.lines = append(notKept(tail), t.lines...)
 	}
 	h.Moved = t.Now
 	if fresh || h.recorded() != was.recorded() {

@@ -46,8 +46,15 @@ func asksSame(t *bot.Turn, person bool) bool {
 	if person {
 		t.Remember(slotSameFor, h.Ref)
 	}
-	t.Say("agent", h.AgentName)
 	return true
+}
+
+// hadBy is what the agent is called who had the case last.
+func hadBy(t *bot.Turn) string {
+	if t.Conv.Handoff == nil {
+		return ""
+	}
+	return t.Conv.Handoff.AgentName
 }
 
 // hearSame hears the first words after a case that an agent closed: they may be about that. Thanks, goodbyes, a number, an answer to
@@ -129,9 +136,6 @@ func (f *flow) hearRatingWords(_ context.Context, t *bot.Turn) (bot.Event, error
 	}
 	h.Commented = true // the words are its last line
 	t.Transcribe(bot.FromEvent, "", NoteRatingWords)
-	if canReopen(t) {
-		t.Remember(slotSame, h.Ref)
-	}
 	return RatingTold, nil
 }
 

@@ -32,6 +32,7 @@ const (
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
 	UnsentWaiting, AskedPositionAndLink                bot.Event = "UnsentWaiting", "AskedPositionAndLink"
+	QueuedAfter, TicketedAfter                         bot.Event = "QueuedAfter", "TicketedAfter"
 	Postponed, PostponedUnsaid, CaseResumed, LateKept  bot.Event = "Postponed", "PostponedUnsaid", "CaseResumed", "LateKept"
 )
 
@@ -275,6 +276,10 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return ev, err
 		}
 		return f.forAgent(t), nil
+	case word == "word_status" && h.IsPostponed() && h.Postponed != bot.UntilAnswer:
+		t.Say("agent", h.AgentName)
+		t.Say("moment", sayMoment(t, h.Until.In(f.Zone)))
+		return Postponed, nil
 	case h.Held():
 		return f.forAgent(t), nil
 	case word == "word_language":
@@ -407,6 +412,9 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 		h.Since = t.Now
 	}
 	if h.Held() {
+		if h.IsPostponed() {
+			t.Remember(slotPutOff, h.Ref)
+		}
 		handoff.Resume(h)
 		setDue(t)
 		f.expectAnswer(t)
@@ -439,6 +447,7 @@ func (f *flow) expectAnswer(t *bot.Turn) {
 // answered ends that time: the person was told something, and whatever comes next is theirs to say.
 func answered(t *bot.Turn) {
 	t.Never(bot.SignalAgentSilent)
+	t.Forget(slotPutOff)
 	t.Conv.Handoff.Since = time.Time{}
 }
 
@@ -597,11 +606,17 @@ func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Even
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
 	setDue(t)
+	after := why == NoteGone && t.Slot(slotPutOff) == h.Ref
+	t.Forget(slotPutOff)
 	switch {
 	case err != nil:
 		return "", err
+	case !open && after:
+		return TicketedAfter, nil
 	case !open:
 		return TicketedAgain, nil
+	case after:
+		return QueuedAfter, nil
 	}
 	return QueuedAgain, nil
 }
@@ -635,7 +650,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		setDue(t)
 		return speaks(t, act.Name, discreet(t.Text())), nil
 	case bot.DeskNote:
-		h.Mention(act.Mentions)
+		h.Mention(act.Names)
 		t.Transcribe(bot.FromNote, act.Name, t.Text())
 		return AgentNoted, nil
 	case bot.DeskPass:

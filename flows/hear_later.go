@@ -13,6 +13,9 @@ import (
 // the case stays with its agent, who may sign out meanwhile (P770). Once it is back it is like any other that they have: if they are
 // not there, the desk frees it, and the person hears that.
 
+// slotPutOff is the case that was put off, and that nobody has gone on with since it came back.
+const slotPutOff = "put_off"
+
 // How long a case may be put off, and how long for an answer that does not come.
 const (
 	postponeMost = 14 * 24 * time.Hour
@@ -162,6 +165,7 @@ func (f *flow) due(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			f.expectAnswer(t)
 		}
 		handoff.Resume(h)
+		t.Remember(slotPutOff, h.Ref)
 		t.Transcribe(bot.FromEvent, h.AgentName, NoteResumed)
 		ev = CaseResumed
 	}

@@ -564,6 +564,17 @@ func (p *play) turns() []turn {
 				t.tail-- // what waited to be said was taken back
 			}
 		}
+		if h, was := after.Handoff, before.Handoff; h.Open() && was != nil && was.Ref == h.Ref && !was.Open() { // what was said since it ended
+			t.tail = len(before.Tail)
+			for i, l := range before.Tail {
+				if l.Seq > 0 {
+					t.tail = len(before.Tail) - i - 1
+				}
+			}
+			if tookBack && t.tail > 0 {
+				t.tail--
+			}
+		}
 		if owed := after.Find(turnLines(w)); tookBack && owed != nil { // so was its line
 			i := slices.IndexFunc(all, func(of turn) bool { return strings.HasSuffix(w.Turn, "/"+of.id) })
 			all[i].lines = owed.What.(bot.KeepLines).Lines
@@ -699,7 +710,7 @@ func (p *play) judgeTurn(t turn) {
 	if last, still := t.before.Tapped, t.after.Tapped; t.bubbles+person == 0 && last != nil && still != nil && *last == *still && d.button == last.Button {
 		return
 	}
-	rates := h != nil && was != nil && h.Rating != was.Rating // the last line of a case that is over
+	rates := h != nil && was != nil && (h.Rating != was.Rating || h.Commented != was.Commented) // the last lines of a case that is over
 	if open := was.Open() || h.Open() || rates; open != (person == 1) {
 		p.fatal("%s: a case is open: %t; lines of it: %v", t.id, open, t.lines)
 	}

@@ -253,6 +253,7 @@ func TestNote_mentions(t *testing.T) {
 	dp := newDeskPair(t)
 	ctx := t.Context()
 	h := dp.heldBy("ana", "1")
+	dp.must(dp.desks[0].Beat(ctx, actor("luis"), false))
 	luis := handoff.Deed{Once: "n", Ref: h.Ref, Actor: actor("luis")}
 	read := func() bool {
 		of, err := dp.desks[0].Find(ctx, h.Ref)

@@ -3,12 +3,9 @@ package handoff
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"llave/bot"
 )
 
 // Takes says whether an agent is on duty and has room for one conversation more: who comes back goes to them then.
@@ -95,45 +92,4 @@ func (d *Desk) NextFor(ctx context.Context, who Actor, waiting []Case) ([]Case, 
 		}
 	}
 	return append(own, last...), nil
-}
-
-var mention = regexp.MustCompile(`(?:^|[^\pL\d@._-])@([\pL\d][\pL\d._-]{1,31})`)
-
-// named are the logins of the accounts that a note names: by login, or by the first name where one account alone has it.
-func (d *Desk) named(ctx context.Context, text string) (logins []string, err error) {
-	for _, m := range mention.FindAllStringSubmatch(text, -1) {
-		login, err := d.whoIs(ctx, strings.TrimRight(m[1], ".-_"))
-		if err != nil {
-			return nil, err
-		}
-		if login != "" && !slices.Contains(logins, login) {
-			logins = append(logins, login)
-		}
-	}
-	return logins, nil
-}
-
-// whoIs is the login that a word names, or "".
-func (d *Desk) whoIs(ctx context.Context, word string) (string, error) {
-	login := strings.ToLower(word)
-	if _, known, err := d.Known(ctx, login); err != nil {
-		return "", fmt.Errorf("find colleague: %w", err)
-	} else if known {
-		return login, nil
-	}
-	all, err := d.Store.Present(ctx)
-	if err != nil {
-		return "", fmt.Errorf("find who has been there: %w", err)
-	}
-	all = slices.DeleteFunc(all, func(p Presence) bool {
-		given, _, _ := strings.Cut(p.Name, " ")
-		return bot.Fold(given) != bot.Fold(word)
-	})
-	if len(all) != 1 {
-		return "", nil
-	}
-	if _, known, err := d.Known(ctx, all[0].Login); err != nil || !known {
-		return "", err
-	}
-	return all[0].Login, nil
 }

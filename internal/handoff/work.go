@@ -52,11 +52,11 @@ func (d *Desk) Note(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	named, err := d.named(ctx, text)
+	names, err := d.namedIn(ctx, text)
 	if err != nil {
 		return err
 	}
-	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskNote, Mentions: named}, text)
+	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskNote, Names: names}, text)
 	return err
 }
 

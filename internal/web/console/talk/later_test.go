@@ -30,7 +30,7 @@ func TestLater_postpone(t *testing.T) {
 		once := nonce(t, ana.Get(casePath(of, "")+"?ver=mios"), casePath(of, form))
 		ana.Post(casePath(of, form), "once", once, "hasta", tc.until, "dia", tc.day, "hora", tc.hour).Want(t, tc.status, tc.says, `value="`+tc.hour+`"`)
 	}
-	if d.Find(of.Ref).IsPostponed() {
+	if c := d.Find(of.Ref); c.IsPostponed() {
 		t.Fatal("it is put off")
 	}
 	once := nonce(t, ana.Get(casePath(of, "")), casePath(of, form))
@@ -42,7 +42,7 @@ func TestLater_postpone(t *testing.T) {
 	sup.Get(casePath(of, "")).Want(t, http.StatusOK, "Para más tarde")
 	once = nonce(t, ana.Get(casePath(of, "")), casePath(of, "retomar"))
 	ana.Post(casePath(of, "retomar"), "once", once).To(t, casePath(of, "")+"?ver=espera&dicho=retomar")
-	if d.Find(of.Ref).IsPostponed() {
+	if c := d.Find(of.Ref); c.IsPostponed() {
 		t.Error("it is put off still")
 	}
 }
@@ -60,7 +60,7 @@ func TestLater_say(t *testing.T) {
 	}
 	post("programar", "texto", "¿Ya le llegó a 1710034065?", "dia", "2026-03-02", "hora", "15:00")
 	p := ana.Get(casePath(of, "")).Want(t, http.StatusOK, "Se envía hoy a las 15:00:", "¿Ya le llegó a 171•••••65?", "No enviar")
-	if strings.Contains(p.Body, "d-programar") || d.Find(of.Ref).IsPostponed() {
+	if c := d.Find(of.Ref); strings.Contains(p.Body, "d-programar") || c.IsPostponed() {
 		t.Error("another can be had said later, or the case is put off")
 	}
 	post("quitar")
