@@ -21,6 +21,7 @@ func TestDesk_later(t *testing.T) {
 	ref := p.asks()
 	ana.takes(ref)
 	p.hears("Hola, le atiende Ana")
+	ana.at("/agentes/casos/" + ref + "?ver=mios")
 
 	ana.acts("posponer", bot.UntilAnswer)
 	ana.shows("Listo: el caso quedó para más tarde.")

@@ -136,7 +136,9 @@ func TestMention(t *testing.T) {
 func TestOpenMax_said(t *testing.T) {
 	d := consoletest.NewDesk(t).Process()
 	d.Desk.Desk.OpenMax = 1
-	first, second := d.Ask("1"), d.Ask("2")
+	first := d.Ask("1")
+	d.Clock.Advance(time.Minute)
+	second := d.Ask("2")
 	ana := d.As("ana")
 	once := nonce(t, ana.Get("/agentes"), "/agentes/siguiente")
 	ana.Post("/agentes/siguiente", "once", once).To(t, casePath(first, "")+"?ver=mios")
