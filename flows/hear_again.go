@@ -107,7 +107,7 @@ func (f *flow) reopens(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	login, name := h.Agent, h.AgentName
 	handoff.Reopen(h, t.Now)
-	h.Since = t.Now
+	h.Since, h.Number = t.Now, f.masked(t) // the number was dropped at its end
 	t.Forget(slotRates, slotSame, slotSameFor)
 	t.Transcribe(bot.FromEvent, "", NoteReopened)
 	takes, err := f.Desk.Takes(ctx, login)

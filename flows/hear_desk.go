@@ -526,7 +526,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		}
 		return f.loseAgent(ctx, t, NoteSilent)
 	case bot.SignalAgentGone:
-		if !h.Held() || h.IsPostponed() || u.Desk == nil || h.Agent != u.Desk.Agent {
+		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent || h.IsPostponed() && u.Desk.Do != bot.DeskRelease {
 			return bot.Ignored, nil
 		}
 		return f.loseAgent(ctx, t, NoteGone)

@@ -67,6 +67,23 @@ func TestPostpone_clock(t *testing.T) {
 	}
 }
 
+// Whose account is disabled does not come back: what they had put off is free at once.
+func TestPostpone_disabled(t *testing.T) {
+	dp := newDeskPair(t)
+	ctx := t.Context()
+	h := dp.heldBy("nobody", "1")
+	dp.must(dp.desks[0].Postpone(ctx, handoff.Deed{Once: "p", Ref: h.Ref, Actor: actor("nobody")}, bot.UntilAnswer, time.Time{}))
+	dp.must(dp.desks[1].Tend(ctx))
+	if h = dp.caseOf("1"); !h.IsPostponed() {
+		t.Fatalf("while they are there: %+v", h)
+	}
+	dp.must(dp.desks[0].Gone(ctx, "nobody"))
+	dp.must(dp.desks[1].Tend(ctx))
+	if h = dp.caseOf("1"); !h.Waiting() {
+		t.Errorf("got %+v", h)
+	}
+}
+
 // The moments that cannot be are refused, the same each time, and change nothing.
 func TestPostpone_refused(t *testing.T) {
 	dp := newDeskPair(t)
