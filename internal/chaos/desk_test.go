@@ -516,17 +516,17 @@ func (a *clerk) attend(ctx, breaking context.Context, ref string) {
 			own := a.desk.word()
 			a.presses(ctx, note.With("texto", "Nota "+own), feat{kind: "nota", ref: ref, word: own, text: "Nota " + own})
 		case breaking.Err() != nil: // it is time to come to an end
-		case chance < 0.09:
-			a.postpones(ctx, p, ref)
-		case chance < 0.10:
-			a.saysLater(ctx, p, ref)
-		case chance < 0.12:
-			does("pasar", "a")
 		case chance < 0.16:
-			does("soltar", "")
-		case chance < 0.18:
-			does("devolver", "paso")
+			a.postpones(ctx, p, ref)
 		case chance < 0.20:
+			a.saysLater(ctx, p, ref)
+		case chance < 0.24:
+			does("pasar", "a")
+		case chance < 0.28:
+			does("soltar", "")
+		case chance < 0.30:
+			does("devolver", "paso")
+		case chance < 0.32:
 			does("resolver", "motivo")
 		}
 		return

@@ -15,7 +15,7 @@ import (
 // comes back after the end to the same agent, and who has the next case sees what was before (P770 to P774, P777).
 func TestDesk_later(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	o := newOffice(t, "LLAVE_AGENT_IDLE=12h")
 	ana, luis := o.sits("ana", agent.Member), o.sits("luis", agent.Member)
 	p := o.person()
 	ref := p.asks()

@@ -87,7 +87,7 @@ func newMorning(t testing.TB) *morning {
 	m.does("ana", m.closed, func(d handoff.Deed) error { return m.app.Desk.Resolve(t.Context(), d, handoff.Solved) })
 	helped.hears("¿Cómo le atendieron?")
 	helped.says("5", "¿Quiere contarnos por qué?")
-	helped.says("muy amable", "Gracias por contarnos")
+	helped.says("Me explicó con mucha paciencia.", "Gracias por contarnos")
 	m.later(4 * time.Minute)
 
 	other := m.person()
