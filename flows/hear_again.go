@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"llave/bot"
 	"llave/internal/handoff"
@@ -129,8 +130,10 @@ func (f *flow) hearRatingWords(_ context.Context, t *bot.Turn) (bot.Event, error
 	switch {
 	case t.Choice() == "rating_end", h == nil, h.Open():
 		return RatingEnded, nil
-	case t.Update.Kind != bot.Text:
+	case t.Update.Kind != bot.Text, len(clausesOf(t.Text())) == 0:
 		return "", nil
+	case utf8.RuneCountInString(t.Text()) > tooLong:
+		return WroteTooMuch, nil
 	case mannersOnly(t.Text()):
 		return RatingEnded, nil
 	}

@@ -173,7 +173,7 @@ func (f *flow) places() []bot.Place {
 			on(PortalDown, bot.Stay, "portal.down"), on(PortalOther, bot.Stay, "")).With(InKey, LinkUsedBy, KeyMadeBy).Called("portal"),
 		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks"), on(RatedHelp, RatingWords, "")).With(AfterKey, LinkUsedBy, KeyMadeBy).Called("rating"),
 		in(RatingWords, "rating.words", f.hearRatingWords, on(RatingTold, Done, "rating.told"), on(RatingEnded, Done, "done.thanks"), on(SaidThanks, Done, "done.thanks"),
-			on(SaidHello, Done, "done.thanks")).With(bot.FreeText, AfterKey, NoResume, LinkUsedBy, KeyMadeBy),
+			on(SaidHello, Done, "done.thanks"), on(WentBack, Done, "done.thanks")).With(bot.FreeText, AfterKey, NoResume, LinkUsedBy, KeyMadeBy),
 		in(Done, "done.ask", f.hearDone,
 			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")).
 			With(LinkUsedBy, KeyMadeBy, NoResume).Called("done"),

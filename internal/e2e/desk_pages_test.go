@@ -42,8 +42,11 @@ func (m *morning) again(login string) (before string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.does(login, before, func(d handoff.Deed) error { return m.app.Desk.Resolve(m.t.Context(), d, handoff.InPerson) })
 	p := m.owner
+	for _, old := range m.api.Messages(p.chat) { // what they have not waited for
+		p.last = max(p.last, old.ID)
+	}
+	m.does(login, before, func(d handoff.Deed) error { return m.app.Desk.Resolve(m.t.Context(), d, handoff.InPerson) })
 	p.hears("¿Cómo le atendieron?")
 	m.later(time.Minute)
 	p.says("persona", "¿Seguimos con lo que habló")
@@ -452,6 +455,7 @@ func atTheDesk() []deskPage {
 	sent := func(form string) func(c *clerk) {
 		return runs(`document.querySelector('form[data-form="` + form + `"]').requestSubmit()`)
 	}
+	counter := func(c *clerk, m *morning) { c.open(m.base + "/agentes/ventanilla") } // which has no stream
 	return []deskPage{
 		{name: "queue", who: "ana", walk: true, open: at("/agentes")},
 		{name: "mine", who: "ana", open: at("/agentes?ver=mios")},
@@ -555,19 +559,19 @@ func atTheDesk() []deskPage {
 		}},
 		{name: "an earlier case", who: "ana", open: to(func(m *morning) string { return "/agentes/casos/" + m.mine + "/antes/" + m.before })},
 		{name: "as many as one may", who: "ana", open: at("/agentes?ver=espera&dicho=enough")},
-		{name: "counter", who: "vera", walk: true, open: at("/agentes/ventanilla")},
-		{name: "counter, no such case", who: "vera", open: then(at("/agentes/ventanilla"), func(c *clerk) {
+		{name: "counter", who: "vera", walk: true, open: counter},
+		{name: "counter, no such case", who: "vera", open: then(counter, func(c *clerk) {
 			runs(`document.querySelector("#caso").value = "C22222222"`)(c)
 			sends(`document.querySelector("#caso").form`)(c)
 			c.shows("No hay ningún caso")
 		})},
 		{name: "counter, a case", who: "vera", open: func(c *clerk, m *morning) {
-			c.at("/agentes/ventanilla")
+			counter(c, m)
 			runs(`document.querySelector("#caso").value = "` + m.closed + `"`)(c)
 			sends(`document.querySelector("#caso").form`)(c)
 			c.shows("Cómo terminó")
 		}},
-		{name: "clerk's account", who: "vera", open: at("/agentes/cuenta")},
+		{name: "clerk's account", who: "vera", open: func(c *clerk, m *morning) { c.open(m.base + "/agentes/cuenta") }},
 		{name: "shut", who: "ana", open: func(c *clerk, m *morning) {
 			m.closeDesk(m.now().Add(3 * time.Hour))
 			m.later(0)
