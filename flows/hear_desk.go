@@ -124,7 +124,11 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		if t.Conv.Way == slow && number(t, slotHard) >= hardEnough {
 			rank = handoff.RankSlowly
 		}
-		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
+		from := t.Conv.State
+		if back := t.Conv.Back; t.Place().Has(OtherThan) && len(back) > 0 { // asked in between
+			from = back[len(back)-1]
+		}
+		h = handoff.New(ref, rank, from, f.masked(t), t.Now)
 		h.Trace = t.Trace()
 		h.Since = t.Now
 		t.Conv.Handoff = h
