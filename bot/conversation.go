@@ -62,7 +62,7 @@ type Seen struct {
 	ID    string    `bson:"id"`
 	Order int64     `bson:"order,omitempty"` // Update.Order
 	At    time.Time `bson:"at"`
-	Came  Event     `bson:"came,omitempty"` // NotYours or NotSent: the deed of the desk that was refused then
+	Came  Event     `bson:"came,omitempty"` // NotYours, NotSent or NotThen: the deed of the desk that was refused then
 }
 
 // Who a line of the transcript is from.
@@ -242,6 +242,7 @@ type Conversation struct {
 	Gone     bool              `bson:"gone,omitempty"`     // they blocked us
 	Case     string            `bson:"case,omitempty"`     // case number of this visit
 	Handoff  *Handoff          `bson:"handoff,omitempty"`
+	Late     *Late             `bson:"late,omitempty"`  // what the agent has said later
 	Visit    *Visit            `bson:"visit,omitempty"` // how far the person has come; nothing in it is changed, it is replaced
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`

@@ -63,6 +63,7 @@ const (
 	SignalPosition     = "place"         // the position in the queue has become much better
 	SignalAgentSilent  = "agent_silent"  // timer: the agent has not answered for too long
 	SignalStillWaiting = "still_waiting" // timer: the person has not written for so long that the channel will close
+	SignalDeskDue      = "desk_due"      // timer: a postponed case comes back, or what an agent has said later is to be said
 	SignalAgentGone    = "agent_gone"    // the agent's console is not there any more: Update.Desk.Agent
 )
 

@@ -34,6 +34,7 @@ func (d *frontDesk) Calendar(context.Context) (handoff.Calendar, error) {
 	return c, err
 }
 
+func (*frontDesk) Takes(context.Context, string) (bool, error)  { return false, nil }
 func (d *frontDesk) Ahead(context.Context, string) (int, error) { return int(d.ahead.Load()), nil }
 func (d *frontDesk) LineUp(ctx context.Context, h *bot.Handoff) (int, error) {
 	handoff.Wait(h)

@@ -33,6 +33,8 @@ const (
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
 	UnsentWaiting, AskedPositionAndLink                bot.Event = "UnsentWaiting", "AskedPositionAndLink"
+	QueuedAfter, TicketedAfter                         bot.Event = "QueuedAfter", "TicketedAfter"
+	Postponed, PostponedUnsaid, CaseResumed, LateKept  bot.Event = "Postponed", "PostponedUnsaid", "CaseResumed", "LateKept"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -63,6 +65,14 @@ const (
 	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
 	NoteLeaving     = "leaving"      // the person is being asked whether to leave
 	NoteStayed      = "stayed"       // and stays
+	NoteReopened    = "reopened"     // the person has more to say of it, or of what was done
+	NoteRatingWords = "rating_words" // the line before is what the person says of the help
+	NotePostponed   = "postponed"    // By put the case off until a moment
+	NotePutOff      = "put_off"      // By put it off until the person writes
+	NoteResumed     = "resumed"      // it is to be gone on with
+	NoteLate        = "late"         // By has something said later
+	NoteUnsaid      = "unsaid"       // By took that back
+	NoteLateUnsaid  = "late_unsaid"  // what By had said later is not said: By has the case no more
 
 	NoteChangedHands = "changed_hands" // the chat's telephone number is somebody else's now
 )
@@ -81,6 +91,8 @@ type Desk interface {
 	LineUp(ctx context.Context, h *bot.Handoff) (ahead int, err error)
 	// Staffed says whether anybody is there now.
 	Staffed(ctx context.Context) (bool, error)
+	// Takes says whether an agent is on duty and has room for one conversation more.
+	Takes(ctx context.Context, login string) (bool, error)
 }
 
 // noDesk is the desk of a program that has none: never open.
@@ -94,6 +106,9 @@ func (noDesk) Ahead(context.Context, string) (int, error)        { return 0, nil
 func (noDesk) LineUp(context.Context, *bot.Handoff) (int, error) { return 0, nil }
 func (noDesk) Staffed(context.Context) (bool, error)             { return false, nil }
 
+// Takes is false.
+func (noDesk) Takes(context.Context, string) (bool, error) { return false, nil }
+
 // hardEnough difficulties are believed. The way of speaking alone is chosen by two words, and moves nobody ahead.
 const hardEnough = 2
 
@@ -102,6 +117,9 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	again := h.Open()
 	if !again {
+		if asksSame(t, true) {
+			return AskedSame, nil
+		}
 		ref := t.Slot(slotCaseNumber) // a case from before there were agents
 		if ref == "" {
 			ref = t.Ref("C")
@@ -111,7 +129,11 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		if t.Conv.Way == slow && number(t, slotHard) >= hardEnough {
 			rank = handoff.RankSlowly
 		}
-		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
+		from := t.Conv.State
+		if back := t.Conv.Back; t.Place().Has(OtherThan) && len(back) > 0 { // asked in between
+			from = back[len(back)-1]
+		}
+		h = handoff.New(ref, rank, from, f.masked(t), t.Now)
 		h.Trace, h.Meaning = t.Trace(), f.caseMeaning(t)
 		h.Since = t.Now
 		t.Conv.Handoff = h
@@ -122,6 +144,11 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Transcribe(bot.FromEvent, "", NoteAsked)
 		f.announce(t, bot.ToldHandoff, ref)
 	}
+	return f.toQueue(ctx, t, again)
+}
+
+// toQueue lines a case up and says what can be promised; [again]: it stood there.
+func (f *flow) toQueue(ctx context.Context, t *bot.Turn, again bool) (bot.Event, error) {
 	open, err := f.lineUp(ctx, t)
 	switch {
 	case err != nil:
@@ -154,7 +181,7 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 		sayOpening(t, calendar)
 		return false, nil
 	}
-	if h := t.Conv.Handoff; h.Status == "" { // a new one
+	if h := t.Conv.Handoff; h.Status == "" && h.Reopened.IsZero() { // a new one: another has its place since it was first asked for
 		ahead, err := f.Desk.LineUp(ctx, h)
 		if err != nil {
 			return false, fmt.Errorf("line up: %w", err)
@@ -270,6 +297,10 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return ev, err
 		}
 		return f.forAgent(t), nil
+	case word == "word_status" && h.IsPostponed() && h.Postponed != bot.UntilAnswer:
+		t.Say("agent", h.AgentName)
+		t.Say("moment", sayMoment(t, h.Until.In(f.Zone)))
+		return Postponed, nil
 	case h.Held():
 		return f.forAgent(t), nil
 	case word == "word_language":
@@ -402,6 +433,11 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 		h.Since = t.Now
 	}
 	if h.Held() {
+		if h.IsPostponed() {
+			t.Remember(slotPutOff, h.Ref)
+		}
+		handoff.Resume(h)
+		setDue(t)
 		f.expectAnswer(t)
 	}
 	switch said := f.unseen(t); {
@@ -453,6 +489,7 @@ func (f *flow) isTyping(t *bot.Turn) {
 // answered ends that time: the person was told something, and whatever comes next is theirs to say.
 func answered(t *bot.Turn) {
 	t.Never(bot.SignalAgentSilent)
+	t.Forget(slotPutOff)
 	t.Conv.Handoff.Since, t.Conv.Handoff.Patience = time.Time{}, time.Time{}
 }
 
@@ -468,14 +505,16 @@ func (f *flow) endCase(t *bot.Turn, reason string) { f.endCaseBy(t, reason, &bot
 
 // endCaseBy ends the case by what an agent does.
 func (f *flow) endCaseBy(t *bot.Turn, reason string, act *bot.DeskAct) {
+	leavesUnsaid(t)
 	handoff.Lose(t.Conv.Handoff, bot.LostOver, act.Agent, act.Name)
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
+	setDue(t)
 	t.Never(bot.SignalAgentSilent)
 	t.Never(bot.SignalStillWaiting)
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting}
+var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting, bot.SignalDeskDue}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
@@ -483,7 +522,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 	if u.Signal == bot.SignalStillWaiting {
 		return f.asksStill(t), nil
 	}
-	if !h.Open() || u.Signal != bot.SignalAgentSilent && h.Ref != u.Text {
+	if !h.Open() || u.Signal != bot.SignalAgentSilent && u.Signal != bot.SignalDeskDue && h.Ref != u.Text {
 		return bot.Ignored, nil
 	}
 	switch u.Signal {
@@ -534,10 +573,12 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		}
 		return f.loseAgent(ctx, t, NoteSilent, &bot.DeskAct{})
 	case bot.SignalAgentGone:
-		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent {
+		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent || h.IsPostponed() && u.Desk.Do != bot.DeskRelease {
 			return bot.Ignored, nil
 		}
 		return f.loseAgent(ctx, t, NoteGone, &bot.DeskAct{})
+	case bot.SignalDeskDue:
+		return f.due(ctx, t)
 	}
 	return bot.Ignored, nil
 }
@@ -609,16 +650,24 @@ var lostAs = map[string]string{NoteSilent: bot.LostSilent, NoteGone: bot.LostGon
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.
 func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string, act *bot.DeskAct) (bot.Event, error) {
 	h := t.Conv.Handoff
+	leavesUnsaid(t)
 	handoff.Lose(h, lostAs[why], act.Agent, act.Name)
 	t.Transcribe(bot.FromEvent, h.AgentName, why)
 	t.Never(bot.SignalAgentSilent)
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
+	setDue(t)
+	after := why == NoteGone && t.Slot(slotPutOff) == h.Ref
+	t.Forget(slotPutOff)
 	switch {
 	case err != nil:
 		return "", err
+	case !open && after:
+		return TicketedAfter, nil
 	case !open:
 		return TicketedAgain, nil
+	case after:
+		return QueuedAfter, nil
 	}
 	return QueuedAgain, nil
 }
@@ -634,9 +683,6 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return bot.NotYours, nil
 		}
 		handoff.Hold(h, act.Agent, act.Name, t.Now)
-		if h.Before == act.Agent { // who lost it has it again
-			h.Before, h.Lost, h.LostBy, h.LostByName = "", "", "", ""
-		}
 		writeDown(t, act, h.Ref)
 		t.Say("agent", act.Name)
 		t.Transcribe(bot.FromEvent, act.Name, NoteTaken)
@@ -644,27 +690,21 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return Taken, nil
 	}
 	others := act.Supervisor && (act.Do == bot.DeskRelease || act.Do == bot.DeskResolve || act.Do == bot.DeskNote || act.Do == bot.DeskPass)
-	if h.Agent != act.Agent && !others || !h.Held() && act.Do != bot.DeskNote {
+	asked := act.Do == bot.DeskNote && h.MentionOf(act.Agent) > 0 // a note named them, and they answer
+	if h.Agent != act.Agent && !others && !asked || !h.Held() && act.Do != bot.DeskNote {
 		return bot.NotYours, nil
 	}
 	t.Say("agent", act.Name)
 	switch act.Do {
 	case bot.DeskSay:
-		answered(t)
-		if h.Answered.IsZero() {
-			h.Answered = t.Now
-		}
-		if t.Conv.Gone {
-			t.Transcribe(bot.FromAgent, act.Name, discreet(t.Text()))
-			t.Transcribe(bot.FromEvent, "", NoteBlocked)
-			return AgentSpoke, nil
-		}
-		t.Relay(discreet(t.Text()), act.Name)
-		return AgentSpoke, nil
+		handoff.Resume(h)
+		setDue(t)
+		return speaks(t, act.Name, discreet(t.Text())), nil
 	case bot.DeskType:
 		f.isTyping(t)
 		return AgentTyped, nil
 	case bot.DeskNote:
+		h.Mention(act.Names)
 		t.Transcribe(bot.FromNote, act.Name, t.Text())
 		return AgentNoted, nil
 	case bot.DeskPass:
@@ -675,8 +715,10 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		if note := t.Text(); note != "" {
 			t.Transcribe(bot.FromNote, act.Name, note)
 		}
+		leavesUnsaid(t)
 		handoff.Lose(h, bot.LostPassed, act.Agent, act.Name)
 		handoff.Hold(h, act.To, act.ToName, t.Now)
+		setDue(t)
 		writeDown(t, act, h.Ref+" "+act.To)
 		t.Never(bot.SignalAgentSilent)
 		f.expectAnswer(t)
@@ -694,17 +736,45 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			t.Transcribe(bot.FromNote, act.Name, why)
 		}
 		t.Transcribe(bot.FromEvent, act.Name, NoteResolved)
-		t.Remember(slotRates, h.Ref)
 		t.Conv.Case = h.Ref
 		f.dropNumber(t)
+		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle)) // who writes within a day is asked whether it is about the same
+		if act.Reason == handoff.Misuse {
+			return ResolvedMisuse, nil
+		}
+		t.Remember(slotRates, h.Ref)
 		return Resolved, nil
 	case bot.DeskLink:
 		return f.linkForAgent(t, act)
 	case bot.DeskOffice:
 		answered(t)
 		return AgentToOffice, nil
+	case bot.DeskPostpone:
+		return f.postpones(ctx, t, act)
+	case bot.DeskResume:
+		return resumesCase(t, act)
+	case bot.DeskLater:
+		return f.saysLater(t, act)
+	case bot.DeskUnsay:
+		return takesBack(t, act)
 	}
 	return bot.NotYours, nil
+}
+
+// speaks says an agent's words to the person.
+func speaks(t *bot.Turn, name, words string) bot.Event {
+	h := t.Conv.Handoff
+	answered(t)
+	if h.Answered.IsZero() {
+		h.Answered = t.Now
+	}
+	if t.Conv.Gone {
+		t.Transcribe(bot.FromAgent, name, words)
+		t.Transcribe(bot.FromEvent, "", NoteBlocked)
+		return AgentSpoke
+	}
+	t.Relay(words, name)
+	return AgentSpoke
 }
 
 // writeDown promises the audit an agent's deed.

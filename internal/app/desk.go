@@ -24,6 +24,7 @@ import (
 	"llave/internal/store"
 	"llave/internal/web"
 	"llave/internal/web/console"
+	"llave/internal/web/console/counter"
 	"llave/internal/web/console/supervisor"
 	"llave/internal/web/console/talk"
 )
@@ -35,7 +36,8 @@ const tendEvery = "@every 5s"
 func (a *App) newDesk() *handoff.Desk {
 	return handoff.NewDesk(handoff.Options{
 		Store: a.Store.Desk, Schedules: a.Store.Schedule, Hours: a.options.Config.OfficeHours, Zone: a.options.Config.Timezone,
-		Target: a.options.Config.FirstAnswerTarget,
+		Target:  a.options.Config.FirstAnswerTarget,
+		OpenMax: a.options.Config.AgentOpenMax, Window: func(channel string) time.Duration { return windows[channel] },
 		Now:    a.Store.Now,
 		Answer: func(ctx context.Context, u bot.Update) (bot.Outcome, error) { return a.Runner.Answer(ctx, u) },
 		Number: func(c bot.Conversation) (string, error) { return flows.Number(a.Vault, c) },
@@ -46,6 +48,10 @@ func (a *App) newDesk() *handoff.Desk {
 				return fmt.Errorf("read the store's clock: %w", err)
 			}
 			return a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: now, Who: who, What: what, Detail: detail})
+		},
+		Tries: func(ctx context.Context, login string, by int64) (int64, error) {
+			n, _, err := a.Store.Counters.Add(ctx, "counter/"+login, by, time.Hour)
+			return n, err
 		},
 		Mark:     func(words string) string { return a.Vault.Hash("search", words)[:12] },
 		Typing:   a.showTyping,
@@ -94,8 +100,13 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
+	desk, err := counter.New(frame, name)
+	if err != nil {
+		return err
+	}
 	frame.Routes(mux)
 	a.talk.Routes(mux)
+	desk.Routes(mux)
 	lead.Routes(mux)
 	return nil
 }

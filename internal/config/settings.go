@@ -139,6 +139,8 @@ var settings = []setting{
 			c.FirstAnswerTarget, err = between(v, 10*time.Second, 24*time.Hour)
 			return
 		}},
+	{"LLAVE_AGENT_OPEN_MAX", "0", "", "how many conversations an agent has at once at most, without those put off; `0`: as many as they take",
+		func(c *Config, v string) (err error) { c.AgentOpenMax, err = countOrNone(v); return }},
 	{"LLAVE_SECOND_FACTOR", "optional", "", "who at the desk needs a code besides the password: `optional`: who wants one; `supervisors`; `all`. It is set up at the next sign-in",
 		func(c *Config, v string) (err error) {
 			c.SecondFactor, err = oneOf(v, SecondFactorOptional, SecondFactorSupervisors, SecondFactorAll)

@@ -27,9 +27,35 @@ type morning struct {
 	*office
 	clerks map[string]*clerk
 	deeds  int
+	owner  *phone // whose case ana has
 
 	mine, others, waiting, slow, closed string // cases: ana's, luis's, of nobody yet, of somebody who goes step by step, closed
+	before                              string // an earlier case of the same chat as ana's
 	notice                              string
+}
+
+// again has the person of the agent's case come back after its end with something else, and the agent take that. It returns the case before.
+func (m *morning) again(login string) (before string) {
+	m.t.Helper()
+	before = m.mine
+	of, err := m.app.Desk.Find(m.t.Context(), before)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	p := m.owner
+	for _, old := range m.api.Messages(p.chat) { // what they have not waited for
+		p.last = max(p.last, old.ID)
+	}
+	m.does(login, before, func(d handoff.Deed) error { return m.app.Desk.Resolve(m.t.Context(), d, handoff.InPerson) })
+	p.hears("¿Cómo le atendieron?")
+	m.later(time.Minute)
+	p.says("persona", "¿Seguimos con lo que habló")
+	m.mine = caseIn(p.says("otra cosa", "Su caso es"))
+	m.does(login, m.mine, func(d handoff.Deed) error { return m.app.Desk.Claim(m.t.Context(), d) })
+	if again, err := m.app.Desk.Find(m.t.Context(), m.mine); err != nil || again.Conv != of.Conv {
+		m.t.Fatalf("it is another chat's: %v", err)
+	}
+	return before
 }
 
 // openMorning is an office before anybody has written.
@@ -39,8 +65,11 @@ func openMorning(t testing.TB) *morning {
 	for _, who := range []struct {
 		login, name string
 		role        agent.Role
-	}{{"ana", "Ana", agent.Member}, {"luis", "Luis", agent.Member}, {"nuria", "Nuria", agent.Member}, {"eva", "Eva", agent.Supervisor}} {
+	}{{"ana", "Ana", agent.Member}, {"luis", "Luis", agent.Member}, {"nuria", "Nuria", agent.Member}, {"vera", "Vera", agent.Clerk}, {"eva", "Eva", agent.Supervisor}} {
 		m.hire(who.login, who.name, who.role)
+		if who.role == agent.Clerk { // who talks to nobody
+			continue
+		}
 		m.here[who.login] = handoff.Actor{Login: who.login, Name: who.name, Supervisor: who.role == agent.Supervisor}
 	}
 	m.later(0)
@@ -60,7 +89,8 @@ func newMorning(t testing.TB) *morning {
 	m.later(6 * time.Minute)
 	m.does("ana", m.closed, func(d handoff.Deed) error { return m.app.Desk.Resolve(t.Context(), d, handoff.Solved) })
 	helped.hears("¿Cómo le atendieron?")
-	helped.says("5", "Terminamos")
+	helped.says("5", "¿Quiere contarnos por qué?")
+	helped.says("Me explicó con mucha paciencia.", "Gracias por contarnos")
 	m.later(4 * time.Minute)
 
 	other := m.person()
@@ -73,6 +103,7 @@ func newMorning(t testing.TB) *morning {
 	m.later(time.Minute)
 
 	p := m.person()
+	m.owner = p
 	m.mine = m.asked(p, 1)
 	m.later(3 * time.Minute)
 	m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Claim(t.Context(), d) })
@@ -431,6 +462,7 @@ func atTheDesk() []deskPage {
 	sent := func(form string) func(c *clerk) {
 		return runs(`document.querySelector('form[data-form="` + form + `"]').requestSubmit()`)
 	}
+	counter := func(c *clerk, m *morning) { c.open(m.base + "/agentes/ventanilla") } // which has no stream
 	return []deskPage{
 		{name: "queue", who: "ana", walk: true, open: at("/agentes")},
 		{name: "mine", who: "ana", open: at("/agentes?ver=mios")},
@@ -517,6 +549,48 @@ func atTheDesk() []deskPage {
 			m.does("eva", m.mine, func(d handoff.Deed) error { return m.app.Desk.Release(m.t.Context(), d) })
 			c.until("it is told", `document.querySelector("#escribir .bad") !== null`)
 		}},
+		{name: "put off, with something for later", who: "ana", open: func(c *clerk, m *morning) {
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Claim(m.t.Context(), d) })
+			m.does("ana", m.mine, func(d handoff.Deed) error {
+				return m.app.Desk.SayLater(m.t.Context(), d, "¿Ya le llegó el correo? Ábralo cuando pueda, por favor.", m.now().Add(2*time.Hour), true)
+			})
+			then(to(mine), runs(unfold))(c, m)
+			c.shows("Retomar ahora")
+		}},
+		{name: "no such moment", who: "ana", open: func(c *clerk, m *morning) {
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Resume(m.t.Context(), d) })
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Unsay(m.t.Context(), d) })
+			acted(func(c *clerk) {
+				runs(unfold + `; document.querySelector("#hasta").value = "time"`)(c)
+				sent("posponer")(c)
+			})(c, m)
+			c.shows("No puede ser a esa hora")
+		}},
+		{name: "named in a note", who: "luis", open: func(c *clerk, m *morning) {
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Note(m.t.Context(), d, "@luis, ¿qué le digo?") })
+			c.at("/agentes/casos/" + m.mine + "?ver=mios")
+			c.shows("¿qué le digo?")
+		}},
+		{name: "earlier cases", who: "ana", open: func(c *clerk, m *morning) {
+			m.before = m.again("ana")
+			then(to(func(m *morning) string { return "/agentes/casos/" + m.mine + "?ver=mios" }), runs(unfold))(c, m)
+			c.shows("Casos anteriores")
+		}},
+		{name: "an earlier case", who: "ana", open: to(func(m *morning) string { return "/agentes/casos/" + m.mine + "/antes/" + m.before })},
+		{name: "as many as one may", who: "ana", open: at("/agentes?ver=espera&dicho=enough")},
+		{name: "counter", who: "vera", walk: true, open: counter},
+		{name: "counter, no such case", who: "vera", open: then(counter, func(c *clerk) {
+			runs(`document.querySelector("#caso").value = "C22222222"`)(c)
+			sends(`document.querySelector("#caso").form`)(c)
+			c.shows("No hay ningún caso")
+		})},
+		{name: "counter, a case", who: "vera", open: func(c *clerk, m *morning) {
+			counter(c, m)
+			runs(`document.querySelector("#caso").value = "` + m.closed + `"`)(c)
+			sends(`document.querySelector("#caso").form`)(c)
+			c.shows("Cómo terminó")
+		}},
+		{name: "clerk's account", who: "vera", open: func(c *clerk, m *morning) { c.open(m.base + "/agentes/cuenta") }},
 		{name: "shut", who: "ana", open: func(c *clerk, m *morning) {
 			m.closeDesk(m.now().Add(3 * time.Hour))
 			m.later(0)

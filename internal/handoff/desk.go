@@ -25,6 +25,7 @@ type Store interface {
 	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)
 	EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error
 	Case(ctx context.Context, ref string) (CaseFile, bool, error)
+	CasesOf(ctx context.Context, conv string) ([]CaseFile, error)
 	EachCase(ctx context.Context, from, to time.Time, each func(CaseFile) bool) error
 	CloseNotice(ctx context.Context, ref, by, answer string) (bool, error)
 	Beat(ctx context.Context, p Presence) error
@@ -62,7 +63,8 @@ type Presence struct {
 	Version int64     `bson:"v"`
 	Name    string    `bson:"name"`
 	At      time.Time `bson:"at"`
-	Away    bool      `bson:"away,omitempty"` // there, and takes no new conversation
+	Away    bool      `bson:"away,omitempty"`   // there, and takes no new conversation
+	Speaks  string    `bson:"speaks,omitempty"` // languages beside the first, with blanks between
 }
 
 // GoneAfter is how long an agent's console may be silent before the agent's conversations go back to the queue (P504: an
@@ -82,7 +84,7 @@ type Answers struct {
 	List    []Answer `bson:"list,omitempty"`
 }
 
-// Answer is one ready answer. Its words may hold {agente}, {caso} and {persona}.
+// Answer is one ready answer. Its words may hold {agente} and {caso}.
 type Answer struct {
 	Name string `bson:"name"` // what is typed after the slash
 	Text string `bson:"text"`
@@ -93,6 +95,7 @@ type Actor struct {
 	Login      string
 	Name       string // what people are told
 	Supervisor bool
+	Speaks     string // languages beside the first, with blanks between
 }
 
 // Finding is why a record may use the virtual route or not, in the words of package affiliate. The desk may know it
@@ -114,6 +117,7 @@ type Options struct {
 	Hours     Hours          // the setting's
 	Zone      *time.Location // of the hours
 	Target    time.Duration  // within which the desk means to give a first answer; 0: TargetUsual
+	OpenMax   int            // how many conversations an agent has at most; 0: as many as they like
 	Now       func(ctx context.Context) (time.Time, error)
 	// Answer has the runner answer an update, and says what came of it.
 	Answer func(ctx context.Context, u bot.Update) (bot.Outcome, error)
@@ -129,6 +133,10 @@ type Options struct {
 	Discreet, Noted func(text string) string
 	// Silence is how long an agent may leave a person without an answer.
 	Silence time.Duration
+	// Window is how long after a person's last word a channel lets us write; nil, or zero: for ever.
+	Window func(channel string) time.Duration
+	// Tries counts the codes that somebody at a counter types, within the hour, and says how many there are; with -1 it takes one back.
+	Tries func(ctx context.Context, login string, by int64) (int64, error)
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
 	// Known says whether an agent with that login may take conversations, and what people are told they are called.
@@ -163,6 +171,10 @@ var (
 	ErrNoNumber = errors.New("the conversation has no number")
 	ErrNotHere  = errors.New("the colleague is not there")
 	ErrRefused  = errors.New("the record has had its mails for now")
+	ErrNotThen  = errors.New("not at that moment")
+	ErrEnough   = errors.New("the agent has as many conversations as one may")
+	ErrNoRoom   = errors.New("the colleague has as many conversations as one may")
+	ErrTries    = errors.New("too many codes were wrong: later")
 )
 
 // TakenError says who has a conversation that was to be taken.
@@ -230,6 +242,8 @@ func (d *Desk) act(ctx context.Context, deed Deed, a bot.DeskAct, text string) (
 			return c, out, ErrNoNumber
 		}
 		return c, out, ErrRefused
+	case bot.NotThen:
+		return c, out, ErrNotThen
 	}
 	return c, out, nil
 }

@@ -69,7 +69,7 @@ func (d *Desk) KeepDraft(ctx context.Context, who Actor, ref, text string, note 
 	}
 	masked = d.masked(text, note)
 	err = d.changeDraft(ctx, ref, who.Login, func(draft *Draft) bool {
-		writes := c.Handoff.Agent == who.Login || c.Handoff.Before == who.Login || draft.Version > 0 || note && who.Supervisor
+		writes := c.Handoff.Agent == who.Login || c.Handoff.Before == who.Login || draft.Version > 0 || note && (who.Supervisor || c.Handoff.MentionOf(who.Login) > 0)
 		if kept := draft.of(note); writes && *kept != masked {
 			*kept, draft.Conv, draft.Ref, draft.At = masked, c.ID, ref, now
 			return true

@@ -66,11 +66,13 @@ func key(prefix string, h *bot.Handoff) string {
 // Wait puts a case into the queue.
 func Wait(h *bot.Handoff) {
 	h.Status, h.Queue, h.Agent, h.AgentName = bot.HandoffWaiting, key(QueueWaiting, h), "", ""
+	Resume(h)
 }
 
 // Defer has a case wait for the next opening. Its position is the one it would have had.
 func Defer(h *bot.Handoff) {
 	h.Status, h.Queue, h.Agent, h.AgentName, h.Told = bot.HandoffScheduled, key(QueueScheduled, h), "", "", 0
+	Resume(h)
 }
 
 // Hold gives the conversation to an agent.
@@ -80,6 +82,10 @@ func Hold(h *bot.Handoff, login, name string, now time.Time) {
 	if h.Taken.IsZero() {
 		h.Taken = now
 	}
+	if h.Before == login { // who lost it has it again
+		h.Before, h.Lost, h.LostBy, h.LostByName = "", "", "", ""
+	}
+	Resume(h)
 }
 
 // Lose notes how the agent who has a case is about to lose it, and who took it away: "" nobody of the desk.
@@ -92,7 +98,19 @@ func Lose(h *bot.Handoff, how, by, byName string) {
 // Close ends a case. Who had it stays written there.
 func Close(h *bot.Handoff, reason string, now time.Time) {
 	h.Status, h.Queue, h.Reason, h.Ended, h.Since = bot.HandoffClosed, "", reason, now, time.Time{}
+	Resume(h)
 }
+
+// Reopen goes on with a case that has ended. It stands nowhere until Wait, Defer or Hold.
+func Reopen(h *bot.Handoff, now time.Time) {
+	h.Status, h.Reason, h.Ended, h.Reopened, h.Agent, h.AgentName = "", "", time.Time{}, now, "", ""
+}
+
+// Postpone puts a case off that an agent has. It stays theirs.
+func Postpone(h *bot.Handoff, what string, until time.Time) { h.Postponed, h.Until = what, until }
+
+// Resume ends that.
+func Resume(h *bot.Handoff) { h.Postponed, h.Until = "", time.Time{} }
 
 // Halved says whether a position in the queue is worth telling after the one that was told last: the first, and half of it
 // or better from then on.

@@ -27,17 +27,22 @@ type Case struct {
 	State   bot.State // where the bot is
 	Lang    string
 	Born    time.Time // the person's first message
+	LastAt  time.Time // their last word
+	Late    *bot.Late // what the agent has said later
 	Turns   int64     // messages of the person in all
 	Tried   int       // different numbers that were looked up in the last day
 	Silent  time.Time // when who has it loses it unless they answer; zero: nobody owes an answer
 }
+
+// AskedLast is when a person was last asked for: at the beginning, or when the case was opened again.
+func (c Case) AskedLast() time.Time { return latest(c.Asked, c.Reopened) }
 
 // CaseOf is the case of a conversation that has one.
 func CaseOf(c bot.Conversation) Case {
 	channel, _ := bot.SplitConversationID(c.ID)
 	out := Case{
 		Handoff: *c.Handoff, Conv: c.ID, Channel: channel, Version: c.Version, Gone: c.Gone, Slowly: c.Way != "",
-		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers),
+		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers), LastAt: c.LastAt, Late: c.Late,
 	}
 	if n := len(c.Tail); n > 0 {
 		out.Last = c.Tail[n-1]

@@ -12,7 +12,11 @@ import (
 
 // Claim gives a conversation to an agent. Of several who claim it at the same moment one gets it; the others are told who, in
 // a *TakenError.
+// ErrEnough when the agent has as many as one may.
 func (d *Desk) Claim(ctx context.Context, deed Deed) error {
+	if err := d.mayTake(ctx, deed); err != nil {
+		return err
+	}
 	_, out, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskClaim}, "")
 	if err == nil && !out.Repeat {
 		return nil
@@ -39,29 +43,33 @@ func (d *Desk) Say(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	return d.write(ctx, deed, bot.DeskSay, text)
+	return d.write(ctx, deed, bot.DeskAct{Do: bot.DeskSay}, text)
 }
 
 // write sends a text as its parts, or keeps them as notes, each once; then it is no draft any more.
-func (d *Desk) write(ctx context.Context, deed Deed, do, text string) error {
+func (d *Desk) write(ctx context.Context, deed Deed, act bot.DeskAct, text string) error {
 	once := deed.Once
 	for i, part := range Parts(text) {
 		if i > 0 {
 			deed.Once = fmt.Sprintf("%s-%d", once, i)
 		}
-		if _, _, err := d.act(ctx, deed, bot.DeskAct{Do: do}, part); err != nil {
+		if _, _, err := d.act(ctx, deed, act, part); err != nil {
 			return err
 		}
 	}
-	return d.sent(ctx, deed.Actor, deed.Ref, text, do == bot.DeskNote)
+	return d.sent(ctx, deed.Actor, deed.Ref, text, act.Do == bot.DeskNote)
 }
 
-// Note keeps a note for colleagues.
+// Note keeps a note for colleagues. Those whom it names, as @login or @Name, may read the case while it is open, and answer in a note.
 func (d *Desk) Note(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	return d.write(ctx, deed, bot.DeskNote, text)
+	names, err := d.namedIn(ctx, text)
+	if err != nil {
+		return err
+	}
+	return d.write(ctx, deed, bot.DeskAct{Do: bot.DeskNote, Names: names}, text)
 }
 
 // Pass gives a conversation to a colleague who is there, with a note that may be empty.
@@ -76,6 +84,11 @@ func (d *Desk) Pass(ctx context.Context, deed Deed, to, note string) error {
 	}
 	if !known || !here {
 		return ErrNotHere
+	}
+	if room, err := d.room(ctx, to); err != nil {
+		return err
+	} else if !room {
+		return ErrNoRoom
 	}
 	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskPass, To: to, ToName: name}, strings.TrimSpace(note))
 	return err
@@ -166,14 +179,16 @@ func (d *Desk) Why(ctx context.Context, deed Deed) (Finding, error) {
 
 // What is written down of the desk.
 const (
-	AuditReveal = "case_reveal"
-	AuditWhy    = "case_why"
-	AuditExport = "case_export"
-	AuditHours  = "desk_hours"
-	AuditNotice = "notice_closed"
-	AuditRead   = "case_read"
-	AuditSearch = "desk_search"
-	AuditLimit  = "case_limit" // a link was not sent for the record's limits
+	AuditReveal       = "case_reveal"
+	AuditWhy          = "case_why"
+	AuditExport       = "case_export"
+	AuditHours        = "desk_hours"
+	AuditNotice       = "notice_closed"
+	AuditRead         = "case_read"
+	AuditSearch       = "desk_search"
+	AuditCounter      = "case_counter"       // looked up at a counter, by its number
+	AuditCounterWrong = "case_counter_wrong" // a number of no case was typed there
+	AuditLimit        = "case_limit"         // a link was not sent for the record's limits
 )
 
 // writeDown appends an audit entry of a deed. The browser chooses Once, so the id says of which case it is too: else the same one for
@@ -242,7 +257,7 @@ func (d *Desk) Beat(ctx context.Context, who Actor, away bool) error {
 	if err != nil {
 		return fmt.Errorf("read the store's clock: %w", err)
 	}
-	return d.Store.Beat(ctx, Presence{Login: who.Login, Name: who.Name, At: now, Away: away})
+	return d.Store.Beat(ctx, Presence{Login: who.Login, Name: who.Name, Speaks: who.Speaks, At: now, Away: away})
 }
 
 // Gone says that an agent's console is not there any more, and frees what the agent has: signed out, or thrown out.
@@ -256,7 +271,9 @@ func (d *Desk) Gone(ctx context.Context, login string) error {
 	}
 	var problems []error
 	for _, c := range held {
-		problems = append(problems, d.free(ctx, c))
+		if !c.IsPostponed() {
+			problems = append(problems, d.free(ctx, c))
+		}
 	}
 	return errors.Join(problems...)
 }

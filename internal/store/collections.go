@@ -33,9 +33,9 @@ var (
 	})
 	Conversations = declare(Collection{Name: "chats",
 		Whole:   "all but times, keepers and the place in the queue, under the chat's key; in it ",
-		Holds:   "what a chat is in the middle of: the last lines, masked (`tail`), answers (`slots`), what is owed to it (`promises`), ids of updates (`seen`)",
+		Holds:   "what a chat is in the middle of: the last lines, masked (`tail`), answers (`slots`), what is owed to it (`promises`), what an agent has said later (`late`), ids of updates (`seen`)",
 		Why:     "to answer the next message, once",
-		Until:   "emptied `LLAVE_RETENTION_IDLE` after the last word; deleted `LLAVE_RETENTION_SEEN` after it, or once what it owes beyond bubbles is kept, a month later at most",
+		Until:   "emptied `LLAVE_RETENTION_IDLE` after the last word, or the end of a case; deleted `LLAVE_RETENTION_SEEN` after it, or once what it owes beyond bubbles is kept, a month later at most",
 		Longest: 9 * day,
 	})
 	Unlocks = declare(Collection{Name: "unlocks",

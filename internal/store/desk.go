@@ -111,6 +111,8 @@ type glance struct {
 	Turns    int64         `bson:"turns"`
 	Born     time.Time     `bson:"born"`
 	Timers   []bot.Timer   `bson:"timers"`
+	LastAt   time.Time     `bson:"last_at"`
+	Late     *bot.Late     `bson:"late"`
 	Promises []struct {
 		Kind  bot.PromiseKind `bson:"kind"`
 		Waits bool            `bson:"waits"`
@@ -135,7 +137,7 @@ func (g *glance) asCase() (c handoff.Case, err error) {
 	channel, _ := bot.SplitConversationID(g.ID)
 	c = handoff.Case{
 		Handoff: g.Handoff, Conv: g.ID, Channel: channel, Version: g.Version, Gone: g.Gone, Slowly: g.Way != "",
-		State: g.State, Lang: g.Lang, Born: g.Born, Turns: g.Turns, Tried: len(g.Numbers),
+		State: g.State, Lang: g.Lang, Born: g.Born, Turns: g.Turns, Tried: len(g.Numbers), LastAt: g.LastAt, Late: g.Late,
 	}
 	for _, p := range g.Promises {
 		if p.Kind == bot.PromiseSay {
@@ -271,6 +273,22 @@ func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(
 		}
 		return each(caseFileOf(f))
 	})
+}
+
+// CasesOf returns the cases and notices of a chat, the latest first.
+func (t *DeskTable) CasesOf(ctx context.Context, conv string) ([]handoff.CaseFile, error) {
+	files, err := t.cases.Scan(ctx, Query{Field: "conv", From: conv, To: conv + "\x00"})
+	if err != nil {
+		return nil, err
+	}
+	var out []handoff.CaseFile
+	for _, f := range files {
+		if f.Handoff != nil {
+			out = append(out, caseFileOf(f))
+		}
+	}
+	slices.SortFunc(out, func(a, b handoff.CaseFile) int { return b.Made.Compare(a.Made) })
+	return out, nil
 }
 
 func caseFileOf(f File) handoff.CaseFile {

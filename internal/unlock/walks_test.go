@@ -75,7 +75,8 @@ type staffed struct{ handoff.Hours }
 func (d staffed) Calendar(context.Context) (handoff.Calendar, error) {
 	return handoff.Calendar{Hours: d.Hours, Zone: time.UTC}, nil
 }
-func (staffed) Ahead(context.Context, string) (int, error) { return 0, nil }
+func (staffed) Takes(context.Context, string) (bool, error) { return false, nil }
+func (staffed) Ahead(context.Context, string) (int, error)  { return 0, nil }
 func (d staffed) LineUp(ctx context.Context, h *bot.Handoff) (int, error) {
 	handoff.Wait(h)
 	return d.Ahead(ctx, h.Queue)

@@ -124,9 +124,10 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 	if h := p.w.Case(Chat); h != nil {
 		deed.Ref = h.Ref
 	}
-	what, words, _ := strings.Cut(what, ": ")
+	what, words, _ := strings.Cut(what, ": ") // a clock has no blank behind its colon
 	to, passes := strings.CutPrefix(what, "passes it to ")
 	step, returns := strings.CutPrefix(what, "gives it back at ")
+	until, postpones := strings.CutPrefix(what, "postpones it until ")
 	switch {
 	case what == "is here":
 		return nil
@@ -156,6 +157,15 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 	case what == "resolves it":
 		reason, why, _ := strings.Cut(words, ", ")
 		return desk.ResolveSaying(ctx, deed, reason, why)
+	case postpones:
+		return p.postpone(ctx, deed, until)
+	case what == "goes on":
+		return desk.Resume(ctx, deed)
+	case strings.HasPrefix(what, "says at "), strings.HasPrefix(what, "postpones and says at "):
+		_, at, _ := strings.Cut(what, "says at ")
+		return desk.SayLater(ctx, deed, words, beginning(p.t, at), strings.HasPrefix(what, "postpones"))
+	case what == "takes back what is said later":
+		return desk.Unsay(ctx, deed)
 	case what == "sends the link":
 		return desk.SendLink(ctx, deed)
 	case what == "tells the offices":
@@ -175,6 +185,17 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 	}
 	p.t.Fatalf("desk: unknown deed %q", what)
 	return nil
+}
+
+// postpone puts the case off: until "an answer", "the opening", or a moment at the desk.
+func (p *player) postpone(ctx context.Context, deed handoff.Deed, until string) error {
+	switch until {
+	case "an answer":
+		return p.w.App.Desk.Postpone(ctx, deed, bot.UntilAnswer, time.Time{})
+	case "the opening":
+		return p.w.App.Desk.Postpone(ctx, deed, bot.UntilOpening, time.Time{})
+	}
+	return p.w.App.Desk.Postpone(ctx, deed, bot.UntilTime, beginning(p.t, until))
 }
 
 // takeNext takes whoever stands first in the queue.
@@ -200,7 +221,7 @@ func refusal(err error) string {
 	if errors.As(err, &taken) {
 		return "taken by " + taken.Name
 	}
-	for _, known := range []error{handoff.ErrNoCase, handoff.ErrNotYours, handoff.ErrNoNumber, handoff.ErrNotHere, handoff.ErrRefused} {
+	for _, known := range []error{handoff.ErrNoCase, handoff.ErrNotYours, handoff.ErrNoNumber, handoff.ErrNotHere, handoff.ErrRefused, handoff.ErrNotThen} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}

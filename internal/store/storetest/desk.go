@@ -237,6 +237,13 @@ func deskCases(t *testing.T, s *store.Store) {
 		t.Errorf("the latest: got %v", got)
 	}
 
+	must(t, s.Desk.KeepCase(ctx, "telegram:1", bot.Handoff{Ref: "C-CASE-005", Status: bot.HandoffWaiting, Asked: deskDay.Add(2 * time.Hour), Rev: 1}))
+	of, err := s.Desk.CasesOf(ctx, "telegram:1")
+	must(t, err)
+	if len(of) != 2 || of[0].Ref != "C-CASE-005" || of[1].Ref != "C-CASE-001" {
+		t.Errorf("cases of a chat: got %+v", of)
+	}
+
 	closed := func(ref, by string) bool {
 		t.Helper()
 		done, err := s.Desk.CloseNotice(ctx, ref, by, "hablé con la persona")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"llave/internal/agent"
 	"llave/internal/web"
 )
 
@@ -24,6 +25,9 @@ func (c *Frame) there(f Handler) Handler {
 
 // beat says that an agent is there, as much on duty as they said last.
 func (c *Frame) beat(ctx context.Context, v Visit) error {
+	if v.Agent.Role == agent.Clerk { // who talks to nobody
+		return nil
+	}
 	c.mu.Lock()
 	recent := time.Since(c.beats[v.Agent.Login]) < beatEvery
 	c.mu.Unlock()

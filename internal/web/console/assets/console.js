@@ -211,6 +211,7 @@ const hear = {
   },
   row(e) { keepPlace(() => putRow(piece(e.html).firstElementChild)); },
   gone(e) { keepPlace(() => document.getElementById("caso-" + e.ref)?.remove()); },
+  shut(e) { one("#cierre")?.replaceChildren(piece(e.html)); },
   notices(e) { one("#avisos-titular")?.replaceChildren(piece(e.html)); },
   counts(n) {
     counted = n;

@@ -79,10 +79,10 @@ const talk = (() => {
   /** redraw puts new forms in the place of old ones and carries over what was typed, what was open, and the focus. */
   function redraw(into, html) {
     const fresh = piece(html);
-    for (const field of all("textarea, select", into)) {
+    for (const field of all("textarea, select, input[id]", into)) {
       const same = field.id && fresh.getElementById(field.id);
       if (!same || same.readOnly) continue;
-      if (same.tagName === "TEXTAREA") same.value = field.value;
+      if (same.tagName !== "SELECT") same.value = field.value;
       else if ([...same.options].some((o) => o.value === field.value)) same.value = field.value;
     }
     for (const open of all("details[open]", into)) fresh.getElementById(open.id)?.setAttribute("open", "");

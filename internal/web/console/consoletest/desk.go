@@ -17,6 +17,7 @@ import (
 	"llave/internal/unlock"
 	"llave/internal/web"
 	"llave/internal/web/console"
+	"llave/internal/web/console/counter"
 	"llave/internal/web/console/supervisor"
 	"llave/internal/web/console/talk"
 )
@@ -63,6 +64,10 @@ func NewDesk(t *testing.T) *Desk {
 		Look:   func(context.Context, string) (handoff.Finding, error) { return handoff.Finding{}, nil },
 		Audit: func(ctx context.Context, id, who, what, detail string) error {
 			return s.Audit.Append(ctx, store.AuditEntry{ID: id, At: w.Clock.Now(), Who: who, What: what, Detail: detail})
+		},
+		Tries: func(ctx context.Context, login string, by int64) (int64, error) {
+			n, _, err := s.Counters.Add(ctx, "counter/"+login, by, time.Hour)
+			return n, err
 		},
 		Mark:     func(words string) string { return vault.Hash("search", words)[:12] },
 		Discreet: flows.Discreet, Noted: flows.Noted, Silence: flows.DefaultSilence,
@@ -131,7 +136,12 @@ func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *tal
 		if err != nil {
 			return err
 		}
+		desk, err := counter.New(c, o.StateName)
+		if err != nil {
+			return err
+		}
 		c.Routes(mux)
+		desk.Routes(mux)
 		room.Routes(mux)
 		lead.Routes(mux)
 		return nil

@@ -406,7 +406,7 @@ func (c *Room) lookAtBoard(r *http.Request) (b boardData, err error) {
 		if k.Meaning != "" {
 			row.Meaning = c.meaningTitle(k.Meaning)
 		}
-		since := k.Asked
+		since := k.AskedLast()
 		if k.Held() {
 			since = k.Since
 		}

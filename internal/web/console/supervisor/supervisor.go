@@ -66,7 +66,7 @@ func (c *Room) presentDesk(ctx context.Context) (present, error) {
 			byLogin[k.Agent].Held++
 		case k.Waiting():
 			p.Waiting++
-			longest = max(longest, now.Sub(calendar.WaitFrom(k.Asked, now)))
+			longest = max(longest, now.Sub(calendar.WaitFrom(k.AskedLast(), now)))
 		default:
 			p.Scheduled++
 		}

@@ -47,6 +47,9 @@ const (
 	saidMasked       = "masked"        // As is what would go out of it
 	saidSlash        = "slash"         // Name is no ready answer, and would go out as it is
 	saidWhy          = "why"           // the reason has to be said in words
+	saidNotThen      = "not_then"      // not at that moment
+	saidEnough       = "enough"        // the agent has as many conversations as one may
+	saidNoRoom       = "no_room"       // the colleague has
 	saidProve        = "prove"         // the password must be typed first; Name is the case
 )
 
@@ -63,6 +66,11 @@ const (
 	formResolve = "resolver"
 	formNumber  = "numero"
 	formWhy     = "porque"
+
+	formPostpone = "posponer"
+	formGoOn     = "retomar"
+	formLater    = "programar"
+	formUnsay    = "quitar"
 )
 
 // refusal is a form that changed nothing, and what the page says about it.
@@ -90,6 +98,7 @@ func refusalOf(err error) (r *refusal, ok bool) {
 	}{
 		{handoff.ErrNoCase, saidOver}, {handoff.ErrNotYours, saidNotYours}, {handoff.ErrNotHere, saidNotHere},
 		{handoff.ErrNoNumber, saidNoNumber}, {handoff.ErrRefused, saidLimit},
+		{handoff.ErrNotThen, saidNotThen}, {handoff.ErrEnough, saidEnough}, {handoff.ErrNoRoom, saidNoRoom},
 	} {
 		if errors.Is(err, known.err) {
 			return &refusal{said{Code: known.code}, http.StatusConflict}, true
@@ -110,7 +119,7 @@ func isOnce(s string) bool {
 // are another deed, not the same one again.
 func onceOf(form url.Values) string {
 	h := fnv.New64a()
-	for _, field := range []string{"texto", "a", "paso", "motivo"} {
+	for _, field := range []string{"texto", "a", "paso", "motivo", "hasta", "dia", "hora", "posponer"} {
 		fmt.Fprintf(h, "%q", form[field])
 	}
 	return form.Get("once") + "-" + strconv.FormatUint(h.Sum64(), 36)
@@ -140,7 +149,7 @@ func (c *Room) onFormShowing(name string, do func(ctx context.Context, d handoff
 			p.err = do(ctx, handoff.Deed{Once: onceOf(form), Ref: r.PathValue("ref"), Actor: v.Actor()}, form, &p.shown)
 		}
 		if p.err == nil && name == formResolve && form.Get("siguiente") != "" {
-			p.to = c.goOn(ctx, v, form.Get("once"))
+			p.to = c.leadOn(ctx, v, form.Get("once"))
 		}
 		c.live.hurry()
 		if p.err == nil && name == formSay {
@@ -162,10 +171,12 @@ type pressed struct {
 	to    string   // where it leads on to; "": back to the conversation
 }
 
-// goOn takes the first case of the queue for who has just closed one, and says where that is. What was closed stays closed, whatever
+// leadOn takes the first case of the queue for who has just closed one, and says where that is. What was closed stays closed, whatever
 // comes of this.
-func (c *Room) goOn(ctx context.Context, v console.Visit, once string) (to string) {
+func (c *Room) leadOn(ctx context.Context, v console.Visit, once string) (to string) {
 	switch ref, err := c.takeNext(ctx, v, once+"-next"); {
+	case errors.Is(err, handoff.ErrEnough):
+		return enoughPath
 	case err != nil:
 		c.Log.Error("take the next case", "err", err)
 		return console.Home + "?ver=" + console.HereWaiting
@@ -200,7 +211,7 @@ func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visi
 		switch p.name {
 		case formClaim:
 			to = taken(r.PathValue("ref"))
-		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote:
+		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote, formPostpone, formGoOn, formLater, formUnsay:
 			to += "&dicho=" + p.name
 		}
 		return web.Redirect(w, r, cmp.Or(p.to, to))

@@ -38,9 +38,14 @@ func in(filter string, v console.Visit, c handoff.Case) bool {
 	case filter == console.HereWaiting:
 		return !c.Held()
 	case filter == console.HereMine:
-		return c.Held() && c.Agent == v.Agent.Login
+		return isMine(v, c)
 	}
 	return filter == console.HereAll
+}
+
+// isMine says whether an open case stands among the visitor's: they have it, or a note names them.
+func isMine(v console.Visit, c handoff.Case) bool {
+	return c.Held() && c.Agent == v.Agent.Login || c.MentionOf(v.Agent.Login) > 0
 }
 
 // sortKey is the text by which the rows of a list are ordered: those who wait as they stand in the queue, those for the next
@@ -55,6 +60,8 @@ func sortKey(c handoff.Case) string {
 		return "2/" + c.Queue
 	case !c.Since.IsZero():
 		return fmt.Sprintf("0/%013d/%s", c.Since.UnixMilli(), c.Ref)
+	case c.IsPostponed():
+		return fmt.Sprintf("4/%013d/%s", c.Until.UnixMilli(), c.Ref)
 	}
 	return fmt.Sprintf("1/%013d/%s", c.Asked.UnixMilli(), c.Ref)
 }
@@ -65,6 +72,7 @@ type listed struct {
 	Filter  string
 	SortKey string
 	Mine    bool
+	Named   bool // a note names the visitor
 	Here    bool // its conversation is open beside the list
 	From    console.Moment
 	Wait    web.Span // how long they have waited, when they do
@@ -80,7 +88,7 @@ const excerpt = 120 // runes of a line in the list
 
 func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.Time) listed {
 	r := listed{
-		Case: of, Filter: filter, SortKey: sortKey(of), Mine: of.Held() && of.Agent == v.Agent.Login, From: c.Moment(of.Asked),
+		Case: of, Filter: filter, SortKey: sortKey(of), Mine: of.Held() && of.Agent == v.Agent.Login, Named: of.MentionOf(v.Agent.Login) > 0, From: c.Moment(of.Asked),
 		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, bot.Cut(of.Last.Text, excerpt)},
 	}
 	var since time.Time
@@ -90,7 +98,7 @@ func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.
 	case of.Held():
 		since = of.Since
 	default:
-		since = of.Asked
+		since = of.AskedLast()
 	}
 	if !since.IsZero() {
 		r.Since, r.Wait = since.UnixMilli(), web.Wait(max(now.Sub(since).Truncate(time.Minute), time.Second))
@@ -145,12 +153,14 @@ func count(v console.Visit, cases []handoff.Case, notices int) counts {
 			n.Waiting++
 		case !c.Held():
 			n.Later++
-		case c.Agent == v.Agent.Login:
+		case c.Agent == v.Agent.Login && !c.Since.IsZero():
+			n.Unanswered++
+		}
+		if isMine(v, c) {
 			n.Mine++
+		}
+		if c.Held() && c.Agent == v.Agent.Login {
 			n.Held += c.Ref + " "
-			if !c.Since.IsZero() {
-				n.Unanswered++
-			}
 		}
 		n.All++
 	}
@@ -203,8 +213,7 @@ type deskData struct {
 	Notices []noticeData
 	Next    string // names the press of the button that takes the next one
 	Now     int64  // the store's clock, in milliseconds
-	Shut    *handoff.When
-	Unknown bool // shut, and nobody knows until when
+	Shut    *shutData
 	Said    string
 	Talk    *talkData
 	Notice  *noticeData
@@ -275,16 +284,33 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	if filter == console.HereWaiting || filter == console.HereAll {
 		d.Notices = c.noticesOf(notices, open, filter)
 	}
+	d.Shut, err = c.shut(ctx, now)
+	return d, err
+}
+
+// shutData is that the desk is closed, as the list says it.
+type shutData struct {
+	When    handoff.When
+	Unknown bool   // nobody knows until when
+	By      string // who closed it by hand, and
+	Note    string // what they have to say to colleagues
+}
+
+// shut is that, or nil while it is open.
+func (c *Room) shut(ctx context.Context, now time.Time) (*shutData, error) {
 	calendar, err := c.Desk.Calendar(ctx)
-	if err != nil {
-		return deskData{}, err
+	if err != nil || calendar.Open(now) {
+		return nil, err
 	}
-	if !calendar.Open(now) {
-		opens, known := calendar.NextOpening(now)
-		when := handoff.WhenOf(opens, now, c.Desk.Zone)
-		d.Shut, d.Unknown = &when, !known
+	opens, known := calendar.NextOpening(now)
+	s := &shutData{When: handoff.WhenOf(opens, now, c.Desk.Zone), Unknown: !known}
+	if by := calendar.Schedule.ClosedNow; by.Holds(now) {
+		s.Note = by.Note
+		if name, found, err := c.Desk.Known(ctx, by.By); err == nil && found {
+			s.By = name
+		}
 	}
-	return d, nil
+	return s, nil
 }
 
 func (c *Room) noticesOf(of []handoff.CaseFile, open []handoff.Case, filter string) []noticeData {
@@ -344,6 +370,8 @@ func (c *Room) next(w http.ResponseWriter, r *http.Request, v console.Visit) err
 	ctx, cancel := console.Detached(r)
 	defer cancel()
 	switch ref, err := c.takeNext(ctx, v, once); {
+	case errors.Is(err, handoff.ErrEnough):
+		return web.Redirect(w, r, enoughPath)
 	case err != nil:
 		return console.Unavailable(err)
 	case ref == "":
@@ -356,7 +384,7 @@ func (c *Room) next(w http.ResponseWriter, r *http.Request, v console.Visit) err
 // taken is the page of a case that has just become the visitor's.
 func taken(ref string) string { return console.CasePath + ref + "?ver=" + console.HereMine }
 
-// takeNext takes the first case of the queue and says which; "" when nobody waits.
+// takeNext takes the first case of the queue that is for the visitor and says which; "" when nobody waits.
 func (c *Room) takeNext(ctx context.Context, v console.Visit, once string) (ref string, err error) {
 	open, err := c.Desk.Inbox(ctx)
 	if err != nil {
@@ -375,11 +403,13 @@ func (c *Room) takeNext(ctx context.Context, v console.Visit, once string) (ref 
 			return of.Ref, nil
 		}
 	}
-	for _, row := range c.list(v, console.HereWaiting, open, time.Now()) {
-		if !row.Waiting() {
-			break
-		}
-		err := c.Desk.Claim(ctx, press(row.Ref))
+	waiting := slices.DeleteFunc(slices.Clone(open), func(of handoff.Case) bool { return !of.Waiting() })
+	waiting, err = c.Desk.NextFor(ctx, v.Actor(), waiting)
+	if err != nil {
+		return "", err
+	}
+	for _, of := range waiting {
+		err := c.Desk.Claim(ctx, press(of.Ref))
 		var other *handoff.TakenError
 		if errors.As(err, &other) || errors.Is(err, handoff.ErrNoCase) || errors.Is(err, handoff.ErrNotYours) {
 			continue
@@ -388,7 +418,7 @@ func (c *Room) takeNext(ctx context.Context, v console.Visit, once string) (ref 
 			return "", err
 		}
 		c.live.hurry()
-		return row.Ref, nil
+		return of.Ref, nil
 	}
 	return "", nil
 }
@@ -435,6 +465,9 @@ func (c *Room) askNotice(w http.ResponseWriter, r *http.Request, v console.Visit
 
 // nobodyPath is the list that says that the queue was empty.
 const nobodyPath = console.Home + "?ver=" + console.HereWaiting + "&dicho=nadie"
+
+// enoughPath is the list that says that the visitor has as many as one may.
+const enoughPath = console.Home + "?ver=" + console.HereWaiting + "&dicho=" + saidEnough
 
 // closeNotice closes a notice with what was found, which has to be written. Numbers in it are masked.
 func (c *Room) closeNotice(w http.ResponseWriter, r *http.Request, v console.Visit) error {

@@ -76,6 +76,11 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /agentes/casos/{ref}/oficina", press(formOffice, c.office))
 	mux.Handle("POST /agentes/casos/{ref}/devolver", press(formReturn, c.giveBack))
 	mux.Handle("POST /agentes/casos/{ref}/resolver", press(formResolve, c.resolve))
+	mux.Handle("POST /agentes/casos/{ref}/posponer", press(formPostpone, c.postpone))
+	mux.Handle("POST /agentes/casos/{ref}/retomar", press(formGoOn, c.goOn))
+	mux.Handle("POST /agentes/casos/{ref}/programar", press(formLater, c.sayLater))
+	mux.Handle("POST /agentes/casos/{ref}/quitar", press(formUnsay, c.unsay))
+	mux.Handle("GET /agentes/casos/{ref}/antes/{before}", page(agent.Member, c.showEarlier))
 	mux.Handle("POST /agentes/casos/{ref}/numero", c.onFormShowing(formNumber, c.number))
 	mux.Handle("POST /agentes/casos/{ref}/porque", c.onFormShowing(formWhy, c.why))
 

@@ -91,6 +91,8 @@ type stream struct {
 	held    []string         // the agent's cases as the page knew them when it was connected last
 	closed  int
 	notices string
+	shut    string    // what was said of the desk being closed
+	hours   time.Time // when that was looked at last
 
 	ref     string // the open conversation
 	last    int64  // its last line that was sent
@@ -252,6 +254,10 @@ func (s *stream) changes(ctx context.Context, p snapshot) ([]event, error) {
 	if err != nil {
 		return events, err
 	}
+	shut, err := s.closing(ctx, now)
+	if events = append(events, shut...); err != nil {
+		return events, err
+	}
 	n := count(s.v, p.cases, len(p.notices))
 	if n.Closed = len(s.closes); n != s.counted || !s.begun {
 		s.counted = n
@@ -295,6 +301,31 @@ func (s *stream) list(p snapshot, now time.Time) ([]event, error) {
 	}
 	more, err := changed(rows)
 	return append(events, more...), err
+}
+
+// hoursEvery is how often a stream looks whether the desk has opened or closed.
+const hoursEvery = 2 * time.Second
+
+// closing is what the list says of the desk being closed, with the note of who closed it by hand, when it is other than before.
+func (s *stream) closing(ctx context.Context, now time.Time) ([]event, error) {
+	if s.none || now.Sub(s.hours).Abs() < hoursEvery {
+		return nil, nil
+	}
+	d, err := s.c.shut(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	html, err := s.c.part("shut", d)
+	if err != nil {
+		return nil, err
+	}
+	before := s.shut
+	known := !s.hours.IsZero()
+	s.shut, s.hours = string(html), now
+	if known && before == s.shut || !known && s.shut == "" {
+		return nil, nil
+	}
+	return []event{{Name: "shut", Data: htmlEvent{html}}}, nil
 }
 
 // noticeList are the notices of the queue's lists, when they are others than before.

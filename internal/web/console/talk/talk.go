@@ -34,6 +34,12 @@ type talkData struct {
 	First   int64
 	Latest  int64
 
+	Until    *handoff.When // put off until then
+	Late     *lateData     // what is to be said later
+	Today    string        // the date, as a field of a form has it
+	LateMost console.Moment
+	Earlier  []earlierCase
+
 	Steps      []Step
 	Reasons    []string
 	Colleagues []colleague
@@ -98,14 +104,15 @@ func (t talkData) Was(form, field string) string {
 }
 
 // may is what the visitor can do with the conversation.
-type may struct{ Claim, Say, Note, Pass, Release, Return, Resolve, Look bool }
+type may struct{ Claim, Say, Note, Pass, Release, Return, Resolve, Look, GoOn bool }
 
 func mayDo(v console.Visit, c handoff.Case) may {
 	mine := c.Held() && c.Agent == v.Agent.Login
 	over := c.Held() && v.Supervisor() // what a supervisor may do with what others have
 	return may{
 		Claim: c.Open() && !c.Held(), Say: mine, Return: mine,
-		Note: mine || c.Open() && v.Supervisor(),
+		Note: mine || c.Open() && (v.Supervisor() || c.MentionOf(v.Agent.Login) > 0),
+		GoOn: mine && c.IsPostponed(),
 		Pass: mine || over, Release: mine || over, Resolve: mine || over,
 		Look: (mine || c.Open() && v.Supervisor()) && c.Number != "",
 	}
@@ -188,6 +195,9 @@ func (c *Room) talkHead(ctx context.Context, v console.Visit, filter string, of 
 			return t, err
 		}
 	}
+	if err := c.later(ctx, v, &t, now); err != nil {
+		return t, err
+	}
 	t.Shape = shape(t)
 	return t, nil
 }
@@ -201,7 +211,7 @@ func left(v console.Visit, of handoff.Case) bool {
 // shape is a text that changes when the forms of the page do.
 func shape(t talkData) string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %s %v %v %v", t.Status, t.Agent, t.Can, t.Colleagues, t.Ready)
+	fmt.Fprintf(h, "%s %s %v %v %v %v %v %v", t.Status, t.Agent, t.Can, t.Colleagues, t.Ready, t.Until, t.Late, len(t.Earlier))
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
