@@ -88,13 +88,14 @@ const (
 // has the conversation.
 type DeskAct struct {
 	Do         string
-	Ref        string // the case
-	Agent      string // login
-	Name       string // what people are told
-	Supervisor bool   // may also release and resolve what others have
-	To, ToName string // pass
-	State      State  // return
-	Reason     string // resolve
+	Ref        string   // the case
+	Agent      string   // login
+	Name       string   // what people are told
+	Supervisor bool     // may also release and resolve what others have
+	To, ToName string   // pass
+	Names      []string // note: the logins of the colleagues it names
+	State      State    // return
+	Reason     string   // resolve
 }
 
 // remember notes that a deed of the desk was refused, so that whoever repeats it hears that again.

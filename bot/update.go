@@ -62,6 +62,7 @@ const (
 	SignalDeskClosed   = "desk_closed"   // it has closed: who waits keeps the place for the next opening
 	SignalPosition     = "place"         // the position in the queue has become much better
 	SignalAgentSilent  = "agent_silent"  // timer: the agent has not answered for too long
+	SignalSilenceNear  = "silence_near"  // timer: the agent has little time left to answer
 	SignalStillWaiting = "still_waiting" // timer: the person has not written for so long that the channel will close
 	SignalAgentGone    = "agent_gone"    // the agent's console is not there any more: Update.Desk.Agent
 )

@@ -149,8 +149,24 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 		sayOpening(t, calendar)
 		return false, nil
 	}
-	handoff.Wait(t.Conv.Handoff)
+	joins(t)
 	return true, f.sayPosition(ctx, t)
+}
+
+// joins puts a case into the queue, which concerns everybody on duty unless it stands there already.
+func joins(t *bot.Turn) {
+	was := t.Conv.Handoff.Waiting()
+	handoff.Wait(t.Conv.Handoff)
+	if !was {
+		t.Alert(bot.AlertNew, "", "")
+	}
+}
+
+// concerns tells the agent who has the conversation, if one has it.
+func concerns(t *bot.Turn, what string) {
+	if h := t.Conv.Handoff; h.Held() {
+		t.Alert(what, h.Agent, "")
+	}
 }
 
 // about is the slot of the number that a case is about: one that was typed in it, else the confirmed one, else one that was not
@@ -386,6 +402,7 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 	}
 	if h.Held() {
 		f.expectAnswer(t)
+		concerns(t, bot.AlertWrote)
 	}
 	switch said := f.unseen(t); {
 	case said != "":
@@ -409,12 +426,37 @@ func (f *flow) gaveAgent(t *bot.Turn, number string) {
 func (f *flow) expectAnswer(t *bot.Turn) {
 	if !slices.ContainsFunc(t.Conv.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalAgentSilent }) {
 		t.Later(bot.SignalAgentSilent, "", t.Now.Add(f.Silence))
+		t.Later(bot.SignalSilenceNear, "", t.Now.Add(f.Silence-f.silenceLeft()))
 	}
+}
+
+// silenceLeft is how much of the time to answer is left when the agent is told that it runs out: a fifth.
+func (f *flow) silenceLeft() time.Duration { return f.Silence / 5 }
+
+// hearSilenceNear tells the agent that the time to answer runs out. It goes by the timer of that time: where that was moved this one is
+// set again.
+func (f *flow) hearSilenceNear(t *bot.Turn) {
+	for _, x := range t.Conv.Timers {
+		if x.Signal != bot.SignalAgentSilent {
+			continue
+		}
+		if near := x.At.Add(-f.silenceLeft()); near.After(t.Now) {
+			t.Later(bot.SignalSilenceNear, "", near)
+			return
+		}
+		concerns(t, bot.AlertSilence)
+	}
+}
+
+// silenceEnds ends the time that an agent has to answer.
+func silenceEnds(t *bot.Turn) {
+	t.Never(bot.SignalAgentSilent)
+	t.Never(bot.SignalSilenceNear)
 }
 
 // answered ends that time: the person was told something, and whatever comes next is theirs to say.
 func answered(t *bot.Turn) {
-	t.Never(bot.SignalAgentSilent)
+	silenceEnds(t)
 	t.Conv.Handoff.Since = time.Time{}
 }
 
@@ -427,18 +469,22 @@ func (f *flow) leave(t *bot.Turn) bot.Event {
 
 func (f *flow) endCase(t *bot.Turn, reason string) {
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
-	t.Never(bot.SignalAgentSilent)
+	silenceEnds(t)
 	t.Never(bot.SignalStillWaiting)
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting}
+var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalSilenceNear, bot.SignalAgentGone, bot.SignalStillWaiting}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h, u := t.Conv.Handoff, t.Update
 	if u.Signal == bot.SignalStillWaiting {
 		return f.asksStill(t), nil
+	}
+	if u.Signal == bot.SignalSilenceNear && h.Held() {
+		f.hearSilenceNear(t)
+		return bot.Ignored, nil
 	}
 	if !h.Open() || u.Signal != bot.SignalAgentSilent && h.Ref != u.Text {
 		return bot.Ignored, nil
@@ -451,7 +497,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		if calendar, err := f.Desk.Calendar(ctx); err != nil || !calendar.Open(t.Now) {
 			return bot.Ignored, err
 		}
-		handoff.Wait(h)
+		joins(t)
 		t.Transcribe(bot.FromEvent, "", NoteOpened)
 		if t.Place().Has(DeskOpened) {
 			return DeskOpened, f.sayPosition(ctx, t)
@@ -516,6 +562,12 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	if s := t.Update.Signal; s == bot.SignalLinkVoided || f.Uniform && (s == bot.SignalMailRefused || s == bot.SignalMailUnsent) { // for the agent alone: the chat sees the link end at the usual time
 		return bot.Ignored
 	}
+	switch note {
+	case NoteLinkUsed:
+		concerns(t, bot.AlertLinkUsed)
+	case NoteKeyMade:
+		concerns(t, bot.AlertKeyMade)
+	}
 	t.Withdraw()
 	waiting := t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
 	switch t.Update.Signal {
@@ -564,7 +616,7 @@ func linkEnded(t *bot.Turn, ev bot.Event) {
 func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Event, error) {
 	h := t.Conv.Handoff
 	t.Transcribe(bot.FromEvent, h.AgentName, why)
-	t.Never(bot.SignalAgentSilent)
+	silenceEnds(t)
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
 	switch {
@@ -613,6 +665,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return AgentSpoke, nil
 	case bot.DeskNote:
 		t.Transcribe(bot.FromNote, act.Name, t.Text())
+		tells(t, act)
 		return AgentNoted, nil
 	case bot.DeskPass:
 		if act.To == h.Agent {
@@ -623,8 +676,9 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			t.Transcribe(bot.FromNote, act.Name, note)
 		}
 		handoff.Hold(h, act.To, act.ToName, t.Now)
+		t.Alert(bot.AlertPassed, act.To, act.Name)
 		writeDown(t, act, h.Ref+" "+act.To)
-		t.Never(bot.SignalAgentSilent)
+		silenceEnds(t)
 		f.expectAnswer(t)
 		t.Say("agent", act.ToName)
 		return Passed, nil
@@ -648,6 +702,18 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return AgentToOffice, nil
 	}
 	return bot.NotYours, nil
+}
+
+// tells has a note heard by whom it is for: those it names, and who has the conversation.
+func tells(t *bot.Turn, act *bot.DeskAct) {
+	for _, login := range act.Names {
+		if login != act.Agent {
+			t.Alert(bot.AlertNote, login, act.Name)
+		}
+	}
+	if h := t.Conv.Handoff; h.Held() && h.Agent != act.Agent && !slices.Contains(act.Names, h.Agent) {
+		t.Alert(bot.AlertNote, h.Agent, act.Name)
+	}
 }
 
 // writeDown promises the audit an agent's deed.

@@ -48,7 +48,11 @@ func (d *Desk) Note(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskNote}, text)
+	names, err := d.namedIn(ctx, text)
+	if err != nil {
+		return err
+	}
+	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskNote, Names: names}, text)
 	return err
 }
 
@@ -223,10 +227,10 @@ func (d *Desk) Colleagues(ctx context.Context) ([]Presence, error) {
 	return slices.DeleteFunc(all, func(p Presence) bool { return !p.Here(now) }), nil
 }
 
-// Staffed says whether anybody is at the desk now, on a break or not.
+// Staffed says whether anybody is at the desk now who takes conversations: who is on a break does not (P761).
 func (d *Desk) Staffed(ctx context.Context) (bool, error) {
 	all, err := d.Colleagues(ctx)
-	return len(all) > 0, err
+	return slices.ContainsFunc(all, func(p Presence) bool { return !p.Away }), err
 }
 
 func (d *Desk) here(ctx context.Context, login string) (bool, error) {
