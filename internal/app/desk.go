@@ -74,7 +74,7 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	if a.talk, err = talk.New(frame, talk.Options{Steps: steps, StateName: name}); err != nil {
+	if a.talk, err = talk.New(frame, talk.Options{Steps: steps, StateName: name, Asks: a.asksPerson(), Hushed: a.Desk.Paused}); err != nil {
 		return err
 	}
 	names, err := flows.ReadNames()
@@ -96,6 +96,16 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	a.talk.Routes(mux)
 	lead.Routes(mux)
 	return nil
+}
+
+// asksPerson are the words and buttons by which people ask for a person, in every language: they tell an agent nothing.
+func (a *App) asksPerson() (all []string) {
+	for _, cat := range a.engine.Languages() {
+		for _, id := range []string{"agent", "word_person"} {
+			all = append(append(all, cat.Labels[id].Title), cat.Labels[id].Words...)
+		}
+	}
+	return all
 }
 
 // auditLog reads the audit for the console.

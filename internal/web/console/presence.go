@@ -29,7 +29,7 @@ func (c *Frame) beat(ctx context.Context, v Visit) error {
 	if recent {
 		return nil
 	}
-	away, err := c.away(ctx, v.Agent.Login)
+	away, err := c.Desk.Paused(ctx, v.Agent.Login)
 	if err != nil {
 		return err
 	}
@@ -44,20 +44,6 @@ func (c *Frame) beatAs(ctx context.Context, v Visit, away bool) error {
 	defer c.mu.Unlock()
 	c.beats[v.Agent.Login] = time.Now()
 	return nil
-}
-
-// away says whether an agent takes no new conversation for now.
-func (c *Frame) away(ctx context.Context, login string) (bool, error) {
-	all, err := c.Desk.Store.Present(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, p := range all {
-		if p.Login == login {
-			return p.Away, nil
-		}
-	}
-	return false, nil
 }
 
 // pause says whether the agent takes new conversations.

@@ -70,18 +70,47 @@ type listed struct {
 	Wait    web.Span // how long they have waited, when they do
 	Since   int64    // since when, in milliseconds; 0: they do not wait
 	Mark    string   // tells two states of the row apart
-	Last    lineText
+	Words   string   // what the person said last, but for a bare wish for somebody
+	Topic   string   // where the bot was, in words
+	Pace    string   // one of pace…, of who waits
 }
 
-// lineText is a line as the list shows it.
-type lineText struct{ From, By, Text string }
+const excerpt = 120 // runes of what was said in the list
 
-const excerpt = 120 // runes of a line in the list
+// How long somebody has waited against the time in which the desk means to answer.
+const (
+	paceCalm = "calm"
+	paceNear = "near" // half of it is over
+	paceLate = "late" // all of it is
+)
+
+func (c *Room) pace(wait time.Duration) string {
+	switch {
+	case wait >= c.Target:
+		return paceLate
+	case wait >= c.Target/2:
+		return paceNear
+	}
+	return paceCalm
+}
+
+// words are the person's last ones that tell something; else the last ones.
+func (c *Room) words(said []string) string {
+	for _, s := range said {
+		if !c.asksPerson(s) {
+			return bot.Cut(s, excerpt)
+		}
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return bot.Cut(said[0], excerpt)
+}
 
 func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.Time) listed {
 	r := listed{
 		Case: of, Filter: filter, SortKey: sortKey(of), Mine: of.Held() && of.Agent == v.Agent.Login, From: c.Moment(of.Asked),
-		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, bot.Cut(of.Last.Text, excerpt)},
+		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Words: c.words(of.Words), Topic: c.StateName(of.From),
 	}
 	var since time.Time
 	switch {
@@ -94,6 +123,7 @@ func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.
 	}
 	if !since.IsZero() {
 		r.Since, r.Wait = since.UnixMilli(), web.Wait(max(now.Sub(since).Truncate(time.Minute), time.Second))
+		r.Pace = c.pace(now.Sub(since))
 	}
 	return r
 }
@@ -129,6 +159,9 @@ type counts struct {
 	Closed     int `json:"closed"` // closedMost at most
 	Notices    int `json:"notices"`
 }
+
+// Calls are what waits for the agent: who is in the queue, and who of their own waits for an answer.
+func (n counts) Calls() int { return n.Waiting + n.Unanswered }
 
 // Queue are those that no agent has.
 func (n counts) Queue() int { return n.Waiting + n.Later }
@@ -200,11 +233,33 @@ type deskData struct {
 	Notices []noticeData
 	Next    string // names the press of the button that takes the next one
 	Now     int64  // the store's clock, in milliseconds
-	Shut    *handoff.When
-	Unknown bool // shut, and nobody knows until when
+	Target  int64  // within which the desk means to answer, in milliseconds
+	Shut    shutData
 	Said    string
 	Talk    *talkData
 	Notice  *noticeData
+}
+
+// shutData is what the list says of a desk that is closed. It can be compared.
+type shutData struct {
+	Shut    bool
+	Unknown bool // and nobody knows until when
+	Opens   handoff.When
+	Note    string // of who closed it by hand, for colleagues
+}
+
+// shut says whether the desk is closed, and until when.
+func (c *Room) shut(ctx context.Context, now time.Time) (d shutData, err error) {
+	calendar, err := c.Desk.Calendar(ctx)
+	if err != nil || calendar.Open(now) {
+		return d, err
+	}
+	opens, known := calendar.NextOpening(now)
+	d = shutData{Shut: true, Unknown: !known, Opens: handoff.WhenOf(opens, now, c.Desk.Zone)}
+	if by := calendar.Schedule.ClosedNow; by.Holds(now) {
+		d.Note = by.Note
+	}
+	return d, nil
 }
 
 // noticeData is a notice of the owner of a record that it was not them.
@@ -257,7 +312,7 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	if err != nil {
 		return deskData{}, err
 	}
-	d := deskData{Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli()}
+	d := deskData{Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli(), Target: c.Target.Milliseconds()}
 	closed, err := c.closedCases(ctx, v, now)
 	if err != nil {
 		return deskData{}, err
@@ -272,16 +327,8 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	if filter == console.HereWaiting || filter == console.HereAll {
 		d.Notices = c.noticesOf(notices, open, filter)
 	}
-	calendar, err := c.Desk.Calendar(ctx)
-	if err != nil {
-		return deskData{}, err
-	}
-	if !calendar.Open(now) {
-		opens, known := calendar.NextOpening(now)
-		when := handoff.WhenOf(opens, now, c.Desk.Zone)
-		d.Shut, d.Unknown = &when, !known
-	}
-	return d, nil
+	d.Shut, err = c.shut(ctx, now)
+	return d, err
 }
 
 func (c *Room) noticesOf(of []handoff.CaseFile, open []handoff.Case, filter string) []noticeData {
@@ -304,7 +351,10 @@ func (c *Room) noticeOf(n handoff.CaseFile, open []handoff.Case, filter string) 
 
 // showDesk draws the page. Without script it reloads itself unless something may be being typed into it.
 func (c *Room) showDesk(w http.ResponseWriter, r *http.Request, v console.Visit, d deskData, status int) error {
-	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}}
+	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}, "avisado": {strconv.FormatInt(d.Now, 10)}}
+	if d.Shut.Shut {
+		q.Set("cerrado", "")
+	}
 	reload := console.Home + "?" + url.Values{"ver": {d.Filter}, console.ReloadParam: {""}}.Encode()
 	switch {
 	case d.Talk != nil && d.Talk.Shut:

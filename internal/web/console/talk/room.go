@@ -10,9 +10,12 @@
 package talk
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"embed"
 	"net/http"
+	"time"
 
 	"llave/bot"
 	"llave/internal/agent"
@@ -33,7 +36,15 @@ type Step struct {
 type Options struct {
 	Steps     []Step                   // in the order of the procedure
 	StateName func(s bot.State) string // what agents call the place where the bot was
+	Target    time.Duration            // within which the desk means to answer; 0: TargetDefault
+	// Asks are the words that ask for a person and tell nothing else.
+	Asks []string
+	// Hushed says whether an agent is to be told of things without a sound: on a break, or in their quiet hours. nil: nobody is.
+	Hushed func(ctx context.Context, login string) (bool, error)
 }
+
+// TargetDefault is within which the desk means to answer.
+const TargetDefault = 2 * time.Minute
 
 // Room serves the pages. It is safe for use by many goroutines.
 type Room struct {
@@ -41,6 +52,7 @@ type Room struct {
 	Options
 	pages web.Pages
 	live  *live
+	asks  map[string]bool
 }
 
 // New makes the room within [frame].
@@ -49,10 +61,17 @@ func New(frame *console.Frame, o Options) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Room{Frame: frame, Options: o, pages: pages, live: newLive(frame.Desk, frame.Log)}
+	c := &Room{Frame: frame, Options: o, pages: pages, live: newLive(frame.Desk, frame.Log), asks: map[string]bool{}}
+	c.Target = cmp.Or(c.Target, TargetDefault)
+	for _, words := range o.Asks {
+		c.asks[bot.Fold(words)] = true
+	}
 	frame.OnFreed(c.live.hurry)
 	return c, nil
 }
+
+// asksPerson says whether words ask for a person and tell nothing else.
+func (c *Room) asksPerson(words string) bool { return c.asks[bot.Fold(words)] }
 
 // Routes are the inbox's, those of a conversation and of its forms, and the stream's.
 func (c *Room) Routes(mux *http.ServeMux) {

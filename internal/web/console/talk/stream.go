@@ -20,10 +20,11 @@ import (
 
 // How a stream lives.
 const (
-	askEvery  = time.Second      // whether the agent may go on
-	pingEvery = 15 * time.Second // the page answers with a word that it is there
-	writeTime = 5 * time.Second  // a browser that takes nothing for so long is dropped
-	readTime  = 5 * time.Second  // one look at the store
+	hoursEvery = 2 * time.Second  // whether the desk is open is read
+	askEvery   = time.Second      // whether the agent may go on
+	pingEvery  = 15 * time.Second // the page answers with a word that it is there
+	writeTime  = 5 * time.Second  // a browser that takes nothing for so long is dropped
+	readTime   = 5 * time.Second  // one look at the store
 )
 
 // event is one thing that a page is told.
@@ -60,6 +61,16 @@ type (
 	outEvent struct {
 		To string `json:"to"`
 	}
+	alertEvent struct {
+		What  string `json:"what"` // one of bot.Alert…
+		Ref   string `json:"ref"`
+		Text  string `json:"text"`
+		At    int64  `json:"at"`              // in milliseconds
+		Quiet bool   `json:"quiet,omitempty"` // without a sound
+	}
+	shutEvent struct {
+		HTML template.HTML `json:"html"`
+	}
 )
 
 // stream is one page's stream and what it has been sent.
@@ -76,8 +87,10 @@ type stream struct {
 	begun   bool
 	rows    map[string]string // what was sent of each row
 	counted counts
-	waiting map[string]bool  // those in the queue
-	wrote   map[string]int64 // how many messages the persons of the agent's conversations have sent
+	shut    shutData
+	asked   time.Time        // when the hours were read last
+	told    map[string]int64 // up to which alert of each case the agent has been told
+	since   time.Time        // of the alerts before the first look those are new that came later
 	closed  int
 	notices string
 
@@ -105,8 +118,12 @@ func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) e
 	}
 	s := &stream{
 		c: c, v: v, w: w, out: http.NewResponseController(w), subscriber: sub, filter: filterOf(v, q.Get("ver")), none: !q.Has("ver"),
-		digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
+		digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{}, told: map[string]int64{},
 	}
+	if ms, err := strconv.ParseInt(q.Get("avisado"), 10, 64); err == nil {
+		s.since = time.UnixMilli(ms)
+	}
+	s.shut.Shut = q.Has("cerrado")
 	s.last, _ = strconv.ParseInt(after, 10, 64)
 	s.version, _ = strconv.ParseInt(q.Get("v"), 10, 64)
 
@@ -138,7 +155,7 @@ func (s *stream) run(ctx context.Context) {
 				return
 			}
 		case <-ask.C:
-			if !s.mayGoOn(ctx) {
+			if !s.mayGoOn(ctx) || !s.sayHours(ctx) {
 				return
 			}
 		case <-ping.C:
@@ -241,7 +258,11 @@ func (s *stream) changes(ctx context.Context, p snapshot) ([]event, error) {
 		s.counted = n
 		events = append(events, event{Name: "counts", Data: n})
 	}
-	events = append(events, s.arrivals(p)...)
+	alerts, err := s.alerts(ctx, p, now)
+	events = append(events, alerts...)
+	if err != nil {
+		return events, err
+	}
 	s.begun, s.closed = true, p.closed
 	return events, nil
 }
@@ -344,27 +365,70 @@ func noticeMarks(notices []handoff.CaseFile) string {
 	return b.String()
 }
 
-// arrivals are what the agent is to be told of wherever they look: somebody new in the queue, somebody who writes to them.
-func (s *stream) arrivals(p snapshot) []event {
+// closing says that the desk closed or opened, or that there is another word of it.
+func (s *stream) closing(ctx context.Context, now time.Time) ([]event, error) {
+	if s.none || time.Since(s.asked) < hoursEvery {
+		return nil, nil
+	}
+	s.asked = time.Now()
+	shut, err := s.c.shut(ctx, now)
+	if err != nil || shut == s.shut {
+		return nil, err
+	}
+	html, err := s.c.part("shut", shut)
+	if err != nil {
+		return nil, err
+	}
+	s.shut = shut
+	return []event{{Name: "shut", Data: shutEvent{html}}}, nil
+}
+
+// sayHours sends what there is to say of the desk's hours. A store that is away is no reason to end.
+func (s *stream) sayHours(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	now, err := s.c.Desk.Now(ctx)
+	if err != nil {
+		return true
+	}
+	events, err := s.closing(ctx, now)
+	return err != nil || s.send(events...)
+}
+
+// alertsLate is how long ago an alert may have come that a page is told of when it begins to listen.
+const alertsLate = 5 * time.Minute
+
+// alerts are what the agent is to be told of wherever they look (P760): of what came before the page began to listen, what it missed
+// while it was not connected.
+func (s *stream) alerts(ctx context.Context, p snapshot, now time.Time) ([]event, error) {
 	var events []event
-	waiting, wrote := map[string]bool{}, map[string]int64{}
 	for _, c := range p.cases {
-		switch {
-		case c.Waiting():
-			waiting[c.Ref] = true
-			if s.begun && !s.waiting[c.Ref] {
-				events = append(events, event{Name: "came", Data: refEvent{c.Ref}})
+		for _, a := range c.Alerts {
+			if a.Ref != c.Ref || a.N <= s.told[c.Ref] {
+				continue
 			}
-		case c.Held() && c.Agent == s.v.Agent.Login:
-			wrote[c.Ref] = c.Turns
-			before, had := s.wrote[c.Ref]
-			if s.begun && had && c.Turns > before {
-				events = append(events, event{Name: "wrote", Data: refEvent{c.Ref}})
+			s.told[c.Ref] = a.N
+			missed := !s.since.IsZero() && a.At.After(s.since) && now.Sub(a.At) < alertsLate
+			if !a.For(s.v.Agent.Login) || !s.begun && !missed || a.What == bot.AlertNew && !c.Waiting() {
+				continue
 			}
+			text, err := s.c.part("alert-words", a)
+			if err != nil {
+				return events, err
+			}
+			events = append(events, event{Name: "alert", Data: alertEvent{What: a.What, Ref: a.Ref, Text: string(text), At: a.At.UnixMilli()}})
 		}
 	}
-	s.waiting, s.wrote = waiting, wrote
-	return events
+	if len(events) == 0 || s.c.Hushed == nil {
+		return events, nil
+	}
+	quiet, err := s.c.Hushed(ctx, s.v.Agent.Login)
+	for i := range events {
+		e := events[i].Data.(alertEvent)
+		e.Quiet = quiet
+		events[i].Data = e
+	}
+	return events, err
 }
 
 // openTalk are the lines and forms of the open conversation that changed.
