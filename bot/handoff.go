@@ -130,6 +130,22 @@ func (t *Turn) Transcribe(from, by, text string) {
 	t.lines = append(t.lines, Line{From: from, By: by, Text: Cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
 }
 
+// markReplies notes in an agent's words that are owed which line of the case they are, so that what becomes of them can be told there.
+func (t *Turn) markReplies(ref string) {
+	var replies []*Reply
+	for _, p := range t.promises {
+		if say, ok := p.What.(Say); ok && say.Reply.By != "" {
+			replies = append(replies, say.Reply)
+		}
+	}
+	for _, l := range t.lines {
+		if l.From == FromAgent && len(replies) > 0 {
+			replies[0].Case, replies[0].Line = ref, l.Seq
+			replies = replies[1:]
+		}
+	}
+}
+
 // later says whether a line of a turn stands after the person's.
 func later(l Line) int {
 	if l.From == FromPerson {
@@ -171,6 +187,7 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 		t.lines[i].Seq = h.Lines
 	}
 	t.number(t.lines)
+	t.markReplies(h.Ref)
 	if all := append(t.lines, t.hid...); len(all) > 0 {
 		t.Promise(Promise{What: KeepLines{Conv: t.Conv.ID, Ref: h.Ref, Lines: all}})
 	}

@@ -137,6 +137,8 @@ type Reply struct {
 	Ask     int      `bson:"ask,omitempty"`     // how many bytes of the text's end ask something, once it is open
 	By      string   `bson:"by,omitempty"`      // what the agent is called whose words these are; empty: ours
 
+	Case     string        `bson:"case,omitempty"`     // an agent's words: the case, and
+	Line     int64         `bson:"line,omitempty"`     // its line that they are
 	Returned int           `bson:"returned,omitempty"` // how often it was taken and did not arrive
 	Silence  time.Duration `bson:"-"`                  // how long the person has been silent when it is sent; known to the channel only
 }

@@ -54,14 +54,14 @@ const (
 	NoteRefused     = "mail_refused"
 	NoteUnsent      = "mail_unsent"
 	NoteKeyMade     = "key_made"
-	NoteVoided      = "voided"       // the record's owner: it was not them
-	NoteBlocked     = "blocked"      // the person has blocked the chat: the line before does not arrive
-	NoteNumber      = "number"       // the person gave a number
-	NoteNumberLimit = "number_limit" // a link was not sent: it would be for one number more than the chat may ask for now
-	NoteRated       = "rated"        // the person rated the help
-	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
-	NoteLeaving     = "leaving"      // the person is being asked whether to leave
-	NoteStayed      = "stayed"       // and stays
+	NoteVoided      = "voided"            // the record's owner: it was not them
+	NoteBlocked     = handoff.NoteBlocked // the person has blocked the chat: the line before does not arrive
+	NoteNumber      = "number"            // the person gave a number
+	NoteNumberLimit = "number_limit"      // a link was not sent: it would be for one number more than the chat may ask for now
+	NoteRated       = "rated"             // the person rated the help
+	NoteEmergency   = "emergency"         // what the person wrote sounds like an emergency; the bot named 911
+	NoteLeaving     = "leaving"           // the person is being asked whether to leave
+	NoteStayed      = "stayed"            // and stays
 
 	NoteChangedHands = "changed_hands" // the chat's telephone number is somebody else's now
 )

@@ -46,7 +46,15 @@ func (a *App) newDesk() *handoff.Desk {
 			}
 			return a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: now, Who: who, What: what, Detail: detail})
 		},
-		Mark:   func(words string) string { return a.Vault.Hash("search", words)[:12] },
+		Mark: func(words string) string { return a.Vault.Hash("search", words)[:12] },
+		Arrived: func(ctx context.Context, conv, ref string, each func(line int64, status string)) error {
+			return a.Store.Deliveries.OfCase(ctx, conv, ref, func(line int64, status string) {
+				if status == string(whatsapp.Accepted) {
+					status = handoff.ArrivedSent
+				}
+				each(line, status)
+			})
+		},
 		Typing: a.showTyping,
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			who, found, err := a.Store.Agents.Find(ctx, login)

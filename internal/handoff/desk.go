@@ -116,6 +116,9 @@ type Options struct {
 	Audit func(ctx context.Context, id, who, what, detail string) error
 	// Mark is a keyed hash of words that were looked for, by which the audit can be asked whether somebody looked for them.
 	Mark func(words string) string
+	// Arrived calls [each] with what a channel said of an agent's words: the line of the case, and one of Arrived…, in any order. nil: no
+	// channel says anything.
+	Arrived func(ctx context.Context, conv, ref string, each func(line int64, status string)) error
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
 	// Known says whether an agent with that login may take conversations, and what people are told they are called.

@@ -68,6 +68,10 @@ type (
 		At    int64  `json:"at"`              // in milliseconds
 		Quiet bool   `json:"quiet,omitempty"` // without a sound
 	}
+	marksEvent struct {
+		Ref   string                  `json:"ref"`
+		Marks map[int64]template.HTML `json:"marks"` // by line
+	}
 	shutEvent struct {
 		HTML template.HTML `json:"html"`
 	}
@@ -100,7 +104,9 @@ type stream struct {
 	version int64
 	again   bool // look whether the forms changed, though the conversation did not
 	over    bool
-	closes  []handoff.Case // the closed ones as they were read last
+	marks   map[int64]string // what became of the agents' words, as it was sent
+	marked  time.Time        // when that was looked at last
+	closes  []handoff.Case   // the closed ones as they were read last
 }
 
 // stream sends what changes since the page was drawn, or since it was last connected ("Last-Event-ID", or "desde"): rows of its
@@ -155,7 +161,7 @@ func (s *stream) run(ctx context.Context) {
 				return
 			}
 		case <-ask.C:
-			if !s.mayGoOn(ctx) || !s.sayHours(ctx) {
+			if !s.mayGoOn(ctx) || !s.sayHours(ctx) || !s.sayMarks(ctx) {
 				return
 			}
 		case <-ping.C:
@@ -227,7 +233,7 @@ func (s *stream) look(ctx context.Context) bool {
 			s.c.Log.Warn("the desk cannot be shown", "err", err)
 		}
 	}
-	return s.send(events...)
+	return s.send(events...) && s.sayMarks(ctx)
 }
 
 // changes are the events for what is not yet sent. What could not be read is not taken for sent.
@@ -395,6 +401,45 @@ func (s *stream) sayHours(ctx context.Context) bool {
 	return err != nil || s.send(events...)
 }
 
+// marksEvery is how often it is looked what became of the agents' words: what a channel reports of them moves no case.
+const marksEvery = 2 * time.Second
+
+// sayMarks sends what became of the agents' words in the open conversation, where that is another than before.
+func (s *stream) sayMarks(ctx context.Context) bool {
+	p, known := s.c.live.peek()
+	of, found := p.find(s.ref)
+	if !known || !found || time.Since(s.marked) < marksEvery || !handoff.MayRead(s.v.Actor(), of) {
+		return true
+	}
+	s.marked = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	lines, err := s.c.Desk.Lines(ctx, s.ref, max(0, of.Lines-linesShown))
+	if err != nil {
+		return true // the next look may
+	}
+	marks, err := s.c.Desk.Marks(ctx, of, lines)
+	if err != nil {
+		return true
+	}
+	fresh := map[int64]template.HTML{}
+	for line, mark := range marks {
+		if s.marks[line] == mark {
+			continue
+		}
+		html, err := s.c.part("mark", mark)
+		if err != nil {
+			s.c.Log.Error("draw a mark", "err", err)
+			return true
+		}
+		fresh[line] = html
+	}
+	if s.marks = marks; len(fresh) == 0 {
+		return true
+	}
+	return s.send(event{Name: "marks", Data: marksEvent{s.ref, fresh}})
+}
+
 // alertsLate is how long ago an alert may have come that a page is told of when it begins to listen.
 const alertsLate = 5 * time.Minute
 
@@ -471,7 +516,11 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 			return nil, err
 		}
 	}
-	t.Lines = s.c.talkLines(lines, console.Moment{})
+	marks, err := s.c.Desk.Marks(ctx, of, lines)
+	if err != nil {
+		return nil, err
+	}
+	t.Lines = s.c.talkLines(lines, marks)
 	if len(lines) > 0 {
 		t.Latest = lines[len(lines)-1].Seq
 	}
@@ -480,6 +529,7 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 		return nil, err
 	}
 	s.last, s.version, s.over, s.shape = max(s.last, t.Latest), of.Version, !found, t.Shape
+	s.marked = time.Time{} // what was said may have gone out
 	return events, nil
 }
 
