@@ -24,6 +24,7 @@ import (
 	"llave/internal/store"
 	"llave/internal/web"
 	"llave/internal/web/console"
+	"llave/internal/web/console/alerts"
 	"llave/internal/web/console/supervisor"
 	"llave/internal/web/console/talk"
 )
@@ -82,7 +83,7 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	if a.talk, err = talk.New(frame, talk.Options{Steps: steps, StateName: name, Asks: a.asksPerson(), Hushed: a.Desk.Paused}); err != nil {
+	if a.talk, err = talk.New(frame, talk.Options{Steps: steps, StateName: name, Asks: a.asksPerson(), Hushed: a.hushed}); err != nil {
 		return err
 	}
 	names, err := flows.ReadNames()
@@ -100,7 +101,15 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
+	told := alerts.Options{Alerts: a.Alerts}
+	if a.options.Config.TelegramToken != "" && !a.options.Demo && a.options.Terminal == nil {
+		told.Chat = a.chatURL
+	}
+	if a.alertsRoom, err = alerts.New(frame, told); err != nil {
+		return err
+	}
 	frame.Routes(mux)
+	a.alertsRoom.Routes(mux)
 	a.talk.Routes(mux)
 	lead.Routes(mux)
 	return nil

@@ -127,4 +127,5 @@ var Indexes = []Index{
 	{Events, "died"},
 	{Imports, "at"},
 	{Presence, "at"},
+	{Bells, "seen"},
 }
