@@ -74,8 +74,8 @@ func (s *Service) pushKey(ctx context.Context) (PushKey, error) {
 	return stored, nil
 }
 
-// PushKeyID is the id of the key's document, which no login can be.
-const PushKeyID = "#push"
+// PushKeyID is the id of the key's document.
+const PushKeyID = "vapid"
 
 // PublicKey is what a browser subscribes with.
 func (s *Service) PublicKey(ctx context.Context) (string, error) {

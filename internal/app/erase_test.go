@@ -31,7 +31,7 @@ import (
 // everything is every collection that a store has.
 var everything = []string{
 	store.Affiliates, store.Conversations, store.Book, store.Names, store.Unlocks, store.Complaints, store.Cases, store.Audit, store.Leases, store.Counters,
-	store.Settings, store.Imports, store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Unheard, store.Events,
+	store.Settings, store.Imports, store.Deliveries, store.Lines, store.Presence, store.Agents, store.Sessions, store.Tries, store.Bells, store.PushKeys, store.Unheard, store.Events,
 	store.Erasures, store.Erased,
 }
 

@@ -20,7 +20,7 @@ func GlimpseOf(h bot.Handoff, back iter.Seq[bot.Line]) (g Glimpse) {
 	counting := true
 	for l := range back {
 		switch {
-		case l.From == bot.FromAgent, !h.Held() && l.At.Before(h.Asked):
+		case l.From == bot.FromAgent, !h.Held() && !l.At.After(h.Asked):
 			counting = false
 		case l.From == bot.FromPerson && counting:
 			g.Unread++

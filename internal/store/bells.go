@@ -17,13 +17,13 @@ type BellTable struct {
 func newBells(engine Engine) *BellTable {
 	return &BellTable{
 		NewDocuments(engine, Bells, func(b *alert.Bell) (*string, *int64) { return &b.Login, &b.Version }),
-		NewDocuments(engine, Bells, func(k *alert.PushKey) (*string, *int64) { return &k.ID, &k.Version }),
+		NewDocuments(engine, PushKeys, func(k *alert.PushKey) (*string, *int64) { return &k.ID, &k.Version }),
 	}
 }
 
 // All returns every bell.
 func (t *BellTable) All(ctx context.Context) ([]alert.Bell, error) {
-	return t.Scan(ctx, Query{From: alert.PushKeyID + "\x00"})
+	return t.Scan(ctx, Query{})
 }
 
 // PushKey returns the key that push services know us by; where there is none it keeps the one that [fresh] makes. Of two processes that

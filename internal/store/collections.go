@@ -121,8 +121,12 @@ var (
 		Until: "a day after the last", Longest: day,
 	})
 	Bells = declare(Collection{Name: "bells",
-		Holds: "where an agent is told of things with no page open: subscriptions of their browsers and their own chat, sealed, and what they are still to be told (kinds and cases); one document has the key that push services know us by, sealed", Why: "an agent hears of a case",
-		Until: "90 days after the agent was last near; a subscription when its push service says that it has ended, or the agent takes it off; the key is kept", Longest: alert.KeptFor,
+		Holds: "where an agent is told of things with no page open: subscriptions of their browsers and their own chat, sealed, and what they are still to be told (kinds and cases)", Why: "an agent hears of a case",
+		Until: "90 days after the agent was last near; a subscription when its push service says that it has ended, or the agent takes it off", Longest: alert.KeptFor,
+	})
+	PushKeys = declare(Collection{Name: "push_keys",
+		Holds: "nobody: the key that push services know us by, sealed", Why: "browsers are subscribed with it",
+		Until: "kept: one document, without which every agent would have to subscribe anew",
 	})
 	Unheard = declare(Collection{Name: "unheard",
 		Holds: "a sentence that was not understood, masked (`said`), how often, and for a day by keyed hashes the chats that said it", Why: "so that it is understood the next time",

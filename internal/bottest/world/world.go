@@ -37,6 +37,7 @@ type World struct {
 	API     *bottest.BotAPI // on Telegram
 	Graph   *bottest.Graph  // on WhatsApp
 	SMTP    *bottest.SMTP
+	Push    *bottest.Push
 	Browser *http.Client // follows redirects, keeps cookies
 	Log     *bytes.Buffer
 
@@ -90,6 +91,8 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
 	var err error
+	w.Push = bottest.NewPush()
+	t.Cleanup(w.Push.Close)
 	if w.SMTP, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +121,7 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 		t.Fatal(err)
 	}
 	w.App, err = app.New(t.Context(), app.Options{
-		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store,
+		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store, PushClient: w.Push,
 	})
 	if err != nil {
 		t.Fatal(err)
