@@ -38,8 +38,8 @@ func flush(t *testing.T, w *world.World) {
 	}
 }
 
-// told are the words of what the push service took.
-func told(t *testing.T, w *world.World) (all []string) {
+// pushedWords are the words of what the push service took.
+func pushedWords(t *testing.T, w *world.World) (all []string) {
 	t.Helper()
 	for _, p := range w.Push.Got() {
 		var m alert.Message
@@ -79,14 +79,14 @@ func TestPush_wholeRoad(t *testing.T) {
 	for i := range 3 {
 		asks(w, world.Chat+2000+int64(i))
 	}
-	if n := len(w.Push.Got()); n != 2 { // a person takes twelve seconds for two messages
-		t.Errorf("%d messages within the burst, want the one that its end allows", n)
+	flush(t, w)
+	if all := pushedWords(t, w); len(all) != 2 || all[1] != "Hay 2 casos nuevos en la bandeja" { // a person takes twelve seconds, so the burst ends once
+		t.Errorf("told %q within two bursts", all)
 	}
 	w.Later(alert.Burst)
 	flush(t, w)
 	flush(t, w)
-	all := told(t, w)
-	if last := all[len(all)-1]; len(all) != 3 || last != "Hay 2 casos nuevos en la bandeja" {
+	if all := pushedWords(t, w); len(all) != 3 || all[2] != "Hay un caso nuevo en la bandeja" {
 		t.Errorf("told %q", all)
 	}
 	if why := w.Push.Refused(); len(why) > 0 {
@@ -100,9 +100,11 @@ func TestPush_onDutyAlone(t *testing.T) {
 		"on a break": func(t *testing.T, w *world.World) error {
 			return w.App.Desk.Beat(t.Context(), handoff.Actor{Login: "ana", Name: "Ana"}, true)
 		},
-		"signed out":  func(t *testing.T, w *world.World) error { return w.App.Desk.Gone(t.Context(), "ana") },
-		"quiet hours": func(t *testing.T, w *world.World) error { return w.App.Alerts.SetQuiet(t.Context(), "ana", "09:00", "11:00") },
-		"disabled":    func(t *testing.T, w *world.World) error { return w.App.Agents.Disable(t.Context(), "sup", "ana") },
+		"signed out": func(t *testing.T, w *world.World) error { return w.App.Desk.Gone(t.Context(), "ana") },
+		"quiet hours": func(t *testing.T, w *world.World) error {
+			return w.App.Alerts.SetQuiet(t.Context(), "ana", "09:00", "11:00")
+		},
+		"disabled": func(t *testing.T, w *world.World) error { return w.App.Agents.Disable(t.Context(), "sup", "ana") },
 		"closed": func(t *testing.T, w *world.World) error {
 			s, err := w.App.Store.Schedule.Load(t.Context())
 			if err != nil {
@@ -125,7 +127,7 @@ func TestPush_onDutyAlone(t *testing.T) {
 			asks(w, world.Chat)
 			w.Later(alert.Burst)
 			flush(t, w)
-			if got := told(t, w); len(got) > 0 {
+			if got := pushedWords(t, w); len(got) > 0 {
 				t.Errorf("told %q", got)
 			}
 		})
@@ -148,7 +150,7 @@ func TestPush_deadAndAway(t *testing.T) {
 	w.Push.Answers(away, 0)
 	w.Later(alert.Burst)
 	flush(t, w)
-	if got := told(t, w); len(got) != 1 {
+	if got := pushedWords(t, w); len(got) != 1 {
 		t.Errorf("told %q once the service is back", got)
 	}
 	w.Push.Answers(away, http.StatusServiceUnavailable)
@@ -157,7 +159,7 @@ func TestPush_deadAndAway(t *testing.T) {
 	w.Later(11 * time.Minute)
 	w.Push.Answers(away, 0)
 	flush(t, w)
-	if got := told(t, w); len(got) != 1 {
+	if got := pushedWords(t, w); len(got) != 1 {
 		t.Errorf("told %q of what is no news", got)
 	}
 	if b, _ = w.App.Alerts.Bell(t.Context(), "ana"); len(b.Owed) > 0 {

@@ -77,7 +77,7 @@ var (
 	DeadEvent     = &Field{Collection: events, Name: "sealed", Was: "dead-event"}
 	TOTP          = &Field{Collection: agents, Name: "totp", Paths: []string{"totp", "new_totp"}, Was: "agent-totp"}
 
-	PushKey    = &Field{Collection: pushKeys, Name: "private", Was: "push-key"}           // by which push services know us
+	PushKey    = &Field{Collection: pushKeys, Name: "private", Was: "push-key"}        // by which push services know us
 	PushDevice = &Field{Collection: bells, Name: "devices.sealed", Was: "push-device"} // an agent's browser, as its push service names it
 	AlertChat  = &Field{Collection: bells, Name: "chat", Was: "alert-chat"}            // an agent's own chat
 
