@@ -47,6 +47,7 @@ type World struct {
 	channel string
 	agents  map[string]handoff.Actor
 	present map[string]bool // whose console is there
+	paused  map[string]bool // of these, who is on a break
 	hurries bool            // the person goes on at once
 }
 
@@ -86,7 +87,7 @@ type before struct {
 func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	t.Helper()
 	w := &World{
-		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
+		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{}, paused: map[string]bool{},
 	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
