@@ -200,19 +200,6 @@ func (s *Service) set(ctx context.Context, login string, change func(b *Bell, no
 	}
 }
 
-// Near notes that an agent is near, so that their bell is kept.
-func (s *Service) Near(ctx context.Context, login string) error {
-	now, err := s.Now(ctx)
-	if err != nil {
-		return fmt.Errorf("read the store's clock: %w", err)
-	}
-	return s.change(ctx, login, func(b *Bell) bool {
-		late := now.Sub(b.Seen) >= 24*time.Hour
-		b.Seen = now
-		return late
-	})
-}
-
 // Bell is an agent's bell; a zero one when there is none.
 func (s *Service) Bell(ctx context.Context, login string) (Bell, error) {
 	b, _, err := s.Bells.Find(ctx, login)
@@ -237,14 +224,20 @@ func (s *Service) SetQuiet(ctx context.Context, login, from, to string) error {
 	})
 }
 
-// Quiet says whether an agent is in their quiet hours.
+// Quiet says whether an agent, who is near, is in their quiet hours. A bell is kept because they are near.
 func (s *Service) Quiet(ctx context.Context, login string) (bool, error) {
-	b, found, err := s.Bells.Find(ctx, login)
-	if err != nil || !found {
-		return false, err
-	}
 	now, err := s.Now(ctx)
-	return err == nil && b.quiet(now.In(s.Zone)), err
+	if err != nil {
+		return false, fmt.Errorf("read the store's clock: %w", err)
+	}
+	quiet := false
+	err = s.change(ctx, login, func(b *Bell) bool {
+		quiet = b.quiet(now.In(s.Zone))
+		late := now.Sub(b.Seen) >= 24*time.Hour
+		b.Seen = now
+		return late
+	})
+	return quiet, err
 }
 
 func (b *Bell) quiet(now time.Time) bool {
