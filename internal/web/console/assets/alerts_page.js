@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  document.body.classList.add("scripted");
   const slider = one("#volumen");
   slider.value = volume() * 100;
   slider.addEventListener("input", () => remembered.set("volumen", slider.value));
