@@ -3,6 +3,7 @@ package bot
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -130,11 +131,11 @@ func (t *Turn) Transcribe(from, by, text string) {
 	t.lines = append(t.lines, Line{From: from, By: by, Text: Cut(t.engine.options.Mask(text), LineRunes), At: t.Now})
 }
 
-// markReplies notes in an agent's words that are owed which line of the case they are, so that what becomes of them can be told there.
+// markReplies notes in the agent's words that the turn owes which line of the case they are, so that what becomes of them can be told there.
 func (t *Turn) markReplies(ref string) {
 	var replies []*Reply
-	for _, p := range t.promises {
-		if say, ok := p.What.(Say); ok && say.Reply.By != "" {
+	for _, p := range t.Conv.Promises {
+		if say, ok := p.What.(Say); ok && say.Reply.By != "" && strings.HasPrefix(p.ID, t.Key()+"/") {
 			replies = append(replies, say.Reply)
 		}
 	}
