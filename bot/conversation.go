@@ -24,11 +24,12 @@ const (
 	LaneEvent Lane = "event" // everything else a record or a conversation owes
 	LaneDesk  Lane = "desk"  // letters to the institution, which wait for nobody's full mailbox
 	LaneHook  Lane = "hook"  // what the institution's own programs are told: one that is away holds up nothing
+	LaneAlert Lane = "alert" // what agents' devices are told: a push service that is away holds up nothing
 	LaneEdit  Lane = "edit"  // changes of bubbles that were sent: they take what rate the chat's messages leave
 )
 
 // Lanes are all of them.
-var Lanes = []Lane{LaneChat, LaneMail, LaneMail2, LaneMail3, LaneEvent, LaneDesk, LaneHook, LaneEdit}
+var Lanes = []Lane{LaneChat, LaneMail, LaneMail2, LaneMail3, LaneEvent, LaneDesk, LaneHook, LaneAlert, LaneEdit}
 
 // Timer is something that becomes an update when its time has come.
 type Timer struct {
@@ -242,8 +243,9 @@ type Conversation struct {
 	Gone     bool              `bson:"gone,omitempty"`     // they blocked us
 	Case     string            `bson:"case,omitempty"`     // case number of this visit
 	Handoff  *Handoff          `bson:"handoff,omitempty"`
-	Late     *Late             `bson:"late,omitempty"`  // what the agent has said later
-	Visit    *Visit            `bson:"visit,omitempty"` // how far the person has come; nothing in it is changed, it is replaced
+	Late     *Late             `bson:"late,omitempty"`   // what the agent has said later
+	Alerts   []Alert           `bson:"alerts,omitempty"` // of its cases, newest last
+	Visit    *Visit            `bson:"visit,omitempty"`  // how far the person has come; nothing in it is changed, it is replaced
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`
 	LastAt   time.Time         `bson:"last_at,omitempty"` // last thing the person did
@@ -282,6 +284,7 @@ func (c Conversation) Clone() Conversation {
 	c.Seen = slices.Clone(c.Seen)
 	c.Tail = slices.Clone(c.Tail)
 	c.Heard = slices.Clone(c.Heard)
+	c.Alerts = slices.Clone(c.Alerts)
 	if c.Handoff != nil {
 		h := *c.Handoff
 		c.Handoff = &h

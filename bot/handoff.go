@@ -221,6 +221,22 @@ func notKept(tail []Line) []Line {
 	return slices.Clone(tail[kept:])
 }
 
+// markReplies notes in the agent's words that the turn owes which line of the case they are, so that what becomes of them can be told there.
+func (t *Turn) markReplies(ref string) {
+	var replies []*Reply
+	for _, p := range t.Conv.Promises {
+		if say, ok := p.What.(Say); ok && say.Reply.By != "" && strings.HasPrefix(p.ID, t.Key()+"/") {
+			replies = append(replies, say.Reply)
+		}
+	}
+	for _, l := range t.lines {
+		if l.From == FromAgent && len(replies) > 0 {
+			replies[0].Case, replies[0].Line = ref, l.Seq
+			replies = replies[1:]
+		}
+	}
+}
+
 // later says whether a line of a turn stands after the person's.
 func later(l Line) int {
 	if l.From == FromPerson {
@@ -269,6 +285,7 @@ func (t *Turn) hand(was *Handoff, tail []Line) {
 		t.lines[i].Seq = h.Lines
 	}
 	t.number(t.lines)
+	t.markReplies(h.Ref)
 	if all := append(t.lines, t.hid...); len(all) > 0 {
 		t.Promise(Promise{What: KeepLines{Conv: t.Conv.ID, Ref: h.Ref, Lines: all}})
 	}

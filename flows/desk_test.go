@@ -94,7 +94,7 @@ func (k *talk) desk(act bot.DeskAct, words string) bot.Outcome {
 func deed(r *rand.Rand, c bot.Conversation) bot.Update {
 	h := c.Handoff
 	if r.IntN(3) == 0 {
-		signals := []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone}
+		signals := []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalSilenceNear, bot.SignalAgentGone}
 		return bot.Update{Kind: bot.Signal, Signal: signals[r.IntN(len(signals))], Text: h.Ref, Desk: &bot.DeskAct{Agent: h.Agent}}
 	}
 	dos := []string{

@@ -118,6 +118,7 @@ func (f *flow) reopens(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	if takes {
 		handoff.Hold(h, login, name, t.Now)
 		f.expectAnswer(t)
+		concerns(t, bot.AlertAgain)
 		t.Say("agent", name)
 		return Reopened, nil
 	}

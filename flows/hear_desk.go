@@ -57,22 +57,22 @@ const (
 	NoteRefused     = "mail_refused"
 	NoteUnsent      = "mail_unsent"
 	NoteKeyMade     = "key_made"
-	NoteVoided      = "voided"       // the record's owner: it was not them
-	NoteBlocked     = "blocked"      // the person has blocked the chat: the line before does not arrive
-	NoteNumber      = "number"       // the person gave a number
-	NoteNumberLimit = "number_limit" // a link was not sent: it would be for one number more than the chat may ask for now
-	NoteRated       = "rated"        // the person rated the help
-	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
-	NoteLeaving     = "leaving"      // the person is being asked whether to leave
-	NoteStayed      = "stayed"       // and stays
-	NoteReopened    = "reopened"     // the person has more to say of it, or of what was done
-	NoteRatingWords = "rating_words" // the line before is what the person says of the help
-	NotePostponed   = "postponed"    // By put the case off until a moment
-	NotePutOff      = "put_off"      // By put it off until the person writes
-	NoteResumed     = "resumed"      // it is to be gone on with
-	NoteLate        = "late"         // By has something said later
-	NoteUnsaid      = "unsaid"       // By took that back
-	NoteLateUnsaid  = "late_unsaid"  // what By had said later is not said: By has the case no more
+	NoteVoided      = "voided"            // the record's owner: it was not them
+	NoteBlocked     = handoff.NoteBlocked // the person has blocked the chat: the line before does not arrive
+	NoteNumber      = "number"            // the person gave a number
+	NoteNumberLimit = "number_limit"      // a link was not sent: it would be for one number more than the chat may ask for now
+	NoteRated       = "rated"             // the person rated the help
+	NoteEmergency   = "emergency"         // what the person wrote sounds like an emergency; the bot named 911
+	NoteLeaving     = "leaving"           // the person is being asked whether to leave
+	NoteStayed      = "stayed"            // and stays
+	NoteReopened    = "reopened"          // the person has more to say of it, or of what was done
+	NoteRatingWords = "rating_words"      // the line before is what the person says of the help
+	NotePostponed   = "postponed"         // By put the case off until a moment
+	NotePutOff      = "put_off"           // By put it off until the person writes
+	NoteResumed     = "resumed"           // it is to be gone on with
+	NoteLate        = "late"              // By has something said later
+	NoteUnsaid      = "unsaid"            // By took that back
+	NoteLateUnsaid  = "late_unsaid"       // what By had said later is not said: By has the case no more
 
 	NoteChangedHands = "changed_hands" // the chat's telephone number is somebody else's now
 )
@@ -186,11 +186,28 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("line up: %w", err)
 		}
+		t.Alert(bot.AlertNew, "", "")
 		sayAhead(t, ahead)
 		return true, nil
 	}
-	handoff.Wait(t.Conv.Handoff)
+	joins(t)
 	return true, f.sayPosition(ctx, t)
+}
+
+// joins puts a case into the queue, which concerns everybody on duty unless it stands there already.
+func joins(t *bot.Turn) {
+	was := t.Conv.Handoff.Waiting()
+	handoff.Wait(t.Conv.Handoff)
+	if !was {
+		t.Alert(bot.AlertNew, "", "")
+	}
+}
+
+// concerns tells the agent who has the conversation, if one has it.
+func concerns(t *bot.Turn, what string) {
+	if h := t.Conv.Handoff; h.Held() {
+		t.Alert(what, h.Agent, "")
+	}
 }
 
 // about is the slot of the number that a case is about: one that was typed in it, else the confirmed one, else one that was not
@@ -433,12 +450,15 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 		h.Since = t.Now
 	}
 	if h.Held() {
+		what := bot.AlertWrote
 		if h.IsPostponed() {
 			t.Remember(slotPutOff, h.Ref)
+			what = bot.AlertBack
 		}
 		handoff.Resume(h)
 		setDue(t)
 		f.expectAnswer(t)
+		concerns(t, what)
 	}
 	switch said := f.unseen(t); {
 	case said != "":
@@ -462,6 +482,7 @@ func (f *flow) gaveAgent(t *bot.Turn, number string) {
 func (f *flow) expectAnswer(t *bot.Turn) {
 	if !slices.ContainsFunc(t.Conv.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalAgentSilent }) {
 		t.Later(bot.SignalAgentSilent, "", t.Now.Add(f.Silence))
+		t.Later(bot.SignalSilenceNear, "", t.Now.Add(f.Silence-f.silenceLeft()))
 		t.Conv.Handoff.Patience = time.Time{}
 	}
 }
@@ -483,12 +504,39 @@ func (f *flow) isTyping(t *bot.Turn) {
 	}
 	if later.After(end) {
 		t.Later(bot.SignalAgentSilent, "", later)
+		if near := later.Add(-f.silenceLeft()); near.After(t.Now) {
+			t.Later(bot.SignalSilenceNear, "", near)
+		}
 	}
+}
+
+// silenceLeft is how much of the time to answer is left when the agent is told that it runs out: a fifth.
+func (f *flow) silenceLeft() time.Duration { return f.Silence / 5 }
+
+// hearSilenceNear tells the agent that the time to answer runs out. It goes by the timer of that time: where that was moved this one is
+// set again.
+func (f *flow) hearSilenceNear(t *bot.Turn) {
+	for _, x := range t.Conv.Timers {
+		if x.Signal != bot.SignalAgentSilent {
+			continue
+		}
+		if near := x.At.Add(-f.silenceLeft()); near.After(t.Now) {
+			t.Later(bot.SignalSilenceNear, "", near)
+			return
+		}
+		concerns(t, bot.AlertSilence)
+	}
+}
+
+// silenceEnds ends the time that an agent has to answer.
+func silenceEnds(t *bot.Turn) {
+	t.Never(bot.SignalAgentSilent)
+	t.Never(bot.SignalSilenceNear)
 }
 
 // answered ends that time: the person was told something, and whatever comes next is theirs to say.
 func answered(t *bot.Turn) {
-	t.Never(bot.SignalAgentSilent)
+	silenceEnds(t)
 	t.Forget(slotPutOff)
 	t.Conv.Handoff.Since, t.Conv.Handoff.Patience = time.Time{}, time.Time{}
 }
@@ -509,18 +557,25 @@ func (f *flow) endCaseBy(t *bot.Turn, reason string, act *bot.DeskAct) {
 	handoff.Lose(t.Conv.Handoff, bot.LostOver, act.Agent, act.Name)
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
 	setDue(t)
-	t.Never(bot.SignalAgentSilent)
+	silenceEnds(t)
 	t.Never(bot.SignalStillWaiting)
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting, bot.SignalDeskDue}
+var deskSignals = []string{
+	bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalSilenceNear, bot.SignalAgentGone, bot.SignalStillWaiting,
+	bot.SignalDeskDue,
+}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h, u := t.Conv.Handoff, t.Update
 	if u.Signal == bot.SignalStillWaiting {
 		return f.asksStill(t), nil
+	}
+	if u.Signal == bot.SignalSilenceNear && h.Held() {
+		f.hearSilenceNear(t)
+		return bot.Ignored, nil
 	}
 	if !h.Open() || u.Signal != bot.SignalAgentSilent && u.Signal != bot.SignalDeskDue && h.Ref != u.Text {
 		return bot.Ignored, nil
@@ -533,7 +588,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		if calendar, err := f.Desk.Calendar(ctx); err != nil || !calendar.Open(t.Now) {
 			return bot.Ignored, err
 		}
-		handoff.Wait(h)
+		joins(t)
 		t.Transcribe(bot.FromEvent, "", NoteOpened)
 		if t.Place().Has(DeskOpened) {
 			return DeskOpened, f.sayPosition(ctx, t)
@@ -600,6 +655,12 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	if s := t.Update.Signal; s == bot.SignalLinkVoided || f.Uniform && (s == bot.SignalMailRefused || s == bot.SignalMailUnsent) { // for the agent alone: the chat sees the link end at the usual time
 		return bot.Ignored
 	}
+	switch note {
+	case NoteLinkUsed:
+		concerns(t, bot.AlertLinkUsed)
+	case NoteKeyMade:
+		concerns(t, bot.AlertKeyMade)
+	}
 	t.Withdraw()
 	waiting := t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
 	switch t.Update.Signal {
@@ -653,7 +714,7 @@ func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string, act *bot.
 	leavesUnsaid(t)
 	handoff.Lose(h, lostAs[why], act.Agent, act.Name)
 	t.Transcribe(bot.FromEvent, h.AgentName, why)
-	t.Never(bot.SignalAgentSilent)
+	silenceEnds(t)
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
 	setDue(t)
@@ -706,6 +767,7 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	case bot.DeskNote:
 		h.Mention(act.Names)
 		t.Transcribe(bot.FromNote, act.Name, t.Text())
+		tells(t, act)
 		return AgentNoted, nil
 	case bot.DeskPass:
 		if act.To == h.Agent {
@@ -719,8 +781,9 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		handoff.Lose(h, bot.LostPassed, act.Agent, act.Name)
 		handoff.Hold(h, act.To, act.ToName, t.Now)
 		setDue(t)
+		t.Alert(bot.AlertPassed, act.To, act.Name)
 		writeDown(t, act, h.Ref+" "+act.To)
-		t.Never(bot.SignalAgentSilent)
+		silenceEnds(t)
 		f.expectAnswer(t)
 		t.Say("agent", act.ToName)
 		return Passed, nil
@@ -775,6 +838,18 @@ func speaks(t *bot.Turn, name, words string) bot.Event {
 	}
 	t.Relay(words, name)
 	return AgentSpoke
+}
+
+// tells has a note heard by whom it is for: those it names, and who has the conversation.
+func tells(t *bot.Turn, act *bot.DeskAct) {
+	for _, login := range act.Names {
+		if login != act.Agent {
+			t.Alert(bot.AlertNote, login, act.Name)
+		}
+	}
+	if h := t.Conv.Handoff; h.Held() && h.Agent != act.Agent && !slices.Contains(act.Names, h.Agent) {
+		t.Alert(bot.AlertNote, h.Agent, act.Name)
+	}
 }
 
 // writeDown promises the audit an agent's deed.

@@ -167,6 +167,7 @@ func (f *flow) due(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		handoff.Resume(h)
 		t.Remember(slotPutOff, h.Ref)
 		t.Transcribe(bot.FromEvent, h.AgentName, NoteResumed)
+		concerns(t, bot.AlertBack)
 		ev = CaseResumed
 	}
 	setDue(t)

@@ -71,7 +71,7 @@ func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.
 	var code int
 	doc, err := d.table.Move(ctx, d.name(wamid), string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
 		code, doc.Code = doc.Code, 0
-		doc.Conv = bot.ConversationID(whatsapp.Name, chat)
+		doc.Conv, doc.Case, doc.Line = bot.ConversationID(whatsapp.Name, chat), r.Case, r.Line
 		if s := whatsapp.Status(doc.Status); s != whatsapp.Delivered && s != whatsapp.Read { // also when the report that it failed was first
 			kept := r // sealed anew where a report came in between
 			kept.Text, kept.Sealed = d.vault.Seal(secret.Delivery.Of(d.name(wamid)), r.Text), true

@@ -31,9 +31,9 @@ var layers = [][]string{
 		"internal/config", "internal/importer", "internal/jobs", "internal/metrics", "internal/runner",
 		"internal/mail", "internal/mail/catcher", "internal/mail/conns", "internal/mail/letter", "internal/bounce", "internal/events",
 		"internal/store", "internal/store/bolt", "internal/store/mongodb", "internal/store/socket",
-		"internal/web", "internal/web/console", "internal/web/console/counter", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
+		"internal/web", "internal/web/console", "internal/web/console/alerts", "internal/web/console/counter", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
-	{"internal/affiliate", "internal/agent", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
+	{"internal/affiliate", "internal/agent", "internal/alert", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
 	{"bot", "bot/intro", "bot/pace", "bot/wire", "internal/address", "internal/secret", "internal/trace"},
 }
 
@@ -47,6 +47,8 @@ var beside = []struct{ from, to, why string }{
 	{"internal/store/socket", "internal/store", "an engine implements the store's port"},
 	{"internal/web/demo", "internal/web", "pages stand on the kit"},
 	{"internal/web/console", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/alerts", "internal/web", "pages stand on the kit"},
+	{"internal/web/console/alerts", "internal/web/console", "a room stands in the frame"},
 	{"internal/web/console/counter", "internal/web", "pages stand on the kit"},
 	{"internal/web/console/counter", "internal/web/console", "a room stands in the frame"},
 	{"internal/web/console/supervisor", "internal/web", "pages stand on the kit"},
@@ -87,6 +89,7 @@ var owners = []struct {
 	{"github.com/emersion/go-smtp", "go-smtp", []string{"internal/mail/catcher", "internal/bounce"}},
 	{"github.com/emersion/go-sasl", "go-sasl", []string{"internal/mail/catcher"}},
 	{"github.com/emersion/go-message", "go-message", []string{"internal/mail/letter", "internal/bounce"}},
+	{"github.com/SherClockHolmes/webpush-go", "webpush-go", []string{"internal/alert"}},
 	{"github.com/trustelem/zxcvbn", "zxcvbn", []string{"internal/key"}},
 	{"github.com/alexedwards/argon2id", "argon2id", []string{"internal/key"}},
 	{"github.com/pquerna/otp", "pquerna/otp", []string{"internal/agent"}},

@@ -137,6 +137,9 @@ type Options struct {
 	Window func(channel string) time.Duration
 	// Tries counts the codes that somebody at a counter types, within the hour, and says how many there are; with -1 it takes one back.
 	Tries func(ctx context.Context, login string, by int64) (int64, error)
+	// Arrived calls [each] with what a channel said of an agent's words: the line of the case, and one of Arrived…, in any order. nil: no
+	// channel says anything.
+	Arrived func(ctx context.Context, conv, ref string, each func(line int64, status string)) error
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
 	// Known says whether an agent with that login may take conversations, and what people are told they are called.

@@ -18,8 +18,9 @@ type Case struct {
 	bot.Handoff
 	Conv    string // the conversation; not for showing: the channel's name of the chat stands in it
 	Channel string
-	Version int64     // of the conversation: grows with every change
-	Last    bot.Line  // what was said last
+	Version int64 // of the conversation: grows with every change
+	Glimpse       // of what was said
+	Alerts  []bot.Alert
 	Unsent  int       // messages for the person that have not gone out yet
 	Waits   bool      // of those some wait until the person writes again (the channel's window is closed)
 	Gone    bool      // the person has blocked the chat
@@ -44,9 +45,14 @@ func CaseOf(c bot.Conversation) Case {
 		Handoff: *c.Handoff, Conv: c.ID, Channel: channel, Version: c.Version, Gone: c.Gone, Slowly: c.Way != "",
 		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers), LastAt: c.LastAt, Late: c.Late,
 	}
-	if n := len(c.Tail); n > 0 {
-		out.Last = c.Tail[n-1]
-	}
+	out.Glimpse = GlimpseOf(*c.Handoff, func(yield func(bot.Line) bool) {
+		for _, l := range slices.Backward(c.Tail) {
+			if !yield(l) {
+				return
+			}
+		}
+	})
+	out.Alerts = c.Alerts
 	out.Silent, _ = c.TimerAt(bot.SignalAgentSilent)
 	for _, p := range c.Promises {
 		if p.Kind() == bot.PromiseSay {

@@ -291,10 +291,10 @@ func (d *Desk) Colleagues(ctx context.Context) ([]Presence, error) {
 	return slices.DeleteFunc(all, func(p Presence) bool { return !p.Here(now) }), nil
 }
 
-// Staffed says whether anybody is at the desk now, on a break or not.
+// Staffed says whether anybody is at the desk now who takes conversations: who is on a break does not (P761).
 func (d *Desk) Staffed(ctx context.Context) (bool, error) {
 	all, err := d.Colleagues(ctx)
-	return len(all) > 0, err
+	return slices.ContainsFunc(all, func(p Presence) bool { return !p.Away }), err
 }
 
 func (d *Desk) here(ctx context.Context, login string) (bool, error) {

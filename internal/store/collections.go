@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"llave/internal/alert"
+)
 
 // Collection is what is declared of a collection: a name can be had in no other way, so that none is without a retention (P735).
 type Collection struct {
@@ -120,6 +124,14 @@ var (
 	Tries = declare(Collection{Name: "tries",
 		Holds: "wrong passwords in a row, under the keyed hash of the login and of the network or browser", Why: "so that nobody guesses them",
 		Until: "a day after the last", Longest: day,
+	})
+	Bells = declare(Collection{Name: "bells",
+		Holds: "where an agent is told of things with no page open: subscriptions of their browsers and their own chat, sealed, and what they are still to be told (kinds and cases)", Why: "an agent hears of a case",
+		Until: "90 days after the agent was last near; a subscription when its push service says that it has ended, or the agent takes it off", Longest: alert.KeptFor,
+	})
+	PushKeys = declare(Collection{Name: "push_keys",
+		Holds: "nobody: the key that push services know us by, sealed", Why: "browsers are subscribed with it",
+		Until: "kept: one document, without which every agent would have to subscribe anew",
 	})
 	Unheard = declare(Collection{Name: "unheard",
 		Holds: "a sentence that was not understood, masked (`said`), how often, and for a day by keyed hashes the chats that said it", Why: "so that it is understood the next time",

@@ -95,7 +95,7 @@ func (t *DeskTable) Moved(ctx context.Context, since time.Time, limit int) ([]ha
 	return t.list(ctx, Query{Field: "handoff.moved", From: since, Limit: limit})
 }
 
-// glance is the part of a conversation's document that a list shows: of its tail the last line, of its promises what they
+// glance is the part of a conversation's document that a list shows: of its tail a glimpse, of its promises what they
 // are. The rest is most of the document; it is not decoded, because consoles read the lists many times a minute. A glance is
 // read only: it becomes a case, never a conversation, since one with so little in it would erase a chat where it was saved.
 type glance struct {
@@ -106,6 +106,7 @@ type glance struct {
 	Way      string        `bson:"way"`
 	Numbers  []struct{}    `bson:"numbers"` // how many
 	Tail     bson.RawValue `bson:"tail"`
+	Alerts   []bot.Alert   `bson:"alerts"`
 	Gone     bool          `bson:"gone"`
 	Handoff  bot.Handoff   `bson:"handoff"`
 	Turns    int64         `bson:"turns"`
@@ -150,24 +151,34 @@ func (g *glance) asCase() (c handoff.Case, err error) {
 			c.Silent = t.At
 		}
 	}
-	c.Last, err = lastLine(g.Tail)
+	c.Alerts = g.Alerts
+	c.Glimpse, err = glimpse(g.Handoff, g.Tail)
 	return c, err
 }
 
-// lastLine is the last of an array of lines; none of an array that is empty or not there.
-func lastLine(tail bson.RawValue) (last bot.Line, err error) {
+// glimpse reads as much of an array of lines as a list shows, from its end.
+func glimpse(h bot.Handoff, tail bson.RawValue) (of handoff.Glimpse, err error) {
 	array, ok := tail.ArrayOK()
 	if !ok {
-		return last, nil
+		return of, nil
 	}
 	lines, err := array.Values()
-	if err != nil || len(lines) == 0 {
-		return last, err
+	if err != nil {
+		return of, fmt.Errorf("read the last lines: %w", err)
 	}
-	if err := lines[len(lines)-1].Unmarshal(&last); err != nil {
-		return last, fmt.Errorf("read the last line: %w", err)
+	var broken error
+	of = handoff.GlimpseOf(h, func(yield func(bot.Line) bool) {
+		for _, raw := range slices.Backward(lines) {
+			var l bot.Line
+			if broken = raw.Unmarshal(&l); broken != nil || !yield(l) {
+				return
+			}
+		}
+	})
+	if broken != nil {
+		return of, fmt.Errorf("read the last lines: %w", broken)
 	}
-	return last, nil
+	return of, nil
 }
 
 // FindCase returns the conversation whose latest case has that number, and whether there is one.

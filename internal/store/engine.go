@@ -129,4 +129,5 @@ var Indexes = []Index{
 	{Events, "died"},
 	{Imports, "at"},
 	{Presence, "at"},
+	{Bells, "seen"},
 }

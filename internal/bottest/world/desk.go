@@ -47,7 +47,7 @@ func (w *World) beat(ctx context.Context) {
 		if !here {
 			continue
 		}
-		if err := w.App.Desk.Beat(ctx, w.agents[login], false); err != nil {
+		if err := w.App.Desk.Beat(ctx, w.agents[login], w.paused[login]); err != nil {
 			w.t.Fatalf("beat: %v", err)
 		}
 	}
@@ -133,6 +133,9 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 		return nil
 	case what == "is gone":
 		p.w.Vanish(login)
+		return nil
+	case what == "goes on a break", what == "is back":
+		p.w.paused[login] = what == "goes on a break"
 		return nil
 	case what == "signs out":
 		p.w.Vanish(login)

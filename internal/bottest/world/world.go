@@ -38,6 +38,7 @@ type World struct {
 	API     *bottest.BotAPI // on Telegram
 	Graph   *bottest.Graph  // on WhatsApp
 	SMTP    *bottest.SMTP
+	Push    *bottest.Push
 	Browser *http.Client // follows redirects, keeps cookies
 	Log     *bytes.Buffer
 
@@ -47,6 +48,7 @@ type World struct {
 	channel string
 	agents  map[string]handoff.Actor
 	present map[string]bool // whose console is there
+	paused  map[string]bool // of these, who is on a break
 	hurries bool            // the person goes on at once
 }
 
@@ -86,11 +88,13 @@ type before struct {
 func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	t.Helper()
 	w := &World{
-		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
+		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{}, paused: map[string]bool{},
 	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
 	var err error
+	w.Push = bottest.NewPush()
+	t.Cleanup(w.Push.Close)
 	if w.SMTP, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +123,7 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 		t.Fatal(err)
 	}
 	w.App, err = app.New(t.Context(), app.Options{
-		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store,
+		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store, PushClient: w.Push,
 	})
 	if err != nil {
 		t.Fatal(err)

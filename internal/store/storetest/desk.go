@@ -119,7 +119,7 @@ func deskGlance(t *testing.T, s *store.Store) {
 
 	listed, err := s.Desk.Queue(ctx, handoff.QueueHeld+"glancer/", 10)
 	must(t, err)
-	if len(listed) != 2 || listed[0].Unsent != 2 || !listed[0].Waits || listed[0].Tried != 2 || listed[0].Last.Text != "buenas" {
+	if len(listed) != 2 || listed[0].Unsent != 2 || !listed[0].Waits || listed[0].Tried != 2 || len(listed[0].Words) != 1 || listed[0].Words[0] != "hola" || listed[0].Unread != 0 {
 		t.Fatalf("listed: %+v", listed)
 	}
 	for _, got := range listed {

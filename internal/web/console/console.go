@@ -228,7 +228,7 @@ const Policy = web.Policy + "; connect-src 'self'; frame-src 'self'"
 
 // Show draws one of some pages in the console's frame.
 func (c *Frame) Show(w http.ResponseWriter, r *http.Request, pages web.Pages, v View) error {
-	away, err := c.away(r.Context(), v.Visit.Agent.Login)
+	away, err := c.Desk.Paused(r.Context(), v.Visit.Agent.Login)
 	if err != nil {
 		return Unavailable(err)
 	}

@@ -34,7 +34,7 @@ func (c *Frame) beat(ctx context.Context, v Visit) error {
 	if recent {
 		return nil
 	}
-	away, err := c.away(ctx, v.Agent.Login)
+	away, err := c.Desk.Paused(ctx, v.Agent.Login)
 	if err != nil {
 		return err
 	}
@@ -49,20 +49,6 @@ func (c *Frame) beatAs(ctx context.Context, v Visit, away bool) error {
 	defer c.mu.Unlock()
 	c.beats[v.Agent.Login] = time.Now()
 	return nil
-}
-
-// away says whether an agent takes no new conversation for now.
-func (c *Frame) away(ctx context.Context, login string) (bool, error) {
-	all, err := c.Desk.Store.Present(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, p := range all {
-		if p.Login == login {
-			return p.Away, nil
-		}
-	}
-	return false, nil
 }
 
 // pause says whether the agent takes new conversations.
@@ -80,7 +66,7 @@ func (c *Frame) pause(w http.ResponseWriter, r *http.Request, v Visit) error {
 // beatNow is the page's word that it is there, and answers how many seconds the session lasts yet: without an action, and at most. Of
 // who is on duty it counts as an action: waiting for cases is their work. Who is on a break is asked before they are signed out (P768).
 func (c *Frame) beatNow(w http.ResponseWriter, r *http.Request, v Visit) error {
-	away, err := c.away(r.Context(), v.Agent.Login)
+	away, err := c.Desk.Paused(r.Context(), v.Agent.Login)
 	if err != nil {
 		return Unavailable(err)
 	}

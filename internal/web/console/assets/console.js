@@ -107,6 +107,7 @@ function putRow(row) {
 
 // ---- time
 
+const target = Number(board?.dataset.target) || Infinity;
 const clockOff = board ? Number(board.dataset.now) - Date.now() : 0;
 
 function tickWaits() {
@@ -117,55 +118,12 @@ function tickWaits() {
       : minutes < 48 * 60 ? `${Math.floor(minutes / 60)} ${words.hours}`
       : `${Math.floor(minutes / 1440)} ${words.days}`;
     if (w.textContent !== text) w.textContent = text;
+    const part = (Date.now() + clockOff - Number(w.dataset.since)) / target;
+    const pace = part >= 1 ? "late" : part >= 0.5 ? "near" : "calm";
+    if (w.dataset.pace !== pace) w.dataset.pace = pace;
   }
 }
 setInterval(tickWaits, 10000);
-
-// ---- telling the agent
-
-let sound = null; // an AudioContext, once the agent has pressed or typed something
-const soundButton = one("#sonido");
-const noticeButton = one("#avisar");
-
-function beep() {
-  if (remembered.is("sonido") !== "si") return;
-  sound ??= new AudioContext();
-  sound.resume();
-  [660, 880].forEach((pitch, i) => {
-    const from = sound.currentTime + i * 0.14;
-    const tone = sound.createOscillator(), volume = sound.createGain();
-    tone.frequency.value = pitch;
-    volume.gain.setValueAtTime(0.0001, from);
-    volume.gain.exponentialRampToValueAtTime(0.2, from + 0.02);
-    volume.gain.exponentialRampToValueAtTime(0.0001, from + 0.13);
-    tone.connect(volume).connect(sound.destination);
-    tone.start(from);
-    tone.stop(from + 0.14);
-  });
-}
-
-function drawSound() { soundButton.setAttribute("aria-pressed", remembered.is("sonido") === "si"); }
-soundButton.hidden = false;
-drawSound();
-soundButton.addEventListener("click", () => {
-  remembered.set("sonido", remembered.is("sonido") === "si" ? "no" : "si");
-  drawSound();
-  beep();
-});
-
-const canNotify = "Notification" in window;
-function drawNotices() { noticeButton.hidden = !canNotify || Notification.permission !== "default"; }
-drawNotices();
-noticeButton.addEventListener("click", () => Notification.requestPermission().then(drawNotices));
-
-function tell(text, ref) {
-  one("#suceso").textContent = `${text}: ${ref}`;
-  beep();
-  if (!canNotify || Notification.permission !== "granted" || document.hasFocus()) return;
-  let note;
-  try { note = new Notification(text, { body: ref, tag: ref, icon: words.icon }); } catch { return; } // telephones have none for pages
-  note.onclick = () => { window.focus(); location.assign("/agentes/casos/" + encodeURIComponent(ref)); note.close(); };
-}
 
 // ---- what the stream says
 
@@ -211,12 +169,13 @@ const hear = {
   },
   row(e) { keepPlace(() => putRow(piece(e.html).firstElementChild)); },
   gone(e) { keepPlace(() => document.getElementById("caso-" + e.ref)?.remove()); },
-  shut(e) { one("#cierre")?.replaceChildren(piece(e.html)); },
   notices(e) { one("#avisos-titular")?.replaceChildren(piece(e.html)); },
   counts(n) {
     counted = n;
     n.queue = n.waiting + n.later;
-    document.title = (n.waiting ? `(${n.waiting}) ` : "") + title;
+    const calls = n.waiting + n.unanswered;
+    document.title = (calls ? `(${calls}) ` : "") + title;
+    badge(calls);
     for (const badge of all("[data-count]")) {
       const of = n[badge.dataset.count];
       badge.textContent = of;
@@ -224,8 +183,10 @@ const hear = {
     }
     for (const next of all("[data-next]")) next.hidden = !n.waiting;
   },
-  came(e) { tell(words.came, e.ref); },
-  wrote(e) { if (board?.dataset.ref !== e.ref || !document.hasFocus()) tell(words.wrote, e.ref); },
+  shut(e) {
+    const closed = one("#cerrado"), fresh = piece(e.html);
+    if (closed && closed.textContent !== fresh.textContent) closed.replaceChildren(fresh);
+  },
 };
 
 // ---- the stream
@@ -239,6 +200,7 @@ function connect() {
   if (failures || source) { // the page has moved on since it was drawn
     address.searchParams.delete("sello");
     address.searchParams.delete("v");
+    if (told) address.searchParams.set("avisado", told);
     if (address.searchParams.has("desde")) address.searchParams.set("desde", talk.last());
     if (counted) address.searchParams.set("tenia", counted.held); // so that it is told where they went
   }

@@ -73,6 +73,9 @@ const talk = (() => {
     typingTimer = setTimeout(typingEnds, 5000);
   };
   hear.lines = (e) => addLines(e.html);
+  hear.marks = (e) => {
+    for (const [line, html] of Object.entries(e.marks)) one(`.mark[data-line="${line}"]`, log)?.replaceChildren(piece(html));
+  };
 
   // ---- forms that are drawn anew
 

@@ -126,6 +126,7 @@ func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *tal
 		if err != nil {
 			return err
 		}
+		o.Asks, o.Hushed = []string{"persona"}, d.Desk.Paused
 		if room, err = talk.New(c, o); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 func TestAudit_everySortHasWords(t *testing.T) {
 	sort := regexp.MustCompile(`"((?:agent|case|desk|person)_[a-z_]+|limit_met|notice_closed|not_me|key_revoked|unheard_assigned)"`)
 	var sorts []string
-	for _, of := range []string{"../../../agent/*.go", "../../../handoff/work.go", "../../../app/promises.go", "../../../app/limits.go", "../../../app/person*.go"} {
+	for _, of := range []string{"../../../agent/*.go", "../../../handoff/work.go", "../../../app/promises.go", "../../../app/limits.go", "../../../app/person*.go", "../../../app/alerts.go", "../alerts/*.go"} {
 		files, err := filepath.Glob(of)
 		if err != nil || len(files) == 0 {
 			t.Fatal(of, err)

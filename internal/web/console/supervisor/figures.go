@@ -371,17 +371,6 @@ type boardRow struct {
 // boardMost is how many of those that wait the board lists.
 const boardMost = 30
 
-// pace (P783) says by the target how long a wait is: "calm", "near" from half of it on, "late" beyond it.
-func pace(wait, target time.Duration) string {
-	switch {
-	case wait >= target:
-		return "late"
-	case wait >= target/2:
-		return "near"
-	}
-	return "calm"
-}
-
 // lookAtBoard reads the board.
 func (c *Room) lookAtBoard(r *http.Request) (b boardData, err error) {
 	ctx := r.Context()
@@ -412,7 +401,7 @@ func (c *Room) lookAtBoard(r *http.Request) (b boardData, err error) {
 		}
 		if !since.IsZero() {
 			wait := max(now.Sub(calendar.WaitFrom(since, now)), 0)
-			row.Waits, row.Pace = length(wait), pace(wait, c.Desk.Target)
+			row.Waits, row.Pace = length(wait), handoff.Pace(wait, c.Desk.Target)
 		}
 		switch {
 		case k.Held():

@@ -72,7 +72,7 @@ func (c *Room) presentDesk(ctx context.Context) (present, error) {
 		}
 	}
 	if longest >= 0 {
-		p.Longest, p.Pace = length(longest), pace(longest, c.Desk.Target)
+		p.Longest, p.Pace = length(longest), handoff.Pace(longest, c.Desk.Target)
 	}
 	for _, d := range byLogin {
 		p.Duty = append(p.Duty, *d)

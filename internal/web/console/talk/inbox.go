@@ -78,18 +78,38 @@ type listed struct {
 	Wait    web.Span // how long they have waited, when they do
 	Since   int64    // since when, in milliseconds; 0: they do not wait
 	Mark    string   // tells two states of the row apart
-	Last    lineText
+	Words   string   // what the person said last, but for a bare wish for somebody
+	Topic   string   // what it is about
+	Pace    string   // one of handoff.Pace…, of who waits
 }
 
-// lineText is a line as the list shows it.
-type lineText struct{ From, By, Text string }
+const excerpt = 120 // runes of what was said in the list
 
-const excerpt = 120 // runes of a line in the list
+// topic is what a case is about in words: what the person's words came to, else where the bot was.
+func (c *Room) topic(h bot.Handoff) string {
+	if h.Meaning != "" && c.MeaningName != nil {
+		return c.MeaningName(h.Meaning)
+	}
+	return c.StateName(h.From)
+}
+
+// words are the person's last ones that tell something; else the last ones.
+func (c *Room) words(said []string) string {
+	for _, s := range said {
+		if !c.asksPerson(s) {
+			return bot.Cut(s, excerpt)
+		}
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return bot.Cut(said[0], excerpt)
+}
 
 func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.Time) listed {
 	r := listed{
 		Case: of, Filter: filter, SortKey: sortKey(of), Mine: of.Held() && of.Agent == v.Agent.Login, Named: of.MentionOf(v.Agent.Login) > 0, From: c.Moment(of.Asked),
-		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, bot.Cut(of.Last.Text, excerpt)},
+		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Words: c.words(of.Words), Topic: c.topic(of.Handoff),
 	}
 	var since time.Time
 	switch {
@@ -102,6 +122,7 @@ func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.
 	}
 	if !since.IsZero() {
 		r.Since, r.Wait = since.UnixMilli(), web.Wait(max(now.Sub(since).Truncate(time.Minute), time.Second))
+		r.Pace = handoff.Pace(now.Sub(since), c.Desk.Target)
 	}
 	return r
 }
@@ -139,6 +160,9 @@ type counts struct {
 
 	Held string `json:"held"` // the numbers of mine, for the page to come back with
 }
+
+// Calls are what waits for the agent: who is in the queue, and who of their own waits for an answer.
+func (n counts) Calls() int { return n.Waiting + n.Unanswered }
 
 // Queue are those that no agent has.
 func (n counts) Queue() int { return n.Waiting + n.Later }
@@ -213,10 +237,37 @@ type deskData struct {
 	Notices []noticeData
 	Next    string // names the press of the button that takes the next one
 	Now     int64  // the store's clock, in milliseconds
-	Shut    *shutData
+	Target  int64  // within which the desk means to answer, in milliseconds
+	Shut    shutData
 	Said    string
 	Talk    *talkData
 	Notice  *noticeData
+}
+
+// shutData is what the list says of a desk that is closed. It can be compared.
+type shutData struct {
+	Shut    bool
+	Unknown bool // and nobody knows until when
+	Opens   handoff.When
+	By      string // who closed it by hand, and
+	Note    string // what they have to say to colleagues
+}
+
+// shut says whether the desk is closed, and until when.
+func (c *Room) shut(ctx context.Context, now time.Time) (d shutData, err error) {
+	calendar, err := c.Desk.Calendar(ctx)
+	if err != nil || calendar.Open(now) {
+		return d, err
+	}
+	opens, known := calendar.NextOpening(now)
+	d = shutData{Shut: true, Unknown: !known, Opens: handoff.WhenOf(opens, now, c.Desk.Zone)}
+	if by := calendar.Schedule.ClosedNow; by.Holds(now) {
+		d.Note = by.Note
+		if name, found, err := c.Desk.Known(ctx, by.By); err == nil && found {
+			d.By = name
+		}
+	}
+	return d, nil
 }
 
 // noticeData is a notice of the owner of a record that it was not them.
@@ -269,7 +320,7 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	if err != nil {
 		return deskData{}, err
 	}
-	d := deskData{Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli()}
+	d := deskData{Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli(), Target: c.Desk.Target.Milliseconds()}
 	closed, err := c.closedCases(ctx, v, now)
 	if err != nil {
 		return deskData{}, err
@@ -286,31 +337,6 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	}
 	d.Shut, err = c.shut(ctx, now)
 	return d, err
-}
-
-// shutData is that the desk is closed, as the list says it.
-type shutData struct {
-	When    handoff.When
-	Unknown bool   // nobody knows until when
-	By      string // who closed it by hand, and
-	Note    string // what they have to say to colleagues
-}
-
-// shut is that, or nil while it is open.
-func (c *Room) shut(ctx context.Context, now time.Time) (*shutData, error) {
-	calendar, err := c.Desk.Calendar(ctx)
-	if err != nil || calendar.Open(now) {
-		return nil, err
-	}
-	opens, known := calendar.NextOpening(now)
-	s := &shutData{When: handoff.WhenOf(opens, now, c.Desk.Zone), Unknown: !known}
-	if by := calendar.Schedule.ClosedNow; by.Holds(now) {
-		s.Note = by.Note
-		if name, found, err := c.Desk.Known(ctx, by.By); err == nil && found {
-			s.By = name
-		}
-	}
-	return s, nil
 }
 
 func (c *Room) noticesOf(of []handoff.CaseFile, open []handoff.Case, filter string) []noticeData {
@@ -333,7 +359,10 @@ func (c *Room) noticeOf(n handoff.CaseFile, open []handoff.Case, filter string) 
 
 // showDesk draws the page. Without script it reloads itself unless something may be being typed into it.
 func (c *Room) showDesk(w http.ResponseWriter, r *http.Request, v console.Visit, d deskData, status int) error {
-	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}}
+	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}, "avisado": {strconv.FormatInt(d.Now, 10)}}
+	if d.Shut.Shut {
+		q.Set("cerrado", "")
+	}
 	reload := console.Home + "?" + url.Values{"ver": {d.Filter}, console.ReloadParam: {""}}.Encode()
 	switch {
 	case d.Talk != nil && d.Talk.Shut:

@@ -42,7 +42,7 @@ func (c *Room) later(ctx context.Context, v console.Visit, t *talkData, now time
 		return err
 	}
 	for _, e := range earlier {
-		t.Earlier = append(t.Earlier, earlierCase{e, c.Moment(e.Made), c.talkLines(e.Notes, console.Moment{})})
+		t.Earlier = append(t.Earlier, earlierCase{e, c.Moment(e.Made), c.talkLines(e.Notes, nil)})
 	}
 	return nil
 }
@@ -112,6 +112,6 @@ func (c *Room) showEarlier(w http.ResponseWriter, r *http.Request, v console.Vis
 	}
 	d := earlierData{Of: r.PathValue("ref")}
 	d.listed = c.listed(v, console.HereMine, was, now)
-	d.AskedAt, d.Lines = c.Moment(was.Asked), c.talkLines(lines, console.Moment{})
+	d.AskedAt, d.Lines = c.Moment(was.Asked), c.talkLines(lines, nil)
 	return c.show(w, r, console.View{Visit: v, Name: "earlier", Here: console.HereMine, Data: d})
 }

@@ -10,6 +10,7 @@
 package talk
 
 import (
+	"context"
 	"crypto/rand"
 	"embed"
 	"net/http"
@@ -33,6 +34,12 @@ type Step struct {
 type Options struct {
 	Steps     []Step                   // in the order of the procedure
 	StateName func(s bot.State) string // what agents call the place where the bot was
+	// MeaningName is what agents call what people's words came to; nil: cases are called by where the bot was.
+	MeaningName func(meaning string) string
+	// Asks are the words that ask for a person and tell nothing else.
+	Asks []string
+	// Hushed says whether an agent is to be told of things without a sound: on a break, or in their quiet hours. nil: nobody is.
+	Hushed func(ctx context.Context, login string) (bool, error)
 }
 
 // Room serves the pages. It is safe for use by many goroutines.
@@ -41,6 +48,7 @@ type Room struct {
 	Options
 	pages web.Pages
 	live  *live
+	asks  map[string]bool
 }
 
 // New makes the room within [frame].
@@ -49,10 +57,16 @@ func New(frame *console.Frame, o Options) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Room{Frame: frame, Options: o, pages: pages, live: newLive(frame.Desk, frame.Log)}
+	c := &Room{Frame: frame, Options: o, pages: pages, live: newLive(frame.Desk, frame.Log), asks: map[string]bool{}}
+	for _, words := range o.Asks {
+		c.asks[bot.Fold(words)] = true
+	}
 	frame.OnFreed(c.live.hurry)
 	return c, nil
 }
+
+// asksPerson says whether words ask for a person and tell nothing else.
+func (c *Room) asksPerson(words string) bool { return c.asks[bot.Fold(words)] }
 
 // Routes are the inbox's, those of a conversation and of its forms, and the stream's.
 func (c *Room) Routes(mux *http.ServeMux) {

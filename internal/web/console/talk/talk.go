@@ -128,13 +128,14 @@ type colleague struct {
 type talkLine struct {
 	bot.Line
 	Moment console.Moment
-	Day    bool // the first of its day: the date stands before it
+	Day    bool   // the first of its day: the date stands before it
+	Mark   string // of an agent's words: one of handoff.Arrived…, or empty
 }
 
-func (c *Room) talkLines(lines []bot.Line, before console.Moment) []talkLine {
-	out := make([]talkLine, len(lines))
+func (c *Room) talkLines(lines []bot.Line, marks map[int64]string) []talkLine {
+	out, before := make([]talkLine, len(lines)), console.Moment{}
 	for i, l := range lines {
-		out[i] = talkLine{l, c.Moment(l.At), false}
+		out[i] = talkLine{l, c.Moment(l.At), false, marks[l.Seq]}
 		out[i].Day = out[i].Moment.Day != before.Day
 		before = out[i].Moment
 	}
@@ -236,7 +237,11 @@ func (c *Room) talk(ctx context.Context, v console.Visit, filter, ref string, af
 	if err != nil {
 		return t, err
 	}
-	t.Lines = c.talkLines(lines, console.Moment{})
+	marks, err := c.Desk.Marks(ctx, of, lines)
+	if err != nil {
+		return t, err
+	}
+	t.Lines = c.talkLines(lines, marks)
 	if n := len(lines); n > 0 {
 		t.First, t.Latest = lines[0].Seq, lines[n-1].Seq
 		t.Later = !latest && t.Latest < of.Lines
@@ -306,7 +311,11 @@ func (c *Room) olderLines(w http.ResponseWriter, r *http.Request, v console.Visi
 		return console.Unavailable(err)
 	}
 	lines = slices.DeleteFunc(lines, func(l bot.Line) bool { return l.Seq >= before })
-	t := talkData{Lines: c.talkLines(lines, console.Moment{})}
+	marks, err := c.Desk.Marks(r.Context(), of, lines)
+	if err != nil {
+		return console.Unavailable(err)
+	}
+	t := talkData{Lines: c.talkLines(lines, marks)}
 	t.Ref, t.Filter = r.PathValue("ref"), filterOf(v, r.FormValue("ver"))
 	if len(lines) > 0 && lines[0].Seq > 1 {
 		t.Older = lines[0].Seq
