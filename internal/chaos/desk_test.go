@@ -421,7 +421,7 @@ func (a *clerk) listen(ctx context.Context, woken chan<- struct{}) {
 				if a.Beat(ctx) == nil {
 					a.beats.Add(1)
 				}
-			case "wrote", "came", "row":
+			case "alert", "row":
 				select {
 				case woken <- struct{}{}:
 				default:

@@ -22,7 +22,7 @@ func (d *Desk) Resume(ctx context.Context, deed Deed) error {
 }
 
 // SayLater writes to the person at a later moment, one message at a time, and may put the case off until then. It is said while the actor
-// has the case; who loses it leaves it as a note. ErrNotThen when the channel would not take it then (LateMost), or one waits already.
+// has the case; who loses it leaves it as a note. It is no draft any more. ErrNotThen when the channel would not take it then (LateMost), or one waits already.
 func (d *Desk) SayLater(ctx context.Context, deed Deed, text string, at time.Time, postpone bool) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
@@ -31,8 +31,10 @@ func (d *Desk) SayLater(ctx context.Context, deed Deed, text string, at time.Tim
 	if postpone {
 		act.Until = bot.UntilTime
 	}
-	_, _, err := d.act(ctx, deed, act, text)
-	return err
+	if _, _, err := d.act(ctx, deed, act, text); err != nil {
+		return err
+	}
+	return d.sent(ctx, deed.Actor, deed.Ref, text, false)
 }
 
 // Unsay takes back what was to be said later.

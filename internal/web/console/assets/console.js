@@ -118,7 +118,8 @@ function tickWaits() {
       : minutes < 48 * 60 ? `${Math.floor(minutes / 60)} ${words.hours}`
       : `${Math.floor(minutes / 1440)} ${words.days}`;
     if (w.textContent !== text) w.textContent = text;
-    const part = (Date.now() + clockOff - Number(w.dataset.since)) / target;
+    if (!w.dataset.paced) continue;
+    const part = (Date.now() + clockOff - Number(w.dataset.paced)) / target;
     const pace = part >= 1 ? "late" : part >= 0.5 ? "near" : "calm";
     if (w.dataset.pace !== pace) w.dataset.pace = pace;
   }

@@ -175,6 +175,10 @@ const talk = (() => {
     if (answer.once) form.elements.once.value = answer.once;
     if (answer.to) { goWriting(answer.to); return; }
     if (answer.done) {
+      if (name === "programar" && box()?.value.trim() === form.elements.texto.value.trim()) {
+        box().value = "";
+        drafts.texto.changed();
+      }
       for (const f of all("textarea, select", form)) f.value = "";
       if (name === "nota") drafts.nota.changed();
       form.closest("details.act, details.note")?.removeAttribute("open");
@@ -265,6 +269,12 @@ const talk = (() => {
     return { changed, restore, preview, shown: (text) => text === seen.of ? seen.as : "" };
   }
   const drafts = { texto: draftOf("texto", "decir"), nota: draftOf("nota", "nota") };
+
+  // What was begun as a message can be said later as it is.
+  section.addEventListener("toggle", (e) => {
+    const later = e.target.id === "d-programar" && e.target.open && one("#programar-texto");
+    if (later && !later.value.trim()) later.value = box()?.value ?? "";
+  }, true);
 
   // ---- message or note
 

@@ -114,6 +114,18 @@ func NewDesk(t *testing.T) *Desk {
 	return d
 }
 
+// meanings are what people's words come to, as agents call it.
+var meanings = []supervisor.Meaning{{Name: "cost", Title: "Cuánto cuesta"}, {Name: "not_arrived", Title: "No le llega"}}
+
+func titleOf(meaning string) string {
+	for _, m := range meanings {
+		if m.Name == meaning {
+			return m.Title
+		}
+	}
+	return meaning
+}
+
 // open serves a console.
 func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *talk.Room) {
 	d.T.Helper()
@@ -126,13 +138,13 @@ func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *tal
 		if err != nil {
 			return err
 		}
-		o.Asks, o.Hushed = []string{"persona"}, d.Desk.Paused
+		o.Asks, o.Hushed, o.MeaningName = []string{"persona"}, d.Desk.Paused, titleOf
 		if room, err = talk.New(c, o); err != nil {
 			return err
 		}
 		lead, err := supervisor.New(c, supervisor.Options{
 			Audit: audited{d.Store.Audit}, StateName: o.StateName, BuiltIn: talk.BuiltIn, Sentences: d.Store.Unheard,
-			Meanings: []supervisor.Meaning{{Name: "cost", Title: "Cuánto cuesta"}, {Name: "not_arrived", Title: "No le llega"}}, PlaceName: func(place string) string { return "lugar " + place },
+			Meanings: meanings, PlaceName: func(place string) string { return "lugar " + place },
 		})
 		if err != nil {
 			return err

@@ -93,7 +93,7 @@ func TestAlert_onABreak(t *testing.T) {
 	}
 }
 
-// A row says what the person said, where they were, how long they wait against the target and how many messages nobody has answered; the
+// A row says what the person said, what it is about, how long they wait against the target and how many messages nobody has answered; the
 // number of the case is the least of it.
 func TestRow_speaks(t *testing.T) {
 	d := consoletest.NewDesk(t).Process()
@@ -110,7 +110,7 @@ func TestRow_speaks(t *testing.T) {
 		row, _, _ := strings.Cut(rest, "</li>")
 		return row
 	}
-	for _, want := range []string{`<span class="last">no me llega el correo</span>`, `<span class="topic">lugar `, `data-pace="calm"`} {
+	for _, want := range []string{`<span class="last">no me llega el correo</span>`, `<span class="topic">No le llega<`, `data-pace="calm"`} {
 		if got := row("espera"); !strings.Contains(got, want) {
 			t.Errorf("the row has no %s:\n%s", want, got)
 		}
@@ -142,4 +142,27 @@ func TestStream_deskCloses(t *testing.T) {
 	e.wait("shut", func(h heard) bool {
 		return strings.Contains(h.html(), "La atención está cerrada") && strings.Contains(h.html(), "Simulacro de incendio")
 	})
+}
+
+// Who asked while the desk was closed is late by the target from its opening on.
+func TestRow_paceFromTheOpening(t *testing.T) {
+	d := consoletest.NewDesk(t).Process()
+	d.Clock.Advance(18 * time.Hour) // the next night
+	of := d.Ask("1")
+	row := func() string {
+		t.Helper()
+		_, rest, _ := strings.Cut(d.As("ana").Get("/agentes?ver=espera").Want(t, http.StatusOK, of.Ref).Body, `<li id="caso-`+of.Ref)
+		row, _, _ := strings.Cut(rest, "</li>")
+		return row
+	}
+	if got := row(); !strings.Contains(got, "Para la próxima apertura") || strings.Contains(got, "data-pace") {
+		t.Errorf("the desk is closed, and the row says\n%s", got)
+	}
+	d.Clock.Advance(5*time.Hour + 30*time.Second)
+	if err := d.Desk.Desk.Tend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := row(); !strings.Contains(got, `data-pace="calm"`) {
+		t.Errorf("the desk has just opened, and the row says\n%s", got)
+	}
 }

@@ -80,7 +80,8 @@ type listed struct {
 	Mark    string   // tells two states of the row apart
 	Words   string   // what the person said last, but for a bare wish for somebody
 	Topic   string   // what it is about
-	Pace    string   // one of handoff.Pace…, of who waits
+	Paced   int64    // since when their wait counts against the target, in milliseconds: from the opening on; 0: it does not
+	Pace    string   // one of handoff.Pace…, of whose wait counts
 }
 
 const excerpt = 120 // runes of what was said in the list
@@ -122,7 +123,12 @@ func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.
 	}
 	if !since.IsZero() {
 		r.Since, r.Wait = since.UnixMilli(), web.Wait(max(now.Sub(since).Truncate(time.Minute), time.Second))
-		r.Pace = handoff.Pace(now.Sub(since), c.Desk.Target)
+	}
+	if !since.IsZero() && of.Status != bot.HandoffScheduled {
+		if calendar := c.calendar.Load(); calendar != nil {
+			since = calendar.WaitFrom(since, now)
+		}
+		r.Paced, r.Pace = since.UnixMilli(), handoff.Pace(now.Sub(since), c.Desk.Target)
 	}
 	return r
 }
@@ -256,8 +262,11 @@ type shutData struct {
 // shut says whether the desk is closed, and until when.
 func (c *Room) shut(ctx context.Context, now time.Time) (d shutData, err error) {
 	calendar, err := c.Desk.Calendar(ctx)
-	if err != nil || calendar.Open(now) {
+	if err != nil {
 		return d, err
+	}
+	if c.calendar.Store(&calendar); calendar.Open(now) {
+		return d, nil
 	}
 	opens, known := calendar.NextOpening(now)
 	d = shutData{Shut: true, Unknown: !known, Opens: handoff.WhenOf(opens, now, c.Desk.Zone)}
@@ -320,7 +329,11 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	if err != nil {
 		return deskData{}, err
 	}
-	d := deskData{Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli(), Target: c.Desk.Target.Milliseconds()}
+	shut, err := c.shut(ctx, now)
+	if err != nil {
+		return deskData{}, err
+	}
+	d := deskData{Shut: shut, Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli(), Target: c.Desk.Target.Milliseconds()}
 	closed, err := c.closedCases(ctx, v, now)
 	if err != nil {
 		return deskData{}, err
@@ -335,8 +348,7 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	if filter == console.HereWaiting || filter == console.HereAll {
 		d.Notices = c.noticesOf(notices, open, filter)
 	}
-	d.Shut, err = c.shut(ctx, now)
-	return d, err
+	return d, nil
 }
 
 func (c *Room) noticesOf(of []handoff.CaseFile, open []handoff.Case, filter string) []noticeData {

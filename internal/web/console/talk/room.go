@@ -14,9 +14,11 @@ import (
 	"crypto/rand"
 	"embed"
 	"net/http"
+	"sync/atomic"
 
 	"llave/bot"
 	"llave/internal/agent"
+	"llave/internal/handoff"
 	"llave/internal/web"
 	"llave/internal/web/console"
 )
@@ -49,6 +51,8 @@ type Room struct {
 	pages web.Pages
 	live  *live
 	asks  map[string]bool
+
+	calendar atomic.Pointer[handoff.Calendar] // as it was read last; nil: it was not yet
 }
 
 // New makes the room within [frame].
