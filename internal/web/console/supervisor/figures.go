@@ -366,6 +366,7 @@ type boardRow struct {
 	Ref, Channel, Meaning, Agent string
 	Waits                        string // how long the person has waited for an answer; "" when they have one
 	Pace                         string
+	Later                        bool // its agent put it off
 }
 
 // boardMost is how many of those that wait the board lists.
@@ -391,7 +392,7 @@ func (c *Room) lookAtBoard(r *http.Request) (b boardData, err error) {
 		return b, console.Unavailable(err)
 	}
 	for _, k := range all {
-		row := boardRow{Ref: k.Ref, Channel: k.Channel, Agent: k.AgentName, Meaning: c.StateName(k.From)}
+		row := boardRow{Ref: k.Ref, Channel: k.Channel, Agent: k.AgentName, Meaning: c.StateName(k.From), Later: k.IsPostponed()}
 		if k.Meaning != "" {
 			row.Meaning = c.meaningTitle(k.Meaning)
 		}
