@@ -28,11 +28,13 @@ type auditData struct {
 
 // auditDeeds are what can be looked for, in the order in which they are offered; the template "audit-what" has the words.
 var auditDeeds = []string{
-	"case_claim", "case_release", "case_pass", "case_return", "case_resolve", "case_read", "case_reveal", "case_why", "case_link", "case_limit", "case_export",
+	"case_claim", "case_release", "case_pass", "case_return", "case_resolve", "case_postpone", "case_resume", "case_read", "case_reveal", "case_why", "case_link", "case_limit", "case_export",
+	"case_counter", "case_counter_wrong",
 	"desk_search", "desk_hours", "desk_answers", "unheard_assigned", "notice_closed", "not_me", "key_revoked",
 	"agent_signed_in", "agent_signed_out", "agent_sign_in_failed", "agent_code_wrong", "agent_password_wrong", "agent_locked", "agent_guessed", "agent_session_ended", "agent_sessions_ended",
 	"agent_added", "agent_disabled", "agent_enabled", "agent_renamed", "agent_role", "agent_password", "agent_totp_begun", "agent_totp_on", "agent_totp_off", "agent_recovery",
-	"limit_met", "person_erase", "person_export",
+	"agent_speaks", "agent_device_told", "agent_chat_told",
+	"limit_met", "person_erase", "person_export", "breach_noted", "breach_changed", "breach_told",
 }
 
 // auditSieve says which entries are looked for.
