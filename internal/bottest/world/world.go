@@ -38,7 +38,7 @@ type World struct {
 	Graph   *bottest.Graph  // on WhatsApp
 	SMTP    *bottest.SMTP
 	Browser *http.Client // follows redirects, keeps cookies
-	Log     *bytes.Buffer
+	Log     *bottest.Buffer
 
 	t       testing.TB
 	offset  atomic.Int64
@@ -85,7 +85,7 @@ type before struct {
 func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	t.Helper()
 	w := &World{
-		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
+		t: t, start: from.at, channel: on.Name, Log: &bottest.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
 	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
@@ -118,7 +118,7 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 		t.Fatal(err)
 	}
 	w.App, err = app.New(t.Context(), app.Options{
-		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store,
+		Config: c, Log: slog.New(slog.NewJSONHandler(w.Log, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store,
 	})
 	if err != nil {
 		t.Fatal(err)
