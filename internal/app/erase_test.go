@@ -216,7 +216,7 @@ func erased(t *testing.T, w *world.World, people []canaries) {
 	if n := found(t, people, dump(t, w.App.Store.Engine()), ""); n != len(people) {
 		t.Errorf("%d complaints can be read, want one of each of %d people", n, len(people))
 	}
-	if n := found(t, people, w.Log.Bytes(), "the log"); n > 0 {
+	if n := found(t, people, []byte(w.Log.String()), "the log"); n > 0 {
 		t.Errorf("the log holds %d canaries", n)
 	}
 	for _, p := range people {

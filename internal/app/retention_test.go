@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,15 +129,16 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	var w *world.World
+	var playing atomic.Pointer[world.World]
 	start := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC) // a world's, on a Monday
 	r.now = func() time.Time {
-		if w == nil {
-			return start
+		if w := playing.Load(); w != nil {
+			return w.Now()
 		}
-		return w.Now()
+		return start
 	}
-	w = world.NewOver(t, world.WhatsApp, r)
+	w := world.NewOver(t, world.WhatsApp, r)
+	playing.Store(w)
 	say := func(texts ...string) {
 		t.Helper()
 		for _, text := range texts {

@@ -1,7 +1,6 @@
 package runner_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/bottest"
 	"llave/internal/runner"
 	"llave/internal/runner/runnertest"
 	"llave/internal/store/storetest"
@@ -21,7 +21,7 @@ import (
 func TestPanic(t *testing.T) {
 	const number = "1710034065"
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log bottest.Buffer
 		cl := newKeeperCluster(t, storetest.Bolt(t, nil))
 		cl.engine = runnertest.Flow(t, func(_ context.Context, t *bot.Turn) (bot.Event, error) {
 			switch {

@@ -40,7 +40,7 @@ type World struct {
 	SMTP    *bottest.SMTP
 	Push    *bottest.Push
 	Browser *http.Client // follows redirects, keeps cookies
-	Log     *bytes.Buffer
+	Log     *bottest.Buffer
 
 	t       testing.TB
 	offset  atomic.Int64
@@ -88,7 +88,7 @@ type before struct {
 func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	t.Helper()
 	w := &World{
-		t: t, start: from.at, channel: on.Name, Log: &bytes.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{}, paused: map[string]bool{},
+		t: t, start: from.at, channel: on.Name, Log: &bottest.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{}, paused: map[string]bool{},
 	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
@@ -123,7 +123,7 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 		t.Fatal(err)
 	}
 	w.App, err = app.New(t.Context(), app.Options{
-		Config: c, Log: slog.New(slog.NewJSONHandler(&locked{b: w.Log}, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store, PushClient: w.Push,
+		Config: c, Log: slog.New(slog.NewJSONHandler(w.Log, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store, PushClient: w.Push,
 	})
 	if err != nil {
 		t.Fatal(err)

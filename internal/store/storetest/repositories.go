@@ -659,8 +659,8 @@ func dataKeyRace(t *testing.T, s *store.Store) {
 		must(t, s.Engine().Delete(t.Context(), store.Settings, id, -1))
 	}
 	var hashes [writers]string
-	together([]store.Engine{s.Engine()}, func(w int, _ store.Engine) {
-		v, err := s.DataKey(t.Context(), keysOf(t, byte(5+w%2), byte(5+(w+1)%2))) // half of them with the new key in front
+	together([]store.Engine{s.Engine()}, func(w int, e store.Engine) { // a process each
+		v, err := store.New(e).DataKey(t.Context(), keysOf(t, byte(5+w%2), byte(5+(w+1)%2))) // half of them with the new key in front
 		if err != nil {
 			t.Error(err)
 			return
