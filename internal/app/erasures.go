@@ -34,14 +34,13 @@ func openErasures(ctx context.Context, c config.Config, s *store.Store, warn fun
 	}
 	lost := c.ErasureLogIsLost()
 	log := &erasureFile{path: path, also: inside}
-	err = log.begin(ctx)
-	if lost && err == nil {
+	switch err := log.begin(ctx); {
+	case err == nil && lost:
 		warn("the log of erasures is gone, and begins anew from its copy in the data directory: if that was put back or moved, put the log beside it and start again, or those erased since come back", "file", path)
-	}
-	if err != nil {
-		if c.ErasureLog != "" {
-			return nil, nil, fmt.Errorf("LLAVE_ERASURE_LOG: %w; name a file in a folder that is there and may be written, outside the data directory", err)
-		}
+	case err == nil:
+	case c.ErasureLog != "":
+		return nil, nil, fmt.Errorf("LLAVE_ERASURE_LOG: %w; name a file in a folder that is there and may be written, outside the data directory", err)
+	default:
 		warn("erasures are logged inside the data directory alone: one that is put back as a whole forgets them; name a file elsewhere in LLAVE_ERASURE_LOG", "error", err)
 		log.path, log.also = inside, ""
 	}
@@ -94,9 +93,11 @@ func (a *App) EndErasing(ctx context.Context) error {
 	return a.scrub(ctx)
 }
 
-// scrub overwrites what the embedded store's file keeps of what was removed.
-func (a *App) scrub(ctx context.Context) error {
-	if s, ok := a.raw.(interface {
+func (a *App) scrub(ctx context.Context) error { return scrub(ctx, a.raw) }
+
+// scrub overwrites what the file of an embedded store keeps of what was removed. Of any other engine there is no file.
+func scrub(ctx context.Context, engine store.Engine) error {
+	if s, ok := engine.(interface {
 		Scrub(ctx context.Context) (int, error)
 	}); ok {
 		if _, err := s.Scrub(ctx); err != nil {

@@ -109,23 +109,22 @@ func (a *App) purgeThese(ctx context.Context, ids []string) (links, documents in
 // planUnlocks looks at the unlock documents that nobody would look at again, because a version before wrote them, or a process of one
 // that is still there: once a day, as that reads them all.
 func (a *App) planUnlocks(ctx context.Context) (documents int64, err error) {
-	due, err := a.Store.Marks.Due(ctx, "unlocks_planned", planEvery)
-	if err != nil || !due {
-		return 0, err
-	}
-	for from := ""; ; {
-		ids, next, err := a.Store.Unlocks.Unplanned(ctx, from, purgeBatch)
-		if err != nil {
-			return documents, err
+	err = a.Store.Marks.Every(ctx, "unlocks_planned", planEvery, func() error {
+		for from := ""; ; {
+			ids, next, err := a.Store.Unlocks.Unplanned(ctx, from, purgeBatch)
+			if err != nil {
+				return err
+			}
+			_, gone, err := a.purgeThese(ctx, ids)
+			if documents += gone; err != nil {
+				return err
+			}
+			if from = next; from == "" {
+				return nil
+			}
 		}
-		_, gone, err := a.purgeThese(ctx, ids)
-		if documents += gone; err != nil {
-			return documents, err
-		}
-		if from = next; from == "" {
-			return documents, a.Store.Marks.Set(ctx, "unlocks_planned")
-		}
-	}
+	})
+	return documents, err
 }
 
 const planEvery = 24 * time.Hour
@@ -207,14 +206,7 @@ func (a *App) forgetStrays(ctx context.Context) error {
 	if err := a.Store.People.ForgetStrays(ctx); err != nil {
 		return err
 	}
-	due, err := a.Store.Marks.Due(ctx, "strays_marked", planEvery)
-	if err != nil || !due {
-		return err
-	}
-	if err := a.Store.People.MarkStrays(ctx); err != nil {
-		return err
-	}
-	return a.Store.Marks.Set(ctx, "strays_marked")
+	return a.Store.Marks.Every(ctx, "strays_marked", planEvery, func() error { return a.Store.People.MarkStrays(ctx) })
 }
 
 func (a *App) forgetErasures(ctx context.Context, now time.Time) error {

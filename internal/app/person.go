@@ -217,14 +217,7 @@ func (p *program) erasePerson(ctx context.Context, who string, asChat bool) (don
 		if err != nil {
 			return fmt.Errorf("keep audit: %w", err)
 		}
-		if scrubber, ok := s.Raw().(interface {
-			Scrub(ctx context.Context) (int, error)
-		}); ok { // else the service that holds the store does
-			if _, err := scrubber.Scrub(ctx); err != nil {
-				return fmt.Errorf("overwrite what was removed: %w", err)
-			}
-		}
-		return nil
+		return scrub(ctx, s.Raw()) // over a socket the service does that holds the store
 	})
 	return done, err
 }

@@ -83,7 +83,7 @@ func logErasure(ctx context.Context, log ErasureLog, conv string, at time.Time) 
 
 func (s *Store) eraseChat(ctx context.Context, conv string, at time.Time, emptied bool) error {
 	e, anew, err := s.Book.rekey(ctx, conv, at)
-	if err != nil {
+	if err != nil || anew { // it was done, and the person has written since
 		return err
 	}
 	channel, _ := bot.SplitConversationID(conv)
@@ -92,9 +92,6 @@ func (s *Store) eraseChat(ctx context.Context, conv string, at time.Time, emptie
 		if name != "" {
 			was = append(was, bot.ConversationID(channel, name))
 		}
-	}
-	if anew {
-		return nil // it was done, and the person has written since
 	}
 	records, err := s.eraseConversation(ctx, conv, was, at, emptied)
 	if err != nil {

@@ -24,18 +24,23 @@ func newMarks(engine Engine) *MarkTable {
 	return &MarkTable{engine, NewDocuments(engine, Settings, func(m *mark) (*string, *int64) { return &m.ID, &m.Version })}
 }
 
-// Due says whether a thing was not done within a time.
-func (t *MarkTable) Due(ctx context.Context, name string, every time.Duration) (bool, error) {
+// Every does something unless it was done within a time, in whichever process, and remembers that it is done. What fails is done again.
+func (t *MarkTable) Every(ctx context.Context, name string, every time.Duration, do func() error) error {
 	now, err := t.engine.Now(ctx)
 	if err != nil {
-		return false, fmt.Errorf("read the store's clock: %w", err)
+		return fmt.Errorf("read the store's clock: %w", err)
 	}
 	m, _, err := t.documents.Find(ctx, "mark/"+name)
-	return err == nil && now.Sub(m.At) >= every, err
+	if err != nil || now.Sub(m.At) < every {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return t.set(ctx, name)
 }
 
-// Set notes that it is done now.
-func (t *MarkTable) Set(ctx context.Context, name string) error {
+func (t *MarkTable) set(ctx context.Context, name string) error {
 	m, err := t.documents.Load(ctx, "mark/"+name)
 	if err != nil {
 		return err
