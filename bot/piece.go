@@ -359,10 +359,10 @@ func (e *Engine) hearings(p *Pieces, done, undone Conversation, u Update, now ti
 	}
 	together := hearing{sentence, undone}
 	switch t := e.listening(&undone, u, now); {
-	case e.isWhole(t), len(p.Kept) > 0 && !hasDigit(u.Text): // what is kept waits for digits
-		return []hearing{alone, together}
 	case isFigures(u.Text) && !hasDigit(said) && t.choice == "" && !t.Place().Is(FreeText): // a part of a number is the end of no words
 		return []hearing{alone}
+	case e.isWhole(t), len(p.Kept) > 0 && !hasDigit(u.Text): // what is kept waits for digits
+		return []hearing{alone, together}
 	case t.choice != "" && (hasDigit(u.Text) || hasDigit(said) && isBareAnswer(u.Text)): // "1710" "sí": no number ends so
 		return []hearing{alone, together}
 	case t.choice != "" && (denials(plain(said)) > 0 || isOpen(said) && isCounted(u.Text)), isArticle(u.Text):

@@ -86,7 +86,7 @@ var (
 
 // historiesMet are the seeds of histories that once found a fault.
 var historiesMet = []uint64{102667, 107185, 108176, 109412, 202024, 203960, 205757, 208848, 301480, 316464, 330374, 330735, 331352,
-	332653, 337598, 342676, 345573, 347025, 364102,
+	332653, 337598, 342676, 345573, 347025, 364102, 208380137,
 }
 
 // pause is a time between 0.1 and 60 seconds, the short ones as often as the long.
