@@ -27,10 +27,11 @@ type storeHealth struct {
 	told          time.Time // when that was
 }
 
-// row is failures without a success between them.
+// row is failures without a success between them that began later.
 type row struct {
 	failed int
 	reason string
+	last   time.Time
 }
 
 // manyInRow is how many failures are no chance.
@@ -52,10 +53,11 @@ func (h *storeHealth) done(d store.Done) {
 	if d.Write {
 		r, reason = &h.writes, writeReason
 	}
-	if d.Err == nil {
+	switch now := time.Now(); {
+	case d.Err != nil:
+		*r = row{r.failed + 1, reason(d.Err), now}
+	case now.Add(-d.Took).After(r.last): // what was under way when the store went says nothing of now
 		*r = row{}
-	} else {
-		*r = row{r.failed + 1, reason(d.Err)}
 	}
 	h.judge()
 }
