@@ -24,17 +24,28 @@ const (
 	LaneEvent Lane = "event" // everything else a record or a conversation owes
 	LaneDesk  Lane = "desk"  // letters to the institution, which wait for nobody's full mailbox
 	LaneHook  Lane = "hook"  // what the institution's own programs are told: one that is away holds up nothing
+	LaneAlert Lane = "alert" // what agents' devices are told: a push service that is away holds up nothing
 	LaneEdit  Lane = "edit"  // changes of bubbles that were sent: they take what rate the chat's messages leave
 )
 
 // Lanes are all of them.
-var Lanes = []Lane{LaneChat, LaneMail, LaneMail2, LaneMail3, LaneEvent, LaneDesk, LaneHook, LaneEdit}
+var Lanes = []Lane{LaneChat, LaneMail, LaneMail2, LaneMail3, LaneEvent, LaneDesk, LaneHook, LaneAlert, LaneEdit}
 
 // Timer is something that becomes an update when its time has come.
 type Timer struct {
 	Signal  string    `bson:"signal"`
 	Attempt string    `bson:"attempt,omitempty"`
 	At      time.Time `bson:"at"`
+}
+
+// TimerAt is when the timer of a signal goes off, and whether there is one.
+func (c *Conversation) TimerAt(signal string) (at time.Time, runs bool) {
+	for _, t := range c.Timers {
+		if t.Signal == signal {
+			return t.At, true
+		}
+	}
+	return time.Time{}, false
 }
 
 func (t Timer) is(u Update, now time.Time) bool {
@@ -52,7 +63,7 @@ type Seen struct {
 	ID    string    `bson:"id"`
 	Order int64     `bson:"order,omitempty"` // Update.Order
 	At    time.Time `bson:"at"`
-	Came  Event     `bson:"came,omitempty"` // NotYours or NotSent: the deed of the desk that was refused then
+	Came  Event     `bson:"came,omitempty"` // NotYours, NotSent or NotThen: the deed of the desk that was refused then
 }
 
 // Who a line of the transcript is from.
@@ -232,7 +243,9 @@ type Conversation struct {
 	Gone     bool              `bson:"gone,omitempty"`     // they blocked us
 	Case     string            `bson:"case,omitempty"`     // case number of this visit
 	Handoff  *Handoff          `bson:"handoff,omitempty"`
-	Visit    *Visit            `bson:"visit,omitempty"` // how far the person has come; nothing in it is changed, it is replaced
+	Late     *Late             `bson:"late,omitempty"`   // what the agent has said later
+	Alerts   []Alert           `bson:"alerts,omitempty"` // of its cases, newest last
+	Visit    *Visit            `bson:"visit,omitempty"`  // how far the person has come; nothing in it is changed, it is replaced
 	Turns    int64             `bson:"turns,omitempty"`
 	Born     time.Time         `bson:"born,omitempty"`
 	LastAt   time.Time         `bson:"last_at,omitempty"` // last thing the person did
@@ -271,6 +284,7 @@ func (c Conversation) Clone() Conversation {
 	c.Seen = slices.Clone(c.Seen)
 	c.Tail = slices.Clone(c.Tail)
 	c.Heard = slices.Clone(c.Heard)
+	c.Alerts = slices.Clone(c.Alerts)
 	if c.Handoff != nil {
 		h := *c.Handoff
 		c.Handoff = &h

@@ -387,7 +387,7 @@ func (e *Engine) stepAs(ctx context.Context, c Conversation, u Update, env Env, 
 	p.isOne = e.isPiece(t, ev)
 	ev = e.countMiss(t, ev)
 	s.out.Event, s.out.Withdrawn = ev, t.withdrawn
-	if ev == NotYours || ev == NotSent {
+	if ev == NotYours || ev == NotSent || ev == NotThen {
 		next.remember(u, ev)
 	}
 

@@ -32,6 +32,7 @@ const (
 	PromiseUnheard  PromiseKind = "unheard"
 	PromiseUnsay    PromiseKind = "unsay"
 	PromiseSpend    PromiseKind = "spend"
+	PromiseAlert    PromiseKind = "alert"
 )
 
 // kinds is the closed list: what is not here can neither be promised nor be kept.
@@ -54,6 +55,7 @@ var kinds = []kind{
 	kindOf[KeepUnheard](),
 	kindOf[EraseUnheard](),
 	kindOf[Spend](),
+	kindOf[RaiseAlert](),
 }
 
 // PromiseKinds are all kinds there are.
@@ -195,6 +197,13 @@ type EraseUnheard struct {
 	Conv string `bson:"conv,omitempty"`
 }
 
+// RaiseAlert tells whoever at the desk something in a case concerns, on their devices: see Alert.
+type RaiseAlert struct {
+	Ref   string `bson:"ref,omitempty"`   // of the case
+	Topic string `bson:"topic,omitempty"` // one of Alert…
+	To    string `bson:"to,omitempty"`    // login; empty: everybody on duty
+}
+
 // Kind and Lane of each duty, and whether a person was told.
 
 func (Say) Kind() PromiseKind          { return PromiseSay }      // Kind is PromiseSay.
@@ -247,6 +256,10 @@ func (KeepUnheard) Told() bool         { return false }           // Told is fal
 func (EraseUnheard) Kind() PromiseKind { return PromiseUnsay }    // Kind is PromiseUnsay.
 func (EraseUnheard) Lane() Lane        { return LaneEvent }       // Lane is that of everything else.
 func (EraseUnheard) Told() bool        { return true }            // Told is true: they asked for it.
+
+func (RaiseAlert) Kind() PromiseKind { return PromiseAlert } // Kind is PromiseAlert.
+func (RaiseAlert) Lane() Lane        { return LaneAlert }    // Lane is that of agents' devices.
+func (RaiseAlert) Told() bool        { return false }        // Told is false: it is for the desk.
 
 // MailRows are the lanes of links: a chat's letters to different records do not wait for each other, or one's own would tell how
 // long the other's takes (P303).

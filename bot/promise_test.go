@@ -30,7 +30,7 @@ func readOld(t testing.TB) (bson.Raw, bot.Conversation) {
 }
 
 // newerKinds were added after 06ecc36: its sample cannot have them.
-var newerKinds = []bot.PromiseKind{bot.PromiseUnheard, bot.PromiseUnsay, bot.PromiseWarning, bot.PromiseRevoked, bot.PromiseLock, bot.PromiseAnnounce, bot.PromiseSpend}
+var newerKinds = []bot.PromiseKind{bot.PromiseUnheard, bot.PromiseUnsay, bot.PromiseWarning, bot.PromiseRevoked, bot.PromiseLock, bot.PromiseAnnounce, bot.PromiseSpend, bot.PromiseAlert}
 
 // What commit 06ecc36 stored is read and written again byte for byte, so that two versions may share a store.
 func TestPromise_storedForm(t *testing.T) {

@@ -110,15 +110,12 @@ func (t *Turn) hideLine(i int, text string) {
 	}
 }
 
-// number gives the lines of the tail the numbers under which the same lines of a person's are kept.
+// number gives the lines of the tail the numbers under which the same lines are kept.
 func (t *Turn) number(kept []Line) {
 	tail := t.Conv.Tail
 	for _, l := range kept {
-		if l.From != FromPerson {
-			continue
-		}
 		for i := range slices.Backward(tail) {
-			if tail[i].From == FromPerson && tail[i].At.Equal(l.At) {
+			if tail[i].From == l.From && tail[i].At.Equal(l.At) {
 				tail[i].Seq = l.Seq
 				break
 			}

@@ -62,7 +62,9 @@ const (
 	SignalDeskClosed   = "desk_closed"   // it has closed: who waits keeps the place for the next opening
 	SignalPosition     = "place"         // the position in the queue has become much better
 	SignalAgentSilent  = "agent_silent"  // timer: the agent has not answered for too long
+	SignalSilenceNear  = "silence_near"  // timer: the agent has little time left to answer
 	SignalStillWaiting = "still_waiting" // timer: the person has not written for so long that the channel will close
+	SignalDeskDue      = "desk_due"      // timer: a postponed case comes back, or what an agent has said later is to be said
 	SignalAgentGone    = "agent_gone"    // the agent's console is not there any more: Update.Desk.Agent
 )
 
@@ -136,6 +138,8 @@ type Reply struct {
 	Ask     int      `bson:"ask,omitempty"`     // how many bytes of the text's end ask something, once it is open
 	By      string   `bson:"by,omitempty"`      // what the agent is called whose words these are; empty: ours
 
+	Case     string        `bson:"case,omitempty"`     // an agent's words: the case, and
+	Line     int64         `bson:"line,omitempty"`     // its line that they are
 	Returned int           `bson:"returned,omitempty"` // how often it was taken and did not arrive
 	Silence  time.Duration `bson:"-"`                  // how long the person has been silent when it is sent; known to the channel only
 }

@@ -71,7 +71,7 @@ const (
 
 // complains says whether a message is a part of a complaint and nothing else.
 func (f *flow) complains(t *bot.Turn) bool {
-	return t.Place().Is(bot.FreeText) && t.Choice() == "" && f.isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
+	return t.Place().Has(ComplaintThing) && t.Choice() == "" && f.isComplaint(t) && t.Says(globalWords...) == "" && t.Says("slow") == "" &&
 		f.ofFiling(t) == "" && f.reading(t).Verdict != affiliate.SecretGiven
 }
 

@@ -34,8 +34,13 @@ func (d *frontDesk) Calendar(context.Context) (handoff.Calendar, error) {
 	return c, err
 }
 
+func (*frontDesk) Takes(context.Context, string) (bool, error)  { return false, nil }
 func (d *frontDesk) Ahead(context.Context, string) (int, error) { return int(d.ahead.Load()), nil }
-func (d *frontDesk) Staffed(context.Context) (bool, error)      { return !d.empty.Load(), nil }
+func (d *frontDesk) LineUp(ctx context.Context, h *bot.Handoff) (int, error) {
+	handoff.Wait(h)
+	return d.Ahead(ctx, h.Queue)
+}
+func (d *frontDesk) Staffed(context.Context) (bool, error) { return !d.empty.Load(), nil }
 
 // staffedTalk is a talk with a desk.
 func staffedTalk(t testing.TB) (*talk, *frontDesk) {
@@ -89,7 +94,7 @@ func (k *talk) desk(act bot.DeskAct, words string) bot.Outcome {
 func deed(r *rand.Rand, c bot.Conversation) bot.Update {
 	h := c.Handoff
 	if r.IntN(3) == 0 {
-		signals := []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone}
+		signals := []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalSilenceNear, bot.SignalAgentGone}
 		return bot.Update{Kind: bot.Signal, Signal: signals[r.IntN(len(signals))], Text: h.Ref, Desk: &bot.DeskAct{Agent: h.Agent}}
 	}
 	dos := []string{

@@ -174,6 +174,7 @@ func build(o Options, places func(*flow) []bot.Place) (*bot.Engine, error) {
 			"place":       func(t *bot.Turn) string { return t.PlaceLabel() },
 			"offices_ask": f.asksPlace, "place_or_hours": f.placeOrHours,
 			"ticket":      caseNumber,
+			"had":         hadBy,
 			"ticket_note": func(t *bot.Turn) string { return when(t.Conv.Handoff.Open(), t.Fill("status.ticket")) },
 			"case":        func(t *bot.Turn) string { return saidRef(t, t.Conv.Case) },
 			"late":        func(t *bot.Turn) string { return when(isLate(t), " "+t.Wording("late.note")) },

@@ -201,7 +201,7 @@ func (f *flow) hearPerson(t *bot.Turn) bot.Event {
 			t.Choose(agreed)
 		}
 	}
-	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearStill, f.hearMeant, f.hearGlobal, f.hearRemind, f.hearPortalWords, f.hearReturn, f.hearAlbum, f.hearThing, f.hearSecret} {
+	for _, hear := range []func(*bot.Turn) bot.Event{f.hearPace, f.hearNotice, f.hearStill, f.hearMeant, f.hearGlobal, f.hearSame, f.hearRemind, f.hearPortalWords, f.hearReturn, f.hearAlbum, f.hearThing, f.hearSecret} {
 		if ev := hear(t); ev != "" {
 			return ev
 		}
@@ -1124,10 +1124,7 @@ func (f *flow) hearRating(_ context.Context, t *bot.Turn) (bot.Event, error) {
 		given = short
 	}
 	if h := t.Conv.Handoff; h != nil && !h.Open() && t.Slot(slotRates) == h.Ref { // the help, not the bot
-		t.Forget(slotRates)
-		h.Rating, _ = strconv.Atoi(given)
-		t.Transcribe(bot.FromEvent, "", NoteRated)
-		return Rated, nil
+		return ratesHelp(t, given), nil
 	}
 	ref := t.Ref("C")
 	t.Conv.Case = ref

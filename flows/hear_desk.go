@@ -28,10 +28,13 @@ const (
 	DeskOpened, DeskOpenedAside                        bot.Event = "DeskOpened", "DeskOpenedAside"
 	DeskClosed, DeskClosedAside                        bot.Event = "DeskClosed", "DeskClosedAside"
 	Taken, Passed, AgentSpoke, AgentNoted              bot.Event = "Taken", "Passed", "AgentSpoke", "AgentNoted"
+	AgentTyped                                         bot.Event = "AgentTyped"
 	QueuedAgain, TicketedAgain                         bot.Event = "QueuedAgain", "TicketedAgain"
 	HandedBack, Resolved, AgentSentLink, AgentToOffice bot.Event = "HandedBack", "Resolved", "AgentSentLink", "AgentToOffice"
 	UnlockedWaiting, KeyMadeWaiting, LinkEndedWaiting  bot.Event = "UnlockedWaiting", "KeyMadeWaiting", "LinkEndedWaiting"
 	UnsentWaiting, AskedPositionAndLink                bot.Event = "UnsentWaiting", "AskedPositionAndLink"
+	QueuedAfter, TicketedAfter                         bot.Event = "QueuedAfter", "TicketedAfter"
+	Postponed, PostponedUnsaid, CaseResumed, LateKept  bot.Event = "Postponed", "PostponedUnsaid", "CaseResumed", "LateKept"
 )
 
 // What a line from bot.FromEvent says. The console has the words.
@@ -54,14 +57,22 @@ const (
 	NoteRefused     = "mail_refused"
 	NoteUnsent      = "mail_unsent"
 	NoteKeyMade     = "key_made"
-	NoteVoided      = "voided"       // the record's owner: it was not them
-	NoteBlocked     = "blocked"      // the person has blocked the chat: the line before does not arrive
-	NoteNumber      = "number"       // the person gave a number
-	NoteNumberLimit = "number_limit" // a link was not sent: it would be for one number more than the chat may ask for now
-	NoteRated       = "rated"        // the person rated the help
-	NoteEmergency   = "emergency"    // what the person wrote sounds like an emergency; the bot named 911
-	NoteLeaving     = "leaving"      // the person is being asked whether to leave
-	NoteStayed      = "stayed"       // and stays
+	NoteVoided      = "voided"            // the record's owner: it was not them
+	NoteBlocked     = handoff.NoteBlocked // the person has blocked the chat: the line before does not arrive
+	NoteNumber      = "number"            // the person gave a number
+	NoteNumberLimit = "number_limit"      // a link was not sent: it would be for one number more than the chat may ask for now
+	NoteRated       = "rated"             // the person rated the help
+	NoteEmergency   = "emergency"         // what the person wrote sounds like an emergency; the bot named 911
+	NoteLeaving     = "leaving"           // the person is being asked whether to leave
+	NoteStayed      = "stayed"            // and stays
+	NoteReopened    = "reopened"          // the person has more to say of it, or of what was done
+	NoteRatingWords = "rating_words"      // the line before is what the person says of the help
+	NotePostponed   = "postponed"         // By put the case off until a moment
+	NotePutOff      = "put_off"           // By put it off until the person writes
+	NoteResumed     = "resumed"           // it is to be gone on with
+	NoteLate        = "late"              // By has something said later
+	NoteUnsaid      = "unsaid"            // By took that back
+	NoteLateUnsaid  = "late_unsaid"       // what By had said later is not said: By has the case no more
 
 	NoteChangedHands = "changed_hands" // the chat's telephone number is somebody else's now
 )
@@ -75,8 +86,13 @@ type Desk interface {
 	Calendar(ctx context.Context) (handoff.Calendar, error)
 	// Ahead is how many cases stand in the queue before the one with that key.
 	Ahead(ctx context.Context, queue string) (int, error)
+	// LineUp puts a new case into the queue and returns how many stand before it, those included who ask at the same moment. The
+	// same case again stays where it is.
+	LineUp(ctx context.Context, h *bot.Handoff) (ahead int, err error)
 	// Staffed says whether anybody is there now.
 	Staffed(ctx context.Context) (bool, error)
+	// Takes says whether an agent is on duty and has room for one conversation more.
+	Takes(ctx context.Context, login string) (bool, error)
 }
 
 // noDesk is the desk of a program that has none: never open.
@@ -86,8 +102,12 @@ func (noDesk) Calendar(context.Context) (handoff.Calendar, error) {
 	return handoff.Calendar{Zone: time.UTC}, nil
 }
 
-func (noDesk) Ahead(context.Context, string) (int, error) { return 0, nil }
-func (noDesk) Staffed(context.Context) (bool, error)      { return false, nil }
+func (noDesk) Ahead(context.Context, string) (int, error)        { return 0, nil }
+func (noDesk) LineUp(context.Context, *bot.Handoff) (int, error) { return 0, nil }
+func (noDesk) Staffed(context.Context) (bool, error)             { return false, nil }
+
+// Takes is false.
+func (noDesk) Takes(context.Context, string) (bool, error) { return false, nil }
 
 // hardEnough difficulties are believed. The way of speaking alone is chosen by two words, and moves nobody ahead.
 const hardEnough = 2
@@ -97,6 +117,9 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 	h := t.Conv.Handoff
 	again := h.Open()
 	if !again {
+		if asksSame(t, true) {
+			return AskedSame, nil
+		}
 		ref := t.Slot(slotCaseNumber) // a case from before there were agents
 		if ref == "" {
 			ref = t.Ref("C")
@@ -106,8 +129,12 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		if t.Conv.Way == slow && number(t, slotHard) >= hardEnough {
 			rank = handoff.RankSlowly
 		}
-		h = handoff.New(ref, rank, t.Conv.State, f.masked(t), t.Now)
-		h.Trace = t.Trace()
+		from := t.Conv.State
+		if back := t.Conv.Back; t.Place().Has(OtherThan) && len(back) > 0 { // asked in between
+			from = back[len(back)-1]
+		}
+		h = handoff.New(ref, rank, from, f.masked(t), t.Now)
+		h.Trace, h.Meaning = t.Trace(), f.caseMeaning(t)
 		h.Since = t.Now
 		t.Conv.Handoff = h
 		if t.Slot(slotGivenTo) == givenNext {
@@ -117,6 +144,11 @@ func (f *flow) handOver(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		t.Transcribe(bot.FromEvent, "", NoteAsked)
 		f.announce(t, bot.ToldHandoff, ref)
 	}
+	return f.toQueue(ctx, t, again)
+}
+
+// toQueue lines a case up and says what can be promised; [again]: it stood there.
+func (f *flow) toQueue(ctx context.Context, t *bot.Turn, again bool) (bot.Event, error) {
 	open, err := f.lineUp(ctx, t)
 	switch {
 	case err != nil:
@@ -149,8 +181,33 @@ func (f *flow) lineUp(ctx context.Context, t *bot.Turn) (open bool, err error) {
 		sayOpening(t, calendar)
 		return false, nil
 	}
-	handoff.Wait(t.Conv.Handoff)
+	if h := t.Conv.Handoff; h.Status == "" && h.Reopened.IsZero() { // a new one: another has its place since it was first asked for
+		ahead, err := f.Desk.LineUp(ctx, h)
+		if err != nil {
+			return false, fmt.Errorf("line up: %w", err)
+		}
+		t.Alert(bot.AlertNew, "", "")
+		sayAhead(t, ahead)
+		return true, nil
+	}
+	joins(t)
 	return true, f.sayPosition(ctx, t)
+}
+
+// joins puts a case into the queue, which concerns everybody on duty unless it stands there already.
+func joins(t *bot.Turn) {
+	was := t.Conv.Handoff.Waiting()
+	handoff.Wait(t.Conv.Handoff)
+	if !was {
+		t.Alert(bot.AlertNew, "", "")
+	}
+}
+
+// concerns tells the agent who has the conversation, if one has it.
+func concerns(t *bot.Turn, what string) {
+	if h := t.Conv.Handoff; h.Held() {
+		t.Alert(what, h.Agent, "")
+	}
 }
 
 // about is the slot of the number that a case is about: one that was typed in it, else the confirmed one, else one that was not
@@ -190,9 +247,13 @@ func (f *flow) sayPosition(ctx context.Context, t *bot.Turn) error {
 	if err != nil {
 		return fmt.Errorf("find the position in the queue: %w", err)
 	}
+	sayAhead(t, ahead)
+	return nil
+}
+
+func sayAhead(t *bot.Turn, ahead int) {
 	t.Conv.Handoff.Told = ahead + 1
 	t.Say("spot", ahead+1)
-	return nil
 }
 
 // sayOpening fills in when the desk opens next.
@@ -253,6 +314,10 @@ func (f *flow) hearHanded(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 			return ev, err
 		}
 		return f.forAgent(t), nil
+	case word == "word_status" && h.IsPostponed() && h.Postponed != bot.UntilAnswer:
+		t.Say("agent", h.AgentName)
+		t.Say("moment", sayMoment(t, h.Until.In(f.Zone)))
+		return Postponed, nil
 	case h.Held():
 		return f.forAgent(t), nil
 	case word == "word_language":
@@ -385,7 +450,15 @@ func (f *flow) forAgent(t *bot.Turn) bot.Event {
 		h.Since = t.Now
 	}
 	if h.Held() {
+		what := bot.AlertWrote
+		if h.IsPostponed() {
+			t.Remember(slotPutOff, h.Ref)
+			what = bot.AlertBack
+		}
+		handoff.Resume(h)
+		setDue(t)
 		f.expectAnswer(t)
+		concerns(t, what)
 	}
 	switch said := f.unseen(t); {
 	case said != "":
@@ -409,13 +482,63 @@ func (f *flow) gaveAgent(t *bot.Turn, number string) {
 func (f *flow) expectAnswer(t *bot.Turn) {
 	if !slices.ContainsFunc(t.Conv.Timers, func(x bot.Timer) bool { return x.Signal == bot.SignalAgentSilent }) {
 		t.Later(bot.SignalAgentSilent, "", t.Now.Add(f.Silence))
+		t.Later(bot.SignalSilenceNear, "", t.Now.Add(f.Silence-f.silenceLeft()))
+		t.Conv.Handoff.Patience = time.Time{}
 	}
+}
+
+// isTyping puts off the end of the agent's silence: who is being written to is not forgotten. Typing alone does so for as long
+// again at most (P765).
+func (f *flow) isTyping(t *bot.Turn) {
+	h := t.Conv.Handoff
+	end, runs := t.Conv.TimerAt(bot.SignalAgentSilent)
+	if !runs {
+		return
+	}
+	if h.Patience.IsZero() {
+		h.Patience = end.Add(f.Silence)
+	}
+	later := t.Now.Add(f.Silence)
+	if later.After(h.Patience) {
+		later = h.Patience
+	}
+	if later.After(end) {
+		t.Later(bot.SignalAgentSilent, "", later)
+		if near := later.Add(-f.silenceLeft()); near.After(t.Now) {
+			t.Later(bot.SignalSilenceNear, "", near)
+		}
+	}
+}
+
+// silenceLeft is how much of the time to answer is left when the agent is told that it runs out: a fifth.
+func (f *flow) silenceLeft() time.Duration { return f.Silence / 5 }
+
+// hearSilenceNear tells the agent that the time to answer runs out. It goes by the timer of that time: where that was moved this one is
+// set again.
+func (f *flow) hearSilenceNear(t *bot.Turn) {
+	for _, x := range t.Conv.Timers {
+		if x.Signal != bot.SignalAgentSilent {
+			continue
+		}
+		if near := x.At.Add(-f.silenceLeft()); near.After(t.Now) {
+			t.Later(bot.SignalSilenceNear, "", near)
+			return
+		}
+		concerns(t, bot.AlertSilence)
+	}
+}
+
+// silenceEnds ends the time that an agent has to answer.
+func silenceEnds(t *bot.Turn) {
+	t.Never(bot.SignalAgentSilent)
+	t.Never(bot.SignalSilenceNear)
 }
 
 // answered ends that time: the person was told something, and whatever comes next is theirs to say.
 func answered(t *bot.Turn) {
-	t.Never(bot.SignalAgentSilent)
-	t.Conv.Handoff.Since = time.Time{}
+	silenceEnds(t)
+	t.Forget(slotPutOff)
+	t.Conv.Handoff.Since, t.Conv.Handoff.Patience = time.Time{}, time.Time{}
 }
 
 // leave ends the case because the person does not want to wait, or goes elsewhere.
@@ -425,14 +548,24 @@ func (f *flow) leave(t *bot.Turn) bot.Event {
 	return LeftDesk
 }
 
-func (f *flow) endCase(t *bot.Turn, reason string) {
+// endCase ends the case without an agent.
+func (f *flow) endCase(t *bot.Turn, reason string) { f.endCaseBy(t, reason, &bot.DeskAct{}) }
+
+// endCaseBy ends the case by what an agent does.
+func (f *flow) endCaseBy(t *bot.Turn, reason string, act *bot.DeskAct) {
+	leavesUnsaid(t)
+	handoff.Lose(t.Conv.Handoff, bot.LostOver, act.Agent, act.Name)
 	handoff.Close(t.Conv.Handoff, reason, t.Now)
-	t.Never(bot.SignalAgentSilent)
+	setDue(t)
+	silenceEnds(t)
 	t.Never(bot.SignalStillWaiting)
 }
 
 // deskSignals are what hearDeskSignal hears.
-var deskSignals = []string{bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalAgentGone, bot.SignalStillWaiting}
+var deskSignals = []string{
+	bot.SignalDeskOpened, bot.SignalDeskClosed, bot.SignalPosition, bot.SignalAgentSilent, bot.SignalSilenceNear, bot.SignalAgentGone, bot.SignalStillWaiting,
+	bot.SignalDeskDue,
+}
 
 // hearDeskSignal hears what the desk has to say of a case. Of a case that is over, or has moved on, it says nothing.
 func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, error) {
@@ -440,7 +573,11 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 	if u.Signal == bot.SignalStillWaiting {
 		return f.asksStill(t), nil
 	}
-	if !h.Open() || u.Signal != bot.SignalAgentSilent && h.Ref != u.Text {
+	if u.Signal == bot.SignalSilenceNear && h.Held() {
+		f.hearSilenceNear(t)
+		return bot.Ignored, nil
+	}
+	if !h.Open() || u.Signal != bot.SignalAgentSilent && u.Signal != bot.SignalDeskDue && h.Ref != u.Text {
 		return bot.Ignored, nil
 	}
 	switch u.Signal {
@@ -451,7 +588,7 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		if calendar, err := f.Desk.Calendar(ctx); err != nil || !calendar.Open(t.Now) {
 			return bot.Ignored, err
 		}
-		handoff.Wait(h)
+		joins(t)
 		t.Transcribe(bot.FromEvent, "", NoteOpened)
 		if t.Place().Has(DeskOpened) {
 			return DeskOpened, f.sayPosition(ctx, t)
@@ -489,12 +626,14 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		if !h.Held() {
 			return bot.Ignored, nil
 		}
-		return f.loseAgent(ctx, t, NoteSilent)
+		return f.loseAgent(ctx, t, NoteSilent, &bot.DeskAct{})
 	case bot.SignalAgentGone:
-		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent {
+		if !h.Held() || u.Desk == nil || h.Agent != u.Desk.Agent || h.IsPostponed() && u.Desk.Do != bot.DeskRelease {
 			return bot.Ignored, nil
 		}
-		return f.loseAgent(ctx, t, NoteGone)
+		return f.loseAgent(ctx, t, NoteGone, &bot.DeskAct{})
+	case bot.SignalDeskDue:
+		return f.due(ctx, t)
 	}
 	return bot.Ignored, nil
 }
@@ -515,6 +654,12 @@ func (f *flow) hearLinkInDesk(t *bot.Turn, note string) bot.Event {
 	t.Transcribe(bot.FromEvent, "", note)
 	if s := t.Update.Signal; s == bot.SignalLinkVoided || f.Uniform && (s == bot.SignalMailRefused || s == bot.SignalMailUnsent) { // for the agent alone: the chat sees the link end at the usual time
 		return bot.Ignored
+	}
+	switch note {
+	case NoteLinkUsed:
+		concerns(t, bot.AlertLinkUsed)
+	case NoteKeyMade:
+		concerns(t, bot.AlertKeyMade)
 	}
 	t.Withdraw()
 	waiting := t.Place().Has(UnlockedWaiting) && !t.Conv.Handoff.Held()
@@ -560,18 +705,30 @@ func linkEnded(t *bot.Turn, ev bot.Event) {
 	linkEndedInstead(t, ev)
 }
 
+// lostAs is how an agent's page calls what a line of the transcript says.
+var lostAs = map[string]string{NoteSilent: bot.LostSilent, NoteGone: bot.LostGone, NoteReleased: bot.LostReleased}
+
 // loseAgent puts a conversation back into the queue, where it stands as long as it has waited, or to the next opening.
-func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string) (bot.Event, error) {
+func (f *flow) loseAgent(ctx context.Context, t *bot.Turn, why string, act *bot.DeskAct) (bot.Event, error) {
 	h := t.Conv.Handoff
+	leavesUnsaid(t)
+	handoff.Lose(h, lostAs[why], act.Agent, act.Name)
 	t.Transcribe(bot.FromEvent, h.AgentName, why)
-	t.Never(bot.SignalAgentSilent)
+	silenceEnds(t)
 	t.Say("agent", h.AgentName)
 	open, err := f.lineUp(ctx, t)
+	setDue(t)
+	after := why == NoteGone && t.Slot(slotPutOff) == h.Ref
+	t.Forget(slotPutOff)
 	switch {
 	case err != nil:
 		return "", err
+	case !open && after:
+		return TicketedAfter, nil
 	case !open:
 		return TicketedAgain, nil
+	case after:
+		return QueuedAfter, nil
 	}
 	return QueuedAgain, nil
 }
@@ -594,25 +751,23 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		return Taken, nil
 	}
 	others := act.Supervisor && (act.Do == bot.DeskRelease || act.Do == bot.DeskResolve || act.Do == bot.DeskNote || act.Do == bot.DeskPass)
-	if h.Agent != act.Agent && !others || !h.Held() && act.Do != bot.DeskNote {
+	asked := act.Do == bot.DeskNote && h.MentionOf(act.Agent) > 0 // a note named them, and they answer
+	if h.Agent != act.Agent && !others && !asked || !h.Held() && act.Do != bot.DeskNote {
 		return bot.NotYours, nil
 	}
 	t.Say("agent", act.Name)
 	switch act.Do {
 	case bot.DeskSay:
-		answered(t)
-		if h.Answered.IsZero() {
-			h.Answered = t.Now
-		}
-		if t.Conv.Gone {
-			t.Transcribe(bot.FromAgent, act.Name, discreet(t.Text()))
-			t.Transcribe(bot.FromEvent, "", NoteBlocked)
-			return AgentSpoke, nil
-		}
-		t.Relay(discreet(t.Text()), act.Name)
-		return AgentSpoke, nil
+		handoff.Resume(h)
+		setDue(t)
+		return speaks(t, act.Name, discreet(t.Text())), nil
+	case bot.DeskType:
+		f.isTyping(t)
+		return AgentTyped, nil
 	case bot.DeskNote:
+		h.Mention(act.Names)
 		t.Transcribe(bot.FromNote, act.Name, t.Text())
+		tells(t, act)
 		return AgentNoted, nil
 	case bot.DeskPass:
 		if act.To == h.Agent {
@@ -622,32 +777,79 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		if note := t.Text(); note != "" {
 			t.Transcribe(bot.FromNote, act.Name, note)
 		}
+		leavesUnsaid(t)
+		handoff.Lose(h, bot.LostPassed, act.Agent, act.Name)
 		handoff.Hold(h, act.To, act.ToName, t.Now)
+		setDue(t)
+		t.Alert(bot.AlertPassed, act.To, act.Name)
 		writeDown(t, act, h.Ref+" "+act.To)
-		t.Never(bot.SignalAgentSilent)
+		silenceEnds(t)
 		f.expectAnswer(t)
 		t.Say("agent", act.ToName)
 		return Passed, nil
 	case bot.DeskRelease:
 		writeDown(t, act, h.Ref)
-		return f.loseAgent(ctx, t, NoteReleased)
+		return f.loseAgent(ctx, t, NoteReleased, act)
 	case bot.DeskReturn:
 		return f.handBack(t, act)
 	case bot.DeskResolve:
-		f.endCase(t, act.Reason)
+		f.endCaseBy(t, act.Reason, act)
 		writeDown(t, act, h.Ref+" "+act.Reason)
+		if why := strings.TrimSpace(t.Text()); why != "" {
+			t.Transcribe(bot.FromNote, act.Name, why)
+		}
 		t.Transcribe(bot.FromEvent, act.Name, NoteResolved)
-		t.Remember(slotRates, h.Ref)
 		t.Conv.Case = h.Ref
 		f.dropNumber(t)
+		t.Later(bot.SignalForget, "", t.Now.Add(f.Idle)) // who writes within a day is asked whether it is about the same
+		if act.Reason == handoff.Misuse {
+			return ResolvedMisuse, nil
+		}
+		t.Remember(slotRates, h.Ref)
 		return Resolved, nil
 	case bot.DeskLink:
 		return f.linkForAgent(t, act)
 	case bot.DeskOffice:
 		answered(t)
 		return AgentToOffice, nil
+	case bot.DeskPostpone:
+		return f.postpones(ctx, t, act)
+	case bot.DeskResume:
+		return resumesCase(t, act)
+	case bot.DeskLater:
+		return f.saysLater(t, act)
+	case bot.DeskUnsay:
+		return takesBack(t, act)
 	}
 	return bot.NotYours, nil
+}
+
+// speaks says an agent's words to the person.
+func speaks(t *bot.Turn, name, words string) bot.Event {
+	h := t.Conv.Handoff
+	answered(t)
+	if h.Answered.IsZero() {
+		h.Answered = t.Now
+	}
+	if t.Conv.Gone {
+		t.Transcribe(bot.FromAgent, name, words)
+		t.Transcribe(bot.FromEvent, "", NoteBlocked)
+		return AgentSpoke
+	}
+	t.Relay(words, name)
+	return AgentSpoke
+}
+
+// tells has a note heard by whom it is for: those it names, and who has the conversation.
+func tells(t *bot.Turn, act *bot.DeskAct) {
+	for _, login := range act.Names {
+		if login != act.Agent {
+			t.Alert(bot.AlertNote, login, act.Name)
+		}
+	}
+	if h := t.Conv.Handoff; h.Held() && h.Agent != act.Agent && !slices.Contains(act.Names, h.Agent) {
+		t.Alert(bot.AlertNote, h.Agent, act.Name)
+	}
 }
 
 // writeDown promises the audit an agent's deed.
@@ -691,7 +893,7 @@ func (f *flow) handBack(t *bot.Turn, act *bot.DeskAct) (bot.Event, error) {
 	case p.Is(NeedsNumber) && t.Slot(slotRecord) == "":
 		to = t.Leads(to, WantsUnlock)
 	}
-	f.endCase(t, handoff.Returned)
+	f.endCaseBy(t, handoff.Returned, act)
 	writeDown(t, act, act.Ref+" "+string(to))
 	t.Transcribe(bot.FromEvent, act.Name, NoteReturned)
 	if i := slices.Index(t.Conv.Back, to); i >= 0 {
@@ -706,6 +908,12 @@ var official = regexp.MustCompile(`(?i)\b[a-z][a-z._-]*@(?:[a-z0-9-]+\.)*iess\.g
 
 // goesOn says that an address only begins like an official one.
 var goesOn = regexp.MustCompile(`^[.-]?[\pL\d@]`)
+
+// Discreet is what of an agent's words goes out to the person, and Noted what is kept of a note.
+func Discreet(text string) string { return discreet(text) }
+
+// Noted is what is kept of a note.
+func Noted(text string) string { return mask(text) }
 
 // discreet masks what no chat may hold in an agent's words: numbers, and addresses that are not the institution's.
 func discreet(text string) string {

@@ -27,6 +27,7 @@ type PersonData struct {
 	LookedUp  []time.Time       `json:"numbers_looked_up,omitempty"` // when: the limits count them
 	Filed     []time.Time       `json:"complaints_filed,omitempty"`
 	Said      []SaidLine        `json:"said,omitempty"`
+	Later     *SaidLine         `json:"to_be_said_later,omitempty"` // by an agent
 }
 
 // SaidLine is a line of what was said, with numbers masked.
@@ -56,6 +57,9 @@ func DataOf(v *secret.Vault, c bot.Conversation) PersonData {
 	k := PersonData{
 		Began: c.Born, LastWord: c.LastAt, KeptUntil: c.KeptTill, Place: string(c.State), Language: c.Lang, Way: c.Way,
 		Notice: c.Slots[slotNotice], NoticeAt: c.Slots[slotNoticeAt], Filed: c.Filed, Said: SaidLines(c.Tail), Remembers: maps.Clone(c.Slots),
+	}
+	if late := c.Late; late != nil {
+		k.Later = &SaidLine{late.At, bot.FromAgent, late.Name, late.Text}
 	}
 	for _, slot := range []string{slotNotice, slotNoticeAt, slotRecord} { // the record's is a hash of a number that is told whole
 		delete(k.Remembers, slot)

@@ -51,10 +51,12 @@ const (
 	RemindWhen    bot.State = "RemindWhen" // wants to be reminded: when?
 	Language      bot.State = "Language"
 	Group         bot.State = "Group"
-	WithTicket    bot.State = "WithTicket" // has a case that waits for the desk to open
-	InQueue       bot.State = "InQueue"    // waits for an agent
-	WithAgent     bot.State = "WithAgent"  // an agent has the conversation
-	LeaveSure     bot.State = "LeaveSure"  // asked whether to leave either
+	WithTicket    bot.State = "WithTicket"  // has a case that waits for the desk to open
+	InQueue       bot.State = "InQueue"     // waits for an agent
+	WithAgent     bot.State = "WithAgent"   // an agent has the conversation
+	LeaveSure     bot.State = "LeaveSure"   // asked whether to leave either
+	SameCase      bot.State = "SameCase"    // asked whether it is about the case that has ended
+	RatingWords   bot.State = "RatingWords" // asked how a person helped, in a few words
 )
 
 // What ears must know of a place, beside bot.FreeText.
@@ -169,7 +171,9 @@ func (f *flow) places() []bot.Place {
 			on(Entered, Rating, ""), on(WantsNumber, AskNumber, ""),
 			on(NumberRefused, bot.Stay, "portal.number"), on(KeyRefused, bot.Stay, "portal.key"), on(StillLocked, bot.Stay, "portal.locked"),
 			on(PortalDown, bot.Stay, "portal.down"), on(PortalOther, bot.Stay, "")).With(InKey, LinkUsedBy, KeyMadeBy).Called("portal"),
-		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks")).With(AfterKey, LinkUsedBy, KeyMadeBy).Called("rating"),
+		in(Rating, "rating.ask", f.hearRating, on(Rated, Done, "done.thanks"), on(RatedHelp, RatingWords, "")).With(AfterKey, LinkUsedBy, KeyMadeBy).Called("rating"),
+		in(RatingWords, "rating.words", f.hearRatingWords, on(RatingTold, Done, "rating.told"), on(RatingEnded, Done, "done.thanks"), on(SaidThanks, Done, "done.thanks"),
+			on(SaidHello, Done, "done.thanks"), on(WentBack, Done, "done.thanks")).With(bot.FreeText, AfterKey, NoResume, LinkUsedBy, KeyMadeBy),
 		in(Done, "done.ask", f.hearDone,
 			on(Greeted, Menu, "menu.again"), on(SaidHello, Menu, "menu.again"), on(SaidThanks, bot.Stay, "done.welcome")).
 			With(LinkUsedBy, KeyMadeBy, NoResume).Called("done"),
@@ -187,6 +191,7 @@ func (f *flow) places() []bot.Place {
 			on(Erased, Start, "my_data.erased"), on(Kept, Menu, ""), on(NothingToCorrect, bot.Stay, "repeat")).With(ToldOfLink).Called("data"),
 		in(Resume, "resume.ask", f.hearResume, on(Resumed, bot.Back, ""), on(Restarted, Menu, "")).With(NoResume, ToldOfLink, Between).Called("resume"),
 		in(RemindWhen, "remind.when", f.hearWhen, on(AskedHour, bot.Stay, "remind.hour"), on(SaidNo, bot.Back, "")).With(ToldOfLink, Between),
+		in(SameCase, "again.ask", f.hearWhetherSame, on(OtherThan, Menu, "")).With(NoResume, ToldOfLink, Between),
 		in(Language, "language.ask", f.hearLanguage, on(ChoseLanguage, bot.Back, "language.now"), on(NothingToCorrect, bot.Stay, "repeat")).Called("language"),
 		in(Group, "", f.hearGroup).With(InGroup, NoResume),
 
@@ -206,7 +211,9 @@ func (f *flow) places() []bot.Place {
 			on(TooManyComplaints, OfferPerson, "limit.complaints"), on(WantsOwnData, OwnData, ""),
 			on(ForAnother, AskNumber, "another.number"), on(HelpsAnother, bot.Stay, "another.help"),
 			on(ForMinor, OfferPerson, "another.minor"), on(ForDeceased, OfferPerson, "another.deceased"),
-			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain),
+			bot.Either(AskedPerson, f.handOver, Queued, QueuedAlone, Ticketed, AskedPersonAgain, AskedSame),
+			bot.Either(WantsSame, f.reopens, Reopened, Queued, QueuedAlone, Ticketed, AskedPersonAgain, AskedSame), on(AskedAfter, SameCase, ""), on(AskedSame, SameCase, ""),
+			on(Reopened, WithAgent, "again.agent"),
 			// what else was meant: answers.toml has the rows of its texts
 			on(SaidGoodbye, bot.Stay, "goodbye"), on(Insulted, bot.Stay, "insulted"), on(Emergency, bot.Stay, "emergency"),
 			on(EmergencyOrWords, bot.Stay, "emergency.words"),
@@ -258,10 +265,11 @@ func (f *flow) places() []bot.Place {
 			on(DeskOpenedAside, bot.Stay, "person.opened_aside"),
 			on(DeskClosed, WithTicket, "person.closed"), on(DeskClosedAside, bot.Stay, "person.closed_aside"),
 			on(Taken, WithAgent, "person.taken"), on(Passed, WithAgent, "person.passed"), on(AgentSpoke, WithAgent, bot.NoText),
-			on(AgentNoted, bot.Stay, bot.NoText), on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
-			on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"),
+			on(AgentNoted, bot.Stay, bot.NoText), on(AgentTyped, bot.Stay, bot.NoText), on(QueuedAfter, InQueue, "person.queued_after"), on(TicketedAfter, WithTicket, "person.ticket_after"), on(QueuedAgain, InQueue, "person.queued_again"), on(TicketedAgain, WithTicket, "person.ticket_again"),
+			on(HandedBack, bot.Back, "person.back"), on(Resolved, Rating, "person.resolved"), on(ResolvedMisuse, Menu, "person.closed_case"),
 			on(AgentSentLink, bot.Stay, "person.link"), on(AgentToOffice, bot.Stay, "person.office"),
-			on(bot.NotYours, bot.Stay, bot.NoText), on(bot.NotSent, bot.Stay, bot.NoText),
+			on(Postponed, bot.Stay, "person.postponed"), on(PostponedUnsaid, bot.Stay, bot.NoText), on(CaseResumed, bot.Stay, bot.NoText), on(LateKept, bot.Stay, bot.NoText),
+			on(bot.NotYours, bot.Stay, bot.NoText), on(bot.NotSent, bot.Stay, bot.NoText), on(bot.NotThen, bot.Stay, bot.NoText),
 		})...),
 
 		// The help desk. What is written in the queue or to an agent has no question of its own: one never goes back there,

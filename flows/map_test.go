@@ -330,6 +330,7 @@ func keptBare(t *testing.T, e *bot.Engine, s bot.State) (bare []string, kept boo
 	now, v := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC), options(t).Vault
 	for i, c := range confided {
 		before := bot.Conversation{ID: "webchat:1", State: s, Text: e.Place(s).Ask, LastAt: now, Back: []bot.State{flows.Menu}}
+		before.Handoff = &bot.Handoff{Ref: "C22222222", Status: bot.HandoffClosed} // words on how it went are its line
 		u := bot.Update{ID: fmt.Sprint(i), Channel: "webchat", Chat: "1", Kind: bot.Text, Text: c.sentence}
 		next, _, err := e.Step(t.Context(), before, u, bot.Env{Now: now, Reservation: &bot.Reservation{}})
 		if err != nil {

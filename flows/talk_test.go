@@ -13,6 +13,7 @@ import (
 	"llave/flows"
 	"llave/internal/affiliate"
 	"llave/internal/bottest"
+	"llave/internal/handoff"
 	"llave/internal/secret"
 )
 
@@ -113,7 +114,7 @@ func (k *talk) signal(name string) bot.Outcome {
 	return k.step(bot.Update{Kind: bot.Signal, Signal: name, Attempt: k.c.Attempt})
 }
 
-// roads leads to every state in which something is asked: what is said on the way, "@x" being a signal.
+// roads leads to every state in which something is asked: what is said on the way, "@x" being a signal and "*x" an agent's deed.
 var roads = map[bot.State][]string{
 	flows.Welcome:       {"hola"},
 	flows.Menu:          {"hola", "sí"},
@@ -143,6 +144,8 @@ var roads = map[bot.State][]string{
 	flows.Resume:        {"hola", "sí", "desbloquear", "+2h", "tralala"},
 	flows.RemindWhen:    {"hola", "sí", "desbloquear", "recuérdeme"},
 	flows.Language:      {"hola", "sí", "idioma"},
+	flows.RatingWords:   {"hola", "sí", "persona", "*" + bot.DeskClaim, "*" + bot.DeskResolve, "5"},
+	flows.SameCase:      {"hola", "sí", "persona", "*" + bot.DeskClaim, "*" + bot.DeskResolve, "persona"},
 	flows.MenuMore:      {"hola", "sí", "paso a paso", "más opciones"},
 	flows.MenuOther:     {"hola", "sí", "paso a paso", "3", "3"},
 	flows.MenuLast:      {"hola", "sí", "paso a paso", "3", "3", "3"},
@@ -165,6 +168,8 @@ func at(t testing.TB, s bot.State) *talk {
 			k.now = k.now.Add(2 * time.Hour)
 		case strings.HasPrefix(step, "@"):
 			k.signal(step[1:])
+		case strings.HasPrefix(step, "*"):
+			k.step(bot.Update{Kind: bot.Desk, Desk: &bot.DeskAct{Do: step[1:], Ref: k.c.Handoff.Ref, Agent: "ana", Name: "Ana", Reason: handoff.Solved}})
 		default:
 			k.says(step)
 		}
@@ -280,12 +285,16 @@ func TestGlobalWords_everywhere(t *testing.T) {
 				k := at(t, s)
 				want := w.want
 				switch {
+				case s == flows.RatingWords && said == "gracias": // they are words on how it went
+					want = flows.Done
 				case want == "":
 					want = s
 				case s == flows.Welcome && want == flows.Menu:
 					if want = flows.Welcome; said == "cancelar" {
 						want = flows.Start
 					}
+				case s == flows.RatingWords && want == flows.WithTicket: // it may be about the same
+					want = flows.SameCase
 				case s == flows.RemindWhen && said == "cancelar": // the reminder, and not what one is to be reminded of
 					want = flows.AskNumber
 				}

@@ -68,7 +68,7 @@ func (f *flow) hearThing(t *bot.Turn) bot.Event {
 		t.Miss()
 		return SentLocation
 	case bot.Media, bot.Unsupported, bot.Contact:
-		if t.Place().Is(bot.FreeText) && slices.Contains(manyAtOnce, t.Update.Media) {
+		if t.Place().Has(ComplaintThing) && slices.Contains(manyAtOnce, t.Update.Media) {
 			return f.notesThing(t)
 		}
 		return f.thing(t)

@@ -127,25 +127,29 @@ type ledger struct {
 	chats map[string]string // by message
 	sent  map[string]bot.Reply
 	at    map[string]Status
+	code  map[string]int
 	asked int
 	fail  func(wamid string) error
 }
 
 func newLedger() *ledger {
-	return &ledger{chats: map[string]string{}, sent: map[string]bot.Reply{}, at: map[string]Status{}}
+	return &ledger{chats: map[string]string{}, sent: map[string]bot.Reply{}, at: map[string]Status{}, code: map[string]int{}}
 }
 
-func (l *ledger) Sent(_ context.Context, wamid, chat string, r bot.Reply) error {
+func (l *ledger) Sent(_ context.Context, wamid, chat string, r bot.Reply) (*Lost, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.chats[wamid], l.sent[wamid] = chat, r
 	if Accepted.Follows(l.at[wamid]) {
 		l.at[wamid] = Accepted
 	}
-	return nil
+	if l.at[wamid] == Failed {
+		return &Lost{l.code[wamid], &r}, nil
+	}
+	return nil, nil
 }
 
-func (l *ledger) Moved(_ context.Context, wamid string, s Status) (string, *bot.Reply, bool, error) {
+func (l *ledger) Moved(_ context.Context, wamid string, s Status, code int) (string, *bot.Reply, bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked++
@@ -155,7 +159,7 @@ func (l *ledger) Moved(_ context.Context, wamid string, s Status) (string, *bot.
 		}
 	}
 	if s.Follows(l.at[wamid]) {
-		l.at[wamid] = s
+		l.at[wamid], l.code[wamid] = s, code
 	}
 	var again *bot.Reply
 	if r, ok := l.sent[wamid]; ok {

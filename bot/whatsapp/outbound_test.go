@@ -163,18 +163,18 @@ func (o *outbound) Address(_ context.Context, chat string) (Names, error) {
 	return o.people[chat], o.failed
 }
 
-func (o *outbound) Sent(ctx context.Context, wamid, chat string, r bot.Reply) error {
+func (o *outbound) Sent(ctx context.Context, wamid, chat string, r bot.Reply) (*Lost, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	o.sent = append(o.sent, noted{wamid, chat, r})
-	return o.failed
+	return nil, o.failed
 }
 
 // Moved is not asked for here.
-func (o *outbound) Moved(context.Context, string, Status) (string, *bot.Reply, bool, error) {
+func (o *outbound) Moved(context.Context, string, Status, int) (string, *bot.Reply, bool, error) {
 	return "", nil, false, errors.ErrUnsupported
 }
 

@@ -143,8 +143,16 @@ func (c *Channel) knock(ctx context.Context, chat string, to Names, silence time
 func (c *Channel) remember(ctx context.Context, id, chat string, to Names, r bot.Reply) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberTimeout)
 	defer cancel()
-	if err := c.opt.Deliveries.Sent(ctx, id, chat, r); err != nil {
+	overtaken, err := c.opt.Deliveries.Sent(ctx, id, chat, r)
+	if err != nil {
 		c.log.Error("a sent message could not be noted, its statuses will be lost", "err", without(err, id, chat, to.Phone, to.UserID))
+		return
+	}
+	if overtaken == nil {
+		return
+	}
+	if err := c.undelivered(ctx, id, chat, *overtaken, c.now()); err != nil {
+		c.log.Error("that a message failed could not be told to its conversation", "err", without(err, id, chat, to.Phone, to.UserID))
 	}
 }
 

@@ -38,11 +38,18 @@ func (s Status) Follows(before Status) bool {
 
 // Deliveries keeps what became of the messages we sent. It is the store's.
 type Deliveries interface {
-	// Sent keeps that the Cloud API took a message to a chat under that id. A report may have come before.
-	Sent(ctx context.Context, wamid, chat string, r bot.Reply) error
-	// Moved keeps the report [s], if it follows what was known (Status.Follows). It returns the chat, which is empty for a
-	// message that is not ours, and the message while it is still known. [forward] says that [s] is where the message
+	// Sent keeps that the Cloud API took a message to a chat under that id. A report may have come before: one that it failed
+	// is returned, since nobody could be told of it then.
+	Sent(ctx context.Context, wamid, chat string, r bot.Reply) (*Lost, error)
+	// Moved keeps the report [s], with its code, if it follows what was known (Status.Follows). It returns the chat, which is empty for a
+	// message that is not ours or not noted yet, and the message while it is still known. [forward] says that [s] is where the message
 	// stands now, by this report or by the same one before. So a failure that could not be told to the conversation is told
 	// when its report comes again.
-	Moved(ctx context.Context, wamid string, s Status) (chat string, r *bot.Reply, forward bool, err error)
+	Moved(ctx context.Context, wamid string, s Status, code int) (chat string, r *bot.Reply, forward bool, err error)
+}
+
+// Lost is a message of ours that will not arrive.
+type Lost struct {
+	Code  int        // why it failed
+	Again *bot.Reply // the message, as its conversation would owe it anew
 }

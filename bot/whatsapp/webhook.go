@@ -310,7 +310,7 @@ func (c *Channel) ignore(in incoming) {
 // takeStatus keeps a report on a message of ours. That it failed is told to the conversation, and again whenever the
 // report comes again: the conversation knows the update by its id.
 func (c *Channel) takeStatus(ctx context.Context, in incoming) error {
-	chat, again, forward, err := c.opt.Deliveries.Moved(ctx, in.ID, in.status)
+	chat, again, forward, err := c.opt.Deliveries.Moved(ctx, in.ID, in.status, in.code)
 	if err != nil {
 		return fmt.Errorf("keep a delivery report: %w", err)
 	}
@@ -318,10 +318,15 @@ func (c *Channel) takeStatus(ctx context.Context, in incoming) error {
 	if in.status != Failed || !forward || chat == "" {
 		return nil
 	}
-	c.dropImage(ctx, in.code, again)
-	again, failure := withoutImage(in.code, again, failureOf(in.code))
-	c.log.Warn("message not delivered", "code", in.code, "failure", failure.String())
+	return c.undelivered(ctx, in.ID, chat, Lost{in.code, again}, in.At)
+}
+
+// undelivered tells a conversation that a message of ours failed. Told twice it is heard once.
+func (c *Channel) undelivered(ctx context.Context, wamid, chat string, o Lost, at time.Time) error {
+	c.dropImage(ctx, o.Code, o.Again)
+	again, failure := withoutImage(o.Code, o.Again, failureOf(o.Code))
+	c.log.Warn("message not delivered", "code", o.Code, "failure", failure.String())
 	return c.handle(ctx, bot.Update{
-		ID: "status/" + in.ID, Channel: Name, Chat: chat, Kind: bot.Undelivered, Failure: failure, Again: again, At: in.At,
+		ID: "status/" + wamid, Channel: Name, Chat: chat, Kind: bot.Undelivered, Failure: failure, Again: again, At: at,
 	})
 }

@@ -486,7 +486,7 @@ func TestHandler_reports(t *testing.T) {
 		return `{"id":"` + wamid + `","status":"` + status + `","timestamp":"1795300000","recipient_id":"593990000001"` + more + `}`
 	}
 	for _, id := range []string{"wamid.1", "wamid.2", "wamid.3"} {
-		if err := b.ledger.Sent(t.Context(), id, "593990000001", bot.Reply{Text: id}); err != nil {
+		if _, err := b.ledger.Sent(t.Context(), id, "593990000001", bot.Reply{Text: id}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -588,9 +588,9 @@ type slow struct {
 	busy func() (done func())
 }
 
-func (s slow) Moved(ctx context.Context, wamid string, to Status) (string, *bot.Reply, bool, error) {
+func (s slow) Moved(ctx context.Context, wamid string, to Status, code int) (string, *bot.Reply, bool, error) {
 	defer s.busy()()
-	return s.ledger.Moved(ctx, wamid, to)
+	return s.ledger.Moved(ctx, wamid, to, code)
 }
 
 // TestHandler_senderGone: when Meta has hung up, what was not begun is left for the next time.

@@ -41,17 +41,20 @@ import (
 // Role is what an agent may do.
 type Role string
 
-// The roles. A supervisor may do everything that an agent may.
+// The roles. A supervisor may do everything that the others may. A clerk sits at a counter of the institution, talks to nobody here, and may
+// look up why, by the number of a case. Any is no role: it asks for somebody who is signed in, whoever it is.
 const (
 	Member     Role = "agent"
+	Clerk      Role = "clerk"
 	Supervisor Role = "supervisor"
+	Any        Role = ""
 )
 
 // Valid says whether there is such a role.
-func (r Role) Valid() bool { return r == Member || r == Supervisor }
+func (r Role) Valid() bool { return r == Member || r == Clerk || r == Supervisor }
 
 // Includes says whether whoever has the role may do what asks for another.
-func (r Role) Includes(asked Role) bool { return r == asked || r == Supervisor && asked == Member }
+func (r Role) Includes(asked Role) bool { return r == asked || r == Supervisor || asked == Any }
 
 // Agent is one person of the help desk. It holds the hash of a password and prints as its login.
 type Agent struct {
@@ -71,6 +74,8 @@ type Agent struct {
 	NewTOTPAt time.Time `bson:"new_totp_at,omitempty"`
 	NewTOTPBy string    `bson:"new_totp_by,omitempty"` // the session that it was begun with
 	Recovery  []string  `bson:"recovery,omitempty"`    // keyed hashes of the recovery codes that were not used
+
+	Speaks string `bson:"speaks,omitempty"` // languages beside the desk's own, with blanks between
 
 	Devices []Device `bson:"devices,omitempty"` // that it was signed in from, the latest first
 
@@ -110,7 +115,7 @@ var (
 	ErrTaken          = errors.New("login is taken")
 	ErrLogin          = errors.New("login needs 3 to 32 of a-z, 0-9, dot, underscore and dash, and no national number")
 	ErrName           = errors.New("name needs 2 to 40 characters, and no national number")
-	ErrRole           = errors.New("role is agent or supervisor")
+	ErrRole           = errors.New("role is agent, clerk or supervisor")
 	ErrLastSupervisor = errors.New("no other supervisor could sign in")
 	ErrEnrolment      = errors.New("no second factor can be set up now")
 	ErrSame           = errors.New("new password is the present one")

@@ -261,6 +261,17 @@ func (s *Service) Rename(ctx context.Context, by, login, name string) error {
 	})
 }
 
+// SetSpeaks says which languages beside the desk's own somebody speaks: those who write in one are kept for them.
+func (s *Service) SetSpeaks(ctx context.Context, by, login, languages string) error {
+	return s.change(ctx, by, login, func(a *Agent, _ time.Time) (string, string, error) {
+		if a.Speaks == languages {
+			return "", "", errUnchanged
+		}
+		a.Speaks = languages
+		return "agent_speaks", a.Login, nil
+	})
+}
+
 // SetRole changes what an agent may do, and ends their sessions. From the console the last supervisor who can sign in
 // stays one: ErrLastSupervisor.
 func (s *Service) SetRole(ctx context.Context, by, login string, role Role) error {

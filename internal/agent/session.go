@@ -269,6 +269,23 @@ func (s *Service) Live(ctx context.Context, token string) (Agent, Session, error
 	return a, sn, err
 }
 
+// Left is how long a session lasts yet: without an action, and at most. [action] counts as one (P768).
+func (s *Service) Left(ctx context.Context, token string, action bool) (idle, whole time.Duration, err error) {
+	look := s.Live
+	if action {
+		look = s.Session
+	}
+	_, sn, err := look(ctx, token)
+	if err != nil {
+		return 0, 0, err
+	}
+	now, err := s.now(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	return sn.Seen.Add(s.Idle).Sub(now), sn.Ends.Sub(now), nil
+}
+
 func (s *Service) look(ctx context.Context, token string) (a Agent, sn Session, now time.Time, err error) {
 	if token == "" {
 		return a, sn, now, ErrNoSession

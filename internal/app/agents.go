@@ -84,7 +84,7 @@ func (p *program) agentsAdd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "what people are told, 2 to 40 characters (default the login)")
-	cmd.Flags().StringVar(&role, "role", string(agent.Member), "agent or supervisor")
+	cmd.Flags().StringVar(&role, "role", string(agent.Member), "agent, clerk or supervisor")
 	return cmd
 }
 

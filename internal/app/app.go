@@ -34,6 +34,7 @@ import (
 	"llave/flows/meaning"
 	"llave/internal/affiliate"
 	"llave/internal/agent"
+	"llave/internal/alert"
 	"llave/internal/bounce"
 	"llave/internal/config"
 	"llave/internal/doctor"
@@ -52,6 +53,7 @@ import (
 	"llave/internal/trace"
 	"llave/internal/unlock"
 	"llave/internal/web"
+	"llave/internal/web/console/alerts"
 	"llave/internal/web/console/talk"
 	"llave/internal/web/demo"
 	"llave/internal/web/public"
@@ -75,6 +77,8 @@ type Options struct {
 	LocalURL bool
 	// NoSweep leaves sweeping and cron to the caller. For tests.
 	NoSweep bool
+	// PushClient asks push services instead of one that reaches public addresses alone. For tests.
+	PushClient alert.Doer
 	// Hangup tells that Reload is to be called with what Again reads, and Level set to its level; nil: nothing does.
 	Hangup <-chan os.Signal
 	Again  func() (config.Config, error)
@@ -89,6 +93,7 @@ type App struct {
 	Runner  *runner.Runner
 	Desk    *handoff.Desk
 	Agents  *agent.Service
+	Alerts  *alert.Service
 	Metrics *metrics.Metrics
 	Mailbox *catcher.Catcher // demo and chat
 	Chat    *terminal.Channel
@@ -101,8 +106,10 @@ type App struct {
 	whatsapp *whatsapp.Channel
 	web      *webchat.Channel
 	talk     *talk.Room
-	channels []channel      // all that are bound
-	events   *events.Sender // nil: nobody is told
+
+	alertsRoom *alerts.Room
+	channels   []channel      // all that are bound
+	events     *events.Sender // nil: nobody is told
 
 	reports      *bounce.Listener // nil: no delivery reports are taken
 	security     security
@@ -295,6 +302,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Kick: func(record string) { a.Runner.Kick(record) },
 	})
 	a.Desk = a.newDesk()
+	a.Alerts = a.newAlerts(strings.TrimSuffix(publicURL.String(), "/"))
 	a.Agents = newAgents(c, a.Store, a.Vault, a.alertDesk)
 	a.Agents.Audit = a.seesAgents(a.Agents.Audit)
 	a.options.Log.Info("what sentences mean is read by", "model", cmp.Or(c.ModelFile, "built in"))

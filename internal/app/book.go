@@ -17,6 +17,9 @@ import (
 
 // Handle answers what came by a channel, as its update names the chat.
 func (a *App) Handle(ctx context.Context, u bot.Update) (err error) {
+	if linked, err := a.linkChat(ctx, u); linked || err != nil {
+		return err
+	}
 	if u.Channel == whatsapp.Name {
 		u.ID = a.Store.Book.Message(u.ID)
 	} else if u.Chat, err = a.Store.Book.Enter(ctx, u.Channel, u.Chat); err != nil {

@@ -335,9 +335,9 @@ func (p *program) purge() *cobra.Command {
 					Forgotten
 				}{links, forgotten})
 			}
-			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\nsessions %d\ntries %d\nunheard %d\nevents %d\nunlocks %d\nimports %d\npresence %d\n", links,
+			_, err = fmt.Fprintf(p.stdout, "links %d\nconversations %d\ncomplaints %d\ncases %d\naudit %d\ncounters %d\ndeliveries %d\nlines %d\ndrafts %d\nsessions %d\ntries %d\nunheard %d\nevents %d\nunlocks %d\nimports %d\npresence %d\nbells %d\n", links,
 				forgotten.Conversations, forgotten.Complaints, forgotten.Cases, forgotten.Audit, forgotten.Counters, forgotten.Deliveries,
-				forgotten.Lines, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events, forgotten.Unlocks, forgotten.Imports, forgotten.Presence)
+				forgotten.Lines, forgotten.Drafts, forgotten.Sessions, forgotten.Tries, forgotten.Unheard, forgotten.Events, forgotten.Unlocks, forgotten.Imports, forgotten.Presence, forgotten.Bells)
 			return err
 		},
 	}

@@ -24,6 +24,8 @@ import (
 	"llave/internal/store"
 	"llave/internal/web"
 	"llave/internal/web/console"
+	"llave/internal/web/console/alerts"
+	"llave/internal/web/console/counter"
 	"llave/internal/web/console/supervisor"
 	"llave/internal/web/console/talk"
 )
@@ -35,6 +37,8 @@ const tendEvery = "@every 5s"
 func (a *App) newDesk() *handoff.Desk {
 	return handoff.NewDesk(handoff.Options{
 		Store: a.Store.Desk, Schedules: a.Store.Schedule, Hours: a.options.Config.OfficeHours, Zone: a.options.Config.Timezone,
+		Target:  a.options.Config.FirstAnswerTarget,
+		OpenMax: a.options.Config.AgentOpenMax, Window: func(channel string) time.Duration { return windows[channel] },
 		Now:    a.Store.Now,
 		Answer: func(ctx context.Context, u bot.Update) (bot.Outcome, error) { return a.Runner.Answer(ctx, u) },
 		Number: func(c bot.Conversation) (string, error) { return flows.Number(a.Vault, c) },
@@ -46,8 +50,21 @@ func (a *App) newDesk() *handoff.Desk {
 			}
 			return a.Store.Audit.Append(ctx, store.AuditEntry{ID: id, At: now, Who: who, What: what, Detail: detail})
 		},
-		Mark:   func(words string) string { return a.Vault.Hash("search", words)[:12] },
-		Typing: a.showTyping,
+		Arrived: func(ctx context.Context, conv, ref string, each func(line int64, status string)) error {
+			return a.Store.Deliveries.OfCase(ctx, conv, ref, func(line int64, status string) {
+				if status == string(whatsapp.Accepted) {
+					status = handoff.ArrivedSent
+				}
+				each(line, status)
+			})
+		},
+		Tries: func(ctx context.Context, login string, by int64) (int64, error) {
+			n, _, err := a.Store.Counters.Add(ctx, "counter/"+login, by, time.Hour)
+			return n, err
+		},
+		Mark:     func(words string) string { return a.Vault.Hash("search", words)[:12] },
+		Typing:   a.showTyping,
+		Discreet: flows.Discreet, Noted: flows.Noted, Silence: a.options.Config.AgentSilence,
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			who, found, err := a.Store.Agents.Find(ctx, login)
 			return who.Name, found && !who.Disabled, err
@@ -74,16 +91,21 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	if a.talk, err = talk.New(frame, talk.Options{Steps: steps, StateName: name}); err != nil {
-		return err
-	}
 	names, err := flows.ReadNames()
 	if err != nil {
 		return err
 	}
 	var meanings []supervisor.Meaning
+	titles := map[string]string{}
 	for _, m := range names.Meanings {
 		meanings = append(meanings, supervisor.Meaning(m))
+		titles[m.Name] = m.Title
+	}
+	a.talk, err = talk.New(frame, talk.Options{
+		Steps: steps, StateName: name, MeaningName: func(meaning string) string { return cmp.Or(titles[meaning], meaning) }, Asks: a.asksPerson(), Hushed: a.hushed,
+	})
+	if err != nil {
+		return err
 	}
 	lead, err := supervisor.New(frame, supervisor.Options{
 		Audit: auditLog{a.Store.Audit}, StateName: name, BuiltIn: talk.BuiltIn, Sentences: a.Store.Unheard, Meanings: meanings,
@@ -92,10 +114,33 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
+	desk, err := counter.New(frame, name)
+	if err != nil {
+		return err
+	}
+	told := alerts.Options{Alerts: a.Alerts}
+	if a.options.Config.TelegramToken != "" && !a.options.Demo && a.options.Terminal == nil {
+		told.Chat = a.chatURL
+	}
+	if a.alertsRoom, err = alerts.New(frame, told); err != nil {
+		return err
+	}
 	frame.Routes(mux)
+	a.alertsRoom.Routes(mux)
 	a.talk.Routes(mux)
+	desk.Routes(mux)
 	lead.Routes(mux)
 	return nil
+}
+
+// asksPerson are the words and buttons by which people ask for a person, in every language: they tell an agent nothing.
+func (a *App) asksPerson() (all []string) {
+	for _, cat := range a.engine.Languages() {
+		for _, id := range []string{"agent", "word_person"} {
+			all = append(append(all, cat.Labels[id].Title), cat.Labels[id].Words...)
+		}
+	}
+	return all
 }
 
 // auditLog reads the audit for the console.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/alert"
 	"llave/internal/jobs"
 	"llave/internal/store"
 )
@@ -37,6 +38,7 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("purge-links", "@every 15s", jobTTL, func(ctx context.Context) error { _, err := a.PurgeLinks(ctx); return err }),
 		t.Add("sweep", "@every 15s", jobTTL, a.Runner.Sweep),
 		t.Add("desk", tendEvery, jobTTL, a.Desk.Tend),
+		t.Add("alerts", "@every 5s", jobTTL, a.Alerts.Flush),
 		t.Add("erasures", "@every 15s", jobTTL, a.EndErasing),
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("reseal", "@every 1m", jobTTL, a.reseal),
@@ -139,12 +141,14 @@ type Forgotten struct {
 	Counters      int64 `json:"counters"`
 	Deliveries    int64 `json:"deliveries"`
 	Lines         int64 `json:"lines"`
+	Drafts        int64 `json:"drafts"`
 	Sessions      int64 `json:"sessions"`
 	Tries         int64 `json:"tries"`
 	Unheard       int64 `json:"unheard"`
 	Events        int64 `json:"events"`
 	Imports       int64 `json:"imports"`
 	Presence      int64 `json:"presence"`
+	Bells         int64 `json:"bells"`
 }
 
 // Forget removes what is kept no longer, in every collection that is declared with a retention (store.Collections).
@@ -187,6 +191,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("audit", &f.Audit, func() (int64, error) { return a.Store.Audit.Forget(ctx, now.Add(-r.Audit), purgeBatch) }),
 		all("counters", &f.Counters, func() (int64, error) { return a.Store.Counters.Purge(ctx, purgeBatch) }),
 		all("deliveries", &f.Deliveries, func() (int64, error) { return a.Store.Deliveries.Forget(ctx, now.Add(-r.Seen), purgeBatch) }),
+		all("drafts", &f.Drafts, func() (int64, error) { return a.Store.Desk.ForgetDrafts(ctx, now, purgeBatch) }),
 		all("lines", &f.Lines, func() (int64, error) { return a.Store.Desk.ForgetLines(ctx, now.Add(-r.Transcript), purgeBatch) }),
 		all("sessions", &f.Sessions, func() (int64, error) { return a.Store.Sessions.Forget(ctx, now, purgeBatch) }),
 		all("tries", &f.Tries, func() (int64, error) { return a.Store.Tries.Forget(ctx, now, purgeBatch) }),
@@ -194,6 +199,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("dead events", &f.Events, func() (int64, error) { return a.Store.Events.Forget(ctx, now.Add(-deadFor), purgeBatch) }),
 		all("imports", &f.Imports, func() (int64, error) { return a.Store.ForgetImports(ctx, now, purgeBatch) }),
 		all("presence", &f.Presence, func() (int64, error) { return a.Store.ForgetPresence(ctx, now, purgeBatch) }),
+		all("bells", &f.Bells, func() (int64, error) { return a.Store.Bells.Forget(ctx, now.Add(-alert.KeptFor), purgeBatch) }),
 		a.dropTellers(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 		a.scrub(ctx),

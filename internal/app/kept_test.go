@@ -2,9 +2,17 @@ package app
 
 import (
 	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,24 +121,63 @@ func TestForget_stillOwed(t *testing.T) {
 
 // The report that a message failed may be first, before it is noted whose it is; what it was is told all the same.
 func TestDeliveries_failedBeforeNoted(t *testing.T) {
+	d := deliveriesOf(t, storetest.Bolt(t, nil))
+	for _, s := range []whatsapp.Status{whatsapp.Sent, whatsapp.Failed} {
+		if chat, _, _, err := d.Moved(t.Context(), "wamid.1", s, 131000); err != nil || chat != "" {
+			t.Fatalf("%s of what is not noted: chat %q, %v", s, chat, err)
+		}
+	}
+	overtaken, err := d.Sent(t.Context(), "wamid.1", "593990000001", bot.Reply{Text: "Hola"})
+	if err != nil || overtaken == nil || overtaken.Code != 131000 || overtaken.Again == nil || !overtaken.Again.Sealed {
+		t.Errorf("got %+v, %v, want the code and the sealed reply", overtaken, err)
+	}
+	chat, r, forward, err := d.Moved(t.Context(), "wamid.1", whatsapp.Failed, 131000)
+	if err != nil || chat != "593990000001" || r == nil || !r.Sealed || !forward {
+		t.Errorf("reported again: got chat %q, reply %+v, forward %t, %v, want the chat and the sealed reply", chat, r, forward, err)
+	}
+}
+
+func deliveriesOf(t *testing.T, e store.Engine) whatsappDeliveries {
+	t.Helper()
 	v, err := secret.New(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := whatsappDeliveries{store.New(storetest.Bolt(t, nil)).Deliveries, v, func(wamid string) string { return wamid }}
-	if _, _, _, err := d.Moved(t.Context(), "wamid.1", whatsapp.Sent); err != nil {
+	return whatsappDeliveries{store.New(e).Deliveries, v, func(wamid string) string { return wamid }}
+}
+
+// Reports that messages failed which are nobody's here cost three calls to the store each, and hold the webhook no longer (P784).
+func TestDeliveries_foreignFailures(t *testing.T) {
+	var calls atomic.Int64
+	d := deliveriesOf(t, storetest.Around(storetest.Bolt(t, nil), func(_ storetest.Call, do func() error) error {
+		calls.Add(1)
+		return do()
+	}))
+	c, err := whatsapp.New(whatsapp.Options{
+		Tokens: []whatsapp.Secret{"token"}, PhoneNumberID: "106540352242922", AppSecret: "app secret", VerifyToken: "verify", APIURL: "http://graph.invalid",
+		Rate: 80, People: whatsappPeople{}, Deliveries: d, Log: slog.New(slog.DiscardHandler),
+		Handle: func(context.Context, bot.Update) error { return errors.New("nobody is told") },
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	noted := make(chan error, 1)
-	go func() {
-		time.Sleep(noting / 16) // the report is there by then
-		noted <- d.Sent(t.Context(), "wamid.1", "593990000001", bot.Reply{Text: "Hola"})
-	}()
-	chat, r, forward, err := d.Moved(t.Context(), "wamid.1", whatsapp.Failed)
-	if err != nil || chat != "593990000001" || r == nil || !r.Sealed || !forward {
-		t.Errorf("got chat %q, reply %+v, forward %t, %v, want the chat and the sealed reply", chat, r, forward, err)
+	t.Cleanup(c.Close)
+	const reports = 200
+	var statuses []string
+	for i := range reports {
+		statuses = append(statuses, fmt.Sprintf(`{"id":"wamid.%d","status":"failed","timestamp":"1772467200","recipient_id":"593990000001","errors":[{"code":131026}]}`, i))
 	}
-	if err := <-noted; err != nil {
-		t.Error(err)
+	body := `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"106540352242922"},"statuses":[` + strings.Join(statuses, ",") + `]}}]}]}`
+	mac := hmac.New(sha256.New, []byte("app secret"))
+	mac.Write([]byte(body))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, whatsapp.WebhookPath, strings.NewReader(body))
+	r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	answer := httptest.NewRecorder()
+	c.Handler().ServeHTTP(answer, r)
+	if answer.Code != http.StatusOK {
+		t.Errorf("answered with %d, want 200", answer.Code)
+	}
+	if n := calls.Load(); n < reports || n > 3*reports {
+		t.Errorf("%d reports took %d calls to the store, want one to three each", reports, n)
 	}
 }

@@ -167,6 +167,7 @@ type keptChat struct {
 	Names         *keptNames        `json:"names,omitempty"`
 	Conversation  *flows.PersonData `json:"conversation,omitempty"`
 	Cases         []keptFile        `json:"cases,omitempty"`
+	Drafts        []keptDraft       `json:"drafts,omitempty"`
 	Complaints    []keptFile        `json:"complaints,omitempty"`
 	Links         []time.Time       `json:"links_asked_for,omitempty"`
 	Messages      []keptMessage     `json:"messages,omitempty"`
@@ -188,6 +189,14 @@ type keptFile struct {
 	Text   string           `json:"text,omitempty"`
 	Rating int              `json:"rating,omitempty"`
 	Lines  []flows.SaidLine `json:"lines,omitempty"`
+}
+
+// keptDraft is what an agent has begun to write.
+type keptDraft struct {
+	Ref  string    `json:"ref"`
+	At   time.Time `json:"at"`
+	Text string    `json:"text,omitempty"`
+	Note string    `json:"note,omitempty"`
 }
 
 type keptMessage struct {
@@ -223,6 +232,9 @@ func chatData(ctx context.Context, s opened, who string, now time.Time) (keptCha
 		data.Names = &keptNames{c.Phone, c.UserID, c.WasPhone, c.WasID}
 	}
 	data.addFiles(k)
+	for _, d := range k.Drafts {
+		data.Drafts = append(data.Drafts, keptDraft{d.Ref, d.At, d.Text, d.Note})
+	}
 	for _, r := range k.Records {
 		data.Links = append(data.Links, r.Asked...)
 	}

@@ -34,6 +34,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.eraseUnheard),
 		runner.KeeperOf(a.keepRevoked),
 		runner.KeeperOf(a.keepWarning),
+		runner.KeeperOf(a.raiseAlert),
 		runner.KeeperOf(a.activate),
 		runner.KeeperOf(a.lock),
 		runner.KeeperOf(func(ctx context.Context, p bot.Promise, what bot.SendSignal) (runner.Effects, error) {

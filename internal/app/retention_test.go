@@ -161,6 +161,9 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 		t.Fatal(err)
 	}
 	say("gracias")
+	if _, err := w.App.Desk.KeepDraft(t.Context(), w.Agent("eva", true), h.Ref, "Ver si es el mismo correo", true); err != nil {
+		t.Fatal(err)
+	}
 	deed.Once = "end"
 	if err := w.App.Desk.Resolve(t.Context(), deed, handoff.Solved); err != nil {
 		t.Fatal(err)
@@ -182,10 +185,14 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 	must(err)
 	must(w.App.Store.Events.Bury(t.Context(), store.DeadEvent{ID: "e1", Name: "key.unlocked", At: w.Now(), Died: w.Now(), Sealed: "s"}))
 	must(w.App.Store.Imports.Save(t.Context(), &store.Progress{ID: "sha256:1", Done: true, At: w.Now()}))
+	_, err = w.App.Alerts.PublicKey(t.Context())
+	must(err)
+	must(w.App.Alerts.Subscribe(t.Context(), "luis", "Firefox, Linux", []byte(w.Push.Device().Subscription())))
 	other := world.Chat + 1
 	w.DoIn(other, func() error { w.Phone.Say(other, "hola"); return nil })
 	must(w.App.Store.EraseChat(t.Context(), store.NewErasureLog(w.App.Store.Engine()), conversation(w, other), w.Now(), false))
 	w.Vanish("ana")
+	w.Vanish("eva")
 	return w, w.Now()
 }
 

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"llave/bot"
 	"llave/bot/whatsapp"
@@ -68,41 +67,38 @@ type whatsappDeliveries struct {
 	name  func(wamid string) string // what a message is called here
 }
 
-func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.Reply) error {
-	_, err := d.table.Move(ctx, d.name(wamid), string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
-		doc.Conv = bot.ConversationID(whatsapp.Name, chat)
+func (d whatsappDeliveries) Sent(ctx context.Context, wamid, chat string, r bot.Reply) (*whatsapp.Lost, error) {
+	var code int
+	doc, err := d.table.Move(ctx, d.name(wamid), string(whatsapp.Accepted), func(before string) bool { return whatsapp.Accepted.Follows(whatsapp.Status(before)) }, func(doc *store.Delivery) {
+		code, doc.Code = doc.Code, 0
+		doc.Conv, doc.Case, doc.Line = bot.ConversationID(whatsapp.Name, chat), r.Case, r.Line
 		if s := whatsapp.Status(doc.Status); s != whatsapp.Delivered && s != whatsapp.Read { // also when the report that it failed was first
-			r.Text, r.Sealed = d.vault.Seal(secret.Delivery.Of(d.name(wamid)), r.Text), true
-			doc.Reply = &r
+			kept := r // sealed anew where a report came in between
+			kept.Text, kept.Sealed = d.vault.Seal(secret.Delivery.Of(d.name(wamid)), r.Text), true
+			doc.Reply = &kept
 		}
 	})
-	return err
+	if err != nil || whatsapp.Status(doc.Status) != whatsapp.Failed {
+		return nil, err
+	}
+	return &whatsapp.Lost{Code: code, Again: d.again(doc)}, nil
 }
 
-// noting is how long a report that a message failed may overtake our note of whose it is. After that it is not ours.
-const noting = 2 * time.Second
-
-func (d whatsappDeliveries) Moved(ctx context.Context, wamid string, s whatsapp.Status) (chat string, r *bot.Reply, forward bool, err error) {
-	var doc store.Delivery
-	for waited := time.Duration(0); ; waited += noting / 8 {
-		doc, err = d.table.Move(ctx, d.name(wamid), string(s), func(before string) bool {
-			return s.Follows(whatsapp.Status(before)) && (s != whatsapp.Failed || before != "")
-		}, func(doc *store.Delivery) {
-			if s == whatsapp.Delivered || s == whatsapp.Read {
-				doc.Reply = nil // it has arrived
-			}
-		})
-		if err != nil {
-			return "", nil, false, err
+// Moved keeps a report in three calls to the store at most, and waits for nothing: that of a message which is not noted yet, or is not
+// ours, is kept as it is.
+func (d whatsappDeliveries) Moved(ctx context.Context, wamid string, s whatsapp.Status, code int) (chat string, r *bot.Reply, forward bool, err error) {
+	doc, err := d.table.Move(ctx, d.name(wamid), string(s), func(before string) bool {
+		return s.Follows(whatsapp.Status(before))
+	}, func(doc *store.Delivery) {
+		switch {
+		case s == whatsapp.Delivered || s == whatsapp.Read:
+			doc.Reply = nil // it has arrived
+		case s == whatsapp.Failed && doc.Conv == "":
+			doc.Code = code
 		}
-		if s != whatsapp.Failed || doc.Conv != "" || waited >= noting {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return "", nil, false, ctx.Err()
-		case <-time.After(noting / 8):
-		}
+	})
+	if err != nil {
+		return "", nil, false, err
 	}
 	_, chat = bot.SplitConversationID(doc.Conv)
 	return chat, d.again(doc), doc.Status == string(s), nil

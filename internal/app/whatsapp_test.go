@@ -183,14 +183,20 @@ func TestWhatsApp_failedLater(t *testing.T) {
 			sayIn(t, w, world.Chat, "hola", "Hola. Soy Llave")
 			sayIn(t, w, world.Chat, "1", "¿Qué necesita hoy?")
 			w.Graph.FailStatus(world.Chat, c.code)
-			sayIn(t, w, world.Chat, "1", "")
 			arrived := func(act func() error) (n int) {
 				for _, m := range w.Do(act) {
 					n += strings.Count(m.Text, "número de cédula")
 				}
 				return n
 			}
-			if got := arrived(func() error { w.Later(time.Minute); return nil }); got != c.soon {
+			if got := arrived(func() error {
+				sayIn(t, w, world.Chat, "1", "")
+				w.Heard(world.Chat, "status/") // it is told of beside the sending
+				for range 12 {
+					w.Later(5 * time.Second)
+				}
+				return nil
+			}); got != c.soon {
 				t.Errorf("within a minute it arrived %d times, want %d", got, c.soon)
 			}
 			if got := arrived(func() error { w.Phone.Say(world.Chat, "menú"); return nil }); got != c.written {

@@ -21,6 +21,7 @@ type deskLedger struct {
 	cases, lines, answered, open int
 	copies                       map[way]int
 	events                       map[string]int
+	late                         [2]int // messages for later: said, left as a note
 }
 
 // judge compares what people and agents were told with the transcripts, these with the conversations, and the
@@ -92,8 +93,9 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 type history struct {
 	ref    string
 	lines  []bot.Line
-	asked  int // the line since which a person has been asked for
-	ends   int // the line with which it ended
+	asked  int      // the line since which a person has been asked for
+	ends   int      // the line with which it ended
+	shut   [][2]int // from which line to which it was over, before it was opened again
 	held   []holding
 	deeds  map[string]int // kind and agent's name → how often
 	agents []bot.Line     // what agents wrote since
@@ -158,6 +160,10 @@ func (v *deskLedger) read(ref string, lines []bot.Line) *history {
 			if slices.Contains(freeing, l.Text) {
 				free(l.At)
 			}
+			if l.Text == flows.NoteReopened {
+				h.shut = append(h.shut, [2]int{h.ends, i})
+				h.ends = len(lines)
+			}
 			if l.Text == flows.NoteReturned || l.Text == flows.NoteResolved || l.Text == flows.NoteLeft {
 				h.ends = i
 			}
@@ -167,6 +173,9 @@ func (v *deskLedger) read(ref string, lines []bot.Line) *history {
 		case l.From == bot.FromBot && strings.HasPrefix(l.Text, "Ahora le atiende "):
 			name, _, _ := strings.Cut(strings.TrimPrefix(l.Text, "Ahora le atiende "), ".")
 			free(l.At)
+			take(name, l.At)
+		case l.From == bot.FromBot && strings.HasPrefix(l.Text, "Le paso otra vez con "):
+			name, _, _ := strings.Cut(strings.TrimPrefix(l.Text, "Le paso otra vez con "), ".")
 			take(name, l.At)
 		case l.From == bot.FromAgent, l.From == bot.FromNote:
 			if l.By != holder {
@@ -209,6 +218,7 @@ func (v *deskLedger) judgeFiles(c *caller, conv bot.Conversation, files []handof
 			want := *conv.Handoff
 			for _, of := range []*bot.Handoff{&h, &want} { // what moves with every line
 				of.Lines, of.Said, of.Moved, of.Since, of.Told = 0, 0, time.Time{}, time.Time{}, 0
+				of.Postponed, of.Until, of.Mentioned = "", time.Time{}, ""
 			}
 			if !reflect.DeepEqual(h, want) {
 				v.files.breaks("person %d: recorded %+v, is %+v", c.index, h, want)
@@ -243,7 +253,7 @@ func (v *deskLedger) judgeWords(c *caller, conv bot.Conversation, all []*history
 				case l.From == bot.FromPerson:
 					kept = true
 					bots = bots || answeredAtOnce(h.lines, i)
-					if i > h.asked && i < h.ends && answeredAtOnce(h.lines, i) {
+					if h.open(i) && answeredAtOnce(h.lines, i) {
 						v.both.breaks("case %s: %q, and the bot said %q", h.ref, word, begin(h.lines[i+1].Text))
 					}
 				}
@@ -317,6 +327,11 @@ func (v *deskLedger) judgeBubbles(d *desk, c *caller, all []*history) {
 	}
 }
 
+// open says whether the case was open at a line.
+func (h *history) open(i int) bool {
+	return i > h.asked && i < h.ends && !slices.ContainsFunc(h.shut, func(s [2]int) bool { return i > s[0] && i < s[1] })
+}
+
 // judgeFeats looks for what agents were told is done.
 func (v *deskLedger) judgeFeats(d *desk, histories map[string]*history) {
 	for _, a := range d.agents {
@@ -349,6 +364,22 @@ func (v *deskLedger) judgeFeats(d *desk, histories map[string]*history) {
 				if n != 1 {
 					v.undone.breaks("case %s: %q of %s stands there %d times", f.ref, f.text, a.name, n)
 				}
+			case "programar":
+				said, left := 0, 0
+				for _, l := range slices.Concat(h.agents, h.notes) {
+					switch {
+					case l.Text != f.text || l.By != a.name:
+					case l.From == bot.FromAgent:
+						said++
+					default:
+						left++
+					}
+				}
+				v.late[0], v.late[1] = v.late[0]+said, v.late[1]+left
+				if said+left != 1 {
+					v.undone.breaks("case %s: %q of %s, for later, was said %d times and left as a note %d times", f.ref, f.text, a.name, said, left)
+				}
+			case "posponer", "retomar": // the case comes back, or it would not have ended
 			default:
 				told[f.kind+" "+f.ref]++
 			}
@@ -399,7 +430,7 @@ func (d *desk) printDesk(t *testing.T, v *deskLedger, took time.Duration) {
 	t.Logf("%d processes, kill -9 × %d; %d people wrote %d messages and %d agents answered %d of them, in %d cases with %d lines, in %v",
 		len(d.fleet.instances), len(d.fleet.kills), len(d.callers), said, len(d.agents), v.answered, v.cases, v.lines, took.Round(time.Second))
 	t.Logf("done for agents: %v; refused: %d; pressed once more: %d; absences: %d; heartbeats: %d; in the transcripts: %v", did, refused, tries, absences, beats, v.events)
-	t.Logf("%d messages of agents repeated by Telegram, %d by WhatsApp; cases still open: %d", v.copies[byTelegram], v.copies[byWhatsApp], v.open)
+	t.Logf("%d messages of agents repeated by Telegram, %d by WhatsApp; cases still open: %d; for later: %d said, %d left as a note", v.copies[byTelegram], v.copies[byWhatsApp], v.open, v.late[0], v.late[1])
 	for _, x := range []*invariant{&v.ended, &v.lost, &v.both, &v.unheard, &v.unlike, &v.repeated, &v.two, &v.alone, &v.gaps, &v.undone, &v.nowhere, &v.files, &v.owed} {
 		x.report(t)
 	}

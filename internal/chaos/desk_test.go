@@ -49,6 +49,7 @@ func TestDesk(t *testing.T) {
 // desk is the help desk of a deployment.
 type desk struct {
 	*deployment
+	zone    *time.Location
 	agents  []*clerk
 	callers []*caller
 	words   atomic.Int64 // that were made up
@@ -76,9 +77,9 @@ func (dep *deployment) openDesk(t *testing.T, agents int) *desk {
 		t.Fatal(err)
 	}
 	dep.closeStore()
-	d := &desk{deployment: dep}
+	d := &desk{deployment: dep, zone: zone}
 	for i, name := range agentNames[:agents] {
-		a := &clerk{desk: d, index: i, name: name, login: fmt.Sprintf("agente%d", i), Agent: bottest.NewAgent(dep.public, fmt.Sprintf("192.0.2.%d", i+1))}
+		a := &clerk{desk: d, index: i, name: name, patient: time.Now(), login: fmt.Sprintf("agente%d", i), Agent: bottest.NewAgent(dep.public, fmt.Sprintf("192.0.2.%d", i+1))}
 		d.agents = append(d.agents, a)
 		t.Cleanup(a.Close)
 		llave, err := binary()
@@ -202,11 +203,28 @@ func (c *caller) calls(ctx context.Context) error {
 	return nil
 }
 
-// talks asks for a person and talks until the case is over.
+// readsSame is what somebody is asked who comes back after a case has ended.
+const readsSame = "¿Seguimos con lo que habló"
+
+// talks asks for a person and talks until the case is over. It may be asked whether it is about what was talked of before.
 func (c *caller) talks(ctx context.Context, api phone) error {
 	began := api.Say(c.chat, "persona")
-	if err := c.reads(ctx, api, began, "Su caso es"); err != nil {
+	m, err := c.readsAny(ctx, api, began, "Su caso es", readsSame)
+	if err != nil {
 		return err
+	}
+	if strings.Contains(m.Text, readsSame) {
+		began = m.ID
+		press, want := "No, otra cosa", []string{"Su caso es"}
+		if rand.IntN(2) == 0 {
+			press, want = "Sí, lo mismo", []string{"Su caso es", "Le paso otra vez"}
+		}
+		if _, err := api.Press(c.chat, press); err != nil {
+			return err
+		}
+		if _, err := c.readsAny(ctx, api, began, want...); err != nil {
+			return err
+		}
 	}
 	for range 2 + rand.IntN(3) {
 		if !think(ctx) || !think(ctx) {
@@ -239,8 +257,54 @@ func (c *caller) talks(ctx context.Context, api phone) error {
 			if rand.IntN(2) == 0 {
 				_, _ = api.Press(c.chat, "5 · Muy bien") // another bubble may have come since
 			}
+			if c.index%3 == 0 {
+				return c.comesBack(ctx, api)
+			}
 		}
 		return nil
+	}
+}
+
+// comesBack writes once more after the end of a case, and goes on with it where that is asked.
+func (c *caller) comesBack(ctx context.Context, api phone) error {
+	if !think(ctx) {
+		return ctx.Err()
+	}
+	last := api.Say(c.chat, "otra vez no puedo entrar al portal")
+	m, err := c.readsAny(ctx, api, last, "")
+	if err != nil || !strings.Contains(m.Text, readsSame) { // after misuse, or words on how it went
+		return err
+	}
+	if _, err := api.Press(c.chat, "Sí, lo mismo"); err != nil {
+		return err
+	}
+	if _, err := c.readsAny(ctx, api, m.ID, "Su caso es", "Le paso otra vez"); err != nil {
+		return err
+	}
+	c.tells(api, "falta algo")
+	c.tells(api, thatIsAll)
+	for c.over(api, m.ID) == "" {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the end of a case that was opened again: %w", ctx.Err())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// readsAny waits for a bubble that says one of some things, and is no news by the way.
+func (c *caller) readsAny(ctx context.Context, api phone, after int, wants ...string) (bottest.ChatMessage, error) {
+	for {
+		deadline, _ := ctx.Deadline()
+		m, err := api.WaitMessage(c.chat, after, time.Until(deadline))
+		if err != nil {
+			return m, fmt.Errorf("waiting for %q: %w", wants, err)
+		}
+		if !isBeside(m.Text) && !isOfMail(m.Text) && slices.ContainsFunc(wants, func(want string) bool { return strings.Contains(m.Text, want) }) {
+			return m, nil
+		}
+		after = m.ID
 	}
 }
 
@@ -299,6 +363,7 @@ type clerk struct {
 	feats       []feat
 	refused     int // presses
 	absences    int
+	patient     time.Time // since when it waits for what is to be said later
 	beats       atomic.Int64
 }
 
@@ -356,7 +421,7 @@ func (a *clerk) listen(ctx context.Context, woken chan<- struct{}) {
 				if a.Beat(ctx) == nil {
 					a.beats.Add(1)
 				}
-			case "wrote", "came", "row":
+			case "alert", "row":
 				select {
 				case woken <- struct{}{}:
 				default:
@@ -438,6 +503,9 @@ func (a *clerk) attend(ctx, breaking context.Context, ref string) {
 			a.presses(ctx, form, feat{kind: name, ref: ref})
 		}
 		chance := rand.Float64()
+		if _, waits := p.Form("quitar"); waits && time.Since(a.patient) < sized(90*time.Second, 3*time.Minute) && chance > 0.02 {
+			return // something is to be said later
+		}
 		switch {
 		case all && chance < 0.4:
 			does("devolver", "paso")
@@ -448,17 +516,42 @@ func (a *clerk) attend(ctx, breaking context.Context, ref string) {
 			own := a.desk.word()
 			a.presses(ctx, note.With("texto", "Nota "+own), feat{kind: "nota", ref: ref, word: own, text: "Nota " + own})
 		case breaking.Err() != nil: // it is time to come to an end
-		case chance < 0.12:
-			does("pasar", "a")
 		case chance < 0.16:
-			does("soltar", "")
-		case chance < 0.18:
-			does("devolver", "paso")
+			a.postpones(ctx, p, ref)
 		case chance < 0.20:
+			a.saysLater(ctx, p, ref)
+		case chance < 0.24:
+			does("pasar", "a")
+		case chance < 0.28:
+			does("soltar", "")
+		case chance < 0.30:
+			does("devolver", "paso")
+		case chance < 0.32:
 			does("resolver", "motivo")
 		}
 		return
 	}
+}
+
+// postpones puts a case off until the person writes, or goes on with one.
+func (a *clerk) postpones(ctx context.Context, p bottest.DeskPage, ref string) {
+	if form, off := p.Form("retomar"); off {
+		a.presses(ctx, form, feat{kind: "retomar", ref: ref})
+	} else if form, ok := p.Form("posponer"); ok {
+		a.presses(ctx, form.With("hasta", bot.UntilAnswer), feat{kind: "posponer", ref: ref})
+	}
+}
+
+// saysLater has something said in a minute or two: a form's clock has no seconds.
+func (a *clerk) saysLater(ctx context.Context, p bottest.DeskPage, ref string) {
+	form, ok := p.Form("programar")
+	if !ok {
+		return
+	}
+	at := time.Now().In(a.desk.zone).Add(70 * time.Second)
+	own := a.desk.word()
+	text := "Más tarde: " + own
+	a.presses(ctx, form.With("texto", text).With("dia", at.Format(time.DateOnly)).With("hora", at.Format("15:04")), feat{kind: "programar", ref: ref, word: own, text: text})
 }
 
 // unanswered returns the first word since a person was asked for that no agent has answered, and whether the person has
@@ -466,7 +559,7 @@ func (a *clerk) attend(ctx, breaking context.Context, ref string) {
 func unanswered(lines []bottest.DeskLine) (word string, all bool) {
 	asked := 0
 	for i, l := range lines {
-		if l.From == bot.FromEvent && strings.HasPrefix(l.Text, "Pidió hablar con una persona") {
+		if l.From == bot.FromEvent && (strings.HasPrefix(l.Text, "Pidió hablar con una persona") || strings.HasPrefix(l.Text, "La persona dice que sigue con lo mismo")) {
 			asked = i
 		}
 	}

@@ -67,7 +67,9 @@ type Config struct {
 	Timezone           *time.Location
 	OfficeHours        handoff.Hours
 	AgentIdle          time.Duration  // how long a session lasts without an action
+	AgentOpenMax       int            // how many conversations an agent has at most; 0: no limit
 	AgentSilence       time.Duration  // after how long without an answer a chat goes back to the queue
+	FirstAnswerTarget  time.Duration  // within which the desk means to give a first answer
 	SecondFactor       SecondFactor   // who at the desk needs one
 	OfficesFile        string         // empty: no list
 	BreachedFile       string         // keys known to be stolen; empty: none are

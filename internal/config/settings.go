@@ -122,7 +122,7 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.PortalText, err = sentence(v); return }},
 	{"LLAVE_TIMEZONE", "America/Guayaquil", "", "of hours and days told to people",
 		func(c *Config, v string) (err error) { c.Timezone, err = location(v); return }},
-	{"LLAVE_OFFICE_HOURS", "mon-fri 08:00-17:00", "", "when agents are expected; several spans are separated by commas",
+	{"LLAVE_OFFICE_HOURS", "mon-fri 08:00-17:00", "", "when agents are expected, as one writes it in English or Spanish; several spans are separated by commas",
 		func(c *Config, v string) (err error) { c.OfficeHours, err = handoff.ParseHours(v); return }},
 	{"LLAVE_AGENT_IDLE", "30m", "", "how long an agent stays signed in without doing anything; 5m to 12h",
 		func(c *Config, v string) (err error) {
@@ -134,6 +134,13 @@ var settings = []setting{
 			c.AgentSilence, err = between(v, time.Minute, 24*time.Hour)
 			return
 		}},
+	{"LLAVE_FIRST_ANSWER_TARGET", "2m", "", "within which the desk means to give a first answer: waits are coloured by it, and those beyond it counted; 10s to 24h",
+		func(c *Config, v string) (err error) {
+			c.FirstAnswerTarget, err = between(v, 10*time.Second, 24*time.Hour)
+			return
+		}},
+	{"LLAVE_AGENT_OPEN_MAX", "0", "", "how many conversations an agent has at once at most, without those put off; `0`: as many as they take",
+		func(c *Config, v string) (err error) { c.AgentOpenMax, err = countOrNone(v); return }},
 	{"LLAVE_SECOND_FACTOR", "optional", "", "who at the desk needs a code besides the password: `optional`: who wants one; `supervisors`; `all`. It is set up at the next sign-in",
 		func(c *Config, v string) (err error) {
 			c.SecondFactor, err = oneOf(v, SecondFactorOptional, SecondFactorSupervisors, SecondFactorAll)

@@ -32,6 +32,7 @@ type office struct {
 	app    *app.App
 	api    *bottest.BotAPI
 	smtp   *bottest.SMTP
+	push   *bottest.Push
 	base   string // the public address
 	people int    // who have written
 
@@ -63,6 +64,8 @@ func openOffice(t testing.TB, o *office, settings ...string) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(o.api.Close)
+	o.push = bottest.NewPush()
+	t.Cleanup(o.push.Close)
 	var err error
 	if o.smtp, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
@@ -82,7 +85,7 @@ func openOffice(t testing.TB, o *office, settings ...string) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.app, err = app.New(t.Context(), app.Options{Config: c, Log: slog.New(slog.NewTextHandler(log, nil)), LocalURL: true, NoSweep: true, Now: o.now})
+	o.app, err = app.New(t.Context(), app.Options{Config: c, Log: slog.New(slog.NewTextHandler(log, nil)), LocalURL: true, NoSweep: true, Now: o.now, PushClient: o.push})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +239,7 @@ func (c *clerk) takes(ref string) {
 func (c *clerk) writes(text string) {
 	c.t.Helper()
 	do(c.visitor, "write", chromedp.Steps(
-		chromedp.SetValue(chromedp.CSS("#texto"), text), click("#decir > .send button"),
+		chromedp.SetValue(chromedp.CSS("#texto"), text), click("#decir .line-of button"),
 	))
 }
 

@@ -27,9 +27,35 @@ type morning struct {
 	*office
 	clerks map[string]*clerk
 	deeds  int
+	owner  *phone // whose case ana has
 
 	mine, others, waiting, slow, closed string // cases: ana's, luis's, of nobody yet, of somebody who goes step by step, closed
+	before                              string // an earlier case of the same chat as ana's
 	notice                              string
+}
+
+// again has the person of the agent's case come back after its end with something else, and the agent take that. It returns the case before.
+func (m *morning) again(login string) (before string) {
+	m.t.Helper()
+	before = m.mine
+	of, err := m.app.Desk.Find(m.t.Context(), before)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	p := m.owner
+	for _, old := range m.api.Messages(p.chat) { // what they have not waited for
+		p.last = max(p.last, old.ID)
+	}
+	m.does(login, before, func(d handoff.Deed) error { return m.app.Desk.Resolve(m.t.Context(), d, handoff.InPerson) })
+	p.hears("¿Cómo le atendieron?")
+	m.later(time.Minute)
+	p.says("persona", "¿Seguimos con lo que habló")
+	m.mine = caseIn(p.says("otra cosa", "Su caso es"))
+	m.does(login, m.mine, func(d handoff.Deed) error { return m.app.Desk.Claim(m.t.Context(), d) })
+	if again, err := m.app.Desk.Find(m.t.Context(), m.mine); err != nil || again.Conv != of.Conv {
+		m.t.Fatalf("it is another chat's: %v", err)
+	}
+	return before
 }
 
 // openMorning is an office before anybody has written.
@@ -39,8 +65,11 @@ func openMorning(t testing.TB) *morning {
 	for _, who := range []struct {
 		login, name string
 		role        agent.Role
-	}{{"ana", "Ana", agent.Member}, {"luis", "Luis", agent.Member}, {"nuria", "Nuria", agent.Member}, {"eva", "Eva", agent.Supervisor}} {
+	}{{"ana", "Ana", agent.Member}, {"luis", "Luis", agent.Member}, {"nuria", "Nuria", agent.Member}, {"vera", "Vera", agent.Clerk}, {"eva", "Eva", agent.Supervisor}} {
 		m.hire(who.login, who.name, who.role)
+		if who.role == agent.Clerk { // who talks to nobody
+			continue
+		}
 		m.here[who.login] = handoff.Actor{Login: who.login, Name: who.name, Supervisor: who.role == agent.Supervisor}
 	}
 	m.later(0)
@@ -60,7 +89,8 @@ func newMorning(t testing.TB) *morning {
 	m.later(6 * time.Minute)
 	m.does("ana", m.closed, func(d handoff.Deed) error { return m.app.Desk.Resolve(t.Context(), d, handoff.Solved) })
 	helped.hears("¿Cómo le atendieron?")
-	helped.says("5", "Terminamos")
+	helped.says("5", "¿Quiere contarnos por qué?")
+	helped.says("Me explicó con mucha paciencia.", "Gracias por contarnos")
 	m.later(4 * time.Minute)
 
 	other := m.person()
@@ -73,6 +103,7 @@ func newMorning(t testing.TB) *morning {
 	m.later(time.Minute)
 
 	p := m.person()
+	m.owner = p
 	m.mine = m.asked(p, 1)
 	m.later(3 * time.Minute)
 	m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Claim(t.Context(), d) })
@@ -298,6 +329,13 @@ func sends(form string) func(c *clerk) {
 	}
 }
 
+// presses presses what a selector finds, which leads to another page.
+func presses(selector string) func(c *clerk) {
+	return func(c *clerk) {
+		c.read("press "+selector, leaving(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).click()`, selector))))
+	}
+}
+
 // unfold opens whatever is folded.
 const unfold = `document.querySelectorAll("main details").forEach((d) => { d.open = true; })`
 
@@ -424,6 +462,7 @@ func atTheDesk() []deskPage {
 	sent := func(form string) func(c *clerk) {
 		return runs(`document.querySelector('form[data-form="` + form + `"]').requestSubmit()`)
 	}
+	counter := func(c *clerk, m *morning) { c.open(m.base + "/agentes/ventanilla") } // which has no stream
 	return []deskPage{
 		{name: "queue", who: "ana", walk: true, open: at("/agentes")},
 		{name: "mine", who: "ana", open: at("/agentes?ver=mios")},
@@ -451,6 +490,18 @@ func atTheDesk() []deskPage {
 			runs(`document.querySelector("#nota").value = "Llama desde el trabajo."`)(c)
 			sent("nota")(c)
 		})},
+		{name: "masked before it goes", who: "ana", open: then(to(mine), func(c *clerk) {
+			do(c.visitor, "type a number", chromedp.Steps(chromedp.Focus(chromedp.CSS("#texto")), pressing("El 1710034065")))
+			c.until("what will go out is shown", `!document.querySelector("#texto-vista").hidden`)
+		})},
+		{name: "asked about", who: "ana", open: then(to(mine), func(c *clerk) {
+			runs(`document.querySelector("#texto").value = "/xyz"`)(c)
+			sent("decir")(c)
+			c.until("it is asked about", `document.querySelector("#dicho .ask") !== null`)
+			runs(`document.querySelector("#texto").value = ""; document.querySelector("#texto").dispatchEvent(new Event("input", { bubbles: true }))`)(c)
+		})},
+		{name: "still there", who: "ana", open: then(at("/agentes"), runs(`document.querySelector("#sigue-en").textContent = "1:30"; document.querySelector("#sigue").showModal()`))},
+		{name: "a case that left", who: "ana", open: then(at("/agentes"), runs(`toast("Eva puso este caso otra vez en la cola. Ahora está en la cola.")`))},
 		{name: "connection lost", who: "ana", open: then(to(mine), runs(`document.querySelector("#sin-conexion").hidden = false; document.querySelector("#escribe").hidden = false`))},
 		{name: "number wants the password", who: "ana", open: func(c *clerk, m *morning) {
 			sessions, err := m.app.Store.Sessions.Of(m.t.Context(), "ana")
@@ -498,6 +549,48 @@ func atTheDesk() []deskPage {
 			m.does("eva", m.mine, func(d handoff.Deed) error { return m.app.Desk.Release(m.t.Context(), d) })
 			c.until("it is told", `document.querySelector("#escribir .bad") !== null`)
 		}},
+		{name: "put off, with something for later", who: "ana", open: func(c *clerk, m *morning) {
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Claim(m.t.Context(), d) })
+			m.does("ana", m.mine, func(d handoff.Deed) error {
+				return m.app.Desk.SayLater(m.t.Context(), d, "¿Ya le llegó el correo? Ábralo cuando pueda, por favor.", m.now().Add(2*time.Hour), true)
+			})
+			then(to(mine), runs(unfold))(c, m)
+			c.shows("Retomar ahora")
+		}},
+		{name: "no such moment", who: "ana", open: func(c *clerk, m *morning) {
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Resume(m.t.Context(), d) })
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Unsay(m.t.Context(), d) })
+			acted(func(c *clerk) {
+				runs(unfold + `; document.querySelector("#hasta").value = "time"`)(c)
+				sent("posponer")(c)
+			})(c, m)
+			c.shows("No puede ser a esa hora")
+		}},
+		{name: "named in a note", who: "luis", open: func(c *clerk, m *morning) {
+			m.does("ana", m.mine, func(d handoff.Deed) error { return m.app.Desk.Note(m.t.Context(), d, "@luis, ¿qué le digo?") })
+			c.at("/agentes/casos/" + m.mine + "?ver=mios")
+			c.shows("¿qué le digo?")
+		}},
+		{name: "earlier cases", who: "ana", open: func(c *clerk, m *morning) {
+			m.before = m.again("ana")
+			then(to(func(m *morning) string { return "/agentes/casos/" + m.mine + "?ver=mios" }), runs(unfold))(c, m)
+			c.shows("Casos anteriores")
+		}},
+		{name: "an earlier case", who: "ana", open: to(func(m *morning) string { return "/agentes/casos/" + m.mine + "/antes/" + m.before })},
+		{name: "as many as one may", who: "ana", open: at("/agentes?ver=espera&dicho=enough")},
+		{name: "counter", who: "vera", walk: true, open: counter},
+		{name: "counter, no such case", who: "vera", open: then(counter, func(c *clerk) {
+			runs(`document.querySelector("#caso").value = "C22222222"`)(c)
+			sends(`document.querySelector("#caso").form`)(c)
+			c.shows("No hay ningún caso")
+		})},
+		{name: "counter, a case", who: "vera", open: func(c *clerk, m *morning) {
+			counter(c, m)
+			runs(`document.querySelector("#caso").value = "` + m.closed + `"`)(c)
+			sends(`document.querySelector("#caso").form`)(c)
+			c.shows("Cómo terminó")
+		}},
+		{name: "clerk's account", who: "vera", open: func(c *clerk, m *morning) { c.open(m.base + "/agentes/cuenta") }},
 		{name: "shut", who: "ana", open: func(c *clerk, m *morning) {
 			m.closeDesk(m.now().Add(3 * time.Hour))
 			m.later(0)
@@ -560,7 +653,12 @@ func atTheSupervisor() []deskPage {
 	return []deskPage{
 		{name: "figures", who: "eva", walk: true, open: on("supervision", runs(unfold))},
 		{name: "figures of a week", who: "eva", open: at("/agentes/supervision?dias=7")},
-		{name: "export refused", who: "eva", open: on("supervision", both(fill(`{desde: "2026-03-02", hasta: "2026-03-01"}`), of("desde")))},
+		{name: "figures of some days", who: "eva", open: at("/agentes/supervision?desde=2026-02-20&hasta=2026-03-02&canal=telegram")},
+		{name: "figures without cases", who: "eva", open: at("/agentes/supervision?desde=2026-01-20&hasta=2026-01-21")},
+		{name: "days refused", who: "eva", open: on("supervision", both(fill(`{desde: "2026-03-02", hasta: "2026-03-01"}`), of("desde")))},
+		{name: "cases of a figure", who: "eva", walk: true, open: at("/agentes/supervision/casos?dias=7")},
+		{name: "no cases of a figure", who: "eva", open: at("/agentes/supervision/casos?dias=1&cuales=rated&canal=whatsapp")},
+		{name: "board", who: "eva", walk: true, open: at("/agentes/supervision/tablero")},
 		{name: "accounts", who: "eva", open: at("/agentes/supervision/agentes")},
 		{name: "accounts unfolded", who: "eva", walk: true, open: on("supervision/agentes", runs(unfold))},
 		{name: "account refused", who: "eva", open: on("supervision/agentes", of("nuevo-usuario"))},
@@ -572,9 +670,14 @@ func atTheSupervisor() []deskPage {
 		{name: "hours", who: "eva", open: at("/agentes/supervision/horario")},
 		{name: "hours unfolded", who: "eva", walk: true, open: on("supervision/horario", runs(unfold))},
 		{name: "week refused", who: "eva", open: on("supervision/horario", both(fill(`{horas: "lun-vie de ocho a cinco"}`), of("horas")))},
-		{name: "week set", who: "eva", open: on("supervision/horario", both(fill(`{horas: "lun-vie 08:00-12:30, lun-vie 13:30-17:00"}`), of("horas")))},
+		{name: "row refused", who: "eva", open: on("supervision/horario", both(fill(`{"cierra-3-1": "07:00"}`), of("abre-3-1")))},
+		{name: "week seen first", who: "eva", walk: true, open: on("supervision/horario", both(fill(`{horas: "lun-vie 08:00-12:30, 13:30-17:00"}`), of("horas")))},
+		{name: "week set", who: "eva", open: on("supervision/horario", both(fill(`{"cierra-1-1": "12h30", "abre-1-2": "13h30", "cierra-1-2": "17h"}`), of("abre-1-1"), presses("[name=visto]")))},
+		{name: "day seen first", who: "eva", open: on("supervision/horario", both(fill(`{fecha: "2026-03-16", "dia-nombre": "Reunión", "abre-1": "08:00", "cierra-1": "10:00", "abre-2": "14:00", "cierra-2": "16:00"}`), runs(`document.querySelector("[name=tipo][value=horas]").checked = true`), of("fecha")))},
+		{name: "day corrected", who: "eva", open: on("supervision/horario", both(fill(`{fecha: "2026-03-16", "dia-nombre": "Reunión"}`), of("fecha"), presses("[name=visto][value=corregir]")))},
 		{name: "closing refused", who: "eva", open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-01T10:00"}`), of("cerrar-hasta")))},
-		{name: "closed by hand", who: "eva", open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-02T16:30", "cerrar-nota": "Simulacro"}`), of("cerrar-hasta")))},
+		{name: "closing seen first", who: "eva", walk: true, open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-02T16:30", "cerrar-nota": "Simulacro"}`), of("cerrar-hasta")))},
+		{name: "closed by hand", who: "eva", open: on("supervision/horario", both(fill(`{"cerrar-hasta": "2026-03-02T16:30", "cerrar-nota": "Simulacro"}`), of("cerrar-hasta"), presses("[name=visto]")))},
 		{name: "changed by another", who: "eva", open: func(c *clerk, m *morning) {
 			c.at("/agentes/supervision/horario")
 			m.closeDesk(m.now().Add(time.Hour))
@@ -585,10 +688,16 @@ func atTheSupervisor() []deskPage {
 		{name: "answer refused", who: "eva", open: on("supervision/respuestas", both(fill(`{nombre: "dos palabras", texto: ""}`), of("nombre")))},
 		{name: "not understood", who: "eva", open: at("/agentes/supervision/no-entendido")},
 		{name: "audit", who: "eva", open: at("/agentes/supervision/auditoria")},
+		{name: "audit of a name and a deed", who: "eva", walk: true, open: at("/agentes/supervision/auditoria?quien=ana&que=case_claim")},
+		{name: "audit of nothing", who: "eva", open: at("/agentes/supervision/auditoria?quien=nadie")},
+		{name: "audit of no case", who: "eva", open: at("/agentes/supervision/auditoria?caso=x")},
 		{name: "audit refused", who: "eva", open: at("/agentes/supervision/auditoria?desde=2026-03-02&hasta=2026-03-01")},
 		{name: "closed cases", who: "eva", walk: true, open: at("/agentes/cerrados")},
 		{name: "no closed cases", who: "ana", open: at("/agentes/cerrados?dia=2026-02-20")},
 		{name: "closed cases refused", who: "ana", open: at("/agentes/cerrados?dia=ayer")},
+		{name: "alerts", who: "ana", walk: true, open: at("/agentes/alertas")},
+		{name: "quiet hours refused", who: "ana", open: on("alertas", both(fill(`{desde: "22:00", hasta: ""}`), of("desde")))},
+		{name: "a code for a chat", who: "ana", open: on("alertas", sends(`document.querySelector("[value=codigo]").form`))},
 		{name: "search", who: "ana", open: at("/agentes/buscar")},
 		{name: "found", who: "ana", open: at("/agentes/buscar?q=enlace")},
 		{name: "found nothing", who: "ana", open: at("/agentes/buscar?q=" + url.QueryEscape("ornitorrinco"))},

@@ -60,7 +60,8 @@ func TestDesk_twoProcesses(t *testing.T) {
 
 	eva.at("/agentes/supervision/horario")
 	do(eva.visitor, "open the form", chromedp.Click(chromedp.Search(`//summary[normalize-space()="Cerrar ahora"]`)))
-	contains(t, "the page", eva.press("Cerrar ahora"), "la atención está cerrada")
+	contains(t, "before it counts", eva.press("Cerrar ahora"), "Nadie será avisado")
+	contains(t, "the page", eva.press("Cerrar"), "la atención está cerrada")
 	late := e.phone(t, 2)
 	late.says("hola", "Hola. Soy Llave")
 	late.says("persona", "Ahora no hay quien le atienda")
@@ -70,6 +71,7 @@ func TestDesk_twoProcesses(t *testing.T) {
 	eva.base = e.base
 	eva.at("/agentes/supervision/horario")
 	eva.press("Levantar el cierre")
+	eva.press("Guardar y avisar a 1 persona")
 	late.hears("Ya estamos atendiendo") // by itself
 	eva.at("/agentes/supervision/agentes")
 	do(eva.visitor, "open the account", click("#cuenta-ana summary"))

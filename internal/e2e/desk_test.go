@@ -140,7 +140,7 @@ func TestDesk_chat(t *testing.T) {
 	}
 
 	do(ana.visitor, "write a note", chromedp.Steps(
-		click("#nota-caja summary"), chromedp.SendKeys(chromedp.CSS("#nota"), "Parece que usa otro correo."),
+		click("[data-mode=nota]"), chromedp.SendKeys(chromedp.CSS("#nota"), "Parece que usa otro correo."),
 		click("#nota-caja form button"),
 	))
 	ana.until("the note is kept", `document.querySelector("#lista-lineas .line.note")?.innerText.includes("Parece que usa otro correo.")`)
@@ -268,7 +268,8 @@ func TestDesk_closedByHand(t *testing.T) {
 		chromedp.SetValue(chromedp.CSS("#cerrar-hasta"), "2026-03-02T16:30"),
 		chromedp.SendKeys(chromedp.CSS("#cerrar-nota"), "Simulacro"),
 	))
-	contains(t, "the page", eva.press("Cerrar ahora"), "la atención está cerrada")
+	contains(t, "before it counts", eva.press("Cerrar ahora"), "1 persona será avisada")
+	contains(t, "the page", eva.press("Cerrar y avisar a 1 persona"), "la atención está cerrada")
 	p := o.person()
 	p.says("hola", "Hola. Soy Llave")
 	contains(t, "who asks now", p.says("persona", "Ahora no hay quien le atienda"), "hoy desde las 16:30")
@@ -276,7 +277,8 @@ func TestDesk_closedByHand(t *testing.T) {
 	contains(t, "who waited", waits.hears("Por ahora cerramos"), "hoy desde las 16:30")
 	ana.until("both wait for the opening", `document.querySelectorAll('#lista > li[data-status="scheduled"]').length === 2`)
 
-	eva.press("Levantar el cierre")
+	contains(t, "before it counts", eva.press("Levantar el cierre"), "2 personas serán avisadas")
+	eva.press("Guardar y avisar a 2 personas")
 	o.later(5 * time.Second)
 	waits.hears("Ya estamos atendiendo")
 	p.hears("Ya estamos atendiendo")

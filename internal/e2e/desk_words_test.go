@@ -77,7 +77,7 @@ func (v *visitor) harmless(where string) {
 	v.t.Helper()
 	for _, fault := range look[[]string](v, `(() => {
 		const faults = "ran" in window ? ["a script ran"] : [];
-		const ours = new Set("a aside br button code dd details div dl dt em fieldset form h1 h2 h3 header img input kbd label legend li main mark nav noscript ol option p section select small span strong summary table tbody td template textarea th thead time tr ul svg title desc rect line text".split(" "));
+		const ours = new Set("a aside br button code dd details div dl dt em fieldset form h1 h2 h3 header img input kbd label legend li main mark nav noscript ol option p section select small span strong summary table tbody td template textarea th thead time tr ul svg title desc rect line circle text q".split(" "));
 		for (const e of document.querySelectorAll("main, main *, header *, dialog *")) {
 			if (!ours.has(e.localName)) faults.push("an element: " + e.outerHTML.slice(0, 100));
 			for (const a of e.attributes) if (a.name.startsWith("on") || /javascript:/i.test(a.name === "data-text" || a.name === "value" ? "" : a.value)) faults.push("an attribute: " + e.outerHTML.slice(0, 100));
@@ -141,7 +141,7 @@ func TestDesk_scripts(t *testing.T) {
 		text := strings.Join(part, "\n")
 		eva.writes(text)
 		do(eva.visitor, "write a note", chromedp.Steps(
-			chromedp.Evaluate[chromedp.Void](`document.querySelector("#nota-caja").open = true; undefined`),
+			click("[data-mode=nota]"),
 			chromedp.SetValue(chromedp.CSS("#nota"), text), click("#nota-caja form button"),
 		))
 		eva.until("the note is kept", fmt.Sprintf(`document.querySelector("#nota").value === "" && [...document.querySelectorAll("#lista-lineas .line.note")].some((l) => l.textContent.includes(%q))`, part[0]))

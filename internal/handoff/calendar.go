@@ -149,9 +149,13 @@ func (c Calendar) spans(date time.Time, hours Hours) []Span {
 	case found && !set.Open:
 		return nil
 	case found && set.Opens != "":
-		opens, _ := clock(set.Opens)
-		closes, _ := clock(set.Closes)
-		return []Span{{Opens: opens, Closes: closes}}
+		var spans []Span
+		for _, t := range set.Spans() {
+			opens, _ := clock(t.Opens)
+			closes, _ := clock(t.Closes)
+			spans = append(spans, Span{Opens: opens, Closes: closes})
+		}
+		return spans
 	case !found:
 		if _, national := holidayOn(date); national {
 			return nil

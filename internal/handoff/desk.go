@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,15 +18,23 @@ type Store interface {
 	Moved(ctx context.Context, since time.Time, limit int) ([]Case, error)
 	FindCase(ctx context.Context, ref string) (bot.Conversation, bool, error)
 	Ahead(ctx context.Context, queue string) (int, error)
+	Between(ctx context.Context, from, to string) ([]string, error)
+	MovedRefs(ctx context.Context, since time.Time) (map[string]bool, error)
+	Line(ctx context.Context) (Line, error)
+	SaveLine(ctx context.Context, l *Line) error
 	Lines(ctx context.Context, ref string, after int64, limit int) ([]bot.Line, error)
 	EachLine(ctx context.Context, from, to time.Time, each func(ref string, l bot.Line) bool) error
 	Case(ctx context.Context, ref string) (CaseFile, bool, error)
+	CasesOf(ctx context.Context, conv string) ([]CaseFile, error)
 	EachCase(ctx context.Context, from, to time.Time, each func(CaseFile) bool) error
 	CloseNotice(ctx context.Context, ref, by, answer string) (bool, error)
 	Beat(ctx context.Context, p Presence) error
 	Present(ctx context.Context) ([]Presence, error)
 	Answers(ctx context.Context) (Answers, error)
 	SaveAnswers(ctx context.Context, a *Answers) error
+	Draft(ctx context.Context, ref, login string) (Draft, error)
+	SaveDraft(ctx context.Context, d *Draft) error
+	DropDraft(ctx context.Context, d Draft) error
 }
 
 // Schedules keeps the one schedule.
@@ -54,7 +63,8 @@ type Presence struct {
 	Version int64     `bson:"v"`
 	Name    string    `bson:"name"`
 	At      time.Time `bson:"at"`
-	Away    bool      `bson:"away,omitempty"` // there, and takes no new conversation
+	Away    bool      `bson:"away,omitempty"`   // there, and takes no new conversation
+	Speaks  string    `bson:"speaks,omitempty"` // languages beside the first, with blanks between
 }
 
 // GoneAfter is how long an agent's console may be silent before the agent's conversations go back to the queue (P504: an
@@ -74,7 +84,7 @@ type Answers struct {
 	List    []Answer `bson:"list,omitempty"`
 }
 
-// Answer is one ready answer. Its words may hold {agente}, {caso} and {persona}.
+// Answer is one ready answer. Its words may hold {agente} and {caso}.
 type Answer struct {
 	Name string `bson:"name"` // what is typed after the slash
 	Text string `bson:"text"`
@@ -85,6 +95,7 @@ type Actor struct {
 	Login      string
 	Name       string // what people are told
 	Supervisor bool
+	Speaks     string // languages beside the first, with blanks between
 }
 
 // Finding is why a record may use the virtual route or not, in the words of package affiliate. The desk may know it
@@ -105,6 +116,8 @@ type Options struct {
 	Schedules Schedules
 	Hours     Hours          // the setting's
 	Zone      *time.Location // of the hours
+	Target    time.Duration  // within which the desk means to give a first answer; 0: TargetUsual
+	OpenMax   int            // how many conversations an agent has at most; 0: as many as they like
 	Now       func(ctx context.Context) (time.Time, error)
 	// Answer has the runner answer an update, and says what came of it.
 	Answer func(ctx context.Context, u bot.Update) (bot.Outcome, error)
@@ -116,6 +129,17 @@ type Options struct {
 	Audit func(ctx context.Context, id, who, what, detail string) error
 	// Mark is a keyed hash of words that were looked for, by which the audit can be asked whether somebody looked for them.
 	Mark func(words string) string
+	// Discreet is what goes out of an agent's words to the person; Noted what is kept of a note: both masked.
+	Discreet, Noted func(text string) string
+	// Silence is how long an agent may leave a person without an answer.
+	Silence time.Duration
+	// Window is how long after a person's last word a channel lets us write; nil, or zero: for ever.
+	Window func(channel string) time.Duration
+	// Tries counts the codes that somebody at a counter types, within the hour, and says how many there are; with -1 it takes one back.
+	Tries func(ctx context.Context, login string, by int64) (int64, error)
+	// Arrived calls [each] with what a channel said of an agent's words: the line of the case, and one of Arrived…, in any order. nil: no
+	// channel says anything.
+	Arrived func(ctx context.Context, conv, ref string, each func(line int64, status string)) error
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
 	// Known says whether an agent with that login may take conversations, and what people are told they are called.
@@ -127,13 +151,21 @@ type Options struct {
 type Desk struct {
 	Options
 
+	placing chan struct{} // holds who takes a place in the queue
+
 	mu       sync.Mutex
 	hour     string
 	readings map[reading]bool
 }
 
+// TargetUsual is the target that the setting has where nobody sets another.
+const TargetUsual = 2 * time.Minute
+
 // NewDesk makes a desk.
-func NewDesk(o Options) *Desk { return &Desk{Options: o} }
+func NewDesk(o Options) *Desk {
+	o.Target = cmp.Or(o.Target, TargetUsual)
+	return &Desk{Options: o, placing: make(chan struct{}, 1)}
+}
 
 // The errors that somebody at the desk can do something about.
 var (
@@ -142,6 +174,10 @@ var (
 	ErrNoNumber = errors.New("the conversation has no number")
 	ErrNotHere  = errors.New("the colleague is not there")
 	ErrRefused  = errors.New("the record has had its mails for now")
+	ErrNotThen  = errors.New("not at that moment")
+	ErrEnough   = errors.New("the agent has as many conversations as one may")
+	ErrNoRoom   = errors.New("the colleague has as many conversations as one may")
+	ErrTries    = errors.New("too many codes were wrong: later")
 )
 
 // TakenError says who has a conversation that was to be taken.
@@ -209,6 +245,8 @@ func (d *Desk) act(ctx context.Context, deed Deed, a bot.DeskAct, text string) (
 			return c, out, ErrNoNumber
 		}
 		return c, out, ErrRefused
+	case bot.NotThen:
+		return c, out, ErrNotThen
 	}
 	return c, out, nil
 }

@@ -361,11 +361,12 @@ func TestReport(t *testing.T) {
 	ctx, desk := t.Context(), dp.desks[0]
 	desk.Hours, _ = handoff.ParseHours("mon-fri 08:00-17:00")
 	day := time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC) // a Tuesday
+	dp.clock.Advance(day.Add(12 * time.Hour).Sub(dp.clock.Now()))
 	at := func(hour, minute int) time.Time {
 		return day.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
 	for i, c := range []bot.Handoff{
-		{Status: bot.HandoffClosed, Reason: handoff.Solved, Agent: "ana", AgentName: "Ana", Asked: at(9, 0), Taken: at(9, 1), Answered: at(9, 2), Ended: at(9, 11), Rating: 5},
+		{Status: bot.HandoffClosed, Reason: handoff.Solved, Agent: "ana", AgentName: "Ana", Meaning: "not_arrived", From: "LinkSent", Asked: at(9, 0), Taken: at(9, 1), Answered: at(9, 2), Ended: at(9, 11), Rating: 5},
 		{Status: bot.HandoffClosed, Reason: handoff.InPerson, Agent: "ana", AgentName: "Ana", Asked: at(3, 0), Taken: at(8, 3), Answered: at(8, 4), Ended: at(8, 23), Rating: 3},
 		{Status: bot.HandoffClosed, Reason: handoff.Returned, Agent: "luis", AgentName: "Luis", Asked: at(10, 0), Taken: at(10, 9), Answered: at(10, 10), Ended: at(10, 12)},
 		{Status: bot.HandoffClosed, Reason: handoff.Left, Asked: at(10, 30), Ended: at(10, 40)},
@@ -383,22 +384,29 @@ func TestReport(t *testing.T) {
 			dp.must(s.Close("sup", at(12, 0), time.Time{}, ""))
 			dp.must(dp.store.Schedule.Save(ctx, &s))
 		}
-		r, err := desk.Report(ctx, day, day.AddDate(0, 0, 1))
+		r, err := desk.Report(ctx, handoff.Sieve{From: day, To: day.AddDate(0, 0, 1)})
 		dp.must(err)
 		want := handoff.Figures{
-			Asked: 6, Taken: 4, Resolved: 2, Returned: 1, Left: 1, Open: 2,
+			Asked: 6, Taken: 4, Resolved: 2, Returned: 1, Left: 1, Open: 2, Breached: 5,
 			FirstAnswer: handoff.Quantiles{N: 3, P50: 4 * time.Minute, P90: 10 * time.Minute},
 			Handling:    handoff.Quantiles{N: 3, P50: 10 * time.Minute, P90: 20 * time.Minute},
+			Abandoned:   handoff.Quantiles{N: 1, P50: 10 * time.Minute, P90: 10 * time.Minute},
 			Ratings:     [6]int{3: 1, 5: 1},
 		}
 		if r.All != want {
 			t.Errorf("closed %t:\ngot  %+v\nwant %+v", closed, r.All, want)
 		}
-		if len(r.Agents) != 2 || r.Agents[0].Login != "ana" || r.Agents[0].Resolved != 2 || r.Agents[1].Name != "Luis" || r.Agents[1].Open != 1 || r.Agents[1].Returned != 1 {
+		if len(r.Agents) != 2 || r.Agents[0].Key != "ana" || r.Agents[0].Resolved != 2 || r.Agents[1].Name != "Luis" || r.Agents[1].Open != 1 || r.Agents[1].Returned != 1 {
 			t.Errorf("agents: %+v", r.Agents)
 		}
 		if r.ByHour[10].Asked != 2 || r.ByHour[8].Answered != 1 || r.Reasons[handoff.Solved] != 1 || len(r.Reasons) != 4 {
 			t.Errorf("hours %v, reasons %v", r.ByHour, r.Reasons)
+		}
+		if len(r.Days) != 1 || r.Days[0].Key != "2026-03-03" || r.Weeks[0].Key != "2026-03-02" || r.Channels[0].Key != "telegram" || r.Channels[0].Asked != 6 {
+			t.Errorf("days %v, weeks %v, channels %v", r.Days, r.Weeks, r.Channels)
+		}
+		if len(r.Meanings) != 2 || r.Meanings[0].Asked != 5 || r.Meanings[1].Key != "not_arrived" || len(r.Steps) != 2 || r.Steps[1].Key != "LinkSent" {
+			t.Errorf("meanings %v, steps %v", r.Meanings, r.Steps)
 		}
 		if mean, n := r.All.Rating(); mean != 4 || n != 2 {
 			t.Errorf("rating: %v of %d", mean, n)
@@ -406,6 +414,52 @@ func TestReport(t *testing.T) {
 	}
 	if mean, n := (handoff.Figures{}).Rating(); mean != 0 || n != 0 {
 		t.Errorf("no rating: %v of %d", mean, n)
+	}
+}
+
+// Every figure counts just the cases that it opens, whatever it is looked through by (P782).
+func TestReport_opensItsCases(t *testing.T) {
+	dp := newDeskPair(t)
+	ctx, desk := t.Context(), dp.desks[0]
+	from := dp.clock.Now()
+	reasons := []string{handoff.Solved, handoff.Returned, handoff.Left, handoff.Erased, ""}
+	for i := range 60 {
+		h := bot.Handoff{Ref: fmt.Sprintf("C-OPEN-%03d", i), Rev: 1, Asked: from.Add(time.Duration(i) * time.Minute), Status: bot.HandoffHeld, From: bot.State([]string{"Menu", "LinkSent"}[i%2])}
+		if i%3 > 0 {
+			h.Agent, h.AgentName, h.Taken = "ana", "Ana", h.Asked.Add(time.Minute)
+		}
+		if i%4 > 1 {
+			h.Answered = h.Asked.Add(time.Duration(i) * 10 * time.Second)
+		}
+		if h.Reason = reasons[i%5]; h.Reason != "" {
+			h.Status, h.Ended, h.Rating, h.Meaning = bot.HandoffClosed, h.Asked.Add(time.Hour), i%6, []string{"", "not_arrived"}[i%2]
+		}
+		dp.must(dp.store.Desk.KeepCase(ctx, []string{"telegram:1", "whatsapp:1"}[i%2], h))
+	}
+	dp.clock.Advance(3 * time.Hour)
+	for _, s := range []handoff.Sieve{
+		{}, {Agent: "ana"}, {Agent: handoff.None}, {Channel: "whatsapp"}, {Meaning: "not_arrived"}, {Meaning: handoff.None}, {Step: "LinkSent"}, {Hour: "15"}, {Reason: handoff.Left},
+		{Agent: "ana", Channel: "telegram", Hour: "15"},
+	} {
+		s.From, s.To = from, from.Add(24*time.Hour)
+		r, err := desk.Report(ctx, s)
+		dp.must(err)
+		_, rated := r.All.Rating()
+		for which, want := range map[string]int{
+			"": r.All.Asked, handoff.WhichTaken: r.All.Taken, handoff.WhichResolved: r.All.Resolved, handoff.WhichReturned: r.All.Returned, handoff.WhichLeft: r.All.Left,
+			handoff.WhichOpen: r.All.Open, handoff.WhichBreached: r.All.Breached, handoff.WhichAnswered: r.All.FirstAnswer.N, handoff.WhichAbandoned: r.All.Abandoned.N,
+			handoff.WhichRated: rated,
+		} {
+			s, n := s, 0
+			s.Which = which
+			dp.must(desk.EachCounted(ctx, s, func(handoff.Counted) bool { n++; return true }))
+			if n != want {
+				t.Errorf("%+v, %q: the figure is %d and opens %d cases", s, which, want, n)
+			}
+		}
+		if s.Agent == "" && s.Channel == "" && s.Meaning == "" && s.Step == "" && s.Reason == "" && s.Hour == "" && (r.All.Asked != 60 || r.All.Abandoned.N == 0 || r.All.Breached == 0) {
+			t.Errorf("in all: %+v", r.All)
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ func (oneRecord) Find(_ context.Context, number string) (affiliate.Record, bool,
 // deskPair is one store, as two processes have it: each has a runner and a desk of its own.
 type deskPair struct {
 	t       testing.TB
+	engine  *counted
 	store   *store.Store
 	clock   *storetest.Clock
 	wire    *wire
@@ -61,8 +62,8 @@ func newDeskPair(t testing.TB) *deskPair {
 	dp := &deskPair{
 		t: t, clock: storetest.NewClock(time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)), wire: &wire{}, audit: map[string]string{},
 	}
-	engine := storetest.Bolt(t, dp.clock.Now)
-	dp.store = store.New(engine)
+	dp.engine = &counted{Engine: storetest.Bolt(t, dp.clock.Now)}
+	dp.store = store.New(dp.engine)
 	dp.written = &written{ConversationTable: dp.store.Conversations}
 	v, err := secret.New(make([]byte, 32))
 	if err != nil {
@@ -87,7 +88,7 @@ func newDeskPair(t testing.TB) *deskPair {
 				return nil
 			},
 			Mark:   func(string) string { return "mark" },
-			Typing: func(context.Context, string) {},
+			Typing: func(context.Context, string) {}, Discreet: flows.Discreet, Noted: flows.Noted, Silence: flows.DefaultSilence,
 			Known: func(_ context.Context, login string) (string, bool, error) {
 				return name(login), login != "nobody", nil
 			},
@@ -213,6 +214,7 @@ func (dp *deskPair) waits(chat string) *bot.Handoff {
 // written are the conversations of the store, and every version of one of them that was written since it was asked for.
 type written struct {
 	*store.ConversationTable
+	before   func(c *bot.Conversation) // a commit, where it is set
 	mu       sync.Mutex
 	id       string
 	versions map[int64]bot.Conversation
@@ -227,6 +229,9 @@ func (w *written) follow(id string) {
 
 // Save stores a conversation.
 func (w *written) Save(ctx context.Context, c *bot.Conversation) error {
+	if w.before != nil {
+		w.before(c)
+	}
 	if err := w.ConversationTable.Save(ctx, c); err != nil {
 		return err
 	}

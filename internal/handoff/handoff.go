@@ -35,6 +35,7 @@ const (
 	NoAnswer = "no_answer" // the person does not write any more
 	NotOurs  = "not_ours"  // about something else
 	Misuse   = "misuse"    // insults, attempts at somebody else's key
+	Other    = "other"     // what the agent wrote beside it
 	Left     = "left"      // the person did not want to wait
 	Returned = "returned"  // given back to the bot
 	Erased   = "erased"    // the person had their chat forgotten
@@ -43,7 +44,7 @@ const (
 )
 
 // Reasons are what an agent may close a case for, in the order they are offered.
-var Reasons = []string{Solved, InPerson, NoAnswer, NotOurs, Misuse}
+var Reasons = []string{Solved, InPerson, NoAnswer, NotOurs, Misuse, Other}
 
 // New opens a case. It stands nowhere until Wait or Defer.
 func New(ref string, rank int, from bot.State, number string, now time.Time) *bot.Handoff {
@@ -65,11 +66,13 @@ func key(prefix string, h *bot.Handoff) string {
 // Wait puts a case into the queue.
 func Wait(h *bot.Handoff) {
 	h.Status, h.Queue, h.Agent, h.AgentName = bot.HandoffWaiting, key(QueueWaiting, h), "", ""
+	Resume(h)
 }
 
 // Defer has a case wait for the next opening. Its position is the one it would have had.
 func Defer(h *bot.Handoff) {
 	h.Status, h.Queue, h.Agent, h.AgentName, h.Told = bot.HandoffScheduled, key(QueueScheduled, h), "", "", 0
+	Resume(h)
 }
 
 // Hold gives the conversation to an agent.
@@ -79,12 +82,35 @@ func Hold(h *bot.Handoff, login, name string, now time.Time) {
 	if h.Taken.IsZero() {
 		h.Taken = now
 	}
+	if h.Before == login { // who lost it has it again
+		h.Before, h.Lost, h.LostBy, h.LostByName = "", "", "", ""
+	}
+	Resume(h)
+}
+
+// Lose notes how the agent who has a case is about to lose it, and who took it away: "" nobody of the desk.
+func Lose(h *bot.Handoff, how, by, byName string) {
+	if h.Held() {
+		h.Before, h.Lost, h.LostBy, h.LostByName = h.Agent, how, by, byName
+	}
 }
 
 // Close ends a case. Who had it stays written there.
 func Close(h *bot.Handoff, reason string, now time.Time) {
 	h.Status, h.Queue, h.Reason, h.Ended, h.Since = bot.HandoffClosed, "", reason, now, time.Time{}
+	Resume(h)
 }
+
+// Reopen goes on with a case that has ended. It stands nowhere until Wait, Defer or Hold.
+func Reopen(h *bot.Handoff, now time.Time) {
+	h.Status, h.Reason, h.Ended, h.Reopened, h.Agent, h.AgentName = "", "", time.Time{}, now, "", ""
+}
+
+// Postpone puts a case off that an agent has. It stays theirs.
+func Postpone(h *bot.Handoff, what string, until time.Time) { h.Postponed, h.Until = what, until }
+
+// Resume ends that.
+func Resume(h *bot.Handoff) { h.Postponed, h.Until = "", time.Time{} }
 
 // Halved says whether a position in the queue is worth telling after the one that was told last: the first, and half of it
 // or better from then on.

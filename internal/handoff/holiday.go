@@ -32,6 +32,9 @@ func (d Date) Day() int { return d.midnight().Day() }
 // Weekday is the date's day of the week.
 func (d Date) Weekday() time.Weekday { return d.midnight().Weekday() }
 
+// Plus is the date so many days later.
+func (d Date) Plus(days int) Date { return DateOf(after(d.midnight(), days)) }
+
 // midnight is where the date begins in UTC: dates are reckoned there, where every day has 24 hours.
 func (d Date) midnight() time.Time {
 	t, err := time.Parse(time.DateOnly, string(d))

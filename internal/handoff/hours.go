@@ -48,54 +48,6 @@ func (h Hours) String() string {
 	return strings.Join(spans, ", ")
 }
 
-// ParseHours reads "mon-fri 08:00-17:00, sat 09:00-12:00".
-func ParseHours(v string) (Hours, error) {
-	var hours Hours
-	for part := range strings.SplitSeq(v, ",") {
-		s, ok := parseSpan(part)
-		if !ok {
-			return nil, fmt.Errorf("%q are no hours; expected days and hours, such as mon-fri 08:00-17:00, several separated by commas", strings.TrimSpace(part))
-		}
-		hours = append(hours, s)
-	}
-	return hours, nil
-}
-
-func parseSpan(v string) (s Span, ok bool) {
-	fields := strings.Fields(v)
-	if len(fields) != 2 {
-		return Span{}, false
-	}
-	first, last, several := strings.Cut(fields[0], "-")
-	if !several {
-		last = first
-	}
-	opens, closes, _ := strings.Cut(fields[1], "-")
-	oks := [4]bool{}
-	s.First, oks[0] = weekday(first)
-	s.Last, oks[1] = weekday(last)
-	s.Opens, oks[2] = clock(opens)
-	s.Closes, oks[3] = clock(closes)
-	return s, oks == [4]bool{true, true, true, true} && s.Opens < s.Closes
-}
-
-func weekday(v string) (time.Weekday, bool) {
-	for d := time.Sunday; d <= time.Saturday; d++ {
-		if strings.EqualFold(v, d.String()[:3]) {
-			return d, true
-		}
-	}
-	return 0, false
-}
-
-func clock(v string) (time.Duration, bool) {
-	if v == "24:00" {
-		return 24 * time.Hour, true
-	}
-	t, err := time.Parse("15:04", v)
-	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err == nil
-}
-
 // Clocks are when the span opens and closes, as people read them: "08:00", "17:00".
 func (s Span) Clocks() (opens, closes string) { return clockText(s.Opens), clockText(s.Closes) }
 

@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -49,12 +50,42 @@ func TestParseHours(t *testing.T) {
 		{"mon-fri 24:00-24:00", ""},
 		{"mon-fri 08:00-24:01", ""},
 		{"mon-fri 08:00-17:00,", ""},
-		{"monday 08:00-17:00", ""},
+		{"monday 08:00-17:00", "mon 08:00-17:00"},
+		{"lun-vie 08:00-12:30, 13:30-17:00", "mon-fri 08:00-12:30, mon-fri 13:30-17:00"},
+		{"08:00-17:00", ""},
+		{"lun-vie 08h00-17h00", "mon-fri 08:00-17:00"},
+		{"lun-vie 08:00 - 17:00", "mon-fri 08:00-17:00"},
+		{"lunes a viernes de 08h00 a 12h30 y de 13h30 a 17h00; sábados 9h00 a 12h00", "mon-fri 08:00-12:30, mon-fri 13:30-17:00, sat 09:00-12:00"},
+		{"Lun. - Vie.: 8 a 17h", "mon-fri 08:00-17:00"},
+		{"lunes, miércoles y viernes 09:00-12:00", "mon 09:00-12:00, wed 09:00-12:00, fri 09:00-12:00"},
+		{"L-V 08:00-17:00, S 9-12", "mon-fri 08:00-17:00, sat 09:00-12:00"},
+		{"todos los días 00:00-24:00", "mon-sun 00:00-24:00"},
+		{"lun-vie 8-12 sab 9-12", "mon-fri 08:00-12:00, sat 09:00-12:00"},
+		{"lun-vie 08:60-12:00", ""},
+		{"lun-vie 08:00-12:30 13:30-17:00", ""},
+		{"lun-fer 08:00-12:30", ""},
+		{"m-v 08:00-12:30", ""},
 		{"mon-fri 08:00-12:00-17:00", ""},
 	} {
 		h, err := ParseHours(tc.text)
 		if got := h.String(); got != tc.want || (err == nil) != (tc.want != "") {
 			t.Errorf("%q: got %q, %v, want %q", tc.text, got, err, tc.want)
+		}
+	}
+}
+
+// What cannot be read is named as it was written.
+func TestParseHours_names(t *testing.T) {
+	for text, want := range map[string]string{
+		"lun-vie 08:00-12:30, sábado por la mañana": "sábado por la mañana",
+		"lun-vie 17:00-08:00; sáb 09:00-12:00":      "lun-vie 17:00-08:00",
+		"lun-vie 08:00-12:30, mar 13:30, sáb 09-12": "mar 13:30",
+		"siempre": "siempre",
+	} {
+		_, err := ParseHours(text)
+		var problem *HoursError
+		if !errors.As(err, &problem) || problem.Part != want {
+			t.Errorf("%q: got %v, want it to name %q", text, err, want)
 		}
 	}
 }

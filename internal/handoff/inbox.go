@@ -18,8 +18,9 @@ type Case struct {
 	bot.Handoff
 	Conv    string // the conversation; not for showing: the channel's name of the chat stands in it
 	Channel string
-	Version int64     // of the conversation: grows with every change
-	Last    bot.Line  // what was said last
+	Version int64 // of the conversation: grows with every change
+	Glimpse       // of what was said
+	Alerts  []bot.Alert
 	Unsent  int       // messages for the person that have not gone out yet
 	Waits   bool      // of those some wait until the person writes again (the channel's window is closed)
 	Gone    bool      // the person has blocked the chat
@@ -27,20 +28,32 @@ type Case struct {
 	State   bot.State // where the bot is
 	Lang    string
 	Born    time.Time // the person's first message
+	LastAt  time.Time // their last word
+	Late    *bot.Late // what the agent has said later
 	Turns   int64     // messages of the person in all
 	Tried   int       // different numbers that were looked up in the last day
+	Silent  time.Time // when who has it loses it unless they answer; zero: nobody owes an answer
 }
+
+// AskedLast is when a person was last asked for: at the beginning, or when the case was opened again.
+func (c Case) AskedLast() time.Time { return latest(c.Asked, c.Reopened) }
 
 // CaseOf is the case of a conversation that has one.
 func CaseOf(c bot.Conversation) Case {
 	channel, _ := bot.SplitConversationID(c.ID)
 	out := Case{
 		Handoff: *c.Handoff, Conv: c.ID, Channel: channel, Version: c.Version, Gone: c.Gone, Slowly: c.Way != "",
-		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers),
+		State: c.State, Lang: c.Lang, Born: c.Born, Turns: c.Turns, Tried: len(c.Numbers), LastAt: c.LastAt, Late: c.Late,
 	}
-	if n := len(c.Tail); n > 0 {
-		out.Last = c.Tail[n-1]
-	}
+	out.Glimpse = GlimpseOf(*c.Handoff, func(yield func(bot.Line) bool) {
+		for _, l := range slices.Backward(c.Tail) {
+			if !yield(l) {
+				return
+			}
+		}
+	})
+	out.Alerts = c.Alerts
+	out.Silent, _ = c.TimerAt(bot.SignalAgentSilent)
 	for _, p := range c.Promises {
 		if p.Kind() == bot.PromiseSay {
 			out.Unsent++
@@ -61,6 +74,18 @@ func (d *Desk) Inbox(ctx context.Context) ([]Case, error) {
 		all = append(all, cs...)
 	}
 	return all, nil
+}
+
+// Waiting is how many stand in the queue, and how many wait for the next opening.
+func (d *Desk) Waiting(ctx context.Context) (queued, scheduled int, err error) {
+	for prefix, n := range map[string]*int{QueueWaiting: &queued, QueueScheduled: &scheduled} {
+		keys, err := d.Store.Between(ctx, prefix, prefix+"\U0010ffff")
+		if err != nil {
+			return 0, 0, fmt.Errorf("count who waits: %w", err)
+		}
+		*n = len(keys)
+	}
+	return queued, scheduled, nil
 }
 
 // Late is for how long a change may have been on its way into the store after the moment written in it.
@@ -190,6 +215,17 @@ type Hit struct {
 // regard to accents and capitals. It gives up when [ctx] ends and returns what it has, and the moment down to which it looked.
 // ErrTooShort when there is nothing to look for, ErrNotYours for agents. What was looked for is written down, as a keyed hash.
 func (d *Desk) Search(ctx context.Context, deed Deed, words string, limit int) (hits []Hit, downTo time.Time, err error) {
+	return d.SearchIn(ctx, deed, words, Within{}, limit)
+}
+
+// Within narrows a search.
+type Within struct {
+	From, To time.Time                                  // when it was said; zero: whenever
+	Has      func(ctx context.Context, ref string) bool // nil: any case
+}
+
+// SearchIn is Search within some cases and days.
+func (d *Desk) SearchIn(ctx context.Context, deed Deed, words string, in Within, limit int) (hits []Hit, downTo time.Time, err error) {
 	if !deed.Actor.Supervisor {
 		return nil, time.Time{}, ErrNotYours
 	}
@@ -202,11 +238,15 @@ func (d *Desk) Search(ctx context.Context, deed Deed, words string, limit int) (
 		return nil, time.Time{}, fmt.Errorf("read the store's clock: %w", err)
 	}
 	downTo = now
-	err = d.Store.EachLine(ctx, time.Time{}, now.Add(time.Minute), func(ref string, l bot.Line) bool {
+	to := now.Add(time.Minute)
+	if !in.To.IsZero() && in.To.Before(to) {
+		to = in.To
+	}
+	err = d.Store.EachLine(ctx, in.From, to, func(ref string, l bot.Line) bool {
 		downTo = l.At
 		if l.From != bot.FromEvent {
 			text := bot.Fold(l.Text)
-			if !slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(text, w) }) {
+			if !slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(text, w) }) && (in.Has == nil || in.Has(ctx, ref)) {
 				hits = append(hits, Hit{ref, l})
 			}
 		}

@@ -107,6 +107,8 @@ type operation struct {
 	step    bot.State
 	button  string
 	prompt  int
+	until   string // of what is put off, and
+	at      time.Time
 
 	mu   sync.Mutex
 	errs []error // of each time it was done
@@ -168,9 +170,9 @@ func (p *play) run() {
 // The things that happen, as often as they stand here.
 var (
 	personal = strings.Split("writes,writes,writes,presses,presses,asks,asks,menú,sí,no,number,estado,block", ",")
-	official = strings.Split("claim,claim,claim,claim,say,say,say,say,note,pass,release,return,resolve,link,office", ",")
+	official = strings.Split("claim,claim,claim,claim,say,say,say,say,note,pass,release,return,resolve,link,office,postpone,postpone,go on,say later,say later,unsay", ",")
 	around   = strings.Split("tend,tend,sweep,link used,link ended,key made,again,again,again", ",")
-	alone    = strings.Split("later,later,long,silence,desk closes,desk opens,both claim,let go,no mails", ",")
+	alone    = strings.Split("later,later,long,silence,hour,desk closes,desk opens,both claim,let go,no mails", ",")
 )
 
 // happens is one thing, or several at once.
@@ -229,6 +231,8 @@ func (p *play) draw(what string) *operation {
 			}
 		}
 		d.step = rapid.SampledFrom(flows.ReturnSteps).Draw(p.rt, "step")
+		d.until = rapid.SampledFrom([]string{bot.UntilTime, bot.UntilAnswer, bot.UntilOpening}).Draw(p.rt, "until")
+		d.at = p.clock.Now().Add(time.Duration(rapid.IntRange(-1, 60).Draw(p.rt, "in")) * time.Minute)
 	case what == "link used", what == "link ended", what == "key made":
 		d.text = c.Attempt
 	}
@@ -306,7 +310,7 @@ func (d *operation) update() string {
 func refused(err error) bool {
 	var taken *handoff.TakenError
 	return errors.As(err, &taken) || errors.Is(err, handoff.ErrNotYours) || errors.Is(err, handoff.ErrNoCase) ||
-		errors.Is(err, handoff.ErrRefused) || errors.Is(err, handoff.ErrNoNumber) || errors.Is(err, handoff.ErrNotHere)
+		errors.Is(err, handoff.ErrRefused) || errors.Is(err, handoff.ErrNoNumber) || errors.Is(err, handoff.ErrNotHere) || errors.Is(err, handoff.ErrNotThen)
 }
 
 // act does an operation in a process.
@@ -333,6 +337,14 @@ func (p *play) act(d *operation, process int) error {
 		return desk.SendLink(ctx, once)
 	case "office":
 		return desk.Office(ctx, once)
+	case "postpone":
+		return desk.Postpone(ctx, once, d.until, d.at)
+	case "go on":
+		return desk.Resume(ctx, once)
+	case "say later":
+		return desk.SayLater(ctx, once, d.text, d.at, d.until == bot.UntilTime)
+	case "unsay":
+		return desk.Unsay(ctx, once)
 	case "tend":
 		return desk.Tend(ctx)
 	case "sweep":
@@ -367,6 +379,9 @@ func (p *play) one(what string) {
 		p.wire.release()
 	case "silence":
 		err = p.later(ctx, 11*time.Minute, agents...)
+		p.wire.release()
+	case "hour":
+		err = p.later(ctx, time.Hour, rapid.SampledFrom(agents).Draw(p.rt, "here"))
 		p.wire.release()
 	case "desk closes":
 		err = p.schedule(ctx, true)
@@ -549,6 +564,17 @@ func (p *play) turns() []turn {
 				t.tail-- // what waited to be said was taken back
 			}
 		}
+		if h, was := after.Handoff, before.Handoff; h.Open() && was != nil && was.Ref == h.Ref && !was.Open() { // what was said since it ended
+			t.tail = len(before.Tail)
+			for i, l := range before.Tail {
+				if l.Seq > 0 {
+					t.tail = len(before.Tail) - i - 1
+				}
+			}
+			if tookBack && t.tail > 0 {
+				t.tail--
+			}
+		}
 		if owed := after.Find(turnLines(w)); tookBack && owed != nil { // so was its line
 			i := slices.IndexFunc(all, func(of turn) bool { return strings.HasSuffix(w.Turn, "/"+of.id) })
 			all[i].lines = owed.What.(bot.KeepLines).Lines
@@ -644,6 +670,7 @@ func sameTimer(a, b bot.Timer) bool {
 // recorded is what a case file has of it, with times as the store keeps them.
 func recorded(h bot.Handoff) bot.Handoff {
 	h.Lines, h.Said, h.Rev, h.Moved, h.Since, h.Told = 0, 0, 0, time.Time{}, time.Time{}, 0
+	h.Postponed, h.Until, h.Mentioned = "", time.Time{}, ""
 	for _, at := range []*time.Time{&h.Asked, &h.Taken, &h.Answered, &h.Ended} {
 		if !at.IsZero() {
 			*at = at.UTC().Truncate(time.Millisecond)
@@ -683,7 +710,7 @@ func (p *play) judgeTurn(t turn) {
 	if last, still := t.before.Tapped, t.after.Tapped; t.bubbles+person == 0 && last != nil && still != nil && *last == *still && d.button == last.Button {
 		return
 	}
-	rates := h != nil && was != nil && h.Rating != was.Rating // the last line of a case that is over
+	rates := h != nil && was != nil && (h.Rating != was.Rating || h.Commented != was.Commented) // the last lines of a case that is over
 	if open := was.Open() || h.Open() || rates; open != (person == 1) {
 		p.fatal("%s: a case is open: %t; lines of it: %v", t.id, open, t.lines)
 	}
@@ -736,12 +763,48 @@ func (p *play) judgeCase(t turn) {
 			p.fatal("%s: %s had it, now %s", t.id, was.Agent, h.Agent)
 		}
 	}
+	p.judgeLater(t)
 	fresh := was == nil || was.Ref != h.Ref
 	if fresh && was.Open() {
 		p.fatal("%s: case %s while %s is open", t.id, h.Ref, was.Ref)
 	}
 	if changed := fresh || recorded(*h) != recorded(*was); changed != (len(t.cases) == 1) || changed && (t.cases[0].Rev != h.Rev || !fresh && h.Rev != was.Rev+1) {
 		p.fatal("%s: the case changed: %t; its file is promised: %+v", t.id, changed, t.cases)
+	}
+}
+
+// judgeLater is what holds of what is put off, and of what is said later, after every turn: both are of an agent who has the case, and
+// there is a timer for whichever comes first and for nothing else.
+func (p *play) judgeLater(t turn) {
+	h, l := t.after.Handoff, t.after.Late
+	var at time.Time
+	if l != nil {
+		at = l.At
+		if !h.Held() || h.Agent != l.Agent {
+			p.fatal("%s: %s says something later, and the case is %s of %q", t.id, l.Agent, h.Status, h.Agent)
+		}
+	}
+	if h.Postponed != "" {
+		if !h.Held() || !h.Since.IsZero() || h.Until.IsZero() {
+			p.fatal("%s: put off, %s, since %v, until %v", t.id, h.Status, h.Since, h.Until)
+		}
+		if at.IsZero() || h.Until.Before(at) {
+			at = h.Until
+		}
+	}
+	var set time.Time
+	for _, timer := range t.after.Timers {
+		switch timer.Signal {
+		case bot.SignalDeskDue:
+			set = timer.At
+		case bot.SignalAgentSilent:
+			if h.Postponed != "" {
+				p.fatal("%s: put off, and the agent's time to answer runs", t.id)
+			}
+		}
+	}
+	if !set.Equal(at) {
+		p.fatal("%s: comes back at %v, timer at %v", t.id, at, set)
 	}
 }
 
@@ -768,7 +831,11 @@ func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 	blocked := slices.ContainsFunc(turns, func(t turn) bool { return t.after.Gone })
 	said := p.wire.bubbles()
 	for _, d := range p.order {
-		if d.who == "" || d.what != "say" && d.what != "note" {
+		if d.who == "" || d.what != "say" && d.what != "note" && d.what != "say later" {
+			continue
+		}
+		if d.what == "say later" {
+			p.judgeSaidLater(d, turns, kept, said, blocked)
 			continue
 		}
 		from := map[string]string{"say": bot.FromAgent, "note": bot.FromNote}[d.what]
@@ -800,6 +867,51 @@ func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 			p.fatal("%s, accepted %t: in %d lines, want %d; said %d times, want %d", d.update(), d.accepted(), lines, wantLines, sent, wantSent)
 		}
 	}
+	p.judgeQuoted(said)
+}
+
+// judgeSaidLater is what becomes of words for later: what was not refused is said once, or stands once as a note, or was taken back.
+func (p *play) judgeSaidLater(d *operation, turns []turn, kept []bot.Line, said []bot.Reply, blocked bool) {
+	spoken, noted, sent := 0, 0, 0
+	for _, l := range kept {
+		switch {
+		case !strings.Contains(l.Text, d.text):
+		case l.Text == d.text && l.By == name(d.who) && l.From == bot.FromAgent:
+			spoken++
+		case l.Text == d.text && l.By == name(d.who) && l.From == bot.FromNote:
+			noted++
+		default:
+			p.fatal("%s: %q stands in %+v", d.update(), d.text, l)
+		}
+	}
+	for _, r := range said {
+		if strings.Contains(r.Text, d.text) {
+			sent++
+			if r.By != name(d.who) {
+				p.fatal("%s: said by %q", d.update(), r.By)
+			}
+		}
+	}
+	back := slices.ContainsFunc(turns, func(t turn) bool {
+		by := p.updates[t.id]
+		return by != nil && by.what == "unsay" && t.before.Late != nil && t.before.Late.Text == d.text && t.after.Late == nil
+	})
+	switch {
+	case !d.accepted() && spoken+noted+sent > 0:
+		p.fatal("%s was refused: %d lines, %d notes, said %d times", d.update(), spoken, noted, sent)
+	case !d.accepted():
+	case back && spoken+noted+sent > 0:
+		p.fatal("%s was taken back: %d lines, %d notes, said %d times", d.update(), spoken, noted, sent)
+	case back:
+	case (spoken > 0) == (noted > 0):
+		p.fatal("%s: %d lines, %d notes", d.update(), spoken, noted)
+	case spoken == 0 && sent > 0, sent > 1, spoken > 0 && sent == 0 && !blocked:
+		p.fatal("%s: %d lines, said %d times", d.update(), spoken, sent)
+	}
+}
+
+// judgeQuoted is that nothing that was meant for an agent is said back.
+func (p *play) judgeQuoted(said []bot.Reply) {
 	for _, d := range p.messages() {
 		for _, r := range said {
 			if strings.HasPrefix(d.text, "zq") && strings.Contains(quoted.ReplaceAllString(r.Text, ""), d.text) {

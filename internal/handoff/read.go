@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// MayRead says whether somebody may read what was said in a case: agents those that they have, or had last, and those that wait
-// for anybody; supervisors all.
+// MayRead says whether somebody may read what was said in a case: agents those that they have, or had last, those that wait for
+// anybody, and open ones in which a note names them (P777); supervisors all.
 func MayRead(who Actor, c Case) bool {
-	return who.Supervisor || c.Agent == who.Login || c.Open() && !c.Held()
+	return who.Supervisor || c.Agent == who.Login || c.Open() && (!c.Held() || c.MentionOf(who.Login) > 0)
 }
 
 // Read writes down that somebody reads a case: once an hour, however often the page is drawn. It comes before the lines are shown.

@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +20,8 @@ var (
 	ErrFarDate   = errors.New("the date is more than two years away")
 	ErrDayName   = errors.New("the name of the day is missing or too long")
 	ErrDayTimes  = errors.New("opening and closing belong together, in this order, on a day that is open")
+	ErrOverlap   = errors.New("two spans of a day overlap")
+	ErrManySpans = errors.New("a day has too many spans")
 	ErrDayHours  = errors.New("the desk has no hours on that day of the week: the day needs its own")
 	ErrTooMany   = errors.New("too many days are set")
 	ErrUntil     = errors.New("the end is not between now and sixty days from now")
@@ -27,9 +30,10 @@ var (
 
 // The limits of a Schedule, which is read at every hand-off.
 const (
-	maxDays = 200
-	maxName = 80  // letters
-	maxNote = 200 // letters
+	maxDays  = 200
+	maxSpans = 6   // of one day
+	maxName  = 80  // letters
+	maxNote  = 200 // letters
 )
 
 // Schedule is what supervisors have set about the desk's hours, for every process. It is one document, so of two
@@ -50,6 +54,54 @@ type Exception struct {
 	Open   bool   `bson:"open,omitempty"`   // false: a day of rest
 	Opens  string `bson:"opens,omitempty"`  // "08:00"; with Closes, the hours of that day alone
 	Closes string `bson:"closes,omitempty"` // "24:00" at the latest
+	// More are further spans of that day. Versions that know one span keep to the first.
+	More []Times `bson:"more,omitempty"`
+}
+
+// Times are when a span opens and closes.
+type Times struct {
+	Opens  string `bson:"opens"`
+	Closes string `bson:"closes"`
+}
+
+// Spans are the hours of that day alone, in the order in which they open; none: those of the week, or none at all.
+func (d Exception) Spans() []Times {
+	if d.Opens == "" && d.Closes == "" {
+		return nil
+	}
+	return append([]Times{{d.Opens, d.Closes}}, d.More...)
+}
+
+// SetSpans sets them, as they were typed.
+func (d *Exception) SetSpans(all []Times) {
+	d.Opens, d.Closes, d.More = "", "", nil
+	if len(all) > 0 {
+		d.Opens, d.Closes = all[0].Opens, all[0].Closes
+		d.More = append(d.More, all[1:]...)
+	}
+}
+
+// TidySpans returns spans of one day as they are kept, in the order in which they open, or what is wrong with them.
+func TidySpans(all []Times) ([]Span, error) {
+	var spans []Span
+	for _, t := range all {
+		opens, ok := clock(t.Opens)
+		closes, too := clock(t.Closes)
+		if !ok || !too || opens >= closes {
+			return nil, ErrDayTimes
+		}
+		spans = append(spans, Span{Opens: opens, Closes: closes})
+	}
+	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.Opens, b.Opens) })
+	for i := range spans[:max(len(spans)-1, 0)] {
+		if spans[i+1].Opens < spans[i].Closes {
+			return nil, ErrOverlap
+		}
+	}
+	if len(spans) > maxSpans {
+		return nil, ErrManySpans
+	}
+	return spans, nil
 }
 
 // Closed is the desk closed by hand, whatever its hours.
@@ -77,6 +129,41 @@ func (s *Schedule) SetHours(text string) error {
 	}
 	s.Hours = hours.String()
 	return nil
+}
+
+// SetWeek replaces the hours of the week by those of its days, from Sunday on. Days that follow each other and have the same hours are
+// written as one. No hours at all are refused: that is what closing is for.
+func (s *Schedule) SetWeek(days [7][]Span) error {
+	var hours Hours
+	for _, d := range []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday, time.Sunday} {
+		last := len(hours) - 1
+		before := (d + 6) % 7
+		if d != time.Monday && last >= 0 && hours[last].Last == before && slices.EqualFunc(days[d], days[before], sameTimes) {
+			for i := last; i >= 0 && hours[i].Last == before; i-- {
+				hours[i].Last = d
+			}
+			continue
+		}
+		for _, span := range days[d] {
+			hours = append(hours, Span{First: d, Last: d, Opens: span.Opens, Closes: span.Closes})
+		}
+	}
+	if len(hours) == 0 {
+		return ErrHours
+	}
+	s.Hours = hours.String()
+	return nil
+}
+
+func sameTimes(a, b Span) bool { return a.Opens == b.Opens && a.Closes == b.Closes }
+
+// Week are the hours of the week in force by day, from Sunday on, where usual are the setting's.
+func (s *Schedule) Week(usual Hours) (days [7][]Span) {
+	hours := s.hours(usual)
+	for d := range days {
+		days[d] = hours.spansOn(time.Weekday(d))
+	}
+	return days
 }
 
 // hours are the hours of the week in force, where usual are the setting's. A text that this version cannot read counts as
@@ -127,12 +214,19 @@ func tidyDay(d Exception, hours Hours, today Date) (Exception, error) {
 		}
 		return d, nil
 	}
-	opens, ok := clock(d.Opens)
-	closes, too := clock(d.Closes)
-	if !d.Open || !ok || !too || opens >= closes {
+	spans, err := TidySpans(d.Spans())
+	switch {
+	case err != nil:
+		return d, err
+	case !d.Open:
 		return d, ErrDayTimes
 	}
-	d.Opens, d.Closes = clockText(opens), clockText(closes)
+	var all []Times
+	for _, s := range spans {
+		opens, closes := s.Clocks()
+		all = append(all, Times{opens, closes})
+	}
+	d.SetSpans(all)
 	return d, nil
 }
 

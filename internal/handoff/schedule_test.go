@@ -3,7 +3,7 @@ package handoff
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +35,10 @@ func TestSchedule_setDay(t *testing.T) {
 		{"a rest without a name", Exception{Date: "2026-12-24", Name: " \u200b"}, Exception{}, ErrDayName},
 		{"a long name", Exception{Date: "2026-12-24", Name: long + "ñ"}, Exception{}, ErrDayName},
 		{"a rest with hours", Exception{Date: "2026-12-24", Name: "Decreto", Opens: "08:00", Closes: "12:00"}, Exception{}, ErrDayTimes},
+		{"two spans", spans("2026-12-31", "13h30", "17h", "8:00", "12:30"), spans("2026-12-31", "08:00", "12:30", "13:30", "17:00"), nil},
+		{"spans that overlap", spans("2026-12-31", "08:00", "12:30", "12:00", "17:00"), Exception{}, ErrOverlap},
+		{"a span that does not close", spans("2026-12-31", "08:00", "12:30", "13:30", ""), Exception{}, ErrDayTimes},
+		{"seven spans", spans("2026-12-31", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14"), Exception{}, ErrManySpans},
 		{"opening only", Exception{Date: "2026-12-24", Open: true, Opens: "08:00"}, Exception{}, ErrDayTimes},
 		{"closing only", Exception{Date: "2026-12-24", Open: true, Closes: "08:00"}, Exception{}, ErrDayTimes},
 		{"closes first", Exception{Date: "2026-12-24", Open: true, Opens: "12:00", Closes: "08:00"}, Exception{}, ErrDayTimes},
@@ -50,10 +54,67 @@ func TestSchedule_setDay(t *testing.T) {
 			if tc.err == nil {
 				want = []Exception{tc.want}
 			}
-			if !slices.Equal(s.Days, want) {
+			if !reflect.DeepEqual(s.Days, want) {
 				t.Errorf("got %+v, want %+v", s.Days, want)
 			}
 		})
+	}
+}
+
+// spans is an open day with hours of its own.
+func spans(date Date, clocks ...string) Exception {
+	d := Exception{Date: date, Open: true}
+	var all []Times
+	for i := 0; i < len(clocks); i += 2 {
+		all = append(all, Times{clocks[i], clocks[i+1]})
+	}
+	d.SetSpans(all)
+	return d
+}
+
+// A special day opens and closes at each of its spans; a store of before spans has one.
+func TestCalendar_daySpans(t *testing.T) {
+	var s Schedule
+	if err := s.SetDay(spans("2026-12-24", "13:30", "15:00", "08:00", "12:00"), nil, "2026-11-24"); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := bson.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Schedule
+	if err := bson.Unmarshal(raw, &read); err != nil {
+		t.Fatal(err)
+	}
+	c := Calendar{Hours: hours(t, "mon-fri 08:00-17:00"), Schedule: read, Zone: time.UTC}
+	for clock, want := range map[string]bool{"07:59": false, "08:00": true, "12:00": false, "13:29": false, "13:30": true, "15:00": false} {
+		at, err := time.Parse("2006-01-02 15:04", "2026-12-24 "+clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Open(at); got != want {
+			t.Errorf("%s: got %t, want %t", clock, got, want)
+		}
+	}
+	old := Exception{Date: "2026-12-24", Open: true, Opens: "08:00", Closes: "12:00"}
+	if got := old.Spans(); len(got) != 1 || got[0] != (Times{"08:00", "12:00"}) {
+		t.Errorf("of before: got %v", got)
+	}
+}
+
+// The rows of a week come to the same hours, and days that are alike to one span.
+func TestSchedule_week(t *testing.T) {
+	for _, text := range []string{
+		"mon-fri 08:00-17:00", "mon-fri 08:00-12:30, mon-fri 13:30-17:00, sat 09:00-12:00", "mon-sun 00:00-24:00", "mon 08:00-09:00, tue-wed 10:00-11:00, sun 08:00-09:00",
+	} {
+		s := Schedule{}
+		if err := s.SetWeek((&Schedule{Hours: text}).Week(nil)); err != nil || s.Hours != text {
+			t.Errorf("%s: got %s, %v", text, s.Hours, err)
+		}
+	}
+	s := Schedule{Hours: "mon 08:00-09:00"}
+	if err := s.SetWeek([7][]Span{}); !errors.Is(err, ErrHours) || s.Hours != "mon 08:00-09:00" {
+		t.Errorf("no hours: got %q, %v", s.Hours, err)
 	}
 }
 

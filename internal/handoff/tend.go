@@ -61,16 +61,27 @@ func (d *Desk) tendAgents(ctx context.Context, now time.Time) error {
 	}
 	var problems []error
 	for _, c := range held {
-		if !here[c.Agent] {
-			problems = append(problems, d.free(ctx, c))
+		if here[c.Agent] {
+			continue
 		}
+		if c.IsPostponed() { // it waits for them, unless they never come
+			_, known, err := d.Known(ctx, c.Agent)
+			if problems = append(problems, err); err != nil || known {
+				continue
+			}
+		}
+		problems = append(problems, d.free(ctx, c))
 	}
 	return errors.Join(problems...)
 }
 
-// free takes a conversation from its agent, who is gone.
+// free takes a conversation from its agent, who is gone, also one that they had put off when the desk saw it.
 func (d *Desk) free(ctx context.Context, c Case) error {
-	return d.signal(ctx, c, bot.SignalAgentGone, strconv.FormatInt(c.Version, 10), &bot.DeskAct{Agent: c.Agent})
+	act := &bot.DeskAct{Agent: c.Agent}
+	if c.IsPostponed() {
+		act.Do = bot.DeskRelease
+	}
+	return d.signal(ctx, c, bot.SignalAgentGone, strconv.FormatInt(c.Version, 10), act)
 }
 
 // tendPositions tells whoever has come to half the position they were told, or better.

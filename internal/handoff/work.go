@@ -12,7 +12,11 @@ import (
 
 // Claim gives a conversation to an agent. Of several who claim it at the same moment one gets it; the others are told who, in
 // a *TakenError.
+// ErrEnough when the agent has as many as one may.
 func (d *Desk) Claim(ctx context.Context, deed Deed) error {
+	if err := d.mayTake(ctx, deed); err != nil {
+		return err
+	}
 	_, out, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskClaim}, "")
 	if err == nil && !out.Repeat {
 		return nil
@@ -34,22 +38,38 @@ func (d *Desk) Claim(ctx context.Context, deed Deed) error {
 	return ErrNotYours
 }
 
-// Say writes to the person. Numbers and addresses in it are masked.
+// Say writes to the person, a long text in several messages. Numbers and addresses in it are masked.
 func (d *Desk) Say(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskSay}, text)
-	return err
+	return d.write(ctx, deed, bot.DeskAct{Do: bot.DeskSay}, text)
 }
 
-// Note keeps a note for colleagues.
+// write sends a text as its parts, or keeps them as notes, each once; then it is no draft any more.
+func (d *Desk) write(ctx context.Context, deed Deed, act bot.DeskAct, text string) error {
+	once := deed.Once
+	for i, part := range Parts(text) {
+		if i > 0 {
+			deed.Once = fmt.Sprintf("%s-%d", once, i)
+		}
+		if _, _, err := d.act(ctx, deed, act, part); err != nil {
+			return err
+		}
+	}
+	return d.sent(ctx, deed.Actor, deed.Ref, text, act.Do == bot.DeskNote)
+}
+
+// Note keeps a note for colleagues. Those whom it names, as @login or @Name, may read the case while it is open, and answer in a note.
 func (d *Desk) Note(ctx context.Context, deed Deed, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskNote}, text)
-	return err
+	names, err := d.namedIn(ctx, text)
+	if err != nil {
+		return err
+	}
+	return d.write(ctx, deed, bot.DeskAct{Do: bot.DeskNote, Names: names}, text)
 }
 
 // Pass gives a conversation to a colleague who is there, with a note that may be empty.
@@ -64,6 +84,11 @@ func (d *Desk) Pass(ctx context.Context, deed Deed, to, note string) error {
 	}
 	if !known || !here {
 		return ErrNotHere
+	}
+	if room, err := d.room(ctx, to); err != nil {
+		return err
+	} else if !room {
+		return ErrNoRoom
 	}
 	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskPass, To: to, ToName: name}, strings.TrimSpace(note))
 	return err
@@ -83,10 +108,18 @@ func (d *Desk) Return(ctx context.Context, deed Deed, step bot.State) error {
 
 // Resolve closes a case for one of Reasons. The person is asked how they were helped.
 func (d *Desk) Resolve(ctx context.Context, deed Deed, reason string) error {
+	return d.ResolveSaying(ctx, deed, reason, "")
+}
+
+// ResolveSaying is Resolve with the agent's own words about how it ended, which stand in the transcript as a note.
+func (d *Desk) ResolveSaying(ctx context.Context, deed Deed, reason, words string) error {
 	if !slices.Contains(Reasons, reason) {
 		return fmt.Errorf("resolve: %q is no reason", reason)
 	}
-	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskResolve, Reason: reason}, "")
+	_, _, err := d.act(ctx, deed, bot.DeskAct{Do: bot.DeskResolve, Reason: reason}, strings.TrimSpace(words))
+	if err == nil {
+		err = d.dropDraft(ctx, deed.Actor, deed.Ref)
+	}
 	return err
 }
 
@@ -146,14 +179,16 @@ func (d *Desk) Why(ctx context.Context, deed Deed) (Finding, error) {
 
 // What is written down of the desk.
 const (
-	AuditReveal = "case_reveal"
-	AuditWhy    = "case_why"
-	AuditExport = "case_export"
-	AuditHours  = "desk_hours"
-	AuditNotice = "notice_closed"
-	AuditRead   = "case_read"
-	AuditSearch = "desk_search"
-	AuditLimit  = "case_limit" // a link was not sent for the record's limits
+	AuditReveal       = "case_reveal"
+	AuditWhy          = "case_why"
+	AuditExport       = "case_export"
+	AuditHours        = "desk_hours"
+	AuditNotice       = "notice_closed"
+	AuditRead         = "case_read"
+	AuditSearch       = "desk_search"
+	AuditCounter      = "case_counter"       // looked up at a counter, by its number
+	AuditCounterWrong = "case_counter_wrong" // a number of no case was typed there
+	AuditLimit        = "case_limit"         // a link was not sent for the record's limits
 )
 
 // writeDown appends an audit entry of a deed. The browser chooses Once, so the id says of which case it is too: else the same one for
@@ -189,11 +224,31 @@ func (d *Desk) allowed(ctx context.Context, deed Deed) (bot.Conversation, error)
 	return c, nil
 }
 
-// Type shows the person that the agent who has the conversation is writing, where the channel can.
-func (d *Desk) Type(ctx context.Context, deed Deed) {
-	if c, err := d.allowed(ctx, deed); err == nil && c.Handoff.Agent == deed.Actor.Login {
+// putOffEvery is by how much, as a part of the silence, typing puts off its end at least: not every key is a write.
+const putOffEvery = 20
+
+// Type shows the person that the agent who has the conversation is writing, where the channel can, and counts as an answer for as long
+// again as the agent may be silent at most (P765). What is written for colleagues, a note, counts too, and is not shown.
+func (d *Desk) Type(ctx context.Context, deed Deed, note bool) error {
+	c, err := d.allowed(ctx, deed)
+	if err != nil || c.Handoff.Agent != deed.Actor.Login {
+		return err
+	}
+	if !note {
 		d.Typing(ctx, c.ID)
 	}
+	now, err := d.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store's clock: %w", err)
+	}
+	end, runs := c.TimerAt(bot.SignalAgentSilent)
+	h := c.Handoff
+	if !runs || now.Add(d.Silence-d.Silence/putOffEvery).Before(end) || !h.Patience.IsZero() && !end.Before(h.Patience) {
+		return nil
+	}
+	deed.Once = fmt.Sprintf("type-%d", end.UnixMilli())
+	_, _, err = d.act(ctx, deed, bot.DeskAct{Do: bot.DeskType}, "")
+	return err
 }
 
 // Beat says that an agent's console is there. Away: it is, but takes no new conversation for now.
@@ -202,7 +257,7 @@ func (d *Desk) Beat(ctx context.Context, who Actor, away bool) error {
 	if err != nil {
 		return fmt.Errorf("read the store's clock: %w", err)
 	}
-	return d.Store.Beat(ctx, Presence{Login: who.Login, Name: who.Name, At: now, Away: away})
+	return d.Store.Beat(ctx, Presence{Login: who.Login, Name: who.Name, Speaks: who.Speaks, At: now, Away: away})
 }
 
 // Gone says that an agent's console is not there any more, and frees what the agent has: signed out, or thrown out.
@@ -216,7 +271,9 @@ func (d *Desk) Gone(ctx context.Context, login string) error {
 	}
 	var problems []error
 	for _, c := range held {
-		problems = append(problems, d.free(ctx, c))
+		if !c.IsPostponed() {
+			problems = append(problems, d.free(ctx, c))
+		}
 	}
 	return errors.Join(problems...)
 }
@@ -234,10 +291,10 @@ func (d *Desk) Colleagues(ctx context.Context) ([]Presence, error) {
 	return slices.DeleteFunc(all, func(p Presence) bool { return !p.Here(now) }), nil
 }
 
-// Staffed says whether anybody is at the desk now, on a break or not.
+// Staffed says whether anybody is at the desk now who takes conversations: who is on a break does not (P761).
 func (d *Desk) Staffed(ctx context.Context) (bool, error) {
 	all, err := d.Colleagues(ctx)
-	return len(all) > 0, err
+	return slices.ContainsFunc(all, func(p Presence) bool { return !p.Away }), err
 }
 
 func (d *Desk) here(ctx context.Context, login string) (bool, error) {

@@ -48,7 +48,7 @@ const (
 
 // laneSlots is how many promises of a lane are being kept at once, so that a burst does not open thousands of
 // connections. Each lane has its own share: letters that wait for a slow mail server hold up no chat.
-var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneMail2: 16, bot.LaneMail3: 16, bot.LaneEvent: 32, bot.LaneDesk: 4, bot.LaneHook: 8, bot.LaneEdit: 8}
+var laneSlots = map[bot.Lane]int{bot.LaneChat: 64, bot.LaneMail: 16, bot.LaneMail2: 16, bot.LaneMail3: 16, bot.LaneEvent: 32, bot.LaneDesk: 4, bot.LaneHook: 8, bot.LaneAlert: 8, bot.LaneEdit: 8}
 
 // Conversations keeps one document per chat.
 type Conversations interface {

@@ -98,7 +98,7 @@ func (o outcome) want() (fate, int) {
 
 func (o outcome) check(t *testing.T) {
 	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
-	what := map[bot.Lane]bot.Duty{bot.LaneChat: bot.Say{Reply: &bot.Reply{}}, bot.LaneMail: bot.MailLink{}, bot.LaneMail2: bot.MailLink{Row: 1}, bot.LaneMail3: bot.MailLink{Row: 2}, bot.LaneEvent: bot.SendSignal{}, bot.LaneDesk: bot.MailWarning{}, bot.LaneHook: bot.Announce{}, bot.LaneEdit: bot.Spend{}}[o.lane]
+	what := map[bot.Lane]bot.Duty{bot.LaneChat: bot.Say{Reply: &bot.Reply{}}, bot.LaneMail: bot.MailLink{}, bot.LaneMail2: bot.MailLink{Row: 1}, bot.LaneMail3: bot.MailLink{Row: 2}, bot.LaneEvent: bot.SendSignal{}, bot.LaneDesk: bot.MailWarning{}, bot.LaneHook: bot.Announce{}, bot.LaneAlert: bot.RaiseAlert{}, bot.LaneEdit: bot.Spend{}}[o.lane]
 	head := bot.Promise{ID: "a", What: what, Schedule: bot.Schedule{Tries: o.tries}}
 	second, behind := bot.Promise{ID: "b", What: what}, bot.Promise{ID: "c", What: what}
 	outbox := bot.Outbox{Promises: []bot.Promise{second, behind}, Paused: map[bot.Lane]time.Time{o.lane: now}, WakeAt: now}

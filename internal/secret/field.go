@@ -52,6 +52,8 @@ const (
 	deliveries = "deliveries"
 	events     = "events"
 	agents     = "agents"
+	bells      = "bells"
+	pushKeys   = "push_keys"
 	cookies    = "cookies" // no collection: browsers keep them
 )
 
@@ -75,6 +77,10 @@ var (
 	DeadEvent     = &Field{Collection: events, Name: "sealed", Was: "dead-event"}
 	TOTP          = &Field{Collection: agents, Name: "totp", Paths: []string{"totp", "new_totp"}, Was: "agent-totp"}
 
+	PushKey    = &Field{Collection: pushKeys, Name: "private", Was: "push-key"}        // by which push services know us
+	PushDevice = &Field{Collection: bells, Name: "devices.sealed", Was: "push-device"} // an agent's browser, as its push service names it
+	AlertChat  = &Field{Collection: bells, Name: "chat", Was: "alert-chat"}            // an agent's own chat
+
 	// BookEntry is an entry of the address book, with the key of a chat; Filed a complaint, which outlives its chat.
 	BookEntry = &Field{Collection: book, Name: "sealed", Bytes: true, Was: "book"}
 	Filed     = &Field{Collection: complaints, Name: "sealed", Bytes: true, Was: "complaint-document"}
@@ -87,6 +93,7 @@ var (
 // be opened any more once the old key is gone.
 var Stored = []*Field{
 	Given, Number, Phone, Part, Typed, Complaint, ComplaintOld, ComplaintMade, Reply, Said, Each, Attempt, Delivery, DeadEvent, TOTP, BookEntry, Filed,
+	PushKey, PushDevice, AlertChat,
 }
 
 // slot is a slot of conversations, which also stands in what they were before words that may have to be taken back.

@@ -338,7 +338,7 @@ func (b *AddressBook) ending(ctx context.Context, conv string) (e entry, err err
 
 // opens says whether anything is kept beside a conversation that its key opens.
 func (b *AddressBook) opens(ctx context.Context, conv string) (bool, error) {
-	for _, collection := range []string{Lines, Deliveries} {
+	for _, collection := range []string{Lines, Deliveries, Drafts} {
 		n, err := b.entries.engine.Count(ctx, Query{Collection: collection, Field: "conv", From: conv, To: conv + "\x00"})
 		if err != nil || n > 0 {
 			return n > 0, err

@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"llave/internal/alert"
+)
 
 // Collection is what is declared of a collection: a name can be had in no other way, so that none is without a retention (P735).
 type Collection struct {
@@ -33,9 +37,9 @@ var (
 	})
 	Conversations = declare(Collection{Name: "chats",
 		Whole:   "all but times, keepers and the place in the queue, under the chat's key; in it ",
-		Holds:   "what a chat is in the middle of: the last lines, masked (`tail`), answers (`slots`), what is owed to it (`promises`), ids of updates (`seen`)",
+		Holds:   "what a chat is in the middle of: the last lines, masked (`tail`), answers (`slots`), what is owed to it (`promises`), what an agent has said later (`late`), ids of updates (`seen`)",
 		Why:     "to answer the next message, once",
-		Until:   "emptied `LLAVE_RETENTION_IDLE` after the last word; deleted `LLAVE_RETENTION_SEEN` after it, or once what it owes beyond bubbles is kept, a month later at most",
+		Until:   "emptied `LLAVE_RETENTION_IDLE` after the last word, or the end of a case; deleted `LLAVE_RETENTION_SEEN` after it, or once what it owes beyond bubbles is kept, a month later at most",
 		Longest: 9 * day,
 	})
 	Unlocks = declare(Collection{Name: "unlocks",
@@ -50,7 +54,7 @@ var (
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was filed", Longest: 365 * day,
 	})
 	Cases = declare(Collection{Name: "cases",
-		Holds: "what was recorded of a case with a person: times, agent, mask of the number, what was found, and the chat (`conv`)", Why: "how the desk works; what became of a notice",
+		Holds: "what was recorded of a case with a person: times, agent, what it was about (`meaning`), mask of the number, what was found, and the chat (`conv`)", Why: "how the desk works; what became of a notice",
 		Until: "`LLAVE_RETENTION_COMPLAINT` after it was opened", Longest: 365 * day,
 	})
 	Audit = declare(Collection{Name: "audit",
@@ -66,7 +70,7 @@ var (
 		Until: "a minute after the first", Longest: time.Minute,
 	})
 	Settings = declare(Collection{Name: "settings",
-		Holds: "nobody: wrapped keys, the desk's hours and ready answers, hashes of images and introductions, how far the sealing anew has come, the end of the audit's chain, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
+		Holds: "nobody: wrapped keys, the desk's hours and ready answers, the numbers of cases that are just about to stand in the queue, hashes of images and introductions, how far the sealing anew has come, the end of the audit's chain, the register of breaches (`list`, in the operator's words)", Why: "the same in every process",
 		Until: "kept: one document for each setting, in place of the one before",
 	})
 	Imports = declare(Collection{Name: "imports",
@@ -100,6 +104,11 @@ var (
 		Holds: "what was said in a conversation with a person at the desk, masked (`text`)", Why: "the next agent, and who must answer for what was said",
 		Until: "`LLAVE_RETENTION_TRANSCRIPT` after it was said", Longest: 30 * day,
 	})
+	Drafts = declare(Collection{Name: "drafts",
+		Whole: "all but chat and time, under the chat's key; the case and the agent's login are its id",
+		Holds: "what an agent has begun to write in a case, masked (`text`, `note`)", Why: "it is there again on another device, or after an accident",
+		Until: "once it was sent, or the agent closed the case; 7 days after it was changed last", Longest: draftsKept,
+	})
 	Presence = declare(Collection{Name: "presence",
 		Holds: "when an agent's console was there last", Why: "an agent who vanishes frees their conversations",
 		Until: "30 days after it", Longest: presenceKept,
@@ -116,6 +125,14 @@ var (
 		Holds: "wrong passwords in a row, under the keyed hash of the login and of the network or browser", Why: "so that nobody guesses them",
 		Until: "a day after the last", Longest: day,
 	})
+	Bells = declare(Collection{Name: "bells",
+		Holds: "where an agent is told of things with no page open: subscriptions of their browsers and their own chat, sealed, and what they are still to be told (kinds and cases)", Why: "an agent hears of a case",
+		Until: "90 days after the agent was last near; a subscription when its push service says that it has ended, or the agent takes it off", Longest: alert.KeptFor,
+	})
+	PushKeys = declare(Collection{Name: "push_keys",
+		Holds: "nobody: the key that push services know us by, sealed", Why: "browsers are subscribed with it",
+		Until: "kept: one document, without which every agent would have to subscribe anew",
+	})
 	Unheard = declare(Collection{Name: "unheard",
 		Holds: "a sentence that was not understood, masked (`said`), how often, and for a day by keyed hashes the chats that said it", Why: "so that it is understood the next time",
 		Until: "`LLAVE_RETENTION_UNHEARD` after it was last said", Longest: 30 * day,
@@ -129,5 +146,6 @@ var (
 // How long documents are kept for which there is no setting.
 const (
 	importsKept  = 30 * day
+	draftsKept   = 7 * day
 	presenceKept = 30 * day
 )

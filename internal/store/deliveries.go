@@ -16,7 +16,10 @@ type Delivery struct {
 	Version int64      `bson:"v"`
 	Conv    string     `bson:"conv,omitempty"` // empty: a report came before we could note whose it is
 	Status  string     `bson:"status,omitempty"`
+	Code    int        `bson:"code,omitempty"` // why it failed, in the channel's numbers, until it is known whose it is
 	Reply   *bot.Reply `bson:"reply,omitempty"`
+	Case    string     `bson:"case,omitempty"` // of an agent's words: their case, and
+	Line    int64      `bson:"line,omitempty"` // its line that they are
 	At      time.Time  `bson:"at"`
 }
 
@@ -53,6 +56,16 @@ func (t *DeliveryTable) Move(ctx context.Context, id, status string, follows fun
 			return d, err
 		}
 	}
+}
+
+// OfCase calls [each] for what became of the agents' words of a case: the line that they are, and the status.
+func (t *DeliveryTable) OfCase(ctx context.Context, conv, ref string, each func(line int64, status string)) error {
+	return t.documents.each(ctx, Query{Field: "conv", From: conv, To: conv + "\x00"}, func(d Delivery) bool {
+		if d.Case == ref && d.Line > 0 {
+			each(d.Line, d.Status)
+		}
+		return true
+	})
 }
 
 // Forget removes at most limit deliveries that have not moved since a moment, and says how many.

@@ -23,6 +23,8 @@ type DeskTable struct {
 	cases         *Documents[File]
 	presence      *Documents[handoff.Presence]
 	answers       *Documents[handoff.Answers]
+	line          *Documents[handoff.Line]
+	drafts        *Documents[handoff.Draft]
 }
 
 func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTable {
@@ -31,7 +33,9 @@ func newDesk(engine Engine, conversations *Documents[bot.Conversation]) *DeskTab
 		lines:    NewDocuments(engine, Lines, func(l *storedLine) (*string, *int64) { return &l.ID, &l.Version }),
 		cases:    NewDocuments(engine, Cases, func(f *File) (*string, *int64) { return &f.Ref, &f.Version }),
 		presence: NewDocuments(engine, Presence, func(p *handoff.Presence) (*string, *int64) { return &p.Login, &p.Version }),
+		drafts:   NewDocuments(engine, Drafts, func(d *handoff.Draft) (*string, *int64) { return &d.ID, &d.Version }),
 		answers:  NewDocuments(engine, Settings, func(a *handoff.Answers) (*string, *int64) { return &a.ID, &a.Version }),
+		line:     NewDocuments(engine, Settings, func(l *handoff.Line) (*string, *int64) { return &l.ID, &l.Version }),
 	}
 }
 
@@ -40,6 +44,46 @@ func (t *DeskTable) Ahead(ctx context.Context, queue string) (int, error) {
 	n, err := t.engine.Count(ctx, Query{Collection: Conversations, Field: "handoff.queue", From: handoff.QueueWaiting, To: queue})
 	return int(n), err
 }
+
+// Between returns the keys of the cases that stand in the queue from one key to another, that one not included.
+func (t *DeskTable) Between(ctx context.Context, from, to string) (keys []string, err error) {
+	err = t.shown(ctx, Query{Field: "handoff.queue", From: from, To: to}, func(key string) { keys = append(keys, key) })
+	return keys, err
+}
+
+// MovedRefs returns which cases moved at a moment or later.
+func (t *DeskTable) MovedRefs(ctx context.Context, since time.Time) (map[string]bool, error) {
+	refs := map[string]bool{}
+	err := t.shown(ctx, Query{Field: "handoff.moved", From: since, Only: []string{"handoff.ref"}}, func(ref string) { refs[ref] = true })
+	return refs, err
+}
+
+// shown calls each with the one field that is asked for, or else the one that is looked through, of conversations. It opens none.
+func (t *DeskTable) shown(ctx context.Context, q Query, each func(value string)) error {
+	if q.Collection = Conversations; len(q.Only) == 0 {
+		q.Only = []string{q.Field}
+	}
+	err := unopened(t.engine).Scan(ctx, q, func(raw bson.Raw) bool {
+		if value, ok := Lookup(raw, q.Only[0]); ok {
+			if s, ok := value.StringValueOK(); ok {
+				each(s)
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("scan the queue: %w", err)
+	}
+	return nil
+}
+
+// Line returns who is about to stand in the queue.
+func (t *DeskTable) Line(ctx context.Context) (handoff.Line, error) {
+	return t.line.Load(ctx, handoff.LineID)
+}
+
+// SaveLine stores it as Documents.Save does.
+func (t *DeskTable) SaveLine(ctx context.Context, l *handoff.Line) error { return t.line.Save(ctx, l) }
 
 // Queue returns at most limit cases whose queue key begins with a prefix, in their order.
 func (t *DeskTable) Queue(ctx context.Context, prefix string, limit int) ([]handoff.Case, error) {
@@ -51,7 +95,7 @@ func (t *DeskTable) Moved(ctx context.Context, since time.Time, limit int) ([]ha
 	return t.list(ctx, Query{Field: "handoff.moved", From: since, Limit: limit})
 }
 
-// glance is the part of a conversation's document that a list shows: of its tail the last line, of its promises what they
+// glance is the part of a conversation's document that a list shows: of its tail a glimpse, of its promises what they
 // are. The rest is most of the document; it is not decoded, because consoles read the lists many times a minute. A glance is
 // read only: it becomes a case, never a conversation, since one with so little in it would erase a chat where it was saved.
 type glance struct {
@@ -62,10 +106,14 @@ type glance struct {
 	Way      string        `bson:"way"`
 	Numbers  []struct{}    `bson:"numbers"` // how many
 	Tail     bson.RawValue `bson:"tail"`
+	Alerts   []bot.Alert   `bson:"alerts"`
 	Gone     bool          `bson:"gone"`
 	Handoff  bot.Handoff   `bson:"handoff"`
 	Turns    int64         `bson:"turns"`
 	Born     time.Time     `bson:"born"`
+	Timers   []bot.Timer   `bson:"timers"`
+	LastAt   time.Time     `bson:"last_at"`
+	Late     *bot.Late     `bson:"late"`
 	Promises []struct {
 		Kind  bot.PromiseKind `bson:"kind"`
 		Waits bool            `bson:"waits"`
@@ -90,7 +138,7 @@ func (g *glance) asCase() (c handoff.Case, err error) {
 	channel, _ := bot.SplitConversationID(g.ID)
 	c = handoff.Case{
 		Handoff: g.Handoff, Conv: g.ID, Channel: channel, Version: g.Version, Gone: g.Gone, Slowly: g.Way != "",
-		State: g.State, Lang: g.Lang, Born: g.Born, Turns: g.Turns, Tried: len(g.Numbers),
+		State: g.State, Lang: g.Lang, Born: g.Born, Turns: g.Turns, Tried: len(g.Numbers), LastAt: g.LastAt, Late: g.Late,
 	}
 	for _, p := range g.Promises {
 		if p.Kind == bot.PromiseSay {
@@ -98,24 +146,39 @@ func (g *glance) asCase() (c handoff.Case, err error) {
 			c.Waits = c.Waits || p.Waits
 		}
 	}
-	c.Last, err = lastLine(g.Tail)
+	for _, t := range g.Timers {
+		if t.Signal == bot.SignalAgentSilent {
+			c.Silent = t.At
+		}
+	}
+	c.Alerts = g.Alerts
+	c.Glimpse, err = glimpse(g.Handoff, g.Tail)
 	return c, err
 }
 
-// lastLine is the last of an array of lines; none of an array that is empty or not there.
-func lastLine(tail bson.RawValue) (last bot.Line, err error) {
+// glimpse reads as much of an array of lines as a list shows, from its end.
+func glimpse(h bot.Handoff, tail bson.RawValue) (of handoff.Glimpse, err error) {
 	array, ok := tail.ArrayOK()
 	if !ok {
-		return last, nil
+		return of, nil
 	}
 	lines, err := array.Values()
-	if err != nil || len(lines) == 0 {
-		return last, err
+	if err != nil {
+		return of, fmt.Errorf("read the last lines: %w", err)
 	}
-	if err := lines[len(lines)-1].Unmarshal(&last); err != nil {
-		return last, fmt.Errorf("read the last line: %w", err)
+	var broken error
+	of = handoff.GlimpseOf(h, func(yield func(bot.Line) bool) {
+		for _, raw := range slices.Backward(lines) {
+			var l bot.Line
+			if broken = raw.Unmarshal(&l); broken != nil || !yield(l) {
+				return
+			}
+		}
+	})
+	if broken != nil {
+		return of, fmt.Errorf("read the last lines: %w", broken)
 	}
-	return last, nil
+	return of, nil
 }
 
 // FindCase returns the conversation whose latest case has that number, and whether there is one.
@@ -221,6 +284,22 @@ func (t *DeskTable) EachCase(ctx context.Context, from, to time.Time, each func(
 		}
 		return each(caseFileOf(f))
 	})
+}
+
+// CasesOf returns the cases and notices of a chat, the latest first.
+func (t *DeskTable) CasesOf(ctx context.Context, conv string) ([]handoff.CaseFile, error) {
+	files, err := t.cases.Scan(ctx, Query{Field: "conv", From: conv, To: conv + "\x00"})
+	if err != nil {
+		return nil, err
+	}
+	var out []handoff.CaseFile
+	for _, f := range files {
+		if f.Handoff != nil {
+			out = append(out, caseFileOf(f))
+		}
+	}
+	slices.SortFunc(out, func(a, b handoff.CaseFile) int { return b.Made.Compare(a.Made) })
+	return out, nil
 }
 
 func caseFileOf(f File) handoff.CaseFile {

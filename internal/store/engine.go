@@ -118,6 +118,8 @@ var Indexes = []Index{
 	{Conversations, "handoff.ref"},
 	{Lines, "conv"},
 	{Lines, "at"},
+	{Drafts, "conv"},
+	{Drafts, "at"},
 	{Sessions, "ends"},
 	{Sessions, "login"},
 	{Tries, "ends"},
@@ -127,4 +129,5 @@ var Indexes = []Index{
 	{Events, "died"},
 	{Imports, "at"},
 	{Presence, "at"},
+	{Bells, "seen"},
 }

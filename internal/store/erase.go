@@ -211,6 +211,9 @@ func (s *Store) erasePapers(ctx context.Context, conv string, at time.Time) erro
 	if err := s.Desk.EraseLines(ctx, conv); err != nil {
 		return err
 	}
+	if err := s.Desk.EraseDrafts(ctx, conv); err != nil {
+		return err
+	}
 	if _, err := s.engine.DeleteRange(ctx, Query{Collection: Deliveries, Field: "conv", From: conv, To: to}); err != nil {
 		return err
 	}

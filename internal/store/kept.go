@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"llave/bot"
+	"llave/internal/handoff"
 	"llave/internal/unheard"
 	"llave/internal/unlock"
 )
@@ -18,6 +19,7 @@ type Kept struct {
 	Since        time.Time         // when its key was made; zero: it has none
 	Conversation *bot.Conversation // nil: it is kept no longer
 	Lines        []KeptLine        // said with a person of the desk
+	Drafts       []handoff.Draft   // that agents have begun to write
 	Complaints   []File
 	Cases        []File
 	Deliveries   []Delivery
@@ -64,6 +66,9 @@ func (s *Store) KeptOf(ctx context.Context, conv string) (k Kept, err error) {
 		k.Lines = append(k.Lines, KeptLine{l.Ref, l.Line})
 		return true
 	})
+	if err == nil {
+		err = scan(ctx, s.engine, by(Drafts), func(d handoff.Draft) bool { k.Drafts = append(k.Drafts, d); return true })
+	}
 	if err == nil {
 		err = scan(ctx, s.engine, by(Complaints), func(f File) bool { k.Complaints = append(k.Complaints, f); return true })
 	}

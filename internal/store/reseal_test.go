@@ -15,6 +15,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/agent"
+	"llave/internal/alert"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
@@ -117,6 +118,9 @@ func withEverything(t testing.TB, s *store.Store, v *secret.Vault, people int) m
 		must(t, s.Events.Bury(t.Context(), store.DeadEvent{ID: event, Sealed: seal(secret.DeadEvent, event)}))
 		login := fmt.Sprintf("ana%d", i)
 		must(t, s.Agents.Save(t.Context(), &agent.Agent{Login: login, TOTP: seal(secret.TOTP, login), NewTOTP: seal(secret.TOTP, login)}))
+		must(t, s.Bells.Save(t.Context(), &alert.Bell{Login: login, Chat: seal(secret.AlertChat, login), Devices: []alert.Device{{ID: "d", Sealed: seal(secret.PushDevice, login)}}}))
+		keys := store.NewDocuments(s.Engine(), store.PushKeys, func(k *alert.PushKey) (*string, *int64) { return &k.ID, &k.Version })
+		must(t, keys.Save(t.Context(), &alert.PushKey{ID: login, Public: "p", Private: seal(secret.PushKey, login)}))
 	}
 	return says
 }

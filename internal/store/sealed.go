@@ -37,6 +37,7 @@ type shows struct {
 var ofPeople = map[string]shows{
 	Conversations: {chat: idField, fields: []string{"wake_at", "kept_till", "keepers", "handoff.queue", "handoff.moved", "handoff.ref"}, lists: map[string][]string{"promises": {"lane", "made", "waits"}}},
 	Lines:         {chat: "conv", fields: []string{"conv", "ref", "at"}},
+	Drafts:        {chat: "conv", fields: []string{"conv", "at"}},
 	Deliveries:    {chat: "conv", fields: []string{"conv", "status", "at"}},
 	Complaints:    {field: secret.Filed, fields: []string{"topic", "conv", "made", "status"}},
 }

@@ -40,6 +40,7 @@ type Store struct {
 	Agents        *AgentTable
 	Sessions      *SessionTable
 	Tries         *TryTable
+	Bells         *BellTable
 	Unheard       *UnheardTable
 	Events        *EventTable
 	Intros        *IntroTable
@@ -99,6 +100,7 @@ func newStore(engine Engine, book *AddressBook) *Store {
 		Agents:     newAgents(engine),
 		Sessions:   newSessions(engine),
 		Tries:      newTries(engine),
+		Bells:      newBells(engine),
 		Unheard:    newUnheard(engine),
 		Events:     newEvents(engine),
 		Intros:     newIntros(engine),

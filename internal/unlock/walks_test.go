@@ -75,8 +75,13 @@ type staffed struct{ handoff.Hours }
 func (d staffed) Calendar(context.Context) (handoff.Calendar, error) {
 	return handoff.Calendar{Hours: d.Hours, Zone: time.UTC}, nil
 }
-func (staffed) Ahead(context.Context, string) (int, error) { return 0, nil }
-func (staffed) Staffed(context.Context) (bool, error)      { return true, nil }
+func (staffed) Takes(context.Context, string) (bool, error) { return false, nil }
+func (staffed) Ahead(context.Context, string) (int, error)  { return 0, nil }
+func (d staffed) LineUp(ctx context.Context, h *bot.Handoff) (int, error) {
+	handoff.Wait(h)
+	return d.Ahead(ctx, h.Queue)
+}
+func (staffed) Staffed(context.Context) (bool, error) { return true, nil }
 
 // twoProcesses are runners over one store.
 func twoProcesses(t *testing.T, s *service, w *watched, uniform bool) (both [2]*runner.Runner) {

@@ -248,7 +248,7 @@ func (m *maker) walk(part func(person) []string, together int) {
 
 // closeDesk closes the desk by hand, and waits until those who waited were told.
 func (m *maker) closeDesk() {
-	p, err := m.agent.Send(m.t.Context(), bottest.DeskForm{Action: "/agentes/supervision/horario", Fields: url.Values{"hacer": {"cerrar"}, "version": {"0"}}})
+	p, err := m.agent.Send(m.t.Context(), bottest.DeskForm{Action: "/agentes/supervision/horario", Fields: url.Values{"hacer": {"cerrar"}, "version": {"0"}, "visto": {"closes"}}})
 	must(m.t, err)
 	if p.Status != http.StatusSeeOther {
 		m.t.Fatalf("the desk cannot be closed: status %d", p.Status)

@@ -262,7 +262,7 @@ var onward = map[string]struct {
 	"KeyStep3":      {"siguiente", []string{"KeyStep4"}},
 	"KeyStuck":      {"volver al paso", []string{"KeyStep1"}},
 	"KeyTried":      {"sí, pude entrar", []string{"Rating"}},
-	"Rating":        {"5", []string{"Done"}},
+	"Rating":        {"5", []string{"Done", "RatingWords"}}, // of the chat itself, or of a person's help
 	"Done":          {"menú", []string{"Menu"}},
 	"AtOffice":      {"menú", []string{"Menu"}},
 	"Complaining":   {"La página no abre desde ayer.", []string{"ComplaintRead"}},

@@ -47,7 +47,7 @@ func (w *World) beat(ctx context.Context) {
 		if !here {
 			continue
 		}
-		if err := w.App.Desk.Beat(ctx, w.agents[login], false); err != nil {
+		if err := w.App.Desk.Beat(ctx, w.agents[login], w.paused[login]); err != nil {
 			w.t.Fatalf("beat: %v", err)
 		}
 	}
@@ -124,14 +124,18 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 	if h := p.w.Case(Chat); h != nil {
 		deed.Ref = h.Ref
 	}
-	what, words, _ := strings.Cut(what, ": ")
+	what, words, _ := strings.Cut(what, ": ") // a clock has no blank behind its colon
 	to, passes := strings.CutPrefix(what, "passes it to ")
 	step, returns := strings.CutPrefix(what, "gives it back at ")
+	until, postpones := strings.CutPrefix(what, "postpones it until ")
 	switch {
 	case what == "is here":
 		return nil
 	case what == "is gone":
 		p.w.Vanish(login)
+		return nil
+	case what == "goes on a break", what == "is back":
+		p.w.paused[login] = what == "goes on a break"
 		return nil
 	case what == "signs out":
 		p.w.Vanish(login)
@@ -151,8 +155,20 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 		return desk.Release(ctx, deed)
 	case returns:
 		return desk.Return(ctx, deed, bot.State(step))
+	case what == "is typing":
+		return desk.Type(ctx, deed, false)
 	case what == "resolves it":
-		return desk.Resolve(ctx, deed, words)
+		reason, why, _ := strings.Cut(words, ", ")
+		return desk.ResolveSaying(ctx, deed, reason, why)
+	case postpones:
+		return p.postpone(ctx, deed, until)
+	case what == "goes on":
+		return desk.Resume(ctx, deed)
+	case strings.HasPrefix(what, "says at "), strings.HasPrefix(what, "postpones and says at "):
+		_, at, _ := strings.Cut(what, "says at ")
+		return desk.SayLater(ctx, deed, words, beginning(p.t, at), strings.HasPrefix(what, "postpones"))
+	case what == "takes back what is said later":
+		return desk.Unsay(ctx, deed)
 	case what == "sends the link":
 		return desk.SendLink(ctx, deed)
 	case what == "tells the offices":
@@ -172,6 +188,17 @@ func (p *player) deed(ctx context.Context, login, what string) error {
 	}
 	p.t.Fatalf("desk: unknown deed %q", what)
 	return nil
+}
+
+// postpone puts the case off: until "an answer", "the opening", or a moment at the desk.
+func (p *player) postpone(ctx context.Context, deed handoff.Deed, until string) error {
+	switch until {
+	case "an answer":
+		return p.w.App.Desk.Postpone(ctx, deed, bot.UntilAnswer, time.Time{})
+	case "the opening":
+		return p.w.App.Desk.Postpone(ctx, deed, bot.UntilOpening, time.Time{})
+	}
+	return p.w.App.Desk.Postpone(ctx, deed, bot.UntilTime, beginning(p.t, until))
 }
 
 // takeNext takes whoever stands first in the queue.
@@ -197,7 +224,7 @@ func refusal(err error) string {
 	if errors.As(err, &taken) {
 		return "taken by " + taken.Name
 	}
-	for _, known := range []error{handoff.ErrNoCase, handoff.ErrNotYours, handoff.ErrNoNumber, handoff.ErrNotHere, handoff.ErrRefused} {
+	for _, known := range []error{handoff.ErrNoCase, handoff.ErrNotYours, handoff.ErrNoNumber, handoff.ErrNotHere, handoff.ErrRefused, handoff.ErrNotThen} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}

@@ -39,6 +39,8 @@ import (
 //	* ana takes the case          an agent of the desk: "takes the next" is who stands first in the queue
 //	* ana: Buenos días            says that to the person
 //	* ana notes: TEXT | passes it to luis: TEXT | releases it | gives it back at KeyStep3 | resolves it: solved
+//	* ana postpones it until 2026-03-02 16:00 | an answer | the opening; * ana goes on
+//	* ana says at 2026-03-02 16:00: TEXT | postpones and says at …: TEXT | takes back what is said later
 //	* ana sends the link | tells the offices | reveals the number | asks why
 //	* ana is here | signs out | is gone    whose console is there, as it is from an agent's first line on
 //	* desk closes now | desk opens again   a supervisor, by hand

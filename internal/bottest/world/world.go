@@ -14,6 +14,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,6 +38,7 @@ type World struct {
 	API     *bottest.BotAPI // on Telegram
 	Graph   *bottest.Graph  // on WhatsApp
 	SMTP    *bottest.SMTP
+	Push    *bottest.Push
 	Browser *http.Client // follows redirects, keeps cookies
 	Log     *bottest.Buffer
 
@@ -46,6 +48,7 @@ type World struct {
 	channel string
 	agents  map[string]handoff.Actor
 	present map[string]bool // whose console is there
+	paused  map[string]bool // of these, who is on a break
 	hurries bool            // the person goes on at once
 }
 
@@ -85,11 +88,13 @@ type before struct {
 func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 	t.Helper()
 	w := &World{
-		t: t, start: from.at, channel: on.Name, Log: &bottest.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{},
+		t: t, start: from.at, channel: on.Name, Log: &bottest.Buffer{}, agents: map[string]handoff.Actor{}, present: map[string]bool{}, paused: map[string]bool{},
 	}
 	phone, channel, ready := on.open(t, w)
 	w.Phone = phone
 	var err error
+	w.Push = bottest.NewPush()
+	t.Cleanup(w.Push.Close)
 	if w.SMTP, err = bottest.StartSMTP(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +123,7 @@ func newFrom(t testing.TB, on Channel, from before, settings ...string) *World {
 		t.Fatal(err)
 	}
 	w.App, err = app.New(t.Context(), app.Options{
-		Config: c, Log: slog.New(slog.NewJSONHandler(w.Log, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store,
+		Config: c, Log: slog.New(slog.NewJSONHandler(w.Log, nil)), LocalURL: true, NoSweep: true, Now: w.Now, Engine: from.store, PushClient: w.Push,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -289,6 +294,18 @@ func read(t testing.TB, res *http.Response, err error) (int, string) {
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(body)
+}
+
+// Heard waits until a conversation has heard an update whose id begins so: of what is told to it beside all else.
+func (w *World) Heard(chat int64, prefix string) {
+	w.t.Helper()
+	for range 1000 {
+		if c, _ := w.kept(chat); slices.ContainsFunc(c.Seen, func(s bot.Seen) bool { return strings.HasPrefix(s.ID, prefix) }) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.t.Fatalf("the conversation has not heard %q", prefix)
 }
 
 // kept is the conversation of a chat on the world's channel as it is stored.

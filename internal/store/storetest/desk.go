@@ -119,7 +119,7 @@ func deskGlance(t *testing.T, s *store.Store) {
 
 	listed, err := s.Desk.Queue(ctx, handoff.QueueHeld+"glancer/", 10)
 	must(t, err)
-	if len(listed) != 2 || listed[0].Unsent != 2 || !listed[0].Waits || listed[0].Tried != 2 || listed[0].Last.Text != "buenas" {
+	if len(listed) != 2 || listed[0].Unsent != 2 || !listed[0].Waits || listed[0].Tried != 2 || len(listed[0].Words) != 1 || listed[0].Words[0] != "hola" || listed[0].Unread != 0 {
 		t.Fatalf("listed: %+v", listed)
 	}
 	for _, got := range listed {
@@ -235,6 +235,13 @@ func deskCases(t *testing.T, s *store.Store) {
 	}
 	if got := list(1); len(got) != 1 {
 		t.Errorf("the latest: got %v", got)
+	}
+
+	must(t, s.Desk.KeepCase(ctx, "telegram:1", bot.Handoff{Ref: "C-CASE-005", Status: bot.HandoffWaiting, Asked: deskDay.Add(2 * time.Hour), Rev: 1}))
+	of, err := s.Desk.CasesOf(ctx, "telegram:1")
+	must(t, err)
+	if len(of) != 2 || of[0].Ref != "C-CASE-005" || of[1].Ref != "C-CASE-001" {
+		t.Errorf("cases of a chat: got %+v", of)
 	}
 
 	closed := func(ref, by string) bool {

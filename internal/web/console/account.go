@@ -4,6 +4,8 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"llave/internal/agent"
@@ -61,12 +63,13 @@ var accountForms = map[string]func(d *Door, w http.ResponseWriter, r *http.Reque
 	"confirmar":    (*Door).confirmTOTP,
 	"recuperacion": (*Door).renewRecovery,
 	"quitar":       (*Door).endTOTP,
+	"idiomas":      (*Door).setSpeaks,
 	"cerrar":       (*Door).endSession,
 	"cerrar-otras": (*Door).endOthers,
 }
 
 // done are the notes that a redirect may ask for.
-var done = map[string]string{"contrasena": "password", "sin-codigo": "totp_off", "cerrada": "session_ended", "cerradas": "sessions_ended"}
+var done = map[string]string{"contrasena": "password", "sin-codigo": "totp_off", "idiomas": "speaks", "cerrada": "session_ended", "cerradas": "sessions_ended"}
 
 func (d *Door) showAccount(w http.ResponseWriter, r *http.Request, v Visit) error {
 	return d.askAccount(w, r, v, accountData{Done: done[r.URL.Query().Get("hecho")]})
@@ -105,6 +108,23 @@ func (d *Door) zone() *time.Location {
 		return time.UTC
 	}
 	return d.Zone
+}
+
+// otherLanguages are those that people write in beside the desk's own.
+var otherLanguages = []string{"en"}
+
+// setSpeaks says which languages the agent speaks.
+func (d *Door) setSpeaks(w http.ResponseWriter, r *http.Request, v Visit) error {
+	var spoken []string
+	for _, language := range otherLanguages {
+		if slices.Contains(r.PostForm["idioma"], language) {
+			spoken = append(spoken, language)
+		}
+	}
+	if err := d.Agents.SetSpeaks(r.Context(), v.Agent.Login, v.Agent.Login, strings.Join(spoken, " ")); err != nil {
+		return Unavailable(err)
+	}
+	return web.Redirect(w, r, accountPath+"?hecho=idiomas")
 }
 
 func (d *Door) changeAccount(w http.ResponseWriter, r *http.Request, v Visit) error {

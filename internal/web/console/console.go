@@ -196,6 +196,7 @@ const (
 	HereSearch     = "buscar"
 	HereSupervisor = "supervision"
 	HereAccount    = "cuenta"
+	HereCounter    = "ventanilla"
 )
 
 // View is a page in the console's frame.
@@ -213,6 +214,7 @@ type View struct {
 type framed struct {
 	Agent      agent.Agent
 	Supervisor bool
+	Clerk      bool
 	Here       string
 	Away       bool
 	Stream     string
@@ -226,7 +228,7 @@ const Policy = web.Policy + "; connect-src 'self'; frame-src 'self'"
 
 // Show draws one of some pages in the console's frame.
 func (c *Frame) Show(w http.ResponseWriter, r *http.Request, pages web.Pages, v View) error {
-	away, err := c.away(r.Context(), v.Visit.Agent.Login)
+	away, err := c.Desk.Paused(r.Context(), v.Visit.Agent.Login)
 	if err != nil {
 		return Unavailable(err)
 	}
@@ -235,7 +237,7 @@ func (c *Frame) Show(w http.ResponseWriter, r *http.Request, pages web.Pages, v 
 		back = r.URL.RequestURI()
 	}
 	return web.Show(w, pages, web.View{Name: v.Name, Status: v.Status, Form: true, Policy: c.policy(), Data: framed{
-		Agent: v.Visit.Agent, Supervisor: v.Visit.Supervisor(), Here: v.Here, Away: away,
+		Agent: v.Visit.Agent, Supervisor: v.Visit.Supervisor(), Clerk: v.Visit.Agent.Role == agent.Clerk, Here: v.Here, Away: away,
 		Stream: v.Stream, Reload: v.Reload, Back: back, Data: v.Data,
 	}})
 }

@@ -28,7 +28,7 @@ func TestPresence(t *testing.T) {
 	ana.Post("/agentes/pausa", "pausa", "si", "volver", console.CasePath+of.Ref).To(t, console.CasePath+of.Ref)
 	ana.Get("/agentes").Want(t, http.StatusOK, "En pausa")
 	d.Clock.Advance(40 * time.Second)
-	ana.Post("/agentes/latido").Want(t, http.StatusNoContent)
+	ana.Post("/agentes/latido").Want(t, http.StatusOK, `"idle":1760`)
 	if got := d.Present("ana"); !got.Away {
 		t.Errorf("presence: got %+v, want in pause", got)
 	}
@@ -72,4 +72,30 @@ func TestEmbedded(t *testing.T) {
 	if got := apart.Get("/agentes").Header.Get("Content-Security-Policy"); !strings.Contains(got, "frame-ancestors 'none'") {
 		t.Errorf("policy: got %q", got)
 	}
+}
+
+// Waiting for cases on duty is no idleness; on a break it is, unless the agent says that they are there; twelve hours are the end (P768).
+func TestBeat_session(t *testing.T) {
+	d := consoletest.NewDesk(t).Process()
+	ana := d.As("ana")
+	ana.Get("/agentes").Want(t, http.StatusOK, "Disponible")
+	for range 6 {
+		d.Clock.Advance(25 * time.Minute)
+		ana.Post("/agentes/latido").Want(t, http.StatusOK, `"idle":1800`)
+	}
+	ana.Post("/agentes/pausa", "pausa", "si", "volver", "/agentes").To(t, "/agentes")
+	d.Clock.Advance(28 * time.Minute)
+	ana.Post("/agentes/latido").Want(t, http.StatusOK, `"idle":120`)
+	ana.Post("/agentes/latido", "sigo", "si").Want(t, http.StatusOK, `"idle":1800`)
+	d.Clock.Advance(31 * time.Minute)
+	ana.Do(http.MethodPost, "/agentes/latido", nil, "Sec-Fetch-Dest", "empty").Want(t, http.StatusUnauthorized)
+
+	ana.SignIn("ana", consoletest.Password).To(t, "/agentes")
+	ana.Post("/agentes/pausa", "pausa", "no", "volver", "/agentes").To(t, "/agentes")
+	for range 35 {
+		d.Clock.Advance(20 * time.Minute)
+		ana.Post("/agentes/latido").Want(t, http.StatusOK, `"idle":1800`)
+	}
+	d.Clock.Advance(20 * time.Minute)
+	ana.Do(http.MethodPost, "/agentes/latido", nil, "Sec-Fetch-Dest", "empty").Want(t, http.StatusUnauthorized)
 }

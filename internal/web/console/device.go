@@ -40,6 +40,9 @@ var (
 	systems  = [][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS", "Mac"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}
 )
 
+// BrowserOf is what the browser of a request is called in a list.
+func BrowserOf(r *http.Request) string { return browserOf(r.UserAgent()) }
+
 // browserOf is what a User-Agent is called in a list, "" when it is none that we know. Nothing else of it is kept.
 func browserOf(userAgent string) string {
 	first := func(of [][2]string) []string {

@@ -2,9 +2,11 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
+	"llave/internal/agent"
 	"llave/internal/web"
 )
 
@@ -23,13 +25,16 @@ func (c *Frame) there(f Handler) Handler {
 
 // beat says that an agent is there, as much on duty as they said last.
 func (c *Frame) beat(ctx context.Context, v Visit) error {
+	if v.Agent.Role == agent.Clerk { // who talks to nobody
+		return nil
+	}
 	c.mu.Lock()
 	recent := time.Since(c.beats[v.Agent.Login]) < beatEvery
 	c.mu.Unlock()
 	if recent {
 		return nil
 	}
-	away, err := c.away(ctx, v.Agent.Login)
+	away, err := c.Desk.Paused(ctx, v.Agent.Login)
 	if err != nil {
 		return err
 	}
@@ -46,20 +51,6 @@ func (c *Frame) beatAs(ctx context.Context, v Visit, away bool) error {
 	return nil
 }
 
-// away says whether an agent takes no new conversation for now.
-func (c *Frame) away(ctx context.Context, login string) (bool, error) {
-	all, err := c.Desk.Store.Present(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, p := range all {
-		if p.Login == login {
-			return p.Away, nil
-		}
-	}
-	return false, nil
-}
-
 // pause says whether the agent takes new conversations.
 func (c *Frame) pause(w http.ResponseWriter, r *http.Request, v Visit) error {
 	form, err := web.Form(r)
@@ -72,9 +63,22 @@ func (c *Frame) pause(w http.ResponseWriter, r *http.Request, v Visit) error {
 	return web.Redirect(w, r, ownPage(form.Get("volver")))
 }
 
-// beatNow is the page's word that it is there.
-func (c *Frame) beatNow(w http.ResponseWriter, _ *http.Request, _ Visit) error {
+// beatNow is the page's word that it is there, and answers how many seconds the session lasts yet: without an action, and at most. Of
+// who is on duty it counts as an action: waiting for cases is their work. Who is on a break is asked before they are signed out (P768).
+func (c *Frame) beatNow(w http.ResponseWriter, r *http.Request, v Visit) error {
+	away, err := c.Desk.Paused(r.Context(), v.Agent.Login)
+	if err != nil {
+		return Unavailable(err)
+	}
+	idle, whole, err := c.Agents.Left(r.Context(), v.token, !away || r.FormValue("sigo") != "")
+	switch {
+	case Ended(err):
+		return sendToSignIn(w, r)
+	case err != nil:
+		return Unavailable(err)
+	}
 	web.Secure(w.Header(), "", false)
-	w.WriteHeader(http.StatusNoContent)
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	fmt.Fprintf(w, `{"idle":%d,"whole":%d}`, int(idle.Seconds()), int(whole.Seconds()))
 	return nil
 }

@@ -36,7 +36,7 @@ type Door struct {
 
 // NewDoor makes the door.
 func NewDoor(kit *web.Kit, agents *agent.Service) (*Door, error) {
-	pages, err := web.ParsePages(files, "templates")
+	pages, err := web.ParsePages(files, "templates", assets)
 	if err != nil {
 		return nil, err
 	}
@@ -51,11 +51,11 @@ func (d *Door) Routes(mux *http.ServeMux) {
 	mux.Handle("GET "+codePath, page(d.showCode))
 	mux.Handle("POST "+codePath, page(d.signInCode))
 	mux.Handle("POST "+signOutPath, page(d.signOut))
-	mux.Handle("GET "+accountPath, page(d.For(agent.Member, d.showAccount)))
-	mux.Handle("POST "+accountPath, page(d.For(agent.Member, d.changeAccount)))
-	mux.Handle("GET "+enrolmentPath, page(d.For(agent.Member, d.enrolmentCode)))
-	mux.Handle("GET "+confirmPath, page(d.For(agent.Member, d.showConfirm)))
-	mux.Handle("POST "+confirmPath, page(d.For(agent.Member, d.confirm)))
+	mux.Handle("GET "+accountPath, page(d.For(agent.Any, d.showAccount)))
+	mux.Handle("POST "+accountPath, page(d.For(agent.Any, d.changeAccount)))
+	mux.Handle("GET "+enrolmentPath, page(d.For(agent.Any, d.enrolmentCode)))
+	mux.Handle("GET "+confirmPath, page(d.For(agent.Any, d.showConfirm)))
+	mux.Handle("POST "+confirmPath, page(d.For(agent.Any, d.confirm)))
 }
 
 // Where the door's pages are. Home is where signing in leads when nobody asked for another page.
@@ -67,6 +67,9 @@ const (
 	accountPath   = "/agentes/cuenta"
 	enrolmentPath = "/agentes/cuenta/codigo.png"
 	confirmPath   = "/agentes/confirmar"
+
+	// CounterPath is the home of clerks.
+	CounterPath = "/agentes/ventanilla"
 )
 
 // The cookies, before web.Kit puts "__Host-" in front.
@@ -85,7 +88,7 @@ type Visit struct {
 
 // Actor is who does what a visit asks for.
 func (v Visit) Actor() handoff.Actor {
-	return handoff.Actor{Login: v.Agent.Login, Name: v.Agent.Name, Supervisor: v.Supervisor()}
+	return handoff.Actor{Login: v.Agent.Login, Name: v.Agent.Name, Supervisor: v.Supervisor(), Speaks: v.Agent.Speaks}
 }
 
 // Fresh says whether the visitor typed the password a moment ago.
@@ -129,6 +132,8 @@ func (d *Door) ask(role agent.Role, look lookup, f Handler) web.HandlerFunc {
 			return Unavailable(err)
 		case d.Agents.Owes(a) != agent.OwesNothing && !strings.HasPrefix(r.URL.Path, accountPath):
 			return sendTo(w, r, accountPath)
+		case a.Role == agent.Clerk && !a.Role.Includes(role) && r.Method == http.MethodGet && strings.TrimSuffix(r.URL.Path, "/") == Home:
+			return sendTo(w, r, CounterPath)
 		case !a.Role.Includes(role):
 			return &web.Error{Status: http.StatusForbidden}
 		}

@@ -17,7 +17,7 @@ function piece(html) {
 
 /** post sends a form by the script. What the server did not answer rejects. */
 function post(address, fields = {}) {
-  return fetch(address, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(fields) });
+  return fetch(address, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(fields), signal: AbortSignal.timeout(10000) });
 }
 
 /** newOnce names a press, so that sending it again is no other one. */
@@ -40,9 +40,46 @@ const remembered = {
   set: (name, value) => { try { localStorage.setItem(name, value); } catch { /* it asks again next time */ } },
 };
 
+/** goWriting goes to a case that has just become the agent's, with the cursor where one writes. */
+function goWriting(to) {
+  try { sessionStorage.setItem("escribir", "si"); } catch { /* one more press of a key */ }
+  location.assign(to);
+}
+function writesNow() {
+  try {
+    const now = sessionStorage.getItem("escribir") !== null;
+    sessionStorage.removeItem("escribir");
+    return now;
+  } catch { return false; }
+}
+document.body.classList.add("scripted");
+document.addEventListener("submit", (e) => {
+  if (e.target.matches("[data-next]")) try { sessionStorage.setItem("escribir", "si"); } catch { /* the same */ }
+});
+
+// What a redirect had the page say is said once, and not again on the way back.
+{
+  const here = new URL(location.href);
+  if (here.searchParams.has("dicho")) {
+    here.searchParams.delete("dicho");
+    history.replaceState(history.state, "", here);
+  }
+}
+
 // ---- the list
 
 const list = one("#lista");
+
+// It stays where it was scrolled to, whatever is opened beside it.
+{
+  const pane = one(".list"), name = "lista/" + board?.dataset.filter;
+  if (pane) {
+    try { pane.scrollTop = Number(sessionStorage.getItem(name) ?? 0); } catch { /* at its top */ }
+    const here = one(".rows a[aria-current]", pane), room = pane.getBoundingClientRect();
+    if (here && room.height && (here.getBoundingClientRect().top < room.top || here.getBoundingClientRect().bottom > room.bottom)) here.scrollIntoView({ block: "nearest" });
+    addEventListener("pagehide", () => { try { sessionStorage.setItem(name, String(pane.scrollTop)); } catch { /* the same */ } });
+  }
+}
 
 function tidyList() {
   if (list) one("#nadie").hidden = list.children.length > 0;
@@ -70,6 +107,7 @@ function putRow(row) {
 
 // ---- time
 
+const target = Number(board?.dataset.target) || Infinity;
 const clockOff = board ? Number(board.dataset.now) - Date.now() : 0;
 
 function tickWaits() {
@@ -80,65 +118,44 @@ function tickWaits() {
       : minutes < 48 * 60 ? `${Math.floor(minutes / 60)} ${words.hours}`
       : `${Math.floor(minutes / 1440)} ${words.days}`;
     if (w.textContent !== text) w.textContent = text;
+    if (!w.dataset.paced) continue;
+    const part = (Date.now() + clockOff - Number(w.dataset.paced)) / target;
+    const pace = part >= 1 ? "late" : part >= 0.5 ? "near" : "calm";
+    if (w.dataset.pace !== pace) w.dataset.pace = pace;
   }
 }
 setInterval(tickWaits, 10000);
-
-// ---- telling the agent
-
-let sound = null; // an AudioContext, once the agent has pressed or typed something
-const soundButton = one("#sonido");
-const noticeButton = one("#avisar");
-
-function beep() {
-  if (remembered.is("sonido") !== "si") return;
-  sound ??= new AudioContext();
-  sound.resume();
-  [660, 880].forEach((pitch, i) => {
-    const from = sound.currentTime + i * 0.14;
-    const tone = sound.createOscillator(), volume = sound.createGain();
-    tone.frequency.value = pitch;
-    volume.gain.setValueAtTime(0.0001, from);
-    volume.gain.exponentialRampToValueAtTime(0.2, from + 0.02);
-    volume.gain.exponentialRampToValueAtTime(0.0001, from + 0.13);
-    tone.connect(volume).connect(sound.destination);
-    tone.start(from);
-    tone.stop(from + 0.14);
-  });
-}
-
-function drawSound() { soundButton.setAttribute("aria-pressed", remembered.is("sonido") === "si"); }
-soundButton.hidden = false;
-drawSound();
-soundButton.addEventListener("click", () => {
-  remembered.set("sonido", remembered.is("sonido") === "si" ? "no" : "si");
-  drawSound();
-  beep();
-});
-
-const canNotify = "Notification" in window;
-function drawNotices() { noticeButton.hidden = !canNotify || Notification.permission !== "default"; }
-drawNotices();
-noticeButton.addEventListener("click", () => Notification.requestPermission().then(drawNotices));
-
-function tell(text, ref) {
-  one("#suceso").textContent = `${text}: ${ref}`;
-  beep();
-  if (!canNotify || Notification.permission !== "granted" || document.hasFocus()) return;
-  let note;
-  try { note = new Notification(text, { body: ref, tag: ref, icon: words.icon }); } catch { return; } // telephones have none for pages
-  note.onclick = () => { window.focus(); location.assign("/agentes/casos/" + encodeURIComponent(ref)); note.close(); };
-}
 
 // ---- what the stream says
 
 const title = document.title.replace(/^\(\d+\) /, "");
 
+let counted = null; // what the stream said last of how many there are
+
+/** beat says that the page is there, and hears how long the session lasts. */
+function beat(fields = {}) {
+  return post("/agentes/latido", fields).then(async (r) => { if (r.status === 401) leave(); else if (r.ok) lasts(await r.json()); }, () => {});
+}
+
+/** toast tells the agent, wherever they look, until they say that they have read it. */
+function toast(html) {
+  const into = one("#salidas"), p = document.createElement("p"), words = document.createElement("span"), button = document.createElement("button");
+  p.className = "toast";
+  words.append(piece(html));
+  button.type = "button";
+  button.className = "second";
+  button.textContent = into.dataset.close;
+  button.addEventListener("click", () => p.remove());
+  p.append(words, button);
+  into.append(p);
+}
+
 const hear = {
-  ping() {
+  ping(e) {
     // Answered from here and not by a timer: those of a page in the background are slowed down.
-    post("/agentes/latido").then((r) => { if (r.status === 401) leave(); }, () => {});
+    if (e.beat) beat();
   },
+  left(e) { toast(e.html); },
   out(e) { leave(e.to); },
   list(e) {
     keepPlace(() => {
@@ -155,24 +172,28 @@ const hear = {
   gone(e) { keepPlace(() => document.getElementById("caso-" + e.ref)?.remove()); },
   notices(e) { one("#avisos-titular")?.replaceChildren(piece(e.html)); },
   counts(n) {
+    counted = n;
     n.queue = n.waiting + n.later;
-    document.title = (n.waiting ? `(${n.waiting}) ` : "") + title;
+    const calls = n.waiting + n.unanswered;
+    document.title = (calls ? `(${calls}) ` : "") + title;
+    badge(calls);
     for (const badge of all("[data-count]")) {
       const of = n[badge.dataset.count];
       badge.textContent = of;
       if (badge.classList.contains("badge")) badge.hidden = !of;
     }
-    const next = one("#siguiente");
-    if (next) next.hidden = !n.waiting;
+    for (const next of all("[data-next]")) next.hidden = !n.waiting;
   },
-  came(e) { tell(words.came, e.ref); },
-  wrote(e) { if (board?.dataset.ref !== e.ref || !document.hasFocus()) tell(words.wrote, e.ref); },
+  shut(e) {
+    const closed = one("#cerrado"), fresh = piece(e.html);
+    if (closed && closed.textContent !== fresh.textContent) closed.replaceChildren(fresh);
+  },
 };
 
 // ---- the stream
 
 const offline = one("#sin-conexion");
-let source = null, failures = 0, retry = 0;
+let source = null, failures = 0, retry = 0, heardAt = Date.now();
 
 function connect() {
   clearTimeout(retry);
@@ -180,8 +201,11 @@ function connect() {
   if (failures || source) { // the page has moved on since it was drawn
     address.searchParams.delete("sello");
     address.searchParams.delete("v");
+    if (told) address.searchParams.set("avisado", told);
     if (address.searchParams.has("desde")) address.searchParams.set("desde", talk.last());
+    if (counted) address.searchParams.set("tenia", counted.held); // so that it is told where they went
   }
+  heardAt = Date.now();
   source?.close();
   source = new EventSource(address);
   source.onopen = () => { failures = 0; offline.hidden = true; };
@@ -195,9 +219,23 @@ function connect() {
     retry = setTimeout(again, Math.min(15000, 500 * 2 ** failures) * (0.75 + Math.random() / 2));
   };
   for (const [name, f] of Object.entries(hear)) {
-    source.addEventListener(name, (e) => f(JSON.parse(e.data)));
+    source.addEventListener(name, (e) => { heardAt = Date.now(); f(JSON.parse(e.data)); });
   }
 }
+
+// A connection whose bytes are swallowed on the way says nothing, ever: neither side is told. The server sends a word every five
+// seconds; where none comes for twelve the connection is taken for dead, whatever the browser thinks (P765).
+const deafAfter = 12000;
+let watched = Date.now();
+setInterval(() => {
+  const slept = Date.now() - watched > 5000; // the machine, or the browser on behalf of a page that nobody looks at
+  watched = Date.now();
+  if (slept) { heardAt = Math.max(heardAt, Date.now() - deafAfter + 2000); return; }
+  if (!source || source.readyState === EventSource.CLOSED || Date.now() - heardAt < deafAfter) return;
+  offline.hidden = false;
+  failures++;
+  connect();
+}, 1000);
 
 /** again asks first whether the agent may come in: a stream does not say why it was refused. */
 function again() {

@@ -33,19 +33,31 @@ async function claim() {
   const address = `/agentes/casos/${encodeURIComponent(row.dataset.ref)}`;
   const answer = await post(`${address}/tomar`, { once: newOnce(), ver: "mios" }).catch(() => null);
   if (answer?.status === 401) leave();
-  else location.assign(`${address}?ver=mios`);
+  else goWriting(`${address}?ver=mios`);
 }
 
-function write() { one("#texto")?.focus(); }
+function write() { if (one("#texto")) talk.mode("texto"); }
 
-function writeNote() {
-  const note = one("#nota-caja");
-  if (!note) return;
-  note.open = true;
-  one("#nota").focus();
+function writeNote() { if (one("#nota")) talk.note(); }
+
+/** resolve opens the form that closes the case. */
+function resolve() {
+  const form = one("#d-resolver");
+  if (!form) return;
+  if (getComputedStyle(one("#acciones")).display === "none") location.hash = "acciones";
+  form.open = true;
+  one("#motivo").focus();
 }
 
-function leave() {
+function next() { one("[data-next]:not([hidden]) button")?.click(); }
+
+// While something is written and not sent no key does anything but lead back to it: what was meant for the field, and came a moment
+// after it went, claims nothing.
+const isDrafting = () => all(".talk textarea").some((f) => f.value.trim());
+let typedAt = -Infinity;
+document.addEventListener("input", () => { typedAt = performance.now(); });
+
+function stepBack() {
   if (document.activeElement?.closest?.(".talk") && document.activeElement !== document.body) {
     const row = one(".list .rows a[aria-current]") ?? one(".list .rows a");
     if (row && row.offsetParent) { row.focus(); return; }
@@ -56,16 +68,17 @@ function leave() {
 
 const keys = {
   j: () => move(1), k: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
-  c: claim, r: write, n: writeNote, Escape: leave, "?": () => help.showModal(),
+  c: claim, r: write, n: writeNote, s: resolve, t: next, Escape: stepBack, "?": () => help.showModal(),
 };
 
 document.addEventListener("keydown", (e) => {
   if (help.open || e.ctrlKey || e.metaKey || e.altKey || e.isComposing || e.defaultPrevented) return;
-  if (e.key === "Escape" && isTyping(e.target)) { e.target.blur(); return; }
+  if (e.key === "Escape" && isTyping(e.target)) { e.target.blur(); typedAt = -Infinity; return; }
   if (isTyping(e.target)) return;
   const arrow = e.key.startsWith("Arrow");
   if (arrow && !e.target.closest(".list")) return; // elsewhere they scroll
   if (!arrow && e.key !== "Escape" && !useKeys.checked) return;
+  if (!["Escape", "r"].includes(e.key) && (isDrafting() || performance.now() - typedAt < 1000)) return;
   const f = keys[e.key];
   if (!f) return;
   e.preventDefault();

@@ -17,6 +17,7 @@ import (
 	"llave/internal/unlock"
 	"llave/internal/web"
 	"llave/internal/web/console"
+	"llave/internal/web/console/counter"
 	"llave/internal/web/console/supervisor"
 	"llave/internal/web/console/talk"
 )
@@ -64,7 +65,12 @@ func NewDesk(t *testing.T) *Desk {
 		Audit: func(ctx context.Context, id, who, what, detail string) error {
 			return s.Audit.Append(ctx, store.AuditEntry{ID: id, At: w.Clock.Now(), Who: who, What: what, Detail: detail})
 		},
-		Mark:   func(words string) string { return vault.Hash("search", words)[:12] },
+		Tries: func(ctx context.Context, login string, by int64) (int64, error) {
+			n, _, err := s.Counters.Add(ctx, "counter/"+login, by, time.Hour)
+			return n, err
+		},
+		Mark:     func(words string) string { return vault.Hash("search", words)[:12] },
+		Discreet: flows.Discreet, Noted: flows.Noted, Silence: flows.DefaultSilence,
 		Typing: func(context.Context, string) {},
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			a, found, err := s.Agents.Find(ctx, login)
@@ -108,6 +114,18 @@ func NewDesk(t *testing.T) *Desk {
 	return d
 }
 
+// meanings are what people's words come to, as agents call it.
+var meanings = []supervisor.Meaning{{Name: "cost", Title: "Cuánto cuesta"}, {Name: "not_arrived", Title: "No le llega"}}
+
+func titleOf(meaning string) string {
+	for _, m := range meanings {
+		if m.Name == meaning {
+			return m.Title
+		}
+	}
+	return meaning
+}
+
 // open serves a console.
 func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *talk.Room) {
 	d.T.Helper()
@@ -120,17 +138,23 @@ func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *tal
 		if err != nil {
 			return err
 		}
+		o.Asks, o.Hushed, o.MeaningName = []string{"persona"}, d.Desk.Paused, titleOf
 		if room, err = talk.New(c, o); err != nil {
 			return err
 		}
 		lead, err := supervisor.New(c, supervisor.Options{
 			Audit: audited{d.Store.Audit}, StateName: o.StateName, BuiltIn: talk.BuiltIn, Sentences: d.Store.Unheard,
-			Meanings: []supervisor.Meaning{{Name: "cost", Title: "Cuánto cuesta"}, {Name: "not_arrived", Title: "No le llega"}}, PlaceName: func(place string) string { return "lugar " + place },
+			Meanings: meanings, PlaceName: func(place string) string { return "lugar " + place },
 		})
 		if err != nil {
 			return err
 		}
+		desk, err := counter.New(c, o.StateName)
+		if err != nil {
+			return err
+		}
 		c.Routes(mux)
+		desk.Routes(mux)
 		room.Routes(mux)
 		lead.Routes(mux)
 		return nil

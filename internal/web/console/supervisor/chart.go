@@ -74,6 +74,7 @@ func scaleTop(most int) int {
 // row is one name with one or two bars that lie below it.
 type row struct {
 	Name string // as it is shown, or what the templates have the word for
+	Link string // to the cases that it counts
 	Bars []bar
 }
 
@@ -94,7 +95,7 @@ func drawn(of []row) []row {
 }
 
 // answerRows draws how long people waited for each agent's first word.
-func answerRows(agents []handoff.AgentFigures) []row {
+func answerRows(agents []handoff.Group) []row {
 	var of []row
 	for _, a := range agents {
 		if q := a.FirstAnswer; q.N > 0 {

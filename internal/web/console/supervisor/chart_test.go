@@ -192,14 +192,3 @@ func TestTail(t *testing.T) {
 		}
 	}
 }
-
-func TestEnglish(t *testing.T) {
-	for typed, want := range map[string]string{
-		"lun-vie 08:00-17:00": "mon-fri 08:00-17:00", "Sábado 09:00-12:00, DOM 10:00-11:00": "sat 09:00-12:00, sun 10:00-11:00",
-		"mié 08:00-09:00": "wed 08:00-09:00", "tue-thu 08:00-09:00": "tue-thu 08:00-09:00", "": "",
-	} {
-		if got := english(typed); got != want {
-			t.Errorf("%q: got %q, want %q", typed, got, want)
-		}
-	}
-}

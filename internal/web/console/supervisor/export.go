@@ -17,44 +17,42 @@ import (
 	"llave/internal/web/console"
 )
 
-const (
-	exportDays = 366             // in one file at most
-	exportTime = 5 * time.Minute // to send one
-)
+const exportTime = 5 * time.Minute // to send one file
 
-// exportCases sends the cases that were asked for in a range of days as CSV. The file holds no numbers and nothing that
+// exportCases sends the cases that were chosen as CSV. The file holds no numbers and nothing that
 // names a chat. It is written down before the first line goes out.
 func (c *Room) exportCases(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 	now, err := c.now(r)
 	if err != nil {
 		return err
 	}
-	days, problem := c.daysOf(r.FormValue("desde"), r.FormValue("hasta"), now, exportDays)
-	if problem != "" {
-		return c.supervision(w, r, v, problem)
+	ch := c.choose(r, now)
+	if ch.Problem != "" {
+		return c.supervision(w, r, v)
 	}
-	calendar, err := c.Desk.Calendar(r.Context())
-	if err != nil {
-		return console.Unavailable(err)
-	}
-	if err := c.audit(r, v, handoff.AuditExport, string(days.From)+" "+string(days.To)); err != nil {
+	if err := c.audit(r, v, handoff.AuditExport, string(ch.Range.From)+" "+string(ch.Range.To)); err != nil {
 		return err
 	}
-	f := newFile(w, "casos_"+string(days.From)+"_"+string(days.To)+".csv", []string{
-		"caso", "canal", "estado", "pedido", "tomado", "primera respuesta", "cerrado", "espera en segundos", "atención en segundos",
-		"agente", "usuario", "motivo", "calificación",
+	f := newFile(w, "casos_"+string(ch.Range.From)+"_"+string(ch.Range.To)+".csv", []string{
+		"caso", "canal", "estado", "tema", "paso", "pedido", "tomado", "primera respuesta", "cerrado", "espera en segundos", "pasó la meta",
+		"atención en segundos", "agente", "usuario", "motivo", "calificación",
 	})
 	word := c.words()
-	err = c.Desk.Store.EachCase(r.Context(), days.begins, days.ends, func(rec handoff.CaseFile) bool {
-		if rec.Notice {
-			return true
+	err = c.Desk.EachCounted(r.Context(), ch.Sieve, func(k handoff.Counted) bool {
+		h := k.Handoff
+		waited, late, meaning := "", "no", ""
+		if k.Answered || k.Left {
+			waited = strconv.FormatInt(int64(k.Waited/time.Second), 10)
 		}
-		h := rec.Handoff
-		channel, _ := bot.SplitConversationID(rec.Conv)
+		if k.Breached {
+			late = "sí"
+		}
+		if h.Meaning != "" {
+			meaning = c.meaningTitle(h.Meaning)
+		}
 		return f.row(
-			h.Ref, word("channel", channel), word("status", h.Status), c.cell(h.Asked), c.cell(h.Taken), c.cell(h.Answered), c.cell(h.Ended),
-			secondsBetween(calendar.WaitFrom(h.Asked, h.Answered), h.Answered), secondsBetween(h.Taken, h.Ended),
-			h.AgentName, h.Agent, word("reason", h.Reason), starsCell(h.Rating),
+			h.Ref, word("channel", k.Channel), word("status", h.Status), meaning, c.StateName(h.From), c.cell(h.Asked), c.cell(h.Taken), c.cell(h.Answered), c.cell(h.Ended),
+			waited, late, secondsBetween(h.Taken, h.Ended), h.AgentName, h.Agent, word("reason", h.Reason), starsCell(h.Rating),
 		)
 	})
 	return f.end(err)
@@ -124,7 +122,7 @@ func (f *csvFile) begin() {
 	h.Set("Content-Disposition", `attachment; filename="`+f.name+`"`)
 	_ = http.NewResponseController(f.w).SetWriteDeadline(time.Now().Add(exportTime)) // where there is none, none is moved
 	f.csv = csv.NewWriter(f.w)
-	f.csv.UseCRLF = true
+	f.csv.UseCRLF, f.csv.Comma = true, ';' // as a spreadsheet in Spanish reads it
 	if _, f.err = io.WriteString(f.w, "\uFEFF"); f.err == nil {
 		f.err = f.csv.Write(f.header)
 	}

@@ -31,7 +31,9 @@ func file(t *testing.T, p bottest.Page) [][]string {
 	if strings.Count(body, "\n") != strings.Count(body, "\r\n") {
 		t.Error("not every line ends as RFC 4180 has it")
 	}
-	rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+	reader := csv.NewReader(strings.NewReader(body))
+	reader.Comma = ';' // as a spreadsheet in Spanish expects it
+	rows, err := reader.ReadAll()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, body)
 	}
@@ -41,7 +43,9 @@ func file(t *testing.T, p bottest.Page) [][]string {
 func TestExport_cases(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	now := d.Clock.Now()
-	d.Keep(closedCase("C-AAAA-AA1", now.Add(-time.Hour)))
+	first := closedCase("C-AAAA-AA1", now.Add(-time.Hour))
+	first.Meaning, first.From = "not_arrived", "LinkSent"
+	d.Keep(first)
 	night := closedCase("C-AAAA-AA2", now.Add(-3*time.Hour)) // at seven, an hour before opening
 	night.AgentName, night.Taken, night.Answered = "=HYPERLINK(\"http://mal.example\")", now.Add(-2*time.Hour), now.Add(-2*time.Hour).Add(30*time.Second)
 	d.Keep(night)
@@ -59,10 +63,10 @@ func TestExport_cases(t *testing.T) {
 	p := d.As("sup").Get("/agentes/exportar.csv?desde=2026-03-02&hasta=2026-03-02")
 	rows := file(t, p)
 	want := [][]string{
-		{"caso", "canal", "estado", "pedido", "tomado", "primera respuesta", "cerrado", "espera en segundos", "atención en segundos", "agente", "usuario", "motivo", "calificación"},
-		{"C-AAAA-AA4", "Telegram", "en espera", "2026-03-02 10:00:00", "", "", "", "", "", "", "", "", ""},
-		{"C-AAAA-AA1", "Telegram", "cerrado", "2026-03-02 09:00:00", "2026-03-02 09:02:00", "2026-03-02 09:03:00", "2026-03-02 09:10:00", "180", "480", "Persona de Prueba", "ana", "Resuelto", "4"},
-		{"C-AAAA-AA2", "Telegram", "cerrado", "2026-03-02 07:00:00", "2026-03-02 08:00:00", "2026-03-02 08:00:30", "2026-03-02 07:10:00", "30", "0", "'=HYPERLINK(\"http://mal.example\")", "ana", "Resuelto", "4"},
+		{"caso", "canal", "estado", "tema", "paso", "pedido", "tomado", "primera respuesta", "cerrado", "espera en segundos", "pasó la meta", "atención en segundos", "agente", "usuario", "motivo", "calificación"},
+		{"C-AAAA-AA4", "Telegram", "en espera", "", "", "2026-03-02 10:00:00", "", "", "", "", "no", "", "", "", "", ""},
+		{"C-AAAA-AA1", "Telegram", "cerrado", "No le llega", "LinkSent", "2026-03-02 09:00:00", "2026-03-02 09:02:00", "2026-03-02 09:03:00", "2026-03-02 09:10:00", "180", "sí", "480", "Persona de Prueba", "ana", "Resuelto", "4"},
+		{"C-AAAA-AA2", "Telegram", "cerrado", "", "", "2026-03-02 07:00:00", "2026-03-02 08:00:00", "2026-03-02 08:00:30", "2026-03-02 07:10:00", "30", "no", "0", "'=HYPERLINK(\"http://mal.example\")", "ana", "Resuelto", "4"},
 	}
 	if len(rows) != len(want) {
 		t.Fatalf("got %d lines, want %d:\n%s", len(rows), len(want), p.Body)
@@ -85,6 +89,33 @@ func TestExport_cases(t *testing.T) {
 	}
 }
 
+// The figures as a file: in all, by agent, day, meaning, step and channel, in words.
+func TestExport_figures(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	h := closedCase("C-AAAA-AA1", d.Clock.Now().Add(-time.Hour))
+	h.Meaning = "not_arrived"
+	d.Keep(h)
+	sup := d.As("sup")
+	rows := file(t, sup.Get("/agentes/cifras.csv?dias=7&agente=ana"))
+	var got []string
+	for _, r := range rows[1:] {
+		got = append(got, strings.Join(r, "|"))
+	}
+	const figures = "|1|1|1|0|0|0|1|180|180|480|4,0|1"
+	want := []string{
+		"todo|2026-02-24 a 2026-03-02" + figures, "agente|Persona de Prueba" + figures, "día|2026-03-02" + figures, "tema|No le llega" + figures, "paso|Otro" + figures, "canal|Telegram" + figures,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if got := d.Told(handoff.AuditExport); len(got) != 1 || got[0] != "sup: 2026-02-24 2026-03-02" {
+		t.Errorf("audit: got %q", got)
+	}
+	if rows := file(t, sup.Get("/agentes/exportar.csv?dias=7&agente=nadie")); len(rows) != 1 {
+		t.Errorf("of nobody's cases: got %d lines, want the first alone", len(rows))
+	}
+}
+
 // Days that are none are refused in the page, which keeps them; nothing is written down.
 func TestExport_badDays(t *testing.T) {
 	d := consoletest.NewDesk(t)
@@ -94,7 +125,7 @@ func TestExport_badDays(t *testing.T) {
 		"desde=2026-03-02&hasta=2026-03-01": "posterior al último",
 		"desde=2020-03-02&hasta=2026-03-01": "demasiados días",
 	} {
-		p := sup.Get("/agentes/exportar.csv?"+query).Want(t, http.StatusUnprocessableEntity, says, "Exportar")
+		p := sup.Get("/agentes/exportar.csv?"+query).Want(t, http.StatusUnprocessableEntity, says, "Elegir días")
 		if from, _, _ := strings.Cut(strings.TrimPrefix(query, "desde="), "&"); !strings.Contains(p.Body, `value="`+from+`"`) {
 			t.Errorf("%s: what was typed is gone", query)
 		}
@@ -159,7 +190,7 @@ func TestExport_agentName(t *testing.T) {
 	h.Agent, h.AgentName = "-mal", "+1 Nombre"
 	d.Keep(h)
 	rows := file(t, d.As("sup").Get("/agentes/exportar.csv"))
-	if got := rows[1][9] + " " + rows[1][10]; got != "'+1 Nombre '-mal" {
+	if got := rows[1][12] + " " + rows[1][13]; got != "'+1 Nombre '-mal" {
 		t.Errorf("got %q", got)
 	}
 }

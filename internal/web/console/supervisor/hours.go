@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,17 +33,54 @@ type hoursData struct {
 	Done     string
 	Conflict bool
 
-	Failed string            // the form that was refused
-	Wrong  map[string]string // field → what is wrong with it: the template "hours-problem" has the words
-	Parts  []string          // of the week, those that could not be read
-	Typed  hoursTyped
+	Back bool // from the preview: what was typed is to be changed, and nothing is wrong with it
+	Rows []weekRow
+
+	DayFields spanFields    // of a day that is different
+	Preview   *hoursPreview // what would be saved; nil: nothing is about to be
+
+	Failed   string            // the form that was refused
+	WrongDay int               // of the week's rows, the one with what is wrong
+	Wrong    map[string]string // field → what is wrong with it: the template "hours-problem" has the words
+	Part     string            // of the week, what could not be read
+	Typed    hoursTyped
 }
 
 // hoursTyped is what stands in the fields.
 type hoursTyped struct {
-	Week                            string
-	Date, Name, Kind, Opens, Closes string
-	Until, Note                     string
+	Week             string             // in one line
+	Rows             [7][]handoff.Times // by day, from Sunday on
+	Date, Name, Kind string
+	Spans            []handoff.Times // of the day
+	Until, Note      string
+}
+
+// weekRow is a day of the week.
+type weekRow struct {
+	Day    int
+	Fields spanFields
+	Wrong  string
+}
+
+// spanFields are the fields of the spans of one day: those that are set, and at least one more to fill in.
+type spanFields struct {
+	Suffix  string // of the fields' names
+	Pairs   []spanPair
+	Wrong   string
+	Problem string // id of what says what is wrong
+}
+
+type spanPair struct {
+	N int
+	handoff.Times
+}
+
+func fieldsOf(all []handoff.Times, suffix, wrong, problem string) spanFields {
+	f := spanFields{Suffix: suffix, Wrong: wrong, Problem: problem}
+	for i, t := range append(slices.Clone(all), make([]handoff.Times, max(1, 2-len(all)))...) {
+		f.Pairs = append(f.Pairs, spanPair{i + 1, t})
+	}
+	return f
 }
 
 // closedByHand is a closing that holds.
@@ -97,47 +135,43 @@ func wordsOf(h handoff.Hours) []spanWords {
 	return out
 }
 
-// The days of the week as supervisors write them; what is kept and set has the English ones.
+// The days of the week as supervisors read them; what is kept has the English ones.
 var spanishDays = strings.NewReplacer("mon", "lun", "tue", "mar", "wed", "mié", "thu", "jue", "fri", "vie", "sat", "sáb", "sun", "dom")
-
-var dayWord = regexp.MustCompile(`[a-z]+`)
-
-var englishDays = map[string]string{
-	"lun": "mon", "mar": "tue", "mie": "wed", "jue": "thu", "vie": "fri", "sab": "sat", "dom": "sun",
-	"lunes": "mon", "martes": "tue", "miercoles": "wed", "jueves": "thu", "viernes": "fri", "sabado": "sat", "domingo": "sun",
-}
-
-// english puts a week that somebody wrote with Spanish days into the words of the setting.
-func english(week string) string {
-	return dayWord.ReplaceAllStringFunc(bot.Fold(week), func(word string) string {
-		if day, ok := englishDays[word]; ok {
-			return day
-		}
-		return word
-	})
-}
 
 // hourForms are what may be changed. Each changes the schedule and says for the audit what it did, or why it cannot. Numbers
 // in what people write there are masked.
 var hourForms = map[string]func(c *Room, s *handoff.Schedule, t hoursTyped, v console.Visit, now time.Time) (detail string, err error){
 	"semana": func(_ *Room, s *handoff.Schedule, t hoursTyped, _ console.Visit, _ time.Time) (string, error) {
-		if err := s.SetHours(english(t.Week)); err != nil {
+		if err := s.SetHours(t.Week); err != nil {
 			return "", err
 		}
 		return strings.TrimSpace("week " + s.Hours), nil
 	},
+	"filas": func(_ *Room, s *handoff.Schedule, t hoursTyped, _ console.Visit, _ time.Time) (string, error) {
+		var week [7][]handoff.Span
+		for day, spans := range t.Rows {
+			var err error
+			if week[day], err = handoff.TidySpans(spans); err != nil {
+				return "", &rowError{day, err}
+			}
+		}
+		if err := s.SetWeek(week); err != nil {
+			return "", err
+		}
+		return "week " + s.Hours, nil
+	},
 	"dia": func(c *Room, s *handoff.Schedule, t hoursTyped, _ console.Visit, now time.Time) (string, error) {
 		d := handoff.Exception{Date: handoff.Date(t.Date), Name: affiliate.MaskAll(t.Name), Open: t.Kind != "cerrado"}
 		if t.Kind == "horas" {
-			if t.Opens == "" && t.Closes == "" {
+			if len(t.Spans) == 0 {
 				return "", handoff.ErrDayTimes
 			}
-			d.Opens, d.Closes = t.Opens, t.Closes
+			d.SetSpans(t.Spans)
 		}
 		if err := s.SetDay(d, c.Desk.Hours, handoff.DateOf(now.In(c.Desk.Zone))); err != nil {
 			return "", err
 		}
-		return strings.TrimSpace("day " + t.Date + " " + dayChange(d)), nil
+		return strings.TrimSpace("day " + t.Date + " " + dayChange(s, d.Date)), nil
 	},
 	"quitar": func(_ *Room, s *handoff.Schedule, t hoursTyped, _ console.Visit, _ time.Time) (string, error) {
 		if !handoff.Date(t.Date).Valid() {
@@ -162,14 +196,46 @@ var hourForms = map[string]func(c *Room, s *handoff.Schedule, t hoursTyped, v co
 	},
 }
 
-func dayChange(d handoff.Exception) string {
+// dayChange says how a day is set, as it is kept.
+func dayChange(s *handoff.Schedule, date handoff.Date) string {
+	i := slices.IndexFunc(s.Days, func(d handoff.Exception) bool { return d.Date == date })
 	switch {
-	case !d.Open:
+	case !s.Days[i].Open:
 		return "closed"
-	case d.Opens != "":
-		return d.Opens + "-" + d.Closes
+	case s.Days[i].Opens != "":
+		return timesText(s.Days[i].Spans())
 	}
 	return "open"
+}
+
+// timesText is "08:00-12:30, 13:30-17:00".
+func timesText(all []handoff.Times) string {
+	var out []string
+	for _, t := range all {
+		out = append(out, t.Opens+"-"+t.Closes)
+	}
+	return strings.Join(out, ", ")
+}
+
+// rowError is what is wrong with a day of the week.
+type rowError struct {
+	day int
+	err error
+}
+
+func (e *rowError) Error() string { return e.err.Error() }
+func (e *rowError) Unwrap() error { return e.err }
+
+// typedSpans reads the pairs of fields of some spans; those that are both empty are left out.
+func typedSpans(form url.Values, suffix string) (all []handoff.Times) {
+	opens, closes := form["abre"+suffix], form["cierra"+suffix]
+	for i := range min(len(opens), len(closes), 20) {
+		t := handoff.Times{Opens: bot.Cut(strings.TrimSpace(opens[i]), 10), Closes: bot.Cut(strings.TrimSpace(closes[i]), 10)}
+		if t.Opens != "" || t.Closes != "" {
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 // until reads the end of a closing; empty: there is none.
@@ -196,6 +262,8 @@ var hourProblems = []struct {
 	{handoff.ErrFarDate, "date", "far"},
 	{handoff.ErrDayName, "name", "name"},
 	{handoff.ErrDayTimes, "times", "times"},
+	{handoff.ErrOverlap, "times", "overlap"},
+	{handoff.ErrManySpans, "times", "many_spans"},
 	{handoff.ErrDayHours, "times", "day_hours"},
 	{handoff.ErrTooMany, "date", "too_many"},
 	{handoff.ErrUntil, "until", "until"},
@@ -208,6 +276,9 @@ func (c *Room) showHours(w http.ResponseWriter, r *http.Request, v console.Visit
 		return console.Unavailable(err)
 	}
 	data := hoursData{Done: r.URL.Query().Get("hecho")}
+	if data.Done == "filas" {
+		data.Done = "semana"
+	}
 	if _, ok := hourForms[data.Done]; !ok {
 		data.Done = ""
 	}
@@ -268,6 +339,13 @@ func (c *Room) drawHours(w http.ResponseWriter, r *http.Request, v console.Visit
 	if data.Failed != "semana" {
 		data.Typed.Week = spanishDays.Replace(week.String())
 	}
+	if data.Failed != "filas" {
+		for day, spans := range s.Week(c.Desk.Hours) {
+			data.Typed.Rows[day] = timesOf(spans)
+		}
+	}
+	data.Rows = weekRows(data.Typed.Rows, data.WrongDay, data.Wrong["row"])
+	data.DayFields = fieldsOf(data.Typed.Spans, "", data.Wrong["times"], "horas-dia-falta")
 	if data.Typed.Kind == "" {
 		data.Typed.Kind = "cerrado"
 	}
@@ -275,10 +353,33 @@ func (c *Room) drawHours(w http.ResponseWriter, r *http.Request, v console.Visit
 	switch {
 	case data.Conflict:
 		status = http.StatusConflict
-	case data.Failed != "":
+	case data.Failed != "" && !data.Back:
 		status = http.StatusUnprocessableEntity
 	}
 	return c.show(w, r, console.View{Visit: v, Name: "hours", Here: console.HereSupervisor, Status: status, Data: data})
+}
+
+func timesOf(spans []handoff.Span) (all []handoff.Times) {
+	for _, s := range spans {
+		opens, closes := s.Clocks()
+		all = append(all, handoff.Times{Opens: opens, Closes: closes})
+	}
+	return all
+}
+
+// weekRows are the days from Monday on.
+func weekRows(typed [7][]handoff.Times, wrongDay int, wrong string) (rows []weekRow) {
+	for i := range typed {
+		day := (i + 1) % 7
+		row := weekRow{Day: day}
+		if wrong != "" && day == wrongDay {
+			row.Wrong = wrong
+		}
+		n := strconv.Itoa(day)
+		row.Fields = fieldsOf(typed[day], "-"+n, row.Wrong, "fila-"+n+"-falta")
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func (c *Room) when(at, now time.Time) *handoff.When {
@@ -301,8 +402,11 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 	}
 	data := hoursData{Failed: do, Typed: hoursTyped{
 		Week: bot.Cut(form.Get("semana"), 1000), Date: bot.Cut(strings.TrimSpace(form.Get("fecha")), 20), Name: bot.Cut(form.Get("nombre"), 200), Kind: form.Get("tipo"),
-		Opens: bot.Cut(form.Get("abre"), 10), Closes: bot.Cut(form.Get("cierra"), 10), Until: bot.Cut(form.Get("hasta"), 30), Note: bot.Cut(form.Get("nota"), 1000),
+		Spans: typedSpans(form, ""), Until: bot.Cut(form.Get("hasta"), 30), Note: bot.Cut(form.Get("nota"), 1000),
 	}}
+	for day := range data.Typed.Rows {
+		data.Typed.Rows[day] = typedSpans(form, "-"+strconv.Itoa(day))
+	}
 	ctx, cancel := console.Detached(r)
 	defer cancel()
 	s, err := c.Desk.Schedules.Load(ctx)
@@ -325,6 +429,18 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 		}
 		return c.drawHours(w, r, v, was, data)
 	}
+	seen := form.Get("visto")
+	if seen == "corregir" {
+		return c.drawHours(w, r, v, was, hoursData{Failed: do, Back: true, Typed: data.Typed})
+	}
+	preview, err := c.preview(ctx, hoursChange{do, was, s, data.Typed}, now)
+	if err != nil {
+		return err
+	}
+	if seen != preview.Effect { // not seen, or something else would come of it by now
+		preview.Fields, preview.Again = hiddenFields(form), seen != ""
+		return c.drawHours(w, r, v, was, hoursData{Preview: preview})
+	}
 	err = c.Desk.Schedules.Save(ctx, &s)
 	if errors.Is(err, bot.ErrConflict) {
 		if s, err = c.Desk.Schedules.Load(ctx); err == nil {
@@ -345,23 +461,21 @@ func (c *Room) changeHours(w http.ResponseWriter, r *http.Request, v console.Vis
 
 // refuse has the page show what is wrong with the form, and says whether [err] is of that sort.
 func (data *hoursData) refuse(err error) bool {
+	var row *rowError
 	for _, p := range hourProblems {
-		if errors.Is(err, p.err) {
-			data.Wrong = map[string]string{p.field: p.problem}
-			break
+		if !errors.Is(err, p.err) {
+			continue
 		}
-	}
-	if data.Wrong == nil {
-		return false
-	}
-	if data.Wrong["week"] != "" {
-		for part := range strings.SplitSeq(data.Typed.Week, ",") {
-			if _, err := handoff.ParseHours(english(part)); err != nil {
-				data.Parts = append(data.Parts, strings.TrimSpace(part))
-			}
+		if data.Wrong = map[string]string{p.field: p.problem}; errors.As(err, &row) {
+			data.Wrong, data.WrongDay = map[string]string{"row": p.problem}, row.day
 		}
+		break
 	}
-	return true
+	var part *handoff.HoursError
+	if errors.As(err, &part) {
+		data.Part = part.Part
+	}
+	return data.Wrong != nil
 }
 
 // tend lets the queue follow the hours now. The job that does so every few seconds makes up for what goes wrong here.

@@ -23,11 +23,23 @@ func schedule(d *consoletest.Desk) handoff.Schedule {
 	return s
 }
 
+// save sends a form of the hours, looks at what would come of it, and saves that.
+func save(t *testing.T, sup *consoletest.Browser, fields ...string) bottest.Page {
+	t.Helper()
+	p := sup.Post(hoursPage, fields...)
+	_, rest, found := strings.Cut(p.Body, `<button name="visto" value="`)
+	if !found {
+		return p
+	}
+	effect, _, _ := strings.Cut(rest, `"`)
+	return sup.Post(hoursPage, append(fields, "visto", effect)...)
+}
+
 func TestHours_page(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	d.As("sup").Get(hoursPage).Want(t, http.StatusOK,
 		"La atención está <strong>abierta</strong>", "Cierra hoy a las 17:00", "lunes a viernes, de 08:00 a 17:00", `value="lun-vie 08:00-17:00"`,
-		"<h3>2026</h3>", "<h3>2027</h3>", "Viernes Santo", "viernes 3 de abril de 2026", "(por el 24 de mayo)", "mon-fri 08:00-17:00",
+		"<h3>2026</h3>", "<h3>2027</h3>", "Viernes Santo", "viernes 3 de abril de 2026", "(por el 24 de mayo)", `name="abre-1" type="text" autocomplete="off" maxlength="10" value="08:00"`,
 	)
 	d.Clock.Advance(8 * time.Hour)
 	d.As("sup").Get(hoursPage).Want(t, http.StatusOK, "<strong>cerrada</strong>: no es hora de atención", "Abre mañana a las 08:00")
@@ -40,15 +52,15 @@ func TestHours_page(t *testing.T) {
 func TestHours_week(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	sup := d.As("sup")
-	sup.Post(hoursPage, "hacer", "semana", "version", "0", "semana", "lun-vie 08:00-12:30, LUN-VIE 13:30-17:00, sábado 09:00-12:00").To(t, hoursPage+"?hecho=semana")
+	save(t, sup, "hacer", "semana", "version", "0", "semana", "lun-vie 08:00-12:30, LUN-VIE 13:30-17:00, sábado 09:00-12:00").To(t, hoursPage+"?hecho=semana")
 	if got, want := schedule(d).Hours, "mon-fri 08:00-12:30, mon-fri 13:30-17:00, sat 09:00-12:00"; got != want {
 		t.Errorf("hours: got %q, want %q", got, want)
 	}
 	sup.Get(hoursPage+"?hecho=semana").Want(t, http.StatusOK, "Listo: el horario", "sábado, de 09:00 a 12:00", `value="lun-vie 08:00-12:30, lun-vie 13:30-17:00, sáb 09:00-12:00"`)
-	sup.Post(hoursPage, "hacer", "semana", "version", "1", "semana", "mon-thu 07:00-24:00").To(t, hoursPage+"?hecho=semana")
-	sup.Post(hoursPage, "hacer", "semana", "version", "2", "semana", `lun-vie 8-17, "><script>, vie 09:00-10:00`).
-		Want(t, http.StatusUnprocessableEntity, "No se entiende «lun-vie 8-17»", "No se entiende «&#34;&gt;&lt;script&gt;»", `value="lun-vie 8-17, &#34;&gt;&lt;script&gt;, vie 09:00-10:00"`, `aria-describedby="horas-falta horas-regla"`)
-	sup.Post(hoursPage, "hacer", "semana", "version", "2", "semana", "").To(t, hoursPage+"?hecho=semana")
+	save(t, sup, "hacer", "semana", "version", "1", "semana", "mon-thu 07:00-24:00").To(t, hoursPage+"?hecho=semana")
+	save(t, sup, "hacer", "semana", "version", "2", "semana", `lun-vie 8:00 17:00, "><script>, vie 09:00-10:00`).
+		Want(t, http.StatusUnprocessableEntity, "No se entiende «lun-vie 8:00 17:00»", `value="lun-vie 8:00 17:00, &#34;&gt;&lt;script&gt;, vie 09:00-10:00"`, `aria-describedby="horas-falta horas-regla"`)
+	save(t, sup, "hacer", "semana", "version", "2", "semana", "").To(t, hoursPage+"?hecho=semana")
 	if s := schedule(d); s.Hours != "" || s.Version != 3 {
 		t.Errorf("the setting's hours are not back: %+v", s)
 	}
@@ -63,7 +75,7 @@ func TestHours_days(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	sup := d.As("sup")
 	day := func(version string, fields ...string) bottest.Page {
-		return sup.Post(hoursPage, append([]string{"hacer", "dia", "version", version}, fields...)...)
+		return save(t, sup, append([]string{"hacer", "dia", "version", version}, fields...)...)
 	}
 	day("0", "fecha", "2026-03-05", "nombre", "Fiesta <local>", "tipo", "cerrado").To(t, hoursPage+"?hecho=dia")
 	day("1", "fecha", "2026-03-07", "nombre", "", "tipo", "horas", "abre", "09:00", "cierra", "11:00").To(t, hoursPage+"?hecho=dia")
@@ -89,8 +101,8 @@ func TestHours_days(t *testing.T) {
 			t.Error("what was typed is markup in the page")
 		}
 	}
-	sup.Post(hoursPage, "hacer", "quitar", "version", "3", "fecha", "2026-03-05").To(t, hoursPage+"?hecho=quitar")
-	sup.Post(hoursPage, "hacer", "quitar", "version", "4", "fecha", "nunca").Want(t, http.StatusUnprocessableEntity, "No es una fecha")
+	save(t, sup, "hacer", "quitar", "version", "3", "fecha", "2026-03-05").To(t, hoursPage+"?hecho=quitar")
+	save(t, sup, "hacer", "quitar", "version", "4", "fecha", "nunca").Want(t, http.StatusUnprocessableEntity, "No es una fecha")
 	if s := schedule(d); len(s.Days) != 2 || s.Version != 4 {
 		t.Errorf("days: got %+v", s)
 	}
@@ -107,7 +119,7 @@ func TestHours_closeNow(t *testing.T) {
 	if c := d.CaseOf("1"); !c.Waiting() {
 		t.Fatalf("the case is %s", c.Status)
 	}
-	sup.Post(hoursPage, "hacer", "cerrar", "version", "0", "hasta", "2026-03-02T12:30", "nota", "Corte de luz <b> 1710034065").To(t, hoursPage+"?hecho=cerrar")
+	save(t, sup, "hacer", "cerrar", "version", "0", "hasta", "2026-03-02T12:30", "nota", "Corte de luz <b> 1710034065").To(t, hoursPage+"?hecho=cerrar")
 	if c := d.CaseOf("1"); c.Waiting() {
 		t.Error("the case still waits in the queue")
 	}
@@ -115,15 +127,15 @@ func TestHours_closeNow(t *testing.T) {
 	if note := schedule(d).ClosedNow.Note; strings.Contains(note, "1710034065") {
 		t.Errorf("a number is kept in the note: %q", note)
 	}
-	sup.Post(hoursPage, "hacer", "abrir", "version", "1").To(t, hoursPage+"?hecho=abrir")
+	save(t, sup, "hacer", "abrir", "version", "1").To(t, hoursPage+"?hecho=abrir")
 	if c := d.CaseOf("1"); !c.Waiting() {
 		t.Error("the case is not back in the queue")
 	}
-	sup.Post(hoursPage, "hacer", "cerrar", "version", "2").To(t, hoursPage+"?hecho=cerrar")
+	save(t, sup, "hacer", "cerrar", "version", "2").To(t, hoursPage+"?hecho=cerrar")
 	sup.Get(hoursPage).Want(t, http.StatusOK, "No se sabe cuándo abre", "sin hora de fin")
-	sup.Post(hoursPage, "hacer", "cerrar", "version", "3", "hasta", "2026-03-02T09:00", "nota", "Mi nota").Want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="2026-03-02T09:00"`, `value="Mi nota"`)
-	sup.Post(hoursPage, "hacer", "cerrar", "version", "3", "hasta", "luego").Want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="luego"`)
-	sup.Post(hoursPage, "hacer", "cerrar", "version", "3", "nota", strings.Repeat("n", 201)).Want(t, http.StatusUnprocessableEntity, "Es muy larga")
+	save(t, sup, "hacer", "cerrar", "version", "3", "hasta", "2026-03-02T09:00", "nota", "Mi nota").Want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="2026-03-02T09:00"`, `value="Mi nota"`)
+	save(t, sup, "hacer", "cerrar", "version", "3", "hasta", "luego").Want(t, http.StatusUnprocessableEntity, "entre ahora y dentro de 60 días", `value="luego"`)
+	save(t, sup, "hacer", "cerrar", "version", "3", "nota", strings.Repeat("n", 201)).Want(t, http.StatusUnprocessableEntity, "Es muy larga")
 	want := []string{"sup: closed 2026-03-02 12:30:00", "sup: reopened", "sup: closed"}
 	if got := d.Told(handoff.AuditHours); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("audit: got %q, want %q", got, want)
@@ -134,13 +146,13 @@ func TestHours_closeNow(t *testing.T) {
 func TestHours_conflict(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	sup, other := d.As("sup"), d.As("sup")
-	other.Post(hoursPage, "hacer", "dia", "version", "0", "fecha", "2026-03-05", "nombre", "Lo de otra", "tipo", "cerrado").To(t, hoursPage+"?hecho=dia")
-	sup.Post(hoursPage, "hacer", "semana", "version", "0", "semana", "lun 10:00-11:00").
+	save(t, other, "hacer", "dia", "version", "0", "fecha", "2026-03-05", "nombre", "Lo de otra", "tipo", "cerrado").To(t, hoursPage+"?hecho=dia")
+	save(t, sup, "hacer", "semana", "version", "0", "semana", "lun 10:00-11:00").
 		Want(t, http.StatusConflict, "Otra persona guardó un cambio", `value="lun 10:00-11:00"`, "Lo de otra", `name="version" value="1"`)
-	sup.Post(hoursPage, "hacer", "dia", "version", "0", "fecha", "2026-03-06", "nombre", "Lo mío", "tipo", "horas", "abre", "10:00", "cierra", "12:00").
+	save(t, sup, "hacer", "dia", "version", "0", "fecha", "2026-03-06", "nombre", "Lo mío", "tipo", "horas", "abre", "10:00", "cierra", "12:00").
 		Want(t, http.StatusConflict, `value="2026-03-06"`, `value="Lo mío"`, `value="10:00"`, `value="12:00"`, `value="horas" checked`)
-	sup.Post(hoursPage, "hacer", "cerrar", "version", "0", "nota", "La mía").Want(t, http.StatusConflict, `value="La mía"`)
-	if p := sup.Post(hoursPage, "hacer", "quitar", "version", "0", "fecha", "2026-03-05").Want(t, http.StatusConflict); strings.Contains(p.Body, `value="2026-03-05" `) || strings.Count(p.Body, `value="2026-03-05"`) != 1 {
+	save(t, sup, "hacer", "cerrar", "version", "0", "nota", "La mía").Want(t, http.StatusConflict, `value="La mía"`)
+	if p := save(t, sup, "hacer", "quitar", "version", "0", "fecha", "2026-03-05").Want(t, http.StatusConflict); strings.Contains(p.Body, `value="2026-03-05" `) || strings.Count(p.Body, `value="2026-03-05"`) != 1 {
 		t.Error("the day to be dropped stands in the form for a new one")
 	}
 	if s := schedule(d); s.Version != 1 || len(s.Days) != 1 || s.Hours != "" || s.ClosedNow != nil {

@@ -62,6 +62,10 @@ const (
 	auditPath       = supervisionPath + "/auditoria"
 	answersPath     = supervisionPath + "/respuestas"
 	unheardPath     = supervisionPath + "/no-entendido"
+	casesPath       = supervisionPath + "/casos"
+	boardPath       = supervisionPath + "/tablero"
+	exportPath      = "/agentes/exportar.csv"
+	figuresPath     = "/agentes/cifras.csv"
 	searchPath      = "/agentes/buscar"
 	closedPath      = "/agentes/cerrados"
 )
@@ -69,8 +73,11 @@ const (
 // Routes are the supervisor's pages, and the two lists of what is over that every agent may read.
 func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("GET "+supervisionPath, c.supervisors(func(w http.ResponseWriter, r *http.Request, v console.Visit) error {
-		return c.supervision(w, r, v, "")
+		return c.supervision(w, r, v)
 	}))
+	mux.Handle("GET "+casesPath, c.supervisors(c.listCases))
+	mux.Handle("GET "+boardPath, c.supervisors(c.showBoard))
+	mux.Handle("GET "+boardPath+"/ahora", c.Look(agent.Supervisor, c.boardPart))
 	mux.Handle("GET "+supervisionPath+"/ahora", c.Look(agent.Supervisor, c.presentPart))
 	mux.Handle("GET "+agentsPath, c.supervisors(c.Proven(c.showAgents)))
 	mux.Handle("POST "+agentsPath, c.supervisors(c.Proven(c.changeAgent)))
@@ -81,7 +88,8 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("GET "+unheardPath, c.supervisors(c.showUnheard))
 	mux.Handle("POST "+unheardPath, c.supervisors(c.assignUnheard))
 	mux.Handle("GET "+auditPath, c.supervisors(c.showAudit))
-	mux.Handle("GET /agentes/exportar.csv", c.supervisors(c.Proven(c.exportCases)))
+	mux.Handle("GET "+exportPath, c.supervisors(c.Proven(c.exportCases)))
+	mux.Handle("GET "+figuresPath, c.supervisors(c.Proven(c.exportFigures)))
 	mux.Handle("GET "+console.CasePath+"{ref}/transcripcion.csv", c.supervisors(c.Proven(c.exportLines)))
 	mux.Handle("GET "+searchPath, c.Page(agent.Member, c.search))
 	mux.Handle("GET "+closedPath, c.Page(agent.Member, c.closed))

@@ -31,6 +31,8 @@ type searchData struct {
 	NotYours bool // words were looked for all the same
 	NoCase   string
 	Asked    bool
+	Wanted   wanted
+	Found    []foundCase // by what is asked for beside words
 	Hits     []hitRow
 	Full     bool           // there may be more
 	DownTo   console.Moment // how far back it looked; zero: to the end
@@ -39,6 +41,7 @@ type searchData struct {
 // hitRow is a line that was found.
 type hitRow struct {
 	Ref    string
+	Seq    int64 // the line
 	From   string
 	By     string
 	At     console.Moment
@@ -54,7 +57,11 @@ type piece struct {
 // search looks for words in the transcripts, or goes to the case whose number was typed.
 func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 	words := strings.TrimSpace(bot.Cut(r.URL.Query().Get("q"), 200))
-	data := searchData{Words: words, Asked: words != "", Cases: !v.Supervisor()}
+	now, err := c.now(r)
+	if err != nil {
+		return err
+	}
+	data := searchData{Words: words, Asked: words != "", Cases: !v.Supervisor(), Wanted: c.wantedOf(r, now)}
 	if ref, ok := bot.ParseRef(words); ok {
 		switch path, err := c.numbered(r.Context(), ref); {
 		case err == nil:
@@ -65,10 +72,17 @@ func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) e
 			data.NoCase = ref
 		}
 	}
-	if data.Asked && data.NoCase == "" {
+	if data.Wanted.Problem == "" && data.Wanted.Some() && !data.Asked {
 		ctx, cancel := context.WithTimeout(r.Context(), searchTime)
 		defer cancel()
-		hits, downTo, err := c.Desk.Search(ctx, handoff.Deed{Once: rand.Text(), Actor: v.Actor()}, words, searchHits)
+		if data.Found, err = c.findCases(ctx, v, data.Wanted); err != nil && ctx.Err() == nil {
+			return console.Unavailable(err)
+		}
+	}
+	if data.Wanted.Problem == "" && data.Asked && data.NoCase == "" {
+		ctx, cancel := context.WithTimeout(r.Context(), searchTime)
+		defer cancel()
+		hits, downTo, err := c.Desk.SearchIn(ctx, handoff.Deed{Once: rand.Text(), Actor: v.Actor()}, words, c.within(data.Wanted), searchHits)
 		switch {
 		case errors.Is(err, handoff.ErrNotYours):
 			data.NotYours = true
@@ -82,7 +96,7 @@ func (c *Room) search(w http.ResponseWriter, r *http.Request, v console.Visit) e
 				data.DownTo = c.Moment(downTo)
 			}
 			for _, h := range hits {
-				data.Hits = append(data.Hits, hitRow{h.Ref, h.Line.From, h.Line.By, c.Moment(h.Line.At), snippet(h.Line.Text, words)})
+				data.Hits = append(data.Hits, hitRow{h.Ref, h.Line.Seq, h.Line.From, h.Line.By, c.Moment(h.Line.At), snippet(h.Line.Text, words)})
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func TestSearch(t *testing.T) {
 	sup.Get("/agentes/buscar").Want(t, http.StatusOK, `type="search"`)
 	sup.Get("/agentes/buscar?q=contrase%C3%B1a+correo").Want(t, http.StatusOK,
 		"2 líneas", "<mark>CORREO</mark>", "<mark>contraseña</mark>", "&lt;script&gt;<mark>correo</mark>&lt;/script&gt; <mark>contrasena</mark>",
-		`href="/agentes/casos/C-AAAA-AA1"`, "Persona", "02/03/2026 10:00", "todo lo que se guarda")
+		`href="/agentes/casos/C-AAAA-AA1?linea=2#l-2"`, "Persona", "02/03/2026 10:00", "todo lo que se guarda")
 	sup.Get("/agentes/buscar?q=buenos").Want(t, http.StatusOK, "1 línea,")
 	sup.Get("/agentes/buscar?q=cohete").Want(t, http.StatusOK, "Nada con esas palabras", `value="cohete"`)
 	sup.Get("/agentes/buscar?q=ab").Want(t, http.StatusOK, "al menos tres letras")

@@ -3,12 +3,12 @@ package supervisor
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
-	"llave/bot"
 	"llave/internal/handoff"
 	"llave/internal/web"
 	"llave/internal/web/console"
@@ -20,6 +20,7 @@ type present struct {
 	Open                     bool
 	Waiting, Scheduled, Held int
 	Longest                  string // the longest wait in the queue; "" when nobody waits
+	Pace                     string // of that wait, by the target
 	Duty                     []duty
 }
 
@@ -65,13 +66,13 @@ func (c *Room) presentDesk(ctx context.Context) (present, error) {
 			byLogin[k.Agent].Held++
 		case k.Waiting():
 			p.Waiting++
-			longest = max(longest, now.Sub(calendar.WaitFrom(k.Asked, now)))
+			longest = max(longest, now.Sub(calendar.WaitFrom(k.AskedLast(), now)))
 		default:
 			p.Scheduled++
 		}
 	}
 	if longest >= 0 {
-		p.Longest = length(longest)
+		p.Longest, p.Pace = length(longest), handoff.Pace(longest, c.Desk.Target)
 	}
 	for _, d := range byLogin {
 		p.Duty = append(p.Duty, *d)
@@ -94,31 +95,39 @@ var periods = []int{1, 7, 30}
 
 // supervisionData is the supervisor's first page.
 type supervisionData struct {
-	Present present
-	Days    int
-	Periods []int
-	Range   dayRange
-	All     figures
-	Agents  []agentFigures
-	Hours   [24]handoff.HourFigures
-	ByHour  columns
-	Answers []row
-	Reasons []row
+	chosen
+	Present    present
+	Periods    []int
+	Target     string
+	Tiles      []figure
+	AgentTable groupTable
+	Tables     []groupTable
+	Hours      [24]hourRow
+	ByHour     columns
+	Answers    []row
+	Reasons    []row
+	Who        []option // to choose from
+	Channels   []option
+	Meanings   []option
+	Unheard    []unheardRow // what was not understood, most often first
+	Files      struct{ Cases, Figures string }
+}
 
-	Export struct{ From, To, Problem string }
+// unheardShown is how many sentences stand on the first page.
+const unheardShown = 5
+
+// hourRow is an hour of the day with the way to its cases.
+type hourRow struct {
+	handoff.HourFigures
+	Link string
 }
 
 // figures are handoff.Figures in words.
 type figures struct {
 	handoff.Figures
-	P50, P90, Handling string // "" when there are none
-	Stars              string
-	Rated              int
-}
-
-type agentFigures struct {
-	Login, Name string
-	figures
+	P50, P90, Handling, Abandoned string // "" when there are none
+	Stars                         string
+	Rated                         int
 }
 
 func inWords(f handoff.Figures) figures {
@@ -128,6 +137,9 @@ func inWords(f handoff.Figures) figures {
 	}
 	if f.Handling.N > 0 {
 		out.Handling = length(f.Handling.P50)
+	}
+	if f.Abandoned.N > 0 {
+		out.Abandoned = length(f.Abandoned.P50)
 	}
 	mean, n := f.Rating()
 	if out.Rated = n; n > 0 {
@@ -142,35 +154,58 @@ func comma(f float64) string {
 	return strconv.Itoa(tenths/10) + "," + strconv.Itoa(tenths%10)
 }
 
-// supervision shows the desk now and the figures of some days. [exportProblem] is what is wrong with the days that were to be
-// exported.
-func (c *Room) supervision(w http.ResponseWriter, r *http.Request, v console.Visit, exportProblem string) error {
-	days, err := strconv.Atoi(r.FormValue("dias"))
-	if err != nil || !slices.Contains(periods, days) {
-		days = periods[0]
-	}
+// supervision shows the desk now and the figures of some days.
+func (c *Room) supervision(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 	now, err := c.now(r)
 	if err != nil {
 		return err
 	}
-	data := supervisionData{Days: days, Periods: periods, Range: c.lastDays(days, now)}
+	ch := c.choose(r, now)
+	ch.Hour, ch.Which, ch.Reason = "", "", "" // they belong to the list of cases
+	data := supervisionData{chosen: ch, Periods: periods, Target: length(c.Desk.Target)}
 	if data.Present, err = c.presentDesk(r.Context()); err != nil {
 		return console.Unavailable(err)
 	}
-	report, err := c.Desk.Report(r.Context(), data.Range.begins, data.Range.ends)
+	data.Files.Cases, data.Files.Figures = exportPath+"?"+ch.query(), figuresPath+"?"+ch.query()
+	if ch.Problem != "" {
+		return c.show(w, r, console.View{Visit: v, Name: "supervisor", Here: console.HereSupervisor, Status: http.StatusUnprocessableEntity, Data: data})
+	}
+	report, err := c.Desk.Report(r.Context(), ch.Sieve)
 	if err != nil {
 		return console.Unavailable(err)
 	}
-	data.All, data.Hours = inWords(report.All), report.ByHour
-	for _, a := range report.Agents {
-		data.Agents = append(data.Agents, agentFigures{a.Login, a.Name, inWords(a.Figures)})
+	whole := report
+	if ch.Agent != "" || ch.Channel != "" || ch.Meaning != "" { // what there is to choose from
+		if whole, err = c.Desk.Report(r.Context(), handoff.Sieve{From: ch.From, To: ch.To}); err != nil {
+			return console.Unavailable(err)
+		}
+	}
+	word := c.words()
+	data.Who = options(whole.Agents, ch.Agent, func(g handoff.Group) option { return option{Value: g.Key, Name: g.Name} })
+	data.Channels = options(whole.Channels, ch.Channel, func(g handoff.Group) option { return option{Value: g.Key, Name: word("channel", g.Key)} })
+	data.Meanings = options(mostFirst(slices.Clone(whole.Meanings)), ch.Meaning, func(g handoff.Group) option {
+		return option{Value: cmp.Or(g.Key, handoff.None), Name: cmp.Or(c.meaningTitle(g.Key), "No se sabe")}
+	})
+	data.Tiles = tiles(report.All, c.Desk.Target, ch.cases)
+	data.AgentTable = tableOf("por-agente", "Por agente", "Agente", report.Agents, func(g handoff.Group) groupRow {
+		return groupRow{Name: g.Name, Small: g.Key, Link: ch.cases("agente", g.Key), LateLink: ch.cases("agente", g.Key, "cuales", handoff.WhichBreached)}
+	})
+	data.Tables = c.tables(ch, report)
+	for hour, h := range report.ByHour {
+		data.Hours[hour] = hourRow{h, ch.cases("hora", fmt.Sprintf("%02d", hour))}
 	}
 	data.ByHour, data.Answers, data.Reasons = hourColumns(report.ByHour), answerRows(report.Agents), reasonRows(report.Reasons)
-	data.Export.From, data.Export.To = string(data.Range.From), string(data.Range.To)
-	status := http.StatusOK
-	if exportProblem != "" {
-		data.Export.From, data.Export.To, data.Export.Problem = bot.Cut(r.FormValue("desde"), 20), bot.Cut(r.FormValue("hasta"), 20), exportProblem
-		status = http.StatusUnprocessableEntity
+	for i := range data.Reasons {
+		data.Reasons[i].Link = ch.cases("motivo", data.Reasons[i].Name)
 	}
-	return c.show(w, r, console.View{Visit: v, Name: "supervisor", Here: console.HereSupervisor, Status: status, Data: data})
+	if c.Sentences != nil {
+		rows, err := c.Sentences.Often(r.Context(), unheardShown)
+		if err != nil {
+			return console.Unavailable(err)
+		}
+		for _, row := range rows {
+			data.Unheard = append(data.Unheard, c.unheardRow(row))
+		}
+	}
+	return c.show(w, r, console.View{Visit: v, Name: "supervisor", Here: console.HereSupervisor, Data: data})
 }

@@ -1,9 +1,12 @@
 package supervisor_test
 
 import (
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +28,7 @@ const otherPassword = "tambor lento bajo la nube gris"
 var (
 	supervisorPages = []string{
 		"/agentes/supervision", "/agentes/supervision?dias=7", "/agentes/supervision?dias=30", "/agentes/supervision/agentes",
-		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", unheardPage, "/agentes/exportar.csv",
+		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", unheardPage, "/agentes/exportar.csv", "/agentes/cifras.csv", "/agentes/supervision/casos", "/agentes/supervision/tablero", "/agentes/supervision?dias=7&agente=ana&tema=-&canal=telegram",
 	}
 	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=C7KH4M9TX", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
 )
@@ -137,7 +140,108 @@ func TestSupervision_figures(t *testing.T) {
 		t.Error("today's figures hold a case of three days ago")
 	}
 	sup.Get("/agentes/supervision?dias=7").Want(t, http.StatusOK, "2 h 5 min", "4,5", "Últimos 7 días")
+	sup.Get("/agentes/supervision?desde=2026-02-27&hasta=2026-02-28").Want(t, http.StatusOK, "Del 2026-02-27 al 2026-02-28", "2 h 5 min", "viernes 27 de febrero de 2026", `value="2026-02-27"`)
+	sup.Get("/agentes/supervision?desde=2026-02-27&hasta=2026-02-01").Want(t, http.StatusUnprocessableEntity, "posterior", `value="2026-02-01"`)
 	sup.Get("/agentes/supervision?dias=-1").Want(t, http.StatusOK, `?dias=1" aria-current="true"`)
+}
+
+// A figure leads to the cases that it counts: as many as it says, with what was chosen, and no others.
+func TestSupervision_figuresOpenTheirCases(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	now := d.Clock.Now()
+	late := closedCase("C-AAAA-AA1", now.Add(-time.Hour)) // three minutes
+	late.Meaning, late.From = "not_arrived", "LinkSent"
+	d.Keep(late)
+	soon := closedCase("C-AAAA-AA2", now.Add(-30*time.Minute))
+	soon.Answered, soon.Agent, soon.AgentName = soon.Asked.Add(time.Minute), "luz", "Luz <b>"
+	d.Keep(soon)
+	d.Keep(bot.Handoff{Ref: "C-AAAA-AA3", Status: bot.HandoffClosed, Reason: handoff.Left, Asked: now.Add(-time.Hour), Ended: now.Add(-55 * time.Minute)})
+	d.Keep(closedCase("C-AAAA-AA4", now.AddDate(0, 0, -1)))
+	sup := d.As("sup")
+	today := sup.Get("/agentes/supervision").Want(t, http.StatusOK, "Pasaron la meta de 2 min", "No esperaron: la mitad se fue a los", "5 min", "1 sin atención", "No le llega", "LinkSent", "Luz &lt;b&gt;")
+	links := regexp.MustCompile(`href="(/agentes/supervision/casos\?[^"]*)">(\d+)<span`).FindAllStringSubmatch(today.Body, -1)
+	if len(links) < 8 {
+		t.Fatalf("%d figures lead to their cases", len(links))
+	}
+	refs := regexp.MustCompile(`scope="row"><a href="/agentes/casos/`)
+	for _, l := range links {
+		page := sup.Get(html.UnescapeString(l[1])).Want(t, http.StatusOK)
+		if n := strconv.Itoa(len(refs.FindAllString(page.Body, -1))); n != l[2] {
+			t.Errorf("%s: the figure is %s and opens %s cases", l[1], l[2], n)
+		}
+	}
+	for query, want := range map[string]string{
+		"cuales=breached": "AA1 AA3", "agente=luz": "AA2", "tema=not_arrived": "AA1", "tema=-": "AA2 AA3", "paso=LinkSent": "AA1", "canal=telegram": "AA1 AA2 AA3", "canal=whatsapp": "",
+		"hora=09": "AA1 AA2 AA3", "hora=10": "", "motivo=left": "AA3", "cuales=abandoned": "AA3", "cuales=otra": "", "desde=2026-03-01&hasta=2026-03-01": "AA4",
+	} {
+		page := sup.Get("/agentes/supervision/casos?"+query).Want(t, http.StatusOK)
+		var got []string
+		for _, of := range regexp.MustCompile(`casos/C-AAAA-(AA\d)`).FindAllStringSubmatch(page.Body, -1) {
+			got = append(got, of[1])
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", query, got, want)
+		}
+	}
+	sup.Get("/agentes/supervision/casos?cuales=breached&tema=not_arrived").Want(t, http.StatusOK, "pasaron la meta de la primera respuesta, tema: No le llega", "<strong>1 caso</strong>", `data-pace="late"`)
+	sup.Get("/agentes/supervision/casos?desde=ayer").Want(t, http.StatusUnprocessableEntity, "No es una fecha")
+}
+
+// The board shows who waits by the target, and how long those who are with an agent wait for a word.
+func TestBoard(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	if err := d.Desk.Beat(t.Context(), handoff.Actor{Login: "ana", Name: "Persona de Prueba"}, false); err != nil {
+		t.Fatal(err)
+	}
+	first := d.Ask("1")
+	d.Clock.Advance(70 * time.Second)
+	second := d.Ask("2")
+	d.Clock.Advance(65 * time.Second)
+	d.Ask("3")
+	sup := d.As("sup")
+	const path = "/agentes/supervision/tablero"
+	part := sup.Get(path+"/ahora").Want(t, http.StatusOK, `data-pace="late">2 min 15 s <small>pasó la meta</small>`, `data-pace="near">1 min 5 s</td>`, `data-pace="calm">0 s</td>`, "Ningún agente tiene un caso")
+	if strings.Contains(part.Body, "<html") || strings.Index(part.Body, first.Ref) > strings.Index(part.Body, second.Ref) {
+		t.Errorf("the piece is a whole page, or not in the order of the queue:\n%s", part.Body)
+	}
+	d.Claim("ana", first)
+	sup.Get(path).Want(t, http.StatusOK, "<h1>En vivo</h1>", "Persona de Prueba", `data-every="5"`, `id="sin-datos"`)
+	d.As("ana").Get(path+"/ahora").Want(t, http.StatusForbidden)
+}
+
+// The audit is looked through by name, deed, case and days together.
+func TestAudit_search(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	if _, err := d.Agents.Add(t.Context(), agent.CommandLine, agent.Newcomer{Login: "rperez", Name: "Rosa Pérez", Role: agent.Member}, consoletest.Password); err != nil {
+		t.Fatal(err)
+	}
+	refs := []string{bot.Ref("C", "1"), bot.Ref("C", "2")}
+	for i, e := range [][3]string{
+		{"rperez", "case_claim", refs[0]}, {"rperez", "case_resolve", refs[0] + " solved"}, {"ana", "case_claim", refs[1]}, {"ana", "desk_search", "1 abc " + refs[0] + " " + refs[1]},
+	} {
+		if err := d.Desk.Audit(t.Context(), "z"+strconv.Itoa(i), e[0], e[1], e[2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sup := d.As("sup")
+	for query, want := range map[string]string{
+		"quien=rosa": "Tomó un caso|Cerró un caso", "quien=perez+ROSA": "Tomó un caso|Cerró un caso", "quien=rperez&que=case_claim": "Tomó un caso", "quien=nadie": "",
+		"que=case_claim": "Tomó un caso|Tomó un caso", "caso=" + refs[1]: "Tomó un caso|Buscó en lo que se dijo", "caso=" + strings.ToLower(refs[0]) + "&que=desk_search": "Buscó en lo que se dijo",
+		"caso=" + refs[0] + "&desde=2026-03-01&hasta=2026-03-01": "",
+	} {
+		page := sup.Get("/agentes/supervision/auditoria?"+query).Want(t, http.StatusOK)
+		var got []string
+		for _, of := range regexp.MustCompile(`data-of="Qué">([^<]*)<`).FindAllStringSubmatch(page.Body, -1) {
+			got = append(got, of[1])
+		}
+		slices.Reverse(got) // the latest is first
+		if strings.Join(got, "|") != want {
+			t.Errorf("%s: got %q, want %q", query, got, want)
+		}
+	}
+	sup.Get("/agentes/supervision/auditoria?quien=rosa").Want(t, http.StatusOK, "Rosa Pérez <small>rperez</small>", `value="rosa"`)
+	sup.Get("/agentes/supervision/auditoria?caso=x").Want(t, http.StatusUnprocessableEntity, "no es el número de un caso", `value="x"`)
 }
 
 func TestSupervision_now(t *testing.T) {

@@ -2,6 +2,7 @@ package talk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -22,7 +25,10 @@ import (
 )
 
 // said is what a page says about the form that it answers. The template "said" has the words.
-type said struct{ Code, Name string }
+type said struct {
+	Code, Name string
+	As         string // what would go out, where that is asked about
+}
 
 // What a page can say.
 const (
@@ -38,6 +44,12 @@ const (
 	saidLater        = "later"         // the store was not there
 	saidPerhaps      = "perhaps"       // it may have gone out, and the conversation is not the agent's any more
 	saidNoticeClosed = "notice_closed" // somebody closed it meanwhile
+	saidMasked       = "masked"        // As is what would go out of it
+	saidSlash        = "slash"         // Name is no ready answer, and would go out as it is
+	saidWhy          = "why"           // the reason has to be said in words
+	saidNotThen      = "not_then"      // not at that moment
+	saidEnough       = "enough"        // the agent has as many conversations as one may
+	saidNoRoom       = "no_room"       // the colleague has
 	saidProve        = "prove"         // the password must be typed first; Name is the case
 )
 
@@ -54,6 +66,11 @@ const (
 	formResolve = "resolver"
 	formNumber  = "numero"
 	formWhy     = "porque"
+
+	formPostpone = "posponer"
+	formGoOn     = "retomar"
+	formLater    = "programar"
+	formUnsay    = "quitar"
 )
 
 // refusal is a form that changed nothing, and what the page says about it.
@@ -73,7 +90,7 @@ func refusalOf(err error) (r *refusal, ok bool) {
 	case errors.As(err, &r):
 		return r, true
 	case errors.As(err, &taken):
-		return &refusal{said{saidTaken, taken.Name}, http.StatusConflict}, true
+		return &refusal{said{Code: saidTaken, Name: taken.Name}, http.StatusConflict}, true
 	}
 	for _, known := range []struct {
 		err  error
@@ -81,6 +98,7 @@ func refusalOf(err error) (r *refusal, ok bool) {
 	}{
 		{handoff.ErrNoCase, saidOver}, {handoff.ErrNotYours, saidNotYours}, {handoff.ErrNotHere, saidNotHere},
 		{handoff.ErrNoNumber, saidNoNumber}, {handoff.ErrRefused, saidLimit},
+		{handoff.ErrNotThen, saidNotThen}, {handoff.ErrEnough, saidEnough}, {handoff.ErrNoRoom, saidNoRoom},
 	} {
 		if errors.Is(err, known.err) {
 			return &refusal{said{Code: known.code}, http.StatusConflict}, true
@@ -101,7 +119,7 @@ func isOnce(s string) bool {
 // are another deed, not the same one again.
 func onceOf(form url.Values) string {
 	h := fnv.New64a()
-	for _, field := range []string{"texto", "a", "paso", "motivo"} {
+	for _, field := range []string{"texto", "a", "paso", "motivo", "hasta", "dia", "hora", "posponer"} {
 		fmt.Fprintf(h, "%q", form[field])
 	}
 	return form.Get("once") + "-" + strconv.FormatUint(h.Sum64(), 36)
@@ -126,9 +144,12 @@ func (c *Room) onFormShowing(name string, do func(ctx context.Context, d handoff
 		defer cancel()
 		p := pressed{name: name, form: form}
 		if name == formNumber && !v.Fresh() {
-			p.err = &refusal{said{saidProve, r.PathValue("ref")}, http.StatusForbidden}
+			p.err = &refusal{said{Code: saidProve, Name: r.PathValue("ref")}, http.StatusForbidden}
 		} else {
 			p.err = do(ctx, handoff.Deed{Once: onceOf(form), Ref: r.PathValue("ref"), Actor: v.Actor()}, form, &p.shown)
+		}
+		if p.err == nil && name == formResolve && form.Get("siguiente") != "" {
+			p.to = c.leadOn(ctx, v, form.Get("once"))
 		}
 		c.live.hurry()
 		if p.err == nil && name == formSay {
@@ -147,6 +168,23 @@ type pressed struct {
 	form  url.Values
 	shown talkData // what is shown this once
 	err   error    // why it was not done
+	to    string   // where it leads on to; "": back to the conversation
+}
+
+// leadOn takes the first case of the queue for who has just closed one, and says where that is. What was closed stays closed, whatever
+// comes of this.
+func (c *Room) leadOn(ctx context.Context, v console.Visit, once string) (to string) {
+	switch ref, err := c.takeNext(ctx, v, once+"-next"); {
+	case errors.Is(err, handoff.ErrEnough):
+		return enoughPath
+	case err != nil:
+		c.Log.Error("take the next case", "err", err)
+		return console.Home + "?ver=" + console.HereWaiting
+	case ref == "":
+		return nobodyPath
+	default:
+		return taken(ref)
+	}
 }
 
 // stillMine refuses words that were taken when the agent no longer has the conversation: a repeated deed counts as done,
@@ -172,11 +210,11 @@ func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visi
 		to := "/agentes/casos/" + r.PathValue("ref") + "?" + url.Values{"ver": {filterOf(v, p.form.Get("ver"))}}.Encode()
 		switch p.name {
 		case formClaim:
-			to = "/agentes/casos/" + r.PathValue("ref") + "?ver=" + console.HereMine
-		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote:
+			to = taken(r.PathValue("ref"))
+		case formLink, formOffice, formReturn, formResolve, formPass, formRelease, formNote, formPostpone, formGoOn, formLater, formUnsay:
 			to += "&dicho=" + p.name
 		}
-		return web.Redirect(w, r, to)
+		return web.Redirect(w, r, cmp.Or(p.to, to))
 	}
 	status := http.StatusOK
 	ref, refused := refusalOf(p.err)
@@ -206,17 +244,19 @@ type scriptAnswer struct {
 	Done  bool          `json:"done"`
 	Said  template.HTML `json:"said,omitempty"`
 	Once  string        `json:"once"`            // the idempotency key of the next form
+	As    string        `json:"as,omitempty"`    // what would go out of what was written: it goes when it is sent again
+	To    string        `json:"to,omitempty"`    // where the page leads on to
 	Shown template.HTML `json:"shown,omitempty"` // what is shown this once
 	News  []event       `json:"news,omitempty"`  // what the stream would say in a moment
 }
 
 func (c *Room) answerScript(w http.ResponseWriter, r *http.Request, v console.Visit, p pressed) error {
-	a := scriptAnswer{Done: p.err == nil, Once: newOnce()}
+	a := scriptAnswer{Done: p.err == nil, Once: newOnce(), To: p.to}
 	what := said{Code: p.name}
 	ref, refused := refusalOf(p.err)
 	switch {
 	case refused:
-		what = ref.said
+		what, a.As = ref.said, ref.As
 	case p.err != nil:
 		return console.Unavailable(p.err) // the script sends it again
 	}
@@ -237,14 +277,7 @@ func (c *Room) answerScript(w http.ResponseWriter, r *http.Request, v console.Vi
 	if err != nil {
 		a.News = nil // the stream brings it
 	}
-	b, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	web.Secure(w.Header(), "", false)
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = w.Write(b) // who has gone away asks again
-	return nil
+	return answerJSON(w, a)
 }
 
 // since is the last line that the page of a script has.
@@ -265,7 +298,7 @@ func (c *Room) part(name string, data any) (template.HTML, error) {
 	return template.HTML(b.String()), nil //nolint:gosec // made by a template, which escaped what people wrote
 }
 
-// text is what a form says, within what can be kept.
+// text is what a form says, within what one message can hold.
 func text(form url.Values, required bool) (string, error) {
 	t := form.Get("texto")
 	switch {
@@ -274,7 +307,44 @@ func text(form url.Values, required bool) (string, error) {
 	case isLong(t):
 		return "", refuse(saidLong)
 	}
-	return strings.ReplaceAll(t, "\r\n", "\n"), nil
+	return plainLines(t), nil
+}
+
+// plainLines is a field of several lines as we keep it.
+func plainLines(t string) string { return strings.ReplaceAll(t, "\r\n", "\n") }
+
+// longText is what a form says, within what can be sent in several messages.
+func longText(form url.Values) (string, error) {
+	t := strings.TrimSpace(plainLines(form.Get("texto")))
+	switch {
+	case t == "":
+		return "", refuse(saidEmpty)
+	case len(handoff.Parts(t)) > handoff.PartsMost:
+		return "", refuse(saidLong)
+	}
+	return t, nil
+}
+
+// slashed is a word that looks as if a ready answer was meant by it.
+var slashed = regexp.MustCompile(`(?:^|\s)(/\pL[\pL\d-]*)(?:$|[\s.,;:!?])`)
+
+// seen refuses words of which something else would go out than was written, or that a ready answer was meant by, until the agent has
+// seen what that is: the form says it then (P767).
+func (c *Room) seen(t string, form url.Values) error {
+	out := strings.TrimSpace(c.Desk.Discreet(t))
+	if strings.TrimSpace(plainLines(form.Get("visto"))) == out {
+		return nil
+	}
+	r := &refusal{status: http.StatusUnprocessableEntity}
+	if m := slashed.FindStringSubmatch(t); m != nil {
+		r.said = said{Code: saidSlash, Name: m[1], As: out}
+		return r
+	}
+	if out != t {
+		r.said = said{Code: saidMasked, As: out}
+		return r
+	}
+	return nil
 }
 
 func (c *Room) claim(ctx context.Context, d handoff.Deed, _ url.Values) error {
@@ -282,7 +352,10 @@ func (c *Room) claim(ctx context.Context, d handoff.Deed, _ url.Values) error {
 }
 
 func (c *Room) say(ctx context.Context, d handoff.Deed, form url.Values) error {
-	t, err := text(form, true)
+	t, err := longText(form)
+	if err == nil {
+		err = c.seen(t, form)
+	}
 	if err != nil {
 		return err
 	}
@@ -290,7 +363,7 @@ func (c *Room) say(ctx context.Context, d handoff.Deed, form url.Values) error {
 }
 
 func (c *Room) note(ctx context.Context, d handoff.Deed, form url.Values) error {
-	t, err := text(form, true)
+	t, err := longText(form)
 	if err != nil {
 		return err
 	}
@@ -330,12 +403,18 @@ func (c *Room) giveBack(ctx context.Context, d handoff.Deed, form url.Values) er
 }
 
 func (c *Room) resolve(ctx context.Context, d handoff.Deed, form url.Values) error {
-	for _, reason := range handoff.Reasons {
-		if reason == form.Get("motivo") {
-			return c.Desk.Resolve(ctx, d, reason)
-		}
+	reason := form.Get("motivo")
+	if !slices.Contains(handoff.Reasons, reason) {
+		return refuse(saidChoose)
 	}
-	return refuse(saidChoose)
+	words, err := text(form, false)
+	if err != nil {
+		return err
+	}
+	if reason == handoff.Other && isBlank(words) {
+		return refuse(saidWhy)
+	}
+	return c.Desk.ResolveSaying(ctx, d, reason, words)
 }
 
 // number shows the whole number this once: it stands in no address and no browser keeps the page.
@@ -355,11 +434,50 @@ func (c *Room) why(ctx context.Context, d handoff.Deed, _ url.Values, t *talkDat
 	return err
 }
 
+// draft keeps what the agent has begun to write, and answers what would go out of it where that is something else.
+func (c *Room) draft(w http.ResponseWriter, r *http.Request, v console.Visit) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	t := plainLines(form.Get("texto"))
+	if utf8.RuneCountInString(t) > 2*handoff.PartsMost*bot.LineRunes {
+		return &web.Error{Status: http.StatusRequestEntityTooLarge}
+	}
+	ctx, cancel := console.Detached(r)
+	defer cancel()
+	masked, err := c.Desk.KeepDraft(ctx, v.Actor(), r.PathValue("ref"), t, form.Get("que") == formNote)
+	if err != nil {
+		return talkFailed(err)
+	}
+	var a struct {
+		As string `json:"as,omitempty"`
+	}
+	if masked != t {
+		a.As = masked
+	}
+	return answerJSON(w, a)
+}
+
+func answerJSON(w http.ResponseWriter, a any) error {
+	b, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	web.Secure(w.Header(), "", false)
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = w.Write(b) // who has gone away asks again
+	return nil
+}
+
 // typing shows the person that the agent is writing. It counts as an action of the agent.
 func (c *Room) typing(w http.ResponseWriter, r *http.Request, v console.Visit) error {
 	ctx, cancel := console.Detached(r)
 	defer cancel()
-	c.Desk.Type(ctx, handoff.Deed{Ref: r.PathValue("ref"), Actor: v.Actor()})
+	err := c.Desk.Type(ctx, handoff.Deed{Ref: r.PathValue("ref"), Actor: v.Actor()}, r.FormValue("que") == formNote)
+	if err != nil && !errors.Is(err, handoff.ErrNotYours) && !errors.Is(err, handoff.ErrNoCase) {
+		return console.Unavailable(err)
+	}
 	web.Secure(w.Header(), "", false)
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -38,9 +38,14 @@ func in(filter string, v console.Visit, c handoff.Case) bool {
 	case filter == console.HereWaiting:
 		return !c.Held()
 	case filter == console.HereMine:
-		return c.Held() && c.Agent == v.Agent.Login
+		return isMine(v, c)
 	}
 	return filter == console.HereAll
+}
+
+// isMine says whether an open case stands among the visitor's: they have it, or a note names them.
+func isMine(v console.Visit, c handoff.Case) bool {
+	return c.Held() && c.Agent == v.Agent.Login || c.MentionOf(v.Agent.Login) > 0
 }
 
 // sortKey is the text by which the rows of a list are ordered: those who wait as they stand in the queue, those for the next
@@ -55,6 +60,8 @@ func sortKey(c handoff.Case) string {
 		return "2/" + c.Queue
 	case !c.Since.IsZero():
 		return fmt.Sprintf("0/%013d/%s", c.Since.UnixMilli(), c.Ref)
+	case c.IsPostponed():
+		return fmt.Sprintf("4/%013d/%s", c.Until.UnixMilli(), c.Ref)
 	}
 	return fmt.Sprintf("1/%013d/%s", c.Asked.UnixMilli(), c.Ref)
 }
@@ -65,23 +72,45 @@ type listed struct {
 	Filter  string
 	SortKey string
 	Mine    bool
+	Named   bool // a note names the visitor
 	Here    bool // its conversation is open beside the list
 	From    console.Moment
 	Wait    web.Span // how long they have waited, when they do
 	Since   int64    // since when, in milliseconds; 0: they do not wait
 	Mark    string   // tells two states of the row apart
-	Last    lineText
+	Words   string   // what the person said last, but for a bare wish for somebody
+	Topic   string   // what it is about
+	Paced   int64    // since when their wait counts against the target, in milliseconds: from the opening on; 0: it does not
+	Pace    string   // one of handoff.Pace…, of whose wait counts
 }
 
-// lineText is a line as the list shows it.
-type lineText struct{ From, By, Text string }
+const excerpt = 120 // runes of what was said in the list
 
-const excerpt = 120 // runes of a line in the list
+// topic is what a case is about in words: what the person's words came to, else where the bot was.
+func (c *Room) topic(h bot.Handoff) string {
+	if h.Meaning != "" && c.MeaningName != nil {
+		return c.MeaningName(h.Meaning)
+	}
+	return c.StateName(h.From)
+}
+
+// words are the person's last ones that tell something; else the last ones.
+func (c *Room) words(said []string) string {
+	for _, s := range said {
+		if !c.asksPerson(s) {
+			return bot.Cut(s, excerpt)
+		}
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return bot.Cut(said[0], excerpt)
+}
 
 func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.Time) listed {
 	r := listed{
-		Case: of, Filter: filter, SortKey: sortKey(of), Mine: of.Held() && of.Agent == v.Agent.Login, From: c.Moment(of.Asked),
-		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Last: lineText{of.Last.From, of.Last.By, bot.Cut(of.Last.Text, excerpt)},
+		Case: of, Filter: filter, SortKey: sortKey(of), Mine: of.Held() && of.Agent == v.Agent.Login, Named: of.MentionOf(v.Agent.Login) > 0, From: c.Moment(of.Asked),
+		Mark: of.Ref + "." + strconv.FormatInt(of.Version, 10), Words: c.words(of.Words), Topic: c.topic(of.Handoff),
 	}
 	var since time.Time
 	switch {
@@ -90,10 +119,16 @@ func (c *Room) listed(v console.Visit, filter string, of handoff.Case, now time.
 	case of.Held():
 		since = of.Since
 	default:
-		since = of.Asked
+		since = of.AskedLast()
 	}
 	if !since.IsZero() {
 		r.Since, r.Wait = since.UnixMilli(), web.Wait(max(now.Sub(since).Truncate(time.Minute), time.Second))
+	}
+	if !since.IsZero() && of.Status != bot.HandoffScheduled {
+		if calendar := c.calendar.Load(); calendar != nil {
+			since = calendar.WaitFrom(since, now)
+		}
+		r.Paced, r.Pace = since.UnixMilli(), handoff.Pace(now.Sub(since), c.Desk.Target)
 	}
 	return r
 }
@@ -128,14 +163,19 @@ type counts struct {
 	All        int `json:"all"`
 	Closed     int `json:"closed"` // closedMost at most
 	Notices    int `json:"notices"`
+
+	Held string `json:"held"` // the numbers of mine, for the page to come back with
 }
+
+// Calls are what waits for the agent: who is in the queue, and who of their own waits for an answer.
+func (n counts) Calls() int { return n.Waiting + n.Unanswered }
 
 // Queue are those that no agent has.
 func (n counts) Queue() int { return n.Waiting + n.Later }
 
 func count(v console.Visit, cases []handoff.Case, notices int) counts {
 	n := counts{Notices: notices}
-	for _, c := range cases {
+	for _, c := range slices.SortedFunc(slices.Values(cases), func(a, b handoff.Case) int { return cmp.Compare(a.Ref, b.Ref) }) {
 		switch {
 		case !c.Open():
 			continue
@@ -143,11 +183,14 @@ func count(v console.Visit, cases []handoff.Case, notices int) counts {
 			n.Waiting++
 		case !c.Held():
 			n.Later++
-		case c.Agent == v.Agent.Login:
+		case c.Agent == v.Agent.Login && !c.Since.IsZero():
+			n.Unanswered++
+		}
+		if isMine(v, c) {
 			n.Mine++
-			if !c.Since.IsZero() {
-				n.Unanswered++
-			}
+		}
+		if c.Held() && c.Agent == v.Agent.Login {
+			n.Held += c.Ref + " "
 		}
 		n.All++
 	}
@@ -200,11 +243,40 @@ type deskData struct {
 	Notices []noticeData
 	Next    string // names the press of the button that takes the next one
 	Now     int64  // the store's clock, in milliseconds
-	Shut    *handoff.When
-	Unknown bool // shut, and nobody knows until when
+	Target  int64  // within which the desk means to answer, in milliseconds
+	Shut    shutData
 	Said    string
 	Talk    *talkData
 	Notice  *noticeData
+}
+
+// shutData is what the list says of a desk that is closed. It can be compared.
+type shutData struct {
+	Shut    bool
+	Unknown bool // and nobody knows until when
+	Opens   handoff.When
+	By      string // who closed it by hand, and
+	Note    string // what they have to say to colleagues
+}
+
+// shut says whether the desk is closed, and until when.
+func (c *Room) shut(ctx context.Context, now time.Time) (d shutData, err error) {
+	calendar, err := c.Desk.Calendar(ctx)
+	if err != nil {
+		return d, err
+	}
+	if c.calendar.Store(&calendar); calendar.Open(now) {
+		return d, nil
+	}
+	opens, known := calendar.NextOpening(now)
+	d = shutData{Shut: true, Unknown: !known, Opens: handoff.WhenOf(opens, now, c.Desk.Zone)}
+	if by := calendar.Schedule.ClosedNow; by.Holds(now) {
+		d.Note = by.Note
+		if name, found, err := c.Desk.Known(ctx, by.By); err == nil && found {
+			d.By = name
+		}
+	}
+	return d, nil
 }
 
 // noticeData is a notice of the owner of a record that it was not them.
@@ -257,7 +329,11 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	if err != nil {
 		return deskData{}, err
 	}
-	d := deskData{Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli()}
+	shut, err := c.shut(ctx, now)
+	if err != nil {
+		return deskData{}, err
+	}
+	d := deskData{Shut: shut, Filter: filter, All: v.Supervisor(), Counts: count(v, open, len(notices)), Next: newOnce(), Now: now.UnixMilli(), Target: c.Desk.Target.Milliseconds()}
 	closed, err := c.closedCases(ctx, v, now)
 	if err != nil {
 		return deskData{}, err
@@ -271,15 +347,6 @@ func (c *Room) deskData(ctx context.Context, v console.Visit, filter string) (de
 	d.Digest = digest(d.Rows)
 	if filter == console.HereWaiting || filter == console.HereAll {
 		d.Notices = c.noticesOf(notices, open, filter)
-	}
-	calendar, err := c.Desk.Calendar(ctx)
-	if err != nil {
-		return deskData{}, err
-	}
-	if !calendar.Open(now) {
-		opens, known := calendar.NextOpening(now)
-		when := handoff.WhenOf(opens, now, c.Desk.Zone)
-		d.Shut, d.Unknown = &when, !known
 	}
 	return d, nil
 }
@@ -304,7 +371,10 @@ func (c *Room) noticeOf(n handoff.CaseFile, open []handoff.Case, filter string) 
 
 // showDesk draws the page. Without script it reloads itself unless something may be being typed into it.
 func (c *Room) showDesk(w http.ResponseWriter, r *http.Request, v console.Visit, d deskData, status int) error {
-	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}}
+	q := url.Values{"ver": {d.Filter}, "sello": {d.Digest}, "avisado": {strconv.FormatInt(d.Now, 10)}}
+	if d.Shut.Shut {
+		q.Set("cerrado", "")
+	}
 	reload := console.Home + "?" + url.Values{"ver": {d.Filter}, console.ReloadParam: {""}}.Encode()
 	switch {
 	case d.Talk != nil && d.Talk.Shut:
@@ -338,42 +408,60 @@ func (c *Room) next(w http.ResponseWriter, r *http.Request, v console.Visit) err
 	if !isOnce(once) {
 		return &web.Error{Status: http.StatusBadRequest}
 	}
-	open, err := c.Desk.Inbox(r.Context())
-	if err != nil {
-		return console.Unavailable(err)
-	}
 	ctx, cancel := console.Detached(r)
 	defer cancel()
+	switch ref, err := c.takeNext(ctx, v, once); {
+	case errors.Is(err, handoff.ErrEnough):
+		return web.Redirect(w, r, enoughPath)
+	case err != nil:
+		return console.Unavailable(err)
+	case ref == "":
+		return web.Redirect(w, r, nobodyPath)
+	default:
+		return web.Redirect(w, r, taken(ref))
+	}
+}
+
+// taken is the page of a case that has just become the visitor's.
+func taken(ref string) string { return console.CasePath + ref + "?ver=" + console.HereMine }
+
+// takeNext takes the first case of the queue that is for the visitor and says which; "" when nobody waits.
+func (c *Room) takeNext(ctx context.Context, v console.Visit, once string) (ref string, err error) {
+	open, err := c.Desk.Inbox(ctx)
+	if err != nil {
+		return "", err
+	}
 	press := func(ref string) handoff.Deed {
 		return handoff.Deed{Once: once + "-" + ref, Ref: ref, Actor: v.Actor()}
 	}
-	taken := func(ref string) error { return web.Redirect(w, r, "/agentes/casos/"+ref+"?ver="+console.HereMine) }
 	for _, of := range open {
 		if !in(console.HereMine, v, of) {
 			continue
 		}
 		if came, err := c.Desk.Came(ctx, press(of.Ref)); err != nil {
-			return console.Unavailable(err)
+			return "", err
 		} else if came {
-			return taken(of.Ref)
+			return of.Ref, nil
 		}
 	}
-	for _, row := range c.list(v, console.HereWaiting, open, time.Now()) {
-		if !row.Waiting() {
-			break
-		}
-		err := c.Desk.Claim(ctx, press(row.Ref))
+	waiting := slices.DeleteFunc(slices.Clone(open), func(of handoff.Case) bool { return !of.Waiting() })
+	waiting, err = c.Desk.NextFor(ctx, v.Actor(), waiting)
+	if err != nil {
+		return "", err
+	}
+	for _, of := range waiting {
+		err := c.Desk.Claim(ctx, press(of.Ref))
 		var other *handoff.TakenError
 		if errors.As(err, &other) || errors.Is(err, handoff.ErrNoCase) || errors.Is(err, handoff.ErrNotYours) {
 			continue
 		}
 		if err != nil {
-			return console.Unavailable(err)
+			return "", err
 		}
 		c.live.hurry()
-		return taken(row.Ref)
+		return of.Ref, nil
 	}
-	return web.Redirect(w, r, console.Home+"?ver="+console.HereWaiting+"&dicho=nadie")
+	return "", nil
 }
 
 // showNotice is the list with a notice beside it.
@@ -415,6 +503,12 @@ func (c *Room) askNotice(w http.ResponseWriter, r *http.Request, v console.Visit
 	}
 	return c.showDesk(w, r, v, d, was.status)
 }
+
+// nobodyPath is the list that says that the queue was empty.
+const nobodyPath = console.Home + "?ver=" + console.HereWaiting + "&dicho=nadie"
+
+// enoughPath is the list that says that the visitor has as many as one may.
+const enoughPath = console.Home + "?ver=" + console.HereWaiting + "&dicho=" + saidEnough
 
 // closeNotice closes a notice with what was found, which has to be written. Numbers in it are masked.
 func (c *Room) closeNotice(w http.ResponseWriter, r *http.Request, v console.Visit) error {

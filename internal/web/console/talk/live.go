@@ -121,6 +121,17 @@ func (l *live) look(sub *subscriber) (snapshot, bool) {
 	return p, l.known
 }
 
+// peek says which cases there are, once that is known.
+func (l *live) peek() (snapshot, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := snapshot{cases: make([]handoff.Case, 0, len(l.cases))}
+	for _, c := range l.cases {
+		p.cases = append(p.cases, c)
+	}
+	return p, l.known
+}
+
 // watch says which conversation the page of a subscriber shows.
 func (l *live) watch(sub *subscriber, conv string) {
 	l.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 	"llave/internal/web/console"
 )
 
-// Ready answers, each a line "/name" and its words until the next. They may hold {agente}, {caso} and {persona}.
+// Ready answers, each a line "/name" and its words until the next. They may hold {agente} and {caso}.
 //
 //go:embed ready.txt
 var readyFile string
@@ -29,6 +30,10 @@ func parseAnswers(file string) []handoff.Answer {
 	return out
 }
 
+// greeted is how people are addressed by {persona}, which supervisors could write once: nobody's name is known here, so a greeting goes
+// without one, and anywhere else it is "usted".
+var greeted = regexp.MustCompile(`(?i)(hola|buen[oa]s(?: d[ií]as| tardes| noches)?|estimad[oa](?:/a|\(a\))?|saludos|gracias|disculpe|bienvenid[oa]|señora?),? \{persona\}`)
+
 // readyFor are the answers for a conversation, its own words filled in: the built-in ones, and those that supervisors wrote,
 // which come in place of a built-in one of the same name. They are in order of their names.
 func (c *Room) readyFor(ctx context.Context, v console.Visit, of handoff.Case) ([]handoff.Answer, error) {
@@ -41,6 +46,9 @@ func (c *Room) readyFor(ctx context.Context, v console.Visit, of handoff.Case) (
 		byName[a.Name] = a.Text
 	}
 	fill := strings.NewReplacer("{agente}", v.Agent.Name, "{caso}", of.Ref, "{persona}", "usted")
+	for name, words := range byName {
+		byName[name] = greeted.ReplaceAllString(words, "$1")
+	}
 	out := make([]handoff.Answer, 0, len(byName))
 	for name, words := range byName {
 		out = append(out, handoff.Answer{Name: name, Text: fill.Replace(words)})

@@ -10,12 +10,15 @@
 package talk
 
 import (
+	"context"
 	"crypto/rand"
 	"embed"
 	"net/http"
+	"sync/atomic"
 
 	"llave/bot"
 	"llave/internal/agent"
+	"llave/internal/handoff"
 	"llave/internal/web"
 	"llave/internal/web/console"
 )
@@ -33,6 +36,12 @@ type Step struct {
 type Options struct {
 	Steps     []Step                   // in the order of the procedure
 	StateName func(s bot.State) string // what agents call the place where the bot was
+	// MeaningName is what agents call what people's words came to; nil: cases are called by where the bot was.
+	MeaningName func(meaning string) string
+	// Asks are the words that ask for a person and tell nothing else.
+	Asks []string
+	// Hushed says whether an agent is to be told of things without a sound: on a break, or in their quiet hours. nil: nobody is.
+	Hushed func(ctx context.Context, login string) (bool, error)
 }
 
 // Room serves the pages. It is safe for use by many goroutines.
@@ -41,6 +50,9 @@ type Room struct {
 	Options
 	pages web.Pages
 	live  *live
+	asks  map[string]bool
+
+	calendar atomic.Pointer[handoff.Calendar] // as it was read last; nil: it was not yet
 }
 
 // New makes the room within [frame].
@@ -49,10 +61,16 @@ func New(frame *console.Frame, o Options) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Room{Frame: frame, Options: o, pages: pages, live: newLive(frame.Desk, frame.Log)}
+	c := &Room{Frame: frame, Options: o, pages: pages, live: newLive(frame.Desk, frame.Log), asks: map[string]bool{}}
+	for _, words := range o.Asks {
+		c.asks[bot.Fold(words)] = true
+	}
 	frame.OnFreed(c.live.hurry)
 	return c, nil
 }
+
+// asksPerson says whether words ask for a person and tell nothing else.
+func (c *Room) asksPerson(words string) bool { return c.asks[bot.Fold(words)] }
 
 // Routes are the inbox's, those of a conversation and of its forms, and the stream's.
 func (c *Room) Routes(mux *http.ServeMux) {
@@ -65,6 +83,7 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /agentes/casos/{ref}", page(agent.Member, c.showTalk))
 	mux.Handle("GET /agentes/casos/{ref}/lineas", page(agent.Member, c.olderLines))
 	mux.Handle("POST /agentes/casos/{ref}/respuesta", page(agent.Member, c.putReady))
+	mux.Handle("POST /agentes/casos/{ref}/borrador", page(agent.Member, c.draft))
 	mux.Handle("POST /agentes/casos/{ref}/escribiendo", page(agent.Member, c.typing))
 	mux.Handle("POST /agentes/casos/{ref}/tomar", press(formClaim, c.claim))
 	mux.Handle("POST /agentes/casos/{ref}/decir", press(formSay, c.say))
@@ -75,6 +94,11 @@ func (c *Room) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /agentes/casos/{ref}/oficina", press(formOffice, c.office))
 	mux.Handle("POST /agentes/casos/{ref}/devolver", press(formReturn, c.giveBack))
 	mux.Handle("POST /agentes/casos/{ref}/resolver", press(formResolve, c.resolve))
+	mux.Handle("POST /agentes/casos/{ref}/posponer", press(formPostpone, c.postpone))
+	mux.Handle("POST /agentes/casos/{ref}/retomar", press(formGoOn, c.goOn))
+	mux.Handle("POST /agentes/casos/{ref}/programar", press(formLater, c.sayLater))
+	mux.Handle("POST /agentes/casos/{ref}/quitar", press(formUnsay, c.unsay))
+	mux.Handle("GET /agentes/casos/{ref}/antes/{before}", page(agent.Member, c.showEarlier))
 	mux.Handle("POST /agentes/casos/{ref}/numero", c.onFormShowing(formNumber, c.number))
 	mux.Handle("POST /agentes/casos/{ref}/porque", c.onFormShowing(formWhy, c.why))
 

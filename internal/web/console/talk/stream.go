@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"llave/bot"
@@ -20,10 +22,12 @@ import (
 
 // How a stream lives.
 const (
-	askEvery  = time.Second      // whether the agent may go on
-	pingEvery = 15 * time.Second // the page answers with a word that it is there
-	writeTime = 5 * time.Second  // a browser that takes nothing for so long is dropped
-	readTime  = 5 * time.Second  // one look at the store
+	hoursEvery = 2 * time.Second // whether the desk is open is read
+	askEvery   = time.Second     // whether the agent may go on
+	pingEvery  = 5 * time.Second // a page that hears nothing for longer takes its connection for dead
+	beatEvery  = 3               // of so many pings the page answers one with a word that it is there
+	writeTime  = 5 * time.Second // a browser that takes nothing for so long is dropped
+	readTime   = 5 * time.Second // one look at the store
 )
 
 // event is one thing that a page is told.
@@ -57,8 +61,29 @@ type (
 	refEvent struct {
 		Ref string `json:"ref"`
 	}
+	pingEvent struct {
+		Beat bool `json:"beat,omitempty"` // the page is to say that it is there
+	}
+	leftEvent struct { // a case that was the visitor's is not any more
+		Ref  string        `json:"ref"`
+		HTML template.HTML `json:"html"`
+	}
 	outEvent struct {
 		To string `json:"to"`
+	}
+	alertEvent struct {
+		What  string `json:"what"` // one of bot.Alert…
+		Ref   string `json:"ref"`
+		Text  string `json:"text"`
+		At    int64  `json:"at"`              // in milliseconds
+		Quiet bool   `json:"quiet,omitempty"` // without a sound
+	}
+	marksEvent struct {
+		Ref   string                  `json:"ref"`
+		Marks map[int64]template.HTML `json:"marks"` // by line
+	}
+	shutEvent struct {
+		HTML template.HTML `json:"html"`
 	}
 )
 
@@ -76,8 +101,11 @@ type stream struct {
 	begun   bool
 	rows    map[string]string // what was sent of each row
 	counted counts
-	waiting map[string]bool  // those in the queue
-	wrote   map[string]int64 // how many messages the persons of the agent's conversations have sent
+	held    []string // the agent's cases as the page knew them when it was connected last
+	shut    shutData
+	asked   time.Time        // when the hours were read last
+	told    map[string]int64 // up to which alert of each case the agent has been told
+	since   time.Time        // of the alerts before the first look those are new that came later
 	closed  int
 	notices string
 
@@ -87,7 +115,9 @@ type stream struct {
 	version int64
 	again   bool // look whether the forms changed, though the conversation did not
 	over    bool
-	closes  []handoff.Case // the closed ones as they were read last
+	marks   map[int64]string // what became of the agents' words, as it was sent
+	marked  time.Time        // when that was looked at last
+	closes  []handoff.Case   // the closed ones as they were read last
 }
 
 // stream sends what changes since the page was drawn, or since it was last connected ("Last-Event-ID", or "desde"): rows of its
@@ -105,8 +135,12 @@ func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) e
 	}
 	s := &stream{
 		c: c, v: v, w: w, out: http.NewResponseController(w), subscriber: sub, filter: filterOf(v, q.Get("ver")), none: !q.Has("ver"),
-		digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{},
+		held: strings.Fields(q.Get("tenia")), digest: q.Get("sello"), ref: q.Get("caso"), shape: q.Get("forma"), rows: map[string]string{}, told: map[string]int64{},
 	}
+	if ms, err := strconv.ParseInt(q.Get("avisado"), 10, 64); err == nil {
+		s.since = time.UnixMilli(ms)
+	}
+	s.shut.Shut = q.Has("cerrado")
 	s.last, _ = strconv.ParseInt(after, 10, 64)
 	s.version, _ = strconv.ParseInt(q.Get("v"), 10, 64)
 
@@ -121,9 +155,10 @@ func (c *Room) stream(w http.ResponseWriter, r *http.Request, v console.Visit) e
 
 // run ends when the browser goes or takes nothing, when the agent may not go on, or when the process stops.
 func (s *stream) run(ctx context.Context) {
-	if !s.send(event{Name: "ping", Data: struct{}{}}) {
+	if !s.send(event{Name: "ping", Data: pingEvent{true}}) {
 		return
 	}
+	pings := 0
 	ask, ping := time.NewTicker(askEvery), time.NewTicker(pingEvery)
 	defer ask.Stop()
 	defer ping.Stop()
@@ -138,12 +173,16 @@ func (s *stream) run(ctx context.Context) {
 				return
 			}
 		case <-ask.C:
-			if !s.mayGoOn(ctx) {
+			if !s.mayGoOn(ctx) || !s.sayHours(ctx) || !s.sayMarks(ctx) {
 				return
 			}
 		case <-ping.C:
-			s.again = true // who else is there is no move of the conversation
-			if !s.send(event{Name: "ping", Data: struct{}{}}) || !s.look(ctx) {
+			pings++
+			beat := pings%beatEvery == 0
+			if !s.send(event{Name: "ping", Data: pingEvent{beat}}) {
+				return
+			}
+			if s.again = s.again || beat; beat && !s.look(ctx) { // who else is there is no move of the conversation
 				return
 			}
 		}
@@ -210,7 +249,7 @@ func (s *stream) look(ctx context.Context) bool {
 			s.c.Log.Warn("the desk cannot be shown", "err", err)
 		}
 	}
-	return s.send(events...)
+	return s.send(events...) && s.sayMarks(ctx)
 }
 
 // changes are the events for what is not yet sent. What could not be read is not taken for sent.
@@ -241,7 +280,16 @@ func (s *stream) changes(ctx context.Context, p snapshot) ([]event, error) {
 		s.counted = n
 		events = append(events, event{Name: "counts", Data: n})
 	}
-	events = append(events, s.arrivals(p)...)
+	alerts, err := s.alerts(ctx, p, now)
+	events = append(events, alerts...)
+	if err != nil {
+		return events, err
+	}
+	lost, err := s.departures(p)
+	events = append(events, lost...)
+	if err != nil {
+		return events, err
+	}
 	s.begun, s.closed = true, p.closed
 	return events, nil
 }
@@ -344,27 +392,131 @@ func noticeMarks(notices []handoff.CaseFile) string {
 	return b.String()
 }
 
-// arrivals are what the agent is to be told of wherever they look: somebody new in the queue, somebody who writes to them.
-func (s *stream) arrivals(p snapshot) []event {
+// closing says that the desk closed or opened, or that there is another word of it.
+func (s *stream) closing(ctx context.Context, now time.Time) ([]event, error) {
+	if s.none || time.Since(s.asked) < hoursEvery {
+		return nil, nil
+	}
+	s.asked = time.Now()
+	shut, err := s.c.shut(ctx, now)
+	if err != nil || shut == s.shut {
+		return nil, err
+	}
+	html, err := s.c.part("shut", shut)
+	if err != nil {
+		return nil, err
+	}
+	s.shut = shut
+	return []event{{Name: "shut", Data: shutEvent{html}}}, nil
+}
+
+// sayHours sends what there is to say of the desk's hours. A store that is away is no reason to end.
+func (s *stream) sayHours(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	now, err := s.c.Desk.Now(ctx)
+	if err != nil {
+		return true
+	}
+	events, err := s.closing(ctx, now)
+	return err != nil || s.send(events...)
+}
+
+// marksEvery is how often it is looked what became of the agents' words: what a channel reports of them moves no case.
+const marksEvery = 2 * time.Second
+
+// sayMarks sends what became of the agents' words in the open conversation, where that is another than before.
+func (s *stream) sayMarks(ctx context.Context) bool {
+	p, known := s.c.live.peek()
+	of, found := p.find(s.ref)
+	if !known || !found || time.Since(s.marked) < marksEvery || !handoff.MayRead(s.v.Actor(), of) {
+		return true
+	}
+	s.marked = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	lines, err := s.c.Desk.Lines(ctx, s.ref, max(0, of.Lines-linesShown))
+	if err != nil {
+		return true // the next look may
+	}
+	marks, err := s.c.Desk.Marks(ctx, of, lines)
+	if err != nil {
+		return true
+	}
+	fresh := map[int64]template.HTML{}
+	for line, mark := range marks {
+		if s.marks[line] == mark {
+			continue
+		}
+		html, err := s.c.part("mark", mark)
+		if err != nil {
+			s.c.Log.Error("draw a mark", "err", err)
+			return true
+		}
+		fresh[line] = html
+	}
+	if s.marks = marks; len(fresh) == 0 {
+		return true
+	}
+	return s.send(event{Name: "marks", Data: marksEvent{s.ref, fresh}})
+}
+
+// alertsLate is how long ago an alert may have come that a page is told of when it begins to listen.
+const alertsLate = 5 * time.Minute
+
+// alerts are what the agent is to be told of wherever they look (P760): of what came before the page began to listen, what it missed
+// while it was not connected.
+func (s *stream) alerts(ctx context.Context, p snapshot, now time.Time) ([]event, error) {
 	var events []event
-	waiting, wrote := map[string]bool{}, map[string]int64{}
 	for _, c := range p.cases {
-		switch {
-		case c.Waiting():
-			waiting[c.Ref] = true
-			if s.begun && !s.waiting[c.Ref] {
-				events = append(events, event{Name: "came", Data: refEvent{c.Ref}})
+		for _, a := range c.Alerts {
+			if a.Ref != c.Ref || a.N <= s.told[c.Ref] {
+				continue
 			}
-		case c.Held() && c.Agent == s.v.Agent.Login:
-			wrote[c.Ref] = c.Turns
-			before, had := s.wrote[c.Ref]
-			if s.begun && had && c.Turns > before {
-				events = append(events, event{Name: "wrote", Data: refEvent{c.Ref}})
+			s.told[c.Ref] = a.N
+			missed := !s.since.IsZero() && a.At.After(s.since) && now.Sub(a.At) < alertsLate
+			if !a.For(s.v.Agent.Login) || !s.begun && !missed || a.What == bot.AlertNew && !c.Waiting() {
+				continue
 			}
+			text, err := s.c.part("alert-words", a)
+			if err != nil {
+				return events, err
+			}
+			events = append(events, event{Name: "alert", Data: alertEvent{What: a.What, Ref: a.Ref, Text: string(text), At: a.At.UnixMilli()}})
 		}
 	}
-	s.waiting, s.wrote = waiting, wrote
-	return events
+	if len(events) == 0 || s.c.Hushed == nil {
+		return events, nil
+	}
+	quiet, err := s.c.Hushed(ctx, s.v.Agent.Login)
+	for i := range events {
+		e := events[i].Data.(alertEvent)
+		e.Quiet = quiet
+		events[i].Data = e
+	}
+	return events, err
+}
+
+// departures are the cases that were the agent's and were taken away from them: each says where it went (P765).
+func (s *stream) departures(p snapshot) ([]event, error) {
+	var events []event
+	var held []string
+	for _, c := range p.cases {
+		if in(console.HereMine, s.v, c) {
+			held = append(held, c.Ref)
+			continue
+		}
+		if !slices.Contains(s.held, c.Ref) || !left(s.v, c) {
+			continue
+		}
+		html, err := s.c.part("left", &listed{Case: c})
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event{Name: "left", Data: leftEvent{c.Ref, html}})
+	}
+	s.held = held
+	return events, nil
 }
 
 // openTalk are the lines and forms of the open conversation that changed.
@@ -407,7 +559,11 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 			return nil, err
 		}
 	}
-	t.Lines = s.c.talkLines(lines, console.Moment{})
+	marks, err := s.c.Desk.Marks(ctx, of, lines)
+	if err != nil {
+		return nil, err
+	}
+	t.Lines = s.c.talkLines(lines, marks)
 	if len(lines) > 0 {
 		t.Latest = lines[len(lines)-1].Seq
 	}
@@ -416,6 +572,7 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 		return nil, err
 	}
 	s.last, s.version, s.over, s.shape = max(s.last, t.Latest), of.Version, !found, t.Shape
+	s.marked = time.Time{} // what was said may have gone out
 	return events, nil
 }
 

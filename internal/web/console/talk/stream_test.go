@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/bot"
 	"llave/internal/agent"
 	"llave/internal/handoff"
 	"llave/internal/web/console/consoletest"
@@ -38,7 +39,7 @@ func TestStream_twoProcesses(t *testing.T) {
 		t.Errorf("a case was seen after %v", came)
 	}
 	queue.wait("counts", func(h heard) bool { return h.data["waiting"] == 1.0 })
-	queue.wait("came", func(h heard) bool { return h.data["ref"] == of.Ref })
+	queue.wait("alert", alerted(bot.AlertNew, of.Ref))
 
 	p := ana.Get(casePath(of, ""))
 	ana.Post(casePath(of, "tomar"), "once", nonce(t, p, casePath(of, "tomar"))).To(t, casePath(of, "")+"?ver=mios")
@@ -57,12 +58,17 @@ func TestStream_twoProcesses(t *testing.T) {
 	t.Logf("a case was seen in the other process after %v, a line after %v", came, seen.at.Sub(began))
 	d.Write("1", "gracias")
 	watching.wait("lines", saysHTML("gracias"))
-	mine.wait("wrote", func(h heard) bool { return h.data["ref"] == of.Ref })
+	mine.wait("alert", alerted(bot.AlertWrote, of.Ref))
 
 	one.Talk.PersonTyping(of.Conv)
 	mine.wait("typing", nil)
 	ana.Post(casePath(of, "resolver"), "once", strings.Repeat("r", 20), "motivo", "solved").To(t, casePath(of, "")+"?ver=espera&dicho=resolver")
 	watching.wait("head", func(h heard) bool { return strings.Contains(fmt.Sprint(h.data["head"]), "Resuelto") })
+}
+
+// alerted is an alert of a case.
+func alerted(what, ref string) func(heard) bool {
+	return func(h heard) bool { return h.data["what"] == what && h.data["ref"] == ref }
 }
 
 // A stream goes on where the page is: no line is lost and none comes twice, however it was cut.

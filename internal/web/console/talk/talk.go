@@ -34,6 +34,12 @@ type talkData struct {
 	First   int64
 	Latest  int64
 
+	Until    *handoff.When // put off until then
+	Late     *lateData     // what is to be said later
+	Today    string        // the date, as a field of a form has it
+	LateMost console.Moment
+	Earlier  []earlierCase
+
 	Steps      []Step
 	Reasons    []string
 	Colleagues []colleague
@@ -47,6 +53,27 @@ type talkData struct {
 	SameOnce string // its name, where pressing it again is to be the same press
 	Said     said
 	Shut     bool // it is another's, and not for the visitor to read
+
+	Left    bool          // it was the visitor's, and somebody or something took it away
+	Silence *silence      // until when the visitor has to answer; nil: they owe no answer
+	Draft   handoff.Draft // what the visitor has begun to write
+	Line    int64         // the line that the page opens at; 0: the last
+	Waiting int           // how many stand in the queue: the next one can be taken
+}
+
+// nextData is the form that takes the next case.
+type nextData struct {
+	N    int
+	Once string
+}
+
+// Next is the form that takes the next case.
+func (t talkData) Next() nextData { return nextData{t.Waiting, newOnce()} }
+
+// silence is the time that an agent has to answer, as a ring shows it.
+type silence struct {
+	Until, Whole int64 // its end and its length, in milliseconds
+	At           console.Moment
 }
 
 // formData is what every form of the page carries.
@@ -63,23 +90,29 @@ func (t talkData) Form(name string) formData {
 	return formData{newOnce(), t.Filter}
 }
 
-// Was is what had been typed into a field of the form that was refused.
+// Was is what had been typed into a field: of the form that was refused, or as it was kept.
 func (t talkData) Was(form, field string) string {
-	if form != t.Refused {
-		return ""
+	switch {
+	case form == t.Refused:
+		return t.Typed[field]
+	case form == formSay && field == "texto":
+		return t.Draft.Text
+	case form == formNote && field == "texto":
+		return t.Draft.Note
 	}
-	return t.Typed[field]
+	return ""
 }
 
 // may is what the visitor can do with the conversation.
-type may struct{ Claim, Say, Note, Pass, Release, Return, Resolve, Look bool }
+type may struct{ Claim, Say, Note, Pass, Release, Return, Resolve, Look, GoOn bool }
 
 func mayDo(v console.Visit, c handoff.Case) may {
 	mine := c.Held() && c.Agent == v.Agent.Login
 	over := c.Held() && v.Supervisor() // what a supervisor may do with what others have
 	return may{
 		Claim: c.Open() && !c.Held(), Say: mine, Return: mine,
-		Note: mine || c.Open() && v.Supervisor(),
+		Note: mine || c.Open() && (v.Supervisor() || c.MentionOf(v.Agent.Login) > 0),
+		GoOn: mine && c.IsPostponed(),
 		Pass: mine || over, Release: mine || over, Resolve: mine || over,
 		Look: (mine || c.Open() && v.Supervisor()) && c.Number != "",
 	}
@@ -95,13 +128,14 @@ type colleague struct {
 type talkLine struct {
 	bot.Line
 	Moment console.Moment
-	Day    bool // the first of its day: the date stands before it
+	Day    bool   // the first of its day: the date stands before it
+	Mark   string // of an agent's words: one of handoff.Arrived…, or empty
 }
 
-func (c *Room) talkLines(lines []bot.Line, before console.Moment) []talkLine {
-	out := make([]talkLine, len(lines))
+func (c *Room) talkLines(lines []bot.Line, marks map[int64]string) []talkLine {
+	out, before := make([]talkLine, len(lines)), console.Moment{}
 	for i, l := range lines {
-		out[i] = talkLine{l, c.Moment(l.At), false}
+		out[i] = talkLine{l, c.Moment(l.At), false, marks[l.Seq]}
 		out[i].Day = out[i].Moment.Day != before.Day
 		before = out[i].Moment
 	}
@@ -139,10 +173,19 @@ func (c *Room) talkHead(ctx context.Context, v console.Visit, filter string, of 
 	}
 	if !handoff.MayRead(v.Actor(), of) {
 		t := talkData{listed: listed{Case: handoff.Case{Handoff: bot.Handoff{Ref: of.Ref, Status: of.Status, Agent: of.Agent, AgentName: of.AgentName, Ended: of.Ended}, Channel: of.Channel, Version: of.Version}, Filter: filter}, Shut: true}
-		t.Shape = shape(t)
-		return t, nil
+		t.Before, t.Lost, t.LostBy, t.LostByName = of.Before, of.Lost, of.LostBy, of.LostByName
+		t.Shape, t.Left = shape(t), left(v, of)
+		t.Draft, err = c.Desk.Draft(ctx, of.Ref, v.Agent.Login)
+		return t, err
 	}
 	t := talkData{listed: c.listed(v, filter, of, now), Can: mayDo(v, of), Begun: c.Moment(of.Born), AskedAt: c.Moment(of.Asked), Steps: c.Steps, Reasons: handoff.Reasons, Place: c.StateName(of.From), Turn: trace.ID(of.Trace)}
+	t.Left = left(v, of)
+	if t.Mine && !of.Silent.IsZero() {
+		t.Silence = &silence{of.Silent.UnixMilli(), c.Desk.Silence.Milliseconds(), c.Moment(of.Silent)}
+	}
+	if t.Draft, err = c.Desk.Draft(ctx, of.Ref, v.Agent.Login); err != nil {
+		return t, err
+	}
 	if t.Can.Pass {
 		if t.Colleagues, err = c.colleagues(ctx, v, of.Agent); err != nil {
 			return t, err
@@ -153,14 +196,23 @@ func (c *Room) talkHead(ctx context.Context, v console.Visit, filter string, of 
 			return t, err
 		}
 	}
+	if err := c.later(ctx, v, &t, now); err != nil {
+		return t, err
+	}
 	t.Shape = shape(t)
 	return t, nil
+}
+
+// left says whether a case was taken away from the visitor, who has not done it themself.
+func left(v console.Visit, of handoff.Case) bool {
+	me := v.Agent.Login
+	return of.Before == me && of.LostBy != me && !(of.Held() && of.Agent == me)
 }
 
 // shape is a text that changes when the forms of the page do.
 func shape(t talkData) string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %s %v %v %v", t.Status, t.Agent, t.Can, t.Colleagues, t.Ready)
+	fmt.Fprintf(h, "%s %s %v %v %v %v %v %v", t.Status, t.Agent, t.Can, t.Colleagues, t.Ready, t.Until, t.Late, len(t.Earlier))
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
@@ -185,7 +237,11 @@ func (c *Room) talk(ctx context.Context, v console.Visit, filter, ref string, af
 	if err != nil {
 		return t, err
 	}
-	t.Lines = c.talkLines(lines, console.Moment{})
+	marks, err := c.Desk.Marks(ctx, of, lines)
+	if err != nil {
+		return t, err
+	}
+	t.Lines = c.talkLines(lines, marks)
 	if n := len(lines); n > 0 {
 		t.First, t.Latest = lines[0].Seq, lines[n-1].Seq
 		t.Later = !latest && t.Latest < of.Lines
@@ -208,6 +264,10 @@ func (c *Room) askTalk(w http.ResponseWriter, r *http.Request, v console.Visit, 
 	if before, err := strconv.ParseInt(r.FormValue("antes"), 10, 64); err == nil && before > 0 {
 		after = max(0, before-1-linesShown)
 	}
+	line, err := strconv.ParseInt(r.FormValue("linea"), 10, 64) // one that a search found
+	if err == nil && line > 0 {
+		after = max(0, line-1-linesShown/2)
+	}
 	t, err := c.talk(r.Context(), v, filter, r.PathValue("ref"), after)
 	if err != nil {
 		return talkFailed(err)
@@ -224,6 +284,8 @@ func (c *Room) askTalk(w http.ResponseWriter, r *http.Request, v console.Visit, 
 	for i := range d.Rows {
 		d.Rows[i].Here = d.Rows[i].Ref == t.Ref
 	}
+	t.Waiting = d.Counts.Waiting
+	t.Line = max(0, line)
 	d.Talk = &t
 	return c.showDesk(w, r, v, d, status)
 }
@@ -249,7 +311,11 @@ func (c *Room) olderLines(w http.ResponseWriter, r *http.Request, v console.Visi
 		return console.Unavailable(err)
 	}
 	lines = slices.DeleteFunc(lines, func(l bot.Line) bool { return l.Seq >= before })
-	t := talkData{Lines: c.talkLines(lines, console.Moment{})}
+	marks, err := c.Desk.Marks(r.Context(), of, lines)
+	if err != nil {
+		return console.Unavailable(err)
+	}
+	t := talkData{Lines: c.talkLines(lines, marks)}
 	t.Ref, t.Filter = r.PathValue("ref"), filterOf(v, r.FormValue("ver"))
 	if len(lines) > 0 && lines[0].Seq > 1 {
 		t.Older = lines[0].Seq
