@@ -116,7 +116,7 @@ func TestLanguages_inConsole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, cat := range newEngine(t).Languages() {
-		if !strings.Contains(string(page), `eq .Lang "`+cat.Language+`"`) {
+		if !strings.Contains(string(page), `eq . "`+cat.Language+`"`) {
 			t.Errorf("agents read %q where the language's name should be: it has no word under \"Idioma\" in %s", cat.Language, file)
 		}
 	}

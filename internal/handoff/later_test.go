@@ -383,7 +383,7 @@ func TestLookUp(t *testing.T) {
 			t.Fatalf("right: got %+v, %v", found, err)
 		}
 	}
-	if dp.audit[handoff.AuditCounter+"/vera/righta"] != "vera "+handoff.AuditCounter+" "+h.Ref {
+	if dp.audit[handoff.AuditCounter+"/vera/"+h.Ref+"/righta"] != "vera "+handoff.AuditCounter+" "+h.Ref {
 		t.Error("a look is not written down")
 	}
 	for i := range 10 {
@@ -391,7 +391,7 @@ func TestLookUp(t *testing.T) {
 			t.Fatalf("wrong: got %v", err)
 		}
 	}
-	if dp.audit[handoff.AuditCounterWrong+"/vera/wronga"] != "vera "+handoff.AuditCounterWrong+" " {
+	if dp.audit[handoff.AuditCounterWrong+"/vera//wronga"] != "vera "+handoff.AuditCounterWrong+" " {
 		t.Error("a wrong one is not written down, or with what was typed")
 	}
 	if _, err := look("more", h.Ref); !errors.Is(err, handoff.ErrTries) {

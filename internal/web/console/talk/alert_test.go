@@ -158,7 +158,7 @@ func TestRow_paceFromTheOpening(t *testing.T) {
 	if got := row(); !strings.Contains(got, "Para la próxima apertura") || strings.Contains(got, "data-pace") {
 		t.Errorf("the desk is closed, and the row says\n%s", got)
 	}
-	d.Clock.Advance(5*time.Hour + 30*time.Second)
+	d.Clock.Advance(4*time.Hour + 30*time.Second)
 	if err := d.Desk.Desk.Tend(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -143,8 +143,8 @@ func TestOpenMax_said(t *testing.T) {
 	once := nonce(t, ana.Get("/agentes"), "/agentes/siguiente")
 	ana.Post("/agentes/siguiente", "once", once).To(t, casePath(first, "")+"?ver=mios")
 	once = nonce(t, ana.Get("/agentes"), "/agentes/siguiente")
-	ana.Post("/agentes/siguiente", "once", once).To(t, "/agentes?dicho=enough&ver=espera")
-	ana.Get("/agentes?dicho=enough&ver=espera").Want(t, http.StatusOK, "Ya tiene todos los chats que puede tener a la vez.")
+	ana.Post("/agentes/siguiente", "once", once).To(t, "/agentes?ver=espera&dicho=enough")
+	ana.Get("/agentes?ver=espera&dicho=enough").Want(t, http.StatusOK, "Ya tiene todos los chats que puede tener a la vez.")
 	once = nonce(t, ana.Get(casePath(second, "")), casePath(second, "tomar"))
 	ana.Post(casePath(second, "tomar"), "once", once).Want(t, http.StatusConflict, "Ya tiene todos los chats")
 }
