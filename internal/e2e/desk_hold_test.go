@@ -255,8 +255,7 @@ func TestDesk_flow(t *testing.T) {
 	do(ana.visitor, "go there", click("#nuevos"))
 	ana.until("nothing is below", `document.querySelector("#nuevos").hidden && document.querySelector("#lineas").scrollTop > 100`)
 
-	do(ana.visitor, "scroll the list", chromedp.Evaluate[chromedp.Void](`location.assign("/agentes?ver=espera"); undefined`))
-	ana.listening()
+	ana.at("/agentes?ver=espera")
 	do(ana.visitor, "scroll the list", chromedp.Evaluate[chromedp.Void](`document.querySelector(".list").scrollTop = 10000; undefined`))
 	top := look[float64](ana.visitor, `document.querySelector(".list").scrollTop`)
 	do(ana.visitor, "open the last", leaving(click("#caso-"+last+" a")))

@@ -52,7 +52,7 @@ func TestDesk_later(t *testing.T) {
 	ana.until("it is said", `document.querySelector("form[data-form=quitar]") === null && document.querySelector("#lista-lineas").innerText.includes("¿Pudo entrar al portal?")`)
 
 	luis.at("/agentes?ver=mios")
-	do(ana.visitor, "write a note", chromedp.Steps(click("#nota-caja summary"), chromedp.SetValue(chromedp.CSS("#nota"), "@luis, ¿qué hago si no entra?"), click("#nota-caja form button")))
+	do(ana.visitor, "write a note", chromedp.Steps(click("[data-mode=nota]"), chromedp.SetValue(chromedp.CSS("#nota"), "@luis, ¿qué hago si no entra?"), click("#nota-caja form button")))
 	luis.until("the case is among those that concern him", `document.querySelector("#caso-`+ref+`")?.innerText.includes("Le nombran en una nota")`)
 	luis.at("/agentes/casos/" + ref + "?ver=mios")
 	luis.shows("¿qué hago si no entra?")
