@@ -41,7 +41,8 @@ import (
 //     changes nothing.
 //  6. Where a case stands among all follows from its status; with its conversation it is in the hands of one side.
 //  7. The case file ends as the conversation had it.
-//  8. There is a way out: a case that is open can be taken and closed, and a person who waits can leave.
+//  8. What an agent has begun to write stays theirs until they send it or close the case, whoever else does what, and is nowhere else.
+//  9. There is a way out: a case that is open can be taken and closed, and a person who waits can leave.
 
 // How many histories are tried, and in a small sweep.
 const (
@@ -170,7 +171,7 @@ func (p *play) run() {
 // The things that happen, as often as they stand here.
 var (
 	personal = strings.Split("writes,writes,writes,presses,presses,asks,asks,menú,sí,no,number,estado,block", ",")
-	official = strings.Split("claim,claim,claim,claim,say,say,say,say,note,pass,release,return,resolve,link,office,postpone,postpone,go on,say later,say later,unsay", ",")
+	official = strings.Split("claim,claim,claim,claim,say,say,say,say,note,pass,release,return,resolve,link,office,postpone,postpone,go on,say later,say later,unsay,drafts,drafts,drafts note", ",")
 	around   = strings.Split("tend,tend,sweep,link used,link ended,key made,again,again,again", ",")
 	alone    = strings.Split("later,later,long,silence,hour,desk closes,desk opens,both claim,let go,no mails", ",")
 )
@@ -232,6 +233,7 @@ func (p *play) draw(what string) *operation {
 		}
 		d.step = rapid.SampledFrom(flows.ReturnSteps).Draw(p.rt, "step")
 		d.until = rapid.SampledFrom([]string{bot.UntilTime, bot.UntilAnswer, bot.UntilOpening}).Draw(p.rt, "until")
+		d.text = p.orBegun(d)
 		d.at = p.clock.Now().Add(time.Duration(rapid.IntRange(-1, 60).Draw(p.rt, "in")) * time.Minute)
 	case what == "link used", what == "link ended", what == "key made":
 		d.text = c.Attempt
@@ -270,6 +272,7 @@ func (p *play) message(words string) *operation {
 // do has operations done, at once when there are several, and waits for what comes of them.
 func (p *play) do(ds ...*operation) {
 	var all sync.WaitGroup
+	begunBefore, may := p.drafts(ds), p.mayDraft(ds[0], p.drafts(ds[:1]))
 	for _, d := range ds {
 		p.updates[d.update()] = d
 		process := d.process
@@ -287,12 +290,13 @@ func (p *play) do(ds ...*operation) {
 	if err := p.settle(context.Background()); err != nil {
 		p.fatal("settle: %v", err)
 	}
+	p.judgeDrafts(ds, begunBefore, may)
 	for _, d := range ds {
 		for _, err := range d.errs {
 			if err != nil && !refused(err) {
 				p.fatal("%s: %v", d.what, err)
 			}
-			if d.who != "" && d.what != "claim" && (err == nil) != (d.errs[0] == nil) && !errors.Is(err, handoff.ErrNoCase) { // the person has another case by then
+			if d.who != "" && d.what != "claim" && !slices.Contains(drafting, d.what) && (err == nil) != (d.errs[0] == nil) && !errors.Is(err, handoff.ErrNoCase) { // the person has another case by then
 				p.fatal("%s: the same again: %v, before: %v", d.what, err, d.errs[0])
 			}
 		}
@@ -321,6 +325,8 @@ func (p *play) act(d *operation, process int) error {
 	switch d.what {
 	case "claim":
 		return desk.Claim(ctx, once)
+	case "drafts", "drafts note":
+		return keepDraft(ctx, desk, d)
 	case "say":
 		return desk.Say(ctx, once, d.text)
 	case "note":
@@ -868,6 +874,7 @@ func (p *play) judgeAgents(turns []turn, kept []bot.Line) {
 		}
 	}
 	p.judgeQuoted(said)
+	p.judgeUnsaid(kept, said)
 }
 
 // judgeSaidLater is what becomes of words for later: what was not refused is said once, or stands once as a note, or was taken back.
