@@ -60,13 +60,19 @@ func (d *Desk) tendAgents(ctx context.Context, now time.Time) error {
 		here[p.Login] = p.Here(now)
 	}
 	var problems []error
+	comes := map[string]bool{} // who is not here and may come back, asked once of each
 	for _, c := range held {
 		if here[c.Agent] {
 			continue
 		}
 		if c.IsPostponed() { // it waits for them, unless they never come
-			_, known, err := d.Known(ctx, c.Agent)
-			if problems = append(problems, err); err != nil || known {
+			may, asked := comes[c.Agent]
+			if !asked {
+				_, known, err := d.Known(ctx, c.Agent)
+				may = known || err != nil
+				comes[c.Agent], problems = may, append(problems, err)
+			}
+			if may {
 				continue
 			}
 		}
