@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,23 @@ func TestPostpone_disabled(t *testing.T) {
 	dp.must(dp.desks[1].Tend(ctx))
 	if h = dp.caseOf("1"); !h.Waiting() {
 		t.Errorf("got %+v", h)
+	}
+}
+
+// Of who is not here it is asked once whether they may come back, whatever they put off: the desk is tended every five seconds.
+func TestPostpone_askedOnce(t *testing.T) {
+	dp := newDeskPair(t)
+	ctx := t.Context()
+	for _, chat := range []string{"1", "2", "3"} {
+		h := dp.heldBy("ana", chat)
+		dp.must(dp.desks[0].Postpone(ctx, handoff.Deed{Once: "p" + chat, Ref: h.Ref, Actor: actor("ana")}, bot.UntilAnswer, time.Time{}))
+	}
+	dp.must(dp.desks[0].Gone(ctx, "ana"))
+	asked, known := 0, dp.desks[1].Known
+	dp.desks[1].Known = func(ctx context.Context, login string) (string, bool, error) { asked++; return known(ctx, login) }
+	dp.must(dp.desks[1].Tend(ctx))
+	if h := dp.caseOf("3"); asked != 1 || !h.IsPostponed() {
+		t.Errorf("asked %d times of one agent; the last case: %+v", asked, h)
 	}
 }
 
@@ -222,7 +240,11 @@ func TestOpenMax(t *testing.T) {
 		t.Errorf("passed on: got %v", err)
 	}
 	dp.must(dp.desks[0].Postpone(ctx, handoff.Deed{Once: "o", Ref: first.Ref, Actor: actor("ana")}, bot.UntilAnswer, time.Time{}))
-	dp.must(dp.desks[0].Pass(ctx, handoff.Deed{Once: "p2", Ref: second.Ref, Actor: actor("luis")}, "ana", ""))
+	for range 2 { // the answer was lost, and the browser sends it again: the colleague's room is what was passed
+		if err := dp.desks[0].Pass(ctx, handoff.Deed{Once: "p2", Ref: second.Ref, Actor: actor("luis")}, "ana", ""); err != nil {
+			t.Errorf("passed on: got %v", err)
+		}
+	}
 }
 
 // Who writes in another language is kept for who speaks it, for a while, and only while they are on duty (P775).
@@ -283,6 +305,13 @@ func TestNote_mentions(t *testing.T) {
 	dp.must(dp.desks[0].Note(ctx, handoff.Deed{Once: "m", Ref: h.Ref, Actor: actor("ana")}, "¿Qué dices, @luis? Escriba a luis@correo.example o a @nobody."))
 	if got := dp.caseOf("1").Mentioned; got != "luis:"+got[len("luis:"):] || !read() {
 		t.Errorf("mentioned %q, reads %t", got, read())
+	}
+	long := "@luis: " + strings.Repeat("hay mucho que decir. ", 3*bot.LineRunes/20)
+	dp.must(dp.desks[0].Note(ctx, handoff.Deed{Once: "long", Ref: h.Ref, Actor: actor("ana")}, long))
+	c, err := dp.conv("1")
+	dp.must(err)
+	if told := slices.DeleteFunc(c.Alerts, func(a bot.Alert) bool { return a.To != "luis" }); len(told) != 2 || c.Handoff.MentionOf("luis") != 1+c.Handoff.Lines-int64(len(handoff.Parts(long))) {
+		t.Errorf("of two notes, one of them in %d parts, luis is told %+v, and named in line %d of %d", len(handoff.Parts(long)), told, c.Handoff.MentionOf("luis"), c.Handoff.Lines)
 	}
 	luis.Once = "n2"
 	dp.must(dp.desks[1].Note(ctx, luis, "Que vaya a la oficina."))

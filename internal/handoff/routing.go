@@ -20,11 +20,12 @@ func (d *Desk) Takes(ctx context.Context, login string) (bool, error) {
 	if _, known, err := d.Known(ctx, login); err != nil || !known {
 		return false, err
 	}
-	return d.room(ctx, login)
+	return d.room(ctx, login, "")
 }
 
-// room says whether an agent may have one conversation more. What they put off does not count.
-func (d *Desk) room(ctx context.Context, login string) (bool, error) {
+// room says whether an agent may have one conversation more, which is that one. What they put off does not count, nor do they have the one
+// already: a repeated deed is answered as the first.
+func (d *Desk) room(ctx context.Context, login, ref string) (bool, error) {
 	if d.OpenMax == 0 {
 		return true, nil
 	}
@@ -32,11 +33,9 @@ func (d *Desk) room(ctx context.Context, login string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("count what the agent has: %w", err)
 	}
-	held = slices.DeleteFunc(held, Case.isPostponed)
+	held = slices.DeleteFunc(held, func(c Case) bool { return c.IsPostponed() || c.Ref == ref })
 	return len(held) < d.OpenMax, nil
 }
-
-func (c Case) isPostponed() bool { return c.IsPostponed() }
 
 // mayTake says whether an agent may take one conversation more: ErrEnough. Of two that the same agent takes at the same moment in two
 // browsers, through two processes, both may be taken: that is accepted.
@@ -51,7 +50,7 @@ func (d *Desk) mayTake(ctx context.Context, deed Deed) error {
 	case found && c.Handoff.Held(): // it is theirs already, or taken: what follows says so
 		return nil
 	}
-	room, err := d.room(ctx, deed.Actor.Login)
+	room, err := d.room(ctx, deed.Actor.Login, deed.Ref)
 	if err == nil && !room {
 		err = ErrEnough
 	}

@@ -51,7 +51,7 @@ func (d *Desk) write(ctx context.Context, deed Deed, act bot.DeskAct, text strin
 	once := deed.Once
 	for i, part := range Parts(text) {
 		if i > 0 {
-			deed.Once = fmt.Sprintf("%s-%d", once, i)
+			deed.Once, act.Names = fmt.Sprintf("%s-%d", once, i), nil
 		}
 		if _, _, err := d.act(ctx, deed, act, part); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (d *Desk) Pass(ctx context.Context, deed Deed, to, note string) error {
 	if !known || !here {
 		return ErrNotHere
 	}
-	if room, err := d.room(ctx, to); err != nil {
+	if room, err := d.room(ctx, to, deed.Ref); err != nil {
 		return err
 	} else if !room {
 		return ErrNoRoom
