@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"llave/internal/agent"
 	"llave/internal/alert"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
@@ -105,6 +106,9 @@ func TestPush_onDutyAlone(t *testing.T) {
 			return w.App.Alerts.SetQuiet(t.Context(), "ana", "09:00", "11:00")
 		},
 		"disabled": func(t *testing.T, w *world.World) error { return w.App.Agents.Disable(t.Context(), "sup", "ana") },
+		"made a clerk": func(t *testing.T, w *world.World) error {
+			return w.App.Agents.SetRole(t.Context(), "sup", "ana", agent.Clerk)
+		},
 		"closed": func(t *testing.T, w *world.World) error {
 			s, err := w.App.Store.Schedule.Load(t.Context())
 			if err != nil {

@@ -67,7 +67,7 @@ func (a *App) newDesk() *handoff.Desk {
 		Discreet: flows.Discreet, Noted: flows.Noted, Silence: a.options.Config.AgentSilence,
 		Known: func(ctx context.Context, login string) (string, bool, error) {
 			who, found, err := a.Store.Agents.Find(ctx, login)
-			return who.Name, found && !who.Disabled, err
+			return who.Name, found && !who.Disabled && who.Role.Includes(agent.Member), err
 		},
 	})
 }
