@@ -91,7 +91,7 @@ type Options struct {
 	Site string
 	// Client asks push services; nil: one that reaches public addresses alone. For tests.
 	Client Doer
-	// Telegram writes to an agent's own chat; nil: that channel is off. An error of bot.Gone means that nobody is there any more.
+	// Telegram writes to an agent's own chat. An error of bot.Gone means that nobody is there any more.
 	Telegram func(ctx context.Context, chat, text string) error
 	Log      *slog.Logger
 }
@@ -140,19 +140,19 @@ func (s *Service) Raise(ctx context.Context, id string, what bot.RaiseAlert, mad
 			noted = append(noted, login)
 		}
 	}
-	s.ringAll(ctx, noted)
+	s.ringAll(ctx, noted, logins)
 	return nil
 }
 
-// ringAll rings several bells, some at once: a push service may be slow.
-func (s *Service) ringAll(ctx context.Context, logins []string) {
+// ringAll rings several bells, some at once: a push service may be slow. Who is on duty is asked once for all of them.
+func (s *Service) ringAll(ctx context.Context, logins, onDuty []string) {
 	var all sync.WaitGroup
 	room := make(chan struct{}, 8)
 	for _, login := range logins {
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
-			s.ring(ctx, login)
+			s.ring(ctx, login, slices.Contains(onDuty, login))
 		})
 	}
 	all.Wait()
@@ -264,21 +264,28 @@ func (s *Service) Flush(ctx context.Context) error {
 			owed = append(owed, b.Login)
 		}
 	}
-	s.ringAll(ctx, owed)
+	if len(owed) == 0 {
+		return nil
+	}
+	onDuty, err := s.OnDuty(ctx)
+	if err != nil {
+		return fmt.Errorf("see who is on duty: %w", err)
+	}
+	s.ringAll(ctx, owed, onDuty)
 	return nil
 }
 
 // ring tells an agent what they are owed, unless it was rung a moment ago. What fails is owed for as long as it is worth something.
-func (s *Service) ring(ctx context.Context, login string) {
+func (s *Service) ring(ctx context.Context, login string, onDuty bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendWithin)
 	defer cancel()
-	if err := s.tryRing(ctx, login); err != nil {
+	if err := s.tryRing(ctx, login, onDuty); err != nil {
 		s.Log.Warn("an agent could not be told", "err", err)
 	}
 }
 
-func (s *Service) tryRing(ctx context.Context, login string) error {
-	b, owed, err := s.take(ctx, login)
+func (s *Service) tryRing(ctx context.Context, login string, onDuty bool) error {
+	b, owed, err := s.take(ctx, login, onDuty)
 	if err != nil || len(owed) == 0 {
 		return err
 	}
@@ -301,19 +308,15 @@ func (s *Service) tryRing(ctx context.Context, login string) error {
 
 // take says what an agent is to be told of now: nothing within Burst of the last time. Who is not on duty any more, or in their quiet
 // hours, is told of nothing, then or later.
-func (s *Service) take(ctx context.Context, login string) (b Bell, owed []Owed, err error) {
+func (s *Service) take(ctx context.Context, login string, onDuty bool) (b Bell, owed []Owed, err error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return b, nil, fmt.Errorf("read the store's clock: %w", err)
 	}
-	onDuty, err := s.OnDuty(ctx)
-	if err != nil {
-		return b, nil, fmt.Errorf("see who is on duty: %w", err)
-	}
 	err = s.change(ctx, login, func(x *Bell) bool {
 		before := len(x.Owed)
 		x.Owed = slices.DeleteFunc(x.Owed, func(o Owed) bool { return now.Sub(o.At) >= bot.AlertedFor })
-		if !slices.Contains(onDuty, login) || x.quiet(now.In(s.Zone)) {
+		if !onDuty || x.quiet(now.In(s.Zone)) {
 			x.Owed = nil
 		}
 		if b, owed = *x, nil; len(x.Owed) > 0 && now.Sub(x.Rang) >= Burst {
@@ -363,7 +366,7 @@ func (s *Service) tell(ctx context.Context, b Bell, text, ref string) (done bool
 	for _, d := range b.Devices {
 		came(d.ID, s.push(ctx, b.Login, d, Message{Text: text, Ref: ref}))
 	}
-	if b.Chat != "" && s.Telegram != nil {
+	if b.Chat != "" {
 		came(b.Chat, s.write(ctx, b, text+"\n"+link))
 	}
 	return done || len(problems) == 0, gone, errors.Join(problems...)
