@@ -20,6 +20,9 @@ const CodeLives = 10 * time.Minute
 // codeLength is that of a code: fifty bits, of which nobody guesses one in ten minutes.
 const codeLength = 10
 
+// digits are those of a code: it holds one at least, so that words of as many letters are none ("vincular contrasena").
+const digits = "234567"
+
 // coded is a message that links a chat, and nothing else: the bot's menu has no such word.
 var coded = regexp.MustCompile(`(?i)^\s*/?vincular[\s:]+([a-z2-7]{5})[\s-]*([a-z2-7]{5})\s*$`)
 
@@ -27,6 +30,9 @@ var coded = regexp.MustCompile(`(?i)^\s*/?vincular[\s:]+([a-z2-7]{5})[\s-]*([a-z
 // given before links nothing any more.
 func (s *Service) NewCode(ctx context.Context, login string) (string, error) {
 	code := rand.Text()[:codeLength]
+	for !strings.ContainsAny(code, digits) {
+		code = rand.Text()[:codeLength]
+	}
 	err := s.set(ctx, login, func(b *Bell, now time.Time) error {
 		b.Code, b.CodeEnds = s.codeHash(code), now.Add(CodeLives)
 		return nil
@@ -41,7 +47,7 @@ func (s *Service) codeHash(code string) string {
 // Code is the code in what somebody wrote to the bot, or "": they wrote something else.
 func Code(text string) string {
 	m := coded.FindStringSubmatch(bot.Clean(text))
-	if m == nil {
+	if m == nil || !strings.ContainsAny(m[1]+m[2], digits) {
 		return ""
 	}
 	return m[1] + m[2]
