@@ -18,13 +18,16 @@ func (a *App) newAlerts(site string) *alert.Service {
 		Bells: a.Store.Bells, Vault: a.Vault, Now: a.Store.Now, Zone: a.options.Config.Timezone, Site: site, Client: a.options.PushClient, Log: a.options.Log,
 		OnDuty: a.onDuty,
 		Words:  func(what string, times int) (string, error) { return a.alertsRoom.Words(what, times) },
-		Telegram: func(ctx context.Context, chat, text string) error {
-			if a.telegram == nil {
-				return &bot.SendError{Failure: bot.Gone, Reason: "the channel is off"}
-			}
-			return a.telegram.Send(ctx, chat, bot.Reply{Text: text})
-		},
+		Telegram: a.writeToAgent,
 	})
+}
+
+// writeToAgent writes to an agent's own chat on Telegram. Where that channel is off it may be on again tomorrow: the chat stays linked.
+func (a *App) writeToAgent(ctx context.Context, chat, text string) error {
+	if a.telegram == nil {
+		return &bot.SendError{Failure: bot.Temporary, Reason: "the channel is off"}
+	}
+	return a.telegram.Send(ctx, chat, bot.Reply{Text: text})
 }
 
 // onDuty are the logins of those who may be told of things: see handoff.Desk.OnDuty. An account that was disabled is nobody's.

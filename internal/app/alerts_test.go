@@ -228,7 +228,7 @@ func TestAlertChat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := say(stranger, "vincular AAAAA-AAAAA"); !strings.Contains(got, "Ese código no sirve") {
+	if got := say(stranger, "vincular AAAAA-AAAA2"); !strings.Contains(got, "Ese código no sirve") {
 		t.Errorf("a code that is made up: %q", got)
 	}
 	if got := say(own, "/vincular "+strings.ToLower(code)); !strings.Contains(got, "Listo: aquí le avisaremos") {
