@@ -582,33 +582,9 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 	}
 	switch u.Signal {
 	case bot.SignalDeskOpened:
-		if h.Status != bot.HandoffScheduled {
-			return bot.Ignored, nil
-		}
-		if calendar, err := f.Desk.Calendar(ctx); err != nil || !calendar.Open(t.Now) {
-			return bot.Ignored, err
-		}
-		joins(t)
-		t.Transcribe(bot.FromEvent, "", NoteOpened)
-		if t.Place().Has(DeskOpened) {
-			return DeskOpened, f.sayPosition(ctx, t)
-		}
-		return DeskOpenedAside, f.sayPosition(ctx, t)
+		return f.hearDeskOpened(ctx, t)
 	case bot.SignalDeskClosed:
-		if !h.Waiting() {
-			return bot.Ignored, nil
-		}
-		calendar, err := f.Desk.Calendar(ctx)
-		if err != nil || calendar.Open(t.Now) {
-			return bot.Ignored, err
-		}
-		handoff.Defer(h)
-		t.Transcribe(bot.FromEvent, "", NoteShut)
-		sayOpening(t, calendar)
-		if t.Place().Is(AtDesk) {
-			return DeskClosed, nil
-		}
-		return DeskClosedAside, nil
+		return f.hearDeskClosed(ctx, t)
 	case bot.SignalPosition:
 		if !h.Waiting() {
 			return bot.Ignored, nil
@@ -636,6 +612,41 @@ func (f *flow) hearDeskSignal(ctx context.Context, t *bot.Turn) (bot.Event, erro
 		return f.due(ctx, t)
 	}
 	return bot.Ignored, nil
+}
+
+// hearDeskOpened puts a case that was asked for while the desk was closed into the queue.
+func (f *flow) hearDeskOpened(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	if t.Conv.Handoff.Status != bot.HandoffScheduled {
+		return bot.Ignored, nil
+	}
+	if calendar, err := f.Desk.Calendar(ctx); err != nil || !calendar.Open(t.Now) {
+		return bot.Ignored, err
+	}
+	joins(t)
+	t.Transcribe(bot.FromEvent, "", NoteOpened)
+	if t.Place().Has(DeskOpened) {
+		return DeskOpened, f.sayPosition(ctx, t)
+	}
+	return DeskOpenedAside, f.sayPosition(ctx, t)
+}
+
+// hearDeskClosed tells who waits when the desk opens next.
+func (f *flow) hearDeskClosed(ctx context.Context, t *bot.Turn) (bot.Event, error) {
+	h := t.Conv.Handoff
+	if !h.Waiting() {
+		return bot.Ignored, nil
+	}
+	calendar, err := f.Desk.Calendar(ctx)
+	if err != nil || calendar.Open(t.Now) {
+		return bot.Ignored, err
+	}
+	handoff.Defer(h)
+	t.Transcribe(bot.FromEvent, "", NoteShut)
+	sayOpening(t, calendar)
+	if t.Place().Is(AtDesk) {
+		return DeskClosed, nil
+	}
+	return DeskClosedAside, nil
 }
 
 // linkNotes are what an agent reads of what becomes of the link.

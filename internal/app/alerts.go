@@ -16,8 +16,8 @@ import (
 func (a *App) newAlerts(site string) *alert.Service {
 	return alert.New(alert.Options{
 		Bells: a.Store.Bells, Vault: a.Vault, Now: a.Store.Now, Zone: a.options.Config.Timezone, Site: site, Client: a.options.PushClient, Log: a.options.Log,
-		OnDuty: a.onDuty,
-		Words:  func(what string, times int) (string, error) { return a.alertsRoom.Words(what, times) },
+		OnDuty:   a.onDuty,
+		Words:    func(what string, times int) (string, error) { return a.alertsRoom.Words(what, times) },
 		Telegram: a.writeToAgent,
 	})
 }
