@@ -101,9 +101,9 @@ func Close(h *bot.Handoff, reason string, now time.Time) {
 	Resume(h)
 }
 
-// Reopen goes on with a case that has ended. It stands nowhere until Wait, Defer or Hold.
+// Reopen goes on with a case that has ended. It stands nowhere until Wait, Defer or Hold. How it went may be told again.
 func Reopen(h *bot.Handoff, now time.Time) {
-	h.Status, h.Reason, h.Ended, h.Reopened, h.Agent, h.AgentName = "", "", time.Time{}, now, "", ""
+	h.Status, h.Reason, h.Ended, h.Reopened, h.Agent, h.AgentName, h.Commented = "", "", time.Time{}, now, "", "", false
 }
 
 // Postpone puts a case off that an agent has. It stays theirs.
