@@ -12,6 +12,7 @@ import (
 	"llave/flows"
 	"llave/internal/bottest"
 	"llave/internal/handoff"
+	"llave/internal/store"
 )
 
 // deskLedger is what was promised of the desk, and what was found against it.
@@ -21,6 +22,7 @@ type deskLedger struct {
 	cases, lines, answered, open int
 	copies                       map[way]int
 	events                       map[string]int
+	drafts                       int    // that were looked for
 	late                         [2]int // messages for later: said, left as a note
 }
 
@@ -86,6 +88,7 @@ func (d *desk) judge(t *testing.T, took time.Duration) {
 		v.judgeBubbles(d, c, all)
 	}
 	v.judgeFeats(d, histories)
+	v.judgeDrafts(t, s, d, histories)
 	d.printDesk(t, v, took)
 }
 
@@ -379,6 +382,7 @@ func (v *deskLedger) judgeFeats(d *desk, histories map[string]*history) {
 				if said+left != 1 {
 					v.undone.breaks("case %s: %q of %s, for later, was said %d times and left as a note %d times", f.ref, f.text, a.name, said, left)
 				}
+			case "borrador": // judgeDrafts
 			case "posponer", "retomar": // the case comes back, or it would not have ended
 			default:
 				told[f.kind+" "+f.ref]++
@@ -388,6 +392,37 @@ func (v *deskLedger) judgeFeats(d *desk, histories map[string]*history) {
 			kind, ref, _ := strings.Cut(what, " ")
 			if did := histories[ref].deeds[kind+" "+a.name]; did < n {
 				v.undone.breaks("case %s: %s was told %d times of %s, which happened %d times", ref, a.name, n, kind, did)
+			}
+		}
+	}
+}
+
+// judgeDrafts looks for what agents had begun to write when they had the case, and neither wrote over nor closed.
+func (v *deskLedger) judgeDrafts(t *testing.T, s *store.Store, d *desk, histories map[string]*history) {
+	t.Helper()
+	for _, a := range d.agents {
+		last := map[string]feat{}
+		for _, f := range a.feats {
+			if f.kind == "borrador" || f.kind == "resolver" {
+				last[f.ref] = f
+			}
+		}
+		for ref, f := range last {
+			if !f.done || f.kind == "resolver" || !histories[ref].heldBy(a.name, f.answered, f.answered) {
+				continue
+			}
+			v.drafts++
+			kept, err := s.Desk.Draft(t.Context(), ref, a.login)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept.Note != f.text {
+				v.undone.breaks("case %s: %s had begun %q, and %q is kept", ref, a.name, f.text, kept.Note)
+			}
+		}
+		for _, f := range a.feats { // what was never sent is nowhere
+			if h := histories[f.ref]; f.kind == "borrador" && h != nil && slices.ContainsFunc(slices.Concat(h.agents, h.notes), func(l bot.Line) bool { return strings.Contains(l.Text, f.text) }) {
+				v.undone.breaks("case %s: %s sent %q never, and it stands there", f.ref, a.name, f.text)
 			}
 		}
 	}
@@ -430,7 +465,7 @@ func (d *desk) printDesk(t *testing.T, v *deskLedger, took time.Duration) {
 	t.Logf("%d processes, kill -9 × %d; %d people wrote %d messages and %d agents answered %d of them, in %d cases with %d lines, in %v",
 		len(d.fleet.instances), len(d.fleet.kills), len(d.callers), said, len(d.agents), v.answered, v.cases, v.lines, took.Round(time.Second))
 	t.Logf("done for agents: %v; refused: %d; pressed once more: %d; absences: %d; heartbeats: %d; in the transcripts: %v", did, refused, tries, absences, beats, v.events)
-	t.Logf("%d messages of agents repeated by Telegram, %d by WhatsApp; cases still open: %d; for later: %d said, %d left as a note", v.copies[byTelegram], v.copies[byWhatsApp], v.open, v.late[0], v.late[1])
+	t.Logf("%d messages of agents repeated by Telegram, %d by WhatsApp; cases still open: %d; for later: %d said, %d left as a note; drafts: %d", v.copies[byTelegram], v.copies[byWhatsApp], v.open, v.late[0], v.late[1], v.drafts)
 	for _, x := range []*invariant{&v.ended, &v.lost, &v.both, &v.unheard, &v.unlike, &v.repeated, &v.two, &v.alone, &v.gaps, &v.undone, &v.nowhere, &v.files, &v.owed} {
 		x.report(t)
 	}

@@ -516,6 +516,8 @@ func (a *clerk) attend(ctx, breaking context.Context, ref string) {
 			own := a.desk.word()
 			a.presses(ctx, note.With("texto", "Nota "+own), feat{kind: "nota", ref: ref, word: own, text: "Nota " + own})
 		case breaking.Err() != nil: // it is time to come to an end
+		case chance < 0.12:
+			a.drafts(ctx, p, ref)
 		case chance < 0.16:
 			a.postpones(ctx, p, ref)
 		case chance < 0.20:
@@ -540,6 +542,17 @@ func (a *clerk) postpones(ctx context.Context, p bottest.DeskPage, ref string) {
 	} else if form, ok := p.Form("posponer"); ok {
 		a.presses(ctx, form.With("hasta", bot.UntilAnswer), feat{kind: "posponer", ref: ref})
 	}
+}
+
+// drafts begins a note and sends it never.
+func (a *clerk) drafts(ctx context.Context, p bottest.DeskPage, ref string) {
+	form, ok := p.Form("nota")
+	if !ok {
+		return
+	}
+	form.Action = "/agentes/casos/" + ref + "/borrador"
+	own := "Borrador " + a.desk.word()
+	a.presses(ctx, form.With("que", "nota").With("texto", own), feat{kind: "borrador", ref: ref, text: own})
 }
 
 // saysLater has something said in a minute or two: a form's clock has no seconds.
@@ -601,6 +614,7 @@ func (a *clerk) presses(ctx context.Context, form bottest.DeskForm, f feat) bool
 				f.ref, _, _ = strings.Cut(ref, "?")
 				f.done = true
 			}
+			f.done = f.done || f.kind == "borrador" && p.Status == 200
 		}
 		if f.answered.IsZero() {
 			time.Sleep(100 * time.Millisecond)
