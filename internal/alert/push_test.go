@@ -28,11 +28,13 @@ func TestPublicOnly(t *testing.T) {
 	}
 }
 
-// hop answers each request with a redirect, and counts them.
+// hop answers the first request with a redirect, and counts them.
 type hop struct{ asked int }
 
 func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
-	h.asked++
+	if h.asked++; h.asked > 1 {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+	}
 	return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"https://elsewhere.example/"}}, Body: http.NoBody, Request: r}, nil
 }
 
