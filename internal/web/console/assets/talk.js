@@ -173,6 +173,7 @@ const talk = (() => {
     if (!answer) return;
     if (answer.said !== null) show(said, answer.said);
     if (answer.once) form.elements.once.value = answer.once;
+    if (form.elements.visto) form.elements.visto.value = answer.as ?? ""; // what goes out when it is pressed again
     if (answer.to) { goWriting(answer.to); return; }
     if (answer.done) {
       if (name === "programar" && box()?.value.trim() === form.elements.texto.value.trim()) {

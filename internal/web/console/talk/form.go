@@ -45,6 +45,7 @@ const (
 	saidPerhaps      = "perhaps"       // it may have gone out, and the conversation is not the agent's any more
 	saidNoticeClosed = "notice_closed" // somebody closed it meanwhile
 	saidMasked       = "masked"        // As is what would go out of it
+	saidSeen         = "seen"          // As is what would be said later
 	saidSlash        = "slash"         // Name is no ready answer, and would go out as it is
 	saidWhy          = "why"           // the reason has to be said in words
 	saidNotThen      = "not_then"      // not at that moment

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"llave/bot"
@@ -78,6 +79,14 @@ func (c *Room) goOn(ctx context.Context, d handoff.Deed, _ url.Values) error {
 func (c *Room) sayLater(ctx context.Context, d handoff.Deed, form url.Values) error {
 	words, err := text(form, true)
 	if err != nil {
+		return err
+	}
+	words = strings.TrimSpace(words)
+	var asked *refusal
+	if err := c.seen(words, form); errors.As(err, &asked) {
+		asked.said = said{Code: saidSeen, As: asked.As}
+		return asked
+	} else if err != nil {
 		return err
 	}
 	at, err := c.moment(form)

@@ -58,7 +58,13 @@ func TestLater_say(t *testing.T) {
 		once := nonce(t, ana.Get(casePath(of, "")), casePath(of, form))
 		ana.Post(casePath(of, form), append([]string{"once", once}, fields...)...).To(t, casePath(of, "")+"?ver=espera&dicho="+form)
 	}
-	post("programar", "texto", "¿Ya le llegó a 1710034065?", "dia", "2026-03-02", "hora", "15:00")
+	once := nonce(t, ana.Get(casePath(of, "")), casePath(of, "programar"))
+	ana.Post(casePath(of, "programar"), "once", once, "texto", "¿Ya le llegó a 1710034065?", "dia", "2026-03-02", "hora", "15:00").
+		Want(t, http.StatusUnprocessableEntity, "A la persona le llegará así: <q>¿Ya le llegó a 171•••••65?</q>", `name="visto" value="¿Ya le llegó a 171•••••65?"`, "Programar así")
+	if d.Find(of.Ref).Late != nil {
+		t.Error("kept before the agent has seen what goes out")
+	}
+	post("programar", "texto", "¿Ya le llegó a 1710034065?", "visto", "¿Ya le llegó a 171•••••65?", "dia", "2026-03-02", "hora", "15:00")
 	p := ana.Get(casePath(of, "")).Want(t, http.StatusOK, "Se envía hoy a las 15:00:", "¿Ya le llegó a 171•••••65?", "No enviar")
 	if c := d.Find(of.Ref); strings.Contains(p.Body, "d-programar") || c.IsPostponed() {
 		t.Error("another can be had said later, or the case is put off")
