@@ -1,8 +1,10 @@
 package handoff_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -34,4 +36,25 @@ func TestParts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A draft that was on its way when its case ended is not left behind: nobody would send it any more.
+func TestKeepDraft_caseEnds(t *testing.T) {
+	dp := newDeskPair(t)
+	ctx := t.Context()
+	h := dp.heldBy("ana", "1")
+	now, ended := dp.desks[0].Now, false
+	dp.desks[0].Now = func(ctx context.Context) (time.Time, error) { // the case was found, and the draft is not written yet
+		if !ended {
+			ended = true
+			dp.must(dp.desks[1].Resolve(ctx, handoff.Deed{Once: "r", Ref: h.Ref, Actor: actor("ana")}, handoff.Solved))
+		}
+		return now(ctx)
+	}
+	if _, err := dp.desks[0].KeepDraft(ctx, actor("ana"), h.Ref, "Mire otra vez.", false); err != nil {
+		t.Fatal(err)
+	}
+	if draft, err := dp.desks[0].Draft(ctx, h.Ref, "ana"); err != nil || !ended || draft.Version != 0 {
+		t.Errorf("kept: %+v, %v", draft, err)
+	}
 }
