@@ -58,3 +58,13 @@ func TestKeepDraft_caseEnds(t *testing.T) {
 		t.Errorf("kept: %+v, %v", draft, err)
 	}
 }
+
+// Wherever the end of a message falls within a number, the number stays whole.
+func TestParts_number(t *testing.T) {
+	for shift := range 24 {
+		parts := handoff.Parts(strings.Repeat("a", bot.LineRunes-shift) + " 1712 345 678 " + strings.Repeat("b", 100))
+		if len(parts) != 2 || strings.Contains(parts[0], "1") && strings.Contains(parts[1], "8") {
+			t.Errorf("shift %d: %d parts, and the number in two of them", shift, len(parts))
+		}
+	}
+}
