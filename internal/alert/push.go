@@ -189,11 +189,11 @@ func (s *Service) push(ctx context.Context, login string, d Device, m Message) e
 	switch {
 	case res.StatusCode/100 == 2:
 		return nil
-	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
-		return fmt.Errorf("the push service answered %d", res.StatusCode)
+	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone: // the subscription has ended (RFC 8030, 7.3)
+		return fmt.Errorf("the push service answered %d: %w", res.StatusCode, ErrGone)
 	}
-	// 404 and 410: the subscription has ended. Whatever else it refuses it would refuse again: the device has to be subscribed anew.
-	return fmt.Errorf("the push service answered %d: %w", res.StatusCode, ErrGone)
+	// Whatever else it refuses may be this machine's clock, or its key (RFC 8292, 4.2): the device stays.
+	return fmt.Errorf("the push service answered %d", res.StatusCode)
 }
 
 // subscriber is whom push services turn to.

@@ -116,6 +116,7 @@ func dump(t *testing.T, e store.Engine, leaveOut ...string) []byte {
 
 // live has people say their canaries in every place where something of it is kept.
 func live(w *world.World, people []canaries) {
+	eva := w.Agent("eva", true)
 	for _, p := range people {
 		say := func(text string) { w.DoIn(p.chat, func() error { w.Phone.Say(p.chat, text); return nil }) }
 		for _, text := range []string{
@@ -123,6 +124,9 @@ func live(w *world.World, people []canaries) {
 			"desbloquear " + p.all[2], "sí, es correcto", "menú", "presentar queja", "Otra cosa " + p.all[5], "menú", "persona", "Soy " + p.all[6], "y " + p.all[7],
 		} {
 			say(text)
+		}
+		if _, err := w.App.Desk.KeepDraft(context.Background(), eva, w.Case(p.chat).Ref, "Dice "+p.all[7], true); err != nil {
+			panic(err) // the desk answered none of the people either
 		}
 	}
 }
@@ -205,6 +209,11 @@ func (e *timed) Now(ctx context.Context) (time.Time, error) {
 // erased has people erased and judges what is left of them.
 func erased(t *testing.T, w *world.World, people []canaries) {
 	t.Helper()
+	for _, p := range people {
+		if k, err := w.App.Store.KeptOf(t.Context(), conversation(w, p.chat)); err != nil || len(k.Drafts) != 1 {
+			t.Fatalf("%d drafts are kept, %v", len(k.Drafts), err)
+		}
+	}
 	before := found(t, people, dump(t, w.App.Store.Engine()), "")
 	if before < 3*len(people) {
 		t.Fatalf("%d canaries of %d people are kept: nothing is shown", before, len(people))
@@ -224,7 +233,7 @@ func erased(t *testing.T, w *world.World, people []canaries) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if k.Chat != "" || k.Contact != nil || len(k.Lines)+len(k.Complaints)+len(k.Cases)+len(k.Deliveries)+len(k.Sentences)+len(k.Records) > 0 {
+		if k.Chat != "" || k.Contact != nil || len(k.Lines)+len(k.Drafts)+len(k.Complaints)+len(k.Cases)+len(k.Deliveries)+len(k.Sentences)+len(k.Records) > 0 {
 			t.Fatalf("of an erased chat there is %+v", k)
 		}
 		if k.Conversation == nil || len(k.Conversation.Numbers) != 1 || len(k.Conversation.Filed) != 1 {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,7 +215,7 @@ func (dp *deskPair) waits(chat string) *bot.Handoff {
 // written are the conversations of the store, and every version of one of them that was written since it was asked for.
 type written struct {
 	*store.ConversationTable
-	before   func(c *bot.Conversation) // a commit, where it is set
+	before   atomic.Pointer[func(c *bot.Conversation)] // a commit, where it is set
 	mu       sync.Mutex
 	id       string
 	versions map[int64]bot.Conversation
@@ -229,8 +230,8 @@ func (w *written) follow(id string) {
 
 // Save stores a conversation.
 func (w *written) Save(ctx context.Context, c *bot.Conversation) error {
-	if w.before != nil {
-		w.before(c)
+	if before := w.before.Load(); before != nil {
+		(*before)(c)
 	}
 	if err := w.ConversationTable.Save(ctx, c); err != nil {
 		return err

@@ -80,7 +80,8 @@ func TestLineUp_burst(t *testing.T) {
 	dp.must(dp.settle(t.Context()))
 	g := &gathering{}
 	g.turns.Add(people)
-	dp.written.before = g.wait
+	wait := g.wait
+	dp.written.before.Store(&wait)
 	before = dp.engine.calls.Load()
 	var all sync.WaitGroup
 	for i := range people {
@@ -91,7 +92,7 @@ func TestLineUp_burst(t *testing.T) {
 		})
 	}
 	all.Wait()
-	dp.written.before = nil
+	dp.written.before.Store(nil)
 	dp.must(dp.settle(t.Context()))
 	// Two processes meet at the document: whoever comes second looks again, which is three calls.
 	if calls := dp.engine.calls.Load() - before; calls > people*(alone+6) {
