@@ -226,11 +226,18 @@ type rowError struct {
 func (e *rowError) Error() string { return e.err.Error() }
 func (e *rowError) Unwrap() error { return e.err }
 
-// typedSpans reads the pairs of fields of some spans; those that are both empty are left out.
+// typedSpans reads the pairs of fields of some spans; those that are both empty are left out. Where one of a pair is empty the other may
+// hold whole spans, as people write them: "08h00-17h00", "08:00 a 12:30 y 13:30 a 17:00".
 func typedSpans(form url.Values, suffix string) (all []handoff.Times) {
 	opens, closes := form["abre"+suffix], form["cierra"+suffix]
 	for i := range min(len(opens), len(closes), 20) {
-		t := handoff.Times{Opens: bot.Cut(strings.TrimSpace(opens[i]), 10), Closes: bot.Cut(strings.TrimSpace(closes[i]), 10)}
+		t := handoff.Times{Opens: bot.Cut(strings.TrimSpace(opens[i]), 60), Closes: bot.Cut(strings.TrimSpace(closes[i]), 60)}
+		if t.Opens == "" || t.Closes == "" {
+			if whole, err := handoff.ReadTimes(t.Opens + t.Closes); err == nil {
+				all = append(all, timesOf(whole)...)
+				continue
+			}
+		}
 		if t.Opens != "" || t.Closes != "" {
 			all = append(all, t)
 		}

@@ -39,7 +39,7 @@ func TestHours_page(t *testing.T) {
 	d := consoletest.NewDesk(t)
 	d.As("sup").Get(hoursPage).Want(t, http.StatusOK,
 		"La atención está <strong>abierta</strong>", "Cierra hoy a las 17:00", "lunes a viernes, de 08:00 a 17:00", `value="lun-vie 08:00-17:00"`,
-		"<h3>2026</h3>", "<h3>2027</h3>", "Viernes Santo", "viernes 3 de abril de 2026", "(por el 24 de mayo)", `name="abre-1" type="text" autocomplete="off" maxlength="10" value="08:00"`,
+		"<h3>2026</h3>", "<h3>2027</h3>", "Viernes Santo", "viernes 3 de abril de 2026", "(por el 24 de mayo)", `name="abre-1" type="text" autocomplete="off" maxlength="60" value="08:00"`,
 	)
 	d.Clock.Advance(8 * time.Hour)
 	d.As("sup").Get(hoursPage).Want(t, http.StatusOK, "<strong>cerrada</strong>: no es hora de atención", "Abre mañana a las 08:00")
@@ -69,6 +69,24 @@ func TestHours_week(t *testing.T) {
 		t.Errorf("audit: got %q, want %q", got, want)
 	}
 	sup.Get("/agentes/supervision/auditoria").Want(t, http.StatusOK, "Cambió el horario", "semana: la de la configuración", "semana: lun-jue 07:00-24:00")
+}
+
+// Into one field of a row, or of a day, whole spans may be typed as they stand on a door.
+func TestHours_wholeSpans(t *testing.T) {
+	d := consoletest.NewDesk(t)
+	sup := d.As("sup")
+	save(t, sup, "hacer", "filas", "version", "0", "abre-1", "08h00-17h00", "cierra-1", "", "abre-2", "", "cierra-2", "08:00 - 12:30, 13:30 - 17:00", "abre-3", "8h00 a 12h00 y 13h00 a 16h30", "cierra-3", "").
+		To(t, hoursPage+"?hecho=filas")
+	if got, want := schedule(d).Hours, "mon 08:00-17:00, tue 08:00-12:30, tue 13:30-17:00, wed 08:00-12:00, wed 13:00-16:30"; got != want {
+		t.Errorf("hours: got %q, want %q", got, want)
+	}
+	save(t, sup, "hacer", "dia", "version", "1", "fecha", "2026-03-07", "tipo", "horas", "abre", "09h00 a 11h00", "cierra", "").To(t, hoursPage+"?hecho=dia")
+	if days := schedule(d).Days; len(days) != 1 || days[0].Opens != "09:00" || days[0].Closes != "11:00" {
+		t.Errorf("days: got %+v", days)
+	}
+	for _, half := range []string{"08:00", "ocho a cinco", "08:00-12:30 y 12:00-17:00"} {
+		save(t, sup, "hacer", "filas", "version", "2", "abre-1", half, "cierra-1", "").Want(t, http.StatusUnprocessableEntity, "No se guardó nada", `id="fila-1-falta"`)
+	}
 }
 
 func TestHours_days(t *testing.T) {
