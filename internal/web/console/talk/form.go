@@ -227,7 +227,7 @@ func (c *Room) answerForm(w http.ResponseWriter, r *http.Request, v console.Visi
 		status, ref = http.StatusServiceUnavailable, &refusal{said{Code: saidLater}, 0}
 	}
 	return c.askTalk(w, r, v, status, func(t *talkData) {
-		t.Shown, t.Number, t.Finding = p.shown.Shown, p.shown.Number, p.shown.Finding
+		t.Shown, t.Revealed, t.Finding = p.shown.Shown, p.shown.Revealed, p.shown.Finding
 		if ref != nil {
 			t.Said, t.Refused, t.Typed = ref.said, p.name, map[string]string{}
 			for field := range p.form {
@@ -268,7 +268,7 @@ func (c *Room) answerScript(w http.ResponseWriter, r *http.Request, v console.Vi
 	t, err := c.talk(r.Context(), v, filterOf(v, r.FormValue("ver")), r.PathValue("ref"), since(r))
 	if err == nil {
 		if p.shown.Shown != "" {
-			t.Shown, t.Number, t.Finding = p.shown.Shown, p.shown.Number, p.shown.Finding
+			t.Shown, t.Revealed, t.Finding = p.shown.Shown, p.shown.Revealed, p.shown.Finding
 			if a.Shown, err = c.part("shown", &t); err != nil {
 				return err
 			}
@@ -422,7 +422,7 @@ func (c *Room) resolve(ctx context.Context, d handoff.Deed, form url.Values) err
 func (c *Room) number(ctx context.Context, d handoff.Deed, _ url.Values, t *talkData) error {
 	number, err := c.Desk.Reveal(ctx, d)
 	if err == nil {
-		t.Shown, t.Number = "number", number
+		t.Shown, t.Revealed = "number", number
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package talk_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"llave/internal/agent"
+	"llave/internal/bottest"
 	"llave/internal/web/console/consoletest"
 )
 
@@ -101,6 +103,27 @@ func TestScope_revealWantsThePassword(t *testing.T) {
 	ana.Post("/agentes/confirmar", "actual", consoletest.Password, "volver", page).To(t, page)
 	ana.Post(number, "once", nonce(t, ana.Get(page), number)).Want(t, http.StatusOK, "Número completo")
 	ana.Post("/agentes/confirmar", "actual", consoletest.Password, "volver", "https://otro.example/").To(t, "/agentes")
+}
+
+// The head of a conversation has the number's mask, before and after the whole one was shown, which stands in one place.
+func TestTalk_maskInTheHead(t *testing.T) {
+	d := consoletest.NewDesk(t).Process()
+	of := askWithNumber(d.Desk, "1")
+	d.Claim("ana", of)
+	ana := d.As("ana")
+	page, number := casePath(of, ""), casePath(of, "numero")
+	mask := regexp.MustCompile(`<span>Número <strong>\d+•+\d+</strong></span>`)
+	p := ana.Get(page).Want(t, http.StatusOK)
+	shown := ana.Post(number, "once", nonce(t, p, number)).Want(t, http.StatusOK, "Número completo")
+	for name, p := range map[string]bottest.Page{"before": p, "when it is shown": shown, "after": ana.Get(page)} {
+		if !mask.MatchString(p.Body) {
+			t.Errorf("%s: the head has no mask", name)
+		}
+	}
+	whole := regexp.MustCompile(`class="number">(\d+)<`).FindStringSubmatch(shown.Body)
+	if whole == nil || strings.Count(shown.Body, whole[1]) != 1 {
+		t.Error("the whole number does not stand in one place")
+	}
 }
 
 // Every number and every record that is shown stands in the audit, although the browser chooses how its presses are named: one name for

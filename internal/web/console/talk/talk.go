@@ -46,7 +46,7 @@ type talkData struct {
 	Ready      []handoff.Answer
 
 	Shown    string // what was asked for and is shown this once: "number" or "why"
-	Number   string // the whole one
+	Revealed string // the whole number; Number is its mask
 	Finding  handoff.Finding
 	Refused  string // the form that was refused, and
 	Typed    map[string]string
