@@ -58,6 +58,7 @@ func (a *App) newDesk() *handoff.Desk {
 				each(line, status)
 			})
 		},
+		Reports: func(channel string) bool { return channel == whatsapp.Name },
 		Tries: func(ctx context.Context, login string, by int64) (int64, error) {
 			n, _, err := a.Store.Counters.Add(ctx, "counter/"+login, by, time.Hour)
 			return n, err

@@ -63,5 +63,19 @@ func (d *Desk) Marks(ctx context.Context, of Case, lines []bot.Line) (map[int64]
 	return marks, nil
 }
 
+// MarksFinal says that nothing more becomes of an agent's words, as their marks are: they are read or lost, or have gone out by a channel
+// that reports no more.
+func (d *Desk) MarksFinal(of Case, marks map[int64]string) bool {
+	for _, mark := range marks {
+		switch {
+		case mark == ArrivedRead, mark == ArrivedLost:
+		case mark == ArrivedSent && d.Reports != nil && !d.Reports(of.Channel):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // NoteBlocked is the line that says that the words before it do not arrive: the person has blocked the chat.
 const NoteBlocked = "blocked"

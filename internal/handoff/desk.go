@@ -140,6 +140,8 @@ type Options struct {
 	// Arrived calls [each] with what a channel said of an agent's words: the line of the case, and one of Arrived…, in any order. nil: no
 	// channel says anything.
 	Arrived func(ctx context.Context, conv, ref string, each func(line int64, status string)) error
+	// Reports says whether a channel tells what became of a message after it took it. nil: any may.
+	Reports func(channel string) bool
 	// Typing shows the person that an agent writes, where the channel can; best effort.
 	Typing func(ctx context.Context, conv string)
 	// Known says whether an agent with that login may take conversations, and what people are told they are called.

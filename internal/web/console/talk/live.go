@@ -121,15 +121,18 @@ func (l *live) look(sub *subscriber) (snapshot, bool) {
 	return p, l.known
 }
 
-// peek says which cases there are, once that is known.
-func (l *live) peek() (snapshot, bool) {
+// find says how a case stands, where that is known.
+func (l *live) find(ref string) (handoff.Case, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := snapshot{cases: make([]handoff.Case, 0, len(l.cases))}
-	for _, c := range l.cases {
-		p.cases = append(p.cases, c)
+	if l.known {
+		for _, c := range l.cases {
+			if c.Ref == ref {
+				return c, true
+			}
+		}
 	}
-	return p, l.known
+	return handoff.Case{}, false
 }
 
 // watch says which conversation the page of a subscriber shows.

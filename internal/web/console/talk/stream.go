@@ -117,6 +117,7 @@ type stream struct {
 	over    bool
 	marks   map[int64]string // what became of the agents' words, as it was sent
 	marked  time.Time        // when that was looked at last
+	final   bool             // nothing more becomes of them
 	closes  []handoff.Case   // the closed ones as they were read last
 }
 
@@ -427,9 +428,11 @@ const marksEvery = 2 * time.Second
 
 // sayMarks sends what became of the agents' words in the open conversation, where that is another than before.
 func (s *stream) sayMarks(ctx context.Context) bool {
-	p, known := s.c.live.peek()
-	of, found := p.find(s.ref)
-	if !known || !found || time.Since(s.marked) < marksEvery || !handoff.MayRead(s.v.Actor(), of) {
+	if s.ref == "" || s.final || time.Since(s.marked) < marksEvery {
+		return true
+	}
+	of, found := s.c.live.find(s.ref)
+	if !found || !handoff.MayRead(s.v.Actor(), of) {
 		return true
 	}
 	s.marked = time.Now()
@@ -455,7 +458,8 @@ func (s *stream) sayMarks(ctx context.Context) bool {
 		}
 		fresh[line] = html
 	}
-	if s.marks = marks; len(fresh) == 0 {
+	s.marks, s.final = marks, s.c.Desk.MarksFinal(of, marks)
+	if len(fresh) == 0 {
 		return true
 	}
 	return s.send(event{Name: "marks", Data: marksEvent{s.ref, fresh}})
@@ -572,7 +576,7 @@ func (s *stream) openTalk(ctx context.Context, p snapshot) ([]event, error) {
 		return nil, err
 	}
 	s.last, s.version, s.over, s.shape = max(s.last, t.Latest), of.Version, !found, t.Shape
-	s.marked = time.Time{} // what was said may have gone out
+	s.marked, s.final = time.Time{}, false // what was said may have gone out
 	return events, nil
 }
 
