@@ -794,8 +794,11 @@ func (f *flow) hearAgent(ctx context.Context, t *bot.Turn) (bot.Event, error) {
 		setDue(t)
 		t.Alert(bot.AlertPassed, act.To, act.Name)
 		writeDown(t, act, h.Ref+" "+act.To)
+		_, owed := t.Conv.TimerAt(bot.SignalAgentSilent)
 		silenceEnds(t)
-		f.expectAnswer(t)
+		if owed { // else nobody waits for a word, and nobody is told that the colleague did not say one
+			f.expectAnswer(t)
+		}
 		t.Say("agent", act.ToName)
 		return Passed, nil
 	case bot.DeskRelease:
