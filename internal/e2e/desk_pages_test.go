@@ -753,6 +753,8 @@ func (p deskPage) check(t *testing.T, m *morning, sweep bottest.Sweep, i int) {
 		do(c.visitor, "size the window", chromedp.EmulateViewport(view.width, view.height))
 		c.layout(t, view)
 	}
+	do(c.visitor, "size the window", chromedp.EmulateViewport(1920, 1080))
+	c.measure(t)
 	// So tall that nothing is scrolled out of sight within the page: axe-core looks at what is there to be seen.
 	do(c.visitor, "size the window", chromedp.EmulateViewport(1280, 4000))
 	if sweep.Takes(i, 4) {
@@ -783,6 +785,21 @@ func (v *visitor) dark(yes bool) {
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	}); err != nil {
 		v.t.Fatal(err)
+	}
+}
+
+// measure wants no paragraph of the page to have lines of more than some 70 letters; they are not all of one width.
+func (c *clerk) measure(t *testing.T) {
+	t.Helper()
+	for _, long := range look[[]string](c.visitor, `[...document.querySelectorAll("main p, main ul:not([class]) > li")].flatMap((e) => {
+		if (!e.checkVisibility() || getComputedStyle(e).display !== "block" && getComputedStyle(e).display !== "list-item") return [];
+		const range = document.createRange();
+		range.selectNodeContents(e);
+		const lines = Math.max(1, Math.round(range.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)));
+		const letters = e.innerText.length / lines;
+		return letters > 80 ? [Math.round(letters) + " letters in a line: " + e.outerHTML.slice(0, 120)] : [];
+	})`) {
+		t.Errorf("at 1920 pixels: %s", long)
 	}
 }
 

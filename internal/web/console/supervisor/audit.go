@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"llave/bot"
 	"llave/internal/agent"
@@ -89,6 +90,16 @@ type auditRow struct {
 	Rest      string
 }
 
+// asRead is a moment of the audit as people read it: "02/03/2026 16:30".
+func asRead(kept string) string {
+	for layout, read := range map[string]string{"2006-01-02": "02/01/2006", "2006-01-02 15:04:05": "02/01/2006 15:04"} {
+		if t, err := time.Parse(layout, kept); err == nil {
+			return t.Format(read)
+		}
+	}
+	return kept
+}
+
 // isCase says whether a word is the number of a case.
 func isCase(word string) bool {
 	_, ok := bot.ParseRef(word)
@@ -111,6 +122,9 @@ func (c *Room) auditRow(e agent.AuditEntry) auditRow {
 			row.Rest = spanishDays.Replace(rest)
 		case "day":
 			row.Date, row.Rest, _ = strings.Cut(rest, " ")
+			row.Date = asRead(row.Date)
+		case "drop", "closed":
+			row.Rest = asRead(rest)
 		}
 	case e.What == handoff.AuditSearch:
 		row.Kind = "search"

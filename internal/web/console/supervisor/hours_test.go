@@ -142,6 +142,7 @@ func TestHours_closeNow(t *testing.T) {
 		t.Error("the case still waits in the queue")
 	}
 	sup.Get(hoursPage).Want(t, http.StatusOK, "porque se cerró a mano", "Abre hoy a las 12:30", "Corte de luz &lt;b&gt; 171•", "La cerró <strong>sup</strong>", "Levantar el cierre")
+	sup.Get("/agentes/supervision/auditoria").Want(t, http.StatusOK, "cerró hasta 02/03/2026 12:30")
 	if note := schedule(d).ClosedNow.Note; strings.Contains(note, "1710034065") {
 		t.Errorf("a number is kept in the note: %q", note)
 	}

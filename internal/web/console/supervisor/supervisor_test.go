@@ -140,7 +140,7 @@ func TestSupervision_figures(t *testing.T) {
 		t.Error("today's figures hold a case of three days ago")
 	}
 	sup.Get("/agentes/supervision?dias=7").Want(t, http.StatusOK, "2 h 5 min", "4,5", "Últimos 7 días")
-	sup.Get("/agentes/supervision?desde=2026-02-27&hasta=2026-02-28").Want(t, http.StatusOK, "Del 2026-02-27 al 2026-02-28", "2 h 5 min", "viernes 27 de febrero de 2026", `value="2026-02-27"`)
+	sup.Get("/agentes/supervision?desde=2026-02-27&hasta=2026-02-28").Want(t, http.StatusOK, "Del 27/02/2026 al 28/02/2026", "2 h 5 min", "viernes 27 de febrero de 2026", `value="2026-02-27"`)
 	sup.Get("/agentes/supervision?desde=2026-02-27&hasta=2026-02-01").Want(t, http.StatusUnprocessableEntity, "posterior", `value="2026-02-01"`)
 	sup.Get("/agentes/supervision?dias=-1").Want(t, http.StatusOK, `?dias=1" aria-current="true"`)
 }
