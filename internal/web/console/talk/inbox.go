@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"llave/bot"
@@ -175,7 +176,9 @@ func (n counts) Queue() int { return n.Waiting + n.Later }
 
 func count(v console.Visit, cases []handoff.Case, notices int) counts {
 	n := counts{Notices: notices}
-	for _, c := range slices.SortedFunc(slices.Values(cases), func(a, b handoff.Case) int { return cmp.Compare(a.Ref, b.Ref) }) {
+	var held []string
+	for i := range cases {
+		c := &cases[i]
 		switch {
 		case !c.Open():
 			continue
@@ -186,14 +189,16 @@ func count(v console.Visit, cases []handoff.Case, notices int) counts {
 		case c.Agent == v.Agent.Login && !c.Since.IsZero():
 			n.Unanswered++
 		}
-		if isMine(v, c) {
+		if isMine(v, *c) {
 			n.Mine++
 		}
 		if c.Held() && c.Agent == v.Agent.Login {
-			n.Held += c.Ref + " "
+			held = append(held, c.Ref+" ")
 		}
 		n.All++
 	}
+	slices.Sort(held)
+	n.Held = strings.Join(held, "")
 	return n
 }
 

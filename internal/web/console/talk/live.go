@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type live struct {
 	stop        func()
 	known       bool                    // cases are those of the store
 	cases       map[string]handoff.Case // by conversation: open, or closed a moment ago
+	view        []handoff.Case          // the same in a list that every stream reads and none changes; nil: they have changed since
 	notes       []handoff.CaseFile      // open notices
 	closed      int                     // how many cases were seen to close
 	since       time.Time               // the last move that was seen
@@ -49,7 +51,7 @@ type subscriber struct {
 
 // snapshot is what a stream compares with what it has sent.
 type snapshot struct {
-	cases   []handoff.Case
+	cases   []handoff.Case // not to be changed
 	notices []handoff.CaseFile
 	closed  int
 	typed   bool
@@ -72,7 +74,7 @@ func (l *live) join() (*subscriber, bool) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		l.stop = func() { cancel(); <-done }
-		l.known, l.cases, l.since, l.all = false, map[string]handoff.Case{}, time.Time{}, time.Time{}
+		l.known, l.cases, l.view, l.since, l.all = false, map[string]handoff.Case{}, nil, time.Time{}, time.Time{}
 		go func() {
 			defer close(done)
 			l.run(ctx)
@@ -113,10 +115,10 @@ func (l *live) close() {
 func (l *live) look(sub *subscriber) (snapshot, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := snapshot{cases: make([]handoff.Case, 0, len(l.cases)), notices: l.notes, closed: l.closed, typed: sub.typed}
-	for _, c := range l.cases {
-		p.cases = append(p.cases, c)
+	if l.view == nil {
+		l.view = slices.Collect(maps.Values(l.cases))
 	}
+	p := snapshot{cases: l.view, notices: l.notes, closed: l.closed, typed: sub.typed}
 	sub.typed = false
 	return p, l.known
 }
@@ -245,7 +247,7 @@ func (l *live) take(c handoff.Case) bool {
 	if !c.Open() && (!had || before.Open()) {
 		l.closed++
 	}
-	l.cases[c.Conv] = c
+	l.cases[c.Conv], l.view = c, nil
 	return true
 }
 
@@ -266,7 +268,7 @@ func (l *live) replaced(now time.Time, open []handoff.Case, notices []handoff.Ca
 	for conv, c := range l.cases {
 		if !listed[conv] && c.Moved.Before(now.Add(-2*handoff.Late)) {
 			delete(l.cases, conv)
-			changed = true
+			l.view, changed = nil, true
 		}
 	}
 	l.known, l.all, l.notes = true, time.Now(), notices
