@@ -43,3 +43,21 @@ func TestDesk_passed(t *testing.T) {
 	o.waits(ref)
 	p.hears("Luis no pudo seguir")
 }
+
+// The head of a conversation has the number as a mask; the whole one is shown beside it, once, and never in the head.
+func TestDesk_numberInHead(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	ana := o.sits("ana", agent.Member)
+	p := o.person()
+	ref := p.asks()
+	p.last = p.api.Say(p.chat, "1710034065")
+	ana.takes(ref)
+	masked := `document.querySelector("#cabeza").innerText.includes("171•••••65") && !document.querySelector("#cabeza").innerText.includes("1710034065")`
+	ana.until("the head has the mask", masked)
+	do(ana.visitor, "show the number", click("form[data-form=numero] button"))
+	ana.until("the whole one is shown", `document.querySelector("#mostrado").innerText.includes("1710034065")`)
+	ana.until("the head keeps the mask", masked)
+	ana.at("/agentes/casos/" + ref)
+	ana.until("only the mask is left", masked+` && !document.body.innerText.includes("1710034065")`)
+}
