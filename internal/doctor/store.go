@@ -247,7 +247,9 @@ func (d *doctor) mongoClock(ctx context.Context, i *mongodb.Inspection) result {
 }
 
 func mongoIndexes(ctx context.Context, i *mongodb.Inspection) result {
-	if newer, err := i.Newer(ctx); err != nil {
+	if newer, err := i.Newer(ctx); errors.Is(err, store.ErrUnfinished) {
+		return bad("drop the database and restore again (llave restore), or name another", "%v", err)
+	} else if err != nil {
 		return asked(err)
 	} else if newer {
 		return bad("start the version that wrote it or a later one", "the database was written by a newer version")
