@@ -37,7 +37,10 @@ type Into struct {
 func NewReader(from io.Reader) (*Reader, error) {
 	in := bufio.NewReaderSize(from, 64<<10)
 	first, err := in.Peek(len(magic))
-	if err != nil || string(first) != magic {
+	if err != nil && !errors.Is(err, io.EOF) { // of what is encrypted: not even the first part is as it was written
+		return nil, broken(err)
+	}
+	if string(first) != magic {
 		return nil, ErrNotOne
 	}
 	line, err := in.ReadSlice('\n')
