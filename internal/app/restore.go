@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +33,7 @@ type restored struct {
 }
 
 func (p *program) restore() *cobra.Command {
-	var identity string
+	var identity, logFile, logBase string
 	var check, asJSON bool
 	cmd := &cobra.Command{
 		Use: "restore FILE", Short: "Put a backup into an empty store", Args: cobra.ExactArgs(1),
@@ -42,7 +44,8 @@ store: what breaks off leaves none.
 
 The secret key that the store was set up with must be there: LLAVE_SECRET_KEY, or secret.key in the data directory. The log of erasures of the
 backup is added to the one that is there, and everybody who was erased since is erased again before the command ends (llave serve looks
-again at its start). Agents sign in anew. What happened after the backup is not known any more: import the records again, and see
+again at its start). It is beside the data directory (LLAVE_ERASURE_LOG), or in the database with _erasures behind its name: where the
+store goes to another place than before, name the log of that with --erasures-file or --erasures-database. Agents sign in anew. What happened after the backup is not known any more: import the records again, and see
 docs/upgrade.md.
 
 With --check the backup is only read, and nothing is written.`,
@@ -51,7 +54,7 @@ With --check the backup is only read, and nothing is written.`,
 			if err != nil {
 				return err
 			}
-			r := restoring{program: p, path: args[0], identities: identities}
+			r := restoring{program: p, path: args[0], identities: identities, logFile: logFile, logBase: logBase}
 			if check {
 				_, _, err := r.read(cmd.Context())
 				if err != nil {
@@ -62,6 +65,9 @@ With --check the backup is only read, and nothing is written.`,
 			if r.config, _, err = p.load(); err != nil {
 				return err
 			}
+			if logBase != "" && r.config.Embedded() {
+				return fmt.Errorf("%w: --erasures-database goes with LLAVE_MONGODB_URI", errUsage)
+			}
 			if err := r.run(cmd.Context()); err != nil {
 				return fmt.Errorf("restore: %w", err)
 			}
@@ -69,6 +75,8 @@ With --check the backup is only read, and nothing is written.`,
 		},
 	}
 	cmd.Flags().StringVar(&identity, "identity", "", "the file with the age identity that opens the backup")
+	cmd.Flags().StringVar(&logFile, "erasures-file", "", "a log of erasures of an embedded store, to be added")
+	cmd.Flags().StringVar(&logBase, "erasures-database", "", "a log of erasures on the same MongoDB, to be added")
 	cmd.Flags().BoolVar(&check, "check", false, "only see whether the backup is whole")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was done as JSON")
 	return cmd
@@ -80,6 +88,8 @@ type restoring struct {
 	config     config.Config
 	path       string
 	identities backup.Identities
+	logFile    string // more logs of erasures
+	logBase    string
 
 	report backup.Report
 	again  int // chats that were erased again
@@ -127,7 +137,8 @@ func (r *restoring) empty() string {
 	if r.config.Embedded() {
 		return "move the data directory away as a whole, make a new one with secret.key in it (the log of erasures beside it stays where it is), and restore again"
 	}
-	return "name another database in LLAVE_MONGODB_DATABASE, and restore again"
+	log := r.config.MongoDBDatabase + erasuresInBase
+	return "name another one in LLAVE_MONGODB_DATABASE and restore again with --erasures-database " + log + ", or drop this one, and not " + log
 }
 
 // keys are the secret keys, which are in no backup.
@@ -177,6 +188,9 @@ func (r *restoring) erase(ctx context.Context, e store.Engine, had map[string]ti
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	if err := r.otherLogs(ctx, had); err != nil {
+		return err
+	}
 	some := len(had) > 0
 	err = log.Each(ctx, func(conv string, at time.Time) bool {
 		some = true
@@ -202,6 +216,39 @@ func (r *restoring) erase(ctx context.Context, e store.Engine, had map[string]ti
 		return err
 	}
 	return scrub(ctx, e)
+}
+
+// otherLogs adds what is in the logs of where the store was before. Names of chats of another store are nobody's here.
+func (r *restoring) otherLogs(ctx context.Context, had map[string]time.Time) error {
+	add := func(conv string, at time.Time) bool {
+		if at.After(had[conv]) {
+			had[conv] = at
+		}
+		return true
+	}
+	if r.logFile != "" {
+		if _, err := os.Stat(r.logFile); err != nil {
+			return fmt.Errorf("--erasures-file: %w", err)
+		}
+		if err := eachLine(ctx, r.logFile, add); err != nil {
+			return fmt.Errorf("--erasures-file: %w", err)
+		}
+	}
+	if r.config.Embedded() {
+		return nil
+	}
+	path, err := r.config.ErasureLogPath() // of the embedded store that was here before
+	if err == nil {
+		err = (&erasureFile{path: path, also: filepath.Join(r.config.DataDir, config.ErasuresInside)}).Each(ctx, add)
+	}
+	if err != nil || r.logBase == "" {
+		return err
+	}
+	e, err := mongodb.Open(ctx, mongodb.Options{URI: r.config.MongoDBURI.Reveal(), Database: r.logBase, AppName: "llave", Bare: true})
+	if err != nil {
+		return fmt.Errorf("--erasures-database: %w", err)
+	}
+	return errors.Join(store.NewErasureLog(e).Each(ctx, add), e.Close())
 }
 
 // warn says what openErasures has to say, in a command that keeps no log.
