@@ -120,6 +120,9 @@ func (r *restoring) run(ctx context.Context) error {
 	if _, _, err := keys.Unwrap(wrapped); err != nil {
 		return errors.New("the secret key does not open this backup: it is of a store that was set up with another one; nothing was written")
 	}
+	if time.Since(r.report.At) > store.ErasuresKept {
+		r.warn("the backup is older than the log of erasures reaches: who was erased since cannot all be known", "days", int(store.ErasuresKept.Hours()/24))
+	}
 	if r.config.Embedded() {
 		err = bolt.Build(ctx, bolt.Options{Dir: r.config.DataDir}, func(e *bolt.Engine) error { return r.fill(ctx, e, keys) })
 	} else {

@@ -135,9 +135,9 @@ func TestBackup_underLoad(t *testing.T) {
 		}
 		t.Run("into bolt", func(t *testing.T) {
 			r := &restoredStore{environment: *e, file: file, before: before, after: after, gone: -1}
-			r.env = append(slices.DeleteFunc(slices.Clone(e.env), func(kv string) bool { return strings.HasPrefix(kv, "LLAVE_MONGODB_") }), "LLAVE_DATA_DIR="+t.TempDir())
+			r.env = append(slices.DeleteFunc(slices.Clone(e.env), func(kv string) bool { return strings.HasPrefix(kv, "LLAVE_MONGODB_") }), "LLAVE_DATA_DIR="+t.TempDir(), "LLAVE_ERASURE_LOG="+filepath.Join(dir, "another log"))
 			if !shared { // the log of a MongoDB is not where an embedded store looks
-				r.gone = erased
+				r.gone, r.args = erased, []string{"--erasures-file", log}
 			}
 			r.goesOn(t)
 		})

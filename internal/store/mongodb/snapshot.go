@@ -25,12 +25,12 @@ func (e *Engine) Snapshot(ctx context.Context, begin func(store.Moment) error, e
 	if err != nil {
 		return err
 	}
-	frozen, thaw, err := e.freeze(ctx)
+	frozen, exact, thaw, err := e.freeze(ctx)
 	if err != nil {
 		return err
 	}
 	defer thaw()
-	if err := begin(store.Moment{At: e.clock.now().UTC().Truncate(time.Millisecond), Exact: frozen != ctx, Engine: store.EngineMongoDB}); err != nil {
+	if err := begin(store.Moment{At: e.clock.now().UTC().Truncate(time.Millisecond), Exact: exact, Engine: store.EngineMongoDB}); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -67,8 +67,8 @@ func (e *Engine) collections(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// freeze returns a context in which all reads show one moment, or [ctx] where the server knows no such reads.
-func (e *Engine) freeze(ctx context.Context) (frozen context.Context, thaw func(), err error) {
+// freeze returns a context in which all reads show one moment; exact is false, and it is [ctx], where the server knows no such reads.
+func (e *Engine) freeze(ctx context.Context) (frozen context.Context, exact bool, thaw func(), err error) {
 	for range 2 { // a server that is just being replaced is asked again
 		session, err := e.client.StartSession(options.Session().SetSnapshot(true))
 		if err != nil {
@@ -78,14 +78,14 @@ func (e *Engine) freeze(ctx context.Context) (frozen context.Context, thaw func(
 		in := mongo.NewSessionContext(ctx, session)
 		err = e.db.Collection(store.Settings).FindOne(in, bson.D{}).Err()
 		if (err == nil || errors.Is(err, mongo.ErrNoDocuments)) && session.SnapshotTime().T != 0 {
-			return in, end, nil
+			return in, true, end, nil
 		}
 		end()
 		if err := e.Ping(ctx); err != nil {
-			return nil, nil, err
+			return nil, false, nil, err
 		}
 	}
-	return ctx, func() {}, ctx.Err()
+	return ctx, false, func() {}, ctx.Err()
 }
 
 func (e *Engine) readWhole(ctx context.Context, collection string, each func(collection string, doc bson.Raw) error) error {
