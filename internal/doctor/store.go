@@ -64,7 +64,7 @@ func (d *doctor) embedded(s *section) {
 		case errors.Is(err, store.ErrNewer):
 			return bad("start the version that wrote it or a later one", "%v", err)
 		case err != nil:
-			return bad("put a copy of the data directory back, or name another LLAVE_DATA_DIR", "%v", err)
+			return bad("put a backup back (docs/upgrade.md), or name another LLAVE_DATA_DIR", "%v", err)
 		case !f.Exists:
 			return good("it will be made at the start")
 		case f.HeldBy != "":

@@ -177,7 +177,7 @@ func syncDir(dir string) error {
 }
 
 // advice is what to do about a damaged file.
-const advice = "put a copy of the data directory back, from a backup; never delete the file"
+const advice = "put a backup back (docs/upgrade.md); never delete the file"
 
 // meta is what inspect reads of one of the file's two meta pages.
 type meta struct {
