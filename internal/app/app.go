@@ -184,6 +184,8 @@ func serverAdvice(err error) string {
 	switch why := store.Cause(err); {
 	case errors.Is(err, store.ErrNewer):
 		return "start the version that wrote it or a later one, or name another database"
+	case errors.Is(err, store.ErrUnfinished):
+		return "drop the database and restore again (llave restore), or name another"
 	case errors.Is(err, store.ErrUnavailable) || why == "":
 		return "check that the server runs and that the address is right"
 	default:

@@ -90,6 +90,7 @@ var storeCommands = []struct {
 	{"understand --export", "", "step,no era esa,key_weak"},
 	{"events list --json", "", "[]"},
 	{"store reseal", "", "broken 0\n"},
+	{"backup $DIR/b", "", "encrypted no\n"},
 	{"breach add - --people 3", "una laptop perdida\n", "until "},
 	{"breach list --json", "", `"people":3`},
 	{"person export " + bottest.Cedula(1), "", `"status": "locked"`},
@@ -103,6 +104,7 @@ var storeCommands = []struct {
 var storeless = map[string]string{
 	"demo": "it has one of its own", "chat": "it has one of its own", "serve": "it holds the store", "flow": "", "train": "", "version": "", "config": "", "help": "",
 	"doctor": "it looks at the store from outside", "health": "it asks the service",
+	"restore": "it makes one",
 }
 
 // Every command that opens the store works while a service serves from it, on either store.
@@ -117,8 +119,9 @@ func TestCommands_onEachStore(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+		dir := t.TempDir()
 		for _, c := range storeCommands {
-			code, stdout, stderr := run(t, environ, c.stdin, strings.Fields(c.command)...)
+			code, stdout, stderr := run(t, environ, c.stdin, strings.Fields(strings.ReplaceAll(c.command, "$DIR", dir))...)
 			if code != 0 || !strings.Contains(stdout+stderr, c.want) {
 				t.Errorf("llave %s: exit %d, %q and %q, want %q", c.command, code, stdout, stderr, c.want)
 			}

@@ -61,7 +61,7 @@ func (p *program) store() *cobra.Command {
 			return fmt.Errorf("%w: a command is needed after store: %s", errUsage, strings.Join(names, ", "))
 		},
 	}
-	cmd.AddCommand(p.storeReseal())
+	cmd.AddCommand(p.storeReseal(), p.storeCheck(), p.storeCompact())
 	return cmd
 }
 

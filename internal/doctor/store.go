@@ -64,7 +64,7 @@ func (d *doctor) embedded(s *section) {
 		case errors.Is(err, store.ErrNewer):
 			return bad("start the version that wrote it or a later one", "%v", err)
 		case err != nil:
-			return bad("put a copy of the data directory back, or name another LLAVE_DATA_DIR", "%v", err)
+			return bad("put a backup back (docs/upgrade.md), or name another LLAVE_DATA_DIR", "%v", err)
 		case !f.Exists:
 			return good("it will be made at the start")
 		case f.HeldBy != "":
@@ -247,7 +247,9 @@ func (d *doctor) mongoClock(ctx context.Context, i *mongodb.Inspection) result {
 }
 
 func mongoIndexes(ctx context.Context, i *mongodb.Inspection) result {
-	if newer, err := i.Newer(ctx); err != nil {
+	if newer, err := i.Newer(ctx); errors.Is(err, store.ErrUnfinished) {
+		return bad("drop the database and restore again (llave restore), or name another", "%v", err)
+	} else if err != nil {
 		return asked(err)
 	} else if newer {
 		return bad("start the version that wrote it or a later one", "the database was written by a newer version")

@@ -125,7 +125,7 @@ func TestStore_mongodb(t *testing.T) {
 	}
 	c.opt.Now = nil
 	storetest.DropIndex(t, uri, database, store.Index{Collection: store.Conversations, Field: "wake_at"})
-	c.finds("store", "indexes", Yellow, "1 are missing: conversations.wake_at")
+	c.finds("store", "indexes", Yellow, "1 are missing: chats.wake_at")
 	newer(t, e)
 	c.finds("store", "indexes", Red, "newer version")
 

@@ -90,9 +90,9 @@ func TestServe_storeUnusable(t *testing.T) {
 	}{
 		{"of a newer version", newer, []string{"newer version", "format 2", "start the version that wrote it"}},
 		{"cut off", whole[:4*os.Getpagesize()], // of six pages or more in use; a file that had to grow is mostly unused ones
-			[]string{"cut off", "from a backup; never delete the file"}},
-		{"empty", nil, []string{"empty", "from a backup; never delete the file"}},
-		{"something else", bytes.Repeat([]byte("no es una base de datos\n"), 4000), []string{"not a store", "from a backup; never delete the file"}},
+			[]string{"cut off", "put a backup back (docs/upgrade.md); never delete the file"}},
+		{"empty", nil, []string{"empty", "put a backup back (docs/upgrade.md); never delete the file"}},
+		{"something else", bytes.Repeat([]byte("no es una base de datos\n"), 4000), []string{"not a store", "put a backup back (docs/upgrade.md); never delete the file"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newEnvironment(t, byPolling)

@@ -6,6 +6,9 @@
 // llave.db.gz is the embedded store's own file; about.json says when it was left and who the made-up people are. The tests
 // open a copy.
 //
+// testdata/backups has backups that earlier versions made (llave backup), of stores in which what people wrote is sealed: each goes into an empty
+// store of either engine. TestMakeBackup makes one.
+//
 // Stored data that changes gets its case here: see "Change what is stored" in CONTRIBUTING.md. A store of a later version
 // is one more directory, made by TestMakeStores.
 package upgrade

@@ -37,6 +37,7 @@ type left struct {
 	api    *bottest.BotAPI
 	graph  *bottest.Graph
 	smtp   *bottest.SMTP
+	token  int  // how long those of its links are; 0: as 06ecc36 made them
 	shared bool // the store is one that processes share; else it belongs to one
 
 	app *app.App // the process that runs now

@@ -45,8 +45,11 @@ type Engine struct {
 	holder  string             // path of the file that says who holds this one
 	indexes map[string][]index // by collection
 	reads   sync.RWMutex       // held by reads, for Scrub to wait for
-	once    sync.Once
-	closed  error
+
+	snapshots snapshots // readings of all of it that are under way
+
+	once   sync.Once
+	closed error
 }
 
 type index struct {
@@ -347,6 +350,34 @@ func (e *Engine) BulkUpsert(ctx context.Context, collection string, docs []bson.
 	})
 }
 
+// Load stores documents as they are, versions included, in one commit.
+func (e *Engine) Load(ctx context.Context, collection string, docs []bson.Raw) error {
+	puts := make([]func(tx *bbolt.Tx, was bson.Raw) error, len(docs))
+	ids := make([]string, len(docs))
+	for i, doc := range docs {
+		id, err := checkedID(doc)
+		if err == nil {
+			puts[i], err = e.putter(collection, id, doc)
+		}
+		if err != nil {
+			return fmt.Errorf("load into %s: %w", collection, err)
+		}
+		ids[i] = id
+	}
+	return e.writer.do(ctx, max(len(docs), 1), func(tx *bbolt.Tx) error {
+		for i, put := range puts {
+			err := error(store.ErrDuplicate)
+			if old(tx, collection, ids[i]) == nil {
+				err = put(tx, nil)
+			}
+			if err != nil {
+				return fatal{err}
+			}
+		}
+		return nil
+	})
+}
+
 // DeleteRange removes the documents of the query, in commits of some hundreds.
 func (e *Engine) DeleteRange(ctx context.Context, q store.Query) (int64, error) {
 	if err := q.Check(); err != nil {
@@ -488,6 +519,7 @@ func (e *Engine) putter(collection, id string, doc bson.Raw) (func(tx *bbolt.Tx,
 		if err != nil {
 			return err
 		}
+		e.snapshots.keep(collection, id, was)
 		for i, ix := range indexes {
 			if bytes.Equal(stale[i], fresh[i]) {
 				continue
@@ -525,6 +557,7 @@ func (e *Engine) remove(tx *bbolt.Tx, collection, id string, was bson.Raw) error
 	if err != nil {
 		return err
 	}
+	e.snapshots.keep(collection, id, was)
 	for i, ix := range indexes {
 		if err := moveEntry(tx.Bucket(ix.bucket), stale[i], nil); err != nil {
 			return fatal{err}

@@ -73,6 +73,9 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		}
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
+	if !isAt(file, path) { // Compact has just put another in its place
+		return nil, errors.Join(fmt.Errorf("open store %s: %w: it was just written anew; do it again", path, store.ErrLocked), db.Close())
+	}
 	e := &Engine{db: db, file: file, now: opt.Now, holder: filepath.Join(opt.Dir, holderName), indexes: map[string][]index{}}
 	for _, ix := range store.Indexes {
 		e.indexes[ix.Collection] = append(e.indexes[ix.Collection], index{ix.Field, indexBucket(ix)})
@@ -112,6 +115,16 @@ func openFile(path string, noSync bool) (db *bbolt.DB, file *os.File, err error)
 		}
 	}
 	return db, file, err
+}
+
+// isAt says whether a file is still the one that a path names.
+func isAt(file *os.File, path string) bool {
+	has, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	is, err := os.Stat(path)
+	return err == nil && os.SameFile(has, is)
 }
 
 // create makes a new, complete store file unless there is one. It is made under another name and linked into place, so
@@ -164,7 +177,7 @@ func syncDir(dir string) error {
 }
 
 // advice is what to do about a damaged file.
-const advice = "put a copy of the data directory back, from a backup; never delete the file"
+const advice = "put a backup back (docs/upgrade.md); never delete the file"
 
 // meta is what inspect reads of one of the file's two meta pages.
 type meta struct {
@@ -243,7 +256,7 @@ func (e *Engine) prepare(dir string) (err error) {
 	}
 	leftovers, _ := filepath.Glob(filepath.Join(dir, FileName+".*.new"))
 	for _, name := range leftovers {
-		os.Remove(name)
+		os.RemoveAll(name) // a file, or the folder of a store that was being built
 	}
 	if writeHolder(e.holder) != nil {
 		os.Remove(e.holder) // it only informs: a full disk keeps nobody from reading what is stored

@@ -80,7 +80,7 @@ var causes = map[int]string{
 	13: "the database's user lacks rights: " + rights, 18: "the database refuses user and password", 8000: "the database refuses user and password",
 	91: "the server is shutting down", 11600: "the server is shutting down", 10107: "the server is not the primary", 10058: "the server is not the primary",
 	13435: "the server is not the primary", 189: "the primary stepped down", 11602: "the primary stepped down", 13436: "the server is recovering",
-	14031: "the server's disk is full", 64: "the write was not acknowledged by a majority in time", 50: "the server took too long",
+	14031: "the server's disk is full", 239: "the server no longer has what it had when this began: raise minSnapshotHistoryWindowInSeconds, or do it while it is quiet", 64: "the write was not acknowledged by a majority in time", 50: "the server took too long",
 }
 
 // driverWords are parts of the driver's words, which go on for lines, and what they mean. The first that is found counts.

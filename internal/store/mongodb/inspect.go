@@ -176,6 +176,9 @@ func (i *Inspection) Newer(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if unfinished(raw) {
+		return false, store.ErrUnfinished
+	}
 	found, _ := raw.Lookup("schema").AsInt64OK()
 	return found > schema, nil
 }

@@ -127,11 +127,20 @@ func (e *Engine) prepare(ctx context.Context, bare bool) error {
 	if err := e.checkSchema(ctx); err != nil {
 		return err
 	}
+	if !bare {
+		if err := e.index(ctx); err != nil {
+			return err
+		}
+	}
+	var err error
+	e.clock, err = newClock(ctx, e.hello)
+	return err
+}
+
+// index makes the indexes that are missing.
+func (e *Engine) index(ctx context.Context) error {
 	models := map[string][]mongo.IndexModel{}
 	for _, ix := range store.Indexes {
-		if bare {
-			break
-		}
 		models[ix.Collection] = append(models[ix.Collection],
 			mongo.IndexModel{Keys: bson.D{{Key: ix.Field, Value: 1}, {Key: "_id", Value: 1}}})
 	}
@@ -140,23 +149,23 @@ func (e *Engine) prepare(ctx context.Context, bare bool) error {
 			return failed("create indexes of "+collection, err)
 		}
 	}
-	var err error
-	e.clock, err = newClock(ctx, e.hello)
-	return err
+	return nil
 }
 
 func (e *Engine) checkSchema(ctx context.Context) error {
 	for {
 		raw, err := e.Get(ctx, store.Settings, schemaID)
 		if errors.Is(err, store.ErrNotFound) {
-			doc := bsoncore.NewDocumentBuilder().AppendString("_id", schemaID).AppendInt64("schema", schema).Build()
-			if err := e.Insert(ctx, store.Settings, bson.Raw(doc)); err != nil && !errors.Is(err, store.ErrDuplicate) {
+			if err := e.Insert(ctx, store.Settings, schemaDocument(schema, false)); err != nil && !errors.Is(err, store.ErrDuplicate) {
 				return err
 			}
 			continue
 		}
 		if err != nil {
 			return err
+		}
+		if unfinished(raw) {
+			return store.ErrUnfinished
 		}
 		if found, _ := raw.Lookup("schema").AsInt64OK(); found > schema {
 			return fmt.Errorf("%w: the database has format %d, this program knows %d", store.ErrNewer, found, schema)

@@ -177,6 +177,24 @@ func (e *Engine) Count(ctx context.Context, q store.Query) (int64, error) {
 	return last.N, err
 }
 
+// Snapshot reads the holder's store whole.
+func (e *Engine) Snapshot(ctx context.Context, begin func(store.Moment) error, each func(collection string, doc bson.Raw) error) error {
+	var stop error
+	_, err := e.ask(ctx, callSnapshot, request{}, func(raw bson.Raw) bool {
+		var p part
+		switch stop = bson.Unmarshal(raw, &p); {
+		case stop != nil:
+		case p.Moment != nil:
+			p.Moment.At = p.Moment.At.UTC()
+			stop = begin(*p.Moment)
+		default:
+			stop = each(p.Collection, p.Doc)
+		}
+		return stop == nil
+	})
+	return errors.Join(stop, err)
+}
+
 // Increment adds to a counter.
 func (e *Engine) Increment(ctx context.Context, collection, id string, by int64, expires time.Time) (int64, error) {
 	last, err := e.do(ctx, callIncrement, request{Collection: collection, ID: id, By: by, Expires: expires})

@@ -144,11 +144,31 @@ func (h *Holder) routes() http.Handler {
 			now, err := e.Now(ctx)
 			return end{Now: now}, err
 		},
+		callSnapshot: func(ctx context.Context, _ request, each func(bson.Raw) bool) (end, error) {
+			return end{}, snapshot(ctx, e, each)
+		},
 		callPing: func(ctx context.Context, _ request, _ func(bson.Raw) bool) (end, error) { return end{}, e.Ping(ctx) },
 	} {
 		mux.HandleFunc("POST "+path, answer(do))
 	}
 	return mux
+}
+
+// errGone ends what nobody hears any more.
+var errGone = errors.New("whoever asked is gone")
+
+// snapshot sends a store whole.
+func snapshot(ctx context.Context, e store.Engine, each func(bson.Raw) bool) error {
+	send := func(p part) error {
+		raw, err := bson.Marshal(p)
+		if err == nil && !each(raw) {
+			err = errGone
+		}
+		return err
+	}
+	return store.Snapshot(ctx, e, func(m store.Moment) error { return send(part{Moment: &m}) }, func(collection string, doc bson.Raw) error {
+		return send(part{Collection: collection, Doc: doc})
+	})
 }
 
 // answer reads a request, has it done, and sends what comes of it. Whoever hears no end knows that something is missing.

@@ -48,10 +48,18 @@ const (
 	callRange     = "/delete-range"
 	callNow       = "/now"
 	callPing      = "/ping"
+	callSnapshot  = "/snapshot"
 
 	aDocument = 'd'
 	theEnd    = 'e'
 )
+
+// part is what a snapshot is sent in: its moment first, then documents.
+type part struct {
+	Moment     *store.Moment `bson:"moment,omitempty"`
+	Collection string        `bson:"collection,omitempty"`
+	Doc        bson.Raw      `bson:"doc,omitempty"`
+}
 
 // request is what a call is given: each uses the fields it needs.
 type request struct {

@@ -122,6 +122,13 @@ func starterExists() bool {
 func NewDatabase(t testing.TB, uri string) string {
 	t.Helper()
 	name := "llave_test_" + strings.ToLower(rand.Text()[:12])
+	DropDatabase(t, uri, name)
+	return name
+}
+
+// DropDatabase drops a database when the test ends.
+func DropDatabase(t testing.TB, uri, name string) {
+	t.Helper()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -135,7 +142,6 @@ func NewDatabase(t testing.TB, uri string) string {
 			t.Errorf("drop test database: %v", err)
 		}
 	})
-	return name
 }
 
 // Restore puts documents into a database as they are, versions included: a store that an earlier version wrote.

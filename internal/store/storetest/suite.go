@@ -36,6 +36,8 @@ func Run(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"bulk upsert", bulkUpsert},
 		{"get many", getMany},
 		{"delete range", deleteRange},
+		{"snapshot", snapshot},
+		{"load", load},
 		{"clock", clock},
 		{"contexts", contexts},
 	} {
