@@ -154,7 +154,7 @@ func holds(t *testing.T, name string, text []byte) {
 	}
 	for _, want := range []string{
 		"llave", "man/llave.1", "man/llave-serve.1", "completions/llave.bash", "completions/_llave", "completions/llave.fish", ".env.example", "LICENSE",
-		"licences.md", "install.md", "runbook.md", "SECURITY.md", "deploy/systemd/llave.service", "deploy/proxy/nginx.conf", "deploy/kubernetes/kustomization.yaml",
+		"docs/licences.md", "docs/install.md", "docs/runbook.md", "SECURITY.md", "deploy/systemd/llave.service", "deploy/proxy/nginx.conf", "deploy/kubernetes/kustomization.yaml",
 	} {
 		if !slices.Contains(files, want) {
 			t.Errorf("%s has no %s: %q", name, want, files)
