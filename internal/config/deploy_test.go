@@ -39,3 +39,26 @@ func TestDeploy_settingsExist(t *testing.T) {
 		t.Errorf("only %d were seen", seen)
 	}
 }
+
+// The settings of the manifests, with secrets of the right form, are taken as they stand.
+func TestDeploy_settingsAreTaken(t *testing.T) {
+	for path, line := range map[string]string{"../../deploy/kubernetes/llave.env": `(?m)^(LLAVE_\w+)=(.*)$`, "../../deploy/compose.yaml": `(?m)^    (LLAVE_\w+): (.*)$`} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		environ := []string{"LLAVE_SECRET_KEY=" + aKey, "LLAVE_MONGODB_URI=mongodb://user:password@mongo.example/?replicaSet=llave&tls=true", "LLAVE_SMTP_URL=smtps://user:password@mail.example"}
+		found := regexp.MustCompile(line).FindAllStringSubmatch(string(text), -1)
+		for _, m := range found {
+			if !strings.HasPrefix(m[2], "${") { // handed through
+				environ = append(environ, m[1]+"="+m[2])
+			}
+		}
+		if len(found) < 5 {
+			t.Errorf("%s: only %q were found", path, found)
+		}
+		if _, err := config.Load(environ, t.TempDir(), config.NeedMail); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
