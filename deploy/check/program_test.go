@@ -119,7 +119,7 @@ func (p *started) end(t *testing.T) int {
 func (p *started) answers(t *testing.T, url string, status int) {
 	t.Helper()
 	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		if res, err := http.Get(url); err == nil { //nolint:gosec,noctx // our own address
+		if res, err := http.Get(url); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == status {
 				return

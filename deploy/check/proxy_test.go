@@ -101,7 +101,7 @@ func TestProxy(t *testing.T) {
 			llave.answers(t, "http://"+admin+"/readyz", http.StatusOK)
 			scheme, proxy := run(t, at, behind, dir)
 			client := &http.Client{Transport: &http.Transport{
-				TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // its certificate was made a moment ago
+				TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate was made a moment ago
 				DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 					return new(net.Dialer).DialContext(ctx, network, at)
 				},
