@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -15,6 +16,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,8 +85,45 @@ var proxies = map[string]func(t *testing.T, at, behind, dir string) (scheme stri
 	},
 }
 
+// signIn is what the desk's first page sends.
+var signIn = url.Values{"usuario": {"agent.a"}, "contrasena": {"nueve palomas cruzan el paramo gris"}}
+
+// stream signs in at the desk and wants the first line of its stream of events, which does not end, so that what holds lines back until
+// it has many, or all, never gives it.
+func stream(t *testing.T, client *http.Client, scheme string, form url.Values) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	door, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+"://"+host+"/agentes/entrar", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	door.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	in, err := client.Transport.RoundTrip(door) // follows nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Body.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+host+"/agentes/flujo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range in.Cookies() {
+		req.AddCookie(c)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	line, err := bufio.NewReader(res.Body).ReadString('\n')
+	if err != nil || res.StatusCode != http.StatusOK || !strings.HasPrefix(line, "event: ") {
+		t.Errorf("after signing in (%d) the stream (%d) begins with %q (%v)", in.StatusCode, res.StatusCode, line, err)
+	}
+}
+
 // Behind each proxy what Llave says arrives as it is; who asks is known by the address that they come from, whatever they write, so
-// that the limit of wrong links holds; too much is refused; and no log there has a link's path, with Llave away either (P813).
+// that the limit of wrong links holds; too much is refused; a stream's lines come at once; and no log there has a link's path, with Llave away either (P813).
 func TestProxy(t *testing.T) {
 	binary := program(t)
 	for name, run := range proxies {
@@ -93,9 +132,15 @@ func TestProxy(t *testing.T) {
 				t.Skipf("SKIPPED: there is no %s here (Debian's package of that name): deploy/proxy was not tried with it", name)
 			}
 			at, behind, admin, dir := freeAddr(t), freeAddr(t), freeAddr(t), t.TempDir()
+			data := t.TempDir()
+			added := exec.CommandContext(t.Context(), binary, "agents", "add", "agent.a", "--name", "Agent")
+			added.Env, added.Dir, added.Stdin = []string{"LLAVE_DATA_DIR=" + data}, t.TempDir(), strings.NewReader(signIn.Get("contrasena")+"\n")
+			if out, err := added.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
 			llave := start(t, []string{
 				"LLAVE_HTTP_ADDR=" + behind, "LLAVE_ADMIN_ADDR=" + admin, "LLAVE_PUBLIC_URL=https://" + host, "LLAVE_TRUSTED_PROXIES=127.0.0.1",
-				"LLAVE_DATA_DIR=" + t.TempDir(), "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none", "LLAVE_LIMIT_WRONG_LINKS_MINUTE=5",
+				"LLAVE_DATA_DIR=" + data, "LLAVE_SMTP_URL=smtp://127.0.0.1:1?tls=none", "LLAVE_LIMIT_WRONG_LINKS_MINUTE=5",
 				"LLAVE_WHATSAPP_TOKEN=a-token", "LLAVE_WHATSAPP_PHONE_NUMBER_ID=1", "LLAVE_WHATSAPP_APP_SECRET=an-app-secret-of-a-test", "LLAVE_WHATSAPP_VERIFY_TOKEN=a-verify-token-of-a-test", "LLAVE_WHATSAPP_API_URL=http://127.0.0.1:1",
 			}, binary, "serve")
 			llave.answers(t, "http://"+admin+"/readyz", http.StatusOK)
@@ -155,6 +200,7 @@ func TestProxy(t *testing.T) {
 			if res, err = ask(http.MethodPost, "/webhooks/whatsapp", "", bytes.NewReader(make([]byte, 5<<20))); err == nil && res.StatusCode != http.StatusRequestEntityTooLarge {
 				t.Errorf("5 MiB are answered %d, want 413", res.StatusCode)
 			}
+			stream(t, client, scheme, signIn)
 			if code := llave.end(t); code != 0 {
 				t.Errorf("exit %d", code)
 			}
