@@ -7,7 +7,11 @@
 #
 # The admin listener (metrics, health) listens on every address inside the container, or nobody outside could ask it: publish it
 # where your monitoring is and nowhere else, -p 127.0.0.1:9090:9090. On the host's own network set LLAVE_ADMIN_ADDR=127.0.0.1:9090.
-FROM golang:1.26 AS build
+#
+# For another processor, or both: docker buildx build --platform linux/amd64,linux/arm64 . It is compiled on this one for that one.
+# A tag may be given another image tomorrow. Who wants to know names the digest: docker buildx imagetools inspect golang:1.26 has it.
+ARG GO_IMAGE=golang:1.26
+FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -16,11 +20,21 @@ COPY . .
 ARG VERSION=dev
 ARG COMMIT
 ARG DATE
+ARG TARGETARCH
 # Time zones are part of the binary; certificates of the outside come from this image.
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION} -X llave/internal/app.Commit=${COMMIT} -X llave/internal/app.Date=${DATE}" -o /out/llave ./cmd/llave \
+RUN CGO_ENABLED=0 GOOS=linux GOARCH=${TARGETARCH} go build -trimpath -ldflags "-s -w -X llave/internal/app.Version=${VERSION} -X llave/internal/app.Commit=${COMMIT} -X llave/internal/app.Date=${DATE}" -o /out/llave ./cmd/llave \
  && mkdir /out/data /out/erasures
 
 FROM scratch
+ARG VERSION=dev
+ARG COMMIT
+ARG DATE
+LABEL org.opencontainers.image.title="llave" \
+      org.opencontainers.image.description="Chatbot that unlocks the access key of a member of IESS" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}" \
+      org.opencontainers.image.created="${DATE}"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/llave /llave
 COPY --from=build --chown=65532:65532 /out/data /data

@@ -7,10 +7,11 @@ LDFLAGS := -s -w -X llave/internal/app.Version=$(VERSION)
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 # The database of known vulnerabilities as a module, where a newer one cannot be had: its date is in its name.
 VULNDB := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
-.PHONY: all build test sweeps lint supply fuzz bench chaos disclosure flow fmt clean
+.PHONY: all build test sweeps lint supply release fuzz bench chaos disclosure flow fmt clean
 
 all: build
 
@@ -39,6 +40,10 @@ lint:
 # What we ship of others, and whether the same commit builds the same program: see .ci/supply.
 supply:
 	GOVULNCHECK=$(GOVULNCHECK) VULNDB=$(VULNDB) .ci/supply
+
+# dist/: the program for amd64 and arm64 with all that goes with it, what it is made of, and checksums: see .ci/release.
+release:
+	@VERSION='$(VERSION)' LDFLAGS='$(LDFLAGS)' CYCLONEDX=$(CYCLONEDX) .ci/release
 
 # Every fuzz target for a minute, the better part of an hour; FUZZ=10m for longer, ONLY=bot/whatsapp for some. What it keeps under
 # testdata/fuzz is replayed by make test.
@@ -79,4 +84,4 @@ fmt:
 	gofmt -w .
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -65,6 +65,23 @@ type program struct {
 // Run runs the command line.
 func Run(ctx context.Context, args []string, with IO) error {
 	p := &program{environ: with.Environ, stdin: with.Stdin, stdout: with.Stdout, stderr: with.Stderr}
+	root := p.commands()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read the process's own
+	root.SetIn(with.Stdin)
+	root.SetOut(with.Stdout)
+	root.SetErr(with.Stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	markUsage(root)
+	cmd, err := root.ExecuteContextC(ctx)
+	if errors.Is(err, errUsage) {
+		return misused{err, strings.TrimPrefix(cmd.CommandPath(), root.Name())}
+	}
+	return err
+}
+
+// commands are the program's, below its name.
+func (p *program) commands() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "llave",
 		Short: "Unlock the access key of members of IESS in a chat",
@@ -78,19 +95,8 @@ func Run(ctx context.Context, args []string, with IO) error {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		Version:           built().String(),
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read the process's own
-	root.SetIn(with.Stdin)
-	root.SetOut(with.Stdout)
-	root.SetErr(with.Stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.audit(), p.events(), p.person(), p.breach(), p.purge(), p.backup(), p.restore(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
-	markUsage(root)
-	cmd, err := root.ExecuteContextC(ctx)
-	if errors.Is(err, errUsage) {
-		return misused{err, strings.TrimPrefix(cmd.CommandPath(), root.Name())}
-	}
-	return err
+	return root
 }
 
 // misused is a mistake in how a command was called, whose help says how it is.
