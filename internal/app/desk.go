@@ -248,9 +248,12 @@ func (a *App) showTyping(ctx context.Context, conv string) {
 }
 
 // keepCase keeps a case's record as the conversation has it.
-func (a *App) keepCase(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
+func (a *App) keepCase(ctx context.Context, p bot.Promise, what bot.KeepCase) (runner.Effects, error) {
 	if what.Handoff == nil {
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "a case without its record"}
+	}
+	if err := a.countCase(ctx, p, *what.Handoff); err != nil {
+		return runner.Effects{}, err
 	}
 	return runner.Effects{}, a.Store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
 }
