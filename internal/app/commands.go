@@ -84,7 +84,7 @@ func Run(ctx context.Context, args []string, with IO) error {
 	root.SetOut(with.Stdout)
 	root.SetErr(with.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.audit(), p.events(), p.person(), p.breach(), p.purge(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.reportCommand(), p.agents(), p.audit(), p.events(), p.person(), p.breach(), p.purge(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
 	markUsage(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	if errors.Is(err, errUsage) {

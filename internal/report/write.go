@@ -85,8 +85,8 @@ func (s Span) Counted() (all []Figures) {
 	return all
 }
 
-// Figure columns, beside the year and the month.
-var figureColumns = []string{"Visitas", "Atenciones", "Completas", "Completas de 100", "Mitad en", "Correos", "Quejas", "Pidieron persona", "Mitad esperó"}
+// FigureColumns are what was counted of a month, beside the year and the month.
+var FigureColumns = []string{"Visitas", "Atenciones", "Completas", "Completas %", "Tiempo mediano", "Correos", "Quejas", "Pidieron persona", "Espera mediana"}
 
 // FigureCells are what was counted of a month, in words.
 func (f Figures) FigureCells() []string {
@@ -133,7 +133,7 @@ func (s Span) WriteTable(w io.Writer, names Names) error {
 		return t.Flush()
 	}
 	fmt.Fprintln(t, "\nContado por Llave:")
-	line(append(slices.Clone(Columns[:2]), figureColumns...)...)
+	line(append(slices.Clone(Columns[:2]), FigureColumns...)...)
 	for _, f := range counted {
 		line(append(f.cells()[:2], f.FigureCells()...)...)
 	}
