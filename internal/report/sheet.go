@@ -68,7 +68,9 @@ type table struct {
 	problems []error
 }
 
-func (t *table) wrong(why string) { t.problems = append(t.problems, fmt.Errorf("line %d: %s", t.line, why)) }
+func (t *table) wrong(why string) {
+	t.problems = append(t.problems, fmt.Errorf("line %d: %s", t.line, why))
+}
 
 func (t *table) read(line string) {
 	if strings.Trim(line, ",;\t \r") == "" || t.comma == 0 && strings.HasPrefix(line, "sep=") {

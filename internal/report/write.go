@@ -105,7 +105,9 @@ func (f Figures) FigureCells() []string {
 }
 
 // Tenths writes a number with one decimal as it is written in Spanish.
-func Tenths(f float64) string { return strings.Replace(strconv.FormatFloat(f, 'f', 1, 64), ".", ",", 1) }
+func Tenths(f float64) string {
+	return strings.Replace(strconv.FormatFloat(f, 'f', 1, 64), ".", ",", 1)
+}
 
 // Length writes how long something took, in its two largest units.
 func Length(d time.Duration) string {
