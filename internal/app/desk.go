@@ -20,6 +20,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/agent"
 	"llave/internal/handoff"
+	"llave/internal/report"
 	"llave/internal/runner"
 	"llave/internal/store"
 	"llave/internal/web"
@@ -107,9 +108,14 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
+	words, err := reportNames()
+	if err != nil {
+		return err
+	}
 	lead, err := supervisor.New(frame, supervisor.Options{
 		Audit: auditLog{a.Store.Audit}, StateName: name, BuiltIn: talk.BuiltIn, Sentences: a.Store.Unheard, Meanings: meanings,
-		PlaceName: func(place string) string { return cmp.Or(names.Places[place], place) },
+		PlaceName:  func(place string) string { return cmp.Or(names.Places[place], place) },
+		Procedures: &report.Cached{Book: a.figures()}, Words: words,
 	})
 	if err != nil {
 		return err
