@@ -86,6 +86,9 @@ func (s Span) figures(m Month, f Figures, own sums, zone *time.Location) Figures
 	f.ID = m
 	first, now := MonthOf(s.Since, zone), MonthOf(s.At, zone)
 	f.Running, f.Partly = m == now, m == first && s.Since.After(m.Begins(zone))
+	if f.Running {
+		f.Today = s.At.In(zone).Day()
+	}
 	switch {
 	case f.Closed:
 	case own.of[m] != nil || !s.Since.IsZero() && m >= first && m <= now:

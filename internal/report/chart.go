@@ -90,7 +90,7 @@ func (c Chart) Desc() string {
 			most = p
 		}
 	}
-	return fmt.Sprintf("Una barra por %s. La más alta: %s, con %d %s. Las mismas cifras están en la tabla de abajo.", strings.ToLower(c.By), most.Name, most.N, c.Of)
+	return fmt.Sprintf("Una barra por %s. La más alta: %s (%d). Las mismas cifras están en la tabla de abajo.", strings.ToLower(c.By), most.Name, most.N)
 }
 
 // Value is the number as the table has it.
@@ -150,6 +150,9 @@ func (f Figures) DayCharts() []Chart {
 		return charts
 	}
 	for i, d := range f.Own.Days {
+		if f.Running && i >= f.Today {
+			break
+		}
 		name := fmt.Sprintf("%d de %s", i+1, f.ID.name())
 		for j, n := range []int{d.Attentions, d.Letters, d.Complaints} {
 			charts[j].Points = append(charts[j].Points, Point{Name: name, Short: strconv.Itoa(i + 1), N: n})

@@ -143,7 +143,8 @@ type Figures struct {
 	Own      *Sum      `bson:"own,omitempty"`      // what was counted here
 	Closed   bool      `bson:"closed,omitempty"`   // nothing is added to Own any more, and the entries are gone
 	Reported time.Time `bson:"reported,omitempty"` // when the month's report was written
-	Running  bool      `bson:"-"`                  // the month is not over
+	Running  bool      `bson:"-"`                  // the month is not over,
+	Today    int       `bson:"-"`                  // and this is its day
 	Partly   bool      `bson:"-"`                  // counting began within it
 }
 

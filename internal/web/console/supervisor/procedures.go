@@ -54,9 +54,9 @@ func (c *Room) showProcedures(w http.ResponseWriter, r *http.Request, v console.
 		return err
 	}
 	running := report.MonthOf(now, c.Desk.Zone)
-	month := monthAsked(r, "mes", running, running)
-	to := max(monthAsked(r, "hasta", running, running), month)
-	if month < to.Plus(1-monthsShown) {
+	to := monthAsked(r, "hasta", running, running)
+	month := monthAsked(r, "mes", to, running)
+	if month > to || month < to.Plus(1-monthsShown) {
 		to = month
 	}
 	span, err := c.Procedures.Read(r.Context(), to.Plus(1-monthsShown), to)
