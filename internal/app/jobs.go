@@ -44,7 +44,7 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("reseal", "@every 1m", jobTTL, a.reseal),
 		t.Add("audit-end", "@hourly", jobTTL, a.noteAudit),
-		t.Add("report", "@hourly", jobTTL, a.reportMonths),
+		t.Add("report", "@hourly", jobTTL, a.ReportMonths),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error {
 			_, err := a.Forget(ctx)
 			return errors.Join(err, a.remindOfBreaches(ctx))

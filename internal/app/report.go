@@ -223,9 +223,9 @@ func reportNames() (report.Names, error) {
 	return names, nil
 }
 
-// reportMonths writes the report of each month that is over and has none, and mails it to LLAVE_REPORT_TO. Whoever dies after the letter
+// ReportMonths writes the report of each month that is over and has none, and mails it to LLAVE_REPORT_TO. Whoever dies after the letter
 // went sends it once more, alike (P804).
-func (a *App) reportMonths(ctx context.Context) error {
+func (a *App) ReportMonths(ctx context.Context) error {
 	if err := a.Store.Counts.Begin(ctx); err != nil {
 		return fmt.Errorf("note since when is counted: %w", err)
 	}

@@ -80,6 +80,9 @@ func (t *table) read(line string) {
 		t.header(line)
 		return
 	}
+	if headed(line) != 0 { // the sheet has two tables
+		return
+	}
 	cells, err := cellsOf(line, t.comma)
 	if err == nil && len(cells) > len(Columns) && strings.Join(cells[len(Columns):], "") == "" {
 		cells = cells[:len(Columns)]
@@ -101,22 +104,27 @@ func (t *table) read(line string) {
 	t.rows = append(t.rows, row)
 }
 
-// header finds out what stands between columns. The ñ may be written in any way.
+// header finds out what stands between columns.
 func (t *table) header(line string) {
+	if t.comma = headed(line); t.comma == 0 {
+		t.comma = ',' // what follows is judged no further
+		t.wrong("the columns are not " + strings.Join(Columns, ", "))
+	}
+}
+
+// headed is what stands between the columns' names, or 0 where the line has others. The ñ may be written in any way.
+func headed(line string) rune {
 	for _, comma := range ",;\t" {
 		cells, err := cellsOf(line, comma)
 		if err != nil || len(cells) < len(Columns) {
 			continue
 		}
 		year := strings.ToLower(cells[0])
-		rest := slices.EqualFunc(cells[1:len(Columns)], Columns[1:], strings.EqualFold)
-		if rest && strings.HasPrefix(year, "a") && strings.HasSuffix(year, "o") {
-			t.comma = comma
-			return
+		if strings.HasPrefix(year, "a") && strings.HasSuffix(year, "o") && slices.EqualFunc(cells[1:len(Columns)], Columns[1:], strings.EqualFold) {
+			return comma
 		}
 	}
-	t.comma = ',' // what follows is judged no further
-	t.wrong("the columns are not " + strings.Join(Columns, ", "))
+	return 0
 }
 
 func cellsOf(line string, comma rune) ([]string, error) {
