@@ -186,7 +186,7 @@ func (p *program) loadSheet(ctx context.Context, c config.Config, asked reportAs
 		if err := bookOf(s, c.Timezone).Load(ctx, rows); err != nil {
 			return err
 		}
-		fmt.Fprintf(p.stderr, "%d months loaded\n", len(rows))
+		fmt.Fprintf(p.stderr, "months loaded: %d\n", len(rows))
 		if asked.asJSON {
 			_, err = fmt.Fprintf(p.stdout, "{\"loaded\":%d}\n", len(rows))
 		}

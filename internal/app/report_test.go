@@ -41,7 +41,7 @@ func TestReport_sheet(t *testing.T) {
 		want += strings.Join(r, ",") + "\n"
 	}
 	eachStore(t, func(t *testing.T, environ []string) {
-		if code, _, errs := run(t, environ, "", "report", "--load", "testdata/sheet.tsv"); code != 0 || errs != "24 months loaded\n" {
+		if code, _, errs := run(t, environ, "", "report", "--load", "testdata/sheet.tsv"); code != 0 || errs != "months loaded: 24\n" {
 			t.Fatalf("load: exit %d: %s", code, errs)
 		}
 		months := []string{"report", "--from", "2024-01", "--to", "2025-12"}
