@@ -28,7 +28,7 @@ func (c Conversation) Erased() Conversation {
 		case KeepFile:
 			what.Conv = ""
 			p.What = what
-		case KeepAudit, Announce:
+		case KeepAudit, Announce, KeepVisit:
 		default:
 			continue
 		}

@@ -33,6 +33,7 @@ const (
 	PromiseUnsay    PromiseKind = "unsay"
 	PromiseSpend    PromiseKind = "spend"
 	PromiseAlert    PromiseKind = "alert"
+	PromiseVisit    PromiseKind = "visit"
 )
 
 // kinds is the closed list: what is not here can neither be promised nor be kept.
@@ -56,6 +57,7 @@ var kinds = []kind{
 	kindOf[EraseUnheard](),
 	kindOf[Spend](),
 	kindOf[RaiseAlert](),
+	kindOf[KeepVisit](),
 }
 
 // PromiseKinds are all kinds there are.
@@ -204,6 +206,17 @@ type RaiseAlert struct {
 	To    string `bson:"to,omitempty"`    // login; empty: everybody on duty
 }
 
+// KeepVisit counts how far a visit has come. It names no chat; what of the same visit is kept later takes its place.
+type KeepVisit struct {
+	Visit     string        `bson:"visit,omitempty"` // Visit.ID
+	Began     time.Time     `bson:"began,omitempty"`
+	Reached   []string      `bson:"reached,omitempty"`
+	Attended  bool          `bson:"attended,omitempty"`  // the procedure was attended to
+	Completed bool          `bson:"completed,omitempty"` // and completed,
+	Took      time.Duration `bson:"took,omitempty"`      // so long after the person began
+	Left      string        `bson:"left,omitempty"`      // why it ended short of its end; empty: it did not
+}
+
 // Kind and Lane of each duty, and whether a person was told.
 
 func (Say) Kind() PromiseKind          { return PromiseSay }      // Kind is PromiseSay.
@@ -260,6 +273,9 @@ func (EraseUnheard) Told() bool        { return true }            // Told is tru
 func (RaiseAlert) Kind() PromiseKind { return PromiseAlert } // Kind is PromiseAlert.
 func (RaiseAlert) Lane() Lane        { return LaneAlert }    // Lane is that of agents' devices.
 func (RaiseAlert) Told() bool        { return false }        // Told is false: it is for the desk.
+func (KeepVisit) Kind() PromiseKind  { return PromiseVisit } // Kind is PromiseVisit.
+func (KeepVisit) Lane() Lane         { return LaneEvent }    // Lane is that of everything else.
+func (KeepVisit) Told() bool         { return false }        // Told is false: it is a count.
 
 // MailRows are the lanes of links: a chat's letters to different records do not wait for each other, or one's own would tell how
 // long the other's takes (P303).

@@ -30,7 +30,7 @@ func readOld(t testing.TB) (bson.Raw, bot.Conversation) {
 }
 
 // newerKinds were added after 06ecc36: its sample cannot have them.
-var newerKinds = []bot.PromiseKind{bot.PromiseUnheard, bot.PromiseUnsay, bot.PromiseWarning, bot.PromiseRevoked, bot.PromiseLock, bot.PromiseAnnounce, bot.PromiseSpend, bot.PromiseAlert}
+var newerKinds = []bot.PromiseKind{bot.PromiseUnheard, bot.PromiseUnsay, bot.PromiseWarning, bot.PromiseRevoked, bot.PromiseLock, bot.PromiseAnnounce, bot.PromiseSpend, bot.PromiseAlert, bot.PromiseVisit}
 
 // What commit 06ecc36 stored is read and written again byte for byte, so that two versions may share a store.
 func TestPromise_storedForm(t *testing.T) {
@@ -128,7 +128,7 @@ func TestDuty_told(t *testing.T) {
 		}
 	}
 	for _, own := range []bot.Duty{
-		bot.Say{}, bot.Delete{}, bot.MailNotice{}, bot.Activate{}, bot.SendSignal{}, bot.KeepCase{}, bot.KeepLines{}, bot.KeepAudit{}, bot.Spend{},
+		bot.Say{}, bot.Delete{}, bot.MailNotice{}, bot.Activate{}, bot.SendSignal{}, bot.KeepCase{}, bot.KeepLines{}, bot.KeepAudit{}, bot.Spend{}, bot.KeepVisit{},
 	} {
 		if own.Told() {
 			t.Errorf("of %T somebody was told, want that nobody was", own)

@@ -1,6 +1,9 @@
 package bot
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Visit is how far a person has come since they first wrote: each stage of the procedure that was reached, and why they are
 // likely to have left where they come no further. Counts are made of what a turn adds to it, so that they agree with the store:
@@ -8,6 +11,22 @@ import "slices"
 type Visit struct {
 	Reached []string `bson:"reached,omitempty"` // in the order they were reached; names are the flow's
 	Why     string   `bson:"why,omitempty"`     // what led them off since the last; empty: nothing
+
+	ID    string        `bson:"id,omitempty"`    // what it is counted under: a keyed hash that names nobody; empty: a version before began it
+	Began time.Time     `bson:"began,omitempty"` // with its first stage
+	Took  time.Duration `bson:"took,omitempty"`  // from there until the procedure was completed; zero: it is not
+}
+
+// Aims are the stages at which a visit is counted.
+type Aims struct {
+	Attended  string   // the procedure was attended to
+	Completed []string // it is completed, by whichever of them comes first
+	End       string   // nothing comes after it
+}
+
+// counted says whether reaching a stage changes what is counted of a visit.
+func (a Aims) counted(v *Visit, stage string) bool {
+	return stage == a.Attended || stage == a.End || slices.Contains(a.Completed, stage) && v.Took == 0
 }
 
 // Last is the stage that was reached last, or "".
@@ -43,39 +62,69 @@ type Tally struct {
 	Left       *Leaving // the visit before ended short of its end
 }
 
-// Reach notes that the person has come to a stage.
-func (t *Turn) Reach(stage string) {
+// Reach notes that the person has come to a stage. What is counted of the visit by that is promised in the same turn: a turn that is sent
+// again, or whose process dies, counts once (P801).
+func (t *Turn) Reach(stage string, aims Aims) {
 	c := t.Conv
 	if c.Visit.Has(stage) {
 		return
 	}
 	var v Visit
 	if c.Visit != nil {
-		v.Reached = slices.Clone(c.Visit.Reached)
+		v = Visit{Reached: slices.Clone(c.Visit.Reached), ID: c.Visit.ID, Began: c.Visit.Began, Took: c.Visit.Took}
+	}
+	v.begin(t, "visit")
+	counted := aims.counted(&v, stage)
+	if slices.Contains(aims.Completed, stage) && v.Took == 0 {
+		v.Took = max(t.Now.Sub(v.Began), time.Millisecond)
 	}
 	v.Reached = append(v.Reached, stage)
 	c.Visit = &v
 	t.tally.Reached = append(t.tally.Reached, stage)
+	if counted {
+		t.count(&v, aims, "")
+	}
+}
+
+// begin gives a visit its name and its beginning, unless it has them.
+func (v *Visit) begin(t *Turn, label string) {
+	if v.ID == "" {
+		v.ID, v.Began = t.engine.options.Hash(label, t.Key()), t.Now
+	}
+}
+
+// count promises that a visit is counted as it is now, in place of what the turn promised of it before.
+func (t *Turn) count(v *Visit, aims Aims, left string) {
+	id := t.Key() + "/" + string(PromiseVisit) + "/" + v.ID
+	t.promises = slices.DeleteFunc(t.promises, func(p Promise) bool { return p.ID == id })
+	t.Promise(Promise{ID: id, What: KeepVisit{
+		Visit: v.ID, Began: v.Began, Reached: v.Reached, Attended: v.Has(aims.Attended), Completed: v.Took > 0, Took: v.Took, Left: left,
+	}})
 }
 
 // Strays notes what leads the person off the road.
 func (t *Turn) Strays(why string) {
 	if v := t.Conv.Visit; v != nil {
-		t.Conv.Visit = &Visit{Reached: v.Reached, Why: why}
+		strayed := *v
+		strayed.Why = why
+		t.Conv.Visit = &strayed
 	}
 }
 
-// EndVisit ends the visit. Where it is short of [end], the person left, for the reason that was noted, else for [why].
-func (t *Turn) EndVisit(end, why string) {
+// EndVisit ends the visit. Where it is short of its end, the person left, for the reason that was noted, else for [why].
+func (t *Turn) EndVisit(why string, aims Aims) {
 	v := t.Conv.Visit
 	if v == nil {
 		return
 	}
-	if !v.Has(end) {
+	if !v.Has(aims.End) {
 		if v.Why != "" {
 			why = v.Why
 		}
 		t.tally.Left = &Leaving{Stage: v.Last(), Why: why}
+		ended := *v
+		ended.begin(t, "visit/ended")
+		t.count(&ended, aims, why)
 	}
 	t.Conv.Visit = nil
 }

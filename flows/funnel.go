@@ -2,6 +2,7 @@ package flows
 
 import (
 	"slices"
+	"time"
 
 	"llave/bot"
 )
@@ -22,6 +23,13 @@ const (
 
 // Stages are all of them.
 var Stages = []string{StageStarted, StageNumber, StageEligible, StageLetter, StagePressed, StageUnlocked, StageGenerated, StageConfirmed}
+
+// aims say at which stages a visit is counted: who gave their number is attended to, whatever comes of it; who unlocked their key or made
+// a new one has completed the procedure.
+var aims = bot.Aims{Attended: StageNumber, Completed: []string{StageUnlocked, StageGenerated}, End: StageConfirmed}
+
+// longestVisit is after how long somebody who never stays away begins a new visit.
+const longestVisit = 30 * 24 * time.Hour
 
 // Why people leave. What led them off the road last counts when the visit ends; who was led nowhere is Silent.
 const (
@@ -61,8 +69,11 @@ func tally(t *bot.Turn, ev bot.Event, y *bot.Tally) {
 		endVisit(t, ev)
 		return
 	}
+	if v := t.Conv.Visit; t.FromPerson() && v != nil && v.ID != "" && t.Now.Sub(v.Began) > longestVisit {
+		t.EndVisit(LeftSilent, aims)
+	}
 	if t.FromPerson() && t.Conv.Visit == nil && !t.Update.Group && ev != bot.Ignored {
-		t.Reach(StageStarted)
+		t.Reach(StageStarted, aims)
 	}
 	if t.Conv.Visit == nil {
 		return
@@ -72,10 +83,10 @@ func tally(t *bot.Turn, ev bot.Event, y *bot.Tally) {
 	}
 	for _, stage := range reached(t, ev) {
 		if stage == StageNumber && t.Conv.Visit.Has(StagePressed) { // the next number, of somebody they help perhaps
-			t.EndVisit(StageConfirmed, LeftAnother)
-			t.Reach(StageStarted)
+			t.EndVisit(LeftAnother, aims)
+			t.Reach(StageStarted, aims)
 		}
-		t.Reach(stage)
+		t.Reach(stage, aims)
 	}
 	if ev == NotEligible { // the number came before what became of it
 		t.Strays(LeftInPerson)
@@ -93,7 +104,7 @@ func endVisit(t *bot.Turn, ev bot.Event) {
 	default:
 		why = LeftSilent
 	}
-	t.EndVisit(StageConfirmed, why)
+	t.EndVisit(why, aims)
 }
 
 // reached are the stages that an update leads to.

@@ -593,6 +593,9 @@ func (a *App) Start(ctx context.Context) error {
 		a.Runner.Start(ctx)
 		a.jobs.Start()
 		a.onStop("jobs", func(context.Context) error { a.jobs.Stop(); return nil })
+		if err := a.Store.Counts.Begin(ctx); err != nil { // no reason not to start: the report's job comes by again
+			a.options.Log.Warn("since when is counted could not be noted", "error", err)
+		}
 		a.background.Go(func() { a.carryAlong(ctx) })
 		a.background.Go(func() { a.lookKeys(ctx) })
 	}

@@ -95,7 +95,7 @@ func (p *program) commands() *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		Version:           built().String(),
 	}
-	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.agents(), p.audit(), p.events(), p.person(), p.breach(), p.purge(), p.backup(), p.restore(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
+	root.AddCommand(p.demo(), p.serve(), p.chat(), p.importFile(), p.reportCommand(), p.agents(), p.audit(), p.events(), p.person(), p.breach(), p.purge(), p.backup(), p.restore(), p.store(), p.flow(), p.exporting(p.understand()), p.train(), p.doctor(), p.health(), p.version(), p.configHelp())
 	return root
 }
 

@@ -49,7 +49,7 @@ func golden(t *testing.T, name, got string) {
 func TestHelp(t *testing.T) {
 	commands := []string{
 		"", "demo", "serve", "chat", "import", "agents", "agents add", "agents list", "agents disable", "agents password", "agents second-factor", "audit", "audit verify", "person", "person erase", "person export", "breach", "breach add", "breach change", "breach list", "breach told", "store", "store reseal",
-		"events", "events list", "events resend", "purge", "flow", "understand", "train", "doctor", "health", "version", "config",
+		"events", "events list", "events resend", "report", "purge", "flow", "understand", "train", "doctor", "health", "version", "config",
 	}
 	for _, command := range commands {
 		t.Run("help "+command, func(t *testing.T) {

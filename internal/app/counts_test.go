@@ -19,6 +19,7 @@ import (
 	"llave/internal/app"
 	"llave/internal/bottest"
 	"llave/internal/bottest/world"
+	"llave/internal/report"
 	"llave/internal/store"
 	links "llave/internal/unlock"
 )
@@ -162,6 +163,11 @@ func TestCounts_agree(t *testing.T) {
 					t.Errorf("more links than there are are timed to %s", step)
 				}
 			}
+			reported := reportOf(t, w)
+			want("attentions reported", reported.Attentions, stages[flows.StageNumber])
+			want("completed, reported", reported.Completed, 1)
+			want("letters reported", reported.Letters, having(t, w, store.Unlocks, func(d links.Document) bool { return d.Live != nil && !d.Live.Accepted.IsZero() }))
+			want("requests for a person reported", reported.Handoffs, 1)
 			waiting := having(t, w, store.Conversations, func(c bot.Conversation) bool { return c.Handoff.Waiting() })
 			want("who waits for an agent", now.of("llave_handoff_queue_length"), waiting)
 			want("what is owed", now.of("llave_outbox_promises"), 0)
@@ -179,6 +185,16 @@ func TestCounts_agree(t *testing.T) {
 			later := scrape(t, w.App)
 			open := having(t, w, store.Conversations, func(c bot.Conversation) bool { return c.Visit != nil && !c.Visit.Has(flows.StageConfirmed) })
 			want("who began, and what became of them", later.of("llave_funnel_total", `stage="confirmed"`)+later.of("llave_funnel_left_total")+open, later.of("llave_funnel_total", `stage="started"`))
+			reported = reportOf(t, w)
+			want("visits reported, and those that are on", reported.Visits+having(t, w, store.Conversations, func(c bot.Conversation) bool {
+				return c.Visit != nil && !c.Visit.Has(flows.StageNumber)
+			}), later.of("llave_funnel_total", `stage="started"`))
+			for _, stage := range flows.Stages[1:] {
+				want("stage "+stage+" reported", reported.Reached[stage], stages[stage])
+			}
+			for _, why := range flows.LeftReasons {
+				want("who left, reported: "+why, reported.Left[why], later.of("llave_funnel_left_total", fmt.Sprintf("reason=%q", why)))
+			}
 			want("who had to go to an office", later.of("llave_funnel_left_total", `stage="number"`, `reason="in_person"`), 1)
 			want("who let the link end", later.of("llave_funnel_left_total", `stage="letter"`), 1)
 			for name := range later {
@@ -190,6 +206,16 @@ func TestCounts_agree(t *testing.T) {
 			}
 		})
 	}
+}
+
+// reportOf is what the report says of the months in which a world was.
+func reportOf(t *testing.T, w *world.World) report.Sum {
+	t.Helper()
+	span, err := report.Book{Shelf: w.App.Store.Counts, Zone: time.UTC}.Read(t.Context(), "2026-03", report.MonthOf(w.Now(), time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return span.Total()
 }
 
 // While the mail server is away that is said, with what is owed and since when; once it is back nothing is.

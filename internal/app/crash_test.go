@@ -25,6 +25,7 @@ import (
 	"llave/internal/bottest/world"
 	"llave/internal/config"
 	"llave/internal/mail/letter"
+	"llave/internal/report"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
 	"llave/internal/unheard"
@@ -53,7 +54,7 @@ func (m *mortal) call(c storetest.Call, do func() error) error {
 	default:
 	}
 	dies := false
-	if slices.Contains([]string{store.Conversations, store.Book, store.Unlocks, store.Affiliates, store.Unheard}, c.Collection) {
+	if slices.Contains([]string{store.Conversations, store.Book, store.Unlocks, store.Affiliates, store.Unheard, store.Counted}, c.Collection) {
 		m.calls++
 		if m.k > 0 {
 			m.k--
@@ -248,6 +249,7 @@ type ending struct {
 	key           bool
 	asks, turns   int
 	owed          int
+	counted       string   // for the report (P801)
 	unheard       int64    // times that what was not understood was kept
 	said          []string // without immediate repeats
 	letters       []string // subjects, each Message-ID once
@@ -268,6 +270,7 @@ func (c *crash) walk(k int, done bool) (ending, int, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := c.counted()
 	c.m.arm(k, done)
 	for _, text := range []string{
 		"hola no puedo entrar me bloquearon la clave", "1", "mi numero es " + c.number, "1", // begun with a wish, which is kept
@@ -298,7 +301,21 @@ func (c *crash) walk(k int, done bool) (ending, int, bool) {
 	calls, wrote := c.m.calls, c.m.wrote
 	c.start(c.engine)
 	defer c.end()
-	return c.ending(), calls, wrote
+	e := c.ending()
+	was, is := before, c.counted()
+	e.counted = fmt.Sprintf("%d visits, %d attended, %d completed, %d letters", is.Visits-was.Visits, is.Attentions-was.Attentions, is.Completed-was.Completed, is.Letters-was.Letters)
+	return e, calls, wrote
+}
+
+// counted is what the report has, of everybody who has walked over this store.
+func (c *crash) counted() report.Sum {
+	c.t.Helper()
+	month := report.MonthOf(c.clock.Now(), time.UTC)
+	span, err := report.Book{Shelf: c.process.Store.Counts, Zone: time.UTC}.Read(c.t.Context(), month, month)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return span.Total()
 }
 
 // owing is how many promises are owed, but for keyboards to take off: of a process that dies they are left for a minute, and then dropped.
@@ -407,7 +424,7 @@ func failsAtEveryCall(t *testing.T, lives bool) {
 			return got, calls, wrote
 		}
 		want, calls, _ := run(t, 0, false)
-		if want.record != string(affiliate.Active) || !want.key || want.state != "Done" || want.asks != 1 || want.owed != 0 || want.unheard != 1 || len(want.letters) != 3 {
+		if want.record != string(affiliate.Active) || !want.key || want.state != "Done" || want.asks != 1 || want.owed != 0 || want.unheard != 1 || want.counted != "1 visits, 1 attended, 1 completed, 1 letters" || len(want.letters) != 3 {
 			t.Fatalf("without a crash: got %+v", want)
 		}
 		t.Logf("the process makes %d calls", calls)

@@ -20,6 +20,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/agent"
 	"llave/internal/handoff"
+	"llave/internal/report"
 	"llave/internal/runner"
 	"llave/internal/store"
 	"llave/internal/web"
@@ -108,9 +109,14 @@ func (a *App) newConsole(kit *web.Kit, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
+	words, err := reportNames()
+	if err != nil {
+		return err
+	}
 	lead, err := supervisor.New(frame, supervisor.Options{
 		Audit: auditLog{a.Store.Audit}, StateName: name, BuiltIn: talk.BuiltIn, Sentences: a.Store.Unheard, Meanings: meanings,
-		PlaceName: func(place string) string { return cmp.Or(names.Places[place], place) },
+		PlaceName:  func(place string) string { return cmp.Or(names.Places[place], place) },
+		Procedures: &report.Cached{Book: a.figures()}, Words: words,
 	})
 	if err != nil {
 		return err
@@ -249,9 +255,12 @@ func (a *App) showTyping(ctx context.Context, conv string) {
 }
 
 // keepCase keeps a case's record as the conversation has it.
-func (a *App) keepCase(ctx context.Context, _ bot.Promise, what bot.KeepCase) (runner.Effects, error) {
+func (a *App) keepCase(ctx context.Context, p bot.Promise, what bot.KeepCase) (runner.Effects, error) {
 	if what.Handoff == nil {
 		return runner.Effects{}, &bot.SendError{Failure: bot.Permanent, Reason: "a case without its record"}
+	}
+	if err := a.countCase(ctx, p, *what.Handoff); err != nil {
+		return runner.Effects{}, err
 	}
 	return runner.Effects{}, a.Store.Desk.KeepCase(ctx, what.Conv, *what.Handoff)
 }

@@ -31,7 +31,8 @@ func (l jobLease) Hold(ctx context.Context, name string, ttl time.Duration, do f
 
 // newJobs is the cron table (P409): every 5 s the desk's queue; every 15 s expired links, erased chats and a net
 // under the sweep; every minute whose the sentences are that were not understood a day ago, and what is to be
-// sealed anew; hourly where the audit ends, what is kept no longer, and breaches of which somebody is still to be told.
+// sealed anew; hourly where the audit ends, months of which there is no report yet, what is kept no longer, and breaches of which somebody is
+// still to be told.
 func (a *App) newJobs() (*jobs.Table, error) {
 	t := jobs.New(jobs.Options{Lease: jobLease{a}, Log: a.options.Log, Location: a.options.Config.Timezone, Watch: a.watchJob})
 	err := errors.Join(
@@ -43,6 +44,7 @@ func (a *App) newJobs() (*jobs.Table, error) {
 		t.Add("unheard", "@every 1m", jobTTL, a.dropTellers),
 		t.Add("reseal", "@every 1m", jobTTL, a.reseal),
 		t.Add("audit-end", "@hourly", jobTTL, a.noteAudit),
+		t.Add("report", "@hourly", jobTTL, a.ReportMonths),
 		t.Add("retention", "@hourly", jobTTL, func(ctx context.Context) error {
 			_, err := a.Forget(ctx)
 			return errors.Join(err, a.remindOfBreaches(ctx))
@@ -201,6 +203,7 @@ func (a *App) Forget(ctx context.Context) (f Forgotten, err error) {
 		all("presence", &f.Presence, func() (int64, error) { return a.Store.ForgetPresence(ctx, now, purgeBatch) }),
 		all("bells", &f.Bells, func() (int64, error) { return a.Store.Bells.Forget(ctx, now.Add(-alert.KeptFor), purgeBatch) }),
 		a.dropTellers(ctx),
+		a.figures().Close(ctx),
 		a.Store.Leases.Forget(ctx, "process/", time.Hour),
 		a.scrub(ctx),
 	)

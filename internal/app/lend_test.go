@@ -96,6 +96,8 @@ var storeCommands = []struct {
 	{"person export " + bottest.Cedula(1), "", `"status": "locked"`},
 	{"person erase -", "1714307103\n", "chats 0\n"},
 	{"person erase --json --chat 593991234567", "", `"chats":0`},
+	{"report --load -", "Año,Mes,Volumen de Quejas,Volumen de Atenciones\n2025,09,0,80009\n", "months loaded: 1\n"},
+	{"report --from 2025-09 --to 2025-09 --format csv", "", "2025,09,0,80009\n"},
 	{"purge", "", "complaints 1\n"},
 	{"purge --json", "", `"complaints":0`},
 }

@@ -10,6 +10,7 @@ import (
 
 	"llave/bot"
 	"llave/internal/mail"
+	"llave/internal/report"
 	"llave/internal/runner"
 	"llave/internal/store"
 	"llave/internal/trace"
@@ -31,6 +32,7 @@ func (a *App) keepers(publicURL *url.URL) []runner.Keeper {
 		runner.KeeperOf(a.keepAudit),
 		runner.KeeperOf(a.eraseChat),
 		runner.KeeperOf(a.keepUnheard),
+		runner.KeeperOf(a.keepVisit),
 		runner.KeeperOf(a.eraseUnheard),
 		runner.KeeperOf(a.keepRevoked),
 		runner.KeeperOf(a.keepWarning),
@@ -86,7 +88,9 @@ func (a *App) keepLink(ctx context.Context, p bot.Promise, what bot.MailLink, ba
 		err = a.mailer.Probe(ctx, a.returnPath(l.Return))
 		a.watchLetter("decoy", err)
 	default:
-		err = a.mailLink(ctx, p, l, base)
+		if err = a.mailLink(ctx, p, l, base); err == nil {
+			err = a.countLetter(ctx, p)
+		}
 	}
 	if err != nil && bot.KindOf(err) == bot.Permanent {
 		return a.refused(ctx, p, what, err)
@@ -245,6 +249,11 @@ func (a *App) keepFile(ctx context.Context, p bot.Promise, what bot.KeepFile) (r
 	f := store.File{Ref: what.Ref, Topic: what.Topic, Body: what.Body, Conv: a.Store.Book.Conv(what.Conv), Made: p.Made, Status: status}
 	if err := table.Insert(ctx, f); err != nil {
 		return runner.Effects{}, fmt.Errorf("keep file: %w", err)
+	}
+	if what.Topic == "complaint" {
+		if err := a.count(ctx, p.Made, report.Entry{ID: a.countedAs(report.Complaint, what.Ref), Kind: report.Complaint, At: p.Made}); err != nil {
+			return runner.Effects{}, err
+		}
 	}
 	if what.Topic == store.TopicNotMe {
 		a.options.Log.Warn("the owner of a record says it was not them", "case", what.Ref)

@@ -19,8 +19,8 @@ var reporting = []string{"LLAVE_MAIL_BOUNCE_DOMAIN=rebotes.example.org", "LLAVE_
 // said is what a delivery report says of its recipient (RFC 3464 2.3).
 type said struct{ action, status, words string }
 
-// report mails a delivery report to an address, as a mail server does. It is about the letter's own mailbox, or another's.
-func report(t *testing.T, w *world.World, to string, what said, about ...string) {
+// deliveryReport mails a delivery report to an address, as a mail server does. It is about the letter's own mailbox, or another's.
+func deliveryReport(t *testing.T, w *world.World, to string, what said, about ...string) {
 	t.Helper()
 	if about == nil {
 		about = []string{"uno@correo.example"}
@@ -85,7 +85,7 @@ func TestReports(t *testing.T) {
 			}
 			before, asked := len(w.Phone.Messages(world.Chat)), time.Now()
 			for range 3 {
-				report(t, w, strings.ToUpper(l.Sender), said{"failed", "5.1.1", "550 5.1.1 <uno@correo.example>: User unknown"})
+				deliveryReport(t, w, strings.ToUpper(l.Sender), said{"failed", "5.1.1", "550 5.1.1 <uno@correo.example>: User unknown"})
 			}
 			t.Logf("three reports and what was said after them: %s", time.Since(asked).Round(time.Millisecond))
 			heard := w.Phone.Messages(world.Chat)[before:]
@@ -159,7 +159,7 @@ func TestReports_notTheMailbox(t *testing.T) {
 		toTheLetter(w)
 		before := len(w.Phone.Messages(world.Chat))
 		for range 2 {
-			report(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, tc.said)
+			deliveryReport(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, tc.said)
 		}
 		heard := w.Phone.Messages(world.Chat)[before:]
 		if tc.heard == "" && len(heard) > 0 || tc.heard != "" && len(heard) != 1 {
@@ -186,7 +186,7 @@ func TestReports_forwarded(t *testing.T) {
 	toTheLetter(w)
 	before := len(w.Phone.Messages(world.Chat))
 	for _, what := range []said{{"failed", "5.1.1", "550 5.1.1 User unknown"}, {"failed", "5.7.1", "550 5.7.1 Blocked"}, {"delayed", "4.4.1", "timed out"}} {
-		report(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, what, "otra@example.com")
+		deliveryReport(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, what, "otra@example.com")
 	}
 	if heard := w.Phone.Messages(world.Chat)[before:]; len(heard) > 0 {
 		t.Errorf("the chat hears %q, want nothing", heard[0].Text)
@@ -214,11 +214,11 @@ func TestReports_olderLetter(t *testing.T) {
 	}
 	before := len(w.Phone.Messages(world.Chat))
 	blocked := said{"failed", "5.7.1", "550 5.7.1 Message blocked as spam"}
-	report(t, w, letters[0].Sender, blocked)
+	deliveryReport(t, w, letters[0].Sender, blocked)
 	if heard := w.Phone.Messages(world.Chat)[before:]; len(heard) > 0 {
 		t.Errorf("of the first letter the chat hears %q, want nothing", heard[0].Text)
 	}
-	report(t, w, letters[1].Sender, blocked)
+	deliveryReport(t, w, letters[1].Sender, blocked)
 	wantBubble(t, "of the second", w.Phone.Messages(world.Chat)[before:], "No se pudo enviar")
 }
 
@@ -230,7 +230,7 @@ func TestReports_askedAgain(t *testing.T) {
 		toTheLetter(w)
 		w.Later(4 * time.Minute)
 		before := len(w.Phone.Messages(world.Chat))
-		report(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, said{"failed", "5.1.1", "550 5.1.1 User unknown"})
+		deliveryReport(t, w, w.SMTP.LettersTo("uno@correo.example")[0].Sender, said{"failed", "5.1.1", "550 5.1.1 User unknown"})
 		if heard := w.Phone.Messages(world.Chat)[before:]; len(heard) > 0 {
 			t.Fatalf("%s: of a link that is over the chat hears %q", disclosure, heard[0].Text)
 		}
@@ -261,9 +261,9 @@ func TestReports_forgedAndLate(t *testing.T) {
 	}
 	before := len(w.Phone.Messages(world.Chat))
 	w.Later(4 * time.Minute)
-	report(t, w, to, said{"failed", "4.2.2", "452 4.2.2 Mailbox full"})
+	deliveryReport(t, w, to, said{"failed", "4.2.2", "452 4.2.2 Mailbox full"})
 	w.Later(7 * 24 * time.Hour)
-	report(t, w, to, said{"failed", "5.1.1", "550 5.1.1 User unknown"})
+	deliveryReport(t, w, to, said{"failed", "5.1.1", "550 5.1.1 User unknown"})
 	for outcome, want := range map[string]string{"full": "1", "late": "1", "bad": ""} {
 		if got := reportsCounted(t, w, "other", outcome); got != want {
 			t.Errorf("%s: %q are counted, want %q", outcome, got, want)

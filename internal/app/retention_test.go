@@ -17,6 +17,7 @@ import (
 	"llave/internal/agent"
 	"llave/internal/bottest/world"
 	"llave/internal/handoff"
+	"llave/internal/report"
 	"llave/internal/store"
 	"llave/internal/store/storetest"
 )
@@ -188,6 +189,7 @@ func inEveryCollection(t *testing.T, r *recorder) (*world.World, time.Time) {
 	_, err = w.App.Alerts.PublicKey(t.Context())
 	must(err)
 	must(w.App.Alerts.Subscribe(t.Context(), "luis", "Firefox, Linux", []byte(w.Push.Device().Subscription())))
+	must(report.Book{Shelf: w.App.Store.Counts, Zone: time.UTC}.Load(t.Context(), []report.Row{{Month: "2025-09", Volumes: &report.Volumes{Attentions: 80009}}}))
 	other := world.Chat + 1
 	w.DoIn(other, func() error { w.Phone.Say(other, "hola"); return nil })
 	must(w.App.Store.EraseChat(t.Context(), store.NewErasureLog(w.App.Store.Engine()), conversation(w, other), w.Now(), false))

@@ -33,7 +33,7 @@ var layers = [][]string{
 		"internal/store", "internal/store/bolt", "internal/store/mongodb", "internal/store/socket", "internal/store/backup",
 		"internal/web", "internal/web/console", "internal/web/console/alerts", "internal/web/console/counter", "internal/web/console/supervisor", "internal/web/console/talk", "internal/web/demo", "internal/web/public",
 	},
-	{"internal/affiliate", "internal/agent", "internal/alert", "internal/handoff", "internal/key", "internal/unheard", "internal/unlock", "flows/meaning"},
+	{"internal/affiliate", "internal/agent", "internal/alert", "internal/handoff", "internal/key", "internal/report", "internal/unheard", "internal/unlock", "flows/meaning"},
 	{"bot", "bot/intro", "bot/pace", "bot/wire", "internal/address", "internal/secret", "internal/trace"},
 }
 

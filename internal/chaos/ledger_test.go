@@ -12,6 +12,7 @@ import (
 	"llave/internal/affiliate"
 	"llave/internal/bottest"
 	"llave/internal/mail/letter"
+	"llave/internal/report"
 	"llave/internal/secret"
 	"llave/internal/store"
 	"llave/internal/store/bolt"
@@ -111,7 +112,7 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 	for _, m := range dep.smtp.Letters() {
 		letters[m.To] = append(letters[m.To], m)
 	}
-	messages, mails, repeated := 0, 0, 0
+	messages, mails, repeated, sent := 0, 0, 0, 0
 	copiesBy := map[way]int{}
 	for _, p := range people {
 		if p.failed != nil {
@@ -194,9 +195,20 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 				repeats.breaks("person %d: letter %q at %s and %s, no kill between", p.index, m.Subject, clock(first.Received), clock(m.Received))
 			}
 		}
+		sent += distinct
 		if distinct != 1 || len(byID) != 2 {
 			links.breaks("person %d: %d distinct letters with a link, %d distinct letters in all", p.index, distinct, len(byID))
 		}
+	}
+
+	counts := invariant{name: "figures of the report that are not what people did"}
+	now := report.MonthOf(time.Now(), time.UTC)
+	span, err := report.Book{Shelf: s.Counts, Zone: time.UTC}.Read(t.Context(), now.Plus(-1), now.Plus(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := span.Total(); o.Visits != len(people) || o.Attentions != len(people) || o.Completed != len(people) || o.Letters != sent {
+		counts.breaks("%d visits, %d attentions, %d completed of %d people; %d letters of %d", o.Visits, o.Attentions, o.Completed, len(people), o.Letters, sent)
 	}
 
 	slowest := slices.Max(append(dep.fleet.ends, 0))
@@ -211,7 +223,7 @@ func (dep *deployment) reconcile(t *testing.T, took time.Duration) (copies int) 
 		len(dep.front.acked), dep.front.parts-len(dep.front.acked), dep.front.posts, dep.front.repeats, dep.front.swaps, messages, mails)
 	t.Logf("%d messages and letters repeated, messages in %d chats (by Telegram %d, by WhatsApp %d); slowest end %v",
 		copies, repeated, copiesBy[byTelegram], copiesBy[byWhatsApp], slowest.Round(time.Millisecond))
-	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, reports, &slow} {
+	for _, v := range []*invariant{&ended, &lost, &owed, &twice, &links, &chats, &repeats, &counts, reports, &slow} {
 		v.report(t)
 	}
 	if len(people) == 0 {

@@ -93,7 +93,7 @@ var settings = []setting{
 		}},
 	{"LLAVE_NOT_ME_HOLD", "24h", "", "after \"No fui yo\": how long no letter goes to that record; 720h at most",
 		func(c *Config, v string) (err error) { c.NotMeHold, err = between(v, 0, 720*time.Hour); return }},
-	{"LLAVE_REPORT_TO", "", "empty: nobody", "who is written to when an owner presses \"No fui yo\" and nobody is at the desk",
+	{"LLAVE_REPORT_TO", "", "empty: nobody", "who gets the report of each month, and is written to when an owner presses \"No fui yo\" and nobody is at the desk",
 		func(c *Config, v string) (err error) { c.ReportTo, err = mailbox(v); return }},
 	{"LLAVE_PRIVACY_ADDRESS", "", "empty: not said", "the institution's legal address, for the privacy notice, which the law wants there: one line, 200 characters at most",
 		func(c *Config, v string) (err error) { c.PrivacyAddress, err = contact(v); return }},

@@ -659,6 +659,8 @@ func atTheSupervisor() []deskPage {
 		{name: "cases of a figure", who: "eva", walk: true, open: at("/agentes/supervision/casos?dias=7")},
 		{name: "no cases of a figure", who: "eva", open: at("/agentes/supervision/casos?dias=1&cuales=rated&canal=whatsapp")},
 		{name: "board", who: "eva", walk: true, open: at("/agentes/supervision/tablero")},
+		{name: "procedures", who: "eva", open: at("/agentes/supervision/tramites")},
+		{name: "procedures unfolded", who: "eva", walk: true, open: on("supervision/tramites", runs(unfold))},
 		{name: "accounts", who: "eva", open: at("/agentes/supervision/agentes")},
 		{name: "accounts unfolded", who: "eva", walk: true, open: on("supervision/agentes", runs(unfold))},
 		{name: "account refused", who: "eva", open: on("supervision/agentes", of("nuevo-usuario"))},

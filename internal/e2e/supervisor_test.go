@@ -84,7 +84,7 @@ func TestSupervisor_widths(t *testing.T) {
 	m := newMorning(t)
 	eva := m.clerk("eva")
 	for _, path := range []string{
-		"supervision", "supervision?dias=30&tema=-", "supervision/casos?dias=7", "supervision/tablero", "supervision/horario", "supervision/auditoria", "supervision/no-entendido", "cerrados",
+		"supervision", "supervision?dias=30&tema=-", "supervision/casos?dias=7", "supervision/tablero", "supervision/tramites", "supervision/horario", "supervision/auditoria", "supervision/no-entendido", "cerrados",
 	} {
 		for _, v := range []view{{"360", 360, 740}, {"768", 768, 1024}, {"1280", 1280, 800}, {"1920", 1920, 1080}} {
 			do(eva.visitor, "size the window", chromedp.EmulateViewport(v.width, v.height))

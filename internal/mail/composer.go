@@ -27,15 +27,19 @@ const (
 	Revoked        Kind = "revoked"         // notice: the key is locked again, since its owner said that it was not them
 	RevokedKey     Kind = "revoked_key"     // the same, and the key that was made is no key any more
 	Disowned       Kind = "disowned"        // notice to the institution: a case of an owner who says so
+	Monthly        Kind = "monthly"         // the institution's own report of a month
 )
 
 // Kinds are all letters.
-var Kinds = []Kind{Unlock, Active, Generate, GenerateLocked, Unlocked, Generated, Revoked, RevokedKey, Disowned}
+var Kinds = []Kind{Unlock, Active, Generate, GenerateLocked, Unlocked, Generated, Revoked, RevokedKey, Disowned, Monthly}
 
 // notice says whether the letter tells of something done, without a link that acts.
 func (k Kind) notice() bool {
-	return k == Unlocked || k == Generated || k == Revoked || k == RevokedKey || k == Disowned
+	return k == Unlocked || k == Generated || k == Revoked || k == RevokedKey || k.inside()
 }
+
+// inside says whether the letter goes to the institution.
+func (k Kind) inside() bool { return k == Disowned || k == Monthly }
 
 // Data is what a letter needs to know. Nothing in it says who the person is: a letter that names nobody tells nothing
 // to a stranger's eyes, and teaches nobody to trust a letter because it knows their name.
@@ -48,7 +52,17 @@ type Data struct {
 	NotMe   string        // `No fui yo`
 	Held    bool          // no letter with a link goes for a time
 	Case    string        // number of the case, in what goes to the institution and there alone
+	Month   *Month        // of the report, likewise
 }
+
+// Month is what a month's report tells.
+type Month struct {
+	Year, Number int
+	Figures      []Figure
+}
+
+// Figure is a number with its name.
+type Figure struct{ Name, Value string }
 
 // ComposerOptions say where links may lead and which clock people read.
 type ComposerOptions struct {
@@ -149,6 +163,7 @@ type view struct {
 	Less    bool // it is less than that
 	Next    bool // there is a word on what comes next
 	Means   bool // and on what the names of what is pressed mean
+	Inside  bool // it goes to the institution
 }
 
 // Compose writes the letter of that kind. Recipient, Message-ID and date are the caller's to fill in.
@@ -173,7 +188,7 @@ func (c *Composer) Compose(kind Kind, d Data) (Letter, error) {
 }
 
 func (p pages) compose(d Data) (Letter, error) {
-	v := view{Data: d}
+	v := view{Data: d, Inside: d.Case != "" || d.Month != nil}
 	life := max(time.Second, d.TTL.Round(time.Second))
 	v.Minutes, v.Less = int((life+time.Minute-1)/time.Minute), life%time.Minute != 0
 	for name, there := range map[string]*bool{"next": &v.Next, "button-means": &v.Means} {
@@ -213,6 +228,8 @@ func (c *Composer) check(kind Kind, d Data) error {
 		return errors.New("a notice carries no link")
 	case (kind == Disowned) != (d.Case != ""):
 		return errors.New("a case is for the institution, and the institution for a case")
+	case (kind == Monthly) != (d.Month != nil):
+		return errors.New("a month is for its report, and the report for a month")
 	case kind.notice():
 		return nil
 	case d.Link == "" || d.NotMe == "":

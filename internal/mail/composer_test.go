@@ -26,6 +26,9 @@ func sample(t testing.TB, kind Kind) Data {
 	if kind == Disowned {
 		d.Case = "N00000000"
 	}
+	if kind == Monthly {
+		d.Month = &Month{2025, 9, []Figure{{"Atenciones", "80009"}, {"Quejas", "0"}}}
+	}
 	if kind.notice() {
 		return d
 	}
@@ -117,7 +120,7 @@ func TestCompose_english(t *testing.T) {
 		es := compose(t, kind, d)
 		d.Lang = "en"
 		en := compose(t, kind, d)
-		if kind == Disowned {
+		if kind.inside() {
 			if en.Lang != "" || en.Text != es.Text {
 				t.Error("the institution is written to in English")
 			}

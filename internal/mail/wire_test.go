@@ -128,7 +128,7 @@ func TestWire(t *testing.T) {
 					want := map[string]string{
 						"Message-Id": "<" + strings.Repeat("m", 43) + "@example.org>", "Auto-Submitted": "auto-generated", "Content-Language": []string{"es", "en"}[i],
 					}
-					if kind == Disowned {
+					if kind.inside() {
 						want["Content-Language"] = "es"
 					}
 					for name, value := range want {

@@ -141,6 +141,14 @@ var (
 		Holds: "an event that the institution's programs did not take, sealed: it names a record", Why: "it can be sent again",
 		Until: "30 days after it was given up", Longest: 30 * day,
 	})
+	Counted = declare(Collection{Name: "counted",
+		Holds: "nobody: that there was a visit and how far it came, a letter, a complaint, a request for a person; when, to the quarter of an hour; under a keyed hash that leads to nobody", Why: "so that each counts once",
+		Until: "its month is closed, 92 days after the month's end", Longest: 124 * day,
+	})
+	Months = declare(Collection{Name: "months",
+		Holds: "nobody: how many of each there were in a month and on each of its days, and what the institution's own table says of it", Why: "the report",
+		Until: "kept: they outlive every retention, and one document is a month",
+	})
 )
 
 // How long documents are kept for which there is no setting.

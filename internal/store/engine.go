@@ -130,4 +130,5 @@ var Indexes = []Index{
 	{Imports, "at"},
 	{Presence, "at"},
 	{Bells, "seen"},
+	{Counted, "at"},
 }

@@ -47,6 +47,7 @@ type Store struct {
 	Marks         *MarkTable
 	Ring          *RingTable
 	Breaches      *BreachTable
+	Counts        *CountTable
 }
 
 // New makes the repositories. The engine stays the caller's to close.
@@ -107,6 +108,7 @@ func newStore(engine Engine, book *AddressBook) *Store {
 		Marks:      newMarks(engine),
 		Ring:       newRing(engine),
 		Breaches:   newBreaches(engine),
+		Counts:     newCounts(engine),
 	}
 }
 

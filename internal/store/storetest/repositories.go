@@ -67,6 +67,8 @@ func RunRepositories(t *testing.T, open func(t testing.TB) store.Engine) {
 		{"agents", agents},
 		{"agents' sessions", agentSessions},
 		{"tries by 16", triesRace},
+		{"entries of the report", counted},
+		{"months of the report", countedMonths},
 		{"sentences", unheardRows},
 		{"dead events", deadEvents},
 		{"introductions", introductions},

@@ -11,6 +11,7 @@ import (
 	"llave/flows"
 	"llave/internal/agent"
 	"llave/internal/handoff"
+	"llave/internal/report"
 	"llave/internal/runner"
 	"llave/internal/runner/runnertest"
 	"llave/internal/store"
@@ -145,6 +146,8 @@ func (d *Desk) open(o talk.Options, change ...func(*console.Options)) (room *tal
 		lead, err := supervisor.New(c, supervisor.Options{
 			Audit: audited{d.Store.Audit}, StateName: o.StateName, BuiltIn: talk.BuiltIn, Sentences: d.Store.Unheard,
 			Meanings: meanings, PlaceName: func(place string) string { return "lugar " + place },
+			Procedures: report.Book{Shelf: d.Store.Counts, Zone: d.Desk.Zone},
+			Words:      report.Names{Stages: []report.Name{{Key: "started", Words: "Escribieron"}, {Key: "number", Words: "Dieron su número"}}, Reasons: []report.Name{{Key: "silent", Words: "Dejaron de escribir"}}},
 		})
 		if err != nil {
 			return err

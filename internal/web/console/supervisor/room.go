@@ -1,4 +1,5 @@
-// Package supervisor is the part of the console in which the desk is run: how it goes (supervisor.go, chart.go), the
+// Package supervisor is the part of the console in which the desk is run: how it goes (supervisor.go, chart.go), what
+// was counted of the procedure (procedures.go), the
 // accounts (agents.go), the hours (hours.go), the ready answers (answers.go), what was not understood (unheard.go), the
 // audit (audit.go), and files to take away
 // (export.go). The search and the closed cases (search.go) are here too and open to every agent.
@@ -16,6 +17,7 @@ import (
 	"llave/bot"
 	"llave/internal/agent"
 	"llave/internal/handoff"
+	"llave/internal/report"
 	"llave/internal/web"
 	"llave/internal/web/console"
 )
@@ -36,6 +38,9 @@ type Options struct {
 	Sentences Sentences                // what was not understood
 	Meanings  []Meaning                // what it may mean, in the order of their titles
 	PlaceName func(place string) string
+
+	Procedures Procedures   // what was counted of the procedure
+	Words      report.Names // of its stages, and of reasons of leaving
 }
 
 // Room serves the pages. It is safe for use by many goroutines.
@@ -61,6 +66,7 @@ const (
 	hoursPath       = supervisionPath + "/horario"
 	auditPath       = supervisionPath + "/auditoria"
 	answersPath     = supervisionPath + "/respuestas"
+	proceduresPath  = supervisionPath + "/tramites"
 	unheardPath     = supervisionPath + "/no-entendido"
 	casesPath       = supervisionPath + "/casos"
 	boardPath       = supervisionPath + "/tablero"
@@ -76,6 +82,7 @@ func (c *Room) Routes(mux *http.ServeMux) {
 		return c.supervision(w, r, v)
 	}))
 	mux.Handle("GET "+casesPath, c.supervisors(c.listCases))
+	mux.Handle("GET "+proceduresPath, c.supervisors(c.showProcedures))
 	mux.Handle("GET "+boardPath, c.supervisors(c.showBoard))
 	mux.Handle("GET "+boardPath+"/ahora", c.Look(agent.Supervisor, c.boardPart))
 	mux.Handle("GET "+supervisionPath+"/ahora", c.Look(agent.Supervisor, c.presentPart))

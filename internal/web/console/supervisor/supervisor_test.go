@@ -28,7 +28,7 @@ const otherPassword = "tambor lento bajo la nube gris"
 var (
 	supervisorPages = []string{
 		"/agentes/supervision", "/agentes/supervision?dias=7", "/agentes/supervision?dias=30", "/agentes/supervision/agentes",
-		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", unheardPage, "/agentes/exportar.csv", "/agentes/cifras.csv", "/agentes/supervision/casos", "/agentes/supervision/tablero", "/agentes/supervision?dias=7&agente=ana&tema=-&canal=telegram",
+		"/agentes/supervision/horario", "/agentes/supervision/auditoria", "/agentes/supervision/respuestas", unheardPage, "/agentes/exportar.csv", "/agentes/cifras.csv", "/agentes/supervision/casos", "/agentes/supervision/tablero", proceduresPage, "/agentes/supervision?dias=7&agente=ana&tema=-&canal=telegram",
 	}
 	agentPages = []string{"/agentes/buscar", "/agentes/buscar?q=C7KH4M9TX", "/agentes/cerrados", "/agentes/cerrados?dia=2026-02-27"}
 )
