@@ -48,7 +48,7 @@ func TestRotation_everywhere(t *testing.T) {
 	}
 	sweep := bottest.NewSweep(t)
 	for name, change := range changes {
-		for at := sweep.Of(0, int(sweep.Seed%4)); at <= len(road)+1; at += sweep.Of(1, 4) {
+		for at := sweep.Of(0, int(sweep.Seed%9)); at <= len(road)+1; at += sweep.Of(1, 9) {
 			t.Run(fmt.Sprintf("%s before step %d", name, at), func(t *testing.T) {
 				r := newRotating(t)
 				for i, text := range road {
