@@ -125,6 +125,8 @@ func letterOf(kind mail.Kind, lang string) (mail.Letter, error) {
 	case mail.Unlocked, mail.Generated, mail.Revoked, mail.RevokedKey:
 	case mail.Disowned:
 		d.Case = "N00000000"
+	case mail.Monthly:
+		d.Month = &mail.Month{Year: 2026, Number: 2, Figures: []mail.Figure{{Name: "Atenciones", Value: "66000"}, {Name: "Quejas", Value: "120"}}}
 	default:
 		d.TTL, d.Link, d.NotMe = 3*time.Minute, site+"/desbloqueo/"+madeUpToken, site+"/no-fui-yo/"+madeUpToken
 	}

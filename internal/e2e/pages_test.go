@@ -207,7 +207,7 @@ var shownLetters = map[mail.Kind]string{mail.Unlock: "The letter that unlocks", 
 func letters() (list []page) {
 	for _, kind := range mail.Kinds {
 		list = append(list, letterPage(kind, "", false))
-		if kind != mail.Disowned { // the institution reads Spanish
+		if kind != mail.Disowned && kind != mail.Monthly { // the institution reads Spanish
 			list = append(list, letterPage(kind, "en", false))
 		}
 		if shownLetters[kind] != "" {
