@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -291,6 +292,8 @@ func (p *program) askPassword(ctx context.Context) (string, error) {
 		if line = strings.TrimRight(line, "\r\n"); line == "" {
 			if err == nil {
 				err = errors.New("the first line is empty")
+			} else if errors.Is(err, io.EOF) {
+				err = errors.New("there is none; run this in a terminal, which asks for it, or pipe it in")
 			}
 			return "", fmt.Errorf("read the password from standard input: %w", err)
 		}

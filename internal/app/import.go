@@ -17,7 +17,7 @@ import (
 // importFlags are those of `llave import`.
 type importFlags struct {
 	json, dryRun, fixZero, deleteMissing bool
-	deleteLimit                          string
+	deleteLimit, rejects                 string
 }
 
 func (p *program) importFile() *cobra.Command {
@@ -31,14 +31,15 @@ and, if the institute keeps it:
   updated_at (when the row last changed: a row that is older than what is stored changes nothing)
 UTF-8, UTF-16 and Windows-1252 are read, and what spreadsheets add (sep=;, empty rows and columns). Dates are read when they
 read one way only: 2025-03-01, 2025-03-01 10:30, 2025/03/01, 31/12/2025, but not 01/03/2025.
-Safe to run again and to interrupt: the same command goes on where it was. Rejected rows go to FILE.rejects.csv with line,
-reason and kind; a rejected row changes nothing. Rows that were stored with an address that cannot be used stand there too.
+Safe to run again and to interrupt: the same command goes on where it was. Rejected rows go to FILE.rejects.csv (of
+standard input rejects.csv in this folder, or where --rejects says) with line, reason and kind; a rejected row changes nothing. Rows that were stored with an address that cannot be used stand there too.
 Exits with 1 when no row was taken, and when --delete-missing deleted nothing because the file may not be whole.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.runImport(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the summary as JSON")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, write the file of rejected rows, and store nothing")
 	cmd.Flags().BoolVar(&f.fixZero, "fix-zero", false, "put the 0 back that a spreadsheet dropped, where nine digits are a cédula then")
+	cmd.Flags().StringVar(&f.rejects, "rejects", "", "where rejected rows go; - is standard output, and the summary then goes to standard error")
 	cmd.Flags().BoolVar(&f.deleteMissing, "delete-missing", false, "afterwards delete the records that the file does not have")
 	cmd.Flags().StringVar(&f.deleteLimit, "delete-limit", "", "with --delete-missing: delete none if more than so many (500, 2%) are missing (default 1%, or up to 10 of 100)")
 	return cmd
@@ -73,7 +74,13 @@ func (p *program) runImport(ctx context.Context, name string, f importFlags) err
 		return err
 	}
 	defer s.Engine().Close()
+	var rejectsTo io.Writer
+	summary := p.stdout
+	if f.rejects == "-" {
+		rejectsTo, summary = p.stdout, p.stderr
+	}
 	sum, err := importer.Run(ctx, importer.Options{
+		Rejects: f.rejects, RejectsTo: rejectsTo,
 		Source: source, Size: size, Name: name, ForeignCode: c.ForeignCodePattern, Sink: s.Affiliates, Marks: s.Imports,
 		Zone: c.Timezone, AsOf: written, FixZero: f.fixZero, DryRun: f.dryRun,
 		Missing: importer.Missing{Delete: f.deleteMissing, Limit: limit},
@@ -83,18 +90,18 @@ func (p *program) runImport(ctx context.Context, name string, f importFlags) err
 	if err != nil && !errors.Is(err, importer.ErrNothing) && !errors.Is(err, importer.ErrNotDeleted) {
 		return err
 	}
-	return errors.Join(p.sayImport(sum, f.json), err)
+	return errors.Join(p.sayImport(summary, sum, f.json), err)
 }
 
-// sayImport prints what an import did: the counts on standard output, what to know about them beside it.
-func (p *program) sayImport(sum importer.Summary, asJSON bool) error {
+// sayImport prints what an import did: the counts on out, what to know about them on standard error.
+func (p *program) sayImport(out io.Writer, sum importer.Summary, asJSON bool) error {
 	importNotes(p.stderr, sum)
 	if asJSON {
-		return json.NewEncoder(p.stdout).Encode(sum)
+		return json.NewEncoder(out).Encode(sum)
 	}
-	fmt.Fprintf(p.stdout, "%d rows: %d imported, %d imported earlier, %d rejected; %d stored without a usable e-mail; %.1f s\n",
+	fmt.Fprintf(out, "%d rows: %d imported, %d imported earlier, %d rejected; %d stored without a usable e-mail; %.1f s\n",
 		sum.Rows, sum.Imported, sum.Earlier, sum.Rejected, sum.BadMail, sum.Took.Seconds())
-	_, err := fmt.Fprintf(p.stdout, "records: %d new, %d changed, %d as they were, %d newer than the row, %d deleted\n",
+	_, err := fmt.Fprintf(out, "records: %d new, %d changed, %d as they were, %d newer than the row, %d deleted\n",
 		sum.New, sum.Changed, sum.Unchanged, sum.Older, sum.Deleted)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,25 @@ func TestImport_nothingTaken(t *testing.T) {
 	}
 	if sum, _ := importing(t, environ, 0, write(t, "people.csv", importHeader+"\nx\n"+importRow(1, affiliate.Locked))); sum.Imported != 1 || sum.Rejected != 1 {
 		t.Errorf("one of two: %+v", sum)
+	}
+}
+
+// Rejected rows go where the operator says: a service's folder, or a container, may have no place beside the input that can be
+// written. Where there is none the message names the way.
+func TestImport_rejectsElsewhere(t *testing.T) {
+	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	rows := importHeader + "\n" + importRow(1, affiliate.Locked) + "x,cedula,affiliate,P,p@correo.example,,locked\n"
+	file := filepath.Join(t.TempDir(), "elsewhere.csv")
+	if code, stdout, stderr := run(t, environ, rows, "import", "--rejects", file, "-"); code != 0 || !strings.Contains(read(t, file), "3,") || !strings.Contains(stderr, file) {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr := run(t, environ, rows, "import", "--rejects", "-", "-")
+	if code != 0 || !strings.HasPrefix(stdout, "line,reason,kind,") || strings.Count(stdout, "\n") != 2 || !strings.Contains(stderr, "1 rejected") {
+		t.Errorf("exit %d: %q, %s", code, stdout, stderr)
+	}
+	nowhere := filepath.Join(t.TempDir(), "none", "r.csv")
+	if code, _, stderr := run(t, environ, rows, "import", "--rejects", nowhere, "-"); code != 1 || !strings.Contains(stderr, "--rejects names another place") {
+		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
 

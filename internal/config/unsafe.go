@@ -40,7 +40,7 @@ func (c Config) Unsafe() (list []Warning) {
 	case wide >= 0:
 		warn("LLAVE_TRUSTED_PROXIES", "name the proxies alone", "%s is a trusted proxy: whoever writes X-Forwarded-For is believed, and no limit per address holds", c.TrustedProxies[wide])
 	case len(c.TrustedProxies) == 0 && c.PublicURL != nil && c.PublicURL.Scheme == "https":
-		warn("LLAVE_TRUSTED_PROXIES", "set it to the address of what ends TLS in front of Llave", "people come by https, so a proxy stands in front, and none is trusted: all of them count as one address")
+		warn("LLAVE_TRUSTED_PROXIES", "set LLAVE_TRUSTED_PROXIES to the address of what ends TLS in front of Llave", "people come by https, so a proxy stands in front, and none is trusted: all of them count as one address")
 	}
 	c.unsafeListeners(warn)
 	c.unsafeSecrets(warn)

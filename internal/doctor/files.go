@@ -185,7 +185,7 @@ func (d *doctor) secretKey(ctx context.Context) result {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return good("%s will be made at the start; keep it with every backup", config.SecretKeyPath(c.DataDir))
+		return good("%s will be made at the start; keep a copy where backups are not", config.SecretKeyPath(c.DataDir))
 	}
 	if err != nil {
 		return bad("put back the file from a backup; a new one opens nothing of what is stored", "%v", err)

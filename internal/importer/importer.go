@@ -80,6 +80,7 @@ type Options struct {
 	Batch       int            // records stored at once; 0 is 2,000
 	ForeignCode *regexp.Regexp // LLAVE_FOREIGN_CODE_PATTERN; nil is the built-in rule
 	Rejects     string         // where rejected rows go; "" is RejectsName(Name)
+	RejectsTo   io.Writer      // where they go instead of a file; may be nil
 	Zone        *time.Location // of a time in updated_at that names none; nil is UTC
 	AsOf        time.Time      // when the file was written: what it says was so then or before; zero: nobody knows
 	FixZero     bool           // put the zero back in front of nine digits that are a cédula then
@@ -129,7 +130,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if !errors.Is(err, errChanged) {
 		return sum, err
 	}
-	if s, ok := o.Source.(io.Seeker); ok {
+	if s, ok := o.Source.(io.Seeker); ok && o.RejectsTo == nil { // what was written there cannot be taken back
 		if _, err := s.Seek(0, io.SeekStart); err == nil {
 			return run(ctx, o, true)
 		}
@@ -213,7 +214,7 @@ func run(ctx context.Context, o Options, afresh bool) (sum Summary, err error) {
 		seen:    map[uint64]uint32{},
 		present: map[uint64]bool{},
 		seed:    maphash.MakeSeed(),
-		rejects: &rejects{path: o.Rejects, bom: text.bom},
+		rejects: &rejects{path: o.Rejects, to: o.RejectsTo, bom: text.bom},
 		batch:   make([]affiliate.Record, 0, o.Batch),
 		sum:     Summary{UTF16: text.utf16, DryRun: o.DryRun},
 		start:   o.Now(),

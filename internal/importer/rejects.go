@@ -44,6 +44,7 @@ var rejectColumns = []string{"line", "reason", "kind"}
 // made when the first such row comes, and written anew by each run, which comes by the same rows again.
 type rejects struct {
 	path   string
+	to     io.Writer // in place of a file
 	header []byte
 	comma  byte
 	bom    bool // as the input: without it a spreadsheet that wrote the one misreads the other
@@ -52,9 +53,9 @@ type rejects struct {
 }
 
 func (r *rejects) add(line int64, f fault, row []byte) error {
-	if r.file == nil {
+	if r.w == nil {
 		if err := r.create(); err != nil {
-			return fmt.Errorf("write rejected rows: %w", err)
+			return fmt.Errorf("write rejected rows: %w (--rejects names another place)", err)
 		}
 	}
 	r.w.WriteString(strconv.FormatInt(line, 10))
@@ -71,6 +72,10 @@ func (r *rejects) add(line int64, f fault, row []byte) error {
 }
 
 func (r *rejects) create() error {
+	if r.to != nil {
+		r.w = bufio.NewWriter(r.to)
+		return r.begin()
+	}
 	f, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -96,6 +101,11 @@ func (r *rejects) create() error {
 		}
 	}
 	r.file, r.w = f, bufio.NewWriter(f)
+	return r.begin()
+}
+
+// begin writes the header.
+func (r *rejects) begin() error {
 	if r.bom {
 		r.w.Write(bom)
 	}
@@ -108,7 +118,7 @@ func (r *rejects) create() error {
 }
 
 func (r *rejects) flush() error {
-	if r.file == nil {
+	if r.w == nil {
 		return nil
 	}
 	if err := r.w.Flush(); err != nil {
@@ -118,14 +128,14 @@ func (r *rejects) flush() error {
 }
 
 func (r *rejects) close() error {
-	if r.file == nil {
-		return nil
-	}
 	err := r.flush()
+	if r.file == nil {
+		return err
+	}
 	if closeErr := r.file.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("write rejected rows: %w", closeErr)
 	}
-	r.file = nil
+	r.file, r.w = nil, nil
 	return err
 }
 
