@@ -146,7 +146,7 @@ func TestImport_rejectsElsewhere(t *testing.T) {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
 	code, stdout, stderr := run(t, environ, rows, "import", "--rejects", "-", "-")
-	if code != 0 || !strings.HasPrefix(stdout, "line,reason,kind,") || strings.Count(stdout, "\n") != 2 || !strings.Contains(stderr, "1 rejected") {
+	if code != 0 || !strings.HasPrefix(stdout, "line,reason,kind,") || strings.Count(stdout, "\n") != 2 || !strings.Contains(stderr, "1 rejected") || !strings.Contains(stderr, "a kind: standard output") {
 		t.Errorf("exit %d: %q, %s", code, stdout, stderr)
 	}
 	nowhere := filepath.Join(t.TempDir(), "none", "r.csv")

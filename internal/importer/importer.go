@@ -80,7 +80,7 @@ type Options struct {
 	Batch       int            // records stored at once; 0 is 2,000
 	ForeignCode *regexp.Regexp // LLAVE_FOREIGN_CODE_PATTERN; nil is the built-in rule
 	Rejects     string         // where rejected rows go; "" is RejectsName(Name)
-	RejectsTo   io.Writer      // where they go instead of a file; may be nil
+	RejectsTo   io.Writer      // standard output, where they go instead of a file; may be nil
 	Zone        *time.Location // of a time in updated_at that names none; nil is UTC
 	AsOf        time.Time      // when the file was written: what it says was so then or before; zero: nobody knows
 	FixZero     bool           // put the zero back in front of nine digits that are a cédula then
@@ -148,7 +148,10 @@ func (o Options) defaults() Options {
 	if o.Report == nil {
 		o.Report = func(Status) {}
 	}
-	if o.Rejects == "" {
+	switch {
+	case o.RejectsTo != nil:
+		o.Rejects = "standard output"
+	case o.Rejects == "":
 		o.Rejects = RejectsName(o.Name)
 	}
 	if o.Zone == nil {

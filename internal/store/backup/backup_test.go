@@ -217,6 +217,9 @@ func TestCreate_wholeOrNone(t *testing.T) {
 	if _, err := backup.Create(t.Context(), there, nil, from); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v, want %v", err, fs.ErrExist)
 	}
+	if _, err := backup.Create(t.Context(), filepath.Join(dir, "none", "file"), nil, from); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "in a folder that is there") {
+		t.Errorf("got %v, want the way on", err)
+	}
 	if text, err := os.ReadFile(there); err != nil || string(text) != "what was there" {
 		t.Errorf("what was there is %q (%v)", text, err)
 	}

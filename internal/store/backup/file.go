@@ -37,7 +37,7 @@ func Create(ctx context.Context, path string, to Recipients, from Source) (f Fil
 	}
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+Unfinished) // mode 0600
 	if err != nil {
-		return f, err
+		return f, fmt.Errorf("%w; name a file in a folder that is there and that this user may write to", err)
 	}
 	defer os.Remove(temp.Name())
 	f, err = fill(ctx, temp, to, from)
