@@ -108,3 +108,12 @@ func signsIn(t *testing.T, environ []string, login, password string) {
 		t.Errorf("the audit has %d new passwords, want 2:\n%q", n, audit)
 	}
 }
+
+// Where no password comes, the message says how to give one.
+func TestAgents_noPassword(t *testing.T) {
+	environ := []string{"LLAVE_DATA_DIR=" + t.TempDir()}
+	code, _, stderr := run(t, environ, "", "agents", "add", "maria.s", "--name", "María", "--role", "supervisor")
+	if code != 1 || !strings.Contains(stderr, "run this in a terminal") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
