@@ -73,7 +73,7 @@ func MonthOf(at time.Time, zone *time.Location) Month { return Month(at.In(zone)
 // ParseMonth reads a month as people type it.
 func ParseMonth(s string) (Month, error) {
 	at, err := time.Parse("2006-01", s)
-	if err != nil || at.Format("2006-01") != s || at.Year() < 2000 {
+	if err != nil || at.Format("2006-01") != s || at.Year() < 2000 || at.Year() > 2999 { // names of months order as months within four digits alone
 		return "", fmt.Errorf("%q is no month: write it as 2025-09", s)
 	}
 	return Month(s), nil

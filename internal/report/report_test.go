@@ -78,6 +78,21 @@ func TestMonth(t *testing.T) {
 	}
 }
 
+// What is typed is a month of this millennium: after 9999-12 none would come that orders behind it, and whoever counts up to it would never
+// end.
+func TestParseMonth(t *testing.T) {
+	for _, typed := range []string{"2000-01", "2025-09", "2999-12"} {
+		if m, err := ParseMonth(typed); err != nil || string(m) != typed || m.Plus(1) <= m {
+			t.Errorf("%s is read as %q, %v, and %s follows", typed, m, err, m.Plus(1))
+		}
+	}
+	for _, typed := range []string{"", "1999-12", "3000-01", "9999-12", "10000-01", "2025-13", "2025-9", "2025-00", " 2025-09"} {
+		if m, err := ParseMonth(typed); err == nil {
+			t.Errorf("%q is read as %s", typed, m)
+		}
+	}
+}
+
 // No promise that may still be kept is of a month that is closed: the latest that counts was made a month after it began, and is kept
 // for sixty days.
 func TestMonth_Closes(t *testing.T) {
