@@ -186,3 +186,45 @@ func TestReport_month(t *testing.T) {
 	}
 	same("when it was closed")
 }
+
+// A letter of a month that has to be sent again says what the first one said, though more was counted meanwhile (P804).
+func TestReport_again(t *testing.T) {
+	zone := time.UTC
+	w := world.New(t, onePerson)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(id string) {
+		t.Helper()
+		must(w.App.Store.Counts.Count(t.Context(), report.Entry{ID: id, Kind: report.Letter, At: time.Date(2026, 3, 31, 20, 0, 0, 0, zone)}))
+	}
+	book := report.Book{Shelf: w.App.Store.Counts, Zone: zone}
+	must(w.App.Store.Counts.Begin(t.Context()))
+	count("first")
+	for range 32 {
+		w.Later(24 * time.Hour)
+	}
+	due := func() report.Figures {
+		t.Helper()
+		all, err := book.Due(t.Context())
+		must(err)
+		if len(all) != 1 || all[0].ID != "2026-03" {
+			t.Fatalf("due: %+v", all)
+		}
+		return all[0]
+	}
+	first := due()
+	must(book.Write(t.Context(), first))
+	count("late")
+	if again := due(); again.Own.Letters != first.Own.Letters {
+		t.Errorf("sent again the report says %d letters, and said %d", again.Own.Letters, first.Own.Letters)
+	}
+	span, err := book.Read(t.Context(), "2026-03", "2026-03")
+	must(err)
+	if span.Months[0].Own.Letters != 2 {
+		t.Errorf("%d letters are counted, want both", span.Months[0].Own.Letters)
+	}
+}

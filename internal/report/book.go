@@ -140,7 +140,8 @@ func (b Book) close(ctx context.Context, m Month) error {
 }
 
 // Due are the months that are over, were counted here and have no report yet, and whose visits have ended: a day after the last at the
-// latest, so that nearly all is told of them.
+// latest, so that nearly all is told of them. One whose report was written is as it was then, whatever came since: its letter may have gone
+// (P804).
 func (b Book) Due(ctx context.Context) ([]Figures, error) {
 	since, err := b.Shelf.Since(ctx)
 	if err != nil || since.IsZero() {
@@ -159,11 +160,23 @@ func (b Book) Due(ctx context.Context) ([]Figures, error) {
 	if err != nil {
 		return nil, err
 	}
+	kept, err := b.Shelf.Months(ctx, first, last)
+	if err != nil {
+		return nil, fmt.Errorf("read the months: %w", err)
+	}
+	wrote := map[Month]*Sum{}
+	for _, f := range kept {
+		wrote[f.ID] = f.Own
+	}
 	var due []Figures
 	for _, f := range span.Months {
-		if f.Own != nil && f.Reported.IsZero() {
-			due = append(due, f)
+		if f.Own == nil || !f.Reported.IsZero() {
+			continue
 		}
+		if own := wrote[f.ID]; own != nil { // somebody may have been told this already
+			f.Own = own
+		}
+		due = append(due, f)
 	}
 	return due, nil
 }
