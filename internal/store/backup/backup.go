@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"hash"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -37,6 +38,9 @@ const (
 
 	// documentMost is how long a document may be: what MongoDB takes, and the frame around it.
 	documentMost = 16<<20 + 64<<10
+
+	// collectionsMost is how many collections a backup has: many times those that there are.
+	collectionsMost = 1000
 )
 
 // What a frame is.
@@ -117,6 +121,11 @@ func (t *tally) close() {
 func (t *tally) in(name string) bool {
 	n := len(t.report.Collections)
 	return n > 0 && t.report.Collections[n-1].Name == name
+}
+
+// has says whether a collection is or was under way.
+func (t *tally) has(name string) bool {
+	return slices.ContainsFunc(t.report.Collections, func(c Count) bool { return c.Name == name })
 }
 
 // Measure counts what an engine has, as a backup of it would.

@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -149,6 +150,29 @@ func TestBackup_spoilt(t *testing.T) {
 	}
 	if _, err := read([]byte("id,name\n1,2\n"), nil); !errors.Is(err, backup.ErrNotOne) {
 		t.Errorf("another file: got %v, want %v", err, backup.ErrNotOne)
+	}
+}
+
+// A file that names more collections than any store has, or one twice, is no backup: it is not kept in memory until its end.
+func TestBackup_collections(t *testing.T) {
+	for name, of := range map[string]func(i int) string{"many": func(i int) string { return fmt.Sprintf("c%06d", i) }, "one, again": func(int) string { return store.Cases }} {
+		var data bytes.Buffer
+		data.WriteString("llave backup 1\n")
+		z := gzip.NewWriter(&data)
+		frame := func(kind byte, doc bson.D) {
+			raw, err := bson.Marshal(doc)
+			must(t, err)
+			_, err = z.Write(append([]byte{kind}, raw...))
+			must(t, err)
+		}
+		frame('h', bson.D{})
+		for i := range 2000 {
+			frame('c', bson.D{{Key: "name", Value: of(i)}})
+		}
+		must(t, z.Close())
+		if _, err := read(data.Bytes(), nil); !errors.Is(err, backup.ErrBroken) || strings.Contains(err.Error(), "cut off") {
+			t.Errorf("%s: got %v, want %v before it is read to its end", name, err, backup.ErrBroken)
+		}
 	}
 }
 

@@ -133,6 +133,9 @@ func (r *Reader) take(kind byte, doc bson.Raw, into Into) error {
 		if err := bson.Unmarshal(doc, &of); err != nil {
 			return broken(err)
 		}
+		if len(r.tally.report.Collections) == collectionsMost || r.tally.has(of.Name) {
+			return ErrBroken
+		}
 		r.tally.collection(of.Name)
 	case aDocument:
 		if len(r.tally.report.Collections) == 0 {
