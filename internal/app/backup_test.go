@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +101,33 @@ func TestRestore_spoilt(t *testing.T) {
 		if left, err := filepath.Glob(filepath.Join(to, "llave.db*")); err != nil || len(left) > 0 {
 			t.Errorf("%s: there is %v (%v)", name, left, err)
 		}
+	}
+}
+
+// A pipe cannot be read twice, and is refused before anything is written; read through it may be.
+func TestRestore_pipe(t *testing.T) {
+	dir, file := backedUp(t)
+	key := readFile(t, config.SecretKeyPath(dir))
+	for _, check := range []bool{false, true} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := readFile(t, file)
+		go func() { _, _ = w.Write(whole); w.Close() }()
+		to := newDir(t, key)
+		args := []string{"restore", fmt.Sprintf("/dev/fd/%d", r.Fd())}
+		if check {
+			args = append(args, "--check")
+		}
+		code, _, stderr := run(t, []string{"LLAVE_DATA_DIR=" + to}, "", args...)
+		if check != (code == 0) || !check && !strings.Contains(stderr, "it is no file") {
+			t.Errorf("llave %v: exit %d, %s", args, code, stderr)
+		}
+		if left, err := filepath.Glob(filepath.Join(to, "llave.db*")); err != nil || len(left) > 0 {
+			t.Errorf("llave %v: there is %v (%v)", args, left, err)
+		}
+		r.Close()
 	}
 }
 

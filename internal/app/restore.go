@@ -113,6 +113,11 @@ func (r *restoring) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(r.path); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: it is no file: a backup is read through before it is read again and loaded, and this can be read once", r.path)
+	}
 	_, wrapped, err := r.read(ctx)
 	if err != nil {
 		return err
