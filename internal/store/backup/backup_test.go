@@ -125,6 +125,8 @@ type engine interface {
 // A file that is not whole, or not as it was written, is no backup: cut off anywhere, with any byte changed, with something behind it.
 func TestBackup_spoilt(t *testing.T) {
 	data := written(t, source(t))
+	whole, err := read(data, nil)
+	must(t, err)
 	step := max(1, len(data)/400)
 	for at := 0; at < len(data); at += step {
 		if _, err := read(data[:at], nil); !errors.Is(err, backup.ErrBroken) && !errors.Is(err, backup.ErrNotOne) {
@@ -135,6 +137,9 @@ func TestBackup_spoilt(t *testing.T) {
 		bad := bytes.Clone(data)
 		bad[at] ^= 1 << (at % 8)
 		report, err := read(bad, nil)
+		if err == nil && report.Head == whole.Head && backup.Differ(report.Collections, whole.Collections) == "" {
+			continue // of what gzip packs with not every bit tells something
+		}
 		if err == nil && at >= len("llave backup 1\n")+10 { // of gzip's own head not all counts
 			t.Fatalf("byte %d of %d changed: nobody sees it in %+v", at, len(data), report)
 		}

@@ -63,6 +63,7 @@ func TestProcedures(t *testing.T) {
 		t.Errorf("no %s", day)
 	}
 	d.As("sup").Get(proceduresPage+"?mes=2025-09").Want(t, http.StatusOK, "De este mes el bot no contó nada", "55857")
+	d.As("sup").Get(proceduresPage+"?mes=2019-12").Want(t, http.StatusOK, "De enero de 2018 a diciembre de 2019", "Por día: diciembre de 2019")
 	d.As("sup").Get(proceduresPage+"?mes=1999-01&hasta=nada").Want(t, http.StatusOK, "<dt>Atenciones</dt><dd>6</dd>")
 	d.As("sup").Get(proceduresPage+"?hasta=2019-12").Want(t, http.StatusOK, "No hay cifras de estos meses", "Meses siguientes")
 }
