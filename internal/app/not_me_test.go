@@ -97,6 +97,9 @@ func TestNotMe_wholeRoad(t *testing.T) {
 			if slices.Sort(audit); err != nil || !slices.Equal(audit, []string{"key_revoked", "not_me"}) {
 				t.Errorf("the audit: got %q, %v", audit, err)
 			}
+			if n := reportOf(t, w).Complaints; n != 0 {
+				t.Errorf("the report counts %d complaints of who filed none", n)
+			}
 		})
 	}
 }

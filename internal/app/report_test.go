@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"llave/internal/bottest/world"
 	"llave/internal/report"
 	"llave/internal/store"
+	"llave/internal/store/storetest"
 )
 
 // sheetRows are the months of the procedure's sheet, as it has them.
@@ -187,10 +189,10 @@ func TestReport_month(t *testing.T) {
 	same("when it was closed")
 }
 
-// A letter of a month that has to be sent again says what the first one said, though more was counted meanwhile (P804).
+// A letter of a month that has to be sent again says what was written before the first was tried, though more was counted meanwhile (P804).
 func TestReport_again(t *testing.T) {
-	zone := time.UTC
-	w := world.New(t, onePerson)
+	const desk = "jefatura@oficina.example"
+	w := world.New(t, onePerson, "LLAVE_REPORT_TO="+desk)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -199,32 +201,77 @@ func TestReport_again(t *testing.T) {
 	}
 	count := func(id string) {
 		t.Helper()
-		must(w.App.Store.Counts.Count(t.Context(), report.Entry{ID: id, Kind: report.Letter, At: time.Date(2026, 3, 31, 20, 0, 0, 0, zone)}))
+		must(w.App.Store.Counts.Count(t.Context(), report.Entry{ID: id, Kind: report.Letter, At: time.Date(2026, 3, 30, 20, 0, 0, 0, time.UTC)}))
 	}
-	book := report.Book{Shelf: w.App.Store.Counts, Zone: zone}
 	must(w.App.Store.Counts.Begin(t.Context()))
 	count("first")
-	for range 32 {
+	w.SMTP.Down()
+	for w.Now().Before(time.Date(2026, 4, 3, 0, 0, 0, 0, time.UTC)) {
 		w.Later(24 * time.Hour)
 	}
-	due := func() report.Figures {
-		t.Helper()
-		all, err := book.Due(t.Context())
-		must(err)
-		if len(all) != 1 || all[0].ID != "2026-03" {
-			t.Fatalf("due: %+v", all)
-		}
-		return all[0]
+	if err := w.App.ReportMonths(t.Context()); err == nil {
+		t.Fatal("the report went without a mail server")
 	}
-	first := due()
-	must(book.Write(t.Context(), first))
 	count("late")
-	if again := due(); again.Own.Letters != first.Own.Letters {
-		t.Errorf("sent again the report says %d letters, and said %d", again.Own.Letters, first.Own.Letters)
+	must(w.SMTP.Up())
+	must(w.App.ReportMonths(t.Context()))
+	letters := w.SMTP.LettersTo(desk)
+	if len(letters) != 1 || !strings.Contains(letters[0].Text, "Correos: 1") {
+		t.Errorf("the letters of the month: %+v", letters)
 	}
-	span, err := book.Read(t.Context(), "2026-03", "2026-03")
+	span, err := report.Book{Shelf: w.App.Store.Counts, Zone: time.UTC}.Read(t.Context(), "2026-03", "2026-03")
 	must(err)
 	if span.Months[0].Own.Letters != 2 {
 		t.Errorf("%d letters are counted, want both", span.Months[0].Own.Letters)
 	}
 }
+
+// A month is due from the sixth hour of its successor's second day on, of many the last twelve; the one in which counting began is known to
+// be a part, and no other (P804).
+func TestReport_due(t *testing.T) {
+	w := world.New(t, onePerson)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := w.App.Store
+	must(s.Counts.Begin(t.Context()))
+	for i, took := range []time.Duration{time.Minute, 2 * time.Minute, time.Hour} {
+		must(s.Counts.Count(t.Context(), report.Entry{ID: fmt.Sprint("v", i), Kind: report.Visit, At: w.Now(), Attended: true, Completed: true, Took: took}))
+	}
+	due := func(at time.Time) (of string) {
+		t.Helper()
+		clock := storetest.NewClock(at)
+		all, err := report.Book{Shelf: shelfAt{s.Counts, clock}, Zone: time.UTC}.Due(t.Context())
+		must(err)
+		for _, f := range all {
+			of += fmt.Sprint(f.ID, f.Partly, " ")
+		}
+		return of
+	}
+	second := time.Date(2026, 4, 2, 6, 0, 0, 0, time.UTC)
+	if before, after := due(second.Add(-time.Minute)), due(second); before != "" || after != "2026-03true " {
+		t.Errorf("due before: %q, after: %q", before, after)
+	}
+	if of := due(second.AddDate(0, 1, 0)); of != "2026-03true 2026-04false " {
+		t.Errorf("a month later %q is due", of)
+	}
+	if of := due(second.AddDate(2, 0, 0)); strings.Count(of, " ") != 12 || !strings.HasPrefix(of, "2027-04") || !strings.HasSuffix(of, "2028-03false ") {
+		t.Errorf("two years later %q is due", of)
+	}
+	span, err := report.Book{Shelf: s.Counts, Zone: time.UTC}.Read(t.Context(), "2026-03", "2026-03")
+	must(err)
+	if got := span.Months[0].Own.Took; got != 2*time.Minute {
+		t.Errorf("the median of one minute, two and an hour is %v", got)
+	}
+}
+
+// shelfAt is a shelf with another clock.
+type shelfAt struct {
+	report.Shelf
+	clock *storetest.Clock
+}
+
+func (s shelfAt) Now(context.Context) (time.Time, error) { return s.clock.Now(), nil }
