@@ -39,7 +39,7 @@ Without --from and --to it is the last twelve months. A visit counts in the mont
 standard error. The service may run meanwhile.
 With --load a file is read instead: CSV with the columns Año, Mes, Volumen de Quejas, Volumen de Atenciones ("-" reads standard input).
 What was loaded of a month stands in the table in place of what was counted; a row with both volumes empty takes it off again. All of
-the file is loaded, or nothing.`,
+a file is read before any of it is loaded: one with a mistake loads nothing, and one that broke off is loaded again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := asked.check(cmd.Flags().Changed); err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
