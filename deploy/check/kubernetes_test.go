@@ -125,7 +125,7 @@ func TestKubernetes(t *testing.T) {
 	if c.Lifecycle == nil || c.Lifecycle.PreStop == nil || c.Lifecycle.PreStop.Sleep == nil || c.Lifecycle.PreStop.Sleep.Seconds+ending >= *pod.TerminationGracePeriodSeconds {
 		t.Errorf("a pod is told to end before it is taken off the service, or has no time to: %+v of %d s", c.Lifecycle, *pod.TerminationGracePeriodSeconds)
 	}
-	if c.EnvFrom[0].ConfigMapRef.Name != settings.Name || pod.ServiceAccountName != account.Name || *account.AutomountServiceAccountToken {
+	if c.EnvFrom[0].ConfigMapRef.Name != settings.Name || pod.ServiceAccountName != account.Name || *account.AutomountServiceAccountToken || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
 		t.Errorf("the pod's settings are %v, its account %s", c.EnvFrom[0].ConfigMapRef, pod.ServiceAccountName)
 	}
 	secrets := map[string]string{} // where they are mounted

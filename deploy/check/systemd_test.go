@@ -30,7 +30,7 @@ func TestSystemd(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=true", "--threshold=20", unit).CombinedOutput(); err != nil {
 		t.Errorf("security: %v\n%s", err, out)
 	}
-	for _, want := range []string{`(?m)^User=llave$`, `(?m)^ExecStart=/usr/local/bin/llave serve$`, `(?m)^ExecReload=/bin/kill -HUP \$MAINPID$`, `(?m)^ProtectSystem=strict$`} {
+	for _, want := range []string{`(?m)^User=llave$`, `(?m)^ExecStart=/usr/local/bin/llave serve$`, `(?m)^ExecReload=/bin/kill -HUP \$MAINPID$`, `(?m)^ProtectSystem=strict$`, `(?m)^NoNewPrivileges=yes$`, `(?m)^CapabilityBoundingSet=$`} {
 		if !regexp.MustCompile(want).Match(text) {
 			t.Errorf("the unit has no %s", want)
 		}
