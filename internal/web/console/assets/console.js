@@ -132,9 +132,18 @@ const title = document.title.replace(/^\(\d+\) /, "");
 
 let counted = null; // what the stream said last of how many there are
 
+let beats = 0, heardOf = 0; // beats that were sent, and the last that was answered
+
 /** beat says that the page is there, and hears how long the session lasts. */
 function beat(fields = {}) {
-  return post("/agentes/latido", fields).then(async (r) => { if (r.status === 401) leave(); else if (r.ok) lasts(await r.json()); }, () => {});
+  const n = ++beats;
+  return post("/agentes/latido", fields).then(async (r) => {
+    if (r.status === 401) leave();
+    else if (r.ok) {
+      const says = await r.json();
+      if (n > heardOf) { heardOf = n; lasts(says); } // an answer that was overtaken says what was before
+    }
+  }, () => {});
 }
 
 /** toast tells the agent, wherever they look, until they say that they have read it. */

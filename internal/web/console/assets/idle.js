@@ -12,7 +12,7 @@ function lasts({ idle, whole }) {
   longest = Math.max(longest, idle);
   end.hidden = whole > 15 * 60;
   if (!end.hidden) end.textContent = `${end.dataset.words} ${new Date(Date.now() + whole * 1000).toTimeString().slice(0, 5)}.`;
-  if (idle > askFor() && ask.open) ask.close();
+  if (idle > askFor() && ask.open) ask.close("elsewhere"); // another page of theirs was told yes
 }
 
 /** askFor is how many seconds before the end the agent is asked: two minutes, or less of a short time. */
@@ -22,8 +22,10 @@ function tickIdle() {
   const left = Math.round((idleAt - Date.now()) / 1000);
   if (left > askFor() || left <= 0) return;
   one("#sigue-en").textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-  if (!ask.open) ask.showModal();
+  if (ask.open) return;
+  ask.returnValue = "";
+  ask.showModal();
 }
 setInterval(tickIdle, 1000);
 
-ask.addEventListener("close", () => beat({ sigo: "si" }));
+ask.addEventListener("close", () => { if (ask.returnValue !== "elsewhere") beat({ sigo: "si" }); });
