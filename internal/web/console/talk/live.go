@@ -115,10 +115,7 @@ func (l *live) close() {
 func (l *live) look(sub *subscriber) (snapshot, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.view == nil {
-		l.view = slices.Collect(maps.Values(l.cases))
-	}
-	p := snapshot{cases: l.view, notices: l.notes, closed: l.closed, typed: sub.typed}
+	p := snapshot{cases: l.list(), notices: l.notes, closed: l.closed, typed: sub.typed}
 	sub.typed = false
 	return p, l.known
 }
@@ -127,14 +124,18 @@ func (l *live) look(sub *subscriber) (snapshot, bool) {
 func (l *live) find(ref string) (handoff.Case, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.known {
-		for _, c := range l.cases {
-			if c.Ref == ref {
-				return c, true
-			}
-		}
+	if !l.known {
+		return handoff.Case{}, false
 	}
-	return handoff.Case{}, false
+	return snapshot{cases: l.list()}.find(ref)
+}
+
+// list are the cases as every stream reads them, which nobody changes. The lock is held.
+func (l *live) list() []handoff.Case {
+	if l.view == nil {
+		l.view = slices.Collect(maps.Values(l.cases))
+	}
+	return l.view
 }
 
 // watch says which conversation the page of a subscriber shows.
