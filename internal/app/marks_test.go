@@ -14,14 +14,7 @@ func TestMarks(t *testing.T) {
 	for _, on := range []world.Channel{world.Telegram, world.WhatsApp} {
 		t.Run(on.Name, func(t *testing.T) {
 			w := world.NewOn(t, on, onePerson)
-			w.Say("hola")
-			ana := w.Agent("ana", false)
-			w.Say("persona")
-			deed := handoff.Deed{Once: "1", Actor: ana, Ref: w.Case(world.Chat).Ref}
-			if err := w.App.Desk.Claim(t.Context(), deed); err != nil {
-				t.Fatal(err)
-			}
-			w.Settle()
+			deed := taken(t, w)
 			if w.Graph != nil {
 				w.Graph.Statuses() // it says nothing by itself from here on
 			}
@@ -85,4 +78,18 @@ func TestMarks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// taken has Ana take the case of somebody who asked for a person, and returns what she did.
+func taken(t *testing.T, w *world.World) handoff.Deed {
+	t.Helper()
+	w.Say("hola")
+	ana := w.Agent("ana", false)
+	w.Say("persona")
+	deed := handoff.Deed{Once: "1", Actor: ana, Ref: w.Case(world.Chat).Ref}
+	if err := w.App.Desk.Claim(t.Context(), deed); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	return deed
 }

@@ -204,14 +204,7 @@ func TestRetention_transcript(t *testing.T) {
 	for _, on := range []world.Channel{world.Telegram, world.WhatsApp} {
 		t.Run(on.Name, func(t *testing.T) {
 			w := world.NewOn(t, on, onePerson)
-			w.Say("hola")
-			ana := w.Agent("ana", false)
-			w.Say("persona")
-			deed := handoff.Deed{Once: "1", Actor: ana, Ref: w.Case(world.Chat).Ref}
-			if err := w.App.Desk.Claim(t.Context(), deed); err != nil {
-				t.Fatal(err)
-			}
-			w.Settle()
+			deed := taken(t, w)
 			w.Say("necesito que alguien me explique despacio")
 			deed.Once = "2"
 			if err := w.App.Desk.Resolve(t.Context(), deed, handoff.Solved); err != nil {
